@@ -1,0 +1,142 @@
+/* The container family: LXC containers, by liblxc.
+ *
+ * A container is known by its LXC name below one lxcpath. It is *defined* when LXCPATH/NAME/config exists and
+ * *ours* when that config carries `lxc.group = fpsync` and a comment line "# fpsync UID GENERATION". It is
+ * *running* from the moment its monitor's command socket exists until the monitor is gone: "init died" comes
+ * 20-60 ms before that, and only then may it be started or its root be unmounted.
+ *
+ * The view is linked into the main program and mutates nothing. Effects are linked into the worker, which holds
+ * no database, lock or secret: liblxc's monitor is a fork of it and keeps its heap for life.
+ *
+ * Every effect is idempotent and says so by success: defining what is defined alike, starting what runs,
+ * stopping what is stopped, destroying what is gone. None touches a container that is not ours (-EPERM). */
+#pragma once
+
+#include "drivers/call.h"
+#include "drivers/paths.h"
+#include "specs/model.h"
+
+struct error;
+
+/* ---- view ---- */
+
+struct observed_container {
+    const char *lxc_name;
+    bool defined;
+    bool ours;
+    const char *uid;    /* from the mark; NULL when not ours */
+    int64_t generation; /* from the mark */
+    const char *config_digest; /* SHA-256 of the config file's bytes; NULL when not defined */
+    bool running;       /* a monitor lives */
+    int64_t monitor_pid;
+    int64_t init_pid;   /* 0: starting or stopping */
+    int64_t init_start; /* clock ticks since boot (/proc/PID/stat field 22): with the pid an identity */
+    bool exited;        /* an exit of a `command:` container is on file (written by fpsync's init) */
+    int64_t exit_status; /* as of waitpid(): code, or 128 + signal */
+    struct limits limits; /* read from the cgroup of a running container; the described head says what could be read */
+    bool leftover_cgroups; /* payload or monitor cgroups without a process */
+};
+
+struct observed_containers {
+    struct observed_container *items; /* sorted by lxc_name */
+    size_t count;
+};
+
+struct container_view {
+    /* Everything below paths->lxc whose name carries the root's tag, foreign containers included (`ours` false).
+     * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
+     * missing lxcpath is an empty dump. */
+    int (*dump)(const struct paths *paths, const struct call *call, struct observed_containers *out,
+                struct error *error);
+};
+extern const struct container_view container_view;
+
+/* ---- effects ---- */
+
+/* One NIC that liblxc makes at start: name inside eth0, eth1, ... by index. */
+struct nic {
+    struct described described;
+    const char *ifname; /* key; host end (paths_port) */
+    int64_t index;      /* ethINDEX inside */
+    const char *bridge; /* interface name of the bridge */
+    const char *mac;
+    const char *address; /* "10.30.0.10/24" */
+    const char *gateway; /* NULL: none through this NIC */
+};
+extern const struct table nic_table;
+
+struct container_definition {
+    struct described described;
+    const char *lxc_name;
+    const char *uid;
+    int64_t generation;
+    const char *root;     /* absolute path of the merged root (storage family) */
+    int64_t id_base;      /* start of the 65,536 ids; 0: privileged */
+    struct list nics;     /* of nic */
+    struct pairs env;
+    struct texts command; /* empty: init of the image. Otherwise fpsync's small init runs it as its only child. */
+    struct limits *limits;
+    const char *halt_signal; /* NULL: by what init is (systemd SIGRTMIN+3, else SIGPWR; command SIGTERM) */
+    const char *hostname;
+};
+extern const struct table container_definition_table;
+
+struct container_defined { /* result */
+    struct described described;
+    const char *config_digest;
+};
+extern const struct table container_defined_table;
+
+struct container_reference { /* request of start, destroy */
+    struct described described;
+    const char *lxc_name;
+};
+extern const struct table container_reference_table;
+
+struct container_started { /* result */
+    struct described described;
+    int64_t init_pid, init_start;
+};
+extern const struct table container_started_table;
+
+struct container_stop {
+    struct described described;
+    const char *lxc_name;
+    int64_t timeout;         /* milliseconds for the graceful way; 0: kill at once */
+    const char *halt_signal; /* NULL as in the definition */
+};
+extern const struct table container_stop_table;
+
+struct container_limits {
+    struct described described;
+    const char *lxc_name;
+    struct limits *limits;
+};
+extern const struct table container_limits_table;
+
+struct container_effects {
+    /* Writes the config through liblxc's setters (a control character in any value is -EINVAL), temporary name
+     * and rename. Does not touch a running container: the new config counts from its next start. */
+    int (*define)(const struct paths *, const struct container_definition *, const struct call *,
+                  struct container_defined *, struct error *);
+    /* Returns once init runs and the container is up as far as liblxc can tell; a start that fails leaves no
+     * process, link or cgroup, and the error carries the lines of LXC's log that say why. */
+    int (*start)(const struct paths *, const struct container_reference *, const struct call *,
+                 struct container_started *, struct error *);
+    /* Sends the halt signal, again every second, until init's pidfd fires or `timeout` has passed; an init that
+     * does not catch the signal (SigCgt) is not waited for. Then kills. Returns when the monitor is gone. */
+    int (*stop)(const struct paths *, const struct container_stop *, const struct call *, struct error *);
+    /* Live, and in the config for the next start; then reads back. Lowering memory goes memory before memsw,
+     * raising the other way round on cgroup v1. The errno of the kernel comes through: -EBUSY is "below use". */
+    int (*set_limits)(const struct paths *, const struct container_limits *, const struct call *,
+                      struct container_defined *, struct error *);
+    /* Removes LXCPATH/NAME and empty cgroups of that name, in every hierarchy. -EBUSY while it runs. */
+    int (*destroy)(const struct paths *, const struct container_reference *, const struct call *,
+                   struct error *);
+};
+extern const struct container_effects container_effects;
+
+/* Runs argv inside a running container with a clean environment plus the container's own `env`, on a fresh pty
+ * when stdin is a terminal; returns its exit status (128 + signal), or a negative errno. For the `exec` verb;
+ * it is interactive, so it runs in a process of its own and not as a step. */
+int container_exec(const struct paths *paths, const char *lxc_name, char *const *argv, struct error *error);

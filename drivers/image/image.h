@@ -1,0 +1,46 @@
+/* The image family: root file systems from their sources into the store (layout in drivers/storage/storage.h).
+ *
+ * An image is made under a temporary name below images/, digested, marked complete, synced, and renamed to its
+ * content digest; a crash leaves a "tmp-" folder that the next run removes. The digest covers path, type, mode,
+ * owner, size, link target, device number, xattrs and content of every entry, in byte order of paths; times are
+ * left out.
+ *
+ * Unpacking is done by build/fpsync-fetch, a second, sandboxed program: it is the only one that links libarchive
+ * and libcurl, and can only hand back a finished tree or an error. */
+#pragma once
+
+#include "drivers/call.h"
+#include "drivers/paths.h"
+#include "specs/model.h"
+
+struct error;
+
+struct image_make {
+    struct described described;
+    const char *name;   /* full name, for messages */
+    const char *source; /* as in struct image: "bootstrap:SUITE", "file:/path" (tar, tar.gz, .xz, .zst, or a folder) */
+    struct texts packages;
+};
+extern const struct table image_make_table;
+
+struct image_made { /* result */
+    struct described described;
+    const char *digest; /* 64 hex digits */
+    int64_t bytes;      /* sum of file sizes */
+};
+extern const struct table image_made_table;
+
+struct image_reference {
+    struct described described;
+    const char *digest;
+};
+extern const struct table image_reference_table;
+
+struct image_effects {
+    /* Long: reports progress by lines ("unpacking 34 %", mmdebstrap's own phases). */
+    int (*make)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
+                struct error *);
+    /* For gc alone. -EBUSY while a root stands on it. */
+    int (*remove)(const struct paths *, const struct image_reference *, const struct call *, struct error *);
+};
+extern const struct image_effects image_effects;

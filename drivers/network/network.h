@@ -1,0 +1,188 @@
+/* The network family: bridges and veths by libnl-route-3, rules by libnftables, names by one dnsmasq a network.
+ *
+ * A network is a bridge with the first address of its subnet. A port is the host end of a container's veth. Both
+ * carry their mark, "fpsync UID FULLNAME", as interface alias (IFLA_IFALIAS); an interface without it is never
+ * touched, even when its name is one of ours (-EPERM).
+ *
+ * All rules stand in our own nft tables (families ip and bridge, name paths->nft_table) and are replaced whole, in
+ * one transaction, by set_rules(): a failed update leaves the old rules. Rules name ports, so they can stand before
+ * the port exists; frames from a port that has no guard element are dropped, so a port never sends unguarded, not
+ * even before or during an update.
+ *
+ * Effects are idempotent: "already so" is success and makes no mutating call. */
+#pragma once
+
+#include "drivers/call.h"
+#include "drivers/paths.h"
+#include "specs/model.h"
+
+struct error;
+
+/* ---- rules: the same struct is what is wanted and what is observed ---- */
+
+struct rule_network {
+    struct described described;
+    const char *bridge; /* key; interface name */
+    const char *subnet; /* "10.30.0.0/24" */
+};
+struct rule_guard { /* the one source a port may send from */
+    struct described described;
+    const char *port; /* key; interface name */
+    const char *mac, *address;
+};
+struct rule_forward {
+    struct described described;
+    const char *listen;  /* key; "[ADDRESS:]HOST/PROTOCOL" as in struct port */
+    const char *protocol;
+    const char *address; /* of the host; NULL: all */
+    int64_t host;
+    const char *target; /* container's address */
+    int64_t guest;
+};
+struct rules {
+    struct described described;
+    struct list networks, guards, forwards; /* each sorted by key */
+};
+extern const struct table rule_network_table, rule_guard_table, rule_forward_table, rules_table;
+
+/* ---- view ---- */
+
+struct observed_bridge {
+    const char *ifname;
+    const char *mark;  /* the alias; NULL: none */
+    bool is_bridge, up;
+    const char *address; /* first IPv4 address as "10.30.0.1/24"; NULL: none */
+    const char *mac;
+};
+
+struct observed_port {
+    const char *ifname;
+    const char *mark;
+    const char *master; /* interface name; NULL: none */
+    bool up;
+};
+
+struct observed_guest_nic { /* inside a running container's network namespace */
+    const char *ifname;     /* "eth0" */
+    const char *peer;       /* host end's interface name; NULL when it is not a veth to the host */
+    const char *mac;
+    struct texts addresses; /* "10.30.0.10/24" */
+    bool up;
+    const char *gateway;    /* of a default route through it; NULL: none */
+};
+struct observed_guest {
+    int64_t init_pid;
+    struct observed_guest_nic *nics;
+    size_t count;
+};
+
+struct observed_resolver { /* a network's dnsmasq */
+    const char *bridge;
+    int64_t pid; /* 0: not running */
+};
+
+struct observed_listener { /* a socket of a host process, for port conflicts */
+    const char *protocol;
+    const char *address; /* NULL: all */
+    int64_t port;
+    const char *process; /* "nginx (812)"; NULL when it cannot be told */
+};
+
+struct observed_route {
+    const char *subnet; /* "10.0.0.0/8"; the default route is left out */
+    const char *ifname;
+};
+
+struct observed_network {
+    struct observed_bridge *bridges; /* every interface of the tag's bridge class, foreign ones included */
+    size_t bridge_count;
+    struct observed_port *ports;
+    size_t port_count;
+    bool rules_present; /* our tables exist with all chains, sets and maps */
+    struct rules *rules; /* what their sets and maps hold */
+    struct observed_resolver *resolvers;
+    size_t resolver_count;
+    struct observed_listener *listeners; /* IPv4, and IPv6 sockets that take IPv4 */
+    size_t listener_count;
+    struct observed_route *routes;
+    size_t route_count;
+};
+
+struct network_view {
+    /* Links, addresses, routes: a netlink dump each; rules: one list of our tables; /proc/net/{tcp,udp}*; pid files. */
+    int (*dump)(const struct paths *, const struct call *, struct observed_network *, struct error *);
+    /* Interfaces, addresses and default routes inside the namespaces of `pids`: one dump for each namespace, by
+     * a netnsid (no setns in the main thread). A process that is gone gives a guest without NICs. */
+    int (*dump_guests)(const struct paths *, const int64_t *pids, size_t count, const struct call *,
+                       struct observed_guest **out, struct error *);
+};
+extern const struct network_view network_view;
+
+/* ---- effects ---- */
+
+struct bridge {
+    struct described described;
+    const char *ifname;
+    const char *mark;
+    const char *address; /* "10.30.0.1/24" */
+    const char *mac;     /* fixed, so that adding a port never changes the bridge's address */
+};
+extern const struct table bridge_table;
+
+struct link_reference {
+    struct described described;
+    const char *ifname;
+    const char *mark; /* what the link must carry to be deleted */
+};
+extern const struct table link_reference_table;
+
+struct port_mark {
+    struct described described;
+    const char *ifname, *mark;
+};
+extern const struct table port_mark_table;
+
+struct port_attach { /* a NIC into a running container */
+    struct described described;
+    const char *ifname, *mark, *bridge;
+    int64_t init_pid, init_start; /* both must still match, else -ESRCH */
+    int64_t index;                /* ethINDEX inside */
+    const char *mac, *address, *gateway; /* address with prefix; gateway NULL: none */
+};
+extern const struct table port_attach_table;
+
+struct resolver_name { /* a container's names and its DHCP lease */
+    struct described described;
+    const char *container; /* key; full name */
+    const char *mac, *address;
+    struct texts names; /* "web", "web.shop", "web.shop.internal" */
+};
+extern const struct table resolver_name_table;
+
+struct resolver {
+    struct described described;
+    const char *network; /* full name */
+    const char *bridge, *address; /* "10.30.0.1/24" */
+    struct list names;   /* of resolver_name: all of the network, sorted; files of others are removed */
+};
+extern const struct table resolver_table;
+
+struct network_effects {
+    int (*create_bridge)(const struct paths *, const struct bridge *, const struct call *, struct error *);
+    int (*delete_bridge)(const struct paths *, const struct link_reference *, const struct call *, struct error *);
+    int (*set_rules)(const struct paths *, const struct rules *, const struct call *, struct error *);
+    /* Our tables and nothing else: for the day the last network goes. */
+    int (*delete_rules)(const struct paths *, const struct call *, struct error *);
+    /* Writes the files and starts dnsmasq where it does not run (own session and cgroup: it outlives the run). */
+    int (*set_resolver)(const struct paths *, const struct resolver *, const struct call *, struct error *);
+    int (*delete_resolver)(const struct paths *, const struct link_reference *, const struct call *, struct error *);
+    /* Marks host ends that liblxc made. */
+    int (*mark_port)(const struct paths *, const struct port_mark *, const struct call *, struct error *);
+    /* Makes or mends the NIC: missing link, wrong bridge, MAC or address, link down. The init keeps running. */
+    int (*attach_port)(const struct paths *, const struct port_attach *, const struct call *, struct error *);
+    int (*delete_port)(const struct paths *, const struct link_reference *, const struct call *, struct error *);
+};
+extern const struct network_effects network_effects;
+
+/* Whether two prefixes share an address; both "A.B.C.D/N", checked before. */
+bool subnets_overlap(const char *left, const char *right);

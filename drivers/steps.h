@@ -1,0 +1,61 @@
+/* Steps: driver effects as messages.
+ *
+ * The main program plans and records; workers act. An action becomes a list of steps, each an effect of one
+ * family with its request; a worker runs them in order and stops at the first that fails. This table is the only
+ * place that knows every effect: it names them for the journal and for faults, and gives the tables that encode
+ * request and result. */
+#pragma once
+
+#include "drivers/call.h"
+#include "drivers/container/container.h"
+#include "drivers/image/image.h"
+#include "drivers/network/network.h"
+#include "drivers/storage/storage.h"
+
+enum step_kind { /* numbers are part of the journal's format: append only */
+    STEP_IMAGE_MAKE = 1,
+    STEP_IMAGE_REMOVE = 2,
+    STEP_LAYER_CREATE = 3,
+    STEP_LAYER_DELETE = 4,
+    STEP_VOLUME_CREATE = 5,
+    STEP_VOLUME_DELETE = 6,
+    STEP_ROOT_MOUNT = 7,
+    STEP_ROOT_UNMOUNT = 8,
+    STEP_VOLUME_ATTACH = 9,
+    STEP_VOLUME_DETACH = 10,
+    STEP_BRIDGE_CREATE = 11,
+    STEP_BRIDGE_DELETE = 12,
+    STEP_RULES_SET = 13,
+    STEP_RULES_DELETE = 14,
+    STEP_RESOLVER_SET = 15,
+    STEP_RESOLVER_DELETE = 16,
+    STEP_PORT_MARK = 17,
+    STEP_PORT_ATTACH = 18,
+    STEP_PORT_DELETE = 19,
+    STEP_CONTAINER_DEFINE = 20,
+    STEP_CONTAINER_START = 21,
+    STEP_CONTAINER_STOP = 22,
+    STEP_CONTAINER_SET_LIMITS = 23,
+    STEP_CONTAINER_DESTROY = 24,
+    STEP_KINDS
+};
+
+/* The families as linked into this program: the real ones or, in tests, the fakes. */
+struct effects {
+    const struct container_effects *container;
+    const struct storage_effects *storage;
+    const struct network_effects *network;
+    const struct image_effects *image;
+};
+
+struct step_type {
+    const char *name; /* "container.start" */
+    const struct table *request;
+    const struct table *result; /* NULL: none */
+};
+const struct step_type *step_type(enum step_kind kind); /* NULL when out of range */
+
+/* Runs one effect. `result` is an object of the type's result table (or NULL), made in call->arena. Linked into
+ * the worker only (drivers/run.c); the description above into both programs (drivers/steps.c). */
+int step_run(const struct effects *effects, const struct paths *paths, enum step_kind kind, const void *request,
+             const struct call *call, void **result, struct error *error);

@@ -1,0 +1,80 @@
+#include "lib/buffer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "lib/error.h"
+
+static void reserve(struct buffer *buffer, size_t more)
+{
+    if (buffer->room - buffer->length > more)
+        return;
+    size_t room = buffer->room ? buffer->room : 256;
+    while (room - buffer->length <= more)
+        room *= 2;
+    char *grown = realloc(buffer->bytes, room);
+    if (!grown) {
+        fputs("fpsync: out of memory\n", stderr);
+        abort();
+    }
+    buffer->bytes = grown;
+    buffer->room = room;
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (struct buffer){0};
+}
+
+void buffer_add(struct buffer *buffer, const void *bytes, size_t size)
+{
+    reserve(buffer, size);
+    if (size)
+        memcpy(buffer->bytes + buffer->length, bytes, size);
+    buffer->length += size;
+    buffer->bytes[buffer->length] = '\0';
+}
+
+void buffer_text(struct buffer *buffer, const char *text)
+{
+    buffer_add(buffer, text, strlen(text));
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    reserve(buffer, (size_t)length + 1);
+    vsnprintf(buffer->bytes + buffer->length, (size_t)length + 1, format, again);
+    va_end(again);
+    buffer->length += (size_t)length;
+}
+
+int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit, struct error *error)
+{
+    _cleanup_close_ int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return error_errno(error, -errno, "cannot open %s", path);
+    size_t start = buffer->length;
+    for (;;) {
+        reserve(buffer, 16 * 1024);
+        ssize_t got = read(fd, buffer->bytes + buffer->length, 16 * 1024);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_errno(error, -errno, "cannot read %s", path);
+        if (got == 0)
+            break;
+        buffer->length += (size_t)got;
+        if (buffer->length - start > limit)
+            return error_set(error, -EFBIG, "%s is larger than %zu bytes", path, limit);
+    }
+    buffer->bytes[buffer->length] = '\0';
+    return 0;
+}

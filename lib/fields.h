@@ -1,0 +1,194 @@
+/* Structs described by rows.
+ *
+ * One row per field: key, type, range, default, class, offset, help. The rows drive everything that would
+ * otherwise be written once per field and per purpose: reading YAML, unknown-key errors, defaults, diffs,
+ * canonical printing, `fpsync explain`, the JSON Schema, the records in LMDB and the messages to workers.
+ *
+ * A described struct begins with `struct described`. Row i of its table owns bit i of `present`: set means that
+ * the field was written (or recorded), even if to its default or to nothing. A field that is not present holds
+ * its default, nested structs included, so that code reads values without asking.
+ *
+ * The encoding is a sequence of (id: u16, length: u32, payload), little endian. Ids are never reused. A field
+ * that is absent or equals its default is not encoded, so writing a default out changes no digest. Ids that a
+ * version does not know are kept as they are and survive a rewrite. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/arena.h"
+#include "lib/buffer.h"
+
+struct error;
+
+/* Where a value came from. `file` is NULL when it did not come from text. Lines and columns count from 1. */
+struct place {
+    const char *file;
+    uint32_t line, column;
+};
+
+struct described {
+    uint64_t present;
+    struct place place;   /* of the mapping itself */
+    struct place *places; /* one a row, or NULL when nothing came from text */
+    const unsigned char *unknown; /* encoded fields of a newer version */
+    size_t unknown_size;          /* bytes */
+};
+
+struct bytes { /* opaque to the tables: an encoding inside an encoding */
+    const void *data;
+    size_t size;
+};
+
+struct texts {
+    const char **items;
+    size_t count;
+};
+
+struct pair {
+    const char *key, *value;
+    struct place place;
+};
+
+struct pairs { /* sorted by key, keys unique */
+    struct pair *items;
+    size_t count;
+};
+
+struct list { /* of described structs, all of the row's nested table; row 0 of that table is the key */
+    void **items;
+    size_t count;
+};
+
+enum field_type {
+    FIELD_TEXT,   /* const char *; NULL when absent without default */
+    FIELD_BOOL,   /* bool */
+    FIELD_NUMBER, /* int64_t, unit by form */
+    FIELD_TEXTS,  /* struct texts */
+    FIELD_PAIRS,  /* struct pairs */
+    FIELD_LIST,   /* struct list */
+    FIELD_STRUCT, /* pointer to a described struct */
+    FIELD_BYTES,  /* struct bytes; in records and messages only, never in YAML */
+};
+
+/* How a scalar is written and checked. Texts are stored as the canonical spelling of their form. */
+enum field_form {
+    FORM_PLAIN,
+    FORM_NAME,      /* [a-z]([a-z0-9-]{0,29}[a-z0-9])? */
+    FORM_REFERENCE, /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
+    FORM_IPV4,      /* dotted quad */
+    FORM_SUBNET,    /* IPv4/prefix, host bits zero */
+    FORM_GUEST_PATH, /* absolute and clean, inside a container */
+    FORM_IMAGE_SOURCE, /* bootstrap:SUITE or file:PATH; the path stored absolute */
+    FORM_PACKAGE,   /* a Debian package name */
+    FORM_VARIABLE,  /* name of an environment variable */
+    FORM_SIGNAL,    /* SIGTERM, SIGRTMIN+3; stored with SIG */
+    FORM_HOSTNAME,  /* may be an FQDN */
+    FORM_SIZE,      /* number: bytes */
+    FORM_DURATION,  /* number: milliseconds */
+    FORM_CPUS,      /* number: thousandths of a CPU */
+    FORM_PORT,      /* number: 1-65535 */
+};
+
+/* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */
+enum field_class {
+    CLASS_RECORD,   /* nothing but our record */
+    CLASS_LIVE,     /* applied to the running object */
+    CLASS_RESTART,  /* the container stops and starts */
+    CLASS_RECREATE, /* the object is made anew; identity and data are kept */
+    CLASS_FIXED,    /* refused: would lose data */
+};
+const char *class_name(enum field_class class);
+
+enum field_flags {
+    FIELD_REQUIRED = 1,
+    FIELD_SENSITIVE = 2, /* never printed */
+};
+
+struct table;
+
+struct field {
+    uint16_t id; /* never reused, unique in its table */
+    const char *key;
+    enum field_type type;
+    enum field_form form;
+    size_t offset;
+    enum field_class class;
+    unsigned flags;
+    const char *standard;      /* default as written in YAML; NULL: none */
+    int64_t minimum, maximum;  /* of numbers, in the stored unit; both 0: any that is not negative */
+    const char *const *words;  /* the only values, NULL-terminated; or NULL */
+    const struct table *nested; /* of FIELD_LIST and FIELD_STRUCT */
+    const char *shorthand;     /* an item of a list, or a struct, may be written as one scalar of this shape */
+    const char *example;       /* a value as written in YAML, for explain and error hints */
+    const char *help;          /* one sentence */
+};
+
+struct table {
+    const char *name; /* "container", "container.limits" */
+    size_t size;      /* bytes of the struct */
+    const struct field *rows;
+    size_t count; /* at most 64 */
+    const char *help;
+};
+
+#define TABLE_ROWS(array) .rows = (array), .count = sizeof(array) / sizeof((array)[0])
+
+/* A new object with all defaults filled in and nothing present. */
+void *described_new(struct arena *arena, const struct table *table);
+/* A deep copy, so that the original's arena may go; places point to the same file names, copied too. */
+void *described_copy(struct arena *arena, const struct table *table, const void *object);
+
+static inline void *field_at(const void *object, const struct field *row)
+{
+    return (char *)object + row->offset;
+}
+static inline bool field_is_present(const struct table *table, const void *object, const struct field *row)
+{
+    return ((const struct described *)object)->present >> (row - table->rows) & 1;
+}
+void field_mark_present(const struct table *table, void *object, const struct field *row);
+/* Marks the row whose member lies at `offset`: field_mark(&container_table, c, offsetof(struct container, env)) */
+void field_mark(const struct table *table, void *object, size_t offset);
+const struct field *field_by_key(const struct table *table, const char *key); /* NULL when unknown */
+struct place field_place(const struct table *table, const void *object, const struct field *row);
+
+/* The key of a list's item: the text of row 0. */
+const char *item_key(const struct table *nested, const void *item);
+void *list_find(const struct list *list, const struct table *nested, const char *key); /* NULL when absent */
+
+void fields_encode(const struct table *table, const void *object, struct buffer *out);
+/* -EBADMSG when the bytes are not such a sequence; never reads past `size`. The object holds no pointer into
+ * `bytes`. */
+int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena, void **object,
+                  struct error *error);
+
+/* One difference, as a plan shows it. `old` is NULL for something added, `new` for something removed. Sensitive
+ * values read "(sensitive)". */
+struct change {
+    const char *field; /* "limits.memory", "networks.front.address", "env.SITE" */
+    const char *old, *new;
+    enum field_class class;
+    struct place at; /* of the line that asks for it; of the enclosing mapping for a removal */
+};
+
+struct changes {
+    struct change *items;
+    size_t count;
+};
+
+/* Appends the differences of two objects of one table, in row order; `old` or `new` may not be NULL. Prefix is
+ * put before field names ("" for none). Equal objects append nothing. */
+void fields_diff(const struct table *table, const void *old, const void *new, const char *prefix,
+                 struct arena *arena, struct changes *changes);
+enum field_class changes_class(const struct changes *changes); /* CLASS_RECORD when empty */
+
+/* A value as canonical one-line YAML ("512MiB", "[a, b]", "{address: 10.30.0.10}"); "" when absent. */
+void field_print(const struct field *row, const void *object, struct buffer *out);
+/* All present, non-default fields as "{key: value, ...}". */
+void fields_print_flow(const struct table *table, const void *object, struct buffer *out);
+/* A scalar with quotes where YAML 1.2 needs them. */
+void scalar_print(const char *text, struct buffer *out);
+/* True when the field is present and differs from its default: what is encoded, printed and compared. */
+bool field_is_said(const struct table *table, const void *object, const struct field *row);

@@ -1,0 +1,114 @@
+/* The model: what YAML can ask for, as structs, with one table of rows for each.
+ *
+ * The same structs hold what is desired (from YAML), what is recorded (from LMDB) and, where a driver can see a
+ * field, what is observed. Rows, with all they say about a field, stand in specs/rows.c. */
+#pragma once
+
+#include "lib/fields.h"
+
+enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, KIND_COUNT };
+
+extern const struct table image_table, network_table, volume_table, layer_table, container_table;
+extern const struct table attachment_table, port_table, mount_table, limits_table, dependency_table;
+
+const struct table *kind_table(enum kind kind);
+const char *kind_name(enum kind kind);   /* "container" */
+const char *kind_plural(enum kind kind); /* "containers", the key in YAML */
+int kind_parse(const char *text, enum kind *kind); /* singular or plural; -EINVAL */
+
+struct image {
+    struct described described;
+    const char *source;    /* "bootstrap:SUITE" or "file:/absolute/path" */
+    struct texts packages; /* extra Debian packages of a bootstrap, as written */
+};
+
+struct network {
+    struct described described;
+    const char *subnet; /* "10.30.0.0/24"; NULL: leased from the pool. The bridge has its first address. */
+};
+
+struct volume {
+    struct described described;
+};
+
+struct layer {
+    struct described described;
+    const char *image; /* full name */
+};
+
+/* A container's place in a network. */
+struct attachment {
+    struct described described;
+    const char *network; /* key; full name */
+    const char *address; /* NULL: leased */
+};
+
+/* A forward from the host: `listen` is the key, "[ADDRESS:]HOST/PROTOCOL". */
+struct port {
+    struct described described;
+    const char *listen;
+    const char *address; /* of the host; NULL: all */
+    int64_t host, guest;
+    const char *protocol; /* "tcp" or "udp" */
+};
+
+struct mount {
+    struct described described;
+    const char *path;   /* key; inside the container, clean and absolute */
+    const char *volume; /* full name */
+};
+
+struct limits { /* 0 where not said and without default: no limit */
+    struct described described;
+    int64_t memory, swap; /* bytes; swap is the amount beside memory */
+    int64_t cpus;         /* thousandths */
+    int64_t pids;
+};
+
+struct dependency {
+    struct described described;
+    const char *container; /* key; full name */
+    const char *condition; /* "started" or "completed" */
+};
+
+struct container {
+    struct described described;
+    const char *image; /* full name; NULL only when `layer` names a declared layer, which knows its image */
+    const char *layer; /* full name; NULL: the implicit layer of the container's own name */
+    struct list networks;   /* of attachment, in order of eth0, eth1, ... */
+    struct list ports;      /* of port */
+    struct list volumes;    /* of mount */
+    struct pairs env;
+    struct texts command; /* empty: the image's init */
+    struct limits *limits; /* never NULL */
+    bool privileged;
+    struct list depends_on; /* of dependency */
+    const char *restart;    /* "always", "on-failure", "never" */
+    const char *stop_signal; /* NULL: by the kind of init */
+    int64_t stop_timeout;    /* milliseconds */
+};
+
+/* One object of a set. `body` is the struct of its kind. Full names read "project/name". */
+struct object {
+    enum kind kind;
+    const char *name;  /* full */
+    const char *id;    /* "kind/project/name" */
+    bool implicit;     /* made by us because something needs it: default network, a container's own layer */
+    struct place place; /* of the key that names it; of what needs it when implicit */
+    const char *source; /* the source it came from; filled by whoever loads or decodes */
+    void *body;
+};
+
+/* A set of objects, ordered by kind (as in enum kind), then by name. */
+struct object_set {
+    struct object **items;
+    size_t count;
+};
+
+struct object *object_find(const struct object_set *set, enum kind kind, const char *name); /* full name */
+/* Parts of a full name; `name_bare` points into `full`, `name_project` is copied into `arena`. */
+const char *name_bare(const char *full);
+const char *name_project(struct arena *arena, const char *full);
+/* The one validator of names; every name that becomes part of a path, a rule or an argument passed it. */
+bool name_is_valid(const char *name);
+bool full_name_is_valid(const char *full); /* PROJECT/NAME */

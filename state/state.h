@@ -1,0 +1,164 @@
+/* The recorded state: one LMDB environment below paths->state (DESIGN §6).
+ *
+ * Databases, keys as text:
+ *   meta      "format" (u32), "host" (this host's id, 16 hex digits, made once)
+ *   records   HOST/kind/project/name      -> struct record
+ *   leases    HOST/kind/project/name      -> struct lease
+ *   sources   source name                 -> struct source
+ *   journal   sequence number, 16 hex digits, big endian order -> struct intent
+ *   history   SOURCE NUL generation (16 hex digits)            -> struct generation
+ *
+ * Every value is: checksum (u32 CRC-32 of all that follows), version (u16), encoded fields (lib/fields.h). Fields
+ * are tagged by ids that are never reused; unknown ones survive a rewrite. A value whose checksum or shape is
+ * wrong is -EBADMSG with the key named; nothing is guessed.
+ *
+ * Never MDB_WRITEMAP (a full disk would be SIGBUS); the map doubles by itself when it is full. Environments are
+ * 0600 in a 0700 folder, opened with MDB_NOTLS; none may cross a fork: the descriptors are close-on-exec and the
+ * process that opened it is the only one that may use it (checked: -EPERM).
+ *
+ * When the last run did not end cleanly (meta "open" is set), a child process reads the whole database first, so
+ * that damage which would be a SIGBUS in us is an error instead. */
+#pragma once
+
+#include "lib/arena.h"
+#include "lib/fields.h"
+#include "specs/model.h"
+
+struct error;
+struct state;
+
+#define STATE_FORMAT 1u
+
+enum state_mode {
+    STATE_READ,  /* a missing database is an empty one and is not created; writes nothing but LMDB's reader slot */
+    STATE_WRITE, /* the caller holds the root's lock */
+};
+
+/* -EPROTO when the format is newer than ours (message names both), -EBADMSG when damaged. */
+int state_open(const char *folder, enum state_mode mode, struct state **state, struct error *error);
+/* Marks a clean end (write mode) and releases. Accepts NULL. */
+void state_close(struct state *state);
+static inline void cleanup_state(struct state **state)
+{
+    state_close(*state);
+}
+#define _cleanup_state_ _cleanup_(cleanup_state)
+
+/* ---- records: what we applied and last saw, one an object ---- */
+
+struct record {
+    struct described described;
+    const char *kind; /* kind_name() */
+    const char *name; /* full */
+    const char *uid;  /* 16 hex digits, made once; goes into marks */
+    int64_t generation; /* grows with every change; goes into marks */
+    const char *source; /* name of the source; NULL for what nobody declares any more */
+    bool implicit;
+    struct bytes body;  /* fields_encode() of the kind's struct, as last applied */
+    struct bytes facts; /* what the effects answered and what was last seen; the reconciler's own table */
+    const char *phase;  /* "running", "stopped", "failed", "retained", ... of SEMANTICS 29 */
+    const char *reason; /* why, for people; NULL */
+    int64_t since;      /* seconds since the epoch: when the phase began */
+    const char *stopped_by; /* a person's `stop`: who; NULL: may run */
+    const char *spec_file;  /* where the object is declared, for messages */
+    int64_t spec_line;
+};
+extern const struct table record_table;
+
+/* ---- leases: identities that belong to a name and outlive its container ---- */
+
+struct lease_address { /* in one network */
+    struct described described;
+    const char *network; /* key; full name */
+    const char *address; /* "10.30.0.10" */
+    const char *mac;
+    int64_t index;       /* of eth inside; -1: not attached now, the rest is kept */
+    int64_t used;        /* seconds since the epoch of the last run that used it: oldest are reclaimed first */
+};
+extern const struct table lease_address_table;
+
+struct lease {
+    struct described described;
+    const char *kind, *name;
+    int64_t id_base;       /* containers: start of 65,536 host ids; 0: none */
+    const char *subnet;    /* networks: leased from the pool; NULL */
+    struct list addresses; /* of lease_address */
+};
+extern const struct table lease_table;
+
+/* ---- sources ---- */
+
+struct source {
+    struct described described;
+    const char *name;
+    const char *path;   /* of the -f argument; NULL for stdin */
+    bool down;          /* by `down`: skipped by automatic runs until a hand-run apply */
+    int64_t generation; /* of the last applied set */
+    const char *digest; /* spec_set.digest of it */
+    int64_t applied;    /* seconds since the epoch */
+    int64_t objects;    /* declared ones (not implicit), for the mass-delete guard */
+};
+extern const struct table source_table;
+
+/* ---- journal: intents whose outcome is not recorded yet ---- */
+
+struct intent {
+    struct described described;
+    int64_t sequence;
+    const char *action; /* "start container shop/web" */
+    const char *kind, *name, *verb;
+    struct texts steps; /* names of the steps, in order */
+    int64_t begun;      /* seconds since the epoch */
+};
+extern const struct table intent_table;
+
+/* ---- history: at most 100 generations or 90 days a source ---- */
+
+struct generation {
+    struct described described;
+    const char *source;
+    int64_t number, applied;
+    const char *digest;
+    struct texts actions; /* one line each, as the plan printed them */
+    struct bytes set;     /* canonical YAML of the whole set */
+};
+extern const struct table generation_table;
+
+/* ---- reading: one consistent snapshot ---- */
+
+struct snapshot {
+    const char *host; /* id; "" when there is no database */
+    struct record **records; /* in order of keys */
+    size_t record_count;
+    struct lease **leases;
+    size_t lease_count;
+    struct source **sources;
+    size_t source_count;
+    struct intent **intents; /* in order of sequence */
+    size_t intent_count;
+};
+/* Everything but history, copied into `arena`: no LMDB pointer survives the call. */
+int state_read(struct state *state, struct arena *arena, struct snapshot *out, struct error *error);
+int state_read_history(struct state *state, const char *source, struct arena *arena, struct generation ***items,
+                       size_t *count, struct error *error);
+
+/* ---- writing: one transaction at a time; nothing is durable before state_commit() returned 0 ---- */
+
+int state_begin(struct state *state, struct error *error);
+int state_commit(struct state *state, struct error *error); /* synced */
+void state_abort(struct state *state);                      /* also after a failed commit; harmless without begin */
+
+int state_put_record(struct state *state, const struct record *record, struct error *error);
+int state_delete_record(struct state *state, const char *kind, const char *name, struct error *error); /* 0 when absent */
+int state_put_lease(struct state *state, const struct lease *lease, struct error *error);
+int state_delete_lease(struct state *state, const char *kind, const char *name, struct error *error);
+int state_put_source(struct state *state, const struct source *source, struct error *error);
+int state_delete_source(struct state *state, const char *name, struct error *error);
+int state_put_intent(struct state *state, struct intent *intent, struct error *error); /* sets .sequence when 0 */
+int state_delete_intent(struct state *state, int64_t sequence, struct error *error);
+int state_put_generation(struct state *state, const struct generation *generation, struct error *error); /* and trims */
+
+/* A new uid: 16 hex digits from getrandom(). */
+void state_new_uid(char text[static 17]);
+/* Commits made by this process, for tests of "a run with no action commits nothing". */
+size_t state_commits(const struct state *state);
