@@ -77,5 +77,6 @@ $(B)/fpsync-init: $(INIT)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARNINGS) -Os -static -o $@ $(INIT)
 
+include dist/dist.mk
 -include tests/tests.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,1 +1,53 @@
-# Tests; included by the Makefile.
+# Tests; included by the Makefile. Every runner prints TAP into $(B)/results/PART.tap; tests/run starts the parts
+# one after another and tests/summary counts all their cases.
+#
+#   make check         lint, unit, scenario, fault: no root needed, seconds
+#   make check-system  real containers on this host: root
+#   make test          all of them; the last line counts what passed, failed and was skipped
+#   make format        clang-format over everything, which lint then expects
+#   make bench         ratios against lxc-start, lxc-stop and cp
+TEST_LIBS    := -lcmocka -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
+UNIT         := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_EFFECTS := $(filter $(B)/tests/unit/test_effects_%,$(UNIT))
+FLOORS       := $(B)/state.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
+# Linked statically: these run inside guests, or before anything may be opened.
+GUEST_TOOLS  := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(wildcard tests/system/*.c))
+
+-include tests/fake/fake.mk
+
+$(filter-out $(UNIT_EFFECTS),$(UNIT)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FLOORS)
+	$(call say,LINK,$@)
+	$(link) $(TEST_LIBS)
+$(UNIT_EFFECTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/effects.a $(FLOORS)
+	$(call say,LINK,$@)
+	$(link) -llxc $(TEST_LIBS)
+$(B)/tests/system/%: tests/system/%.c Makefile
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+FAKE := $(if $(wildcard tests/fake/fake.mk),$(B)/fpsync-fake)
+# With -k: a test that does not compile is one failed test, and the others still say what they found.
+BUILD_TESTS = +$(Q)$(MAKE) --no-print-directory -k test-programs || true
+export FPSYNC_BUILD = $(abspath $(B))
+
+.PHONY: test-programs test test-unit test-scenario test-fault test-system check check-system lint format bench
+test-programs: $(PROGRAMS) $(FAKE) $(UNIT) $(GUEST_TOOLS)
+
+lint:
+	$(Q)tests/run $(B) lint
+test-unit test-scenario test-fault test-system: test-%:
+	$(BUILD_TESTS)
+	$(Q)tests/run $(B) $*
+check:
+	$(BUILD_TESTS)
+	$(Q)tests/run $(B) lint unit scenario fault
+check-system: test-system
+test: deps
+	$(BUILD_TESTS)
+	$(Q)tests/run $(B) lint unit scenario fault system
+format:
+	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+bench: all
+	$(BUILD_TESTS)
+	$(Q)tests/bench/run

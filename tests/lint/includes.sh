@@ -1,0 +1,70 @@
+#!/bin/bash
+# The include rule of the house: lib <- specs <- {state, drivers} <- reconciler, tests see everything; and a
+# library's header is included by the .c files of one module alone.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+number=0
+failed=0
+
+report() { # NAME, text of violations (empty: fine)
+    number=$((number + 1))
+    if [ -z "$2" ]; then
+        echo "ok $number - $1"
+    else
+        echo "not ok $number - $1"
+        sed 's/^/# /' <<<"$2"
+        failed=1
+    fi
+}
+
+sources() { # FOLDER...
+    find "$@" -name '*.[ch]' 2>/dev/null | sort
+}
+
+floor() { # FOLDER, pattern of the floors it may include
+    report "$1 includes only $2" "$(sources "$1" | xargs -r grep -nE '^ *# *include *"' |
+        grep -vE "include *\"($2)/")"
+}
+
+floor lib 'lib'
+floor specs 'lib|specs'
+floor state 'lib|specs|state'
+floor drivers 'lib|specs|drivers'
+floor reconciler 'lib|specs|state|drivers|reconciler'
+
+library() { # HEADER pattern, the paths that may include it
+    report "$1 is included by $2 only" "$(sources lib specs state drivers reconciler |
+        xargs -r grep -nE "^ *# *include *<($1)" | grep -vE "^($2):")"
+}
+
+library 'yaml\.h' 'specs/[^:]*\.c'
+library 'lmdb\.h' 'state/[^:]*\.c'
+library 'lxc/' 'drivers/container/[^:]*\.c'
+library 'netlink/' 'drivers/network/[^:]*\.c'
+library 'nftables/' 'drivers/network/[^:]*\.c'
+library 'archive' 'drivers/image/fetch/[^:]*\.c'
+library 'seccomp\.h' 'drivers/image/fetch/[^:]*\.c'
+library 'curl/' 'drivers/image/fetch/[^:]*\.c'
+library 'jansson\.h' 'lib/json\.c'
+library 'gcrypt\.h' 'lib/digest\.c'
+
+# What a library's name does not cover: a new one is added above before it is used.
+known='yaml\.h|lmdb\.h|lxc/|netlink/|nftables/|archive|seccomp\.h|curl/|jansson\.h|gcrypt\.h'
+system=$(sources lib specs state drivers reconciler | xargs -r grep -hoE '^ *# *include *<[^>]+>' | sed 's/.*<\(.*\)>/\1/' |
+    sort -u | grep -vE "^($known)" | while read -r header; do
+    owner=$(dpkg-query -S "*/include/$header" "*/include/*-linux-gnu/$header" 2>/dev/null | cut -d: -f1 |
+        grep -vE '^(libc6-dev|linux-libc-dev|libgcc-.*|gcc.*|lib.*-cross|libc6.*)' | sort -u | tr '\n' ' ')
+    base=$(dpkg-query -S "/usr/include/$header" "/usr/include/*-linux-gnu/$header" 2>/dev/null |
+        grep -cE '^(libc6-dev|linux-libc-dev)')
+    [ "$base" -gt 0 ] || [ -z "$owner" ] || [[ $owner =~ ^(clang|libclang|llvm) ]] || echo "$header ($owner)"
+done)
+report 'every header of a library has an owner in this list' "$system"
+
+fork=$(sources lib specs state drivers reconciler | xargs -r grep -nE '\b(system|popen|execlp|execvp|execvpe)\(')
+report 'no shell and no search of PATH to run a program' "$fork"
+unsafe=$(sources lib specs state drivers reconciler | xargs -r grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|alloca|strncpy)\(')
+report 'no unbounded string function' "$unsafe"
+prints=$(sources lib specs state drivers | grep -vE '^drivers/(worker|image/fetch|container/init)/' |
+    xargs -r grep -nE '\b(printf|puts|putchar|vprintf|perror|syslog)\(|\bf(printf|puts)\((stdout|stderr)')
+report 'only reconciler prints' "$prints"
+exit $failed
