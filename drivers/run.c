@@ -1,0 +1,116 @@
+/* One step: from its number to the effect. Reaches the families through `struct effects` only, so that tests run
+ * the same code on fakes. */
+#include <errno.h>
+
+#include "drivers/steps.h"
+#include "drivers/task.h"
+#include "lib/error.h"
+
+static int run_data(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                    const void *request, const struct call *call, void *result, struct error *error);
+static int run_network(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                       const void *request, const struct call *call, struct error *error);
+static int run_container(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                         const void *request, const struct call *call, void *result, struct error *error);
+
+int step_run(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+             const void *request, const struct call *call, void **result, struct error *error)
+{
+    const struct step_type *type = step_type(kind);
+    if (!type)
+        return error_set(error, -ENOSYS, "step %d is not known to this worker", (int)kind);
+    int ended = call_check(call);
+    if (ended < 0)
+        return error_errno(error, ended, "%s", type->name);
+    void *made = type->result ? described_new(call->arena, type->result) : NULL;
+    if (kind >= STEP_CONTAINER_DEFINE)
+        ended = run_container(effects, paths, kind, request, call, made, error);
+    else if (kind >= STEP_BRIDGE_CREATE)
+        ended = run_network(effects, paths, kind, request, call, error);
+    else
+        ended = run_data(effects, paths, kind, request, call, made, error);
+    if (ended < 0)
+        return ended;
+    if (made)
+        task_mark(type->result, made);
+    *result = made;
+    return 0;
+}
+
+static int run_data(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                    const void *request, const struct call *call, void *result, struct error *error)
+{
+    const struct storage_effects *storage = effects->storage;
+    switch (kind) {
+    case STEP_IMAGE_MAKE:
+        return effects->image->make(paths, request, call, result, error);
+    case STEP_IMAGE_REMOVE:
+        return effects->image->remove(paths, request, call, error);
+    case STEP_LAYER_CREATE:
+        return storage->create_layer(paths, request, call, error);
+    case STEP_LAYER_DELETE:
+        return storage->delete_layer(paths, request, call, error);
+    case STEP_VOLUME_CREATE:
+        return storage->create_volume(paths, request, call, error);
+    case STEP_VOLUME_DELETE:
+        return storage->delete_volume(paths, request, call, error);
+    case STEP_ROOT_MOUNT:
+        return storage->mount_root(paths, request, call, error);
+    case STEP_ROOT_UNMOUNT:
+        return storage->unmount_root(paths, request, call, error);
+    case STEP_VOLUME_ATTACH:
+        return storage->attach_volume(paths, request, call, error);
+    case STEP_VOLUME_DETACH:
+        return storage->detach_volume(paths, request, call, error);
+    default:
+        return error_set(error, -ENOSYS, "step %d is no effect on data", (int)kind);
+    }
+}
+
+static int run_network(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                       const void *request, const struct call *call, struct error *error)
+{
+    const struct network_effects *network = effects->network;
+    switch (kind) {
+    case STEP_BRIDGE_CREATE:
+        return network->create_bridge(paths, request, call, error);
+    case STEP_BRIDGE_DELETE:
+        return network->delete_bridge(paths, request, call, error);
+    case STEP_RULES_SET:
+        return network->set_rules(paths, request, call, error);
+    case STEP_RULES_DELETE:
+        return network->delete_rules(paths, call, error);
+    case STEP_RESOLVER_SET:
+        return network->set_resolver(paths, request, call, error);
+    case STEP_RESOLVER_DELETE:
+        return network->delete_resolver(paths, request, call, error);
+    case STEP_PORT_MARK:
+        return network->mark_port(paths, request, call, error);
+    case STEP_PORT_ATTACH:
+        return network->attach_port(paths, request, call, error);
+    case STEP_PORT_DELETE:
+        return network->delete_port(paths, request, call, error);
+    default:
+        return error_set(error, -ENOSYS, "step %d is no effect on the network", (int)kind);
+    }
+}
+
+static int run_container(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                         const void *request, const struct call *call, void *result, struct error *error)
+{
+    const struct container_effects *container = effects->container;
+    switch (kind) {
+    case STEP_CONTAINER_DEFINE:
+        return container->define(paths, request, call, result, error);
+    case STEP_CONTAINER_START:
+        return container->start(paths, request, call, result, error);
+    case STEP_CONTAINER_STOP:
+        return container->stop(paths, request, call, error);
+    case STEP_CONTAINER_SET_LIMITS:
+        return container->set_limits(paths, request, call, result, error);
+    case STEP_CONTAINER_DESTROY:
+        return container->destroy(paths, request, call, error);
+    default:
+        return error_set(error, -ENOSYS, "step %d is no effect on containers", (int)kind);
+    }
+}
