@@ -104,6 +104,7 @@ const char *class_name(enum field_class class);
 enum field_flags {
     FIELD_REQUIRED = 1,
     FIELD_SENSITIVE = 2, /* never printed */
+    FIELD_DERIVED = 4,   /* made from other fields while reading; YAML has no such key */
 };
 
 struct table;

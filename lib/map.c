@@ -108,7 +108,8 @@ size_t text_distance(const char *left, const char *right)
 bool text_is_near(const char *candidate, const char *word)
 {
     size_t length = strlen(word);
-    return text_distance(candidate, word) <= (length < 3 ? 1 : length / 3);
+    size_t distance = text_distance(candidate, word);
+    return distance < length && distance <= (length < 3 ? 1 : length / 3);
 }
 
 const char *map_nearest(const struct map *map, const char *word)

@@ -1,0 +1,206 @@
+/* Subnets, addresses and ports: claims on what exists once, against each other and against the record of other
+ * sources. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "specs/check.h"
+#include "specs/forms.h"
+
+#define WIDEST   8  /* prefix: 16 million addresses */
+#define NARROWEST 30 /* the bridge and one container */
+
+/* Something claimed by an object of this run or of the record. */
+struct claim {
+    const struct object *object;
+    struct place place;
+    const char *address; /* of a port; NULL: all */
+    struct claim *next;  /* of the same port */
+};
+
+struct claimed_subnet {
+    const struct object *object;
+    struct subnet subnet;
+    bool is_own;
+};
+
+/* ---- subnets ---- */
+
+static struct place subnet_place(const struct object *object)
+{
+    return field_place(&network_table, object->body, field_by_key(&network_table, "subnet"));
+}
+
+static void check_usable(struct world *world, const struct claimed_subnet *claimed)
+{
+    static const char *const unusable[] = {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"};
+    const char *text = ((const struct network *)claimed->object->body)->subnet;
+    if (claimed->subnet.prefix < WIDEST || claimed->subnet.prefix > NARROWEST)
+        problem_add(world->problems, subnet_place(claimed->object), "a /24 holds 253 containers",
+                    "subnet %s: the prefix must be from /%d to /%d", text, WIDEST, NARROWEST);
+    for (size_t i = 0; i < sizeof(unusable) / sizeof(*unusable); i++) {
+        struct subnet range;
+        if (subnet_parse(unusable[i], &range) && claimed->subnet.first >= range.first &&
+            claimed->subnet.first <= range.last)
+            problem_add(world->problems, subnet_place(claimed->object), "take one of 10.0.0.0/8 or 192.168.0.0/16",
+                        "subnet %s: %s is not for hosts", text, unusable[i]);
+    }
+}
+
+static int subnet_compare(const void *left, const void *right)
+{
+    const struct claimed_subnet *a = left, *b = right;
+    if (a->subnet.first != b->subnet.first)
+        return a->subnet.first < b->subnet.first ? -1 : 1;
+    if (a->is_own != b->is_own)
+        return a->is_own ? 1 : -1;
+    return strcmp(a->object->name, b->object->name);
+}
+
+static void add_subnets(struct world *world, struct object *const *items, size_t count, bool is_own,
+                        struct claimed_subnet **subnets, size_t *subnet_count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct claimed_subnet claimed = {.object = items[i], .is_own = is_own};
+        const char *text = items[i]->kind == KIND_NETWORK ? ((const struct network *)items[i]->body)->subnet : NULL;
+        if (!text || !subnet_parse(text, &claimed.subnet))
+            continue;
+        if (is_own)
+            check_usable(world, &claimed);
+        *arena_append(world->arena, *subnets, *subnet_count) = claimed;
+    }
+}
+
+static void report_overlap(struct world *world, const struct claimed_subnet *one, const struct claimed_subnet *other)
+{
+    const struct claimed_subnet *told = one->is_own ? one : other, *met = one->is_own ? other : one;
+    problem_add(world->problems, subnet_place(told->object), "give each network a subnet of its own",
+                "subnet %s overlaps %s of %s", ((const struct network *)told->object->body)->subnet,
+                ((const struct network *)met->object->body)->subnet, world_name(world, met->object, told->object));
+}
+
+void check_subnets(struct world *world)
+{
+    struct claimed_subnet *subnets = NULL;
+    size_t count = 0;
+    add_subnets(world, world->foreign.items, world->foreign.count, false, &subnets, &count);
+    add_subnets(world, world->own->items, world->own->count, true, &subnets, &count);
+    if (count)
+        qsort(subnets, count, sizeof(*subnets), subnet_compare);
+    for (size_t i = 1, widest = 0; i < count; i++) {
+        if (subnets[i].subnet.first <= subnets[widest].subnet.last && (subnets[i].is_own || subnets[widest].is_own))
+            report_overlap(world, &subnets[i], &subnets[widest]);
+        if (subnets[i].subnet.last > subnets[widest].subnet.last)
+            widest = i;
+    }
+}
+
+/* ---- addresses ---- */
+
+static bool address_fits(struct world *world, const struct attachment *attachment, const struct object *network,
+                         struct place place, const struct object *from)
+{
+    const char *text = ((const struct network *)network->body)->subnet, *address = attachment->address;
+    const char *name = name_seen_from(world->arena, attachment->network, from);
+    struct subnet subnet;
+    uint32_t value;
+    if (!text || !subnet_parse(text, &subnet) || !ipv4_parse(address, &value)) {
+        problem_add(world->problems, place, arena_printf(world->arena, "add a subnet to network %s", name),
+                    "address %s: network '%s' has no declared subnet", address, name);
+        return false;
+    }
+    if (value < subnet.first || value > subnet.last)
+        problem_add(world->problems, place,
+                    arena_printf(world->arena, "its containers have addresses from %s to %s",
+                                 ipv4_print(world->arena, subnet.first + 2), ipv4_print(world->arena, subnet.last - 1)),
+                    "address %s is not in %s of network '%s'", address, text, name);
+    else if (value == subnet.first || value == subnet.last)
+        problem_add(world->problems, place, NULL, "address %s is the %s address of %s", address,
+                    value == subnet.first ? "network" : "broadcast", text);
+    else if (value == subnet.first + 1)
+        problem_add(world->problems, place, "the first address of a subnet is its bridge's",
+                    "address %s is that of network '%s' itself", address, name);
+    else
+        return true;
+    return false;
+}
+
+static void claim_addresses(struct world *world, struct map *claims, const struct object *object, bool is_own)
+{
+    if (object->kind != KIND_CONTAINER)
+        return;
+    const struct list *networks = &((const struct container *)object->body)->networks;
+    for (size_t i = 0; i < networks->count; i++) {
+        const struct attachment *attachment = networks->items[i];
+        const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
+        struct place place = field_place(&attachment_table, attachment, field_by_key(&attachment_table, "address"));
+        if (!attachment->address || !network ||
+            (is_own && !address_fits(world, attachment, network, place, object)))
+            continue;
+        const char *key = arena_printf(world->arena, "%s %s", attachment->network, attachment->address);
+        if (map_add(claims, key, (void *)object))
+            continue;
+        problem_add(world->problems, place, NULL, "address %s is taken by %s", attachment->address,
+                    world_name(world, map_get(claims, key), object));
+    }
+}
+
+void check_addresses(struct world *world)
+{
+    _cleanup_map_ struct map claims = {0};
+    for (size_t i = 0; i < world->foreign.count; i++)
+        claim_addresses(world, &claims, world->foreign.items[i], false);
+    for (size_t i = 0; i < world->own->count; i++)
+        claim_addresses(world, &claims, world->own->items[i], true);
+}
+
+/* ---- ports ---- */
+
+static bool claims_meet(const struct claim *one, const struct claim *other)
+{
+    return !one->address || !other->address || strcmp(one->address, other->address) == 0;
+}
+
+static void claim_port(struct world *world, struct map *claims, const struct object *object, const struct port *port,
+                       bool is_own)
+{
+    const char *key = arena_printf(world->arena, "%" PRId64 "/%s", port->host, port->protocol);
+    struct claim *claim = arena_new_of(world->arena, struct claim);
+    *claim = (struct claim){.object = object, .place = port->described.place, .address = port->address};
+    struct claim *first = map_get(claims, key);
+    for (const struct claim *other = first; is_own && other; other = other->next)
+        if (claims_meet(claim, other)) {
+            problem_add(world->problems, claim->place,
+                        !claim->address != !other->address ? "a forward without an address takes the port of all of them"
+                                                           : "take another port or address of the host",
+                        "port %s of %s is taken by %s", key, claim->address ? claim->address : "all addresses",
+                        world_name(world, other->object, object));
+            break;
+        }
+    if (!map_add(claims, key, claim)) {
+        claim->next = first->next;
+        first->next = claim;
+    }
+}
+
+static void claim_ports(struct world *world, struct map *claims, const struct object *object, bool is_own)
+{
+    if (object->kind != KIND_CONTAINER)
+        return;
+    const struct container *container = object->body;
+    for (size_t i = 0; i < container->ports.count; i++)
+        claim_port(world, claims, object, container->ports.items[i], is_own);
+    if (is_own && container->ports.count && !container->networks.count)
+        problem_add(world->problems,
+                    field_place(&container_table, container, field_by_key(&container_table, "ports")),
+                    "add a network, or remove ports", "ports lead nowhere in a container without a network");
+}
+
+void check_ports(struct world *world)
+{
+    _cleanup_map_ struct map claims = {0};
+    for (size_t i = 0; i < world->foreign.count; i++)
+        claim_ports(world, &claims, world->foreign.items[i], false);
+    for (size_t i = 0; i < world->own->count; i++)
+        claim_ports(world, &claims, world->own->items[i], true);
+}

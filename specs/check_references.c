@@ -1,0 +1,174 @@
+/* References: every name that is used is declared here or recorded for another source. And what hangs on them in
+ * storage: layers, images, mount points. */
+#include <string.h>
+
+#include "specs/check.h"
+
+static void check_reference(struct world *world, const struct object *from, struct place place, enum kind kind,
+                            const char *name);
+static void check_container_references(struct world *world, const struct object *object);
+static void check_layer_users(struct world *world);
+static void check_layer_image(struct world *world, const struct object *object);
+static void check_mounts(struct world *world, const struct object *object);
+static void check_image(struct world *world, const struct object *object);
+
+void check_references(struct world *world)
+{
+    for (size_t i = 0; i < world->own->count; i++) {
+        const struct object *object = world->own->items[i];
+        if (object->implicit)
+            continue; /* refers to what its user refers to */
+        if (object->kind == KIND_LAYER)
+            check_reference(world, object, field_place(&layer_table, object->body, field_by_key(&layer_table, "image")),
+                            KIND_IMAGE, ((const struct layer *)object->body)->image);
+        if (object->kind == KIND_CONTAINER)
+            check_container_references(world, object);
+    }
+}
+
+void check_storage(struct world *world)
+{
+    check_layer_users(world);
+    for (size_t i = 0; i < world->own->count; i++) {
+        const struct object *object = world->own->items[i];
+        if (object->kind == KIND_IMAGE)
+            check_image(world, object);
+        if (object->kind != KIND_CONTAINER)
+            continue;
+        check_layer_image(world, object);
+        check_mounts(world, object);
+    }
+}
+
+static struct place place_in(const struct object *object, const char *key)
+{
+    const struct table *table = kind_table(object->kind);
+    return field_place(table, object->body, field_by_key(table, key));
+}
+
+/* ---- references ---- */
+
+static const char *nearest_name(struct world *world, const struct object *from, enum kind kind, const char *word)
+{
+    const char *best = NULL;
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < world->own->count + world->foreign.count; i++) {
+        const struct object *object =
+            i < world->own->count ? world->own->items[i] : world->foreign.items[i - world->own->count];
+        const char *name = name_seen_from(world->arena, object->name, from);
+        if (object->kind != kind || object->implicit || !text_is_near(name, word))
+            continue;
+        size_t distance = text_distance(name, word);
+        if (distance < least) {
+            least = distance;
+            best = name;
+        }
+    }
+    return best;
+}
+
+static void check_reference(struct world *world, const struct object *from, struct place place, enum kind kind,
+                            const char *name)
+{
+    if (!name || world->incomplete || world_find(world, kind, name))
+        return;
+    const char *seen = name_seen_from(world->arena, name, from), *near = nearest_name(world, from, kind, seen);
+    problem_add(world->problems, place,
+                near ? arena_printf(world->arena, "did you mean '%s'?", near)
+                     : arena_printf(world->arena, "declare it below %s:", kind_plural(kind)),
+                "there is no %s '%s'", kind_name(kind), seen);
+}
+
+static void check_container_references(struct world *world, const struct object *object)
+{
+    const struct container *container = object->body;
+    check_reference(world, object, place_in(object, "image"), KIND_IMAGE, container->image);
+    check_reference(world, object, place_in(object, "layer"), KIND_LAYER, container->layer);
+    for (size_t i = 0; i < container->networks.count; i++) {
+        const struct attachment *attachment = container->networks.items[i];
+        check_reference(world, object, attachment->described.place, KIND_NETWORK, attachment->network);
+    }
+    for (size_t i = 0; i < container->volumes.count; i++) {
+        const struct mount *mount = container->volumes.items[i];
+        check_reference(world, object, field_place(&mount_table, mount, field_by_key(&mount_table, "volume")),
+                        KIND_VOLUME, mount->volume);
+    }
+    for (size_t i = 0; i < container->depends_on.count; i++) {
+        const struct dependency *dependency = container->depends_on.items[i];
+        check_reference(world, object, dependency->described.place, KIND_CONTAINER, dependency->container);
+    }
+}
+
+/* ---- storage ---- */
+
+static void check_image(struct world *world, const struct object *object)
+{
+    const struct image *image = object->body;
+    if (image->packages.count && image->source && strncmp(image->source, "bootstrap:", 10) != 0)
+        problem_add(world->problems, place_in(object, "packages"), "remove packages, or use source: bootstrap:SUITE",
+                    "only a bootstrap can have packages");
+}
+
+static void check_layer_users(struct world *world)
+{
+    _cleanup_map_ struct map users = {0};
+    for (size_t i = 0; i < world->foreign.count; i++) {
+        const struct object *object = world->foreign.items[i];
+        const char *layer = object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->layer : NULL;
+        if (layer)
+            map_add(&users, layer, (void *)object);
+    }
+    for (size_t i = 0; i < world->own->count; i++) {
+        const struct object *object = world->own->items[i];
+        const char *layer = object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->layer : NULL;
+        if (!layer || map_add(&users, layer, (void *)object))
+            continue;
+        problem_add(world->problems, place_in(object, "layer"), "a layer serves one container; share data by a volume",
+                    "layer '%s' is used by %s", name_seen_from(world->arena, layer, object),
+                    world_name(world, map_get(&users, layer), object));
+    }
+}
+
+static void check_layer_image(struct world *world, const struct object *object)
+{
+    const struct container *container = object->body;
+    const struct object *found = container->layer ? world_find(world, KIND_LAYER, container->layer) : NULL;
+    const struct layer *layer = found ? found->body : NULL;
+    if (!layer || !layer->image || !container->image || strcmp(layer->image, container->image) == 0)
+        return;
+    problem_add(world->problems, place_in(object, "image"), "leave image out: the layer knows it",
+                "the container's image is '%s', its layer '%s' stands on '%s'",
+                name_seen_from(world->arena, container->image, object),
+                name_seen_from(world->arena, container->layer, object),
+                name_seen_from(world->arena, layer->image, object));
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+static void check_mounts(struct world *world, const struct object *object)
+{
+    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
+    const struct list *mounts = &((const struct container *)object->body)->volumes;
+    for (size_t i = 0; i < mounts->count; i++) {
+        const struct mount *mount = mounts->items[i];
+        struct place place = field_place(&mount_table, mount, field_by_key(&mount_table, "path"));
+        bool taken = strcmp(mount->path, "/") == 0;
+        for (size_t j = 0; j < sizeof(kernel) / sizeof(*kernel); j++)
+            taken = taken || is_below(mount->path, kernel[j]);
+        if (taken)
+            problem_add(world->problems, place, "mount it elsewhere, for example below /srv",
+                        "no volume can be mounted on %s", mount->path);
+        /* Sorted by path: what holds this one stands before it. */
+        for (size_t j = 0; j < i && !taken; j++) {
+            const struct mount *outer = mounts->items[j];
+            if (is_below(mount->path, outer->path))
+                problem_add(world->problems, place, "attaching the outer one later would hide the inner one",
+                            "%s lies inside %s, where volume '%s' is mounted", mount->path, outer->path,
+                            name_seen_from(world->arena, outer->volume, object));
+        }
+    }
+}

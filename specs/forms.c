@@ -1,0 +1,264 @@
+/* Forms of scalars: the one place where a text from a spec becomes something that may enter a path, a rule or an
+ * argument. */
+#include "specs/forms.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/units.h"
+
+#define PATH_LENGTH     1024 /* bytes of a path in a container */
+#define HOSTNAME_LENGTH 64   /* Linux's __NEW_UTS_LEN */
+#define VARIABLE_LENGTH 255
+#define PACKAGE_LENGTH  128
+
+static const struct {
+    const char *expectation, *example;
+} forms[] = {
+    [FORM_PLAIN] = {"a text", NULL},
+    [FORM_NAME] = {"a name (a-z, 0-9 and '-', at most 31, a letter first, no '-' last)", NULL},
+    [FORM_REFERENCE] = {"NAME or PROJECT/NAME", NULL},
+    [FORM_IPV4] = {"an IPv4 address", "10.30.0.10"},
+    [FORM_SUBNET] = {"an IPv4 subnet", "10.30.0.0/24"},
+    [FORM_GUEST_PATH] = {"an absolute path without '.', '..', '//' or a slash at the end", "/srv/data"},
+    [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE or file:PATH", "bootstrap:bookworm"},
+    [FORM_PACKAGE] = {"the name of a Debian package", "systemd-sysv"},
+    [FORM_VARIABLE] = {"the name of a variable (letters, digits and '_', no digit first)", "SITE"},
+    [FORM_SIGNAL] = {"a signal", "SIGTERM or SIGRTMIN+3"},
+    [FORM_HOSTNAME] = {"a host name", "web.example.org"},
+    [FORM_SIZE] = {"a size", "512MiB"},
+    [FORM_DURATION] = {"a duration", "1m30s"},
+    [FORM_CPUS] = {"a number of processors with at most three decimals", "1.5"},
+    [FORM_PORT] = {"a port", "8080"},
+};
+
+static const char *reference_canonical(const struct form_context *context, const char *text);
+static const char *source_canonical(const struct form_context *context, const char *text);
+static const char *signal_canonical(struct arena *arena, const char *text);
+static bool path_is_clean(const char *path);
+static bool package_is_valid(const char *text);
+static bool variable_is_valid(const char *text);
+static bool hostname_is_valid(const char *text);
+
+const char *form_expectation(enum field_form form)
+{
+    return forms[form].expectation;
+}
+
+const char *form_example(enum field_form form)
+{
+    return forms[form].example;
+}
+
+int form_number(enum field_form form, const char *text, int64_t *number)
+{
+    switch (form) {
+    case FORM_SIZE:
+        return size_parse(text, number);
+    case FORM_DURATION:
+        return duration_parse(text, number);
+    case FORM_CPUS:
+        return cpus_parse(text, number);
+    default:
+        return number_parse(text, number);
+    }
+}
+
+const char *form_canonical(const struct form_context *context, enum field_form form, const char *text)
+{
+    uint32_t address;
+    struct subnet subnet;
+    bool fine = true;
+    switch (form) {
+    case FORM_NAME:
+        fine = name_is_valid(text);
+        break;
+    case FORM_REFERENCE:
+        return reference_canonical(context, text);
+    case FORM_IPV4:
+        fine = ipv4_parse(text, &address);
+        break;
+    case FORM_SUBNET:
+        fine = subnet_parse(text, &subnet);
+        break;
+    case FORM_GUEST_PATH:
+        fine = strlen(text) <= PATH_LENGTH && path_is_clean(text);
+        break;
+    case FORM_IMAGE_SOURCE:
+        return source_canonical(context, text);
+    case FORM_PACKAGE:
+        fine = package_is_valid(text);
+        break;
+    case FORM_VARIABLE:
+        fine = variable_is_valid(text);
+        break;
+    case FORM_SIGNAL:
+        return signal_canonical(context->arena, text);
+    case FORM_HOSTNAME:
+        fine = hostname_is_valid(text);
+        break;
+    default:
+        break;
+    }
+    return fine ? text : NULL;
+}
+
+bool ipv4_parse(const char *text, uint32_t *address)
+{
+    uint32_t value = 0;
+    for (int part = 0; part < 4; part++) {
+        size_t digits = strspn(text, "0123456789");
+        if (digits < 1 || digits > 3 || (*text == '0' && digits > 1))
+            return false;
+        uint32_t number = 0;
+        for (size_t i = 0; i < digits; i++)
+            number = number * 10 + (uint32_t)(text[i] - '0');
+        text += digits;
+        if (number > 255 || *text != (part < 3 ? '.' : '\0'))
+            return false;
+        text += part < 3;
+        value = value << 8 | number;
+    }
+    *address = value;
+    return true;
+}
+
+const char *ipv4_print(struct arena *arena, uint32_t address)
+{
+    return arena_printf(arena, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
+bool subnet_parse(const char *text, struct subnet *subnet)
+{
+    const char *slash = strchr(text, '/');
+    char address[16];
+    int64_t prefix;
+    if (!slash || (size_t)(slash - text) >= sizeof(address) || number_parse(slash + 1, &prefix) < 0 || prefix < 1 ||
+        prefix > 32)
+        return false;
+    memcpy(address, text, (size_t)(slash - text));
+    address[slash - text] = '\0';
+    uint32_t first, hosts = prefix == 32 ? 0 : UINT32_MAX >> prefix;
+    if (!ipv4_parse(address, &first) || (first & hosts))
+        return false;
+    *subnet = (struct subnet){.first = first, .last = first | hosts, .prefix = (unsigned)prefix};
+    return true;
+}
+
+static const char *reference_canonical(const struct form_context *context, const char *text)
+{
+    if (full_name_is_valid(text))
+        return text;
+    return name_is_valid(text) ? arena_printf(context->arena, "%s/%s", context->project, text) : NULL;
+}
+
+static bool path_is_clean(const char *path)
+{
+    if (path[0] != '/')
+        return false;
+    if (!path[1])
+        return true;
+    while (*path) {
+        size_t length = strcspn(++path, "/");
+        if (length == 0 || (length == 1 && path[0] == '.') || (length == 2 && path[0] == '.' && path[1] == '.'))
+            return false;
+        path += length;
+    }
+    return true;
+}
+
+/* FOLDER/PATH without '.', '..' and '//', lexically. */
+static const char *path_join(struct arena *arena, const char *folder, const char *path)
+{
+    char *joined = path[0] == '/' ? arena_strdup(arena, path) : arena_printf(arena, "%s/%s", folder, path);
+    char *out = joined;
+    for (const char *at = joined; *at;) {
+        at += strspn(at, "/");
+        size_t length = strcspn(at, "/");
+        if (length == 2 && at[0] == '.' && at[1] == '.') {
+            while (out > joined && *--out != '/')
+                ;
+        } else if (length && !(length == 1 && at[0] == '.')) {
+            *out++ = '/';
+            memmove(out, at, length);
+            out += length;
+        }
+        at += length;
+    }
+    if (out == joined)
+        *out++ = '/';
+    *out = '\0';
+    return joined;
+}
+
+static const char *source_canonical(const struct form_context *context, const char *text)
+{
+    static const char bootstrap[] = "bootstrap:", file[] = "file:";
+    if (strncmp(text, file, strlen(file)) == 0 && text[strlen(file)])
+        return arena_printf(context->arena, "file:%s",
+                            path_join(context->arena, context->folder, text + strlen(file)));
+    if (strncmp(text, bootstrap, strlen(bootstrap)) != 0)
+        return NULL;
+    const char *suite = text + strlen(bootstrap);
+    if (!islower((unsigned char)*suite))
+        return NULL;
+    return suite[strspn(suite, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(suite) > 64 ? NULL : text;
+}
+
+static const char *signal_canonical(struct arena *arena, const char *text)
+{
+    const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+    for (int number = 1; number < 32; number++) {
+        const char *known = sigabbrev_np(number);
+        if (known && strcmp(known, name) == 0)
+            return arena_printf(arena, "SIG%s", name);
+    }
+    bool above = strncmp(name, "RTMIN", 5) == 0;
+    if (!above && strncmp(name, "RTMAX", 5) != 0)
+        return NULL;
+    if (!name[5])
+        return arena_printf(arena, "SIG%s", name);
+    int64_t offset;
+    if (name[5] != (above ? '+' : '-') || !isdigit((unsigned char)name[6]) || number_parse(name + 6, &offset) < 0 ||
+        offset > 30)
+        return NULL;
+    return offset ? arena_printf(arena, "SIG%s", name) : above ? "SIGRTMIN" : "SIGRTMAX";
+}
+
+/* Debian Policy 5.6.1. */
+static bool package_is_valid(const char *text)
+{
+    size_t length = strlen(text);
+    return length >= 2 && length <= PACKAGE_LENGTH && isalnum((unsigned char)text[0]) &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == length;
+}
+
+static bool variable_is_valid(const char *text)
+{
+    if (isdigit((unsigned char)*text) || !*text || strlen(text) > VARIABLE_LENGTH)
+        return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && *text != '_')
+            return false;
+    return true;
+}
+
+static bool hostname_is_valid(const char *text)
+{
+    if (!*text || strlen(text) > HOSTNAME_LENGTH)
+        return false;
+    for (;;) {
+        size_t length = strcspn(text, ".");
+        if (length < 1 || text[0] == '-' || text[length - 1] == '-')
+            return false;
+        for (size_t i = 0; i < length; i++)
+            if (!isalnum((unsigned char)text[i]) && text[i] != '-')
+                return false;
+        if (!text[length])
+            return true;
+        text += length + 1;
+    }
+}

@@ -1,0 +1,27 @@
+/* Forms of scalars (enum field_form): what is accepted, its canonical spelling, and how to say what is expected. */
+#pragma once
+
+#include "specs/model.h"
+
+struct form_context {
+    struct arena *arena;
+    const char *project; /* bare references belong to it */
+    const char *folder;  /* absolute; relative image paths start here */
+};
+
+/* The canonical spelling of `text`, or NULL when it is not of that form. */
+const char *form_canonical(const struct form_context *context, enum field_form form, const char *text);
+/* -EINVAL: not of that form; -ERANGE: too large to be one. In the stored unit. */
+int form_number(enum field_form form, const char *text, int64_t *number);
+const char *form_expectation(enum field_form form); /* "an IPv4 address" */
+const char *form_example(enum field_form form);     /* "10.30.0.10", or NULL */
+
+/* A dotted quad without leading zeros. Host byte order. */
+bool ipv4_parse(const char *text, uint32_t *address);
+const char *ipv4_print(struct arena *arena, uint32_t address);
+
+struct subnet {
+    uint32_t first, last; /* network address and broadcast address */
+    unsigned prefix;
+};
+bool subnet_parse(const char *text, struct subnet *subnet);

@@ -1,0 +1,191 @@
+/* Interpolation: `${V}`, `${V:-default}`, `${V:?message}`, `$$`; `$x` is literal. */
+#include "specs/interpolate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "specs/forms.h"
+
+#define PRODUCED_BOUND ((size_t)4 << 20) /* bytes one file may grow by */
+
+static void finish_scalar(struct variables *variables, struct node *node);
+static void expand_scalar(struct variables *variables, struct node *node);
+static bool has_control(const struct node *node);
+static void read_line(struct variables *variables, struct place place, char *line);
+
+void variables_read(struct variables *variables, const char *file, const char *text, size_t size)
+{
+    struct place place = {.file = file, .column = 1};
+    for (const char *end = text + size; text < end;) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        size_t length = stop ? (size_t)(stop - text) : (size_t)(end - text);
+        place.line++;
+        char *line = arena_strndup(variables->arena, text, length);
+        if (strlen(line) < length)
+            problem_add(variables->problems, place, NULL, "a NUL byte in the file");
+        if (length && line[length - 1] == '\r')
+            line[length - 1] = '\0';
+        read_line(variables, place, line);
+        text += length + (stop != NULL);
+    }
+}
+
+void variables_clear(struct variables *variables)
+{
+    map_clear(&variables->values);
+}
+
+void interpolate(struct variables *variables, struct node *node)
+{
+    if (node->finished)
+        return;
+    node->finished = true;
+    if (node->type == NODE_SCALAR)
+        finish_scalar(variables, node);
+    for (size_t i = 0; i < node->count; i++) {
+        if (node->type == NODE_SEQUENCE) {
+            interpolate(variables, node->items[i]);
+            continue;
+        }
+        const struct entry *entry = &node->entries[i];
+        if (has_control(entry->key))
+            problem_add(variables->problems, entry->key->place, NULL, "a key holds a control character");
+        interpolate(variables, entry->value);
+    }
+}
+
+static void read_line(struct variables *variables, struct place place, char *line)
+{
+    line += strspn(line, " \t");
+    if (!*line || *line == '#')
+        return;
+    char *equals = strchr(line, '=');
+    if (equals)
+        *equals = '\0';
+    const struct form_context context = {.arena = variables->arena};
+    if (!equals || !form_canonical(&context, FORM_VARIABLE, line)) {
+        problem_add(variables->problems, place, "write NAME=VALUE, one a line", "expected NAME=VALUE");
+        return;
+    }
+    char *value = equals + 1;
+    size_t length = strlen(value);
+    while (length && strchr(" \t", value[length - 1]))
+        value[--length] = '\0';
+    if (*value == '"' || *value == '\'') {
+        if (length < 2 || value[length - 1] != *value) {
+            problem_add(variables->problems, place, NULL, "the quote around the value of %s is not closed", line);
+            return;
+        }
+        value[length - 1] = '\0';
+        value++;
+    }
+    if (!map_add(&variables->values, line, value))
+        problem_add(variables->problems, place, NULL, "the variable %s is there twice", line);
+}
+
+static bool has_control(const struct node *node)
+{
+    for (size_t i = 0; i < node->length; i++)
+        if ((unsigned char)node->text[i] < 0x20 || node->text[i] == 0x7f)
+            return true;
+    return false;
+}
+
+static const char *lookup(struct variables *variables, const char *name)
+{
+    const char *value = variables->use_environment ? getenv(name) : NULL;
+    if (!value)
+        return map_get(&variables->values, name);
+    digest_add(variables->digest, name, strlen(name) + 1);
+    digest_add(variables->digest, value, strlen(value) + 1);
+    return value;
+}
+
+/* The value of what stands between the braces, or NULL after a problem. */
+static const char *expand(struct variables *variables, const struct node *node, char *inside)
+{
+    char *operator = strchr(inside, ':');
+    char how = operator ? operator[1] : '\0';
+    if (operator)
+        *operator = '\0';
+    const struct form_context context = {.arena = variables->arena};
+    if (!form_canonical(&context, FORM_VARIABLE, inside) || (operator && how != '-' && how != '?')) {
+        problem_add(variables->problems, node->place, "${NAME}, ${NAME:-default} or ${NAME:?message}; $$ for a '$'",
+                    "not an interpolation: '${%s%s%s}'", inside, operator ? ":" : "", operator ? operator + 1 : "");
+        return NULL;
+    }
+    const char *value = lookup(variables, inside);
+    if (how == '-')
+        return value && *value ? value : operator + 2;
+    if (how == '?' && (!value || !*value)) {
+        problem_add(variables->problems, node->place, NULL, "variable %s: %s", inside, operator + 2);
+        return NULL;
+    }
+    if (!value)
+        problem_add(variables->problems, node->place,
+                    variables->use_environment
+                        ? "set it in .env beside the file or in the environment, or write ${NAME:-default}"
+                        : "set it in .env beside the file, or write ${NAME:-default}",
+                    "variable %s is not set", inside);
+    return value;
+}
+
+/* True when the text could be expanded as a whole. */
+static bool expand_text(struct variables *variables, const struct node *node, struct buffer *out)
+{
+    const char *at = node->text;
+    while (*at) {
+        size_t literal = strcspn(at, "$");
+        buffer_add(out, at, literal);
+        at += literal;
+        if (at[0] == '$' && at[1] == '{') {
+            const char *end = strchr(at, '}');
+            if (!end) {
+                problem_add(variables->problems, node->place, "$$ for a '$'", "'${' without '}'");
+                return false;
+            }
+            const char *value = expand(variables, node, arena_strndup(variables->arena, at + 2, (size_t)(end - at - 2)));
+            if (!value)
+                return false;
+            buffer_text(out, value);
+            at = end + 1;
+        } else if (at[0] == '$') {
+            buffer_text(out, "$");
+            at += at[1] == '$' ? 2 : 1;
+        }
+    }
+    return true;
+}
+
+static void finish_scalar(struct variables *variables, struct node *node)
+{
+    const size_t before = variables->problems->count;
+    expand_scalar(variables, node);
+    node->broken = variables->problems->count > before;
+}
+
+static void expand_scalar(struct variables *variables, struct node *node)
+{
+    if (has_control(node)) {
+        problem_add(variables->problems, node->place, "texts are one line; for a long one use >-",
+                    "the text holds a control character or a line break");
+        return;
+    }
+    if (!strchr(node->text, '$'))
+        return;
+    _cleanup_buffer_ struct buffer text = {0};
+    buffer_text(&text, "");
+    if (!expand_text(variables, node, &text))
+        return;
+    variables->produced += text.length;
+    if (variables->produced > PRODUCED_BOUND) {
+        problem_add(variables->problems, node->place, NULL, "variables make the file larger than %zu bytes",
+                    PRODUCED_BOUND);
+        return;
+    }
+    node->was_interpolated = true;
+    node->length = text.length;
+    node->text = arena_strndup(variables->arena, text.bytes, text.length);
+    if (has_control(node))
+        problem_add(variables->problems, node->place, NULL, "a variable puts a control character into the text");
+}

@@ -1,0 +1,94 @@
+/* Kinds, names and look-up in sets. */
+#include "specs/model.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NAME_LENGTH 31 /* characters; keeps LXC names, aliases and DNS labels within their bounds */
+
+static const struct {
+    const struct table *table;
+    const char *name, *plural;
+} kinds[KIND_COUNT] = {
+    [KIND_IMAGE] = {&image_table, "image", "images"},
+    [KIND_NETWORK] = {&network_table, "network", "networks"},
+    [KIND_VOLUME] = {&volume_table, "volume", "volumes"},
+    [KIND_LAYER] = {&layer_table, "layer", "layers"},
+    [KIND_CONTAINER] = {&container_table, "container", "containers"},
+};
+
+static bool name_is_valid_within(const char *name, size_t length);
+
+const struct table *kind_table(enum kind kind)
+{
+    return kinds[kind].table;
+}
+
+const char *kind_name(enum kind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *kind_plural(enum kind kind)
+{
+    return kinds[kind].plural;
+}
+
+int kind_parse(const char *text, enum kind *kind)
+{
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (strcmp(text, kinds[i].name) == 0 || strcmp(text, kinds[i].plural) == 0) {
+            *kind = (enum kind)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+struct object *object_find(const struct object_set *set, enum kind kind, const char *name)
+{
+    size_t low = 0, high = set->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct object *object = set->items[middle];
+        int order = object->kind != kind ? (int)object->kind - (int)kind : strcmp(object->name, name);
+        if (order == 0)
+            return object;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const char *name_bare(const char *full)
+{
+    const char *slash = strchr(full, '/');
+    return slash ? slash + 1 : full;
+}
+
+const char *name_project(struct arena *arena, const char *full)
+{
+    return arena_strndup(arena, full, strcspn(full, "/"));
+}
+
+bool name_is_valid(const char *name)
+{
+    return name_is_valid_within(name, strlen(name));
+}
+
+bool full_name_is_valid(const char *full)
+{
+    const char *slash = strchr(full, '/');
+    return slash && name_is_valid_within(full, (size_t)(slash - full)) && name_is_valid(slash + 1);
+}
+
+static bool name_is_valid_within(const char *name, size_t length)
+{
+    if (length < 1 || length > NAME_LENGTH || name[0] < 'a' || name[0] > 'z' || name[length - 1] == '-')
+        return false;
+    for (size_t i = 1; i < length; i++)
+        if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9') && name[i] != '-')
+            return false;
+    return true;
+}

@@ -1,0 +1,90 @@
+/* Short forms of list items. */
+#include "specs/shorthand.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void read_port(const struct reader *reader, const struct field *row, const struct node *node, void *item);
+static void read_mount(const struct reader *reader, const struct field *row, const struct node *node, void *item);
+
+void read_shorthand(const struct reader *reader, const struct field *row, const struct node *node, void *item)
+{
+    if (row->nested == &port_table)
+        read_port(reader, row, node, item);
+    else if (row->nested == &mount_table)
+        read_mount(reader, row, node, item);
+    else
+        set_part(reader, row->nested, item, row->nested->rows[0].key, node->text, node);
+}
+
+void finish_item(const struct reader *reader, const struct table *table, void *item)
+{
+    if (table != &port_table)
+        return;
+    struct port *port = item;
+    if (!port->host || !port->guest)
+        return;
+    /* 0.0.0.0 and "all addresses" are one thing and must have one spelling. */
+    if (port->address && strcmp(port->address, "0.0.0.0") == 0) {
+        port->address = NULL;
+        port->described.present &= ~((uint64_t)1 << (field_by_key(table, "address") - table->rows));
+    }
+    port->listen = arena_printf(reader->arena, "%s%s%" PRId64 "/%s", port->address ? port->address : "",
+                                port->address ? ":" : "", port->host, port->protocol);
+    field_mark(table, port, offsetof(struct port, listen));
+}
+
+void set_part(const struct reader *reader, const struct table *table, void *item, const char *key, const char *text,
+              const struct node *node)
+{
+    const struct node part = {.type = NODE_SCALAR,
+                              .place = node->place,
+                              .text = text,
+                              .length = strlen(text),
+                              .plain = true,
+                              .was_interpolated = true, /* an empty part is an empty text */
+                              .broken = node->broken};
+    read_field(reader, table, field_by_key(table, key), &part, item);
+}
+
+static void not_of_shape(const struct reader *reader, const struct field *row, const struct node *node)
+{
+    problem_add(reader->problems, node->place, arena_printf(reader->arena, "write %s: %s", row->key, row->example),
+                "'%s': expected %s, found %s", row->key, row->shorthand, node_describe(reader->arena, node));
+}
+
+static void read_port(const struct reader *reader, const struct field *row, const struct node *node, void *item)
+{
+    char *text = arena_strdup(reader->arena, node->text);
+    char *protocol = strchr(text, '/');
+    if (protocol)
+        *protocol++ = '\0';
+    char *guest = strrchr(text, ':');
+    if (!guest) {
+        not_of_shape(reader, row, node);
+        return;
+    }
+    *guest++ = '\0';
+    char *host = strrchr(text, ':');
+    if (host) {
+        *host++ = '\0';
+        set_part(reader, row->nested, item, "address", text, node);
+    }
+    set_part(reader, row->nested, item, "host", host ? host : text, node);
+    set_part(reader, row->nested, item, "guest", guest, node);
+    if (protocol)
+        set_part(reader, row->nested, item, "protocol", protocol, node);
+}
+
+static void read_mount(const struct reader *reader, const struct field *row, const struct node *node, void *item)
+{
+    char *volume = arena_strdup(reader->arena, node->text);
+    char *path = strchr(volume, ':');
+    if (!path) {
+        not_of_shape(reader, row, node);
+        return;
+    }
+    *path++ = '\0';
+    set_part(reader, row->nested, item, "volume", volume, node);
+    set_part(reader, row->nested, item, "path", path, node);
+}

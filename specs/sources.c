@@ -1,0 +1,289 @@
+/* Sources: what every -f argument names, what it is called, which files it brings in. */
+#include "specs/sources.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/error.h"
+#include "specs/tree.h"
+
+#define SOURCE_LENGTH 512 /* bytes of a source's name */
+
+struct collector {
+    const struct spec_request *request;
+    const struct object_set *recorded;
+    struct arena *arena;
+    struct problems *problems;
+    struct spec_set *set;
+    struct file_list *files;
+    const char *folder; /* of the process */
+};
+
+static int collect_argument(struct collector *collector, const char *argument, struct error *error);
+static bool source_name_is_valid(const char *name);
+static bool owner_is_fine(const struct stat *info, bool by_hand);
+
+int sources_collect(const struct spec_request *request, const struct object_set *recorded, struct arena *arena,
+                    struct spec_set *set, struct file_list *files, struct problems *problems, struct error *error)
+{
+    _cleanup_free_ char *folder = getcwd(NULL, 0);
+    if (!folder)
+        return error_errno(error, -errno, "cannot tell the current folder");
+    struct collector collector = {.request = request, .recorded = recorded, .arena = arena, .problems = problems,
+                                  .set = set, .files = files, .folder = arena_strdup(arena, folder)};
+    if (request->source_name && !source_name_is_valid(request->source_name))
+        problem_add(problems, (struct place){.file = "--source"}, NULL,
+                    "expected a name of printable characters, at most %d, found '%s'", SOURCE_LENGTH,
+                    request->source_name);
+    if (!request->count)
+        return collect_argument(&collector, request->default_directory, error);
+    for (size_t i = 0; i < request->count; i++) {
+        int result = collect_argument(&collector, request->arguments[i], error);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static bool source_name_is_valid(const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            return false;
+    return length && length <= SOURCE_LENGTH && strcmp(name, "-") != 0;
+}
+
+/* ---- names ---- */
+
+/* Absolute and lexically clean; symbolic links are not resolved, so that a source keeps its name. */
+static const char *clean_path(const struct collector *collector, const char *path)
+{
+    char *joined = path[0] == '/' ? arena_strdup(collector->arena, path)
+                                  : arena_printf(collector->arena, "%s/%s", collector->folder, path);
+    char *out = joined;
+    for (const char *at = joined; *at;) {
+        at += strspn(at, "/");
+        size_t length = strcspn(at, "/");
+        if (length == 2 && at[0] == '.' && at[1] == '.') {
+            while (out > joined && *--out != '/')
+                ;
+        } else if (length && !(length == 1 && at[0] == '.')) {
+            *out++ = '/';
+            memmove(out, at, length);
+            out += length;
+        }
+        at += length;
+    }
+    if (out == joined)
+        *out++ = '/';
+    *out = '\0';
+    return joined;
+}
+
+static const char *parent_of(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == path ? "/" : arena_strndup(arena, path, (size_t)(slash - path));
+}
+
+static const char *directory_source(const struct collector *collector, const char *path)
+{
+    const char *standard = collector->request->default_directory;
+    return standard && strcmp(path, clean_path(collector, standard)) == 0 ? "host" : path;
+}
+
+/* Whether a directory of this name is a source: of the host, of this run, or of an earlier one. */
+static bool is_known_source(const struct collector *collector, const char *name)
+{
+    if (strcmp(name, "host") == 0)
+        return true;
+    for (size_t i = 0; i < collector->request->count; i++)
+        if (strcmp(clean_path(collector, collector->request->arguments[i]), name) == 0)
+            return true;
+    for (size_t i = 0; collector->recorded && i < collector->recorded->count; i++) {
+        const char *source = collector->recorded->items[i]->source;
+        if (source && strcmp(source, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- arguments ---- */
+
+static struct spec_source *add_source(struct collector *collector, const char *argument, const char *name,
+                                      bool prunes)
+{
+    struct spec_source *source =
+        arena_append(collector->arena, collector->set->sources, collector->set->source_count);
+    *source = (struct spec_source){.argument = argument, .name = name, .prunes = prunes};
+    if (collector->request->source_name) {
+        source->name = collector->request->source_name;
+        source->prunes = true;
+    }
+    return source;
+}
+
+static void add_file(struct collector *collector, const char *path, const char *shown, const char *source)
+{
+    const char *clean = clean_path(collector, path);
+    for (size_t i = 0; i < collector->files->count; i++)
+        if (strcmp(clean_path(collector, collector->files->items[i].path), clean) == 0)
+            return; /* named twice, or named beside its directory */
+    *arena_append(collector->arena, collector->files->items, collector->files->count) =
+        (struct spec_file){.path = shown, .folder = parent_of(collector->arena, clean), .source = source};
+}
+
+/* Nobody but the owner may be able to put files into a folder of specs (sticky: can put, cannot replace; a folder
+ * of specs needs more). */
+static bool folder_is_safe(const struct collector *collector, const char *path, const struct stat *info)
+{
+    if (!owner_is_fine(info, collector->request->use_environment)) {
+        problem_add(collector->problems, (struct place){.file = path},
+                    arena_printf(collector->arena, "chown root %s", path), "the folder does not belong to root");
+        return false;
+    }
+    if (geteuid() == 0 && (info->st_mode & 022)) {
+        problem_add(collector->problems, (struct place){.file = path},
+                    arena_printf(collector->arena, "chmod go-w %s", path), "others than its owner may add specs here");
+        return false;
+    }
+    return true;
+}
+
+static int is_spec_name(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
+static int compare_names(const struct dirent **left, const struct dirent **right)
+{
+    return strcmp((*left)->d_name, (*right)->d_name); /* bytes: the locale has no say */
+}
+
+static int collect_directory(struct collector *collector, const char *path, struct spec_source *source,
+                             struct error *error)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, is_spec_name, compare_names);
+    if (count < 0)
+        return error_errno(error, -errno, "cannot read folder %s", path);
+    size_t length = strlen(path);
+    for (int i = 0; i < count; i++) {
+        const char *file = arena_printf(collector->arena, "%s%s%s", path, length && path[length - 1] == '/' ? "" : "/",
+                                        entries[i]->d_name);
+        struct stat info;
+        /* Subfolders are not entered whatever they are called. */
+        if (lstat(file, &info) < 0 || !S_ISDIR(info.st_mode))
+            add_file(collector, file, file, source->name);
+        free(entries[i]);
+    }
+    free(entries);
+    source->is_missing = count == 0;
+    return 0;
+}
+
+static int collect_argument(struct collector *collector, const char *argument, struct error *error)
+{
+    if (strcmp(argument, "-") == 0) {
+        const struct spec_source *source = add_source(collector, argument, "-", false);
+        *arena_append(collector->arena, collector->files->items, collector->files->count) =
+            (struct spec_file){.path = "-", .folder = collector->folder, .source = source->name};
+        return 0;
+    }
+    const char *clean = clean_path(collector, argument);
+    struct stat info;
+    const int found = stat(argument, &info) < 0 ? -errno : 0;
+    if (found == 0 && S_ISDIR(info.st_mode)) {
+        struct spec_source *source = add_source(collector, argument, directory_source(collector, clean), true);
+        source->is_directory = true;
+        return folder_is_safe(collector, argument, &info) ? collect_directory(collector, argument, source, error) : 0;
+    }
+    const char *parent = directory_source(collector, parent_of(collector->arena, clean));
+    const bool narrowed = is_known_source(collector, parent);
+    struct spec_source *source = add_source(collector, argument, narrowed ? parent
+                                            : found < 0 ? directory_source(collector, clean) : clean, !narrowed);
+    if (found == -ENOENT || found == -ENOTDIR)
+        source->is_missing = true;
+    else if (found < 0)
+        return error_errno(error, found, "cannot look at %s", argument);
+    else
+        add_file(collector, argument, argument, source->name);
+    return 0;
+}
+
+/* ---- files ---- */
+
+/* Root believes what it reads: only root, or whoever asked root by sudo to run this by hand, may have written it. */
+static bool owner_is_fine(const struct stat *info, bool by_hand)
+{
+    if (geteuid() != 0 || info->st_uid == 0)
+        return true;
+    const char *user = by_hand ? getenv("SUDO_UID") : NULL;
+    return user && *user && strtoul(user, NULL, 10) == info->st_uid;
+}
+
+static bool file_is_fine(const char *path, const struct stat *info, bool by_hand, struct problems *problems)
+{
+    const struct place place = {.file = path};
+    if (!S_ISREG(info->st_mode))
+        problem_add(problems, place, "pipe a spec into -f -", "not a regular file");
+    else if (info->st_size > (off_t)YAML_SIZE)
+        problem_add(problems, place, "split it into several files", "the file is larger than 1 MiB");
+    else if (geteuid() == 0 && (info->st_mode & 022))
+        problem_add(problems, place, arena_printf(problems->arena, "chmod go-w %s", path),
+                    "others than its owner may write to it");
+    else if (!owner_is_fine(info, by_hand))
+        problem_add(problems, place, arena_printf(problems->arena, "chown root %s", path), "it does not belong to root");
+    else
+        return true;
+    return false;
+}
+
+static bool read_all(int fd, const char *path, struct problems *problems, struct buffer *text)
+{
+    char piece[16384];
+    for (;;) {
+        ssize_t got = read(fd, piece, sizeof(piece));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            problem_add(problems, (struct place){.file = path}, NULL, "cannot read it: %s", strerror(errno));
+        if (got <= 0)
+            return got == 0;
+        buffer_add(text, piece, (size_t)got);
+        if (text->length > YAML_SIZE) {
+            problem_add(problems, (struct place){.file = path}, "split it into several files",
+                        "the file is larger than 1 MiB");
+            return false;
+        }
+    }
+}
+
+bool spec_file_read(const char *path, bool by_hand, bool missing_is_fine, struct problems *problems,
+                    struct buffer *text)
+{
+    if (strcmp(path, "-") == 0)
+        return read_all(STDIN_FILENO, path, problems, text);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        if (errno == ENOENT && missing_is_fine)
+            return true;
+        if (errno == ELOOP)
+            problem_add(problems, (struct place){.file = path}, "name the file itself", "it is a symbolic link");
+        else
+            problem_add(problems, (struct place){.file = path}, NULL, "cannot open it: %s", strerror(errno));
+        return false;
+    }
+    struct stat info;
+    if (fstat(fd, &info) < 0) {
+        problem_add(problems, (struct place){.file = path}, NULL, "cannot read it: %s", strerror(errno));
+        return false;
+    }
+    return file_is_fine(path, &info, by_hand, problems) && read_all(fd, path, problems, text);
+}
