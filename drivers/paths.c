@@ -16,7 +16,8 @@ static int check_root(const char *root, struct error *error)
     static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-";
     if (*root != '/' || strspn(root, legal) != strlen(root) || strstr(root, "//") || strstr(root, "/../") ||
         strstr(root, "/./"))
-        return error_set(error, -EINVAL, "root \"%s\": expected an absolute path of letters, digits and ._-", root);
+        return error_set(error, -EINVAL, "root \"%s\": expected an absolute path of letters, digits and ._-",
+                         root);
     if (strlen(root) > ROOT_LENGTH)
         return error_set(error, -EINVAL, "root \"%s\" is longer than %d bytes", root, ROOT_LENGTH);
     return 0;
@@ -66,8 +67,10 @@ char *paths_file_name(struct arena *arena, const char *full_name)
 char *paths_lxc_name(const struct paths *paths, struct arena *arena, const char *full_name)
 {
     static const char standard_project[] = "default/";
-    size_t skip = strncmp(full_name, standard_project, strlen(standard_project)) == 0 ? strlen(standard_project) : 0;
-    return arena_printf(arena, "%s%s%s", paths_file_name(arena, full_name + skip), *paths->tag ? "." : "", paths->tag);
+    size_t skip =
+        strncmp(full_name, standard_project, strlen(standard_project)) == 0 ? strlen(standard_project) : 0;
+    return arena_printf(arena, "%s%s%s", paths_file_name(arena, full_name + skip), *paths->tag ? "." : "",
+                        paths->tag);
 }
 
 void paths_bridge(const struct paths *paths, const char *network, char ifname[static PATHS_IFNAME_SIZE])

@@ -18,7 +18,7 @@ DEFINE_CLEANUP(arena)
 /* Zeroed bytes, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_copy(struct arena *arena, const void *bytes, size_t size);
-char *arena_strdup(struct arena *arena, const char *text);                /* NULL stays NULL */
+char *arena_strdup(struct arena *arena, const char *text);                 /* NULL stays NULL */
 char *arena_strndup(struct arena *arena, const char *text, size_t length); /* adds the NUL */
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -28,8 +28,8 @@ char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((
 /* Grows an arena-held array so that it holds one more item: doubles at powers of two. Returns the new slot,
  * zeroed. `array` is an lvalue of pointer type, `count` an lvalue of size_t. */
 void *arena_grow(struct arena *arena, void *array, size_t count, size_t size);
-#define arena_append(arena, array, count)                                                                     \
-    ({                                                                                                        \
-        (array) = arena_grow((arena), (array), (count), sizeof(*(array)));                                    \
-        &(array)[(count)++];                                                                                  \
+#define arena_append(arena, array, count)                                                                    \
+    ({                                                                                                       \
+        (array) = arena_grow((arena), (array), (count), sizeof(*(array)));                                   \
+        &(array)[(count)++];                                                                                 \
     })

@@ -56,7 +56,8 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     buffer->length += (size_t)length;
 }
 
-int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit, struct error *error)
+int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit,
+                     struct error *error)
 {
     _cleanup_close_ int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)

@@ -24,4 +24,5 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__
 
 /* Whole file up to `limit` bytes. -EFBIG when it is larger. `directory` as for openat(). */
 struct error;
-int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit, struct error *error);
+int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit,
+                     struct error *error);

@@ -8,17 +8,17 @@
 #define _cleanup_(function) __attribute__((cleanup(function)))
 
 /* Hands the value on and leaves the variable empty, so that its cleanup does nothing. */
-#define TAKE_PTR(pointer)                                                                                     \
-    ({                                                                                                        \
-        __typeof__(pointer) taken_ = (pointer);                                                               \
-        (pointer) = NULL;                                                                                     \
-        taken_;                                                                                               \
+#define TAKE_PTR(pointer)                                                                                    \
+    ({                                                                                                       \
+        __typeof__(pointer) taken_ = (pointer);                                                              \
+        (pointer) = NULL;                                                                                    \
+        taken_;                                                                                              \
     })
-#define TAKE_FD(fd)                                                                                           \
-    ({                                                                                                        \
-        int taken_ = (fd);                                                                                    \
-        (fd) = -1;                                                                                            \
-        taken_;                                                                                               \
+#define TAKE_FD(fd)                                                                                          \
+    ({                                                                                                       \
+        int taken_ = (fd);                                                                                   \
+        (fd) = -1;                                                                                           \
+        taken_;                                                                                              \
     })
 
 static inline void cleanup_free(void *pointer)
@@ -43,8 +43,8 @@ static inline void cleanup_fclose(FILE **file)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
 /* Defines cleanup_NAME() for `_cleanup_(cleanup_NAME)` on a `struct NAME *` with a NAME_free(). */
-#define DEFINE_CLEANUP(name)                                                                                  \
-    static inline void cleanup_##name(struct name **pointer)                                                  \
-    {                                                                                                         \
-        name##_free(*pointer);                                                                                \
+#define DEFINE_CLEANUP(name)                                                                                 \
+    static inline void cleanup_##name(struct name **pointer)                                                 \
+    {                                                                                                        \
+        name##_free(*pointer);                                                                               \
     }

@@ -275,7 +275,8 @@ static bool decode_value(const struct field *row, struct reader piece, void *at)
         struct texts *texts = at;
         while (piece.at < piece.end) {
             struct reader item;
-            if (!take(&piece, 4, &item) || !(*arena_append(piece.arena, texts->items, texts->count) = text_of(&item)))
+            if (!take(&piece, 4, &item) ||
+                !(*arena_append(piece.arena, texts->items, texts->count) = text_of(&item)))
                 return false;
         }
         return true;
@@ -309,7 +310,8 @@ static bool decode_value(const struct field *row, struct reader piece, void *at)
     case FIELD_STRUCT:
         return (*(void **)at = decode_object(row->nested, &piece)) != NULL;
     case FIELD_BYTES:
-        *(struct bytes *)at = (struct bytes){.data = arena_copy(piece.arena, piece.at, length), .size = length};
+        *(struct bytes *)at =
+            (struct bytes){.data = arena_copy(piece.arena, piece.at, length), .size = length};
         return true;
     }
     return false;
@@ -353,8 +355,8 @@ static void *decode_object(const struct table *table, struct reader *reader)
     return object;
 }
 
-int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena, void **object,
-                  struct error *error)
+int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena,
+                  void **object, struct error *error)
 {
     struct reader reader = {.at = bytes, .end = (const unsigned char *)bytes + size, .arena = arena};
     void *decoded = decode_object(table, &reader);
@@ -387,7 +389,8 @@ static void copy_value(struct arena *arena, const struct field *row, const void 
     case FIELD_TEXTS: {
         const struct texts *texts = from;
         struct texts *copy = to;
-        *copy = (struct texts){.items = arena_array_of(arena, const char *, texts->count), .count = texts->count};
+        *copy =
+            (struct texts){.items = arena_array_of(arena, const char *, texts->count), .count = texts->count};
         for (size_t i = 0; i < texts->count; i++)
             copy->items[i] = arena_strdup(arena, texts->items[i]);
         break;
@@ -395,7 +398,8 @@ static void copy_value(struct arena *arena, const struct field *row, const void 
     case FIELD_PAIRS: {
         const struct pairs *pairs = from;
         struct pairs *copy = to;
-        *copy = (struct pairs){.items = arena_array_of(arena, struct pair, pairs->count), .count = pairs->count};
+        *copy =
+            (struct pairs){.items = arena_array_of(arena, struct pair, pairs->count), .count = pairs->count};
         for (size_t i = 0; i < pairs->count; i++)
             copy->items[i] = (struct pair){.key = arena_strdup(arena, pairs->items[i].key),
                                            .value = arena_strdup(arena, pairs->items[i].value),
@@ -415,7 +419,8 @@ static void copy_value(struct arena *arena, const struct field *row, const void 
         break;
     case FIELD_BYTES: {
         const struct bytes *bytes = from;
-        *(struct bytes *)to = (struct bytes){.data = arena_copy(arena, bytes->data, bytes->size), .size = bytes->size};
+        *(struct bytes *)to =
+            (struct bytes){.data = arena_copy(arena, bytes->data, bytes->size), .size = bytes->size};
         break;
     }
     }
@@ -443,7 +448,7 @@ void *described_copy(struct arena *arena, const struct table *table, const void 
 
 static bool scalar_is_plain(const char *text)
 {
-    static const char *const special[] = {"null", "Null", "NULL", "~",    "true",
+    static const char *const special[] = {"null", "Null", "NULL",  "~",     "true",
                                           "True", "TRUE", "false", "False", "FALSE"};
     if (!*text || isspace((unsigned char)*text) || isspace((unsigned char)text[strlen(text) - 1]))
         return false;
@@ -618,9 +623,7 @@ static void diff_pairs(const struct comparison *to, const struct field *row, con
     const bool hidden = row->flags & FIELD_SENSITIVE;
     size_t i = 0, j = 0;
     while (i < old->count || j < new->count) {
-        int order = i == old->count   ? 1
-                    : j == new->count ? -1
-                                      : strcmp(old->items[i].key, new->items[j].key);
+        int order = i == old->count ? 1 : j == new->count ? -1 : strcmp(old->items[i].key, new->items[j].key);
         const struct pair *left = order <= 0 ? &old->items[i++] : NULL;
         const struct pair *right = order >= 0 ? &new->items[j++] : NULL;
         if (left && right && strcmp(left->value, right->value) == 0)
@@ -645,8 +648,8 @@ static void diff_lists(const struct comparison *to, const struct field *row, con
     for (size_t i = 0; i < old->count; i++) {
         const char *key = item_key(row->nested, old->items[i]);
         if (!list_find(new, row->nested, key))
-            note(to, arena_printf(to->arena, "%s.%s", name, key), flow(to->arena, row->nested, old->items[i]), NULL,
-                 row->class, place);
+            note(to, arena_printf(to->arena, "%s.%s", name, key), flow(to->arena, row->nested, old->items[i]),
+                 NULL, row->class, place);
     }
     for (size_t i = 0; i < new->count; i++) {
         const char *key = item_key(row->nested, new->items[i]);
@@ -707,7 +710,8 @@ void fields_diff(const struct table *table, const void *old, const void *new, co
         else if (row->type == FIELD_STRUCT)
             fields_diff(row->nested, *(void *const *)left, *(void *const *)right, name, arena, changes);
         else if ((was || is) && (was != is || !scalars_equal(row, left, right)))
-            note(&to, name, printed(arena, table, old, row), printed(arena, table, new, row), row->class, place);
+            note(&to, name, printed(arena, table, old, row), printed(arena, table, new, row), row->class,
+                 place);
         /* "set to nothing" against "not mentioned": the items are equal, the saying is not. */
         if ((row->type == FIELD_PAIRS || row->type == FIELD_LIST) && was != is && changes->count == before)
             note(&to, name, was ? "[]" : NULL, is ? "[]" : NULL, row->class, place);

@@ -30,8 +30,8 @@ struct place {
 
 struct described {
     uint64_t present;
-    struct place place;   /* of the mapping itself */
-    struct place *places; /* one a row, or NULL when nothing came from text */
+    struct place place;           /* of the mapping itself */
+    struct place *places;         /* one a row, or NULL when nothing came from text */
     const unsigned char *unknown; /* encoded fields of a newer version */
     size_t unknown_size;          /* bytes */
 };
@@ -75,20 +75,20 @@ enum field_type {
 /* How a scalar is written and checked. Texts are stored as the canonical spelling of their form. */
 enum field_form {
     FORM_PLAIN,
-    FORM_NAME,      /* [a-z]([a-z0-9-]{0,29}[a-z0-9])? */
-    FORM_REFERENCE, /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
-    FORM_IPV4,      /* dotted quad */
-    FORM_SUBNET,    /* IPv4/prefix, host bits zero */
-    FORM_GUEST_PATH, /* absolute and clean, inside a container */
+    FORM_NAME,         /* [a-z]([a-z0-9-]{0,29}[a-z0-9])? */
+    FORM_REFERENCE,    /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
+    FORM_IPV4,         /* dotted quad */
+    FORM_SUBNET,       /* IPv4/prefix, host bits zero */
+    FORM_GUEST_PATH,   /* absolute and clean, inside a container */
     FORM_IMAGE_SOURCE, /* bootstrap:SUITE or file:PATH; the path stored absolute */
-    FORM_PACKAGE,   /* a Debian package name */
-    FORM_VARIABLE,  /* name of an environment variable */
-    FORM_SIGNAL,    /* SIGTERM, SIGRTMIN+3; stored with SIG */
-    FORM_HOSTNAME,  /* may be an FQDN */
-    FORM_SIZE,      /* number: bytes */
-    FORM_DURATION,  /* number: milliseconds */
-    FORM_CPUS,      /* number: thousandths of a CPU */
-    FORM_PORT,      /* number: 1-65535 */
+    FORM_PACKAGE,      /* a Debian package name */
+    FORM_VARIABLE,     /* name of an environment variable */
+    FORM_SIGNAL,       /* SIGTERM, SIGRTMIN+3; stored with SIG */
+    FORM_HOSTNAME,     /* may be an FQDN */
+    FORM_SIZE,         /* number: bytes */
+    FORM_DURATION,     /* number: milliseconds */
+    FORM_CPUS,         /* number: thousandths of a CPU */
+    FORM_PORT,         /* number: 1-65535 */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */
@@ -117,13 +117,13 @@ struct field {
     size_t offset;
     enum field_class class;
     unsigned flags;
-    const char *standard;      /* default as written in YAML; NULL: none */
-    int64_t minimum, maximum;  /* of numbers, in the stored unit; both 0: any that is not negative */
-    const char *const *words;  /* the only values, NULL-terminated; or NULL */
+    const char *standard;       /* default as written in YAML; NULL: none */
+    int64_t minimum, maximum;   /* of numbers, in the stored unit; both 0: any that is not negative */
+    const char *const *words;   /* the only values, NULL-terminated; or NULL */
     const struct table *nested; /* of FIELD_LIST and FIELD_STRUCT */
-    const char *shorthand;     /* an item of a list, or a struct, may be written as one scalar of this shape */
-    const char *example;       /* a value as written in YAML, for explain and error hints */
-    const char *help;          /* one sentence */
+    const char *shorthand; /* an item of a list, or a struct, may be written as one scalar of this shape */
+    const char *example;   /* a value as written in YAML, for explain and error hints */
+    const char *help;      /* one sentence */
 };
 
 struct table {
@@ -162,8 +162,8 @@ void *list_find(const struct list *list, const struct table *nested, const char 
 void fields_encode(const struct table *table, const void *object, struct buffer *out);
 /* -EBADMSG when the bytes are not such a sequence; never reads past `size`. The object holds no pointer into
  * `bytes`. */
-int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena, void **object,
-                  struct error *error);
+int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena,
+                  void **object, struct error *error);
 
 /* One difference, as a plan shows it. `old` is NULL for something added, `new` for something removed. Sensitive
  * values read "(sensitive)". */

@@ -13,7 +13,8 @@ struct unit {
 };
 
 /* Largest first: printing takes the first that divides. */
-static const struct unit durations[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct unit durations[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const char size_letters[] = "KMGTP";
 
 /* Digits at *text; moves past them. */
@@ -144,8 +145,8 @@ int cpus_parse(const char *text, int64_t *thousandths)
 
 void cpus_print(int64_t thousandths, char text[static UNITS_TEXT_SIZE])
 {
-    int length = snprintf(text, UNITS_TEXT_SIZE, "%" PRId64 ".%03" PRId64, thousandths / 1000,
-                          thousandths % 1000);
+    int length =
+        snprintf(text, UNITS_TEXT_SIZE, "%" PRId64 ".%03" PRId64, thousandths / 1000, thousandths % 1000);
     while (text[length - 1] == '0')
         text[--length] = '\0';
     if (text[length - 1] == '.')

@@ -1,0 +1,86 @@
+#include "reconciler/actual.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/error.h"
+
+static const struct field facts_rows[] = {
+    {.id = 1, .key = "digest", .type = FIELD_TEXT, .offset = offsetof(struct facts, digest)},
+    {.id = 2, .key = "bytes", .type = FIELD_NUMBER, .offset = offsetof(struct facts, bytes)},
+    {.id = 3, .key = "config_digest", .type = FIELD_TEXT, .offset = offsetof(struct facts, config_digest)},
+    {.id = 4,
+     .key = "definition_digest",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct facts, definition_digest)},
+    {.id = 5, .key = "init_pid", .type = FIELD_NUMBER, .offset = offsetof(struct facts, init_pid)},
+    {.id = 6, .key = "init_start", .type = FIELD_NUMBER, .offset = offsetof(struct facts, init_start)},
+};
+const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
+
+static int compare_entries(const void *left, const void *right)
+{
+    const struct entry *a = left, *b = right;
+    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
+}
+
+static int decode_entry(struct record *record, struct arena *arena, struct entry *entry, struct error *error)
+{
+    enum kind kind;
+    void *body, *facts;
+    if (kind_parse(record->kind, &kind) < 0)
+        return error_set(error, -EBADMSG, "record of unknown kind \"%s\": written by a newer fpsync?",
+                         record->kind);
+    int result = fields_decode(kind_table(kind), record->body.data, record->body.size, arena, &body, error);
+    if (result >= 0)
+        result = fields_decode(&facts_table, record->facts.data, record->facts.size, arena, &facts, error);
+    if (result < 0)
+        return error_wrap(error, "record of %s %s", record->kind, record->name);
+    struct described *head = body;
+    head->place = (struct place){.file = record->spec_file, .line = (uint32_t)record->spec_line};
+    *entry = (struct entry){
+        .kind = kind,
+        .name = record->name,
+        .record = record,
+        .facts = facts,
+        .object = {.kind = kind,
+                   .name = record->name,
+                   .id = arena_printf(arena, "%s/%s", record->kind, record->name),
+                   .implicit = record->implicit,
+                   .place = head->place,
+                   .source = record->source,
+                   .body = body},
+    };
+    return 0;
+}
+
+int actual_decode(const struct snapshot *snapshot, struct arena *arena, struct actual *actual,
+                  struct error *error)
+{
+    *actual = (struct actual){.snapshot = snapshot,
+                              .items = arena_array_of(arena, struct entry, snapshot->record_count + 1)};
+    for (size_t i = 0; i < snapshot->record_count; i++) {
+        int result = decode_entry(snapshot->records[i], arena, &actual->items[i], error);
+        if (result < 0)
+            return result;
+        actual->count++;
+    }
+    qsort(actual->items, actual->count, sizeof(*actual->items), compare_entries);
+    return 0;
+}
+
+struct entry *actual_find(const struct actual *actual, enum kind kind, const char *name)
+{
+    struct entry key = {.kind = kind, .name = name};
+    return bsearch(&key, actual->items, actual->count, sizeof(key), compare_entries);
+}
+
+bool entry_is_retained(const struct entry *entry)
+{
+    return entry->record->phase && strcmp(entry->record->phase, "retained") == 0;
+}
+
+bool entry_is_unfinished(const struct entry *entry)
+{
+    return entry->record->generation == 0;
+}

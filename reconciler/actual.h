@@ -1,0 +1,39 @@
+/* The recorded state, decoded: every record with its body and facts. */
+#pragma once
+
+#include "specs/model.h"
+#include "state/state.h"
+
+struct facts { /* what effects answered; one table for all kinds, a kind uses what it needs */
+    struct described described;
+    const char *digest;        /* images: content; containers: of the image their layer stands on */
+    int64_t bytes;             /* images */
+    const char *config_digest; /* containers: of the LXC config as we wrote it */
+    const char
+        *definition_digest; /* containers: of the encoded definition; differs when it must be written again */
+    int64_t init_pid, init_start; /* containers: as started */
+};
+extern const struct table facts_table;
+
+struct entry {
+    enum kind kind;
+    const char *name;
+    struct record *record;
+    struct object object; /* with the recorded body */
+    struct facts *facts;  /* never NULL */
+};
+
+struct actual {
+    const struct snapshot *snapshot;
+    struct entry *items; /* in order of kind and name */
+    size_t count;
+};
+
+int actual_decode(const struct snapshot *snapshot, struct arena *arena, struct actual *actual,
+                  struct error *error);
+struct entry *actual_find(const struct actual *actual, enum kind kind,
+                          const char *name); /* NULL when absent */
+/* A record without a generation was written before its object was made, and the making did not end well. */
+bool entry_is_unfinished(const struct entry *entry);
+/* Retained data keeps its record but is nobody's object any more. */
+bool entry_is_retained(const struct entry *entry);

@@ -1,0 +1,182 @@
+/* validate, plan, apply and down: from a set of specs to a plan, and from there to the host. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/cli.h"
+
+/* Opens, looks, loads and plans. Returns -1, or the exit code to end with. */
+static int prepare(struct session *session, enum session_mode mode, struct plan *plan)
+{
+    const struct options *options = session->options;
+    struct error error = {0};
+    int result = session_open(options, mode, session, &error);
+    if (result == -EWOULDBLOCK && options->automatic) {
+        fprintf(stderr, "fpsync: %s; this automatic run ends\n", error.text);
+        return EXIT_IN_SYNC;
+    }
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    result = session_load(session, &error);
+    if (session->problems.count)
+        return fail_invalid(options, &session->problems);
+    if (result >= 0)
+        result = session_look(session, &error);
+    if (result >= 0)
+        result = session_plan(session, plan, &error);
+    return result < 0 ? fail(options, &error, EXIT_ERROR) : -1;
+}
+
+int run_validate(const struct options *options)
+{
+    _cleanup_session_ struct session session = {0};
+    struct error error = {0};
+    int result = session_open(options, SESSION_READ, &session, &error);
+    if (result == -EACCES) { /* without root the record is closed to us: check the files alone */
+        session_close(&session);
+        session = (struct session){.options = options, .arena = arena_new(), .lock = -1};
+        result = paths_make(options->root, session.arena, &session.paths, &error);
+    }
+    if (result >= 0)
+        result = session_load(&session, &error);
+    if (session.problems.count)
+        return fail_invalid(options, &session.problems);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    if (options->output == OUTPUT_JSON)
+        print_json(problems_to_json(&session.problems));
+    else if (!options->quiet)
+        printf("%zu objects, no errors\n", session.set.objects.count);
+    return EXIT_IN_SYNC;
+}
+
+static void show_plan(const struct options *options, const struct plan *plan)
+{
+    if (options->output == OUTPUT_JSON) {
+        print_json(plan_to_json(plan));
+        return;
+    }
+    _cleanup_buffer_ struct buffer text = {0};
+    if (options->output == OUTPUT_NAME)
+        for (size_t i = 0; i < plan->count; i++)
+            buffer_printf(&text, "%s/%s\n", kind_name(plan->actions[i]->kind), plan->actions[i]->name);
+    else
+        plan_print(plan, use_color(options), &text);
+    print_out(&text);
+}
+
+int run_plan(const struct options *options)
+{
+    _cleanup_session_ struct session session = {0};
+    struct plan plan;
+    struct error error = {0};
+    int code = prepare(&session, SESSION_READ, &plan);
+    if (code >= 0)
+        return code;
+    bool pending = plan.count || plan.held_count;
+    if (pending || !options->quiet || options->output == OUTPUT_JSON)
+        show_plan(options, &plan);
+    if (session_guard(&session, &plan, &error) < 0) {
+        fprintf(stderr, "fpsync: apply would refuse: %s\n", error.text);
+        return EXIT_REFUSED;
+    }
+    return pending ? EXIT_PENDING : EXIT_IN_SYNC;
+}
+
+static bool is_disruptive(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        enum verb verb = plan->actions[i]->verb;
+        if (verb == VERB_DELETE || verb == VERB_RECREATE || verb == VERB_RESTART || verb == VERB_STOP)
+            return true;
+    }
+    return false;
+}
+
+/* SEMANTICS 49: asks on a terminal and only when something is removed, restarted or recreated. */
+static bool is_confirmed(const struct options *options, const struct plan *plan)
+{
+    if (options->yes || options->automatic || !is_disruptive(plan) || !isatty(STDIN_FILENO) ||
+        !isatty(STDOUT_FILENO))
+        return true;
+    printf("Do it? [y/N] (-y answers) ");
+    fflush(stdout);
+    char answer[16] = "";
+    return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+}
+
+static int execute_set(struct session *session, const struct plan *plan)
+{
+    const struct options *options = session->options;
+    const struct execution_request request = {.sources = session->set.sources,
+                                              .source_count = session->set.source_count,
+                                              .digest = session->set.digest,
+                                              .stop_timeout = options->timeout};
+    int code = execute_and_report(session, plan, &request);
+    if (code == EXIT_IN_SYNC && plan->held_count && !options->automatic)
+        code = EXIT_SOME_FAILED;
+    return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;
+}
+
+int run_apply(const struct options *options)
+{
+    if (options->dry_run)
+        return run_plan(options);
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct plan plan;
+    struct error error = {0};
+    int code = prepare(&session, SESSION_WRITE, &plan);
+    if (code >= 0)
+        return code;
+    if (session_guard(&session, &plan, &error) < 0)
+        return fail(options, &error, EXIT_REFUSED);
+    if (!plan.count) {
+        if (options->output == OUTPUT_JSON || !options->quiet || plan.held_count)
+            show_plan(options, &plan);
+        return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+    }
+    if (options->output != OUTPUT_JSON)
+        show_plan(options, &plan);
+    fflush(stdout);
+    if (!is_confirmed(options, &plan)) {
+        printf("Nothing was done.\n");
+        return EXIT_IN_SYNC;
+    }
+    return execute_set(&session, &plan);
+}
+
+/* A set with the same sources and nothing in it: what a source holds goes, by the same planner. */
+int run_down(const struct options *options)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct plan plan;
+    struct error error = {0};
+    int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    result = session_load(&session, &error);
+    if (session.problems.count)
+        return fail_invalid(options, &session.problems);
+    session.set.objects = (struct object_set){0};
+    for (size_t i = 0; i < session.set.source_count; i++)
+        session.set.sources[i].prunes = true;
+    if (result >= 0)
+        result = session_look(&session, &error);
+    if (result >= 0)
+        result = session_plan(&session, &plan, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    if (options->output != OUTPUT_JSON || options->dry_run)
+        show_plan(options, &plan);
+    fflush(stdout);
+    if (options->dry_run || !plan.count)
+        return options->dry_run && plan.count ? EXIT_PENDING : EXIT_IN_SYNC;
+    if (!is_confirmed(options, &plan)) {
+        printf("Nothing was done.\n");
+        return EXIT_IN_SYNC;
+    }
+    return execute_set(&session, &plan);
+}

@@ -1,0 +1,62 @@
+/* The command line: one file a command, all behind one table (reconciler/main.c). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "reconciler/session.h"
+
+enum exit_code { /* DESIGN §5 */
+                 EXIT_IN_SYNC = 0,
+                 EXIT_ERROR = 1,
+                 EXIT_PENDING = 2,
+                 EXIT_SOME_FAILED = 3,
+                 EXIT_REFUSED = 4,
+                 EXIT_LOCKED = 5,
+                 EXIT_INVALID = 6,
+                 EXIT_NOT_HEALTHY = 7,
+};
+
+struct command {
+    const char *name, *alias; /* alias may be NULL */
+    const char *arguments;    /* "[KIND/NAME]" for usage */
+    const char *help;         /* one sentence */
+    bool needs_root;
+    int (*run)(const struct options *options);
+};
+extern const struct command commands[]; /* ends with a NULL name */
+
+int run_validate(const struct options *options);
+int run_plan(const struct options *options);
+int run_apply(const struct options *options);
+int run_down(const struct options *options);
+int run_status(const struct options *options);
+int run_exec(const struct options *options);
+int run_stop(const struct options *options);
+int run_start(const struct options *options);
+int run_restart(const struct options *options);
+int run_gc(const struct options *options);
+int run_forget(const struct options *options);
+int run_explain(const struct options *options);
+int run_schema(const struct options *options);
+int run_doctor(const struct options *options);
+int run_version(const struct options *options);
+
+/* Prints an error (JSON under -o json, to stderr otherwise) and returns the exit code given. */
+int fail(const struct options *options, const struct error *error, enum exit_code code);
+/* Prints the problems of a broken set; returns EXIT_INVALID. */
+int fail_invalid(const struct options *options, const struct problems *problems);
+bool use_color(const struct options *options);
+void print_out(const struct buffer *text);
+void print_json(struct json *value); /* frees it */
+
+/* Executes a plan with progress on stderr, and prints the outcome; shared by apply, down, stop, start, restart. */
+struct execution_request {
+    const struct spec_source *sources;
+    size_t source_count;
+    const char *digest;
+    const char *stopped_by;
+    int64_t stop_timeout; /* -1: each container's own */
+};
+int execute_and_report(struct session *session, const struct plan *plan,
+                       const struct execution_request *request);

@@ -1,0 +1,195 @@
+/* gc and forget: the only ways in which data or records go without a spec asking for it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/cli.h"
+#include "reconciler/pool.h"
+
+#define RETENTION ((int64_t)30 * 24 * 3600) /* seconds: SEMANTICS 8 */
+
+struct candidate {
+    const char *kind, *name; /* an image's name is its digest */
+    const char *why;
+    struct entry *entry; /* NULL: not on record */
+    struct steps steps;
+    bool young; /* retained for less than the retention */
+};
+
+struct candidates {
+    struct candidate *items;
+    size_t count;
+};
+
+static struct candidate *add(struct session *session, struct candidates *to, const char *kind,
+                             const char *name, const char *why, struct entry *entry)
+{
+    struct candidate *item = arena_append(session->arena, to->items, to->count);
+    *item = (struct candidate){.kind = kind, .name = name, .why = why, .entry = entry};
+    return item;
+}
+
+static void add_step(struct session *session, struct candidate *item, enum step_kind kind,
+                     const struct table *table, void *request)
+{
+    ((struct described *)request)->present = ((uint64_t)1 << table->count) - 1;
+    steps_add(session->arena, &item->steps, kind, request);
+}
+
+static void find_data(struct session *session, struct entry *entry, struct candidates *to)
+{
+    int64_t age = (int64_t)time(NULL) - entry->record->since;
+    const char *why = arena_printf(session->arena, "retained for %" PRId64 " days", age / 86400);
+    struct candidate *item = add(session, to, entry->record->kind, entry->name, why, entry);
+    struct data_reference *data = described_new(session->arena, &data_reference_table);
+    data->file = paths_file_name(session->arena, entry->name);
+    item->young = age < RETENTION;
+    add_step(session, item, entry->kind == KIND_LAYER ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
+             &data_reference_table, data);
+}
+
+/* In use: by an image's record, or by a layer that stands on it, retained ones included. */
+static bool image_is_used(const struct session *session, const char *digest)
+{
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        if (entry->facts->digest && strcmp(entry->facts->digest, digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void find_candidates(struct session *session, struct candidates *to)
+{
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (entry_is_retained(&session->actual.items[i]))
+            find_data(session, &session->actual.items[i], to);
+    for (size_t i = 0; i < session->world.storage.image_count; i++) {
+        const char *digest = session->world.storage.images[i].digest;
+        if (image_is_used(session, digest))
+            continue;
+        struct candidate *item = add(session, to, "image", digest, "no image or layer stands on it", NULL);
+        struct image_reference *image = described_new(session->arena, &image_reference_table);
+        image->digest = digest;
+        add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
+    }
+}
+
+/* Named ones are freed whatever their age; without names all that the retention allows, or all with --force. */
+static bool is_chosen(const struct options *options, const struct candidate *item, struct arena *arena)
+{
+    const char *id = arena_printf(arena, "%s/%s", item->kind, item->name);
+    const char *bare = arena_printf(arena, "%s/%s", item->kind, name_bare(item->name));
+    for (size_t i = 0; i < options->argument_count; i++)
+        if (strcmp(options->arguments[i], id) == 0 || strcmp(options->arguments[i], bare) == 0)
+            return true;
+    return !options->argument_count && (options->force || !item->young);
+}
+
+static int free_one(struct session *session, struct pool *pool, const struct candidate *item,
+                    struct error *error)
+{
+    struct pool_reply reply = {0};
+    int result = pool_submit(pool, (void *)item, &item->steps, 0, error);
+    do {
+        result = result < 0 ? result : pool_wait(pool, -1, &reply, error);
+    } while (result > 0 && !reply.done);
+    if (result < 0)
+        return result;
+    if (reply.code < 0)
+        return error_set(error, reply.code, "%s %s: %s", item->kind, item->name, reply.message);
+    if (!item->entry)
+        return 0;
+    result = state_begin(session->state, error);
+    if (result >= 0)
+        result = state_delete_record(session->state, item->kind, item->name, error);
+    return result < 0 ? result : state_commit(session->state, error);
+}
+
+static struct json *candidate_json(const struct candidate *item, bool chosen)
+{
+    struct json *object = json_new_object();
+    json_set(object, "kind", json_new_text(item->kind));
+    json_set(object, "name", json_new_text(item->name));
+    json_set(object, "reason", json_new_text(item->why));
+    json_set(object, "freed", json_new_bool(chosen));
+    return object;
+}
+
+int run_gc(const struct options *options)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct candidates found = {0};
+    struct error error = {0};
+    int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    if (session_look(&session, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    find_candidates(&session, &found);
+    _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
+    struct json *list = json_new_array();
+    size_t failed = 0;
+    for (size_t i = 0; i < found.count; i++) {
+        const struct candidate *item = &found.items[i];
+        bool chosen = is_chosen(options, item, session.arena);
+        const char *word = !chosen ? "kept" : options->dry_run ? "would be freed" : "freed";
+        if (chosen && !options->dry_run && free_one(&session, pool, item, &error) < 0) {
+            fail(options, &error, EXIT_ERROR);
+            failed++;
+            continue;
+        }
+        if (options->output == OUTPUT_TABLE)
+            printf("%s %s: %s (%s)\n", item->kind, item->name, word, item->why);
+        json_append(list, candidate_json(item, chosen));
+    }
+    if (options->output == OUTPUT_JSON) {
+        struct json *object = json_new_object();
+        json_set(object, "schema", json_new_number(1));
+        json_set(object, "objects", list);
+        print_json(object);
+    } else {
+        json_free(list);
+        if (!found.count && !options->quiet)
+            printf("Nothing is retained.\n");
+    }
+    return failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+}
+
+int run_forget(const struct options *options)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct error error = {0};
+    const char *argument = options->argument_count == 1 ? options->arguments[0] : "";
+    const char *slash = strchr(argument, '/');
+    int result = session_open(options, SESSION_WRITE, &session, &error);
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    char *kind_text = slash ? arena_strndup(session.arena, argument, (size_t)(slash - argument)) : NULL;
+    enum kind kind;
+    if (!slash || kind_parse(kind_text, &kind) < 0) {
+        error_set(&error, -EINVAL, "forget: expected KIND/NAME, found \"%s\"", argument);
+        return fail(options, &error, EXIT_ERROR);
+    }
+    const char *name =
+        strchr(slash + 1, '/') ? slash + 1 : arena_printf(session.arena, "default/%s", slash + 1);
+    if (!actual_find(&session.actual, kind, name)) {
+        error_set(&error, -ENOENT, "no %s %s is recorded; fpsync status -o name lists what is",
+                  kind_name(kind), name);
+        return fail(options, &error, EXIT_ERROR);
+    }
+    result = state_begin(session.state, &error);
+    if (result >= 0)
+        result = state_delete_record(session.state, kind_name(kind), name, &error);
+    if (result >= 0)
+        result = state_commit(session.state, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    if (!options->quiet)
+        printf("%s %s is forgotten; what exists of it stays\n", kind_name(kind), name);
+    return EXIT_IN_SYNC;
+}

@@ -1,0 +1,141 @@
+/* What the commands share: errors, output, and running a plan with its progress. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/cli.h"
+
+#define TASK_TIMEOUT 300000 /* milliseconds: DESIGN's 5m */
+
+bool use_color(const struct options *options)
+{
+    if (strcmp(options->color, "always") == 0)
+        return true;
+    return strcmp(options->color, "auto") == 0 && !getenv("NO_COLOR") && isatty(STDOUT_FILENO);
+}
+
+void print_out(const struct buffer *text)
+{
+    if (text->length)
+        fwrite(text->bytes, 1, text->length, stdout);
+}
+
+void print_json(struct json *value)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    json_print(value, true, &text);
+    buffer_text(&text, "\n");
+    print_out(&text);
+    json_free(value);
+}
+
+int fail(const struct options *options, const struct error *error, enum exit_code code)
+{
+    if (options->output == OUTPUT_JSON) {
+        struct json *object = json_new_object();
+        json_set(object, "schema", json_new_number(1));
+        json_set(object, "error", json_new_text(error->text));
+        json_set(object, "code", json_new_number(code));
+        print_json(object);
+    } else {
+        fprintf(stderr, "fpsync: %s\n", error->text);
+    }
+    return code;
+}
+
+int fail_invalid(const struct options *options, const struct problems *problems)
+{
+    if (options->output == OUTPUT_JSON) {
+        print_json(problems_to_json(problems));
+        return EXIT_INVALID;
+    }
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < problems->count; i++)
+        problem_print(&problems->items[i], &text);
+    fwrite(text.bytes, 1, text.length, stderr);
+    return EXIT_INVALID;
+}
+
+/* ---- running a plan ---- */
+
+static volatile int interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted++;
+}
+
+struct show {
+    const struct options *options;
+    size_t ended, count;
+};
+
+static void report(void *context, const struct action *action, enum outcome outcome, const char *message)
+{
+    struct show *show = context;
+    show->ended++;
+    if (show->options->output == OUTPUT_JSON)
+        return;
+    fprintf(stderr, "[%zu/%zu] %s %s %s: %s%s%s\n", show->ended, show->count, verb_name(action->verb),
+            kind_name(action->kind), action->name, outcome_name(outcome), message ? ": " : "",
+            message ? message : "");
+}
+
+static void progress(void *context, const struct action *action, const char *line)
+{
+    const struct show *show = context;
+    if (show->options->output != OUTPUT_JSON && !show->options->quiet)
+        fprintf(stderr, "        %s %s: %s\n", kind_name(action->kind), action->name, line);
+}
+
+static void print_outcome(const struct plan *plan, const struct execution_result *result)
+{
+    struct json *object = plan_to_json(plan);
+    struct json *actions = json_get(object, "actions");
+    for (size_t i = 0; i < plan->count; i++) {
+        json_set(json_at(actions, i), "outcome", json_new_text(outcome_name(result->items[i].outcome)));
+        if (result->items[i].message)
+            json_set(json_at(actions, i), "message", json_new_text(result->items[i].message));
+    }
+    print_json(object);
+}
+
+int execute_and_report(struct session *session, const struct plan *plan,
+                       const struct execution_request *request)
+{
+    const struct options *options = session->options;
+    struct show show = {.options = options, .count = plan->count};
+    struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    const struct execution execution = {.paths = &session->paths,
+                                        .plan = plan,
+                                        .actual = &session->actual,
+                                        .world = &session->world,
+                                        .state = session->state,
+                                        .sources = request->sources,
+                                        .source_count = request->source_count,
+                                        .digest = request->digest,
+                                        .stopped_by = request->stopped_by,
+                                        .parallel = options->parallel,
+                                        .timeout = TASK_TIMEOUT,
+                                        .stop_timeout = request->stop_timeout,
+                                        .report = report,
+                                        .progress = progress,
+                                        .context = &show,
+                                        .interrupted = &interrupted};
+    struct execution_result result;
+    struct error error = {0};
+    if (execute_plan(&execution, session->arena, &result, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    if (options->output == OUTPUT_JSON)
+        print_outcome(plan, &result);
+    if (result.canceled)
+        return EXIT_ERROR;
+    return result.failed || result.skipped ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+}

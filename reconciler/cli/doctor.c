@@ -1,0 +1,152 @@
+/* doctor: what this host lacks, what that costs, and the command that mends it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/cli.h"
+#include "reconciler/pool.h"
+
+struct finding {
+    const char *what, *cost, *mend;
+    bool fatal;
+};
+
+struct report {
+    struct json *list;
+    size_t fatal, warnings;
+    const struct options *options;
+};
+
+static void check(struct report *report, bool good, const struct finding *finding)
+{
+    const char *level = good ? "ok" : finding->fatal ? "missing" : "warning";
+    report->fatal += !good && finding->fatal;
+    report->warnings += !good && !finding->fatal;
+    struct json *item = json_append(report->list, json_new_object());
+    json_set(item, "check", json_new_text(finding->what));
+    json_set(item, "level", json_new_text(level));
+    if (!good) {
+        json_set(item, "cost", json_new_text(finding->cost));
+        json_set(item, "mend", json_new_text(finding->mend));
+    }
+    if (report->options->output == OUTPUT_JSON || (good && report->options->quiet))
+        return;
+    printf("%-8s %s\n", level, finding->what);
+    if (!good)
+        printf("         costs: %s\n         mend:  %s\n", finding->cost, finding->mend);
+}
+
+static bool runs(const char *const *candidates)
+{
+    for (; *candidates; candidates++)
+        if (access(*candidates, X_OK) == 0)
+            return true;
+    return false;
+}
+
+static bool file_contains(const char *path, const char *word)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    return buffer_read_file(&text, AT_FDCWD, path, 1 << 20, NULL) == 0 && strstr(text.bytes, word);
+}
+
+static long number_in(const char *path)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    return buffer_read_file(&text, AT_FDCWD, path, 64, NULL) == 0 ? strtol(text.bytes, NULL, 10) : -1;
+}
+
+static bool kernel_is_recent(void)
+{
+    struct utsname name;
+    int major = 0, minor = 0;
+    return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 1));
+}
+
+static void check_programs(struct report *report)
+{
+    const char *const mmdebstrap[] = {"/usr/bin/mmdebstrap", NULL};
+    const char *const dnsmasq[] = {"/usr/sbin/dnsmasq", NULL};
+    const char *const worker[] = {pool_worker_path(), NULL};
+    check(report, runs(worker),
+          &(struct finding){"fpsync-worker beside fpsync", "nothing can be changed", "make install", true});
+    check(report, runs(dnsmasq),
+          &(struct finding){"dnsmasq", "no network can be made", "apt-get install dnsmasq-base", true});
+    check(report, runs(mmdebstrap),
+          &(struct finding){"mmdebstrap", "images with source bootstrap: cannot be made",
+                            "apt-get install mmdebstrap", false});
+    check(report, access("/usr/share/lxc/config/common.conf", R_OK) == 0,
+          &(struct finding){"LXC's configuration", "no container can be made", "apt-get install lxc", true});
+}
+
+static void check_kernel(struct report *report)
+{
+    struct statfs cgroup = {0};
+    bool unified = statfs("/sys/fs/cgroup", &cgroup) == 0 && cgroup.f_type == 0x63677270;
+    check(
+        report, kernel_is_recent(),
+        &(struct finding){"Linux 6.1 or later", "idmapped layers may not work", "boot a newer kernel", true});
+    check(report, file_contains("/proc/filesystems", "overlay") || file_contains("/proc/modules", "overlay"),
+          &(struct finding){"overlay file system", "no container can be made", "modprobe overlay", true});
+    check(report, access("/proc/self/ns/user", F_OK) == 0,
+          &(struct finding){"user namespaces", "only privileged containers",
+                            "boot a kernel with CONFIG_USER_NS", false});
+    check(report, unified || access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) == 0,
+          &(struct finding){"cgroup controllers", "limits have no effect", "mount cgroup2 at /sys/fs/cgroup",
+                            false});
+    check(report, number_in("/proc/sys/fs/inotify/max_user_instances") >= 1024,
+          &(struct finding){"fs.inotify.max_user_instances of 1024 or more",
+                            "some dozen systemd guests start and never come up",
+                            "sysctl -w fs.inotify.max_user_instances=8192", false});
+    check(report, file_contains("/sys/kernel/security/lsm", "apparmor"),
+          &(struct finding){"AppArmor", "containers are confined by namespaces and seccomp alone",
+                            "boot with lsm=...,apparmor", false});
+    check(report, number_in("/proc/sys/net/bridge/bridge-nf-call-iptables") != 1,
+          &(struct finding){"bridged frames stay out of the host's firewall",
+                            "another tool's FORWARD drop can part containers of one network",
+                            "sysctl -w net.bridge.bridge-nf-call-iptables=0", false});
+}
+
+static void check_record(struct report *report)
+{
+    if (geteuid() != 0)
+        return;
+    _cleanup_session_ struct session session = {.options = report->options, .lock = -1};
+    struct error error = {0};
+    bool good = session_open(report->options, SESSION_READ, &session, &error) >= 0;
+    check(report, good,
+          &(struct finding){"the record can be read", error.text, "restore it from a backup", true});
+    if (!good || session_look(&session, &error) < 0)
+        return;
+    const char *lost = "apply refuses: marked objects exist without a record";
+    check(report, session.snapshot.record_count || !world_has_marked(&session.world),
+          &(struct finding){"marked objects are on record", lost,
+                            "restore the database, or remove them by hand", true});
+    check(report, !session.snapshot.intent_count,
+          &(struct finding){"the last run ended", "something may be half done", "fpsync apply", false});
+}
+
+int run_doctor(const struct options *options)
+{
+    struct report report = {.list = json_new_array(), .options = options};
+    check_programs(&report);
+    check_kernel(&report);
+    check_record(&report);
+    if (options->output == OUTPUT_JSON) {
+        struct json *object = json_new_object();
+        json_set(object, "schema", json_new_number(1));
+        json_set(object, "checks", report.list);
+        print_json(object);
+    } else {
+        json_free(report.list);
+        printf("%zu missing, %zu warnings\n", report.fatal, report.warnings);
+    }
+    return report.fatal ? EXIT_ERROR : EXIT_IN_SYNC;
+}

@@ -1,0 +1,138 @@
+/* start, stop, restart and exec: a person's wishes for one container (SEMANTICS 18). */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "reconciler/cli/cli.h"
+#include "reconciler/pool.h"
+
+/* Who asks, and when: "stop" is remembered with it. */
+static const char *who(struct arena *arena)
+{
+    const char *name = getenv("SUDO_USER");
+    struct passwd *user = name ? NULL : getpwuid(getuid());
+    char when[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    return arena_printf(arena, "stopped by %s at %s", name ? name : user ? user->pw_name : "root", when);
+}
+
+static struct action *wish(struct session *session, struct entry *entry, enum verb verb)
+{
+    struct action *action = arena_new_of(session->arena, struct action);
+    *action = (struct action){.id = arena_printf(session->arena, "%s %s", verb_name(verb), entry->object.id),
+                              .kind = KIND_CONTAINER,
+                              .name = entry->name,
+                              .verb = verb,
+                              .class = CLASS_RESTART,
+                              .object = &entry->object,
+                              .entry = entry,
+                              .uid = entry->record->uid,
+                              .config_changed = true};
+    struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
+    *cause = (struct change){.field = "asked for", .class = CLASS_RESTART};
+    return action;
+}
+
+static bool is_running(const struct session *session, const struct entry *entry)
+{
+    const struct observed_container *seen =
+        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
+    return seen && seen->running;
+}
+
+static int act(const struct options *options, enum verb verb)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct plan plan;
+    struct error error = {0};
+    if (!options->argument_count) {
+        error_set(&error, -EINVAL, "%s: which container?", options->command);
+        return fail(options, &error, EXIT_ERROR);
+    }
+    int result = session_open(options, SESSION_WRITE, &session, &error);
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    result = session_look(&session, &error);
+    if (result >= 0)
+        result =
+            session_plan_recorded(&session, &plan, &error); /* for leases and rules of what is recorded */
+    plan.actions = NULL;
+    plan.count = plan.resolver_count = 0;
+    plan.rules_change_last = false;
+    for (size_t i = 0; i < options->argument_count && result >= 0; i++) {
+        struct entry *entry;
+        result = session_find_container(&session, options->arguments[i], &entry, &error);
+        if (result < 0)
+            break;
+        enum verb now = verb == VERB_RESTART && !is_running(&session, entry) ? VERB_START : verb;
+        if (verb == VERB_START && is_running(&session, entry))
+            continue;
+        struct action *action = wish(&session, entry, now);
+        action->shares_rules = now != VERB_STOP;
+        *arena_append(session.arena, plan.actions, plan.count) = action;
+    }
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    plan.rules_change_first = plan.rules_change_first && plan.count && verb != VERB_STOP;
+    const struct execution_request request = {.stopped_by = verb == VERB_STOP ? who(session.arena) : NULL,
+                                              .stop_timeout = options->timeout};
+    return plan.count ? execute_and_report(&session, &plan, &request) : EXIT_IN_SYNC;
+}
+
+int run_start(const struct options *options)
+{
+    return act(options, VERB_START);
+}
+
+int run_stop(const struct options *options)
+{
+    return act(options, VERB_STOP);
+}
+
+int run_restart(const struct options *options)
+{
+    return act(options, VERB_RESTART);
+}
+
+/* Interactive: the worker program takes this process over, with nothing of ours but its arguments. */
+int run_exec(const struct options *options)
+{
+    struct session session = {.options = options, .lock = -1};
+    struct error error = {0};
+    struct entry *entry = NULL;
+    size_t skip = options->argument_count > 1 && strcmp(options->arguments[1], "--") == 0 ? 2 : 1;
+    if (options->argument_count <= skip) {
+        error_set(&error, -EINVAL, "exec: expected CONTAINER COMMAND...");
+        return fail(options, &error, EXIT_ERROR);
+    }
+    int result = session_open(options, SESSION_READ, &session, &error);
+    if (result >= 0)
+        result = session_find_container(&session, options->arguments[0], &entry, &error);
+    if (result < 0) {
+        session_close(&session);
+        return fail(options, &error, EXIT_ERROR);
+    }
+    char *lxc_name = strdup(paths_lxc_name(&session.paths, session.arena, entry->name));
+    char *root = strdup(session.paths.root);
+    session_close(&session);
+    char **argv = calloc(options->argument_count + 6, sizeof(*argv));
+    if (!argv || !lxc_name || !root)
+        abort();
+    size_t count = 0;
+    argv[count++] = (char *)pool_worker_path();
+    argv[count++] = "--exec";
+    argv[count++] = root;
+    argv[count++] = lxc_name;
+    argv[count++] = "--";
+    for (size_t i = skip; i < options->argument_count; i++)
+        argv[count++] = options->arguments[i];
+    execv(argv[0], argv);
+    error_errno(&error, -errno, "cannot run %s", argv[0]);
+    return fail(options, &error, EXIT_ERROR);
+}

@@ -1,0 +1,141 @@
+/* status: what is recorded, what is seen, and where the two differ. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/cli.h"
+
+struct line {
+    const struct entry *entry;
+    const struct action *action; /* what would mend its drift; NULL */
+    const struct observed_container *seen;
+    const char *phase;
+};
+
+static const struct action *action_on(const struct plan *plan, const struct entry *entry)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i]->entry == entry)
+            return plan->actions[i];
+    return NULL;
+}
+
+static const char *phase_of(const struct line *line)
+{
+    const struct record *record = line->entry->record;
+    if (line->entry->kind != KIND_CONTAINER || entry_is_retained(line->entry))
+        return record->phase ? record->phase : "pending";
+    if (line->seen && line->seen->running)
+        return line->seen->init_pid ? "running" : "starting";
+    if (record->stopped_by)
+        return "stopped";
+    if (line->seen && line->seen->exited && !line->action)
+        return line->seen->exit_status ? "failed" : "completed";
+    return line->action ? "failed" : "stopped";
+}
+
+static void addresses_of(const struct session *session, const struct entry *entry, struct buffer *text,
+                         struct json *array)
+{
+    for (size_t i = 0; i < session->snapshot.lease_count; i++) {
+        const struct lease *lease = session->snapshot.leases[i];
+        if (strcmp(lease->kind, kind_name(entry->kind)) != 0 || strcmp(lease->name, entry->name) != 0)
+            continue;
+        if (lease->subnet) {
+            buffer_text(text, lease->subnet);
+            json_append(array, json_new_text(lease->subnet));
+        }
+        for (size_t j = 0; j < lease->addresses.count; j++) {
+            const struct lease_address *address = lease->addresses.items[j];
+            if (address->index < 0)
+                continue;
+            buffer_printf(text, "%s%s", text->length ? " " : "", address->address);
+            json_append(array, json_new_text(address->address));
+        }
+    }
+}
+
+static struct json *line_json(const struct session *session, const struct line *line)
+{
+    const struct record *record = line->entry->record;
+    struct json *object = json_new_object();
+    _cleanup_buffer_ struct buffer unused = {0};
+    json_set(object, "kind", json_new_text(record->kind));
+    json_set(object, "name", json_new_text(record->name));
+    json_set(object, "phase", json_new_text(line->phase));
+    json_set(object, "reason", json_new_text(record->reason));
+    json_set(object, "since", json_new_number(record->since));
+    json_set(object, "source", json_new_text(record->source));
+    json_set(object, "pid",
+             line->seen && line->seen->init_pid ? json_new_number(line->seen->init_pid) : json_new_null());
+    if (line->seen)
+        json_set(object, "lxc_name", json_new_text(line->seen->lxc_name));
+    if (line->entry->facts->digest)
+        json_set(object, "digest", json_new_text(line->entry->facts->digest));
+    addresses_of(session, line->entry, &unused, json_set(object, "addresses", json_new_array()));
+    struct json *drift = json_set(object, "drift", json_new_array());
+    for (size_t i = 0; line->action && i < line->action->causes.count; i++)
+        json_append(drift, json_new_text(line->action->causes.items[i].field));
+    return object;
+}
+
+static void print_line(const struct session *session, const struct line *line)
+{
+    _cleanup_buffer_ struct buffer addresses = {0};
+    _cleanup_json_ struct json *unused = json_new_array();
+    char pid[24] = "-";
+    addresses_of(session, line->entry, &addresses, unused);
+    if (line->seen && line->seen->init_pid)
+        snprintf(pid, sizeof(pid), "%" PRId64, line->seen->init_pid);
+    printf("%-10s %-28s %-10s %-8s %s\n", line->entry->record->kind, line->entry->name, line->phase, pid,
+           addresses.length ? addresses.bytes : "-");
+    for (size_t i = 0; line->action && i < line->action->causes.count; i++)
+        printf("           %s\n", line->action->causes.items[i].field);
+    if (line->entry->record->reason && strcmp(line->phase, "running") != 0)
+        printf("           %s\n", line->entry->record->reason);
+}
+
+int run_status(const struct options *options)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct plan plan;
+    struct error error = {0};
+    int result = session_open(options, SESSION_READ, &session, &error);
+    if (result >= 0)
+        result = session_look(&session, &error);
+    if (result >= 0)
+        result = session_plan_recorded(&session, &plan, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    struct json *objects = json_new_array();
+    if (options->output == OUTPUT_TABLE && session.actual.count)
+        printf("%-10s %-28s %-10s %-8s %s\n", "KIND", "NAME", "PHASE", "PID", "ADDRESSES");
+    for (size_t i = 0; i < session.actual.count; i++) {
+        struct line line = {.entry = &session.actual.items[i]};
+        line.action = action_on(&plan, line.entry);
+        if (line.entry->kind == KIND_CONTAINER)
+            line.seen = world_container(&session.world,
+                                        paths_lxc_name(&session.paths, session.arena, line.entry->name));
+        line.phase = phase_of(&line);
+        if (options->output == OUTPUT_JSON)
+            json_append(objects, line_json(&session, &line));
+        else if (options->output == OUTPUT_NAME)
+            printf("%s\n", line.entry->object.id);
+        else
+            print_line(&session, &line);
+    }
+    if (options->output == OUTPUT_JSON) {
+        struct json *object = json_new_object();
+        json_set(object, "schema", json_new_number(1));
+        json_set(object, "objects", objects);
+        print_json(object);
+    } else {
+        json_free(objects);
+        for (size_t i = 0; i < plan.held_count && options->output == OUTPUT_TABLE; i++)
+            printf("held       %s: %s\n", plan.held[i].name, plan.held[i].reason);
+    }
+    return options->drift && (plan.count || plan.held_count) ? EXIT_PENDING : EXIT_IN_SYNC;
+}

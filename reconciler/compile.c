@@ -1,0 +1,191 @@
+#include "reconciler/compile.h"
+
+#include <string.h>
+
+#include "reconciler/repairs.h"
+
+void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request)
+{
+    *arena_append(arena, steps->items, steps->count) = (struct step){.kind = kind, .request = request};
+}
+
+/* Messages carry every field, also those that equal a default. */
+static void *whole(const struct table *table, void *object)
+{
+    ((struct described *)object)->present = ((uint64_t)1 << table->count) - 1;
+    return object;
+}
+
+static void compile_image(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    const struct image *body = action->object->body;
+    struct image_make *make = described_new(arena, &image_make_table);
+    make->name = action->name;
+    make->source = body->source;
+    make->packages = body->packages;
+    steps_add(arena, steps, STEP_IMAGE_MAKE, whole(&image_make_table, make));
+}
+
+static void compile_data(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    struct data_reference *data = described_new(arena, &data_reference_table);
+    data->file = paths_file_name(arena, action->name);
+    steps_add(arena, steps, action->kind == KIND_VOLUME ? STEP_VOLUME_CREATE : STEP_LAYER_CREATE,
+              whole(&data_reference_table, data));
+}
+
+static void compile_network(const struct compiling *compiling, const struct action *action,
+                            struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    if (action->verb != VERB_DELETE) {
+        steps_add(arena, steps, STEP_BRIDGE_CREATE,
+                  target_bridge(compiling->target, action->name, action->uid));
+        steps_add(arena, steps, STEP_RESOLVER_SET, target_resolver(compiling->target, action->name));
+        return;
+    }
+    char ifname[PATHS_IFNAME_SIZE];
+    paths_bridge(compiling->target->paths, action->name, ifname);
+    struct link_reference *link = described_new(arena, &link_reference_table);
+    link->ifname = arena_strdup(arena, ifname);
+    link->mark = target_mark(arena, action->uid, action->name);
+    whole(&link_reference_table, link);
+    steps_add(arena, steps, STEP_RESOLVER_DELETE, link);
+    steps_add(arena, steps, STEP_BRIDGE_DELETE, link);
+}
+
+/* ---- containers ---- */
+
+struct container_steps {
+    const struct compiling *compiling;
+    const struct action *action;
+    struct arena *arena;
+    const char *lxc_name;
+    struct steps *steps;
+};
+
+static void add_stop(const struct container_steps *to)
+{
+    const struct object *known = to->action->entry ? &to->action->entry->object : to->action->object;
+    const struct container *body = known->body;
+    struct container_stop *stop = described_new(to->arena, &container_stop_table);
+    stop->lxc_name = to->lxc_name;
+    stop->timeout = to->compiling->stop_timeout >= 0 ? to->compiling->stop_timeout : body->stop_timeout;
+    stop->halt_signal = body->stop_signal;
+    steps_add(to->arena, to->steps, STEP_CONTAINER_STOP, whole(&container_stop_table, stop));
+}
+
+static void add_unmount(const struct container_steps *to)
+{
+    struct root_reference *root = described_new(to->arena, &root_reference_table);
+    root->lxc_name = to->lxc_name;
+    steps_add(to->arena, to->steps, STEP_ROOT_UNMOUNT, whole(&root_reference_table, root));
+}
+
+static void add_reference(const struct container_steps *to, enum step_kind kind)
+{
+    struct container_reference *reference = described_new(to->arena, &container_reference_table);
+    reference->lxc_name = to->lxc_name;
+    steps_add(to->arena, to->steps, kind, whole(&container_reference_table, reference));
+}
+
+static void add_definition(const struct container_steps *to)
+{
+    steps_add(to->arena, to->steps, STEP_CONTAINER_DEFINE,
+              target_definition(to->compiling->target, to->action->object, to->action->uid,
+                                to->action->generation));
+}
+
+static void add_start(const struct container_steps *to)
+{
+    const struct container *body = to->action->object->body;
+    steps_add(to->arena, to->steps, STEP_ROOT_MOUNT,
+              target_root(to->compiling->target, to->action->object, to->compiling->digest));
+    add_definition(to);
+    add_reference(to, STEP_CONTAINER_START);
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const char *network = ((struct attachment *)body->networks.items[i])->network;
+        const struct port_attach *port =
+            target_port(to->compiling->target, to->action->object, network, to->action->uid);
+        struct port_mark *mark = described_new(to->arena, &port_mark_table);
+        mark->ifname = port->ifname;
+        mark->mark = port->mark;
+        steps_add(to->arena, to->steps, STEP_PORT_MARK, whole(&port_mark_table, mark));
+    }
+}
+
+static void add_repairs(const struct container_steps *to, const struct observed_container *seen)
+{
+    struct repairs repairs = {0};
+    if (seen && seen->running)
+        repairs_of_container(to->compiling->target, to->compiling->world, to->action->object, seen,
+                             to->action->uid, &repairs);
+    for (size_t i = 0; i < repairs.count; i++)
+        steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
+    /* Last: set_limits writes the config too, and the digest that counts is the final one. */
+    if (to->action->config_changed || repairs.count)
+        add_definition(to);
+}
+
+static void compile_container(const struct compiling *compiling, const struct action *action,
+                              struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    const struct container_steps to = {.compiling = compiling,
+                                       .action = action,
+                                       .arena = arena,
+                                       .lxc_name =
+                                           paths_lxc_name(compiling->target->paths, arena, action->name),
+                                       .steps = steps};
+    const struct observed_container *seen = world_container(compiling->world, to.lxc_name);
+    bool runs = seen && seen->running;
+    bool mounted = world_root(compiling->world, to.lxc_name);
+    switch (action->verb) {
+    case VERB_CREATE: /* also over what an interrupted run left half made */
+    case VERB_RECREATE:
+    case VERB_RESTART:
+    case VERB_START:
+        if (runs)
+            add_stop(&to);
+        if (mounted)
+            add_unmount(&to);
+        add_start(&to);
+        break;
+    case VERB_STOP:
+        add_stop(&to);
+        add_unmount(&to);
+        break;
+    case VERB_DELETE:
+        if (runs)
+            add_stop(&to);
+        add_unmount(&to);
+        if (seen)
+            add_reference(&to, STEP_CONTAINER_DESTROY);
+        break;
+    default:
+        add_repairs(&to, seen);
+    }
+}
+
+void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    if (action->verb == VERB_RETAIN || action->verb == VERB_FORGET)
+        return;
+    switch (action->kind) {
+    case KIND_IMAGE:
+        compile_image(compiling, action, steps);
+        break;
+    case KIND_NETWORK:
+        compile_network(compiling, action, steps);
+        break;
+    case KIND_VOLUME:
+    case KIND_LAYER:
+        if (action->verb == VERB_CREATE || action->verb == VERB_REPAIR)
+            compile_data(compiling, action, steps);
+        break;
+    default:
+        compile_container(compiling, action, steps);
+    }
+}

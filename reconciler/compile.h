@@ -1,0 +1,26 @@
+/* From an action to the steps that a worker runs. */
+#pragma once
+
+#include "drivers/steps.h"
+#include "reconciler/plan.h"
+
+struct step {
+    enum step_kind kind;
+    void *request;
+};
+
+struct steps {
+    struct step *items;
+    size_t count;
+};
+
+struct compiling {
+    const struct target *target;
+    const struct world *world;
+    const char *digest;   /* containers: of the image their layer stands on */
+    int64_t stop_timeout; /* milliseconds; -1: the container's own */
+};
+
+/* Empty for actions that change nothing but the record. Pure; requests live in target->arena. */
+void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps);
+void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request);

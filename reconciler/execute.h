@@ -1,0 +1,46 @@
+/* Runs a plan: journals intent before a step and outcome after it, side by side where nothing forbids, and records
+ * what became so.
+ *
+ * The graph has a node for every action and a few that the plan does not list because they are shared: the rules
+ * (one nft transaction for all containers of the run) and the names of networks that existed before. They belong
+ * to the actions that wait for them. */
+#pragma once
+
+#include "reconciler/plan.h"
+
+enum outcome { OUTCOME_PENDING, OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_SKIPPED, OUTCOME_CANCELED };
+const char *outcome_name(enum outcome outcome);
+
+struct executed { /* one for each action, in the plan's order */
+    enum outcome outcome;
+    const char *message; /* NULL when done */
+};
+
+struct execution {
+    const struct paths *paths;
+    const struct plan *plan;
+    const struct actual *actual;
+    const struct world *world;
+    struct state *state;
+    const struct spec_source *sources; /* to record; may be none (stop, start) */
+    size_t source_count;
+    const char *digest;     /* of the sources' text */
+    const char *stopped_by; /* recorded with VERB_STOP; NULL: not a person's stop */
+    size_t parallel;
+    int64_t timeout;      /* milliseconds a task; 0: none */
+    int64_t stop_timeout; /* -1: each container's own */
+    void (*report)(void *context, const struct action *action, enum outcome outcome, const char *message);
+    void (*progress)(void *context, const struct action *action, const char *line);
+    void *context;
+    const volatile int *interrupted; /* 1: end the current steps and stop, 2: stop at once */
+};
+
+struct execution_result {
+    struct executed *items;
+    size_t failed, skipped;
+    bool canceled;
+};
+
+/* Negative only when the record itself could not be written; failed actions are in `result`. */
+int execute_plan(const struct execution *execution, struct arena *arena, struct execution_result *result,
+                 struct error *error);

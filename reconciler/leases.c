@@ -1,0 +1,361 @@
+#include "reconciler/leases.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "lib/map.h"
+
+#define ID_RANGE 65536
+
+struct granting {
+    const struct object_set *all;
+    const struct snapshot *snapshot;
+    const struct world *world;
+    const struct lease_rules *rules;
+    struct arena *arena;
+    struct grants *grants;
+    struct map taken;    /* "network address" of every address that is declared or leased */
+    struct map declared; /* the same, declared ones only */
+    struct map ranges;   /* id bases in use, as text */
+};
+
+static uint32_t to_number(const char *address)
+{
+    struct in_addr raw = {0};
+    inet_pton(AF_INET, address, &raw);
+    return ntohl(raw.s_addr);
+}
+
+static char *to_text(struct arena *arena, uint32_t address)
+{
+    struct in_addr raw = {.s_addr = htonl(address)};
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &raw, text, sizeof(text));
+    return arena_strdup(arena, text);
+}
+
+static uint32_t split_subnet(const char *subnet, int *bits)
+{
+    char base[INET_ADDRSTRLEN] = "";
+    const char *slash = strchr(subnet, '/');
+    size_t length = slash ? (size_t)(slash - subnet) : strlen(subnet);
+    memcpy(base, subnet, length < sizeof(base) ? length : sizeof(base) - 1);
+    *bits = slash ? atoi(slash + 1) : 32;
+    return to_number(base);
+}
+
+char *subnet_gateway(struct arena *arena, const char *subnet)
+{
+    int bits;
+    uint32_t base = split_subnet(subnet, &bits);
+    return arena_printf(arena, "%s/%d", to_text(arena, base + 1), bits);
+}
+
+char *address_with_prefix(struct arena *arena, const char *address, const char *subnet)
+{
+    int bits;
+    split_subnet(subnet, &bits);
+    return arena_printf(arena, "%s/%d", address, bits);
+}
+
+struct lease_address *lease_in(const struct lease *lease, const char *network)
+{
+    return list_find(&lease->addresses, &lease_address_table, network);
+}
+
+struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name)
+{
+    for (size_t i = 0; i < grants->count; i++)
+        if (strcmp(grants->items[i]->kind, kind_name(kind)) == 0 && strcmp(grants->items[i]->name, name) == 0)
+            return grants->items[i];
+    return NULL;
+}
+
+static const struct lease *recorded_lease(const struct snapshot *snapshot, enum kind kind, const char *name)
+{
+    for (size_t i = 0; i < snapshot->lease_count; i++)
+        if (strcmp(snapshot->leases[i]->kind, kind_name(kind)) == 0 &&
+            strcmp(snapshot->leases[i]->name, name) == 0)
+            return snapshot->leases[i];
+    return NULL;
+}
+
+/* The recorded lease to continue, or an empty one. */
+static struct lease *lease_for(struct granting *granting, const struct object *object, bool *fresh)
+{
+    const struct lease *recorded = recorded_lease(granting->snapshot, object->kind, object->name);
+    *fresh = !recorded;
+    if (recorded)
+        return described_copy(granting->arena, &lease_table, recorded);
+    struct lease *lease = described_new(granting->arena, &lease_table);
+    lease->kind = kind_name(object->kind);
+    lease->name = object->name;
+    field_mark(&lease_table, lease, offsetof(struct lease, kind));
+    field_mark(&lease_table, lease, offsetof(struct lease, name));
+    return lease;
+}
+
+static void add_grant(struct granting *granting, struct lease *lease, bool fresh)
+{
+    granting->grants->items[granting->grants->count] = lease;
+    granting->grants->fresh[granting->grants->count++] = fresh;
+}
+
+/* ---- subnets ---- */
+
+static bool subnet_is_free(const struct granting *granting, const char *subnet, const char *network)
+{
+    for (size_t i = 0; i < granting->world->network.route_count; i++) {
+        const struct observed_route *route = &granting->world->network.routes[i];
+        if (subnets_overlap(route->subnet, subnet))
+            return false;
+    }
+    for (size_t i = 0; i < granting->all->count; i++) {
+        const struct object *other = granting->all->items[i];
+        const struct network *body = other->body;
+        if (other->kind == KIND_NETWORK && body->subnet && subnets_overlap(body->subnet, subnet))
+            return false;
+    }
+    for (size_t i = 0; i < granting->snapshot->lease_count; i++) {
+        const struct lease *lease = granting->snapshot->leases[i];
+        if (lease->subnet && strcmp(lease->name, network) != 0 && subnets_overlap(lease->subnet, subnet))
+            return false;
+    }
+    for (size_t i = 0; i < granting->grants->count; i++)
+        if (granting->grants->items[i]->subnet && subnets_overlap(granting->grants->items[i]->subnet, subnet))
+            return false;
+    return true;
+}
+
+static int grant_network(struct granting *granting, struct object *object, struct error *error)
+{
+    const struct network *body = object->body;
+    bool fresh;
+    struct lease *lease = lease_for(granting, object, &fresh);
+    if (body->subnet) {
+        fresh = fresh || !lease->subnet || strcmp(lease->subnet, body->subnet) != 0;
+        lease->subnet = body->subnet;
+    } else if (!lease->subnet) {
+        int bits;
+        uint32_t base = split_subnet(granting->rules->pool, &bits);
+        uint32_t end = base + ((uint32_t)1 << (32 - bits));
+        for (; base < end; base += 256) {
+            char *subnet = arena_printf(granting->arena, "%s/24", to_text(granting->arena, base));
+            if (!subnet_is_free(granting, subnet, object->name))
+                continue;
+            lease->subnet = subnet;
+            break;
+        }
+        if (!lease->subnet)
+            return error_set(error, -ENOSPC, "network %s: no free /24 left in the pool %s", object->name,
+                             granting->rules->pool);
+        fresh = true;
+    }
+    field_mark(&lease_table, lease, offsetof(struct lease, subnet));
+    add_grant(granting, lease, fresh);
+    return 0;
+}
+
+/* ---- containers ---- */
+
+static int grant_ids(struct granting *granting, struct lease *lease, bool *fresh, struct error *error)
+{
+    if (lease->id_base)
+        return 0;
+    for (int64_t base = granting->rules->id_first; base + ID_RANGE - 1 <= granting->rules->id_last;
+         base += ID_RANGE) {
+        char key[32];
+        snprintf(key, sizeof(key), "%" PRId64, base);
+        if (!map_add(&granting->ranges, key, lease))
+            continue;
+        lease->id_base = base;
+        field_mark(&lease_table, lease, offsetof(struct lease, id_base));
+        *fresh = true;
+        return 0;
+    }
+    return error_set(error, -ENOSPC,
+                     "container %s: no free range of %d ids left between %" PRId64 " and %" PRId64,
+                     lease->name, ID_RANGE, granting->rules->id_first, granting->rules->id_last);
+}
+
+/* Locally administered, derived from host, container and network: the same after a lost database. */
+static const char *mac_of(const struct granting *granting, const char *container, const char *network)
+{
+    uint64_t bits =
+        digest_short(arena_printf(granting->arena, "%s %s %s", granting->rules->host, container, network));
+    return arena_printf(granting->arena, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)(bits >> 32) & 255,
+                        (unsigned)(bits >> 24) & 255, (unsigned)(bits >> 16) & 255,
+                        (unsigned)(bits >> 8) & 255, (unsigned)bits & 255);
+}
+
+static const char *taken_key(struct arena *arena, const char *network, const char *address)
+{
+    return arena_printf(arena, "%s %s", network, address);
+}
+
+static bool address_fits(const char *address, const char *subnet)
+{
+    int bits;
+    uint32_t base = split_subnet(subnet, &bits), number = to_number(address);
+    uint32_t mask = bits ? ~(uint32_t)0 << (32 - bits) : 0;
+    return (number & mask) == base && number != base && number != base + 1 && number != (base | ~mask);
+}
+
+/* The recorded address while it fits, its host part in a changed subnet, else the lowest free one. */
+static const char *pick_address(struct granting *granting, const struct lease *lease, const char *network,
+                                const char *subnet, const char *recorded)
+{
+    int bits;
+    uint32_t base = split_subnet(subnet, &bits);
+    uint32_t size = bits >= 32 ? 1 : (uint32_t)1 << (32 - bits);
+    if (recorded && !address_fits(recorded, subnet))
+        recorded = to_text(granting->arena, base | (to_number(recorded) & (size - 1)));
+    if (recorded && address_fits(recorded, subnet)) {
+        const char *key = taken_key(granting->arena, network, recorded);
+        const struct lease *holder = map_get(&granting->taken, key);
+        if (!map_get(&granting->declared, key) &&
+            (!holder || holder == lease || strcmp(holder->name, lease->name) == 0)) {
+            map_add(&granting->taken, key, (void *)lease);
+            return recorded;
+        }
+    }
+    for (uint32_t host = 2; host + 1 < size; host++) {
+        const char *address = to_text(granting->arena, base + host);
+        if (map_add(&granting->taken, taken_key(granting->arena, network, address), (void *)lease))
+            return address;
+    }
+    return NULL;
+}
+
+static int64_t lowest_free_index(const struct lease *lease)
+{
+    for (int64_t index = 0;; index++) {
+        bool used = false;
+        for (size_t i = 0; i < lease->addresses.count; i++)
+            used = used || ((struct lease_address *)lease->addresses.items[i])->index == index;
+        if (!used)
+            return index;
+    }
+}
+
+static struct lease_address *new_address(struct granting *granting, struct lease *lease, const char *network)
+{
+    struct lease_address *address = described_new(granting->arena, &lease_address_table);
+    address->network = network;
+    address->mac = mac_of(granting, lease->name, network);
+    address->index = -1;
+    for (size_t i = 0; i < lease_address_table.count; i++)
+        field_mark_present(&lease_address_table, address, &lease_address_table.rows[i]);
+    void **grown = arena_array_of(granting->arena, void *, lease->addresses.count + 1);
+    if (lease->addresses.count)
+        memcpy(grown, lease->addresses.items, lease->addresses.count * sizeof(*grown));
+    grown[lease->addresses.count++] = address;
+    lease->addresses.items = grown;
+    field_mark(&lease_table, lease, offsetof(struct lease, addresses));
+    return address;
+}
+
+static int grant_address(struct granting *granting, struct lease *lease, const struct attachment *attachment,
+                         bool *fresh, struct error *error)
+{
+    const struct lease *network = grants_find(granting->grants, KIND_NETWORK, attachment->network);
+    struct lease_address *address = lease_in(lease, attachment->network);
+    if (!network)
+        return error_set(error, -ENOENT, "container %s: network %s is not known", lease->name,
+                         attachment->network);
+    if (!address)
+        address = new_address(granting, lease, attachment->network);
+    const char *chosen = attachment->address ? attachment->address
+                                             : pick_address(granting, lease, attachment->network,
+                                                            network->subnet, address->address);
+    if (!chosen)
+        return error_set(error, -ENOSPC, "container %s: no free address left in network %s (%s)", lease->name,
+                         attachment->network, network->subnet);
+    if (!address->address || strcmp(address->address, chosen) != 0 || address->index < 0) {
+        address->address = chosen;
+        if (address->index < 0)
+            address->index = lowest_free_index(lease);
+        *fresh = true;
+    }
+    return 0;
+}
+
+/* A NIC that is gone frees its place; address and MAC stay the name's own. */
+static void release_left(struct lease *lease, const struct container *body, bool *fresh)
+{
+    for (size_t i = 0; i < lease->addresses.count; i++) {
+        struct lease_address *address = lease->addresses.items[i];
+        if (address->index >= 0 && !list_find(&body->networks, &attachment_table, address->network)) {
+            address->index = -1;
+            *fresh = true;
+        }
+    }
+}
+
+static int grant_container(struct granting *granting, struct object *object, struct error *error)
+{
+    const struct container *body = object->body;
+    bool fresh;
+    struct lease *lease = lease_for(granting, object, &fresh);
+    int result = body->privileged ? 0 : grant_ids(granting, lease, &fresh, error);
+    release_left(lease, body, &fresh);
+    for (size_t i = 0; i < body->networks.count && result >= 0; i++)
+        result = grant_address(granting, lease, body->networks.items[i], &fresh, error);
+    if (result < 0)
+        return result;
+    add_grant(granting, lease, fresh);
+    return 0;
+}
+
+/* What is spoken for before the first grant: declared addresses, then everybody's recorded leases. */
+static void collect_taken(struct granting *granting)
+{
+    for (size_t i = 0; i < granting->all->count; i++) {
+        struct object *object = granting->all->items[i];
+        const struct container *body = object->body;
+        for (size_t j = 0; object->kind == KIND_CONTAINER && j < body->networks.count; j++) {
+            const struct attachment *attachment = body->networks.items[j];
+            if (!attachment->address)
+                continue;
+            const char *key = taken_key(granting->arena, attachment->network, attachment->address);
+            map_add(&granting->declared, key, object);
+        }
+    }
+    for (size_t i = 0; i < granting->snapshot->lease_count; i++) {
+        struct lease *lease = granting->snapshot->leases[i];
+        if (lease->id_base)
+            map_add(&granting->ranges, arena_printf(granting->arena, "%" PRId64, lease->id_base), lease);
+        for (size_t j = 0; j < lease->addresses.count; j++) {
+            const struct lease_address *address = lease->addresses.items[j];
+            map_add(&granting->taken, taken_key(granting->arena, address->network, address->address), lease);
+        }
+    }
+    for (size_t i = 0; i < granting->declared.count; i++)
+        map_add(&granting->taken, granting->declared.entries[i].key, granting->declared.entries[i].value);
+}
+
+int leases_grant(const struct object_set *all, const struct snapshot *snapshot, const struct world *world,
+                 const struct lease_rules *rules, struct arena *arena, struct grants *grants,
+                 struct error *error)
+{
+    struct granting granting = {
+        .all = all, .snapshot = snapshot, .world = world, .rules = rules, .arena = arena, .grants = grants};
+    *grants = (struct grants){.items = arena_array_of(arena, struct lease *, all->count + 1),
+                              .fresh = arena_array_of(arena, bool, all->count + 1)};
+    collect_taken(&granting);
+    int result = 0;
+    for (size_t i = 0; i < all->count && result >= 0; i++)
+        if (all->items[i]->kind == KIND_NETWORK)
+            result = grant_network(&granting, all->items[i], error);
+    for (size_t i = 0; i < all->count && result >= 0; i++)
+        if (all->items[i]->kind == KIND_CONTAINER)
+            result = grant_container(&granting, all->items[i], error);
+    map_clear(&granting.taken);
+    map_clear(&granting.declared);
+    map_clear(&granting.ranges);
+    return result;
+}

@@ -1,0 +1,32 @@
+/* Leases: MAC, IPv4 address, place of a NIC, id range and subnet, each kept by name for good.
+ *
+ * Granting is pure and deterministic: the same desired set, recorded leases and host give the same grants, so
+ * `plan` shows what `apply` then writes. */
+#pragma once
+
+#include "reconciler/actual.h"
+#include "reconciler/world.h"
+
+struct grants {
+    struct lease **items; /* all that the desired objects hold, in the order of the set */
+    size_t count;
+    bool *fresh; /* whether items[i] differs from what is recorded */
+};
+
+struct lease_rules {
+    const char *host;          /* id, part of what MACs are derived from */
+    int64_t id_first, id_last; /* pool of host ids */
+    const char *pool;          /* of subnets, "10.64.0.0/11", cut into /24s */
+};
+
+/* -ENOSPC with the pool named when it is dry. `all` is every object that exists after the run. */
+int leases_grant(const struct object_set *all, const struct snapshot *snapshot, const struct world *world,
+                 const struct lease_rules *rules, struct arena *arena, struct grants *grants,
+                 struct error *error);
+
+struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name);
+struct lease_address *lease_in(const struct lease *lease, const char *network); /* NULL when it has none */
+
+/* "10.30.0.0/24" -> "10.30.0.1/24"; and an address with that subnet's prefix length. */
+char *subnet_gateway(struct arena *arena, const char *subnet);
+char *address_with_prefix(struct arena *arena, const char *address, const char *subnet);

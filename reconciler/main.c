@@ -1,0 +1,86 @@
+/* fpsync: the command. Finds the command in the table, and leaves the rest to reconciler/cli/. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/map.h"
+#include "reconciler/cli/cli.h"
+
+const struct command commands[] = {
+    {"validate", NULL, "", "check spec files; needs no root", false, run_validate},
+    {"plan", "diff", "", "show what apply would do, and why; changes nothing", true, run_plan},
+    {"apply", "deploy", "", "make the host as declared", true, run_apply},
+    {"down", NULL, "", "remove what a source declares; layers, volumes and addresses are kept", true,
+     run_down},
+    {"status", "ps", "", "show what is there, and what drifted", true, run_status},
+    {"exec", NULL, "CONTAINER [--] COMMAND...", "run a command in a container", true, run_exec},
+    {"start", NULL, "CONTAINER...", "start containers, and let them run again after a stop", true, run_start},
+    {"stop", NULL, "CONTAINER...", "stop containers until they are started again by hand", true, run_stop},
+    {"restart", NULL, "CONTAINER...", "stop and start containers", true, run_restart},
+    {"gc", NULL, "[layer/NAME|volume/NAME|image/DIGEST...]", "free what is retained and no longer used", true,
+     run_gc},
+    {"forget", NULL, "KIND/NAME", "drop the record of an object and touch nothing else", true, run_forget},
+    {"explain", NULL, "[KIND[.FIELD]]", "describe the fields of the language", false, run_explain},
+    {"schema", NULL, "", "print the JSON Schema of spec files", false, run_schema},
+    {"doctor", NULL, "", "say what this host lacks, what that costs, and how to mend it", false, run_doctor},
+    {"version", NULL, "", "print the version", false, run_version},
+    {0},
+};
+
+static void usage(void)
+{
+    printf("usage: fpsync COMMAND [FLAGS] [ARGUMENTS]\n\nKeeps this host's LXC containers as the YAML files "
+           "say.\n\n");
+    for (const struct command *command = commands; command->name; command++)
+        printf("  %-9s %s\n", command->name, command->help);
+    options_usage();
+    printf("\nExit: 0 in sync or done, 1 error, 2 changes pending, 3 some objects failed, 4 refused by a "
+           "guard,\n"
+           "5 locked, 6 spec invalid, 7 not healthy in time. See fpsync(8) and fpsync.yaml(5).\n");
+}
+
+static const struct command *find_command(const char *word)
+{
+    for (const struct command *command = commands; command->name; command++)
+        if (strcmp(command->name, word) == 0 || (command->alias && strcmp(command->alias, word) == 0))
+            return command;
+    return NULL;
+}
+
+static int unknown_command(const char *word)
+{
+    const char *best = NULL;
+    for (const struct command *command = commands; command->name; command++)
+        if (text_is_near(command->name, word) &&
+            (!best || text_distance(command->name, word) < text_distance(best, word)))
+            best = command->name;
+    fprintf(stderr, "fpsync: unknown command \"%s\"", word);
+    if (best)
+        fprintf(stderr, "; did you mean %s?", best);
+    fprintf(stderr, " fpsync --help lists them\n");
+    return EXIT_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    umask(022);
+    int parsed = options_parse(argc, argv, &options);
+    int code = EXIT_ERROR;
+    if (parsed > 0 || (parsed == 0 && !options.command)) {
+        usage();
+        code = parsed > 0 ? EXIT_IN_SYNC : EXIT_ERROR;
+    } else if (parsed == 0) {
+        const struct command *command = find_command(options.command);
+        if (!command)
+            code = unknown_command(options.command);
+        else if (command->needs_root && geteuid() != 0)
+            fprintf(stderr, "fpsync: %s needs root\n", command->name);
+        else
+            code = command->run(&options);
+    }
+    options_free(&options);
+    return code;
+}

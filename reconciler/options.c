@@ -1,0 +1,194 @@
+#include "reconciler/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/map.h"
+#include "lib/units.h"
+
+enum flag_type { FLAG_BOOL, FLAG_TEXT, FLAG_DURATION, FLAG_NUMBER, FLAG_OUTPUT, FLAG_FILE };
+
+struct flag {
+    const char *name;
+    char letter; /* 0: none */
+    enum flag_type type;
+    size_t offset;
+    const char *help;
+};
+
+#define MEMBER(name) offsetof(struct options, name)
+static const struct flag flags[] = {
+    {"file", 'f', FLAG_FILE, MEMBER(files),
+     "spec file or folder, - for stdin; may be repeated (/etc/fpsync/specs.d)"},
+    {"root", 0, FLAG_TEXT, MEMBER(root), "put every path below DIR and mark names with its hash (/)"},
+    {"source", 0, FLAG_TEXT, MEMBER(source), "name of the source, instead of the path of -f"},
+    {"output", 'o', FLAG_OUTPUT, MEMBER(output), "table, json or name"},
+    {"color", 0, FLAG_TEXT, MEMBER(color), "auto, always or never"},
+    {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)"},
+    {"timeout", 0, FLAG_DURATION, MEMBER(timeout),
+     "bound for a stop, 0 kills at once; else for one action (5m)"},
+    {"lock-timeout", 0, FLAG_DURATION, MEMBER(lock_timeout), "how long to wait for another run (0)"},
+    {"yes", 'y', FLAG_BOOL, MEMBER(yes), "answer questions with yes"},
+    {"quiet", 'q', FLAG_BOOL, MEMBER(quiet), "print nothing when nothing changed"},
+    {"verbose", 'v', FLAG_BOOL, MEMBER(verbose), "say more"},
+    {"auto", 0, FLAG_BOOL, MEMBER(automatic),
+     "automatic run: a broken or missing set leaves the last good one in force"},
+    {"allow-mass-delete", 0, FLAG_BOOL, MEMBER(allow_mass_delete),
+     "remove more than a quarter of the objects"},
+    {"take-over", 0, FLAG_BOOL, MEMBER(take_over), "take objects over from another source"},
+    {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "apply: 2 when something was changed"},
+    {"drift", 0, FLAG_BOOL, MEMBER(drift), "status: 2 when something drifted"},
+    {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing"},
+    {"force", 0, FLAG_BOOL, MEMBER(force), "gc: free what is younger than the retention, too"},
+};
+#define FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+void options_usage(void)
+{
+    printf("\nFlags (each also FPSYNC_NAME in the environment):\n");
+    for (size_t i = 0; i < FLAGS; i++) {
+        char letter[8] = "    ";
+        if (flags[i].letter)
+            snprintf(letter, sizeof(letter), "-%c, ", flags[i].letter);
+        printf("  %s--%-18s %s\n", letter, flags[i].name, flags[i].help);
+    }
+}
+
+static int set_flag(struct options *options, const struct flag *flag, const char *value)
+{
+    void *at = (char *)options + flag->offset;
+    int64_t number = 0;
+    switch (flag->type) {
+    case FLAG_BOOL:
+        *(bool *)at = !value || (strcmp(value, "0") != 0 && strcmp(value, "false") != 0 && *value);
+        return 0;
+    case FLAG_TEXT:
+        *(const char **)at = value;
+        return 0;
+    case FLAG_FILE:
+        options->files = realloc(options->files, (options->file_count + 1) * sizeof(*options->files));
+        if (!options->files)
+            abort();
+        options->files[options->file_count++] = value;
+        return 0;
+    case FLAG_OUTPUT:
+        if (strcmp(value, "json") == 0)
+            options->output = OUTPUT_JSON;
+        else if (strcmp(value, "name") == 0)
+            options->output = OUTPUT_NAME;
+        else if (strcmp(value, "table") == 0)
+            options->output = OUTPUT_TABLE;
+        else
+            break;
+        return 0;
+    case FLAG_NUMBER:
+        if (number_parse(value, &number) < 0 || number < 1 || number > 256)
+            break;
+        *(size_t *)at = (size_t)number;
+        return 0;
+    case FLAG_DURATION:
+        if (duration_parse(value, &number) < 0)
+            break;
+        *(int64_t *)at = number;
+        return 0;
+    }
+    static const char *const expected[] = {
+        "", "", "a duration like 30s", "a number from 1 to 256", "table, json or name", ""};
+    fprintf(stderr, "fpsync: --%s: expected %s, found \"%s\"\n", flag->name, expected[flag->type], value);
+    return -EINVAL;
+}
+
+static int read_environment(struct options *options)
+{
+    for (size_t i = 0; i < FLAGS; i++) {
+        char name[64] = "FPSYNC_";
+        size_t length = strlen(name);
+        for (const char *at = flags[i].name; *at; at++)
+            name[length++] = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+        name[length] = '\0';
+        const char *value = getenv(name);
+        if (value && set_flag(options, &flags[i], value) < 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static const struct flag *flag_by_letter(int letter)
+{
+    for (size_t i = 0; i < FLAGS; i++)
+        if (flags[i].letter == letter)
+            return &flags[i];
+    return NULL;
+}
+
+static void suggest(const char *word)
+{
+    const char *best = NULL;
+    for (size_t i = 0; i < FLAGS; i++)
+        if (text_is_near(flags[i].name, word) &&
+            (!best || text_distance(flags[i].name, word) < text_distance(best, word)))
+            best = flags[i].name;
+    fprintf(stderr, "fpsync: unknown flag --%s%s%s%s\n", word, best ? "; did you mean --" : "",
+            best ? best : "", best ? "?" : "");
+}
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    *options = (struct options){
+        .root = "/", .color = "auto", .timeout = -1, .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
+    if (read_environment(options) < 0)
+        return -EINVAL;
+    size_t environment_files = options->file_count;
+    struct option longs[FLAGS + 2] = {0};
+    char shorts[2 * FLAGS + 4] = "+:h"; /* stop at the first word: the command's arguments may have flags */
+    for (size_t i = 0; i < FLAGS; i++) {
+        int wants = flags[i].type == FLAG_BOOL ? no_argument : required_argument;
+        longs[i] = (struct option){.name = flags[i].name, .has_arg = wants, .val = 256 + (int)i};
+        if (flags[i].letter)
+            snprintf(shorts + strlen(shorts), 3, "%c%s", flags[i].letter,
+                     wants == required_argument ? ":" : "");
+    }
+    longs[FLAGS] = (struct option){.name = "help", .val = 'h'};
+    /* Flags may stand before and after the command; `exec` takes all that follows its container. */
+    for (int pass = 0; pass < 2; pass++) {
+        int found;
+        while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+            if (found == 'h')
+                return 1;
+            if (found == '?' || found == ':') {
+                const char *word = argv[optind - 1];
+                if (found == ':')
+                    fprintf(stderr, "fpsync: %s needs a value\n", word);
+                else if (strncmp(word, "--", 2) == 0)
+                    suggest(word + 2);
+                else
+                    fprintf(stderr, "fpsync: unknown flag -%c\n", optopt);
+                return -EINVAL;
+            }
+            const struct flag *flag = found >= 256 ? &flags[found - 256] : flag_by_letter(found);
+            if (flag->type == FLAG_FILE &&
+                environment_files) { /* the command line replaces the environment */
+                options->file_count = 0;
+                environment_files = 0;
+            }
+            if (set_flag(options, flag, optarg) < 0)
+                return -EINVAL;
+        }
+        if (pass == 0 && optind < argc && !options->command)
+            options->command = argv[optind++];
+    }
+    options->arguments = argv + optind;
+    options->argument_count = (size_t)(argc - optind);
+    return 0;
+}
+
+void options_free(struct options *options)
+{
+    free(options->files);
+}

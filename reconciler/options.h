@@ -1,0 +1,29 @@
+/* Flags of the command line; every one is also FPSYNC_NAME in the environment. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_NAME };
+
+struct options {
+    const char *command;
+    const char *root;
+    const char **files; /* -f, in order */
+    size_t file_count;
+    const char *source; /* --source or NULL */
+    enum output output;
+    const char *color; /* "auto", "always", "never" */
+    size_t parallel;
+    int64_t timeout;      /* milliseconds; -1: not given */
+    int64_t lock_timeout; /* milliseconds */
+    bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force;
+    char *const *arguments; /* what follows the flags; ends with NULL */
+    size_t argument_count;
+};
+
+/* Fills from environment and argv. Returns 0, or -EINVAL after saying why on stderr. `--help` is 1. */
+int options_parse(int argc, char **argv, struct options *options);
+void options_usage(void);
+void options_free(struct options *options);

@@ -1,0 +1,413 @@
+#include "reconciler/outcome.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "lib/map.h"
+
+struct recorder {
+    const struct execution *execution;
+    struct arena *arena;
+    struct map digests; /* image name -> content digest, as of now */
+    bool open;          /* a transaction is under way */
+};
+
+static int64_t now_seconds(void)
+{
+    return (int64_t)time(NULL);
+}
+
+static void *whole(const struct table *table, void *object)
+{
+    struct described *head = object;
+    head->present |= ((uint64_t)1 << table->count) - 1;
+    return object;
+}
+
+static int writing(struct recorder *recorder, struct error *error)
+{
+    if (recorder->open)
+        return 0;
+    int result = state_begin(recorder->execution->state, error);
+    recorder->open = result >= 0;
+    return result;
+}
+
+int recorder_flush(struct recorder *recorder, struct error *error)
+{
+    if (!recorder->open)
+        return 0;
+    recorder->open = false;
+    return state_commit(recorder->execution->state, error);
+}
+
+struct recorder *recorder_new(const struct execution *execution, struct arena *arena)
+{
+    struct recorder *recorder = arena_new_of(arena, struct recorder);
+    *recorder = (struct recorder){.execution = execution, .arena = arena};
+    for (size_t i = 0; i < execution->actual->count; i++) {
+        const struct entry *entry = &execution->actual->items[i];
+        if (entry->kind == KIND_IMAGE && entry->facts->digest)
+            map_add(&recorder->digests, entry->name, (void *)entry->facts->digest);
+    }
+    return recorder;
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    if (recorder->open)
+        state_abort(recorder->execution->state);
+    map_clear(&recorder->digests);
+}
+
+/* ---- records ---- */
+
+static struct bytes encoded(struct recorder *recorder, const struct table *table, const void *object)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    fields_encode(table, object, &text);
+    return (struct bytes){.data = arena_copy(recorder->arena, text.bytes, text.length), .size = text.length};
+}
+
+static struct record *new_record(struct recorder *recorder, const struct object *object, const char *uid)
+{
+    struct record *record = described_new(recorder->arena, &record_table);
+    char fresh[17];
+    state_new_uid(fresh);
+    record->kind = kind_name(object->kind);
+    record->name = object->name;
+    record->uid = uid ? uid : arena_strdup(recorder->arena, fresh);
+    return record;
+}
+
+/* The object as it is now declared. */
+static void describe(struct recorder *recorder, struct record *record, const struct object *object)
+{
+    record->source = object->source;
+    record->implicit = object->implicit;
+    record->body = encoded(recorder, kind_table(object->kind), object->body);
+    record->spec_file = object->place.file;
+    record->spec_line = object->place.line;
+}
+
+static void set_phase(struct record *record, const char *phase, const char *reason)
+{
+    if (!record->phase || strcmp(record->phase, phase) != 0)
+        record->since = now_seconds();
+    record->phase = phase;
+    record->reason = reason;
+}
+
+static int put_record(struct recorder *recorder, struct record *record, struct error *error)
+{
+    int result = writing(recorder, error);
+    return result < 0 ? result
+                      : state_put_record(recorder->execution->state, whole(&record_table, record), error);
+}
+
+static int delete_record(struct recorder *recorder, enum kind kind, const char *name, struct error *error)
+{
+    int result = writing(recorder, error);
+    return result < 0 ? result
+                      : state_delete_record(recorder->execution->state, kind_name(kind), name, error);
+}
+
+/* ---- before ---- */
+
+static int put_leases(struct recorder *recorder, struct error *error)
+{
+    const struct grants *grants = &recorder->execution->plan->grants;
+    int result = 0;
+    for (size_t i = 0; i < grants->count && result >= 0; i++) {
+        if (!grants->fresh[i])
+            continue;
+        result = writing(recorder, error);
+        if (result >= 0)
+            result = state_put_lease(recorder->execution->state, grants->items[i], error);
+    }
+    return result;
+}
+
+int recorder_begin(struct recorder *recorder, struct error *error)
+{
+    const struct plan *plan = recorder->execution->plan;
+    if (!plan->count)
+        return 0;
+    int result = put_leases(recorder, error);
+    for (size_t i = 0; i < plan->count && result >= 0; i++) {
+        struct action *action = plan->actions[i];
+        if (action->verb != VERB_CREATE || action->entry)
+            continue;
+        struct record *record = new_record(recorder, action->object, action->uid);
+        action->uid = record->uid;
+        describe(recorder, record, action->object);
+        set_phase(record, "pending", NULL);
+        result = put_record(recorder, record, error);
+    }
+    return result;
+}
+
+void recorder_identify(struct recorder *recorder, struct action *action)
+{
+    (void)recorder;
+    if (action->entry)
+        action->generation = action->entry->record->generation;
+    if (action->object)
+        action->generation++;
+}
+
+static const struct entry *layer_entry(const struct recorder *recorder, const struct object *container)
+{
+    const struct container *body = container->body;
+    return actual_find(recorder->execution->actual, KIND_LAYER, body->layer ? body->layer : container->name);
+}
+
+const char *recorder_digest(struct recorder *recorder, const struct target *target,
+                            const struct action *action)
+{
+    if (action->kind != KIND_CONTAINER || !action->object)
+        return NULL;
+    const struct entry *layer = layer_entry(recorder, action->object);
+    bool there = world_has_layer(recorder->execution->world, target_layer_file(target, action->object));
+    if (there && layer && layer->facts->digest)
+        return layer->facts->digest;
+    return map_get(&recorder->digests, target_image(target, action->object));
+}
+
+int recorder_intend(struct recorder *recorder, const char *text, const struct action *action,
+                    const struct steps *steps, struct intent **intent, struct error *error)
+{
+    struct intent *fresh = described_new(recorder->arena, &intent_table);
+    *intent = fresh;
+    if (!steps->count)
+        return 0; /* nothing outside the record is going to happen */
+    fresh->action = text;
+    if (action) {
+        fresh->kind = kind_name(action->kind);
+        fresh->name = action->name;
+        fresh->verb = verb_name(action->verb);
+    }
+    fresh->steps.items = arena_array_of(recorder->arena, const char *, steps->count);
+    for (size_t i = 0; i < steps->count; i++)
+        fresh->steps.items[fresh->steps.count++] = step_type(steps->items[i].kind)->name;
+    fresh->begun = now_seconds();
+    int result = writing(recorder, error);
+    return result < 0 ? result
+                      : state_put_intent(recorder->execution->state, whole(&intent_table, fresh), error);
+}
+
+/* ---- after ---- */
+
+static int drop_intent(struct recorder *recorder, const struct intent *intent, struct error *error)
+{
+    if (!intent || !intent->sequence)
+        return 0;
+    int result = writing(recorder, error);
+    return result < 0 ? result : state_delete_intent(recorder->execution->state, intent->sequence, error);
+}
+
+static void take_facts(struct recorder *recorder, const struct action *action, const struct steps *steps,
+                       void *const *results, size_t count, struct facts *facts)
+{
+    for (size_t i = 0; i < count && i < steps->count; i++) {
+        if (!results[i])
+            continue;
+        if (steps->items[i].kind == STEP_IMAGE_MAKE) {
+            const struct image_made *made = results[i];
+            facts->digest = made->digest;
+            facts->bytes = made->bytes;
+            map_add(&recorder->digests, action->name, (void *)arena_strdup(recorder->arena, made->digest));
+        } else if (steps->items[i].kind == STEP_CONTAINER_START) {
+            const struct container_started *started = results[i];
+            facts->init_pid = started->init_pid;
+            facts->init_start = started->init_start;
+        } else if (steps->items[i].kind == STEP_CONTAINER_DEFINE ||
+                   steps->items[i].kind == STEP_CONTAINER_SET_LIMITS) {
+            facts->config_digest = ((const struct container_defined *)results[i])->config_digest;
+        }
+    }
+}
+
+static bool has_step(const struct steps *steps, enum step_kind kind)
+{
+    for (size_t i = 0; i < steps->count; i++)
+        if (steps->items[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* An implicit layer has no action of its own; it is made with its container. */
+static int put_implicit_layer(struct recorder *recorder, const struct action *action, const char *digest,
+                              struct error *error)
+{
+    const struct container *body = action->object->body;
+    const char *name = body->layer ? body->layer : action->name;
+    const struct object *layer = object_find(&recorder->execution->plan->all, KIND_LAYER, name);
+    if (!layer)
+        return 0;
+    const struct entry *entry = actual_find(recorder->execution->actual, KIND_LAYER, name);
+    struct record *record = entry ? entry->record : new_record(recorder, layer, NULL);
+    struct facts *facts = entry ? entry->facts : described_new(recorder->arena, &facts_table);
+    describe(recorder, record, layer);
+    record->generation = record->generation ? record->generation : 1;
+    facts->digest = digest;
+    record->facts = encoded(recorder, &facts_table, whole(&facts_table, facts));
+    set_phase(record, "running", NULL);
+    return put_record(recorder, record, error);
+}
+
+static int record_container(struct recorder *recorder, struct action *action, const struct target *target,
+                            const struct steps *steps, struct facts *facts, struct error *error)
+{
+    if (has_step(steps, STEP_CONTAINER_DEFINE)) {
+        const struct bytes definition =
+            encoded(recorder, &container_definition_table,
+                    target_definition(target, action->object, action->uid, action->generation));
+        char digest[DIGEST_TEXT_SIZE];
+        digest_of(definition.data, definition.size, digest);
+        facts->definition_digest = arena_strdup(recorder->arena, digest);
+    } else if (action->entry && action->entry->record->generation) {
+        action->generation = action->entry->record->generation; /* the mark outside still bears it */
+    }
+    if (!has_step(steps, STEP_ROOT_MOUNT))
+        return 0;
+    facts->digest = recorder_digest(recorder, target, action);
+    return put_implicit_layer(recorder, action, facts->digest, error);
+}
+
+static int record_made(struct recorder *recorder, struct action *action, const struct target *target,
+                       const struct steps *steps, void *const *results, size_t count, struct error *error)
+{
+    struct record *record =
+        action->entry ? action->entry->record : new_record(recorder, action->object, action->uid);
+    struct facts *facts = action->entry ? action->entry->facts : described_new(recorder->arena, &facts_table);
+    int result = 0;
+    take_facts(recorder, action, steps, results, count, facts);
+    if (action->kind == KIND_CONTAINER)
+        result = record_container(recorder, action, target, steps, facts, error);
+    if (result < 0)
+        return result;
+    describe(recorder, record, action->object);
+    record->generation = action->generation;
+    record->facts = encoded(recorder, &facts_table, whole(&facts_table, facts));
+    if (action->verb == VERB_STOP) {
+        record->stopped_by = recorder->execution->stopped_by;
+        set_phase(record, "stopped", record->stopped_by);
+    } else {
+        if (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR)
+            record->stopped_by = NULL;
+        if (!record->stopped_by)
+            set_phase(record, "running", NULL);
+    }
+    return put_record(recorder, record, error);
+}
+
+static int retain(struct recorder *recorder, struct record *record, struct error *error)
+{
+    record->source = NULL;
+    set_phase(record, "retained", NULL);
+    return put_record(recorder, record, error);
+}
+
+static int record_gone(struct recorder *recorder, const struct action *action, struct error *error)
+{
+    if (action->verb == VERB_RETAIN)
+        return retain(recorder, action->entry->record, error);
+    int result = delete_record(recorder, action->kind, action->name, error);
+    const struct entry *layer =
+        action->kind == KIND_CONTAINER ? layer_entry(recorder, &action->entry->object) : NULL;
+    if (result >= 0 && layer && layer->object.implicit)
+        result = retain(recorder, layer->record, error);
+    return result;
+}
+
+int recorder_done(struct recorder *recorder, struct action *action, const struct target *target,
+                  const struct steps *steps, void *const *results, size_t result_count, struct intent *intent,
+                  struct error *error)
+{
+    int result = drop_intent(recorder, intent, error);
+    if (result < 0 || !action)
+        return result;
+    return action->object ? record_made(recorder, action, target, steps, results, result_count, error)
+                          : record_gone(recorder, action, error);
+}
+
+/* The body stays what was last applied, so that the next plan finds the same difference again. */
+int recorder_failed(struct recorder *recorder, struct action *action, const char *message,
+                    struct intent *intent, struct error *error)
+{
+    int result = drop_intent(recorder, intent, error);
+    if (result < 0 || !action || !action->entry)
+        return result;
+    action->entry->record->reason = arena_strdup(recorder->arena, message);
+    return put_record(recorder, action->entry->record, error);
+}
+
+/* ---- the end ---- */
+
+static size_t count_declared(const struct plan *plan, const char *source)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->all.count; i++) {
+        const struct object *object = plan->all.items[i];
+        count += !object->implicit && object->kind != KIND_IMAGE && object->source &&
+                 strcmp(object->source, source) == 0;
+    }
+    return count;
+}
+
+static struct source *recorded_source(const struct recorder *recorder, const char *name)
+{
+    const struct snapshot *snapshot = recorder->execution->actual->snapshot;
+    for (size_t i = 0; i < snapshot->source_count; i++)
+        if (strcmp(snapshot->sources[i]->name, name) == 0)
+            return snapshot->sources[i];
+    return NULL;
+}
+
+static int put_generation(struct recorder *recorder, const struct source *source,
+                          const struct execution_result *done, struct error *error)
+{
+    const struct plan *plan = recorder->execution->plan;
+    struct generation *generation = described_new(recorder->arena, &generation_table);
+    generation->source = source->name;
+    generation->number = source->generation;
+    generation->applied = source->applied;
+    generation->digest = source->digest;
+    for (size_t i = 0; i < plan->count; i++)
+        *arena_append(recorder->arena, generation->actions.items, generation->actions.count) =
+            arena_printf(recorder->arena, "%s: %s", action_text(recorder->arena, plan->actions[i]),
+                         outcome_name(done->items[i].outcome));
+    _cleanup_buffer_ struct buffer text = {0};
+    specs_print(&plan->all, &text);
+    generation->set =
+        (struct bytes){.data = arena_copy(recorder->arena, text.bytes, text.length), .size = text.length};
+    return state_put_generation(recorder->execution->state, whole(&generation_table, generation), error);
+}
+
+int recorder_end(struct recorder *recorder, const struct execution_result *done, struct error *error)
+{
+    const struct execution *execution = recorder->execution;
+    int result = 0;
+    for (size_t i = 0; i < execution->source_count && execution->plan->count && result >= 0; i++) {
+        const struct spec_source *given = &execution->sources[i];
+        struct source *source = recorded_source(recorder, given->name);
+        if (!source)
+            source = described_new(recorder->arena, &source_table);
+        source->name = given->name;
+        source->path = given->argument;
+        source->down = false;
+        source->generation++;
+        source->digest = execution->digest;
+        source->applied = now_seconds();
+        source->objects = (int64_t)count_declared(execution->plan, given->name);
+        result = writing(recorder, error);
+        if (result >= 0)
+            result = state_put_source(execution->state, whole(&source_table, source), error);
+        if (result >= 0)
+            result = put_generation(recorder, source, done, error);
+    }
+    return result < 0 ? result : recorder_flush(recorder, error);
+}

@@ -1,0 +1,30 @@
+/* What a run writes down: leases and intents before a step, records after it, sources and history at the end.
+ *
+ * Writes gather in one transaction that recorder_flush() commits: one commit for all intents of a wave and for the
+ * outcomes of the wave before. A run without an action never begins one. */
+#pragma once
+
+#include "reconciler/compile.h"
+#include "reconciler/execute.h"
+
+struct recorder;
+
+struct recorder *recorder_new(const struct execution *execution, struct arena *arena);
+void recorder_free(struct recorder *recorder); /* aborts what was not flushed */
+
+/* Leases, and the records of what the run is about to make: they are there before anything is. */
+int recorder_begin(struct recorder *recorder, struct error *error);
+/* Gives the action its uid (recorded, observed or new) and the generation it is going to have. */
+void recorder_identify(struct recorder *recorder, struct action *action);
+/* Digest of the image below a container's layer; NULL for other actions. */
+const char *recorder_digest(struct recorder *recorder, const struct target *target,
+                            const struct action *action);
+int recorder_intend(struct recorder *recorder, const char *text, const struct action *action,
+                    const struct steps *steps, struct intent **intent, struct error *error);
+int recorder_done(struct recorder *recorder, struct action *action, const struct target *target,
+                  const struct steps *steps, void *const *results, size_t result_count, struct intent *intent,
+                  struct error *error);
+int recorder_failed(struct recorder *recorder, struct action *action, const char *message,
+                    struct intent *intent, struct error *error);
+int recorder_flush(struct recorder *recorder, struct error *error);
+int recorder_end(struct recorder *recorder, const struct execution_result *result, struct error *error);

@@ -1,0 +1,787 @@
+/* From desired, recorded and observed to actions. Each kind has its planning function; what they share (building
+ * actions, needs, causes) stands at the end. The order is SEMANTICS 5. */
+#include "reconciler/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "lib/map.h"
+#include "reconciler/repairs.h"
+
+struct planning {
+    const struct plan_request *request;
+    struct arena *arena;
+    struct plan *plan;
+    struct target target;
+    struct action **gone; /* deletes, before they are ordered */
+    size_t gone_count;
+    struct map by_object; /* "kind/project/name" -> action */
+    bool rules_lost;      /* our tables are not there at all */
+};
+
+const char *verb_name(enum verb verb)
+{
+    static const char *const names[] = {"create", "update", "restart", "recreate", "start",
+                                        "stop",   "repair", "retain",  "delete",   "forget"};
+    return names[verb];
+}
+
+char *action_text(struct arena *arena, const struct action *action)
+{
+    return arena_printf(arena, "%s %s %s", verb_name(action->verb), kind_name(action->kind), action->name);
+}
+
+static bool same(const char *left, const char *right)
+{
+    return left == right || (left && right && strcmp(left, right) == 0);
+}
+
+/* ---- actions ---- */
+
+static struct action *make_action(struct planning *planning, enum verb verb, enum kind kind, const char *name,
+                                  const struct object *object, struct entry *entry)
+{
+    struct action *action = arena_new_of(planning->arena, struct action);
+    *action = (struct action){
+        .id = arena_printf(planning->arena, "%s %s/%s", verb_name(verb), kind_name(kind), name),
+        .kind = kind,
+        .name = name,
+        .verb = verb,
+        .class = verb == VERB_RESTART || verb == VERB_START   ? CLASS_RESTART
+                 : verb == VERB_RECREATE                      ? CLASS_RECREATE
+                 : verb == VERB_RETAIN || verb == VERB_FORGET ? CLASS_RECORD
+                                                              : CLASS_LIVE,
+        .object = object,
+        .entry = entry,
+        .uid = entry ? entry->record->uid : NULL,
+        .generation = entry ? entry->record->generation : 0,
+    };
+    map_add(&planning->by_object, arena_printf(planning->arena, "%s/%s", kind_name(kind), name), action);
+    return action;
+}
+
+static struct action *append_action(struct planning *planning, struct action *action)
+{
+    *arena_append(planning->arena, planning->plan->actions, planning->plan->count) = action;
+    return action;
+}
+
+static void add_cause(struct planning *planning, struct changes *causes, const char *field, const char *old,
+                      const char *new, struct place at)
+{
+    struct change *cause = arena_append(planning->arena, causes->items, causes->count);
+    *cause = (struct change){.field = field, .old = old, .new = new, .at = at, .class = CLASS_LIVE};
+}
+
+static void add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at)
+{
+    add_cause(planning, causes, arena_printf(planning->arena, "drift: %s", what), NULL, NULL, at);
+}
+
+static void need(struct planning *planning, struct action *action, struct action *needed)
+{
+    if (!needed || needed == action)
+        return;
+    for (size_t i = 0; i < action->need_count; i++)
+        if (action->needs[i] == needed)
+            return;
+    *arena_append(planning->arena, action->needs, action->need_count) = needed;
+}
+
+static struct action *action_of(struct planning *planning, enum kind kind, const char *name)
+{
+    return name ? map_get(&planning->by_object, arena_printf(planning->arena, "%s/%s", kind_name(kind), name))
+                : NULL;
+}
+
+static void hold(struct planning *planning, enum kind kind, const char *name, const char *reason,
+                 const char *hint, struct place at)
+{
+    struct held *held = arena_append(planning->arena, planning->plan->held, planning->plan->held_count);
+    *held = (struct held){.kind = kind, .name = name, .reason = reason, .hint = hint, .at = at};
+}
+
+/* Why something is made: it is new, or an earlier run did not finish making it. */
+static const char *why_new(const struct object *object, const struct entry *entry)
+{
+    return entry ? "unfinished" : object->implicit ? "needed" : "declared";
+}
+
+static bool is_new(const struct entry *entry)
+{
+    return !entry || entry_is_unfinished(entry);
+}
+
+/* ---- images, volumes, layers ---- */
+
+static void plan_image(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    struct changes causes = {0};
+    enum verb verb = VERB_CREATE;
+    if (is_new(entry)) {
+        add_cause(planning, &causes, why_new(object, entry), NULL, ((struct image *)object->body)->source,
+                  object->place);
+    } else {
+        verb = VERB_RECREATE;
+        fields_diff(&image_table, entry->object.body, object->body, "", planning->arena, &causes);
+        if (!causes.count && !world_has_image(planning->request->world, entry->facts->digest)) {
+            verb = VERB_REPAIR;
+            add_drift(planning, &causes, "its files are gone from the store", object->place);
+        }
+    }
+    if (causes.count)
+        append_action(planning, make_action(planning, verb, KIND_IMAGE, object->name, object, entry))
+            ->causes = causes;
+}
+
+/* A retained record is picked up again by declaring the name: data and identity are its own. */
+static void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    const struct world *world = planning->request->world;
+    const char *file = paths_file_name(planning->arena, object->name);
+    bool there = object->kind == KIND_VOLUME ? world_has_volume(world, file) : world_has_layer(world, file);
+    struct changes causes = {0};
+    enum verb verb = VERB_CREATE;
+    if (object->implicit && object->kind == KIND_LAYER)
+        return; /* made and recorded with its container */
+    if (is_new(entry))
+        add_cause(planning, &causes, why_new(object, entry), NULL, NULL, object->place);
+    else if (entry_is_retained(entry))
+        add_cause(planning, &causes, "declared again", "retained", NULL, object->place);
+    else if (!there) {
+        verb = VERB_REPAIR;
+        add_drift(planning, &causes, "its data is gone from the store", object->place);
+    } else {
+        verb = VERB_UPDATE;
+        fields_diff(kind_table(object->kind), entry->object.body, object->body, "", planning->arena, &causes);
+    }
+    if (causes.count)
+        append_action(planning, make_action(planning, verb, object->kind, object->name, object, entry))
+            ->causes = causes;
+}
+
+/* ---- networks ---- */
+
+static const struct observed_route *clashing_route(struct planning *planning, const char *subnet,
+                                                   const char *bridge)
+{
+    const struct observed_network *network = &planning->request->world->network;
+    for (size_t i = 0; i < network->route_count; i++)
+        if (!same(network->routes[i].ifname, bridge) && subnets_overlap(network->routes[i].subnet, subnet))
+            return &network->routes[i];
+    return NULL;
+}
+
+static void plan_network(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    char ifname[PATHS_IFNAME_SIZE];
+    paths_bridge(planning->request->paths, object->name, ifname);
+    const struct observed_bridge *seen = world_bridge(planning->request->world, ifname);
+    const char *subnet = target_subnet(&planning->target, object->name);
+    bool ours = seen && seen->mark && strncmp(seen->mark, "fpsync ", strlen("fpsync ")) == 0;
+    if (seen && !ours && !entry) { /* an unfinished record is the second witness of an unmarked bridge */
+        hold(planning, KIND_NETWORK, object->name,
+             arena_printf(planning->arena, "an interface %s exists that fpsync did not make", ifname),
+             "rename or delete that interface", object->place);
+        return;
+    }
+    const struct observed_route *route = clashing_route(planning, subnet, ifname);
+    if (route && is_new(entry)) {
+        hold(planning, KIND_NETWORK, object->name,
+             arena_printf(planning->arena, "subnet %s overlaps the host's route %s by %s", subnet,
+                          route->subnet, route->ifname),
+             "choose another subnet", object->place);
+        return;
+    }
+    struct changes causes = {0};
+    enum verb verb = VERB_CREATE;
+    struct repairs repairs = {0};
+    if (is_new(entry)) {
+        add_cause(planning, &causes, why_new(object, entry), NULL, subnet, object->place);
+    } else {
+        fields_diff(&network_table, entry->object.body, object->body, "", planning->arena, &causes);
+        verb = causes.count ? VERB_UPDATE : VERB_REPAIR;
+        repairs_of_network(&planning->target, planning->request->world, object, entry->record->uid, &repairs);
+        for (size_t i = 0; i < repairs.count && verb == VERB_REPAIR; i++)
+            add_drift(planning, &causes, repairs.items[i].drift, object->place);
+        if (!list_find(&planning->request->world->network.rules->networks, &rule_network_table, ifname) ||
+            planning->rules_lost)
+            add_drift(planning, &causes, "its rules are gone", object->place);
+    }
+    if (!causes.count)
+        return;
+    struct action *action =
+        append_action(planning, make_action(planning, verb, KIND_NETWORK, object->name, object, entry));
+    action->causes = causes;
+    action->shares_rules = true;
+    if (!action->uid && ours) { /* what an interrupted run made: "fpsync UID NAME" */
+        const char *uid = seen->mark + strlen("fpsync ");
+        action->uid = arena_strndup(planning->arena, uid, strcspn(uid, " "));
+    }
+}
+
+/* ---- containers ---- */
+
+static const struct observed_listener *clashing_listener(struct planning *planning, const struct port *port)
+{
+    const struct observed_network *network = &planning->request->world->network;
+    for (size_t i = 0; i < network->listener_count; i++) {
+        const struct observed_listener *listener = &network->listeners[i];
+        bool address = !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
+        if (address && listener->port == port->host && strcmp(listener->protocol, port->protocol) == 0)
+            return listener;
+    }
+    return NULL;
+}
+
+/* Ports that the recorded container has already are not checked again: whoever listens there came later, and
+ * taking the forward away would be the greater surprise. */
+static bool ports_are_free(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const struct container *body = object->body;
+    const struct container *before = entry ? entry->object.body : NULL;
+    for (size_t i = 0; i < body->ports.count; i++) {
+        const struct port *port = body->ports.items[i];
+        const struct observed_listener *listener = clashing_listener(planning, port);
+        if (!listener || (before && list_find(&before->ports, &port_table, port->listen)))
+            continue;
+        hold(planning, KIND_CONTAINER, object->name,
+             arena_printf(planning->arena, "port %s: %s listens there on the host", port->listen,
+                          listener->process ? listener->process : "a process"),
+             "choose another host port, or stop that process", port->described.place);
+        return false;
+    }
+    return true;
+}
+
+/* An upper belongs on the image it was made on: SEMANTICS 9. */
+static bool layer_fits(struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    const char *layer = body->layer ? body->layer : object->name;
+    const struct entry *entry = actual_find(planning->request->actual, KIND_LAYER, layer);
+    const char *image = target_image(&planning->target, object);
+    const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
+    if (!made_on || same(made_on, image))
+        return true;
+    hold(planning, KIND_CONTAINER, object->name,
+         arena_printf(planning->arena, "its layer %s was made on image %s, not on %s", layer, made_on, image),
+         arena_printf(planning->arena,
+                      "name another layer for it, or throw the old one away: remove the container, then "
+                      "fpsync gc layer/%s",
+                      layer),
+         object->place);
+    return false;
+}
+
+static bool field_changed(const struct changes *causes, const char *field)
+{
+    size_t length = strlen(field);
+    for (size_t i = 0; i < causes->count; i++)
+        if (strncmp(causes->items[i].field, field, length) == 0 &&
+            (causes->items[i].field[length] == '.' || !causes->items[i].field[length]))
+            return true;
+    return false;
+}
+
+/* SEMANTICS 21: what an exit means under the policy. */
+static bool exit_is_final(const struct container *body, const struct observed_container *seen)
+{
+    bool clean = !seen || !seen->exited || seen->exit_status == 0;
+    if (strcmp(body->restart, "never") == 0)
+        return true;
+    return strcmp(body->restart, "on-failure") == 0 && clean && seen && seen->exited;
+}
+
+static void add_rule_drift(struct planning *planning, const struct object *object, struct changes *causes)
+{
+    const struct container *body = object->body;
+    const struct rules *seen = planning->request->world->network.rules;
+    if (planning->rules_lost)
+        return; /* said once, by the networks */
+    for (size_t i = 0; i < body->networks.count && !field_changed(causes, "networks"); i++) {
+        char port[PATHS_IFNAME_SIZE];
+        const char *network = ((struct attachment *)body->networks.items[i])->network;
+        paths_port(planning->request->paths, object->name, network, port);
+        if (!list_find(&seen->guards, &rule_guard_table, port))
+            add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
+                      object->place);
+    }
+    for (size_t i = 0; i < body->ports.count && !field_changed(causes, "ports"); i++) {
+        const char *listen = ((struct port *)body->ports.items[i])->listen;
+        if (body->networks.count && !list_find(&seen->forwards, &rule_forward_table, listen))
+            add_drift(planning, causes, arena_printf(planning->arena, "forward %s removed", listen),
+                      object->place);
+    }
+}
+
+/* Whether the config on disk is not the one that the target asks for. */
+static bool config_differs(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    struct container_definition *definition =
+        target_definition(&planning->target, object, entry->record->uid, entry->record->generation);
+    _cleanup_buffer_ struct buffer encoded = {0};
+    fields_encode(&container_definition_table, definition, &encoded);
+    char digest[65];
+    digest_of(encoded.bytes, encoded.length, digest);
+    return !same(digest, entry->facts->definition_digest);
+}
+
+static void explain_leases(struct planning *planning, const struct object *object, struct changes *causes)
+{
+    const struct lease *now = grants_find(&planning->plan->grants, KIND_CONTAINER, object->name);
+    for (size_t i = 0; i < planning->request->actual->snapshot->lease_count; i++) {
+        const struct lease *was = planning->request->actual->snapshot->leases[i];
+        if (strcmp(was->kind, "container") != 0 || strcmp(was->name, object->name) != 0)
+            continue;
+        for (size_t j = 0; j < now->addresses.count; j++) {
+            const struct lease_address *fresh = now->addresses.items[j];
+            const struct lease_address *old = lease_in(was, fresh->network);
+            if (old && old->index >= 0 && fresh->index >= 0 && !same(old->address, fresh->address) &&
+                !field_changed(causes, "networks"))
+                add_cause(planning, causes,
+                          arena_printf(planning->arena, "networks.%s.address", fresh->network), old->address,
+                          fresh->address, object->place);
+        }
+    }
+}
+
+struct container_case { /* all that one container's planning looks at */
+    const struct object *object;
+    struct entry *entry;
+    const struct observed_container *seen;
+    const char *lxc_name;
+    bool runs, wanted; /* is up; should be up */
+};
+
+static void add_live_drift(struct planning *planning, const struct container_case *of, struct changes *causes)
+{
+    struct repairs repairs = {0};
+    repairs_of_container(&planning->target, planning->request->world, of->object, of->seen,
+                         of->entry->record->uid, &repairs);
+    for (size_t i = 0; i < repairs.count; i++)
+        if (!field_changed(causes, repairs.items[i].field))
+            add_drift(planning, causes, repairs.items[i].drift, of->object->place);
+    if (!world_root(planning->request->world, of->lxc_name))
+        hold(planning, KIND_CONTAINER, of->object->name,
+             "drift: its root was unmounted on the host while it runs",
+             "it is put right at the container's next start: fpsync restart", of->object->place);
+}
+
+static enum verb verb_of(const struct container_case *of, enum field_class class, size_t changes)
+{
+    if (of->runs && !of->wanted)
+        return VERB_STOP;
+    if (class == CLASS_RECREATE)
+        return VERB_RECREATE;
+    if (class == CLASS_RESTART && of->runs)
+        return VERB_RESTART;
+    if (!of->runs && of->wanted)
+        return VERB_START;
+    return changes ? VERB_UPDATE : VERB_REPAIR;
+}
+
+static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
+{
+    struct changes causes = {0};
+    fields_diff(&container_table, of->entry->object.body, of->object->body, "", planning->arena, &causes);
+    explain_leases(planning, of->object, &causes);
+    enum field_class class = changes_class(&causes);
+    size_t changes = causes.count;
+    bool defined = of->seen && of->seen->defined;
+    if (!defined)
+        add_drift(planning, &causes, "its LXC config was removed", of->object->place);
+    else if (!same(of->seen->config_digest, of->entry->facts->config_digest))
+        add_drift(planning, &causes, "its LXC config was edited", of->object->place);
+    add_rule_drift(planning, of->object, &causes);
+    if (of->runs)
+        add_live_drift(planning, of, &causes);
+    if (!of->runs && of->wanted) {
+        bool stopped = same(of->entry->record->phase, "stopped");
+        const char *how =
+            of->seen && of->seen->exited
+                ? arena_printf(planning->arena, "exited with status %d", (int)of->seen->exit_status)
+                : "killed";
+        if (!stopped)
+            add_drift(planning, &causes, how, of->object->place);
+        else
+            add_cause(planning, &causes, "started", "stopped", NULL, of->object->place);
+    }
+    if (of->runs && !of->wanted)
+        add_drift(planning, &causes, "started although it is stopped", of->object->place);
+    if (!causes.count)
+        return NULL;
+    struct action *action = make_action(planning, verb_of(of, class, changes), KIND_CONTAINER,
+                                        of->object->name, of->object, of->entry);
+    action->causes = causes;
+    action->config_changed = !defined || !same(of->seen->config_digest, of->entry->facts->config_digest) ||
+                             config_differs(planning, of->object, of->entry);
+    return action;
+}
+
+static void need_what_it_uses(struct planning *planning, struct action *action)
+{
+    const struct container *body = action->object->body;
+    need(planning, action, action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
+    need(planning, action, action_of(planning, KIND_LAYER, body->layer));
+    for (size_t i = 0; i < body->networks.count; i++)
+        need(planning, action,
+             action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
+    for (size_t i = 0; i < body->volumes.count; i++)
+        need(planning, action,
+             action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
+    for (size_t i = 0; i < body->depends_on.count; i++)
+        need(
+            planning, action,
+            action_of(planning, KIND_CONTAINER, ((struct dependency *)body->depends_on.items[i])->container));
+}
+
+static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    struct container_case of = {.object = object, .entry = entry};
+    of.lxc_name = paths_lxc_name(planning->request->paths, planning->arena, object->name);
+    of.seen = world_container(planning->request->world, of.lxc_name);
+    of.runs = of.seen && of.seen->running;
+    if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && !entry) {
+        hold(
+            planning, KIND_CONTAINER, object->name,
+            arena_printf(planning->arena, "an LXC container %s exists that fpsync did not make", of.lxc_name),
+            "rename one of the two", object->place);
+        return;
+    }
+    if (!layer_fits(planning, object) || !ports_are_free(planning, object, entry))
+        return;
+    struct action *action;
+    if (is_new(entry)) {
+        action = make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
+        add_cause(planning, &action->causes, why_new(object, entry), NULL,
+                  target_image(&planning->target, object), object->place);
+        action->config_changed = true;
+        if (!entry && of.seen && of.seen->ours) { /* what an interrupted run made */
+            action->uid = of.seen->uid;
+            action->generation = of.seen->generation;
+        }
+    } else {
+        struct changes changes = {0};
+        fields_diff(&container_table, entry->object.body, object->body, "", planning->arena, &changes);
+        bool ended =
+            !of.runs && exit_is_final(object->body, of.seen) && changes_class(&changes) < CLASS_RESTART;
+        of.wanted = !entry->record->stopped_by && !ended;
+        action = plan_known_container(planning, &of);
+    }
+    if (!action)
+        return;
+    action->shares_rules = true;
+    append_action(planning, action);
+    need_what_it_uses(planning, action);
+}
+
+/* Containers in the order of what they depend on; the loader has refused cycles. */
+static void plan_containers_in_order(struct planning *planning, const struct object *object, struct map *done)
+{
+    if (!map_add(done, object->name, (void *)object))
+        return;
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->depends_on.count; i++) {
+        const struct object *other = object_find(planning->request->desired, KIND_CONTAINER,
+                                                 ((struct dependency *)body->depends_on.items[i])->container);
+        if (other)
+            plan_containers_in_order(planning, other, done);
+    }
+    plan_container(planning, object, actual_find(planning->request->actual, KIND_CONTAINER, object->name));
+}
+
+/* ---- what goes ---- */
+
+static bool is_own_source(const struct plan_request *request, const char *source, bool pruning)
+{
+    for (size_t i = 0; i < request->source_count; i++)
+        if (same(request->sources[i].name, source) && (!pruning || request->sources[i].prunes))
+            return true;
+    return false;
+}
+
+static bool uses(const struct object *user, enum kind kind, const char *name)
+{
+    const struct container *body = user->body;
+    if (user->kind == KIND_LAYER)
+        return kind == KIND_IMAGE && same(((const struct layer *)user->body)->image, name);
+    if (user->kind != KIND_CONTAINER)
+        return false;
+    switch (kind) {
+    case KIND_IMAGE:
+        return same(body->image, name);
+    case KIND_LAYER:
+        return same(body->layer, name);
+    case KIND_NETWORK:
+        return list_find(&body->networks, &attachment_table, name);
+    case KIND_VOLUME:
+        for (size_t i = 0; i < body->volumes.count; i++)
+            if (same(((struct mount *)body->volumes.items[i])->volume, name))
+                return true;
+        return false;
+    default:
+        return list_find(&body->depends_on, &dependency_table, name);
+    }
+}
+
+static const struct object *user_of(const struct planning *planning, enum kind kind, const char *name)
+{
+    for (size_t i = 0; i < planning->plan->all.count; i++)
+        if (uses(planning->plan->all.items[i], kind, name))
+            return planning->plan->all.items[i];
+    return NULL;
+}
+
+static void plan_removal(struct planning *planning, struct entry *entry)
+{
+    const struct object *user = user_of(planning, entry->kind, entry->name);
+    if (user && !entry->object.implicit) {
+        hold(planning, entry->kind, entry->name,
+             arena_printf(planning->arena, "it is declared no more, but %s %s of %s still uses it",
+                          kind_name(user->kind), user->name, user->source ? user->source : "another source"),
+             "remove its user first", entry->object.place);
+        return;
+    }
+    if (user)
+        return;
+    bool data = entry->kind == KIND_VOLUME || entry->kind == KIND_LAYER;
+    enum verb verb = data ? VERB_RETAIN : entry->kind == KIND_IMAGE ? VERB_FORGET : VERB_DELETE;
+    if (entry->kind == KIND_LAYER && entry->object.implicit)
+        return; /* retained with its container */
+    struct action *action = make_action(planning, verb, entry->kind, entry->name, NULL, entry);
+    add_cause(planning, &action->causes, entry->object.implicit ? "needed no more" : "declared no more", NULL,
+              NULL, entry->object.place);
+    action->shares_rules = false;
+    *arena_append(planning->arena, planning->gone, planning->gone_count) = action;
+    if (!entry->object.implicit && entry->kind != KIND_IMAGE)
+        planning->plan->removals++;
+}
+
+/* True when the plan gives away something that `going` still holds: its port, its address or its layer. */
+static bool frees_for(struct planning *planning, const struct action *going, const struct action *claiming)
+{
+    if (going->kind != KIND_CONTAINER || claiming->kind != KIND_CONTAINER || !claiming->object)
+        return false;
+    const struct container *old = going->entry->object.body, *new = claiming->object->body;
+    for (size_t i = 0; i < new->ports.count; i++)
+        if (list_find(&old->ports, &port_table, ((struct port *)new->ports.items[i])->listen))
+            return true;
+    const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
+    for (size_t i = 0; lease && i < lease->addresses.count; i++) {
+        const struct lease_address *address = lease->addresses.items[i];
+        const struct attachment *held = list_find(&old->networks, &attachment_table, address->network);
+        if (held && same(held->address, address->address))
+            return true;
+    }
+    return same(old->layer, new->layer) && new->layer;
+}
+
+/* Freeing deletes go to the front, all others to the end, users before the used. */
+static void place_removals(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    struct action **changes = plan->actions;
+    size_t change_count = plan->count;
+    plan->actions = NULL;
+    plan->count = 0;
+    bool *front = arena_array_of(planning->arena, bool, planning->gone_count + 1);
+    for (size_t i = 0; i < planning->gone_count; i++)
+        for (size_t j = 0; j < change_count; j++)
+            if (frees_for(planning, planning->gone[i], changes[j])) {
+                need(planning, changes[j], planning->gone[i]);
+                front[i] = true;
+            }
+    for (size_t i = 0; i < planning->gone_count; i++)
+        if (front[i])
+            append_action(planning, planning->gone[i]);
+    for (size_t i = 0; i < change_count; i++)
+        append_action(planning, changes[i]);
+    static const enum kind order[] = {KIND_CONTAINER, KIND_LAYER, KIND_VOLUME, KIND_NETWORK, KIND_IMAGE};
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        for (size_t i = 0; i < planning->gone_count; i++)
+            if (!front[i] && planning->gone[i]->kind == order[k])
+                append_action(planning, planning->gone[i]);
+    /* The used waits for every container that used it and now goes or moves. */
+    for (size_t i = 0; i < planning->gone_count; i++)
+        for (size_t j = 0; j < plan->count; j++) {
+            const struct entry *entry = plan->actions[j]->entry;
+            if (planning->gone[i]->kind != KIND_CONTAINER && entry &&
+                plan->actions[j]->kind == KIND_CONTAINER &&
+                uses(&entry->object, planning->gone[i]->kind, planning->gone[i]->name))
+                need(planning, planning->gone[i], plan->actions[j]);
+        }
+}
+
+/* ---- the whole ---- */
+
+static int by_kind_and_name(const void *left, const void *right)
+{
+    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
+    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
+}
+
+/* Desired, and what others (or a run that does not prune) leave in place. */
+static void collect_all(struct planning *planning)
+{
+    const struct plan_request *request = planning->request;
+    struct object_set *all = &planning->plan->all;
+    for (size_t i = 0; i < request->desired->count; i++)
+        *arena_append(planning->arena, all->items, all->count) = request->desired->items[i];
+    for (size_t i = 0; i < request->actual->count; i++) {
+        struct entry *entry = &request->actual->items[i];
+        if (entry_is_retained(entry) || object_find(request->desired, entry->kind, entry->name) ||
+            is_own_source(request, entry->record->source, true))
+            continue;
+        *arena_append(planning->arena, all->items, all->count) = &entry->object;
+    }
+    qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
+}
+
+static bool lists_equal(const struct table *table, const struct list *left, const struct list *right)
+{
+    struct buffer a = {0}, b = {0};
+    for (size_t i = 0; i < left->count; i++)
+        fields_encode(table, left->items[i], &a);
+    for (size_t i = 0; i < right->count; i++)
+        fields_encode(table, right->items[i], &b);
+    bool equal = left->count == right->count && a.length == b.length &&
+                 (!a.length || memcmp(a.bytes, b.bytes, a.length) == 0);
+    buffer_clear(&a);
+    buffer_clear(&b);
+    return equal;
+}
+
+static bool rules_equal(const struct rules *left, const struct rules *right)
+{
+    return lists_equal(&rule_network_table, &left->networks, &right->networks) &&
+           lists_equal(&rule_guard_table, &left->guards, &right->guards) &&
+           lists_equal(&rule_forward_table, &left->forwards, &right->forwards);
+}
+
+static void keep_until_gone(struct planning *planning, struct list *into, const struct list *from,
+                            const struct table *table)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (!list_find(into, table, item_key(table, from->items[i]))) {
+            void **grown = arena_array_of(planning->arena, void *, into->count + 1);
+            if (into->count)
+                memcpy(grown, into->items, into->count * sizeof(*grown));
+            grown[into->count++] = from->items[i];
+            into->items = grown;
+        }
+}
+
+/* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
+static void plan_rules(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    const struct observed_network *seen = &planning->request->world->network;
+    plan->rules_last = target_rules(&planning->target);
+    plan->rules_first = described_copy(planning->arena, &rules_table, plan->rules_last);
+    bool any = plan->all.count > 0;
+    if (planning->gone_count) {
+        keep_until_gone(planning, &plan->rules_first->networks, &seen->rules->networks, &rule_network_table);
+        keep_until_gone(planning, &plan->rules_first->guards, &seen->rules->guards, &rule_guard_table);
+    }
+    bool present = seen->rules_present;
+    plan->rules_change_first =
+        (any && plan->rules_last->networks.count && !present) || !rules_equal(plan->rules_first, seen->rules);
+    plan->rules_change_last = planning->gone_count && !rules_equal(plan->rules_first, plan->rules_last);
+    if (!plan->rules_change_first)
+        return;
+    bool explained = planning->gone_count > 0;
+    for (size_t i = 0; i < plan->count; i++)
+        explained = explained || plan->actions[i]->shares_rules;
+    for (size_t i = 0; i < plan->all.count && !explained; i++) {
+        struct object *object = plan->all.items[i];
+        if (object->kind != KIND_NETWORK)
+            continue;
+        struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, object->name);
+        struct action *action = append_action(
+            planning, make_action(planning, VERB_REPAIR, KIND_NETWORK, object->name, object, entry));
+        add_drift(planning, &action->causes, "rules were changed by another hand", object->place);
+        action->shares_rules = explained = true;
+    }
+}
+
+static void plan_resolvers(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    for (size_t i = 0; i < plan->all.count; i++) {
+        const struct object *network = plan->all.items[i];
+        bool touched = false;
+        for (size_t j = 0; j < plan->count && network->kind == KIND_NETWORK && !touched; j++) {
+            const struct action *action = plan->actions[j];
+            bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
+                         action->verb == VERB_RECREATE || field_changed(&action->causes, "networks");
+            touched = moves && action->kind == KIND_CONTAINER &&
+                      ((action->object && uses(action->object, KIND_NETWORK, network->name)) ||
+                       (action->entry && uses(&action->entry->object, KIND_NETWORK, network->name)));
+        }
+        if (touched)
+            *arena_append(planning->arena, plan->resolvers, plan->resolver_count) = network->name;
+    }
+}
+
+static void check_sources(struct planning *planning)
+{
+    const struct plan_request *request = planning->request;
+    for (size_t i = 0; i < request->desired->count && !planning->plan->moved; i++) {
+        const struct object *object = request->desired->items[i];
+        const struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        if (!entry || entry_is_retained(entry) || object->implicit || entry->object.implicit ||
+            is_own_source(request, entry->record->source, false))
+            continue;
+        planning->plan->moved =
+            arena_printf(planning->arena, "%s %s is declared at %s:%u and belongs to source %s (%s:%u)",
+                         kind_name(object->kind), object->name, object->place.file, object->place.line,
+                         entry->record->source, entry->object.place.file ? entry->object.place.file : "?",
+                         entry->object.place.line);
+    }
+}
+
+int plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan, struct error *error)
+{
+    *plan = (struct plan){0};
+    struct planning planning = {.request = request, .arena = arena, .plan = plan};
+    planning.rules_lost = !request->world->network.rules_present;
+    check_sources(&planning);
+    collect_all(&planning);
+    int result = leases_grant(&plan->all, request->actual->snapshot, request->world, request->lease_rules,
+                              arena, &plan->grants, error);
+    if (result < 0)
+        return result;
+    planning.target =
+        (struct target){.paths = request->paths, .arena = arena, .all = &plan->all, .grants = &plan->grants};
+    for (size_t i = 0; i < plan->all.count; i++) {
+        const struct object *object = plan->all.items[i];
+        struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        if (object->kind == KIND_IMAGE && object_find(request->desired, KIND_IMAGE, object->name))
+            plan_image(&planning, object, entry);
+        else if (object->kind == KIND_NETWORK)
+            plan_network(&planning, object, entry);
+        else if ((object->kind == KIND_VOLUME || object->kind == KIND_LAYER) &&
+                 object_find(request->desired, object->kind, object->name))
+            plan_data(&planning, object, entry);
+    }
+    _cleanup_map_ struct map done = {0};
+    for (size_t i = 0; i < request->desired->count; i++)
+        if (request->desired->items[i]->kind == KIND_CONTAINER)
+            plan_containers_in_order(&planning, request->desired->items[i], &done);
+    for (size_t i = 0; i < request->actual->count; i++) {
+        struct entry *entry = &request->actual->items[i];
+        if (entry_is_retained(entry) || !is_own_source(request, entry->record->source, true))
+            continue;
+        plan->recorded += !entry->object.implicit && entry->kind != KIND_IMAGE;
+        if (!object_find(request->desired, entry->kind, entry->name))
+            plan_removal(&planning, entry);
+    }
+    plan_rules(&planning);
+    place_removals(&planning);
+    plan_resolvers(&planning);
+    map_clear(&planning.by_object);
+    return 0;
+}

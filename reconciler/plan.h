@@ -1,0 +1,86 @@
+/* The plan: what to do, in order, and why. Pure: values in, a value out.
+ *
+ * An action is what a user sees and what the journal names. Its steps (driver effects) are compiled when it runs,
+ * since some of what they need (an image's digest) is only known then. Rules and names are shared by many objects:
+ * the actions that change them say so (`shares`), and the executor writes them once for all. */
+#pragma once
+
+#include "reconciler/target.h"
+#include "specs/specs.h"
+
+enum verb {
+    VERB_CREATE,
+    VERB_UPDATE, /* live */
+    VERB_RESTART,
+    VERB_RECREATE,
+    VERB_START,
+    VERB_STOP,
+    VERB_REPAIR, /* drift, live */
+    VERB_RETAIN, /* declared no more; the data stays */
+    VERB_DELETE,
+    VERB_FORGET, /* record only */
+};
+const char *verb_name(enum verb verb);
+
+struct action {
+    const char *id; /* "VERB kind/project/name" */
+    enum kind kind;
+    const char *name;
+    enum verb verb;
+    enum field_class class;
+    struct changes causes;
+    struct action **needs;
+    size_t need_count;
+    const struct object *object; /* desired; NULL when it goes */
+    struct entry *entry;         /* recorded; NULL when it is new */
+    const char *uid;             /* of the object: recorded, found in a mark, or new */
+    int64_t generation;
+    bool shares_rules;   /* waits for the rules of this run */
+    bool config_changed; /* containers: the definition must be written */
+};
+
+struct held {
+    enum kind kind;
+    const char *name;
+    const char *reason;
+    const char *hint; /* NULL: none */
+    struct place at;
+};
+
+struct plan {
+    struct action **actions; /* in order */
+    size_t count;
+    struct held *held;
+    size_t held_count;
+    struct object_set all; /* what exists after the run */
+    struct grants grants;
+    struct rules *rules_first; /* for the run: the final ones and those of what still goes */
+    struct rules *rules_last;  /* after it */
+    bool rules_change_first, rules_change_last;
+    const char **resolvers; /* networks whose names change, by name */
+    size_t resolver_count;
+    size_t removals,
+        recorded;      /* for the mass-delete guard: declared objects that go, and that the sources hold */
+    const char *moved; /* an object that another source holds: refused, this says so; NULL */
+};
+
+struct plan_request {
+    const struct paths *paths;
+    const struct object_set *desired;
+    const struct spec_source *sources;
+    size_t source_count;
+    const struct actual *actual;
+    const struct world *world;
+    const struct lease_rules *lease_rules;
+};
+
+/* -ENOSPC when a pool is dry; all other trouble is part of the plan. */
+int plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan,
+              struct error *error);
+
+struct json;
+void plan_print(const struct plan *plan, bool color, struct buffer *out);
+struct json *plan_to_json(const struct plan *plan);
+struct json *action_to_json(const struct action *action);
+/* "start container shop/web" */
+char *action_text(struct arena *arena, const struct action *action);

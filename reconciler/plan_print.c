@@ -1,0 +1,148 @@
+/* A plan as text for people and as JSON (schema 1 of DESIGN §5). */
+#include <string.h>
+
+#include "lib/json.h"
+#include "reconciler/plan.h"
+
+struct style {
+    const char *sign, *color;
+};
+
+static struct style style_of(enum verb verb)
+{
+    switch (verb) {
+    case VERB_CREATE:
+    case VERB_START:
+        return (struct style){"+", "\033[32m"};
+    case VERB_DELETE:
+    case VERB_RETAIN:
+    case VERB_FORGET:
+    case VERB_STOP:
+        return (struct style){"-", "\033[31m"};
+    case VERB_RECREATE:
+    case VERB_RESTART:
+        return (struct style){"!", "\033[35m"};
+    default:
+        return (struct style){"~", "\033[33m"};
+    }
+}
+
+static void print_place(struct place at, struct buffer *out)
+{
+    if (at.file && at.line)
+        buffer_printf(out, "   (%s:%u)", at.file, at.line);
+}
+
+/* Values come from files and guests: control characters never reach a terminal. */
+static void print_value(const char *value, struct buffer *out)
+{
+    for (; *value; value++)
+        buffer_printf(out, "%c", (unsigned char)*value < 0x20 || *value == 0x7f ? '?' : *value);
+}
+
+static void print_cause(const struct change *cause, struct buffer *out)
+{
+    buffer_text(out, "      ");
+    print_value(cause->field, out);
+    if (cause->old || cause->new)
+        buffer_text(out, ": ");
+    if (cause->old)
+        print_value(cause->old, out);
+    if (cause->old)
+        buffer_text(out, cause->new ? " -> " : " (removed)");
+    if (cause->new)
+        print_value(cause->new, out);
+    print_place(cause->at, out);
+    buffer_text(out, "\n");
+}
+
+static void print_action(const struct action *action, bool color, struct buffer *out)
+{
+    struct style style = style_of(action->verb);
+    buffer_printf(out, "  %s%s %s %s %s%s", color ? style.color : "", style.sign, verb_name(action->verb),
+                  kind_name(action->kind), action->name, color ? "\033[0m" : "");
+    if (action->verb == VERB_UPDATE || action->verb == VERB_REPAIR)
+        buffer_printf(out, " (%s)", class_name(action->class));
+    buffer_text(out, "\n");
+    for (size_t i = 0; i < action->causes.count; i++)
+        print_cause(&action->causes.items[i], out);
+}
+
+void plan_print(const struct plan *plan, bool color, struct buffer *out)
+{
+    size_t counts[3] = {0};
+    for (size_t i = 0; i < plan->count; i++) {
+        enum verb verb = plan->actions[i]->verb;
+        bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
+        counts[verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
+        print_action(plan->actions[i], color, out);
+    }
+    for (size_t i = 0; i < plan->held_count; i++) {
+        const struct held *held = &plan->held[i];
+        buffer_printf(out, "  %s= held %s %s%s: ", color ? "\033[36m" : "", kind_name(held->kind), held->name,
+                      color ? "\033[0m" : "");
+        print_value(held->reason, out);
+        print_place(held->at, out);
+        buffer_text(out, "\n");
+        if (held->hint)
+            buffer_printf(out, "      hint: %s\n", held->hint);
+    }
+    if (!plan->count && !plan->held_count)
+        buffer_text(out, "Nothing to do: everything is as declared.\n");
+    else
+        buffer_printf(out, "%zu to create, %zu to change, %zu to remove%s", counts[0], counts[1], counts[2],
+                      plan->held_count ? "" : "\n");
+    if (plan->held_count)
+        buffer_printf(out, ", %zu held\n", plan->held_count);
+}
+
+static struct json *place_json(struct place at)
+{
+    if (!at.file || !at.line)
+        return json_new_null();
+    _cleanup_buffer_ struct buffer text = {0};
+    buffer_printf(&text, "%s:%u", at.file, at.line);
+    return json_new_text(text.bytes);
+}
+
+struct json *action_to_json(const struct action *action)
+{
+    struct json *object = json_new_object();
+    json_set(object, "id", json_new_text(action->id));
+    json_set(object, "kind", json_new_text(kind_name(action->kind)));
+    json_set(object, "name", json_new_text(action->name));
+    json_set(object, "verb", json_new_text(verb_name(action->verb)));
+    json_set(object, "class", json_new_text(class_name(action->class)));
+    struct json *causes = json_set(object, "causes", json_new_array());
+    for (size_t i = 0; i < action->causes.count; i++) {
+        const struct change *cause = &action->causes.items[i];
+        struct json *item = json_append(causes, json_new_object());
+        json_set(item, "field", json_new_text(cause->field));
+        json_set(item, "old", json_new_text(cause->old));
+        json_set(item, "new", json_new_text(cause->new));
+        json_set(item, "at", place_json(cause->at));
+    }
+    struct json *needs = json_set(object, "needs", json_new_array());
+    for (size_t i = 0; i < action->need_count; i++)
+        json_append(needs, json_new_text(action->needs[i]->id));
+    return object;
+}
+
+struct json *plan_to_json(const struct plan *plan)
+{
+    struct json *object = json_new_object();
+    json_set(object, "schema", json_new_number(1));
+    struct json *actions = json_set(object, "actions", json_new_array());
+    for (size_t i = 0; i < plan->count; i++)
+        json_append(actions, action_to_json(plan->actions[i]));
+    struct json *held = json_set(object, "held", json_new_array());
+    for (size_t i = 0; i < plan->held_count; i++) {
+        struct json *item = json_append(held, json_new_object());
+        json_set(item, "kind", json_new_text(kind_name(plan->held[i].kind)));
+        json_set(item, "name", json_new_text(plan->held[i].name));
+        json_set(item, "reason", json_new_text(plan->held[i].reason));
+        json_set(item, "hint", json_new_text(plan->held[i].hint));
+        json_set(item, "at", place_json(plan->held[i].at));
+    }
+    return object;
+}

@@ -1,0 +1,220 @@
+#include "reconciler/repairs.h"
+
+#include <string.h>
+
+static void add(const struct target *target, struct repairs *out, enum step_kind step, void *request,
+                const char *field, const char *drift)
+{
+    struct repair *repair = arena_append(target->arena, out->items, out->count);
+    *repair = (struct repair){.step = step, .request = request, .field = field, .drift = drift};
+}
+
+static bool same(const char *left, const char *right)
+{
+    return left == right || (left && right && strcmp(left, right) == 0);
+}
+
+static void *present(const struct table *table, void *object)
+{
+    ((struct described *)object)->present = ((uint64_t)1 << table->count) - 1;
+    return object;
+}
+
+/* ---- network interfaces ---- */
+
+static const struct observed_guest_nic *nic_of(const struct world_guest *guest, const char *port)
+{
+    for (size_t i = 0; guest->nics && i < guest->nics->count; i++)
+        if (same(guest->nics->nics[i].peer, port))
+            return &guest->nics->nics[i];
+    return NULL;
+}
+
+static bool has_text(const struct texts *texts, const char *text)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (strcmp(texts->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* What is wrong with a NIC, or NULL. */
+static const char *nic_trouble(struct arena *arena, const struct world *world,
+                               const struct world_guest *guest, const struct port_attach *wanted)
+{
+    const struct observed_port *port = world_port(world, wanted->ifname);
+    const struct observed_guest_nic *nic = nic_of(guest, wanted->ifname);
+    if (!port)
+        return arena_printf(arena, "veth of eth%d removed", (int)wanted->index);
+    if (!same(port->master, wanted->bridge))
+        return arena_printf(arena, "%s taken off bridge %s", port->ifname, wanted->bridge);
+    if (!port->up)
+        return arena_printf(arena, "%s set down", port->ifname);
+    if (!nic)
+        return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
+    if (!same(nic->mac, wanted->mac))
+        return arena_printf(arena, "MAC of %s changed to %s", nic->ifname, nic->mac);
+    if (!has_text(&nic->addresses, wanted->address))
+        return arena_printf(arena, "address %s removed from %s", wanted->address, nic->ifname);
+    if (!nic->up)
+        return arena_printf(arena, "%s set down", nic->ifname);
+    if (wanted->gateway && !same(nic->gateway, wanted->gateway))
+        return arena_printf(arena, "default route by %s removed", wanted->gateway);
+    return NULL;
+}
+
+static void find_nics(const struct target *target, const struct world *world, const struct object *object,
+                      const struct observed_container *observed, const char *uid, struct repairs *out)
+{
+    const struct container *body = object->body;
+    const struct world_guest *guest = world_guest(world, observed);
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        struct port_attach *port = target_port(target, object, attachment->network, uid);
+        const char *trouble = nic_trouble(target->arena, world, guest, port);
+        const struct observed_port *seen = world_port(world, port->ifname);
+        port->init_pid = observed->init_pid;
+        port->init_start = observed->init_start;
+        if (trouble) {
+            add(target, out, STEP_PORT_ATTACH, port, "networks", trouble);
+        } else if (!same(seen->mark, port->mark)) {
+            struct port_mark *mark = described_new(target->arena, &port_mark_table);
+            mark->ifname = port->ifname;
+            mark->mark = port->mark;
+            add(target, out, STEP_PORT_MARK, present(&port_mark_table, mark), "networks",
+                arena_printf(target->arena, "mark of %s removed", port->ifname));
+        }
+    }
+}
+
+/* Host ends that belong to this container by their mark but to none of its networks. */
+static void find_left_nics(const struct target *target, const struct world *world,
+                           const struct object *object, const char *uid, struct repairs *out)
+{
+    const struct container *body = object->body;
+    const char *mark = target_mark(target->arena, uid, object->name);
+    for (size_t i = 0; i < world->network.port_count; i++) {
+        const struct observed_port *port = &world->network.ports[i];
+        bool wanted = false;
+        for (size_t j = 0; j < body->networks.count && !wanted; j++) {
+            char name[PATHS_IFNAME_SIZE];
+            paths_port(target->paths, object->name, ((struct attachment *)body->networks.items[j])->network,
+                       name);
+            wanted = strcmp(name, port->ifname) == 0;
+        }
+        if (wanted || !same(port->mark, mark))
+            continue;
+        struct link_reference *link = described_new(target->arena, &link_reference_table);
+        link->ifname = port->ifname;
+        link->mark = mark;
+        add(target, out, STEP_PORT_DELETE, present(&link_reference_table, link), "networks",
+            arena_printf(target->arena, "%s is in no network of its container", port->ifname));
+    }
+}
+
+/* ---- limits ---- */
+
+static void find_limits(const struct target *target, const struct object *object,
+                        const struct observed_container *observed, struct repairs *out)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < limits_table.count; i++) {
+        const struct field *row = &limits_table.rows[i];
+        if (!field_is_present(&limits_table, &observed->limits, row))
+            continue; /* this host's cgroups cannot say */
+        int64_t wanted = *(int64_t *)field_at(body->limits, row),
+                seen = *(int64_t *)field_at(&observed->limits, row);
+        if (wanted == seen)
+            continue;
+        _cleanup_buffer_ struct buffer text = {0};
+        field_print(row, &observed->limits, &text);
+        struct container_limits *limits = described_new(target->arena, &container_limits_table);
+        limits->lxc_name = observed->lxc_name;
+        limits->limits = body->limits;
+        add(target, out, STEP_CONTAINER_SET_LIMITS, present(&container_limits_table, limits), "limits",
+            arena_printf(target->arena, "limit %s is %s in the cgroup", row->key,
+                         seen ? text.bytes : "none"));
+        return; /* one call sets them all */
+    }
+}
+
+/* ---- volumes ---- */
+
+static struct volume_attach *volume_request(const struct target *target,
+                                            const struct observed_container *observed, const char *path,
+                                            const char *file)
+{
+    struct volume_attach *request = described_new(target->arena, &volume_attach_table);
+    request->lxc_name = observed->lxc_name;
+    request->init_pid = observed->init_pid;
+    request->init_start = observed->init_start;
+    request->path = path;
+    request->file = file;
+    return present(&volume_attach_table, request);
+}
+
+static void find_volumes(const struct target *target, const struct world *world, const struct object *object,
+                         const struct observed_container *observed, struct repairs *out)
+{
+    const struct container *body = object->body;
+    const struct observed_guest_mounts *mounts = &world_guest(world, observed)->mounts;
+    for (size_t i = 0; i < mounts->count; i++) {
+        const struct mount *wanted = list_find(&body->volumes, &mount_table, mounts->items[i].path);
+        if (wanted && strcmp(paths_file_name(target->arena, wanted->volume), mounts->items[i].volume) == 0)
+            continue;
+        add(target, out, STEP_VOLUME_DETACH, volume_request(target, observed, mounts->items[i].path, NULL),
+            "volumes",
+            arena_printf(target->arena, "volume at %s is not declared there", mounts->items[i].path));
+    }
+    for (size_t i = 0; i < body->volumes.count; i++) {
+        const struct mount *wanted = body->volumes.items[i];
+        const char *file = paths_file_name(target->arena, wanted->volume);
+        bool there = false;
+        for (size_t j = 0; j < mounts->count; j++)
+            there = there || (strcmp(mounts->items[j].path, wanted->path) == 0 &&
+                              strcmp(mounts->items[j].volume, file) == 0);
+        if (!there)
+            add(target, out, STEP_VOLUME_ATTACH, volume_request(target, observed, wanted->path, file),
+                "volumes", arena_printf(target->arena, "volume at %s unmounted", wanted->path));
+    }
+}
+
+void repairs_of_container(const struct target *target, const struct world *world, const struct object *object,
+                          const struct observed_container *observed, const char *uid, struct repairs *out)
+{
+    find_limits(target, object, observed, out);
+    find_nics(target, world, object, observed, uid, out);
+    find_left_nics(target, world, object, uid, out);
+    find_volumes(target, world, object, observed, out);
+}
+
+/* ---- networks ---- */
+
+static const char *bridge_trouble(struct arena *arena, const struct observed_bridge *seen,
+                                  const struct bridge *wanted)
+{
+    if (!seen)
+        return arena_printf(arena, "bridge %s removed", wanted->ifname);
+    if (!same(seen->mark, wanted->mark))
+        return arena_printf(arena, "mark of bridge %s removed", wanted->ifname);
+    if (!same(seen->address, wanted->address))
+        return seen->address
+                   ? arena_printf(arena, "address of bridge %s is %s", wanted->ifname, seen->address)
+                   : arena_printf(arena, "address %s removed from bridge %s", wanted->address,
+                                  wanted->ifname);
+    if (!seen->up)
+        return arena_printf(arena, "bridge %s set down", wanted->ifname);
+    return NULL;
+}
+
+void repairs_of_network(const struct target *target, const struct world *world, const struct object *object,
+                        const char *uid, struct repairs *out)
+{
+    struct bridge *bridge = target_bridge(target, object->name, uid);
+    const char *trouble = bridge_trouble(target->arena, world_bridge(world, bridge->ifname), bridge);
+    if (trouble)
+        add(target, out, STEP_BRIDGE_CREATE, bridge, "subnet", trouble);
+    if (!world_has_resolver(world, bridge->ifname))
+        add(target, out, STEP_RESOLVER_SET, target_resolver(target, object->name), "subnet",
+            arena_printf(target->arena, "resolver of bridge %s is not running", bridge->ifname));
+}

@@ -1,0 +1,28 @@
+/* The distance between a running object and its target, as the live effects that close it.
+ *
+ * One function serves both sides of P1: the diff names what it finds, the executor sends it. */
+#pragma once
+
+#include "drivers/steps.h"
+#include "reconciler/target.h"
+
+struct repair {
+    enum step_kind step;
+    void *request;
+    const char
+        *field; /* the container's field that this would follow from: "networks", "limits", "volumes" */
+    const char
+        *drift; /* what happened to the object if no field changed: "address 10.0.0.2 removed from eth0" */
+};
+
+struct repairs {
+    struct repair *items;
+    size_t count;
+};
+
+/* For a container that runs. `uid` is the one in its marks. */
+void repairs_of_container(const struct target *target, const struct world *world, const struct object *object,
+                          const struct observed_container *observed, const char *uid, struct repairs *out);
+/* Bridge and resolver; not the rules, which are shared. */
+void repairs_of_network(const struct target *target, const struct world *world, const struct object *object,
+                        const char *uid, struct repairs *out);

@@ -1,0 +1,236 @@
+#include "reconciler/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/map.h"
+
+/* Defaults of SEMANTICS 11 and 48. */
+#define ID_FIRST    0x70000000
+#define ID_LAST     0x7fffffff
+#define SUBNET_POOL "10.64.0.0/11"
+
+/* Each folder with its mode; parents of what unprivileged containers reach need x for others. */
+static int make_folders(const struct paths *paths, struct error *error)
+{
+    const struct {
+        const char *path;
+        mode_t mode;
+    } folders[] = {{paths->store, 0711},  {paths->state, 0700},   {paths->images, 0700},
+                   {paths->layers, 0700}, {paths->volumes, 0700}, {paths->lxc, 0711},
+                   {paths->run, 0711},    {paths->mounts, 0711},  {paths->networks, 0755}};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        char part[256];
+        for (const char *slash = strchr(folders[i].path + 1, '/');; slash = strchr(slash + 1, '/')) {
+            size_t length = slash ? (size_t)(slash - folders[i].path) : strlen(folders[i].path);
+            snprintf(part, sizeof(part), "%.*s", (int)length, folders[i].path);
+            if (mkdir(part, slash ? 0755 : folders[i].mode) < 0 && errno != EEXIST)
+                return error_errno(error, -errno, "cannot create %s", part);
+            if (!slash)
+                break;
+        }
+    }
+    return 0;
+}
+
+/* The holder writes who it is into the file; it is only read while somebody else holds the lock. */
+static int lock_failed(const struct paths *paths, struct error *error)
+{
+    _cleanup_buffer_ struct buffer holder = {0};
+    buffer_read_file(&holder, AT_FDCWD, paths->lock, 4096, NULL);
+    return error_set(error, -EWOULDBLOCK, "another run holds %s: %s", paths->lock,
+                     holder.length ? holder.bytes : "unknown");
+}
+
+static void ignore_alarm(int signal)
+{
+    (void)signal;
+}
+
+/* flock() has no timeout: an interval timer interrupts it, again and again, so that none is missed. */
+static int wait_for_lock(int fd, int64_t milliseconds)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (milliseconds <= 0)
+        return -EWOULDBLOCK;
+    struct sigaction action = {.sa_handler = ignore_alarm}, before;
+    sigaction(SIGALRM, &action, &before);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    struct itimerspec when = {.it_value = {milliseconds / 1000, milliseconds % 1000 * 1000000},
+                              .it_interval = {0, 10 * 1000000}};
+    timer_t timer;
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+        return -errno;
+    timer_settime(timer, 0, &when, NULL);
+    int result = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+    timer_delete(timer);
+    sigaction(SIGALRM, &before, NULL);
+    return result == -EINTR ? -EWOULDBLOCK : result;
+}
+
+static int take_lock(struct session *session, struct error *error)
+{
+    const struct paths *paths = &session->paths;
+    int fd = open(paths->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_errno(error, -errno, "cannot open %s", paths->lock);
+    int64_t patience = session->options->automatic && !session->options->lock_timeout
+                           ? 60000
+                           : session->options->lock_timeout;
+    int result = wait_for_lock(fd, patience);
+    if (result < 0) {
+        close(fd);
+        return result == -EWOULDBLOCK ? lock_failed(paths, error)
+                                      : error_errno(error, result, "cannot lock %s", paths->lock);
+    }
+    char who[128];
+    int length = snprintf(who, sizeof(who), "pid %d, fpsync %s", getpid(), session->options->command);
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, who, (size_t)length, 0) < 0) {
+        close(fd);
+        return error_errno(error, -errno, "cannot write %s", paths->lock);
+    }
+    session->lock = fd;
+    return 0;
+}
+
+int session_open(const struct options *options, enum session_mode mode, struct session *session,
+                 struct error *error)
+{
+    *session = (struct session){.options = options, .arena = arena_new(), .lock = -1};
+    session->lease_rules =
+        (struct lease_rules){.id_first = ID_FIRST, .id_last = ID_LAST, .pool = SUBNET_POOL};
+    int result = paths_make(options->root, session->arena, &session->paths, error);
+    if (result >= 0 && mode == SESSION_WRITE)
+        result = make_folders(&session->paths, error);
+    if (result >= 0 && mode == SESSION_WRITE)
+        result = take_lock(session, error);
+    if (result >= 0)
+        result = state_open(session->paths.state, mode == SESSION_WRITE ? STATE_WRITE : STATE_READ,
+                            &session->state, error);
+    if (result >= 0)
+        result = state_read(session->state, session->arena, &session->snapshot, error);
+    if (result >= 0)
+        result = actual_decode(&session->snapshot, session->arena, &session->actual, error);
+    return result;
+}
+
+void session_close(struct session *session)
+{
+    state_close(session->state);
+    if (session->lock >= 0)
+        close(session->lock);
+    arena_free(session->arena);
+}
+
+int session_look(struct session *session, struct error *error)
+{
+    session->lease_rules.host = *session->snapshot.host ? session->snapshot.host : session->paths.root;
+    return world_observe(&session->paths, session->arena, &session->world, error);
+}
+
+int session_load(struct session *session, struct error *error)
+{
+    struct object_set recorded = {0};
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (!entry_is_retained(&session->actual.items[i]))
+            *arena_append(session->arena, recorded.items, recorded.count) = &session->actual.items[i].object;
+    const struct spec_request request = {.arguments = session->options->files,
+                                         .count = session->options->file_count,
+                                         .source_name = session->options->source,
+                                         .default_directory = session->paths.specs,
+                                         .use_environment =
+                                             session->options->file_count && !session->options->automatic};
+    session->problems = (struct problems){.arena = session->arena};
+    return specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
+}
+
+int session_plan(struct session *session, struct plan *plan, struct error *error)
+{
+    const struct plan_request request = {.paths = &session->paths,
+                                         .desired = &session->set.objects,
+                                         .sources = session->set.sources,
+                                         .source_count = session->set.source_count,
+                                         .actual = &session->actual,
+                                         .world = &session->world,
+                                         .lease_rules = &session->lease_rules};
+    return plan_make(&request, session->arena, plan, error);
+}
+
+int session_plan_recorded(struct session *session, struct plan *plan, struct error *error)
+{
+    struct object_set set = {0};
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (!entry_is_retained(&session->actual.items[i]))
+            *arena_append(session->arena, set.items, set.count) = &session->actual.items[i].object;
+    const struct plan_request request = {.paths = &session->paths,
+                                         .desired = &set,
+                                         .actual = &session->actual,
+                                         .world = &session->world,
+                                         .lease_rules = &session->lease_rules};
+    int result = plan_make(&request, session->arena, plan, error);
+    plan->moved = NULL; /* every object stands under its own source here */
+    return result;
+}
+
+int session_guard(const struct session *session, const struct plan *plan, struct error *error)
+{
+    if (!session->snapshot.record_count && world_has_marked(&session->world))
+        return error_set(
+            error, -EPERM,
+            "objects with fpsync's mark exist, but the database %s is empty or missing; restore it, or "
+            "remove those objects by hand (fpsync doctor lists them)",
+            session->paths.state);
+    if (plan->moved && !session->options->take_over)
+        return error_set(error, -EPERM, "%s; --take-over moves it", plan->moved);
+    for (size_t i = 0; i < session->set.source_count; i++)
+        if (session->set.sources[i].is_missing && plan->removals && !session->options->allow_mass_delete)
+            return error_set(
+                error, -EPERM,
+                "source %s is missing or empty, and %zu objects would go; --allow-mass-delete removes them",
+                session->set.sources[i].name, plan->removals);
+    if (plan->removals > 3 && plan->removals * 4 > plan->recorded && !session->options->allow_mass_delete)
+        return error_set(
+            error, -EPERM,
+            "this run would remove %zu of %zu objects; --allow-mass-delete does it, fpsync plan lists them",
+            plan->removals, plan->recorded);
+    return 0;
+}
+
+int session_find_container(struct session *session, const char *argument, struct entry **entry,
+                           struct error *error)
+{
+    _cleanup_map_ struct map names = {0};
+    const char *name = strncmp(argument, "container/", 10) == 0 ? argument + 10 : argument;
+    struct entry *found = NULL;
+    for (size_t i = 0; i < session->actual.count; i++) {
+        struct entry *item = &session->actual.items[i];
+        if (item->kind != KIND_CONTAINER)
+            continue;
+        map_add(&names, item->name, item);
+        map_add(&names, name_bare(item->name), item);
+        bool exact = strcmp(item->name, name) == 0;
+        bool bare = !strchr(name, '/') && strcmp(name_bare(item->name), name) == 0;
+        bool standard = bare && strncmp(item->name, "default/", 8) == 0;
+        if (bare && !standard && found && strncmp(found->name, "default/", 8) != 0)
+            return error_set(error, -EINVAL, "container %s: both %s and %s are called so; write PROJECT/NAME",
+                             name, found->name, item->name);
+        if (exact || standard || (bare && !found))
+            found = item;
+    }
+    if (!found) {
+        const char *near = map_nearest(&names, name);
+        return error_set(error, -ENOENT, "no container %s is recorded%s%s%s", name,
+                         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    *entry = found;
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* One run: paths, lock, record, world, specs and plan, each opened when it is needed and released together. */
+#pragma once
+
+#include "reconciler/execute.h"
+#include "reconciler/options.h"
+#include "specs/specs.h"
+#include "state/state.h"
+
+struct session {
+    const struct options *options;
+    struct arena *arena;
+    struct paths paths;
+    int lock; /* -1: not held */
+    struct state *state;
+    struct snapshot snapshot;
+    struct actual actual;
+    struct world world;
+    struct spec_set set;
+    struct problems problems;
+    struct lease_rules lease_rules;
+};
+
+enum session_mode { SESSION_READ, SESSION_WRITE };
+
+/* Paths and, for writing, the lock and the folders. -EWOULDBLOCK (exit 5) names the holder. */
+int session_open(const struct options *options, enum session_mode mode, struct session *session,
+                 struct error *error);
+void session_close(struct session *session);
+#define _cleanup_session_ _cleanup_(session_close)
+
+/* Record, then world. */
+int session_look(struct session *session, struct error *error);
+/* Specs of -f or the default folder, checked against what other sources hold. -EINVAL: see problems. */
+int session_load(struct session *session, struct error *error);
+int session_plan(struct session *session, struct plan *plan, struct error *error);
+/* Plans as if the recorded objects were what is declared: what is left is drift. */
+int session_plan_recorded(struct session *session, struct plan *plan, struct error *error);
+/* Reasons to refuse the plan (exit 4): other sources' objects, mass delete, lost database. 0 or -EPERM. */
+int session_guard(const struct session *session, const struct plan *plan, struct error *error);
+
+/* "container/shop/web", "shop/web", "web" (project default, else the only one of that name); -ENOENT with the
+ * nearest name. */
+int session_find_container(struct session *session, const char *argument, struct entry **entry,
+                           struct error *error);

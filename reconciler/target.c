@@ -1,0 +1,312 @@
+#include "reconciler/target.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/digest.h"
+
+/* Marks every row as present: messages carry all their fields, also those that happen to equal a default. */
+static void *filled(struct arena *arena, const struct table *table, void *object)
+{
+    (void)arena;
+    struct described *head = object;
+    head->present = table->count == 64 ? ~(uint64_t)0 : ((uint64_t)1 << table->count) - 1;
+    return object;
+}
+
+static void list_add(struct arena *arena, struct list *list, void *item)
+{
+    *arena_append(arena, list->items, list->count) = item;
+}
+
+static int by_first_text(const void *left, const void *right, void *table)
+{
+    return strcmp(item_key(table, *(void *const *)left), item_key(table, *(void *const *)right));
+}
+
+static void list_sort(struct list *list, const struct table *table)
+{
+    if (list->count)
+        qsort_r(list->items, list->count, sizeof(*list->items), by_first_text, (void *)table);
+}
+
+const char *target_mark(struct arena *arena, const char *uid, const char *name)
+{
+    return arena_printf(arena, "fpsync %s %s", uid, name);
+}
+
+const char *target_subnet(const struct target *target, const char *network)
+{
+    const struct lease *lease = grants_find(target->grants, KIND_NETWORK, network);
+    return lease ? lease->subnet : NULL;
+}
+
+static char *bridge_name(const struct target *target, const char *network)
+{
+    char name[PATHS_IFNAME_SIZE];
+    paths_bridge(target->paths, network, name);
+    return arena_strdup(target->arena, name);
+}
+
+static char *port_name(const struct target *target, const char *container, const char *network)
+{
+    char name[PATHS_IFNAME_SIZE];
+    paths_port(target->paths, container, network, name);
+    return arena_strdup(target->arena, name);
+}
+
+/* ---- network ---- */
+
+static void add_container_rules(const struct target *target, const struct object *object, struct rules *rules)
+{
+    const struct container *body = object->body;
+    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
+    const char *first = NULL;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        const struct lease_address *address = lease_in(lease, attachment->network);
+        struct rule_guard *guard = described_new(target->arena, &rule_guard_table);
+        guard->port = port_name(target, object->name, attachment->network);
+        guard->mac = address->mac;
+        guard->address = address->address;
+        list_add(target->arena, &rules->guards, filled(target->arena, &rule_guard_table, guard));
+        if (!first)
+            first = address->address;
+    }
+    for (size_t i = 0; i < body->ports.count && first; i++) {
+        const struct port *port = body->ports.items[i];
+        struct rule_forward *forward = described_new(target->arena, &rule_forward_table);
+        forward->listen = port->listen;
+        forward->protocol = port->protocol;
+        forward->address = port->address;
+        forward->host = port->host;
+        forward->target = first;
+        forward->guest = port->guest;
+        list_add(target->arena, &rules->forwards, filled(target->arena, &rule_forward_table, forward));
+    }
+}
+
+struct rules *target_rules(const struct target *target)
+{
+    struct rules *rules = described_new(target->arena, &rules_table);
+    for (size_t i = 0; i < target->all->count; i++) {
+        const struct object *object = target->all->items[i];
+        if (object->kind == KIND_CONTAINER)
+            add_container_rules(target, object, rules);
+        if (object->kind != KIND_NETWORK)
+            continue;
+        struct rule_network *network = described_new(target->arena, &rule_network_table);
+        network->bridge = bridge_name(target, object->name);
+        network->subnet = target_subnet(target, object->name);
+        list_add(target->arena, &rules->networks, filled(target->arena, &rule_network_table, network));
+    }
+    list_sort(&rules->networks, &rule_network_table);
+    list_sort(&rules->guards, &rule_guard_table);
+    list_sort(&rules->forwards, &rule_forward_table);
+    return filled(target->arena, &rules_table, rules);
+}
+
+struct bridge *target_bridge(const struct target *target, const char *network, const char *uid)
+{
+    struct bridge *bridge = described_new(target->arena, &bridge_table);
+    uint64_t bits = digest_short(network);
+    bridge->ifname = bridge_name(target, network);
+    bridge->mark = target_mark(target->arena, uid, network);
+    bridge->address = subnet_gateway(target->arena, target_subnet(target, network));
+    bridge->mac =
+        arena_printf(target->arena, "02:fe:%02x:%02x:%02x:%02x", (unsigned)(bits >> 24) & 255,
+                     (unsigned)(bits >> 16) & 255, (unsigned)(bits >> 8) & 255, (unsigned)bits & 255);
+    return filled(target->arena, &bridge_table, bridge);
+}
+
+static void set_texts(struct arena *arena, struct texts *texts, size_t count, const char *const *items)
+{
+    texts->items = arena_array_of(arena, const char *, count);
+    texts->count = count;
+    memcpy(texts->items, items, count * sizeof(*items));
+}
+
+struct resolver *target_resolver(const struct target *target, const char *network)
+{
+    struct resolver *resolver = described_new(target->arena, &resolver_table);
+    resolver->network = network;
+    resolver->bridge = bridge_name(target, network);
+    resolver->address = subnet_gateway(target->arena, target_subnet(target, network));
+    for (size_t i = 0; i < target->all->count; i++) {
+        const struct object *object = target->all->items[i];
+        const struct container *body = object->body;
+        if (object->kind != KIND_CONTAINER || !list_find(&body->networks, &attachment_table, network))
+            continue;
+        const struct lease_address *address =
+            lease_in(grants_find(target->grants, KIND_CONTAINER, object->name), network);
+        const char *bare = name_bare(object->name), *project = name_project(target->arena, object->name);
+        struct resolver_name *name = described_new(target->arena, &resolver_name_table);
+        name->container = object->name;
+        name->mac = address->mac;
+        name->address = address->address;
+        set_texts(target->arena, &name->names, 3,
+                  (const char *const[]){bare, arena_printf(target->arena, "%s.%s", bare, project),
+                                        arena_printf(target->arena, "%s.%s.internal", bare, project)});
+        list_add(target->arena, &resolver->names, filled(target->arena, &resolver_name_table, name));
+    }
+    list_sort(&resolver->names, &resolver_name_table);
+    return filled(target->arena, &resolver_table, resolver);
+}
+
+/* The default route goes to the first network in the container's list. */
+static const char *gateway_of(const struct target *target, const struct container *body, const char *network)
+{
+    const struct attachment *first = body->networks.items[0];
+    if (strcmp(first->network, network) != 0)
+        return NULL;
+    char *gateway = subnet_gateway(target->arena, target_subnet(target, network));
+    *strchr(gateway, '/') = '\0';
+    return gateway;
+}
+
+struct port_attach *target_port(const struct target *target, const struct object *object, const char *network,
+                                const char *uid)
+{
+    const struct container *body = object->body;
+    const struct lease_address *address =
+        lease_in(grants_find(target->grants, KIND_CONTAINER, object->name), network);
+    struct port_attach *port = described_new(target->arena, &port_attach_table);
+    port->ifname = port_name(target, object->name, network);
+    port->mark = target_mark(target->arena, uid, object->name);
+    port->bridge = bridge_name(target, network);
+    port->index = address->index;
+    port->mac = address->mac;
+    port->address = address_with_prefix(target->arena, address->address, target_subnet(target, network));
+    port->gateway = gateway_of(target, body, network);
+    filled(target->arena, &port_attach_table, port);
+    return port;
+}
+
+/* ---- container ---- */
+
+const char *target_image(const struct target *target, const struct object *container)
+{
+    const struct container *body = container->body;
+    const struct object *layer = body->layer ? object_find(target->all, KIND_LAYER, body->layer) : NULL;
+    return layer && ((const struct layer *)layer->body)->image ? ((const struct layer *)layer->body)->image
+                                                               : body->image;
+}
+
+const char *target_layer_file(const struct target *target, const struct object *container)
+{
+    const struct container *body = container->body;
+    return paths_file_name(target->arena, body->layer ? body->layer : container->name);
+}
+
+static void add_nics(const struct target *target, const struct object *object,
+                     struct container_definition *definition)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        const struct port_attach *port = target_port(target, object, attachment->network, definition->uid);
+        struct nic *nic = described_new(target->arena, &nic_table);
+        nic->ifname = port->ifname;
+        nic->index = port->index;
+        nic->bridge = port->bridge;
+        nic->mac = port->mac;
+        nic->address = port->address;
+        nic->gateway = port->gateway;
+        list_add(target->arena, &definition->nics, filled(target->arena, &nic_table, nic));
+    }
+}
+
+struct container_definition *target_definition(const struct target *target, const struct object *object,
+                                               const char *uid, int64_t generation)
+{
+    const struct container *body = object->body;
+    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
+    struct container_definition *definition = described_new(target->arena, &container_definition_table);
+    definition->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
+    definition->uid = uid;
+    definition->generation = generation;
+    definition->root = arena_printf(target->arena, "%s/%s", target->paths->mounts, definition->lxc_name);
+    definition->id_base = body->privileged ? 0 : lease->id_base;
+    definition->env = body->env;
+    definition->command = body->command;
+    definition->limits = body->limits;
+    definition->halt_signal = body->stop_signal;
+    definition->hostname = name_bare(object->name);
+    add_nics(target, object, definition);
+    return filled(target->arena, &container_definition_table, definition);
+}
+
+static void add_file(const struct target *target, struct root_mount *root, const char *path,
+                     const char *content)
+{
+    struct root_file *file = described_new(target->arena, &root_file_table);
+    file->path = path;
+    file->content = content;
+    file->mode = 0644;
+    list_add(target->arena, &root->files, filled(target->arena, &root_file_table, file));
+}
+
+/* systemd's EnvironmentFile and PAM's environment share double quotes and backslash escapes. */
+static const char *environment_text(const struct target *target, const struct pairs *env)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    buffer_text(&text, "# Written by fpsync at every start; edit the spec file instead.\n");
+    for (size_t i = 0; i < env->count; i++) {
+        buffer_printf(&text, "%s=\"", env->items[i].key);
+        for (const char *at = env->items[i].value; *at; at++) {
+            if (strchr("\"\\$`", *at))
+                buffer_text(&text, "\\");
+            buffer_add(&text, at, 1);
+        }
+        buffer_text(&text, "\"\n");
+    }
+    return arena_strdup(target->arena, text.bytes);
+}
+
+/* Name and addresses have to be there before init is: nothing in the guest may run a DHCP client. */
+static void add_files(const struct target *target, const struct object *object, struct root_mount *root)
+{
+    const struct container *body = object->body;
+    const char *bare = name_bare(object->name), *project = name_project(target->arena, object->name);
+    add_file(target, root, "/etc/hostname", arena_printf(target->arena, "%s\n", bare));
+    add_file(target, root, "/etc/hosts",
+             arena_printf(target->arena,
+                          "127.0.0.1 localhost\n127.0.1.1 %s.%s.internal %s\n::1 localhost ip6-localhost\n",
+                          bare, project, bare));
+    if (body->networks.count) {
+        const struct attachment *first = body->networks.items[0];
+        char *server = subnet_gateway(target->arena, target_subnet(target, first->network));
+        *strchr(server, '/') = '\0';
+        add_file(target, root, "/etc/resolv.conf",
+                 arena_printf(target->arena, "search %s.internal\nnameserver %s\n", project, server));
+    }
+    if (!body->env.count || body->command.count)
+        return;
+    const char *text = environment_text(target, &body->env);
+    add_file(target, root, "/etc/fpsync/env", text);
+    add_file(target, root, "/etc/environment", text);
+    add_file(target, root, "/etc/systemd/system/service.d/10-fpsync.conf",
+             "[Service]\nEnvironmentFile=-/etc/fpsync/env\n");
+}
+
+struct root_mount *target_root(const struct target *target, const struct object *object, const char *digest)
+{
+    const struct container *body = object->body;
+    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
+    struct root_mount *root = described_new(target->arena, &root_mount_table);
+    root->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
+    root->digest = digest;
+    root->layer = target_layer_file(target, object);
+    root->id_base = body->privileged ? 0 : lease->id_base;
+    root->with_init = body->command.count > 0;
+    for (size_t i = 0; i < body->volumes.count; i++) {
+        const struct mount *mount = body->volumes.items[i];
+        struct root_volume *volume = described_new(target->arena, &root_volume_table);
+        volume->path = mount->path;
+        volume->file = paths_file_name(target->arena, mount->volume);
+        list_add(target->arena, &root->volumes, filled(target->arena, &root_volume_table, volume));
+    }
+    list_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */
+    add_files(target, object, root);
+    return filled(target->arena, &root_mount_table, root);
+}

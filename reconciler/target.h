@@ -1,0 +1,34 @@
+/* What the desired objects mean on this host: the requests that make it so.
+ *
+ * Pure. Given the objects that shall exist, their grants and the images' digests, it builds the exact structs
+ * that the drivers take; the diff compares the observed world with the same structs, so what is checked is what
+ * is applied. */
+#pragma once
+
+#include "reconciler/leases.h"
+
+struct target {
+    const struct paths *paths;
+    struct arena *arena;
+    const struct object_set *all; /* every object that exists after the run, of all sources */
+    const struct grants *grants;
+};
+
+const char *target_subnet(const struct target *target, const char *network);
+const char *target_mark(struct arena *arena, const char *uid, const char *name); /* "fpsync UID NAME" */
+
+struct rules *target_rules(const struct target *target);
+struct resolver *target_resolver(const struct target *target, const char *network);
+struct bridge *target_bridge(const struct target *target, const char *network, const char *uid);
+struct container_definition *target_definition(const struct target *target, const struct object *container,
+                                               const char *uid, int64_t generation);
+/* `digest` of the image that the layer stands on. */
+struct root_mount *target_root(const struct target *target, const struct object *container,
+                               const char *digest);
+/* Pids are filled by whoever sends it. */
+struct port_attach *target_port(const struct target *target, const struct object *container,
+                                const char *network, const char *uid);
+/* Name of the image below a container: its own, or its layer's. */
+const char *target_image(const struct target *target, const struct object *container);
+/* File name of its layer in the store. */
+const char *target_layer_file(const struct target *target, const struct object *container);

@@ -1,0 +1,129 @@
+#include "reconciler/world.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+
+/* Guests are asked only about what runs and is ours. */
+static bool is_open(const struct observed_container *container)
+{
+    return container->ours && container->running && container->init_pid > 0;
+}
+
+static int observe_guests(const struct paths *paths, const struct call *call, struct world *world,
+                          struct error *error)
+{
+    size_t count = world->containers.count;
+    int64_t *pids = arena_array_of(call->arena, int64_t, count + 1);
+    size_t open = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_open(&world->containers.items[i]))
+            pids[open++] = world->containers.items[i].init_pid;
+    world->guests = arena_array_of(call->arena, struct world_guest, count + 1);
+    if (!open)
+        return 0;
+    struct observed_guest *guests = NULL;
+    int result = network_view.dump_guests(paths, pids, open, call, &guests, error);
+    for (size_t i = 0, next = 0; i < count && result >= 0; i++) {
+        if (!is_open(&world->containers.items[i]))
+            continue;
+        world->guests[i].nics = &guests[next++];
+        result = storage_view.dump_guest(paths, world->containers.items[i].init_pid, call,
+                                         &world->guests[i].mounts, error);
+    }
+    return result;
+}
+
+int world_observe(const struct paths *paths, struct arena *arena, struct world *world, struct error *error)
+{
+    const struct call call = {.arena = arena, .cancel = -1};
+    *world = (struct world){0};
+    int result = container_view.dump(paths, &call, &world->containers, error);
+    if (result >= 0)
+        result = storage_view.dump(paths, &call, &world->storage, error);
+    if (result >= 0)
+        result = network_view.dump(paths, &call, &world->network, error);
+    if (result >= 0)
+        result = observe_guests(paths, &call, world, error);
+    return result < 0 ? result : 0;
+}
+
+#define FIND(items, count, field, wanted)                                                                    \
+    do {                                                                                                     \
+        for (size_t i_ = 0; i_ < (count); i_++)                                                              \
+            if ((items)[i_].field && strcmp((items)[i_].field, (wanted)) == 0)                               \
+                return &(items)[i_];                                                                         \
+        return NULL;                                                                                         \
+    } while (0)
+
+const struct observed_container *world_container(const struct world *world, const char *lxc_name)
+{
+    FIND(world->containers.items, world->containers.count, lxc_name, lxc_name);
+}
+
+const struct world_guest *world_guest(const struct world *world, const struct observed_container *container)
+{
+    return &world->guests[container - world->containers.items];
+}
+
+const struct observed_bridge *world_bridge(const struct world *world, const char *ifname)
+{
+    FIND(world->network.bridges, world->network.bridge_count, ifname, ifname);
+}
+
+const struct observed_port *world_port(const struct world *world, const char *ifname)
+{
+    FIND(world->network.ports, world->network.port_count, ifname, ifname);
+}
+
+const struct observed_root *world_root(const struct world *world, const char *lxc_name)
+{
+    FIND(world->storage.roots, world->storage.root_count, lxc_name, lxc_name);
+}
+
+static const struct observed_image *image_of(const struct world *world, const char *digest)
+{
+    FIND(world->storage.images, world->storage.image_count, digest, digest);
+}
+
+static const struct observed_data *data_of(const struct observed_data *items, size_t count, const char *file)
+{
+    FIND(items, count, file, file);
+}
+
+static const struct observed_resolver *resolver_of(const struct world *world, const char *bridge)
+{
+    FIND(world->network.resolvers, world->network.resolver_count, bridge, bridge);
+}
+
+bool world_has_image(const struct world *world, const char *digest)
+{
+    return digest && image_of(world, digest);
+}
+
+bool world_has_layer(const struct world *world, const char *file)
+{
+    return data_of(world->storage.layers, world->storage.layer_count, file);
+}
+
+bool world_has_volume(const struct world *world, const char *file)
+{
+    return data_of(world->storage.volumes, world->storage.volume_count, file);
+}
+
+bool world_has_resolver(const struct world *world, const char *bridge)
+{
+    const struct observed_resolver *resolver = resolver_of(world, bridge);
+    return resolver && resolver->pid > 0;
+}
+
+bool world_has_marked(const struct world *world)
+{
+    for (size_t i = 0; i < world->containers.count; i++)
+        if (world->containers.items[i].ours)
+            return true;
+    for (size_t i = 0; i < world->network.bridge_count; i++)
+        if (world->network.bridges[i].mark && strncmp(world->network.bridges[i].mark, "fpsync ", 7) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,34 @@
+/* What the drivers see, dumped once at the start of a run: one dump a family and one for the namespaces of what
+ * runs. Read-only; everything lives in the run's arena. */
+#pragma once
+
+#include "drivers/container/container.h"
+#include "drivers/network/network.h"
+#include "drivers/storage/storage.h"
+
+struct world_guest {                   /* the inside of one running container */
+    const struct observed_guest *nics; /* NULL while it does not run */
+    struct observed_guest_mounts mounts;
+};
+
+struct world {
+    struct observed_containers containers;
+    struct observed_storage storage;
+    struct observed_network network;
+    struct world_guest *guests; /* one for each of containers.items */
+};
+
+int world_observe(const struct paths *paths, struct arena *arena, struct world *world, struct error *error);
+
+/* NULL when not there. */
+const struct observed_container *world_container(const struct world *world, const char *lxc_name);
+const struct world_guest *world_guest(const struct world *world, const struct observed_container *container);
+const struct observed_bridge *world_bridge(const struct world *world, const char *ifname);
+const struct observed_port *world_port(const struct world *world, const char *ifname);
+const struct observed_root *world_root(const struct world *world, const char *lxc_name);
+bool world_has_image(const struct world *world, const char *digest);
+bool world_has_layer(const struct world *world, const char *file);
+bool world_has_volume(const struct world *world, const char *file);
+bool world_has_resolver(const struct world *world, const char *bridge);
+/* True when anything of ours (marked) exists: with an empty record that means the database was lost. */
+bool world_has_marked(const struct world *world);
