@@ -398,7 +398,7 @@ int recorder_end(struct recorder *recorder, const struct execution_result *done,
             source = described_new(recorder->arena, &source_table);
         source->name = given->name;
         source->path = given->argument;
-        source->down = false;
+        source->down = execution->down;
         source->generation++;
         source->digest = execution->digest;
         source->applied = now_seconds();

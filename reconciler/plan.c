@@ -222,7 +222,30 @@ static void plan_network(struct planning *planning, const struct object *object,
     }
 }
 
+static bool is_held(const struct planning *planning, enum kind kind, const char *name)
+{
+    for (size_t i = 0; i < planning->plan->held_count; i++)
+        if (planning->plan->held[i].kind == kind && strcmp(planning->plan->held[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* ---- containers ---- */
+
+static bool networks_are_there(struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const char *network = ((struct attachment *)body->networks.items[i])->network;
+        if (!is_held(planning, KIND_NETWORK, network) || action_of(planning, KIND_NETWORK, network))
+            continue;
+        hold(planning, KIND_CONTAINER, object->name,
+             arena_printf(planning->arena, "it needs network %s, which is held", network), NULL,
+             object->place);
+        return false;
+    }
+    return true;
+}
 
 static const struct observed_listener *clashing_listener(struct planning *planning, const struct port *port)
 {
@@ -451,7 +474,8 @@ static void plan_container(struct planning *planning, const struct object *objec
             "rename one of the two", object->place);
         return;
     }
-    if (!layer_fits(planning, object) || !ports_are_free(planning, object, entry))
+    if (!networks_are_there(planning, object) || !layer_fits(planning, object) ||
+        !ports_are_free(planning, object, entry))
         return;
     struct action *action;
     if (is_new(entry)) {
@@ -674,6 +698,24 @@ static void keep_until_gone(struct planning *planning, struct list *into, const 
         }
 }
 
+/* What is held back stays as it is recorded, or out: its new ports and names must not become rules. */
+static void withdraw_held(struct planning *planning)
+{
+    struct object_set *all = &planning->plan->all;
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        struct object *object = all->items[i];
+        struct entry *entry = actual_find(planning->request->actual, object->kind, object->name);
+        bool back =
+            is_held(planning, object->kind, object->name) && !action_of(planning, object->kind, object->name);
+        if (!back)
+            all->items[kept++] = object;
+        else if (!is_new(entry))
+            all->items[kept++] = &entry->object;
+    }
+    all->count = kept;
+}
+
 /* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
 static void plan_rules(struct planning *planning)
 {
@@ -779,6 +821,7 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
         if (!object_find(request->desired, entry->kind, entry->name))
             plan_removal(&planning, entry);
     }
+    withdraw_held(&planning);
     plan_rules(&planning);
     place_removals(&planning);
     plan_resolvers(&planning);

@@ -32,24 +32,19 @@ struct pool {
 
 const char *pool_worker_path(void)
 {
-    static char path[PATH_MAX];
-    char self[PATH_MAX - 16];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (length < 0)
+    static char path[PATH_MAX + 64]; /* folder of the program, and the name of ours */
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    if (length <= 0)
         return "fpsync-worker";
-    self[length] = '\0';
-    char *name = strrchr(self, '/') + 1;
-    const char *rest = strncmp(name, "fpsync", 6) == 0 ? name + 6 : "";
-    char suffix[64];
-    snprintf(suffix, sizeof(suffix), "%s", rest);
-    *name = '\0';
-    snprintf(path, sizeof(path), "%sfpsync-worker%s", self, suffix);
-    if (access(path, X_OK) < 0) { /* installed: the command in sbin, its helpers in lib */
-        char installed[PATH_MAX];
-        snprintf(installed, sizeof(installed), "%s../lib/fpsync/fpsync-worker%s", self, suffix);
-        if (access(installed, X_OK) == 0)
-            memcpy(path, installed, sizeof(path));
-    }
+    path[length] = '\0';
+    char *name = strrchr(path, '/') + 1;
+    char variant[32] = ""; /* "-fake" of "fpsync-fake" */
+    if (strncmp(name, "fpsync", 6) == 0 && strlen(name + 6) < sizeof(variant))
+        memcpy(variant, name + 6, strlen(name + 6));
+    size_t room = sizeof(path) - (size_t)(name - path);
+    snprintf(name, room, "fpsync-worker%s", variant);
+    if (access(path, X_OK) < 0) /* installed: the command in sbin, its helpers in lib */
+        snprintf(name, room, "../lib/fpsync/fpsync-worker%s", variant);
     return path;
 }
 

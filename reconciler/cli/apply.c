@@ -108,17 +108,45 @@ static bool is_confirmed(const struct options *options, const struct plan *plan)
     return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
 }
 
-static int execute_set(struct session *session, const struct plan *plan)
+static int execute_set(struct session *session, const struct plan *plan, bool down)
 {
     const struct options *options = session->options;
     const struct execution_request request = {.sources = session->set.sources,
                                               .source_count = session->set.source_count,
                                               .digest = session->set.digest,
+                                              .down = down,
                                               .stop_timeout = options->timeout};
     int code = execute_and_report(session, plan, &request);
     if (code == EXIT_IN_SYNC && plan->held_count && !options->automatic)
         code = EXIT_SOME_FAILED;
     return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;
+}
+
+/* SEMANTICS 16: an automatic run repairs what was last in force, and says with its exit code why not more. */
+static int repair_last_good(struct session *session, int code)
+{
+    struct plan plan;
+    struct error error = {0};
+    int result = session_look(session, &error);
+    if (result >= 0)
+        result = session_plan_recorded(session, &plan, &error);
+    if (result < 0)
+        return fail(session->options, &error, EXIT_ERROR);
+    const struct execution_request request = {.stop_timeout = session->options->timeout};
+    if (plan.count)
+        execute_and_report(session, &plan, &request);
+    return code;
+}
+
+/* SEMANTICS 19: what was taken down by hand stays down until it is applied by hand. */
+static bool is_down(const struct session *session)
+{
+    for (size_t i = 0; i < session->set.source_count; i++)
+        for (size_t j = 0; j < session->snapshot.source_count; j++)
+            if (strcmp(session->set.sources[i].name, session->snapshot.sources[j]->name) == 0 &&
+                session->snapshot.sources[j]->down)
+                return true;
+    return false;
 }
 
 int run_apply(const struct options *options)
@@ -129,10 +157,16 @@ int run_apply(const struct options *options)
     struct plan plan;
     struct error error = {0};
     int code = prepare(&session, SESSION_WRITE, &plan);
+    if (code == EXIT_INVALID && options->automatic)
+        return repair_last_good(&session, code);
     if (code >= 0)
         return code;
-    if (session_guard(&session, &plan, &error) < 0)
-        return fail(options, &error, EXIT_REFUSED);
+    if (options->automatic && is_down(&session))
+        return EXIT_IN_SYNC;
+    if (session_guard(&session, &plan, &error) < 0) {
+        code = fail(options, &error, EXIT_REFUSED);
+        return options->automatic && session.snapshot.record_count ? repair_last_good(&session, code) : code;
+    }
     if (!plan.count) {
         if (options->output == OUTPUT_JSON || !options->quiet || plan.held_count)
             show_plan(options, &plan);
@@ -145,7 +179,7 @@ int run_apply(const struct options *options)
         printf("Nothing was done.\n");
         return EXIT_IN_SYNC;
     }
-    return execute_set(&session, &plan);
+    return execute_set(&session, &plan, false);
 }
 
 /* A set with the same sources and nothing in it: what a source holds goes, by the same planner. */
@@ -178,5 +212,5 @@ int run_down(const struct options *options)
         printf("Nothing was done.\n");
         return EXIT_IN_SYNC;
     }
-    return execute_set(&session, &plan);
+    return execute_set(&session, &plan, true);
 }

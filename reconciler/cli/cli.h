@@ -55,6 +55,7 @@ struct execution_request {
     const struct spec_source *sources;
     size_t source_count;
     const char *digest;
+    bool down;
     const char *stopped_by;
     int64_t stop_timeout; /* -1: each container's own */
 };

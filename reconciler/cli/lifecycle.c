@@ -126,10 +126,10 @@ int run_exec(const struct options *options)
         abort();
     size_t count = 0;
     argv[count++] = (char *)pool_worker_path();
-    argv[count++] = "--exec";
+    argv[count++] = (char *)"--exec";
     argv[count++] = root;
     argv[count++] = lxc_name;
-    argv[count++] = "--";
+    argv[count++] = (char *)"--";
     for (size_t i = skip; i < options->argument_count; i++)
         argv[count++] = options->arguments[i];
     execv(argv[0], argv);
