@@ -1,0 +1,78 @@
+#!/bin/bash
+# Live changes: limits, ports, names, addresses, networks, volumes. The init pid stays.
+. "$(dirname "$0")/lib.sh"
+
+base_spec
+converge 'what the test starts from' || exit
+pids="$(pid_of t/one) $(pid_of t/two)"
+same() {
+    is "$1: every init stays" "$(pid_of t/one) $(pid_of t/two)" "$pids"
+}
+
+sed -i 's/memory: 64MiB, pids: 100/memory: 96MiB, swap: 32MiB, cpus: 0.5, pids: 120/' "$FILE"
+converge 'limits'
+same limits
+like 'limits: the class is live' "$(jq -r '.actions[].class' <<<"$PLAN")" '^live$'
+folder=$(cgroup_of t/one pids)
+[ -r "$folder/pids.max" ] && is 'limits: pids' "$(cat "$folder/pids.max")" 120
+folder=$(cgroup_of t/one memory)
+memory=$(cat "$folder/memory.max" 2>/dev/null || cat "$folder/memory.limit_in_bytes" 2>/dev/null)
+[ -z "$memory" ] || is 'limits: memory' "$memory" $((96 << 20))
+sed -i 's/memory: 96MiB, swap: 32MiB, cpus: 0.5, pids: 120/memory: 48MiB, pids: 90/' "$FILE"
+converge 'limits lowered'
+same 'limits lowered'
+memory=$(cat "$folder/memory.max" 2>/dev/null || cat "$folder/memory.limit_in_bytes" 2>/dev/null)
+[ -z "$memory" ] || is 'limits lowered: memory' "$memory" $((48 << 20))
+
+sed -i "s/\"$PORT:80\"/\"$((PORT + 1)):80\", \"127.0.0.1:$((PORT + 2)):80\", \"$((PORT + 3)):7\/udp\"/" "$FILE"
+converge 'ports'
+same ports
+check 'ports: the new one is open' eventually 5 page "http://127.0.0.1:$((PORT + 1))/"
+check 'ports: the bound one is open on its address' eventually 5 page "http://127.0.0.1:$((PORT + 2))/"
+check 'ports: the old one is shut' sh -c "! curl -s -m 2 http://127.0.0.1:$PORT/"
+HOST=$(ip -4 -o route get 1.1.1.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+if [ -n "$HOST" ]; then
+    check 'ports: the bound one is shut elsewhere' sh -c "! curl -s -m 2 http://$HOST:$((PORT + 2))/"
+    like 'ports: UDP' "$("$BUILD/tests/system/netprobe" ask-udp "$HOST" $((PORT + 3)) hello)" 'hello'
+fi
+like 'ports: UDP from the host by loopback' "$("$BUILD/tests/system/netprobe" ask-udp 127.0.0.1 $((PORT + 3)) hello)" 'hello'
+
+sed -i "s/address: $NET.10/address: $NET.77/" "$FILE"
+converge 'address'
+same address
+is 'address: it is in the guest' "$(address_of t/one)" "$NET.77"
+check 'address: the name follows' eventually 5 inside t/two wget -q -T 2 -O- http://one/
+check 'address: the forward follows' eventually 5 page "http://127.0.0.1:$((PORT + 1))/"
+
+sed -i "s#^  front: .*#&\n  back: { subnet: $NET.128/25 }#; s#subnet: $NET.0/24#subnet: $NET.0/25#" "$FILE"
+sed -i "/^  two:/,\$ s/\[ front \]/[ front, back ]/; s/networks: { front: { address: $NET.77 } }/networks: { front: { address: $NET.77 }, back: {} }/" "$FILE"
+PLAN=$(plan_of "$FILE")
+if [ -n "$(held_of "$PLAN")" ]; then
+    not_ok 'a network more' "$(held_of "$PLAN")"
+else
+    converge 'a network more'
+fi
+same 'a network more'
+like 'a network more: eth1 is there' "$(address_of t/two eth1)" "^$NET\."
+
+sed -i 's/^  data: {}/  data: {}\n  extra: {}/; s#"data:/srv/data"#"data:/srv/data", "extra:/srv/deep/extra"#' "$FILE"
+inside t/one sh -c 'echo one >/srv/data/first'
+converge 'a volume more'
+same 'a volume more'
+check 'a volume more: it can be written' inside t/one sh -c 'echo two >/srv/deep/extra/file'
+check 'a volume more: on disk it carries ids of the container' test "$(stat -c %u "$ROOT/var/lib/fpsync/volumes/t_extra/data/file" 2>/dev/null)" = 0
+sed -i 's#"data:/srv/data"#"data:/srv/elsewhere"#' "$FILE"
+converge 'a volume moved'
+same 'a volume moved'
+is 'a volume moved: its data is there' "$(inside t/one cat /srv/elsewhere/first)" one
+
+# The guest's symlinks lead nowhere but into the guest.
+inside t/one ln -s ../../../../../../etc /srv/evil
+mkdir -p "$ROOT/canary"
+hosts=$(sha256sum /etc/passwd /etc/hostname; ls /etc | wc -l)
+sed -i 's#"extra:/srv/deep/extra"#"extra:/srv/evil/planted"#' "$FILE"
+fps apply -y -f "$FILE" >/dev/null 2>&1
+is 'a symlink of the guest: the host is untouched' "$(sha256sum /etc/passwd /etc/hostname; ls /etc | wc -l)" "$hosts"
+check 'a symlink of the guest: no mount outside' sh -c "! grep -q planted /proc/self/mountinfo"
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+is 'nothing is left' "$(leftovers)" ''

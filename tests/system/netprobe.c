@@ -1,0 +1,234 @@
+/* A guest's hand on the wire, for the system tests: linked statically and put into the test image.
+ *
+ *   netprobe serve-udp PORT                       answers each datagram with "PEER-ADDRESS TEXT"
+ *   netprobe ask-udp ADDRESS PORT TEXT            prints the answer, fails after 2 s without one
+ *   netprobe frame IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP TEXT    forges UDP frames
+ *   netprobe arp IFNAME COUNT SRC-MAC SENDER-MAC SENDER-IP TARGET-IP  forges ARP replies to everybody
+ *   netprobe raw IFNAME COUNT DST-MAC SRC-MAC ETHERTYPE TEXT          any other protocol (VLAN, RARP, ...)
+ *   netprobe hear IFNAME MILLISECONDS TEXT        prints how many frames with TEXT came in
+ *   netprobe hear-arp IFNAME MILLISECONDS SENDER-IP SENDER-MAC        prints how many such ARP frames came in */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "netprobe: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void mac_of(const char *text, unsigned char mac[6])
+{
+    if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
+        die(text);
+}
+
+static in_addr_t address_of(const char *text)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, text, &address) != 1)
+        die(text);
+    return address.s_addr;
+}
+
+static long long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static int serve_udp(const char *port)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons((in_port_t)atoi(port))};
+    if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) < 0)
+        die("bind");
+    for (;;) {
+        char text[256], answer[320], peer[INET_ADDRSTRLEN];
+        struct sockaddr_in from;
+        socklen_t size = sizeof(from);
+        ssize_t length = recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from, &size);
+        if (length < 0)
+            die("recvfrom");
+        inet_ntop(AF_INET, &from.sin_addr, peer, sizeof(peer));
+        int all = snprintf(answer, sizeof(answer), "%s %.*s", peer, (int)length, text);
+        sendto(fd, answer, (size_t)all, 0, (struct sockaddr *)&from, size);
+    }
+}
+
+static int ask_udp(const char *address, const char *port, const char *text)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in there = {.sin_family = AF_INET,
+                                .sin_port = htons((in_port_t)atoi(port)),
+                                .sin_addr.s_addr = address_of(address)};
+    if (fd < 0 || connect(fd, (struct sockaddr *)&there, sizeof(there)) < 0)
+        die("connect");
+    for (int attempt = 0; attempt < 4; attempt++) {
+        char answer[320];
+        if (send(fd, text, strlen(text), 0) < 0)
+            continue;
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (poll(&wait, 1, 500) != 1)
+            continue;
+        ssize_t length = recv(fd, answer, sizeof(answer), 0);
+        if (length < 0)
+            continue;
+        printf("%.*s\n", (int)length, answer);
+        return 0;
+    }
+    return 1;
+}
+
+static int packet_socket(const char *ifname, struct sockaddr_ll *where)
+{
+    *where = (struct sockaddr_ll){.sll_family = AF_PACKET,
+                                  .sll_protocol = htons(ETH_P_ALL),
+                                  .sll_ifindex = (int)if_nametoindex(ifname),
+                                  .sll_halen = 6};
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    if (!where->sll_ifindex || fd < 0 || bind(fd, (struct sockaddr *)where, sizeof(*where)) < 0)
+        die(ifname);
+    return fd;
+}
+
+static int send_frames(const char *ifname, int count, const unsigned char *frame, size_t size)
+{
+    struct sockaddr_ll where;
+    int fd = packet_socket(ifname, &where);
+    for (int i = 0; i < count; i++) {
+        if (sendto(fd, frame, size, 0, (struct sockaddr *)&where, sizeof(where)) < 0 && errno != ENOBUFS)
+            die("sendto");
+        if (count > 100)
+            poll(NULL, 0, 1); /* a stream over seconds, not a burst */
+    }
+    return 0;
+}
+
+static unsigned short checksum(const unsigned char *bytes, size_t size)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i + 1 < size; i += 2)
+        sum += (unsigned)(bytes[i] << 8 | bytes[i + 1]);
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (unsigned short)~sum;
+}
+
+static void put16(unsigned char *at, unsigned value)
+{
+    at[0] = (unsigned char)(value >> 8);
+    at[1] = (unsigned char)value;
+}
+
+static int forge_udp(char **argv)
+{
+    unsigned char frame[256] = {0}, *ip = frame + 14, *udp = ip + 20;
+    size_t length = strlen(argv[6]);
+    mac_of(argv[2], frame);
+    mac_of(argv[3], frame + 6);
+    put16(frame + 12, ETHERTYPE_IP);
+    if (length > 128)
+        die("text too long");
+    ip[0] = 0x45;
+    put16(ip + 2, (unsigned)(28 + length));
+    ip[8] = 64;
+    ip[9] = IPPROTO_UDP;
+    in_addr_t source = address_of(argv[4]), target = address_of(argv[5]);
+    memcpy(ip + 12, &source, 4);
+    memcpy(ip + 16, &target, 4);
+    put16(ip + 10, checksum(ip, 20));
+    put16(udp, 4000);
+    put16(udp + 2, 4001);
+    put16(udp + 4, (unsigned)(8 + length));
+    memcpy(udp + 8, argv[6], length);
+    return send_frames(argv[0], atoi(argv[1]), frame, 42 + length);
+}
+
+static int forge_arp(char **argv)
+{
+    unsigned char frame[60] = {0}, *arp = frame + 14;
+    memset(frame, 0xff, 6);
+    mac_of(argv[2], frame + 6);
+    put16(frame + 12, ETHERTYPE_ARP);
+    memcpy(arp, "\0\1\10\0\6\4\0\2", 8); /* Ethernet, IPv4, reply */
+    mac_of(argv[3], arp + 8);
+    in_addr_t sender = address_of(argv[4]), target = address_of(argv[5]);
+    memcpy(arp + 14, &sender, 4);
+    memset(arp + 18, 0xff, 6);
+    memcpy(arp + 24, &target, 4);
+    return send_frames(argv[0], atoi(argv[1]), frame, sizeof(frame));
+}
+
+static int forge_raw(char **argv)
+{
+    unsigned char frame[256] = {0};
+    size_t length = strlen(argv[5]);
+    mac_of(argv[2], frame);
+    mac_of(argv[3], frame + 6);
+    put16(frame + 12, (unsigned)strtoul(argv[4], NULL, 0));
+    if (length > 128)
+        die("text too long");
+    memcpy(frame + 18, argv[5], length); /* behind a VLAN tag's four bytes */
+    return send_frames(argv[0], atoi(argv[1]), frame, 18 + length < 60 ? 60 : 18 + length);
+}
+
+static int hear(const char *ifname, int milliseconds, const void *needle, size_t size)
+{
+    struct sockaddr_ll where;
+    int fd = packet_socket(ifname, &where), heard = 0;
+    printf("listening\n");
+    fflush(stdout);
+    for (long long end = now_ms() + milliseconds, left; (left = end - now_ms()) > 0;) {
+        unsigned char frame[2048];
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        socklen_t from_size = sizeof(where);
+        if (poll(&wait, 1, (int)left) != 1)
+            continue;
+        ssize_t length = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&where, &from_size);
+        if (length > 0 && where.sll_pkttype != PACKET_OUTGOING && memmem(frame, (size_t)length, needle, size))
+            heard++;
+    }
+    printf("%d\n", heard);
+    return 0;
+}
+
+static int hear_arp(char **argv)
+{
+    unsigned char sender[10]; /* hardware address, then protocol address, as they stand in the frame */
+    in_addr_t address = address_of(argv[2]);
+    mac_of(argv[3], sender);
+    memcpy(sender + 6, &address, 4);
+    return hear(argv[0], atoi(argv[1]), sender, sizeof(sender));
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    if (!strcmp(mode, "serve-udp") && argc == 3)
+        return serve_udp(argv[2]);
+    if (!strcmp(mode, "ask-udp") && argc == 5)
+        return ask_udp(argv[2], argv[3], argv[4]);
+    if (!strcmp(mode, "frame") && argc == 9)
+        return forge_udp(argv + 2);
+    if (!strcmp(mode, "arp") && argc == 8)
+        return forge_arp(argv + 2);
+    if (!strcmp(mode, "raw") && argc == 8)
+        return forge_raw(argv + 2);
+    if (!strcmp(mode, "hear") && argc == 5)
+        return hear(argv[2], atoi(argv[3]), argv[4], strlen(argv[4]));
+    if (!strcmp(mode, "hear-arp") && argc == 6)
+        return hear_arp(argv + 2);
+    fprintf(stderr, "netprobe: see the head of tests/system/netprobe.c\n");
+    return 2;
+}
