@@ -10,7 +10,7 @@
 
 static void finish_scalar(struct variables *variables, struct node *node);
 static void expand_scalar(struct variables *variables, struct node *node);
-static bool has_control(const struct node *node);
+static bool is_printable(const char *bytes, size_t length);
 static void read_line(struct variables *variables, struct place place, char *line);
 
 void variables_read(struct variables *variables, const char *file, const char *text, size_t size)
@@ -48,7 +48,7 @@ void interpolate(struct variables *variables, struct node *node)
             continue;
         }
         const struct entry *entry = &node->entries[i];
-        if (has_control(entry->key))
+        if (!is_printable(entry->key->text, entry->key->length))
             problem_add(variables->problems, entry->key->place, NULL, "a key holds a control character");
         interpolate(variables, entry->value);
     }
@@ -83,12 +83,36 @@ static void read_line(struct variables *variables, struct place place, char *lin
         problem_add(variables->problems, place, NULL, "the variable %s is there twice", line);
 }
 
-static bool has_control(const struct node *node)
+/* The next character at *text, or 0 when the bytes are no UTF-8 (RFC 3629). */
+static uint32_t take_character(const unsigned char **text, const unsigned char *end)
 {
-    for (size_t i = 0; i < node->length; i++)
-        if ((unsigned char)node->text[i] < 0x20 || node->text[i] == 0x7f)
-            return true;
-    return false;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *at = *text;
+    size_t length = *at < 0x80 ? 1 : *at >> 5 == 6 ? 2 : *at >> 4 == 14 ? 3 : *at >> 3 == 30 ? 4 : 0;
+    if (!length || (size_t)(end - at) < length)
+        return 0;
+    uint32_t value = length == 1 ? *at : *at & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (at[i] >> 6 != 2)
+            return 0;
+        value = value << 6 | (at[i] & 0x3f);
+    }
+    *text += length;
+    return value < least[length] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ? 0 : value;
+}
+
+/* What YAML calls printable, line breaks and byte order marks excepted: such a text is safe in a log, in a line of
+ * configuration and in the YAML that we print. */
+static bool is_printable(const char *bytes, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)bytes, *end = at + length;
+    while (at < end) {
+        uint32_t character = take_character(&at, end);
+        if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x2028 || character == 0x2029 ||
+            character == 0xfeff || (character & 0xfffe) == 0xfffe)
+            return false;
+    }
+    return true;
 }
 
 static const char *lookup(struct variables *variables, const char *name)
@@ -166,7 +190,7 @@ static void finish_scalar(struct variables *variables, struct node *node)
 
 static void expand_scalar(struct variables *variables, struct node *node)
 {
-    if (has_control(node)) {
+    if (!is_printable(node->text, node->length)) {
         problem_add(variables->problems, node->place, "texts are one line; for a long one use >-",
                     "the text holds a control character or a line break");
         return;
@@ -186,6 +210,7 @@ static void expand_scalar(struct variables *variables, struct node *node)
     node->was_interpolated = true;
     node->length = text.length;
     node->text = arena_strndup(variables->arena, text.bytes, text.length);
-    if (has_control(node))
-        problem_add(variables->problems, node->place, NULL, "a variable puts a control character into the text");
+    if (!is_printable(node->text, node->length))
+        problem_add(variables->problems, node->place, NULL,
+                    "a variable puts a control character, or what is not UTF-8, into the text");
 }

@@ -360,7 +360,12 @@ static void add_from_mapping(struct list_builder *builder, const struct entry *e
     const struct field *second = nested->count > 1 ? &nested->rows[1] : NULL;
     const bool brief = entry->value->type == NODE_SCALAR && scalar_kind(entry->value) != SCALAR_NULL;
     set_part(reader, nested, item, nested->rows[0].key, entry->key->text, entry->key);
-    if (!brief)
+    const struct node *again =
+        entry->value->type == NODE_MAPPING ? node_get(entry->value, nested->rows[0].key) : NULL;
+    if (again)
+        problem_add(reader->problems, again->place, "in a mapping the key says it; remove this one",
+                    "'%s' is named twice", nested->rows[0].key);
+    else if (!brief)
         read_object(reader, nested, entry->value, item);
     else if (second && second->words)
         read_field(reader, nested, second, entry->value, item);

@@ -31,7 +31,9 @@ static const struct field network_rows[] = {
 const struct table network_table = {.name = "network", .size = sizeof(struct network), TABLE_ROWS(network_rows),
                                     .help = "A bridge with an IPv4 subnet, NAT, DHCP and names."};
 
-const struct table volume_table = {.name = "volume", .size = sizeof(struct volume), .rows = NULL, .count = 0,
+/* Nothing to say of a volume yet but that it is there. */
+static const struct field volume_rows[1];
+const struct table volume_table = {.name = "volume", .size = sizeof(struct volume), .rows = volume_rows, .count = 0,
                                    .help = "Data with a life of its own, mounted into containers."};
 
 static const struct field layer_rows[] = {

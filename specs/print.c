@@ -1,0 +1,195 @@
+/* The canonical printer: a set as YAML, one document a project; loading it gives an equal set.
+ *
+ * What is implied is left out, references are bare where they can be, lists and mappings take a line an item. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "specs/specs.h"
+
+struct printer {
+    const struct object_set *set;
+    struct arena *arena;
+    const char *project;
+    struct buffer *out;
+};
+
+static void print_project(const struct printer *printer);
+static void print_object(const struct printer *printer, const struct object *object);
+static void print_field(const struct printer *printer, const struct field *row, const void *body);
+static bool is_implied(const struct printer *printer, const struct object *object, const struct field *row);
+
+void specs_print(const struct object_set *set, struct buffer *out)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct texts projects = {0};
+    for (size_t i = 0; i < set->count; i++) {
+        const char *project = name_project(arena, set->items[i]->name);
+        size_t at = 0;
+        while (at < projects.count && strcmp(projects.items[at], project) != 0)
+            at++;
+        if (at == projects.count)
+            *arena_append(arena, projects.items, projects.count) = project;
+    }
+    for (size_t i = 0; i < projects.count; i++) {
+        const struct printer printer = {.set = set, .arena = arena, .project = projects.items[i], .out = out};
+        buffer_text(out, i ? "---\n" : "");
+        print_project(&printer);
+    }
+}
+
+static void print_project(const struct printer *printer)
+{
+    const size_t length = strlen(printer->project);
+    buffer_printf(printer->out, "project: %s\n", printer->project);
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+        bool opened = false;
+        for (size_t i = 0; i < printer->set->count; i++) {
+            const struct object *object = printer->set->items[i];
+            if (object->kind != kind || object->implicit || strncmp(object->name, printer->project, length) != 0 ||
+                object->name[length] != '/')
+                continue;
+            if (!opened)
+                buffer_printf(printer->out, "%s:\n", kind_plural(kind));
+            opened = true;
+            print_object(printer, object);
+        }
+    }
+}
+
+static void print_object(const struct printer *printer, const struct object *object)
+{
+    const struct table *table = kind_table(object->kind);
+    size_t start = printer->out->length;
+    buffer_printf(printer->out, "  %s:\n", name_bare(object->name));
+    size_t empty = printer->out->length;
+    for (size_t i = 0; i < table->count; i++)
+        if (field_is_said(table, object->body, &table->rows[i]) && !is_implied(printer, object, &table->rows[i]))
+            print_field(printer, &table->rows[i], object->body);
+    if (printer->out->length > empty)
+        return;
+    printer->out->length = start;
+    buffer_printf(printer->out, "  %s: {}\n", name_bare(object->name));
+}
+
+static bool is_implied(const struct printer *printer, const struct object *object, const struct field *row)
+{
+    if (object->kind != KIND_CONTAINER)
+        return false;
+    const struct container *container = object->body;
+    if (row->offset == offsetof(struct container, layer)) {
+        const struct object *layer = object_find(printer->set, KIND_LAYER, container->layer);
+        return strcmp(container->layer, object->name) == 0 && (!layer || layer->implicit);
+    }
+    if (row->offset != offsetof(struct container, networks) || container->networks.count != 1)
+        return false;
+    const struct attachment *only = container->networks.items[0];
+    size_t project = strlen(printer->project);
+    return !only->address && strncmp(only->network, printer->project, project) == 0 &&
+           strcmp(only->network + project, "/default") == 0;
+}
+
+/* ---- values ---- */
+
+/* `$` would be read as the start of an interpolation. */
+static void print_text(const struct printer *printer, const char *text)
+{
+    _cleanup_buffer_ struct buffer escaped = {0};
+    buffer_text(&escaped, "");
+    for (; *text; text++) {
+        buffer_add(&escaped, text, 1);
+        if (*text == '$')
+            buffer_text(&escaped, "$");
+    }
+    scalar_print(escaped.bytes, printer->out);
+}
+
+static const char *reference(const struct printer *printer, const char *full)
+{
+    size_t length = strlen(printer->project);
+    return strncmp(full, printer->project, length) == 0 && full[length] == '/' ? full + length + 1 : full;
+}
+
+static void print_texts(const struct printer *printer, const struct texts *texts)
+{
+    buffer_text(printer->out, " [");
+    for (size_t i = 0; i < texts->count; i++) {
+        buffer_text(printer->out, i ? ", " : "");
+        print_text(printer, texts->items[i]);
+    }
+    buffer_text(printer->out, "]\n");
+}
+
+static void print_pairs(const struct printer *printer, const struct pairs *pairs)
+{
+    buffer_text(printer->out, pairs->count ? "\n" : " {}\n");
+    for (size_t i = 0; i < pairs->count; i++) {
+        buffer_printf(printer->out, "      %s: ", pairs->items[i].key);
+        print_text(printer, pairs->items[i].value);
+        buffer_text(printer->out, "\n");
+    }
+}
+
+static void print_item(const struct printer *printer, const struct table *table, const void *item)
+{
+    if (table == &attachment_table) {
+        const struct attachment *attachment = item;
+        const char *network = reference(printer, attachment->network);
+        if (attachment->address)
+            buffer_printf(printer->out, "{network: %s, address: %s}", network, attachment->address);
+        else
+            scalar_print(network, printer->out);
+    } else if (table == &port_table) {
+        const struct port *port = item;
+        const char *text = arena_printf(printer->arena, "%s%s%" PRId64 ":%" PRId64 "%s%s",
+                                        port->address ? port->address : "", port->address ? ":" : "", port->host,
+                                        port->guest, strcmp(port->protocol, "tcp") == 0 ? "" : "/",
+                                        strcmp(port->protocol, "tcp") == 0 ? "" : port->protocol);
+        buffer_printf(printer->out, "\"%s\"", text);
+    } else if (table == &mount_table) {
+        const struct mount *mount = item;
+        print_text(printer, arena_printf(printer->arena, "%s:%s", reference(printer, mount->volume), mount->path));
+    } else {
+        const struct dependency *dependency = item;
+        buffer_printf(printer->out, "{container: %s, condition: %s}", reference(printer, dependency->container),
+                      dependency->condition);
+    }
+}
+
+static void print_list(const struct printer *printer, const struct field *row, const struct list *list)
+{
+    buffer_text(printer->out, list->count ? "\n" : " []\n");
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_text(printer->out, "      - ");
+        print_item(printer, row->nested, list->items[i]);
+        buffer_text(printer->out, "\n");
+    }
+}
+
+static void print_field(const struct printer *printer, const struct field *row, const void *body)
+{
+    const void *at = field_at(body, row);
+    buffer_printf(printer->out, "    %s:", row->key);
+    switch (row->type) {
+    case FIELD_TEXT: {
+        const char *text = *(const char *const *)at;
+        buffer_text(printer->out, " ");
+        print_text(printer, row->form == FORM_REFERENCE ? reference(printer, text) : text);
+        buffer_text(printer->out, "\n");
+        break;
+    }
+    case FIELD_TEXTS:
+        print_texts(printer, at);
+        break;
+    case FIELD_PAIRS:
+        print_pairs(printer, at);
+        break;
+    case FIELD_LIST:
+        print_list(printer, row, at);
+        break;
+    default: /* booleans, numbers, and structs of such */
+        buffer_text(printer->out, " ");
+        field_print(row, body, printer->out);
+        buffer_text(printer->out, "\n");
+    }
+}
