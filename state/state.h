@@ -16,8 +16,9 @@
  * 0600 in a 0700 folder, opened with MDB_NOTLS; none may cross a fork: the descriptors are close-on-exec and the
  * process that opened it is the only one that may use it (checked: -EPERM).
  *
- * When the last run did not end cleanly (meta "open" is set), a child process reads the whole database first, so
- * that damage which would be a SIGBUS in us is an error instead. */
+ * When the last run did not end cleanly (the file "open" stands beside the database: made before the first commit,
+ * taken away by state_close()) or the file is shorter than it says, a child process reads the whole database first,
+ * so that damage which would be a SIGBUS in us is an error instead. */
 #pragma once
 
 #include "lib/arena.h"
