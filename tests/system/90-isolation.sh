@@ -1,0 +1,107 @@
+#!/bin/bash
+# Isolation and anti-spoof, by packets that guests send; with bridge-nf 0 and 1, and while rules change.
+. "$(dirname "$0")/lib.sh"
+
+switch=/proc/sys/net/bridge/bridge-nf-call-iptables
+old=$(cat $switch 2>/dev/null)
+after_cleanup() {
+    [ -z "$old" ] || echo "$old" >$switch
+}
+write() { # extra ports of the victim
+    spec set <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks:
+  front: { subnet: $NET.0/25 }
+  back: { subnet: $NET.128/25 }
+containers:
+  victim: { image: guest, networks: { front: { address: $NET.10 } }, ports: [ "$PORT:80"$1 ] }
+  rogue: { image: guest, networks: { front: { address: $NET.11 } } }
+  apart: { image: guest, networks: { back: { address: $NET.140 } } }
+END
+}
+write ''
+converge 'what the test starts from' || exit
+victim=$(mac_in t/victim)
+rogue=$(mac_in t/rogue)
+broadcast=ff:ff:ff:ff:ff:ff
+strange=02:13:37:00:00:01
+
+# Count what the victim hears while the rogue sends: "hear" says when it listens.
+heard() { # hear arguments... -- command of the rogue...
+    local ear=() output=$ROOT/heard
+    while [ "$1" != -- ]; do ear+=("$1") && shift; done
+    shift
+    : >"$output"
+    lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/victim)" --clear-env -- netprobe "${ear[@]}" >"$output" 2>&1 &
+    local listener=$!
+    eventually 5 grep -q listening "$output"
+    inside t/rogue "$@" >/dev/null 2>&1
+    wait $listener
+    tail -n 1 "$output"
+}
+round() { # TEXT
+    isnt "$1: what is true arrives" "$(heard hear eth0 1000 honest -- netprobe frame eth0 20 "$victim" "$rogue" $NET.11 $NET.10 honest)" 0
+    is "$1: a forged MAC does not" "$(heard hear eth0 700 forged -- netprobe frame eth0 20 "$victim" $strange $NET.11 $NET.10 forged)" 0
+    is "$1: the victim's own MAC does not" "$(heard hear eth0 700 forged -- netprobe frame eth0 20 $broadcast "$victim" $NET.11 $NET.10 forged)" 0
+    is "$1: a forged address does not" "$(heard hear eth0 700 forged -- netprobe frame eth0 20 "$victim" "$rogue" $NET.99 $NET.10 forged)" 0
+    is "$1: the gateway's address does not" "$(heard hear eth0 700 forged -- netprobe frame eth0 20 $broadcast "$rogue" $NET.1 $NET.10 forged)" 0
+    isnt "$1: a true ARP arrives" "$(heard hear-arp eth0 1000 $NET.11 "$rogue" -- netprobe arp eth0 20 "$rogue" "$rogue" $NET.11 $NET.10)" 0
+    is "$1: an ARP for the gateway's address does not" "$(heard hear-arp eth0 700 $NET.1 "$rogue" -- netprobe arp eth0 20 "$rogue" "$rogue" $NET.1 $NET.10)" 0
+    is "$1: an ARP with another's MAC does not" "$(heard hear-arp eth0 700 $NET.11 $strange -- netprobe arp eth0 20 "$rogue" $strange $NET.11 $NET.10)" 0
+    is "$1: a VLAN tag does not" "$(heard hear eth0 700 forged -- netprobe raw eth0 20 "$victim" "$rogue" 0x8100 forged)" 0
+    is "$1: a double tag does not" "$(heard hear eth0 700 forged -- netprobe raw eth0 20 "$victim" "$rogue" 0x88a8 forged)" 0
+    is "$1: RARP does not" "$(heard hear eth0 700 forged -- netprobe raw eth0 20 $broadcast "$rogue" 0x8035 forged)" 0
+    is "$1: IPv6 of a forged MAC does not" "$(heard hear eth0 700 forged -- netprobe raw eth0 20 "$victim" $strange 0x86dd forged)" 0
+    is "$1: another network cannot be reached" "$(inside t/rogue ping -c 1 -W 1 $NET.140 2>&1 | grep -c ' 0% packet loss')" 0
+    is "$1: nor its gateway's neighbours from there" "$(inside t/apart ping -c 1 -W 1 $NET.10 2>&1 | grep -c ' 0% packet loss')" 0
+    check "$1: neighbours reach each other" inside t/rogue wget -q -T 3 -O- http://victim/
+    check "$1: the forward is open to all" eventually 5 page "http://127.0.0.1:$PORT/"
+}
+if [ -n "$old" ]; then
+    for value in 0 1; do
+        echo $value >$switch
+        round "bridge-nf $value"
+    done
+else
+    round 'without bridge-nf'
+    skip 'bridge-nf 1' 'this kernel has no bridge netfilter'
+fi
+
+# A guest cannot add itself an address and use it.
+inside t/rogue ip addr add $NET.50/25 dev eth0
+is 'an address that a guest gives itself is of no use' "$(inside t/rogue ping -I $NET.50 -c 2 -W 1 $NET.10 2>&1 | grep -c ' 0% packet loss')" 0
+inside t/rogue ip addr del $NET.50/25 dev eth0
+
+# A stream of forgeries while rules are replaced again and again: not one gets through, and the true one does.
+lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/rogue)" --clear-env -- \
+    netprobe frame eth0 6000 "$victim" $strange $NET.11 $NET.10 forged >/dev/null 2>&1 &
+stream=$!
+lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/victim)" --clear-env -- \
+    netprobe hear eth0 5000 forged >"$ROOT/stream" 2>&1 &
+ear=$!
+eventually 5 grep -q listening "$ROOT/stream"
+changes=0
+while kill -0 $ear 2>/dev/null; do
+    write ", \"$((PORT + 1 + changes % 7)):80\""
+    fps apply -q -y -f "$FILE" >/dev/null 2>&1 && changes=$((changes + 1))
+    [ $changes -ne 5 ] || nft list tables | grep "fpsync_$TAG" | grep -v bridge | while read -r _ family name; do
+        nft flush table "$family" "$name"
+    done
+done
+kill $stream 2>/dev/null
+wait
+check "rules were replaced while forgeries came ($changes times)" test $changes -gt 3
+is 'not one forged frame got through' "$(tail -n 1 "$ROOT/stream")" 0
+
+# And while a container starts: it is guarded before it is up.
+fps stop --timeout 0 t/rogue >/dev/null 2>&1
+inside t/victim netprobe hear eth0 4000 early >"$ROOT/early" 2>&1 &
+ear=$!
+eventually 5 grep -q listening "$ROOT/early"
+fps start t/rogue >/dev/null 2>&1
+inside t/rogue netprobe frame eth0 1000 "$victim" $strange $NET.11 $NET.10 early >/dev/null 2>&1
+wait $ear
+is 'nor one from a container that just came up' "$(tail -n 1 "$ROOT/early")" 0
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+is 'nothing is left' "$(leftovers)" ''
