@@ -1,0 +1,50 @@
+#!/bin/bash
+# The manual pages and the examples against the program itself: every field, command and flag is described, every
+# example is valid, and what man renders has no warning.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+fpsync=${FPSYNC_BUILD:-$PWD/build}/fpsync
+number=0
+failed=0
+
+report() { # NAME, text of violations (empty: fine)
+    number=$((number + 1))
+    if [ -z "$2" ]; then
+        echo "ok $number - $1"
+    else
+        echo "not ok $number - $1"
+        sed 's/^/# /' <<<"$2"
+        failed=1
+    fi
+}
+
+if [ ! -x "$fpsync" ]; then
+    echo 'ok 1 - manual pages and examples against the program # SKIP the program is not built'
+    exit 0
+fi
+report 'every field of the language is in fpsync.yaml(5)' "$("$fpsync" schema |
+    jq -r '[.. | objects | .properties? // empty | keys[]] | unique[]' |
+    grep -vxE 'fpsync|project|images|networks|volumes|layers|containers' | while read -r key; do
+    grep -qE "^\.(It )?Ic .*\b$key\b" man/fpsync.yaml.5 || echo "$key"
+done)"
+report 'every command is in fpsync(8)' "$("$fpsync" --help | sed -n '/^$/,/^Flags/s/^  \([a-z][a-z]*\) .*/\1/p' |
+    while read -r command; do grep -q "^\.It Ic $command" man/fpsync.8 || echo "$command"; done)"
+report 'every flag is in fpsync(8)' "$("$fpsync" --help | sed -n 's/^  .*--\([a-z-]*\) .*/\1/p' | sort -u |
+    while read -r flag; do grep -qE "^\.It Fl .*-$flag\b" man/fpsync.8 || echo "$flag"; done)"
+report 'fpsync(8) has no flag that does not exist' "$(grep -oE '^\.It Fl .*' man/fpsync.8 | grep -oE ' -[a-z-]+' |
+    tr -d ' ' | sed 's/^-//' | while read -r flag; do "$fpsync" --help | grep -q -- "--$flag\b" || echo "$flag"; done)"
+report 'every example is valid' "$(for example in examples/*/; do "$fpsync" validate -q -f "$example" 2>&1; done)"
+report 'the files in README and fpsync.yaml(5) are valid' "$(
+    folder=$(mktemp -d) && chmod 755 "$folder"
+    awk '/^```yaml/ { on = 1; next } /^```/ { on = 0 } on' README.md >"$folder/readme.yaml"
+    awk '/^\.Bd -literal/ { on = 1; next } /^\.Ed/ { on = 0 } on' man/fpsync.yaml.5 >"$folder/manual.yaml"
+    for file in "$folder"/*.yaml; do "$fpsync" validate -q -f "$file" 2>&1; done
+    rm -r "$folder"
+)"
+if command -v man >/dev/null && command -v groff >/dev/null; then
+    report 'the pages render without a warning' "$(for page in man/*; do man --warnings -l -Tutf8 -Z "$page" 2>&1 >/dev/null; done)"
+else
+    number=$((number + 1))
+    echo "ok $number - the pages render without a warning # SKIP groff is not installed"
+fi
+exit $failed
