@@ -32,7 +32,7 @@ static int prepare(struct session *session, enum session_mode mode, struct plan 
 
 int run_validate(const struct options *options)
 {
-    _cleanup_session_ struct session session = {0};
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
     struct error error = {0};
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result == -EACCES) { /* without root the record is closed to us: check the files alone */
@@ -70,7 +70,7 @@ static void show_plan(const struct options *options, const struct plan *plan)
 
 int run_plan(const struct options *options)
 {
-    _cleanup_session_ struct session session = {0};
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
     struct plan plan;
     struct error error = {0};
     int code = prepare(&session, SESSION_READ, &plan);
