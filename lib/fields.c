@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/error.h"
 #include "lib/units.h"
@@ -500,6 +501,21 @@ void scalar_print(const char *text, struct buffer *out)
     buffer_text(out, "\"");
 }
 
+/* Variables that by their name hold what must not be shown. */
+static bool pair_is_hidden(const struct field *row, const char *key)
+{
+    static const char *const endings[] = {"PASSWORD", "PASS", "SECRET", "TOKEN", "KEY"};
+    if (row->flags & FIELD_SENSITIVE)
+        return true;
+    size_t length = strlen(key);
+    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
+        size_t ending = strlen(endings[i]);
+        if (length >= ending && strcasecmp(key + length - ending, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void number_print(const struct field *row, int64_t value, struct buffer *out)
 {
     char text[UNITS_TEXT_SIZE];
@@ -554,7 +570,7 @@ void field_print(const struct field *row, const void *object, struct buffer *out
             buffer_text(out, i ? ", " : "");
             scalar_print(pairs->items[i].key, out);
             buffer_text(out, ": ");
-            scalar_print(pairs->items[i].value, out);
+            scalar_print(pair_is_hidden(row, pairs->items[i].key) ? "(sensitive)" : pairs->items[i].value, out);
         }
         buffer_text(out, "}");
         break;
@@ -620,7 +636,6 @@ static void note(const struct comparison *to, const char *field, const char *old
 static void diff_pairs(const struct comparison *to, const struct field *row, const char *name,
                        const struct pairs *old, const struct pairs *new, struct place place)
 {
-    const bool hidden = row->flags & FIELD_SENSITIVE;
     size_t i = 0, j = 0;
     while (i < old->count || j < new->count) {
         int order = i == old->count ? 1 : j == new->count ? -1 : strcmp(old->items[i].key, new->items[j].key);
@@ -628,6 +643,7 @@ static void diff_pairs(const struct comparison *to, const struct field *row, con
         const struct pair *right = order >= 0 ? &new->items[j++] : NULL;
         if (left && right && strcmp(left->value, right->value) == 0)
             continue;
+        const bool hidden = pair_is_hidden(row, (left ? left : right)->key);
         const char *key = arena_printf(to->arena, "%s.%s", name, (left ? left : right)->key);
         note(to, key, left ? (hidden ? "(sensitive)" : left->value) : NULL,
              right ? (hidden ? "(sensitive)" : right->value) : NULL, row->class,

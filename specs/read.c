@@ -17,7 +17,7 @@ static void read_list(const struct reader *reader, const struct field *row, cons
                       struct list *list);
 static void check_required(const struct reader *reader, const struct table *table, const struct node *node,
                            const void *object);
-static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key);
+static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key, void *object);
 static void expected(const struct reader *reader, const struct field *row, const struct node *node, const char *what,
                      const char *hint);
 
@@ -27,12 +27,14 @@ void read_object(const struct reader *reader, const struct table *table, const s
     head->places = arena_array_of(reader->arena, struct place, table->count + 1);
     if (!head->place.file)
         head->place = node->place;
-    if (node->type == NODE_SCALAR && (node->broken || scalar_kind(node) == SCALAR_NULL)) {
-        if (!node->broken)
-            check_required(reader, table, node, object);
+    if (node->type == NODE_SCALAR && !node->broken && scalar_kind(node) == SCALAR_NULL) {
+        check_required(reader, table, node, object);
         return;
     }
     if (node->type != NODE_MAPPING) {
+        head->present = UINT64_MAX; /* one problem is enough: nothing counts as missing */
+        if (node->broken)
+            return;
         problem_add(reader->problems, node->place, arena_printf(reader->arena, "fpsync explain %s", table->name),
                     "%s: expected a mapping, found %s", table->name,
                     node_describe(reader->arena, node));
@@ -41,7 +43,7 @@ void read_object(const struct reader *reader, const struct table *table, const s
     for (size_t i = 0; i < node->count; i++) {
         const struct field *row = field_by_key(table, node->entries[i].key->text);
         if (!row || (row->flags & FIELD_DERIVED))
-            unknown_key(reader, table, node->entries[i].key);
+            unknown_key(reader, table, node->entries[i].key, object);
         else
             read_field(reader, table, row, node->entries[i].value, object);
     }
@@ -66,13 +68,16 @@ const char *hint_nearest(struct arena *arena, const char *word, const char *cons
     return list.length ? arena_printf(arena, "known are: %s", list.bytes) : NULL;
 }
 
-static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key)
+static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key, void *object)
 {
     const char **known = arena_array_of(reader->arena, const char *, table->count + 1);
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++)
-        if (!(table->rows[i].flags & FIELD_DERIVED))
+        if (!(table->rows[i].flags & FIELD_DERIVED)) {
             known[count++] = table->rows[i].key;
+            if (text_is_near(table->rows[i].key, key->text))
+                field_mark_present(table, object, &table->rows[i]); /* misspelt is not missing */
+        }
     problem_add(reader->problems, key->place, hint_nearest(reader->arena, key->text, known),
                 "unknown key '%s' in %s", key->text, table->name);
 }
@@ -114,7 +119,7 @@ void read_field(const struct reader *reader, const struct table *table, const st
 static const char *with_example(const struct reader *reader, const struct field *row)
 {
     const char *example = form_example(row->form);
-    return example ? arena_printf(reader->arena, "%s such as %s", form_expectation(row->form), example)
+    return example ? arena_printf(reader->arena, "%s, such as %s", form_expectation(row->form), example)
                    : form_expectation(row->form);
 }
 
@@ -139,7 +144,9 @@ static const char *read_text(const struct reader *reader, const struct field *ro
         return NULL;
     if (node->type != NODE_SCALAR || scalar_kind(node) == SCALAR_NULL) {
         expected(reader, row, node, row->words ? one_of(reader->arena, row->words) : with_example(reader, row),
-                 node->type == NODE_SCALAR ? "write \"\" for an empty text, or remove the line" : NULL);
+                 node->type != NODE_SCALAR                   ? NULL
+                 : row->form == FORM_PLAIN && !row->words ? "write \"\" for an empty text, or remove the line"
+                                                          : "give it a value, or remove the line");
         return NULL;
     }
     if (node->length > TEXT_BOUND) {
@@ -210,9 +217,14 @@ static void read_number(const struct reader *reader, const struct field *row, co
         expected(reader, row, node, row->form == FORM_PLAIN ? "a whole number" : with_example(reader, row), hint);
         return;
     }
+    if (result == -ERANGE) {
+        problem_add(reader->problems, node->place, NULL, "'%s': %s does not fit into 64 bits", row->key,
+                    node_describe(reader->arena, node));
+        return;
+    }
     const bool bounded = row->minimum || row->maximum;
     int64_t minimum = bounded ? row->minimum : 0, maximum = bounded ? row->maximum : INT64_MAX;
-    if (result == -ERANGE || number < minimum || number > maximum) {
+    if (number < minimum || number > maximum) {
         problem_add(reader->problems, node->place, NULL, "'%s': must be %s %s%s%s, found %s", row->key,
                     maximum == INT64_MAX ? "at least" : "from", number_text(row, reader->arena, minimum),
                     maximum == INT64_MAX ? "" : " to ",
@@ -308,6 +320,14 @@ struct list_builder {
     struct map keys; /* of places */
 };
 
+/* A key as its writer would say it: references of the own project without it. */
+static const char *name_of(const struct reader *reader, const struct table *nested, const char *key)
+{
+    size_t length = strlen(reader->context.project);
+    const bool own = nested->rows[0].form == FORM_REFERENCE && strncmp(key, reader->context.project, length) == 0;
+    return own && key[length] == '/' ? key + length + 1 : key;
+}
+
 static void add_item(struct list_builder *builder, void *item)
 {
     const struct table *nested = builder->row->nested;
@@ -321,7 +341,7 @@ static void add_item(struct list_builder *builder, void *item)
     if (before) {
         problem_add(reader->problems, head->place,
                     arena_printf(reader->arena, "the first one is in line %u", before->line), "'%s': %s is there twice",
-                    builder->row->key, key);
+                    builder->row->key, name_of(reader, nested, key));
         return;
     }
     map_add(&builder->keys, key, &head->place);

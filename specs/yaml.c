@@ -1,4 +1,5 @@
 /* libyaml's events become a tree of nodes; the only file that includes yaml.h. */
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -33,10 +34,8 @@ bool yaml_read(const char *file, const char *text, size_t size, struct arena *ar
         problem_add(problems, place, "split it into several files", "the file is larger than 1 MiB");
         return false;
     }
-    if (!yaml_parser_initialize(&builder.parser)) {
-        problem_add(problems, place, NULL, "not enough memory to read the file");
-        return false;
-    }
+    if (!yaml_parser_initialize(&builder.parser))
+        abort(); /* out of memory, as in lib/arena.h */
     yaml_parser_set_encoding(&builder.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&builder.parser, (const unsigned char *)(text ? text : ""), size);
     bool fine = read_documents(&builder, documents);
@@ -241,10 +240,11 @@ static bool merge_from(struct builder *builder, struct node *node, struct map *k
 
 static bool merge(struct builder *builder, struct node *node, struct map *keys, const struct node *value)
 {
+    const struct node *key = map_get(keys, "<<");
     if (value->type != NODE_SEQUENCE)
-        return merge_from(builder, node, keys, value, value->place);
+        return merge_from(builder, node, keys, value, key->place);
     for (size_t i = 0; i < value->count; i++)
-        if (!merge_from(builder, node, keys, value->items[i], value->items[i]->place))
+        if (!merge_from(builder, node, keys, value->items[i], key->place))
             return false;
     return true;
 }
