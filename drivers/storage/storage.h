@@ -56,6 +56,7 @@ struct observed_storage {
 struct observed_guest_mounts {
     struct observed_guest_mount *items; /* sorted by path */
     size_t count;
+    const char *layer; /* file name of the layer whose overlay is the guest's root; NULL when it is none of ours */
 };
 
 struct storage_view {

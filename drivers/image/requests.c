@@ -1,0 +1,32 @@
+/* Tables of the image family's requests and results: how the main program and a worker exchange them. */
+#include "drivers/image/image.h"
+
+#define ROW(number, member, kind, ...)                                                                        \
+    {.id = (number), .key = #member, .type = (kind), .offset = offsetof(struct REQUEST, member), __VA_ARGS__}
+
+#define REQUEST image_make
+static const struct field image_make_rows[] = {
+    ROW(1, name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, source, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, packages, FIELD_TEXTS),
+};
+const struct table image_make_table = {
+    .name = "image-make", .size = sizeof(struct image_make), TABLE_ROWS(image_make_rows)};
+#undef REQUEST
+
+#define REQUEST image_made
+static const struct field image_made_rows[] = {
+    ROW(1, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, bytes, FIELD_NUMBER),
+};
+const struct table image_made_table = {
+    .name = "image-made", .size = sizeof(struct image_made), TABLE_ROWS(image_made_rows)};
+#undef REQUEST
+
+#define REQUEST image_reference
+static const struct field image_reference_rows[] = {
+    ROW(1, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table image_reference_table = {
+    .name = "image-reference", .size = sizeof(struct image_reference), TABLE_ROWS(image_reference_rows)};
+#undef REQUEST

@@ -1,0 +1,161 @@
+/* Layers and volumes as folders of their stores. The store's folders are 0700 root: ids and setuid files in them
+ * mean something in a container only. */
+#include "drivers/storage/data.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "drivers/storage/in_use.h"
+#include "drivers/storage/storage.h"
+#include "drivers/storage/tree.h"
+#include "lib/error.h"
+
+#define NAME_LENGTH 63 /* two names of 31 and the "_" between */
+#define USED_MARK   "used"
+
+static int make_one(const char *path, unsigned mode, struct error *error)
+{
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : error_errno(error, -errno, "cannot make %s", path);
+    if (chmod(path, mode) < 0) /* whatever the umask */
+        return error_errno(error, -errno, "%s", path);
+    return 0;
+}
+
+int folder_make(const char *path, unsigned mode, struct error *error)
+{
+    struct stat status;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return 0;
+    char prefix[PATH_MAX];
+    size_t total = strlen(path);
+    if (total >= sizeof(prefix))
+        return error_set(error, -ENAMETOOLONG, "%s", path);
+    memcpy(prefix, path, total + 1);
+    for (size_t at = 1; at < total; at++) {
+        if (path[at] != '/')
+            continue;
+        prefix[at] = '\0';
+        int result = make_one(prefix, 0711, error);
+        if (result < 0)
+            return result;
+        prefix[at] = '/';
+    }
+    return make_one(path, mode, error);
+}
+
+int data_check_name(const char *file, struct error *error)
+{
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t length = strlen(file);
+    if (length == 0 || length > NAME_LENGTH || strspn(file, legal) != length || file[0] < 'a' ||
+        strncmp(file, "tmp-", 4) == 0)
+        return error_set(error, -EINVAL, "\"%s\" is no name of a layer or volume in its store", file);
+    return 0;
+}
+
+static int make_folders(const char *store, const char *file, const char *const *inside, unsigned mode,
+                        struct error *error)
+{
+    char path[PATH_MAX];
+    int result = data_check_name(file, error);
+    if (result == 0)
+        result = folder_make(store, 0700, error);
+    if (result < 0)
+        return result;
+    snprintf(path, sizeof(path), "%s/%s", store, file);
+    result = make_one(path, 0700, error);
+    for (; result == 0 && *inside; inside++) {
+        snprintf(path, sizeof(path), "%s/%s/%s", store, file, *inside);
+        result = make_one(path, mode, error);
+    }
+    return result;
+}
+
+int layer_make(const struct paths *paths, const char *file, struct error *error)
+{
+    static const char *const inside[] = {"work", "upper", NULL}; /* the view goes by upper: last */
+    return make_folders(paths->layers, file, inside, 0755, error);
+}
+
+int volume_make(const struct paths *paths, const char *file, bool *fresh, struct error *error)
+{
+    static const char *const inside[] = {"data", NULL};
+    int result = make_folders(paths->volumes, file, inside, 0755, error);
+    if (result == 0 && fresh) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s/" USED_MARK, paths->volumes, file);
+        *fresh = access(path, F_OK) < 0 && errno == ENOENT;
+    }
+    return result;
+}
+
+int volume_mark_used(const struct paths *paths, const char *file, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s/" USED_MARK, paths->volumes, file);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? error_errno(error, -errno, "cannot make %s", path) : 0;
+}
+
+int data_lock(const char *store, const char *file, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", store, file);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return error_errno(error, -errno, "cannot lock %s", path);
+    return fd < 0 ? error_errno(error, -errno, "cannot open %s", path) : TAKE_FD(fd);
+}
+
+int data_create_layer(const struct paths *paths, const struct data_reference *request,
+                      const struct call *call, struct error *error)
+{
+    (void)call;
+    return layer_make(paths, request->file, error);
+}
+
+int data_create_volume(const struct paths *paths, const struct data_reference *request,
+                       const struct call *call, struct error *error)
+{
+    (void)call;
+    return volume_make(paths, request->file, NULL, error);
+}
+
+/* Under the lock that a mount takes too, so that nothing is mounted between the look and the rename. */
+static int delete_data(const char *store, const char *file,
+                       int (*check)(const struct paths *, const char *, struct error *),
+                       const struct paths *paths, struct error *error)
+{
+    char path[PATH_MAX];
+    int result = data_check_name(file, error);
+    if (result < 0)
+        return result;
+    snprintf(path, sizeof(path), "%s/%s", store, file);
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    _cleanup_close_ int lock = data_lock(store, file, error);
+    if (lock < 0)
+        return lock;
+    result = check(paths, file, error);
+    return result < 0 ? result : tree_remove_from_store(store, file, error);
+}
+
+int data_delete_layer(const struct paths *paths, const struct data_reference *request,
+                      const struct call *call, struct error *error)
+{
+    (void)call;
+    return delete_data(paths->layers, request->file, layer_check_unused, paths, error);
+}
+
+int data_delete_volume(const struct paths *paths, const struct data_reference *request,
+                       const struct call *call, struct error *error)
+{
+    (void)call;
+    return delete_data(paths->volumes, request->file, volume_check_unused, paths, error);
+}

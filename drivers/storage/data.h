@@ -1,0 +1,32 @@
+/* Folders of layers and volumes in their stores. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "drivers/call.h"
+#include "drivers/paths.h"
+
+struct error;
+struct data_reference;
+
+/* mkdir -p of an absolute path of ours; the last folder gets `mode`, those made on the way 0711. */
+int folder_make(const char *path, unsigned mode, struct error *error);
+/* "PROJECT_NAME": what paths_file_name() makes of a valid full name, and nothing else. -EINVAL. */
+int data_check_name(const char *file, struct error *error);
+
+/* Make the folders when missing. `fresh` says whether the volume was never used before; may be NULL. */
+int layer_make(const struct paths *paths, const char *file, struct error *error);
+int volume_make(const struct paths *paths, const char *file, bool *fresh, struct error *error);
+/* A fresh volume is filled from its image once; this ends being fresh. */
+int volume_mark_used(const struct paths *paths, const char *file, struct error *error);
+/* Exclusive lock of a layer's or volume's folder, held as long as the descriptor: who mounts an upper holds it. */
+int data_lock(const char *store, const char *file, struct error *error);
+
+int data_create_layer(const struct paths *, const struct data_reference *, const struct call *,
+                      struct error *);
+int data_create_volume(const struct paths *, const struct data_reference *, const struct call *,
+                       struct error *);
+int data_delete_layer(const struct paths *, const struct data_reference *, const struct call *,
+                      struct error *);
+int data_delete_volume(const struct paths *, const struct data_reference *, const struct call *,
+                       struct error *);

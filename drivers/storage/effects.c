@@ -1,0 +1,16 @@
+/* The storage family's effects, as the worker runs them. */
+#include "drivers/storage/data.h"
+#include "drivers/storage/live.h"
+#include "drivers/storage/root.h"
+#include "drivers/storage/storage.h"
+
+const struct storage_effects storage_effects = {
+    .create_layer = data_create_layer,
+    .create_volume = data_create_volume,
+    .delete_layer = data_delete_layer,
+    .delete_volume = data_delete_volume,
+    .mount_root = root_mount_whole,
+    .unmount_root = root_unmount_whole,
+    .attach_volume = live_attach,
+    .detach_volume = live_detach,
+};

@@ -1,0 +1,114 @@
+/* User namespaces for id-mapped mounts, detached copies of trees, and a file-system identity in a range. */
+#include "drivers/storage/idmap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "lib/error.h"
+
+static int write_map(pid_t pid, const char *name, int64_t base, struct error *error)
+{
+    char path[64], map[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    int length = snprintf(map, sizeof(map), "0 %lld %d\n", (long long)base, ID_RANGE);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, map, (size_t)length) != length)
+        return error_errno(error, -errno, "cannot map ids %lld and up", (long long)base);
+    return 0;
+}
+
+static int open_mapped(pid_t pid, int64_t base, struct error *error)
+{
+    char path[64];
+    int result = write_map(pid, "uid_map", base, error);
+    if (result == 0)
+        result = write_map(pid, "gid_map", base, error);
+    if (result < 0)
+        return result;
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? error_errno(error, -errno, "%s", path) : fd;
+}
+
+/* A namespace begins with a process in it and lives on through a descriptor: a child waits, killed at once, only
+ * until its maps are written. It inherits the pipe's end alone to notice the death of its parent. */
+int idmap_namespace(int64_t base, struct error *error)
+{
+    if (base <= 0 || base > UINT32_MAX - ID_RANGE)
+        return error_set(error, -EINVAL, "ids cannot begin at %lld", (long long)base);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(error, -errno, "cannot make a pipe");
+    _cleanup_close_ int reader = ends[0], writer = ends[1];
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid < 0)
+        return error_errno(error, -errno, "cannot make a user namespace");
+    if (pid == 0) { /* nothing of libc's state may be touched here */
+        char byte;
+        syscall(SYS_close, writer);
+        syscall(SYS_read, reader, &byte, 1);
+        syscall(SYS_exit_group, 0);
+    }
+    int fd = open_mapped(pid, base, error);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return fd;
+}
+
+int tree_clone(int directory, const char *path, uint64_t attributes, int user_namespace, struct error *error)
+{
+    _cleanup_close_ int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0)
+        return error_errno(error, -errno, "cannot copy the mount of %s", path);
+    struct mount_attr change = {.attr_set = attributes};
+    if (user_namespace >= 0) {
+        change.attr_set |= MOUNT_ATTR_IDMAP;
+        change.userns_fd = (uint64_t)user_namespace;
+    }
+    if (change.attr_set && mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0) {
+        if (errno == EINVAL && user_namespace >= 0)
+            return error_set(error, -EINVAL, "%s: its file system does not support id-mapped mounts", path);
+        return error_errno(error, -errno, "cannot set the mount of %s up", path);
+    }
+    return TAKE_FD(tree);
+}
+
+int identity_take(struct identity *identity, int64_t base, struct error *error)
+{
+    *identity = (struct identity){0};
+    if (base == 0)
+        return 0;
+    identity->securebits = prctl(PR_GET_SECUREBITS);
+    if (identity->securebits < 0 ||
+        prctl(PR_SET_SECUREBITS, identity->securebits | SECBIT_NO_SETUID_FIXUP) < 0)
+        return error_errno(error, -errno, "cannot set securebits");
+    identity->taken = true;
+    setfsuid((uid_t)base);
+    setfsgid((gid_t)base);
+    /* Both report the previous value whatever happens; an invalid id changes nothing and reads back the present one. */
+    if (setfsuid((uid_t)-1) == (int)base && setfsgid((gid_t)-1) == (int)base)
+        return 0;
+    identity_drop(identity);
+    return error_set(error, -EPERM, "cannot act as id %lld on files", (long long)base);
+}
+
+void identity_drop(struct identity *identity)
+{
+    if (!identity->taken)
+        return;
+    setfsuid(geteuid());
+    setfsgid(getegid());
+    prctl(PR_SET_SECUREBITS, identity->securebits);
+    identity->taken = false;
+}

@@ -1,0 +1,31 @@
+/* Id-mapped mounts and the credentials that go with them.
+ *
+ * On disk everything carries container ids 0-65535. A detached copy of a tree, mapped through a user namespace
+ * whose map is "0 BASE 65536", shows them as the container's range on the host (mount_setattr(2)). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/cleanup.h"
+
+struct error;
+
+#define ID_RANGE 65536
+
+/* A file descriptor of a user namespace that maps 0-65535 to `base` and up. */
+int idmap_namespace(int64_t base, struct error *error);
+
+/* A detached copy of the mount at `path` (relative to `directory` when not absolute), without what is mounted
+ * below it, with `attributes` (MOUNT_ATTR_*) and, when `user_namespace` is not -1, its ids mapped. */
+int tree_clone(int directory, const char *path, uint64_t attributes, int user_namespace, struct error *error);
+
+/* While taken, this thread makes files as `base`:`base` and keeps its capabilities: inodes come out as 0:0 on
+ * disk, and an overlay mounted so can write through an id-mapped upper. Base 0 changes nothing. */
+struct identity {
+    bool taken;
+    int securebits;
+};
+int identity_take(struct identity *identity, int64_t base, struct error *error);
+void identity_drop(struct identity *identity);
+#define _cleanup_identity_ _cleanup_(identity_drop)

@@ -1,0 +1,69 @@
+/* Tables of the storage family's requests: how the main program hands them to a worker. */
+#include "drivers/storage/storage.h"
+
+#define ROW(number, member, kind, ...)                                                                       \
+    {                                                                                                        \
+        .id = (number), .key = #member, .type = (kind), .offset = offsetof(struct REQUEST, member),          \
+        __VA_ARGS__                                                                                          \
+    }
+
+#define REQUEST data_reference
+static const struct field data_reference_rows[] = {
+    ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table data_reference_table = {
+    .name = "data-reference", .size = sizeof(struct data_reference), TABLE_ROWS(data_reference_rows)};
+#undef REQUEST
+
+#define REQUEST root_file
+static const struct field root_file_rows[] = {
+    ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, content, FIELD_TEXT),
+    ROW(3, mode, FIELD_NUMBER),
+};
+const struct table root_file_table = {
+    .name = "root-file", .size = sizeof(struct root_file), TABLE_ROWS(root_file_rows)};
+#undef REQUEST
+
+#define REQUEST root_volume
+static const struct field root_volume_rows[] = {
+    ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table root_volume_table = {
+    .name = "root-volume", .size = sizeof(struct root_volume), TABLE_ROWS(root_volume_rows)};
+#undef REQUEST
+
+#define REQUEST root_mount
+static const struct field root_mount_rows[] = {
+    ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, layer, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(4, id_base, FIELD_NUMBER),
+    ROW(5, volumes, FIELD_LIST, .nested = &root_volume_table),
+    ROW(6, files, FIELD_LIST, .nested = &root_file_table),
+    ROW(7, with_init, FIELD_BOOL),
+};
+const struct table root_mount_table = {
+    .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};
+#undef REQUEST
+
+#define REQUEST root_reference
+static const struct field root_reference_rows[] = {
+    ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table root_reference_table = {
+    .name = "root-reference", .size = sizeof(struct root_reference), TABLE_ROWS(root_reference_rows)};
+#undef REQUEST
+
+#define REQUEST volume_attach
+static const struct field volume_attach_rows[] = {
+    ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, init_pid, FIELD_NUMBER),
+    ROW(3, init_start, FIELD_NUMBER),
+    ROW(4, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(5, file, FIELD_TEXT),
+};
+const struct table volume_attach_table = {
+    .name = "volume-attach", .size = sizeof(struct volume_attach), TABLE_ROWS(volume_attach_rows)};
+#undef REQUEST

@@ -1,0 +1,403 @@
+/* The merged root of a container: overlay over the image, volumes mounted on it, files written into it.
+ *
+ * An unprivileged overlay is mounted from an id-mapped copy of the whole store, attached for that moment at
+ * mounts/.NAME (the kernel before 6.15 takes overlay's folders from attached mounts only); the overlay keeps
+ * private copies of what it needs of it. Whoever mounts an overlay lends it his credentials for good: it is made
+ * with the file identity of the container's root, or every write through the mapped upper would be refused.
+ *
+ * The merged mount is a peer group of its own (shared): an unmount here then reaches the copy in a running
+ * container, whose own copies of volumes mounted before its start are locked there, for guest and host alike. */
+#include "drivers/storage/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "drivers/storage/data.h"
+#include "drivers/storage/guest_path.h"
+#include "drivers/storage/idmap.h"
+#include "drivers/storage/storage.h"
+#include "drivers/storage/tree.h"
+#include "drivers/storage/view_mounts.h"
+#include "lib/digest.h"
+#include "lib/error.h"
+
+#define INIT_PATH "/.fpsync/init"
+
+struct building { /* one root on its way up */
+    const struct paths *paths;
+    const struct root_mount *request;
+    const struct call *call;
+    const char *point, *stage; /* mounts/NAME, mounts/.NAME */
+    int user_namespace;        /* -1: privileged */
+};
+
+static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
+static int take_down(const struct paths *paths, const char *lxc_name, struct error *error);
+static int check_free(const struct building *building, struct error *error);
+static int mount_overlay(const struct building *building, struct error *error);
+static int fill_root(const struct building *building, struct error *error);
+
+int root_mount_whole(const struct paths *paths, const struct root_mount *request, const struct call *call,
+                     struct error *error)
+{
+    int result = check_request(paths, request, error);
+    if (result == 0)
+        result = folder_make(paths->mounts, 0711, error);
+    if (result == 0)
+        result = layer_make(paths, request->layer, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int lock = data_lock(paths->layers, request->layer, error);
+    if (lock < 0)
+        return lock;
+    struct building building = {.paths = paths, .request = request, .call = call, .user_namespace = -1};
+    building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
+    building.stage = arena_printf(call->arena, "%s/.%s", paths->mounts, request->lxc_name);
+    /* What stands there is always replaced: a mount table cannot tell whether it is exactly this one. */
+    result = take_down(paths, request->lxc_name, error);
+    if (result == 0)
+        result = check_free(&building, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int user_namespace = request->id_base ? idmap_namespace(request->id_base, error) : -1;
+    if (request->id_base && user_namespace < 0)
+        return user_namespace;
+    building.user_namespace = user_namespace;
+    result = mount_overlay(&building, error);
+    if (result == 0)
+        result = fill_root(&building, error);
+    if (result < 0)
+        take_down(paths, request->lxc_name, NULL);
+    return result < 0 ? error_wrap(error, "root of %s", request->lxc_name) : 0;
+}
+
+int root_unmount_whole(const struct paths *paths, const struct root_reference *request,
+                       const struct call *call, struct error *error)
+{
+    (void)call;
+    int result = root_check_name(request->lxc_name, error);
+    return result < 0 ? result : take_down(paths, request->lxc_name, error);
+}
+
+int root_check_name(const char *lxc_name, struct error *error)
+{
+    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t length = strlen(lxc_name);
+    if (length == 0 || length > 128 || strspn(lxc_name, legal) != length || *lxc_name == '.' ||
+        *lxc_name == '-')
+        return error_set(error, -EINVAL, "\"%s\" is not the name of a container", lxc_name);
+    return 0;
+}
+
+static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error)
+{
+    int result = root_check_name(request->lxc_name, error);
+    if (result == 0)
+        result = data_check_name(request->layer, error);
+    for (size_t i = 0; result == 0 && i < request->volumes.count; i++) {
+        const struct root_volume *volume = request->volumes.items[i];
+        result = data_check_name(volume->file, error);
+        if (result == 0 && !guest_path_is_clean(volume->path))
+            result = error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", volume->path);
+    }
+    if (result < 0)
+        return result;
+    if (strlen(request->digest) != DIGEST_TEXT_SIZE - 1 ||
+        strspn(request->digest, "0123456789abcdef") != DIGEST_TEXT_SIZE - 1)
+        return error_set(error, -EINVAL, "\"%s\" is not the digest of an image", request->digest);
+    char complete[PATH_MAX];
+    snprintf(complete, sizeof(complete), "%s/%s/complete", paths->images, request->digest);
+    if (access(complete, F_OK) < 0)
+        return error_errno(error, -errno, "image %s", request->digest);
+    return 0;
+}
+
+static bool is_at_or_below(const char *path, const char *base)
+{
+    size_t length = strlen(base);
+    return strncmp(path, base, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+int unmount_inside(const char *base, const struct mount_entry *entry, struct error *error)
+{
+    struct statx status;
+    char link[64];
+    _cleanup_close_ int root = open(base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (root < 0)
+        return error_errno(error, -errno, "%s", base);
+    _cleanup_close_ int target = guest_open(root, entry->point + strlen(base), 0, error);
+    if (target < 0)
+        return target;
+    if (statx(target, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &status) < 0)
+        return error_errno(error, -errno, "%s", entry->point);
+    if (status.stx_mnt_id != (uint64_t)entry->id)
+        return error_set(error, -EBUSY, "%s is covered by another mount", entry->point);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", target);
+    return umount2(link, MNT_DETACH) < 0 ? error_errno(error, -errno, "cannot unmount %s", entry->point) : 0;
+}
+
+/* Last mounted first. The base itself not lazily: an upper that is still in use must be known as such, or it
+ * would be mounted a second time. */
+static int unmount_below(const struct mount_entries *entries, const char *base, struct error *error)
+{
+    int result = 0;
+    for (size_t i = entries->count; result == 0 && i-- > 0;) {
+        const char *at = entries->items[i].point;
+        if (!is_at_or_below(at, base))
+            continue;
+        if (at[strlen(base)] == '/')
+            result = unmount_inside(base, &entries->items[i], error);
+        else if (umount2(base, UMOUNT_NOFOLLOW) < 0)
+            result = error_errno(error, -errno, "cannot unmount %s", base);
+    }
+    return result;
+}
+
+static int take_down(const struct paths *paths, const char *lxc_name, struct error *error)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct mount_entries entries = {0};
+    _cleanup_free_ char *mounts = realpath(paths->mounts, NULL);
+    if (!mounts)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->mounts);
+    int result = mounts_read("/proc/self/mountinfo", arena, &entries, error);
+    const char *stage = arena_printf(arena, "%s/.%s", mounts, lxc_name);
+    const char *point = arena_printf(arena, "%s/%s", mounts, lxc_name);
+    if (result == 0)
+        result = unmount_below(&entries, stage, error);
+    if (result == 0)
+        result = unmount_below(&entries, point, error);
+    if (result < 0)
+        return result;
+    if ((rmdir(stage) < 0 && errno != ENOENT) || (rmdir(point) < 0 && errno != ENOENT))
+        return error_errno(error, -errno, "cannot remove %s", point);
+    return 0;
+}
+
+/* The kernel would mount an upper twice without a word, and destroy what is in it. */
+static int check_free(const struct building *building, struct error *error)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct mount_entries entries = {0};
+    int result = mounts_read("/proc/self/mountinfo", arena, &entries, error);
+    for (size_t i = 0; result == 0 && i < entries.count; i++) {
+        const char *layer = mount_layer(building->paths, arena, &entries.items[i]);
+        if (layer && strcmp(layer, building->request->layer) == 0)
+            result = error_set(error, -EBUSY, "layer %s is mounted at %s", layer, entries.items[i].point);
+    }
+    return result;
+}
+
+/* The store as the container's ids see it, attached where the overlay can take it from. */
+static int attach_stage(const struct building *building, struct error *error)
+{
+    _cleanup_close_ int tree =
+        tree_clone(AT_FDCWD, building->paths->store, 0, building->user_namespace, error);
+    if (tree < 0)
+        return tree;
+    if (mkdir(building->stage, 0700) < 0 && errno != EEXIST)
+        return error_errno(error, -errno, "cannot make %s", building->stage);
+    if (move_mount(tree, "", AT_FDCWD, building->stage, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return error_errno(error, -errno, "cannot mount at %s", building->stage);
+    return 0;
+}
+
+static int set_option(int context, const char *key, const char *value, struct error *error)
+{
+    if (fsconfig(context, FSCONFIG_SET_STRING, key, value, 0) < 0)
+        return error_errno(error, -errno, "overlay %s=%s", key, value);
+    return 0;
+}
+
+/* A detached overlay over the image and layer that lie below `store`. */
+static int make_overlay(const struct building *building, const char *store, struct error *error)
+{
+    const struct root_mount *request = building->request;
+    struct arena *arena = building->call->arena;
+    const char *const options[][2] = {
+        {"lowerdir", arena_printf(arena, "%s/images/%s/root", store, request->digest)},
+        {"upperdir", arena_printf(arena, "%s/layers/%s/upper", store, request->layer)},
+        {"workdir", arena_printf(arena, "%s/layers/%s/work", store, request->layer)},
+        {"index", "off"},
+        {"metacopy", "off"},
+        {"redirect_dir", "off"},
+        {"xino", "off"},
+    };
+    _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return error_errno(error, -errno, "overlay");
+    int result = set_option(context, "source", "fpsync", error);
+    for (size_t i = 0; result == 0 && i < sizeof(options) / sizeof(options[0]); i++)
+        result = set_option(context, options[i][0], options[i][1], error);
+    if (result < 0)
+        return result;
+    _cleanup_identity_ struct identity identity = {0};
+    result = identity_take(&identity, request->id_base, error);
+    if (result < 0)
+        return result;
+    if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return error_errno(error, -errno, "cannot mount the overlay of layer %s", request->layer);
+    int root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
+    return root < 0 ? error_errno(error, -errno, "cannot mount the overlay of layer %s", request->layer)
+                    : root;
+}
+
+static int attach_overlay(const struct building *building, int overlay, struct error *error)
+{
+    struct mount_attr shared = {.propagation = MS_SHARED};
+    if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
+        return error_errno(error, -errno, "cannot make %s", building->point);
+    if (move_mount(overlay, "", AT_FDCWD, building->point, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+        mount_setattr(AT_FDCWD, building->point, 0, &shared, sizeof(shared)) < 0)
+        return error_errno(error, -errno, "cannot mount at %s", building->point);
+    return 0;
+}
+
+static int mount_overlay(const struct building *building, struct error *error)
+{
+    bool staged = building->user_namespace >= 0;
+    int result = staged ? attach_stage(building, error) : 0;
+    if (result < 0)
+        return result;
+    _cleanup_close_ int overlay =
+        make_overlay(building, staged ? building->stage : building->paths->store, error);
+    if (staged && umount2(building->stage, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        rmdir(building->stage);
+    return overlay < 0 ? overlay : attach_overlay(building, overlay, error);
+}
+
+int volume_tree(const struct paths *paths, const char *file, int user_namespace, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s/data", paths->volumes, file);
+    return tree_clone(AT_FDCWD, path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, user_namespace, error);
+}
+
+int volume_move(int tree, int target, const char *path, struct error *error)
+{
+    if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        return error_errno(error, -errno, "cannot mount at %s in the container", path);
+    return 0;
+}
+
+/* SEMANTICS: a new volume is filled once from what its image has at that path. Copied from the image on disk, so
+ * both sides carry container ids; a crash in the middle leaves it fresh, and the half copy is thrown away. */
+static int fill_volume(const struct building *building, const struct root_volume *volume, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s/root", building->paths->images, building->request->digest);
+    _cleanup_close_ int image = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int source = image < 0 ? -1 : guest_open(image, volume->path, O_DIRECTORY, NULL);
+    if (source < 0)
+        return volume_mark_used(building->paths, volume->file, error);
+    snprintf(path, sizeof(path), "%s/%s", building->paths->volumes, volume->file);
+    _cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return error_errno(error, -errno, "%s", path);
+    int result = tree_remove(folder, "data.new", error);
+    if (result < 0)
+        return result;
+    if (mkdirat(folder, "data.new", 0700) < 0)
+        return error_errno(error, -errno, "cannot make %s/data.new", path);
+    _cleanup_close_ int from = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int to = openat(folder, "data.new", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct tree_copied copied;
+    if (from < 0 || to < 0)
+        return error_errno(error, -errno, "%s", path);
+    result = tree_copy(from, to, "filling a new volume:", building->call, &copied, error);
+    if (result < 0)
+        return result;
+    /* Only an empty folder gives way: data that came in some other way is never thrown away. */
+    if (unlinkat(folder, "data", AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        result = errno == ENOTEMPTY ? tree_remove(folder, "data.new", error)
+                                    : error_errno(error, -errno, "%s", path);
+        return result < 0 ? result : volume_mark_used(building->paths, volume->file, error);
+    }
+    if (renameat(folder, "data.new", folder, "data") < 0)
+        return error_errno(error, -errno, "%s", path);
+    return volume_mark_used(building->paths, volume->file, error);
+}
+
+static int mount_volume_into(const struct building *building, int root, const struct root_volume *volume,
+                             struct error *error)
+{
+    bool fresh = false;
+    int result = volume_make(building->paths, volume->file, NULL, error);
+    _cleanup_close_ int lock = result < 0 ? -1 : data_lock(building->paths->volumes, volume->file, error);
+    if (result < 0 || lock < 0)
+        return result < 0 ? result : lock;
+    result = volume_make(building->paths, volume->file, &fresh, error);
+    if (result == 0 && fresh)
+        result = fill_volume(building, volume, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int tree = volume_tree(building->paths, volume->file, building->user_namespace, error);
+    if (tree < 0)
+        return tree;
+    _cleanup_identity_ struct identity identity = {0};
+    result = identity_take(&identity, building->request->id_base, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int target = guest_open_folder(root, volume->path, error);
+    return target < 0 ? target : volume_move(tree, target, volume->path, error);
+}
+
+/* fpsync-init lies beside whoever runs this. */
+static int mount_init(const struct building *building, int root, struct error *error)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("fpsync-init"));
+    if (length < 0)
+        return error_errno(error, -errno, "/proc/self/exe");
+    path[length] = '\0';
+    strcpy(strrchr(path, '/') + 1, "fpsync-init");
+    _cleanup_close_ int tree =
+        tree_clone(AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, -1, error);
+    if (tree < 0)
+        return tree;
+    _cleanup_identity_ struct identity identity = {0};
+    int result = identity_take(&identity, building->request->id_base, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int target = guest_open_file(root, INIT_PATH, error);
+    return target < 0 ? target : volume_move(tree, target, INIT_PATH, error);
+}
+
+static int write_files(const struct building *building, int root, struct error *error)
+{
+    _cleanup_identity_ struct identity identity = {0};
+    int result = identity_take(&identity, building->request->id_base, error);
+    for (size_t i = 0; result == 0 && i < building->request->files.count; i++) {
+        const struct root_file *file = building->request->files.items[i];
+        result = guest_write_file(root, file->path, file->content ? file->content : "", file->mode, error);
+    }
+    return result;
+}
+
+static int compare_volumes(const void *left, const void *right)
+{
+    return strcmp((*(struct root_volume *const *)left)->path, (*(struct root_volume *const *)right)->path);
+}
+
+static int fill_root(const struct building *building, struct error *error)
+{
+    _cleanup_close_ int root = open(building->point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (root < 0)
+        return error_errno(error, -errno, "%s", building->point);
+    size_t count = building->request->volumes.count;
+    struct root_volume **volumes = arena_array_of(building->call->arena, struct root_volume *, count + 1);
+    for (size_t i = 0; i < count; i++)
+        volumes[i] = building->request->volumes.items[i];
+    qsort(volumes, count, sizeof(*volumes),
+          compare_volumes); /* "/srv" before "/srv/data", which lies on it */
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = mount_volume_into(building, root, volumes[i], error);
+    if (result == 0 && building->request->with_init)
+        result = mount_init(building, root, error);
+    return result < 0 ? result : write_files(building, root, error);
+}

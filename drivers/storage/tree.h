@@ -1,0 +1,23 @@
+/* Whole trees: removed and copied by handles, never through a symlink, never into another file system. */
+#pragma once
+
+#include <stdint.h>
+
+#include "drivers/call.h"
+
+struct error;
+
+/* Removes `name` below `directory` and all in it; nothing there is success. What is mounted in it is -EBUSY. */
+int tree_remove(int directory, const char *name, struct error *error);
+/* The store's way to remove: first renamed to "tmp-del-NAME", so that a crash leaves no half object under its name;
+ * also clears such leftovers of earlier crashes. */
+int tree_remove_from_store(const char *store, const char *name, struct error *error);
+
+struct tree_copied {
+    int64_t entries, bytes, skipped; /* skipped: device nodes and sockets */
+};
+/* Copies what is in the folder `from` into the folder `to`, with owners, modes, times, hard links and the xattrs
+ * user.*, security.capability and system.posix_acl_*. The attributes of the folder itself are copied too. Calls
+ * call_check() and reports progress as "LABEL N files, M MiB". */
+int tree_copy(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
+              struct error *error);

@@ -1,0 +1,114 @@
+/* Removal of whole trees. Owners of what lies in a layer are its guests: nothing in it is trusted, everything is
+ * opened by handle below the folder before it, and no mount below is entered. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "drivers/storage/tree.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+
+#define LEFTOVER_PREFIX "tmp-del-"
+
+/* A privileged guest may have set the immutable or append-only flag; both answer with EPERM. */
+static int clear_flags(int directory, const char *name)
+{
+    _cleanup_close_ int fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    int flags;
+    if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || !(flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)))
+        return -EPERM;
+    flags &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
+}
+
+static int unlink_one(int directory, const char *name, int flags)
+{
+    if (unlinkat(directory, name, flags) == 0)
+        return 0;
+    if (errno != EPERM || (clear_flags(directory, ".") < 0 && clear_flags(directory, name) < 0))
+        return -errno;
+    clear_flags(directory, name);
+    return unlinkat(directory, name, flags) < 0 ? -errno : 0;
+}
+
+/* Depth is bounded by descriptors, not by stack: the parent of each level stays open. A tree deeper than that is
+ * reported (-EMFILE) and stays. */
+static int remove_content(int folder, dev_t device)
+{
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory) {
+        int code = -errno;
+        if (copy >= 0)
+            close(copy);
+        return code;
+    }
+    int result = 0;
+    for (struct dirent *item; result == 0 && (item = readdir(directory));) {
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+            continue;
+        if (item->d_type != DT_DIR && unlinkat(folder, item->d_name, 0) == 0)
+            continue;
+        _cleanup_close_ int inner =
+            openat(folder, item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat status;
+        if (inner < 0 && (errno == ENOTDIR || errno == ELOOP))
+            result = unlink_one(folder, item->d_name, 0);
+        else if (inner < 0 || fstat(inner, &status) < 0)
+            result = -errno;
+        else if (status.st_dev != device)
+            result = -EBUSY;
+        else if ((result = remove_content(inner, device)) == 0)
+            result = unlink_one(folder, item->d_name, AT_REMOVEDIR);
+    }
+    closedir(directory);
+    return result;
+}
+
+int tree_remove(int directory, const char *name, struct error *error)
+{
+    _cleanup_close_ int folder = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat status;
+    if (folder < 0 && errno == ENOENT)
+        return 0;
+    if (folder < 0 || fstat(folder, &status) < 0)
+        return error_errno(error, -errno, "cannot open %s", name);
+    int result = remove_content(folder, status.st_dev);
+    if (result == 0)
+        result = unlink_one(directory, name, AT_REMOVEDIR);
+    return result < 0 ? error_errno(error, result, "cannot remove %s", name) : 0;
+}
+
+static int remove_leftovers(int store, struct error *error)
+{
+    int copy = openat(store, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory)
+        return error_errno(error, -errno, "cannot read a store");
+    int result = 0;
+    for (struct dirent *item; result == 0 && (item = readdir(directory));)
+        if (strncmp(item->d_name, LEFTOVER_PREFIX, strlen(LEFTOVER_PREFIX)) == 0)
+            result = tree_remove(store, item->d_name, error);
+    closedir(directory);
+    return result;
+}
+
+int tree_remove_from_store(const char *store, const char *name, struct error *error)
+{
+    char leftover[NAME_MAX + 1];
+    snprintf(leftover, sizeof(leftover), LEFTOVER_PREFIX "%s", name);
+    _cleanup_close_ int directory = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", store);
+    int result = remove_leftovers(directory, error);
+    if (result < 0)
+        return result;
+    if (renameat(directory, name, directory, leftover) < 0 && errno != ENOENT)
+        return error_errno(error, -errno, "cannot remove %s/%s", store, name);
+    return tree_remove(directory, leftover, error);
+}

@@ -1,0 +1,183 @@
+/* The storage family's view: what the stores hold and what is mounted of it. Reads only; linked into the main
+ * program, whose plan stands on it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "drivers/storage/storage.h"
+#include "drivers/storage/view_mounts.h"
+#include "lib/buffer.h"
+#include "lib/digest.h"
+#include "lib/error.h"
+
+#define NOTE_LIMIT 4096
+
+/* Calls `each` with every name in a folder that belongs to an object; a missing folder is empty. */
+static int each_name(const char *folder, void (*each)(void *context, int directory, const char *name),
+                     void *context, struct error *error)
+{
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", folder);
+    for (;;) {
+        errno = 0;
+        struct dirent *item = readdir(directory);
+        if (!item)
+            break;
+        /* File names of objects have no dot and their project's name before "_": "tmp-" is never one. */
+        if (item->d_name[0] != '.' && strncmp(item->d_name, "tmp-", 4) != 0)
+            each(context, dirfd(directory), item->d_name);
+    }
+    int result = -errno;
+    closedir(directory);
+    return result < 0 ? error_errno(error, result, "%s", folder) : 0;
+}
+
+struct collector {
+    struct arena *arena;
+    struct observed_storage *out;
+    const char *inside; /* the folder below an object's own that holds the data */
+};
+
+static void collect_image(void *context, int directory, const char *name)
+{
+    struct collector *collector = context;
+    if (strlen(name) != DIGEST_TEXT_SIZE - 1 || strspn(name, "0123456789abcdef") != DIGEST_TEXT_SIZE - 1)
+        return;
+    char path[DIGEST_TEXT_SIZE + 16];
+    snprintf(path, sizeof(path), "%s/complete", name);
+    _cleanup_buffer_ struct buffer note = {0};
+    if (buffer_read_file(&note, directory, path, NOTE_LIMIT, NULL) < 0)
+        return; /* without its note it is not an image */
+    long long bytes = 0;
+    if (sscanf(note.bytes, "bytes %lld", &bytes) != 1)
+        bytes = 0;
+    struct observed_image *image =
+        arena_append(collector->arena, collector->out->images, collector->out->image_count);
+    *image = (struct observed_image){.digest = arena_strdup(collector->arena, name), .bytes = bytes};
+}
+
+static struct observed_data data_of(struct collector *collector, int directory, const char *name)
+{
+    struct stat status;
+    char *path = arena_printf(collector->arena, "%s/%s", name, collector->inside);
+    if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode))
+        return (struct observed_data){0};
+    return (struct observed_data){.file = arena_strdup(collector->arena, name), .modified = status.st_mtime};
+}
+
+static void collect_layer(void *context, int directory, const char *name)
+{
+    struct collector *collector = context;
+    struct observed_data data = data_of(collector, directory, name);
+    if (data.file)
+        *arena_append(collector->arena, collector->out->layers, collector->out->layer_count) = data;
+}
+
+static void collect_volume(void *context, int directory, const char *name)
+{
+    struct collector *collector = context;
+    struct observed_data data = data_of(collector, directory, name);
+    if (data.file)
+        *arena_append(collector->arena, collector->out->volumes, collector->out->volume_count) = data;
+}
+
+static int collect_roots(const struct paths *paths, struct arena *arena, struct observed_storage *out,
+                         struct error *error)
+{
+    struct mount_entries entries = {0};
+    int result = mounts_read("/proc/self/mountinfo", arena, &entries, error);
+    if (result < 0)
+        return result;
+    _cleanup_free_ char *mounts = realpath(paths->mounts, NULL);
+    if (!mounts)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->mounts);
+    for (size_t i = 0; i < entries.count; i++) {
+        const char *name = path_below(entries.items[i].point, mounts);
+        if (!name || *name == '.')
+            continue;
+        const char *layer = mount_layer(paths, arena, &entries.items[i]);
+        *arena_append(arena, out->roots, out->root_count) = (struct observed_root){
+            .lxc_name = arena_strdup(arena, name),
+            .upper = layer ? arena_printf(arena, "%s/%s/upper", paths->layers, layer) : NULL,
+        };
+    }
+    return 0;
+}
+
+static int compare_images(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_image *)left)->digest,
+                  ((const struct observed_image *)right)->digest);
+}
+
+static int compare_data(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_data *)left)->file, ((const struct observed_data *)right)->file);
+}
+
+static int compare_guest_mounts(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_guest_mount *)left)->path,
+                  ((const struct observed_guest_mount *)right)->path);
+}
+
+static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    if (count)
+        qsort(items, count, size, compare);
+}
+
+static int dump(const struct paths *paths, const struct call *call, struct observed_storage *out,
+                struct error *error)
+{
+    struct observed_storage found = {0};
+    struct collector layers = {.arena = call->arena, .out = &found, .inside = "upper"};
+    struct collector volumes = {.arena = call->arena, .out = &found, .inside = "data"};
+    int result = each_name(paths->images, collect_image, &layers, error);
+    if (result == 0)
+        result = each_name(paths->layers, collect_layer, &layers, error);
+    if (result == 0)
+        result = each_name(paths->volumes, collect_volume, &volumes, error);
+    if (result == 0)
+        result = collect_roots(paths, call->arena, &found, error);
+    if (result < 0)
+        return result;
+    sort(found.images, found.image_count, sizeof(*found.images), compare_images);
+    sort(found.layers, found.layer_count, sizeof(*found.layers), compare_data);
+    sort(found.volumes, found.volume_count, sizeof(*found.volumes), compare_data);
+    *out = found;
+    return 0;
+}
+
+static int dump_guest(const struct paths *paths, int64_t init_pid, const struct call *call,
+                      struct observed_guest_mounts *out, struct error *error)
+{
+    struct observed_guest_mounts found = {0};
+    struct mount_entries entries = {0};
+    struct mount_origin volumes;
+    char table[64];
+    snprintf(table, sizeof(table), "/proc/%lld/mountinfo", (long long)init_pid);
+    int result = mount_origin_of(paths->volumes, call->arena, &volumes, error);
+    if (result == 0)
+        result = mounts_read(table, call->arena, &entries, error);
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < entries.count; i++) {
+        const char *layer = mount_layer(paths, call->arena, &entries.items[i]);
+        if (layer && strcmp(entries.items[i].point, "/") == 0)
+            found.layer = layer;
+        const char *volume = mount_volume(&volumes, call->arena, &entries.items[i]);
+        if (!volume)
+            continue;
+        struct observed_guest_mount *mount = arena_append(call->arena, found.items, found.count);
+        *mount = (struct observed_guest_mount){.path = entries.items[i].point, .volume = volume};
+    }
+    sort(found.items, found.count, sizeof(*found.items), compare_guest_mounts);
+    *out = found;
+    return 0;
+}
+
+const struct storage_view storage_view = {.dump = dump, .dump_guest = dump_guest};
