@@ -68,15 +68,16 @@ static void imply_networks(struct world *world, const struct object *object)
 {
     struct container *container = object->body;
     const struct field *row = field_by_key(&container_table, "networks");
-    if (field_is_present(&container_table, container, row))
-        return;
     const char *name = arena_printf(world->arena, "%s/default", name_project(world->arena, object->name));
-    struct attachment *attachment = described_new(world->arena, &attachment_table);
-    attachment->described.place = object->place;
-    attachment->network = name;
-    field_mark(&attachment_table, attachment, offsetof(struct attachment, network));
-    *arena_append(world->arena, container->networks.items, container->networks.count) = attachment;
-    field_mark_present(&container_table, container, row);
-    if (!world_find(world, KIND_NETWORK, name))
+    if (!field_is_present(&container_table, container, row)) {
+        struct attachment *attachment = described_new(world->arena, &attachment_table);
+        attachment->described.place = object->place;
+        attachment->network = name;
+        field_mark(&attachment_table, attachment, offsetof(struct attachment, network));
+        *arena_append(world->arena, container->networks.items, container->networks.count) = attachment;
+        field_mark_present(&container_table, container, row);
+    }
+    /* Also where `default` is written out without being declared. */
+    if (list_find(&container->networks, &attachment_table, name) && !world_find(world, KIND_NETWORK, name))
         add_implicit(world, KIND_NETWORK, name, object);
 }
