@@ -465,7 +465,8 @@ static bool scalar_is_plain(const char *text)
             at++;
         bool number = strspn(text, "0123456789.eExX") == strlen(text) && text[strcspn(text, ".")] == '.' &&
                       !strchr(strchr(text, '.') + 1, '.');
-        number = number || strspn(text, "0123456789_eExXoO") == strlen(text);
+        number = number || strspn(text, "0123456789_eE") == strlen(text) || strncmp(text, "0x", 2) == 0 ||
+                 strncmp(text, "0o", 2) == 0;
         if (*at || number)
             return false;
     }
