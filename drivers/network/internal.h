@@ -1,0 +1,54 @@
+/* What the effects of the network family share: single changes of links, addresses and settings, each made only
+ * where it is needed. */
+#pragma once
+
+#include "drivers/network/network.h"
+#include "drivers/network/view_internal.h"
+
+int bridge_create(const struct paths *paths, const struct bridge *request, const struct call *call,
+                  struct error *error);
+int bridge_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                  struct error *error);
+int port_mark(const struct paths *paths, const struct port_mark *request, const struct call *call,
+              struct error *error);
+int port_attach(const struct paths *paths, const struct port_attach *request, const struct call *call,
+                struct error *error);
+int port_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                struct error *error);
+int rules_set(const struct paths *paths, const struct rules *request, const struct call *call, struct error *error);
+int rules_delete(const struct paths *paths, const struct call *call, struct error *error);
+int resolver_set(const struct paths *paths, const struct resolver *request, const struct call *call,
+                 struct error *error);
+int resolver_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                    struct error *error);
+
+/* ---- links (link.c) ---- */
+
+int link_set_mark(struct nl_sock *socket, const struct link *link, const char *mark, struct error *error);
+int link_set_up(struct nl_sock *socket, const struct link *link, struct error *error);
+int link_set_master(struct nl_sock *socket, const struct link *link, int master, struct error *error);
+int link_set_mac(struct nl_sock *socket, const struct link *link, const unsigned char mac[static 6],
+                 struct error *error);
+/* Absent is success. -EPERM when it carries another mark or none. */
+int link_delete(const char *ifname, const char *mark, const struct call *call, struct error *error);
+int link_delete_index(struct nl_sock *socket, const struct link *link, struct error *error);
+
+/* Makes `prefix` the link's first IPv4 address. A link that has it first keeps what else it has; from any other all
+ * addresses are taken first, as with promote_secondaries at 0 the kernel drops the later ones of a subnet with its
+ * first, and the new one would be among them. `changed` tells whether routes may have gone with them. */
+int link_set_address(struct nl_sock *socket, const struct link *link, const char *prefix, struct arena *arena,
+                     bool *changed, struct error *error);
+
+/* Mark texts are printable ASCII of at most 127 bytes (the kernel's own bound is 255). -EINVAL. */
+int mark_check(const char *ifname, const char *mark, struct error *error);
+/* -EINVAL unless the name is one of this root's class. */
+int ifname_check(const char *ifname, const char *prefix, struct error *error);
+
+/* Writes a setting below /proc/sys where it differs. */
+int setting_write(const char *path, const char *value, struct error *error);
+/* Makes the folder and what leads to it; mode for the last one, 0755 for others. Existing ones stay as they are. */
+int folder_make(const char *path, unsigned mode, struct error *error);
+/* By a temporary file beside `folder` and a rename; no call at all when the file reads so already. `changed` may
+ * be NULL, else it is set, never cleared. */
+int file_replace(const char *folder, const char *name, const char *temporary, const char *content, size_t size,
+                 bool *changed, struct error *error);

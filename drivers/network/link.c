@@ -1,0 +1,216 @@
+/* Single changes of a link, and of the few files beside it. See internal.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "drivers/network/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define MARK_LENGTH 127
+
+static struct nl_msg *link_message(int type, const struct link *link, unsigned flags)
+{
+    struct ifinfomsg header = {
+        .ifi_family = AF_UNSPEC, .ifi_index = link->index, .ifi_flags = flags, .ifi_change = flags};
+    return message_new(type, 0, &header, sizeof(header));
+}
+
+static int link_change(struct nl_sock *socket, struct nl_msg *message, const struct link *link, const char *what,
+                       struct error *error)
+{
+    int result = netlink_transact(socket, message, NULL, NULL, what, error);
+    return result < 0 ? error_wrap(error, "link %s", link->name) : 0;
+}
+
+int link_set_mark(struct nl_sock *socket, const struct link *link, const char *mark, struct error *error)
+{
+    if (link->mark && strcmp(link->mark, mark) == 0)
+        return 0;
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, 0);
+    message_put_text(message, IFLA_IFALIAS, mark);
+    return link_change(socket, message, link, "set alias", error);
+}
+
+int link_set_up(struct nl_sock *socket, const struct link *link, struct error *error)
+{
+    if (link->flags & IFF_UP)
+        return 0;
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, IFF_UP);
+    return link_change(socket, message, link, "set up", error);
+}
+
+int link_set_master(struct nl_sock *socket, const struct link *link, int master, struct error *error)
+{
+    if (link->master == master)
+        return 0;
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, 0);
+    message_put_u32(message, IFLA_MASTER, (uint32_t)master);
+    return link_change(socket, message, link, "put into its bridge", error);
+}
+
+int link_set_mac(struct nl_sock *socket, const struct link *link, const unsigned char mac[static 6],
+                 struct error *error)
+{
+    char text[MAC_TEXT_SIZE];
+    mac_print(mac, text);
+    if (link->mac && strcmp(link->mac, text) == 0)
+        return 0;
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, 0);
+    message_put(message, IFLA_ADDRESS, mac, 6);
+    return link_change(socket, message, link, "set MAC address", error);
+}
+
+int link_delete(const char *ifname, const char *mark, const struct call *call, struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct link link;
+    int result = netlink_open(NETLINK_ROUTE, &socket, error);
+    if (result < 0 || (result = link_find(socket, ifname, call->arena, &link, error)) <= 0)
+        return result;
+    if (!link.mark || !mark || strcmp(link.mark, mark) != 0)
+        return error_set(error, -EPERM, "link %s is marked \"%s\", not \"%s\": left alone", ifname,
+                         link.mark ? link.mark : "", mark ? mark : "");
+    return link_delete_index(socket, &link, error);
+}
+
+/* By index: a name may by now belong to another link. */
+int link_delete_index(struct nl_sock *socket, const struct link *link, struct error *error)
+{
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_DELLINK, link, 0);
+    struct error failure;
+    int result = netlink_transact(socket, message, NULL, NULL, "delete", &failure);
+    return result >= 0 || result == -ENODEV ? 0 : error_set(error, result, "link %s: %s", link->name, failure.text);
+}
+
+static int change_address(struct nl_sock *socket, int type, const struct link *link, uint32_t address,
+                          unsigned length, const char *what, struct error *error)
+{
+    struct ifaddrmsg header = {
+        .ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)length, .ifa_index = (uint32_t)link->index};
+    int flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0;
+    _cleanup_message_ struct nl_msg *message = message_new(type, flags, &header, sizeof(header));
+    message_put_u32(message, IFA_LOCAL, address);
+    message_put_u32(message, IFA_ADDRESS, address);
+    if (type == RTM_NEWADDR && length < 31)
+        message_put_u32(message, IFA_BROADCAST, address | htonl(UINT32_MAX >> length));
+    return netlink_transact(socket, message, NULL, NULL, what, error);
+}
+
+int link_set_address(struct nl_sock *socket, const struct link *link, const char *prefix, struct arena *arena,
+                     bool *changed, struct error *error)
+{
+    struct addresses addresses;
+    uint32_t wanted;
+    unsigned length;
+    if (prefix_parse(prefix, &wanted, &length) < 0)
+        return error_set(error, -EINVAL, "link %s: address \"%s\": expected A.B.C.D/N", link->name, prefix);
+    int result = addresses_dump(socket, HERE, arena, &addresses, error);
+    if (result < 0)
+        return result;
+    bool first = true;
+    *changed = true;
+    for (size_t i = 0; i < addresses.count; i++) {
+        const struct address *has = &addresses.items[i];
+        if (has->index != link->index)
+            continue;
+        if (first && has->address == wanted && has->length == length) {
+            *changed = false;
+            return 0;
+        }
+        first = false;
+        struct error failure;
+        result = change_address(socket, RTM_DELADDR, link, has->address, has->length, "remove address", &failure);
+        if (result < 0 && result != -EADDRNOTAVAIL) /* gone together with its subnet's first */
+            return error_set(error, result, "link %s: %s", link->name, failure.text);
+    }
+    result = change_address(socket, RTM_NEWADDR, link, wanted, length, prefix, error);
+    return result < 0 ? error_wrap(error, "link %s: address", link->name) : 0;
+}
+
+int mark_check(const char *ifname, const char *mark, struct error *error)
+{
+    size_t length = mark ? strlen(mark) : 0;
+    if (length == 0 || length > MARK_LENGTH)
+        return error_set(error, -EINVAL, "link %s: a mark has 1 to %d bytes", ifname, MARK_LENGTH);
+    for (const char *at = mark; *at; at++)
+        if (*at < ' ' || *at > '~')
+            return error_set(error, -EINVAL, "link %s: a mark is printable ASCII", ifname);
+    return 0;
+}
+
+int ifname_check(const char *ifname, const char *prefix, struct error *error)
+{
+    if (!ifname_is_valid(ifname) || strncmp(ifname, prefix, strlen(prefix)) != 0)
+        return error_set(error, -EINVAL, "interface name \"%s\": expected %s and hex digits", ifname ? ifname : "",
+                         prefix);
+    return 0;
+}
+
+int setting_write(const char *path, const char *value, struct error *error)
+{
+    char old[32] = "";
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, old, sizeof(old) - 1);
+    if (length < 0)
+        return error_errno(error, -errno, "%s", path);
+    old[strcspn(old, "\n")] = '\0';
+    if (strcmp(old, value) == 0)
+        return 0;
+    if (pwrite(fd, value, strlen(value), 0) < 0)
+        return error_errno(error, -errno, "%s: set to %s", path, value);
+    return 0;
+}
+
+int folder_make(const char *path, unsigned mode, struct error *error)
+{
+    char part[PATH_MAX];
+    if (strlen(path) >= sizeof(part))
+        return error_errno(error, -ENAMETOOLONG, "%s", path);
+    for (const char *at = path; at; ) {
+        at = strchr(at + 1, '/');
+        size_t length = at ? (size_t)(at - path) : strlen(path);
+        memcpy(part, path, length);
+        part[length] = '\0';
+        if (mkdir(part, at ? 0755 : mode) < 0) {
+            if (errno != EEXIST)
+                return error_errno(error, -errno, "folder %s", part);
+        } else if (!at && chmod(part, mode) < 0) { /* whatever the umask is */
+            return error_errno(error, -errno, "folder %s", part);
+        }
+    }
+    return 0;
+}
+
+int file_replace(const char *folder, const char *name, const char *temporary, const char *content, size_t size,
+                 bool *changed, struct error *error)
+{
+    _cleanup_buffer_ struct buffer old = {0};
+    _cleanup_close_ int directory = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return error_errno(error, -errno, "%s", folder);
+    if (buffer_read_file(&old, directory, name, size + 1, NULL) == 0 && old.length == size &&
+        (size == 0 || memcmp(old.bytes, content, size) == 0))
+        return 0;
+    _cleanup_close_ int fd =
+        open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_errno(error, -errno, "%s", temporary);
+    for (size_t done = 0; done < size;) {
+        ssize_t wrote = write(fd, content + done, size - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return error_errno(error, -errno, "%s", temporary);
+        done += (size_t)wrote;
+    }
+    if (fchmod(fd, 0644) < 0 || renameat(AT_FDCWD, temporary, directory, name) < 0)
+        return error_errno(error, -errno, "%s/%s", folder, name);
+    if (changed)
+        *changed = true;
+    return 0;
+}

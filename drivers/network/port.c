@@ -1,0 +1,271 @@
+/* Ports: host ends of veths. liblxc makes those of a starting container, and they are marked here; a NIC for a
+ * running one is made here. The init of the container never notices more than a new interface. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <string.h>
+
+#include "drivers/network/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define INDEX_BOUND 256 /* NICs of a container */
+
+/* One attachment in the making. `inside` lives in the container's network namespace. */
+struct attachment_work {
+    const struct port_attach *request;
+    struct arena *arena;
+    unsigned char mac[6];
+    char guest_name[IFNAMSIZ];
+    int namespace, netnsid;
+    struct nl_sock *host, *inside;
+    struct link bridge, port, nic;
+};
+
+struct route_search {
+    int index;
+    uint32_t gateway;
+    bool found;
+};
+
+static int check_request(const struct paths *paths, struct attachment_work *work, struct error *error);
+static int open_namespace(struct attachment_work *work, struct error *error);
+static int read_start(struct arena *arena, int64_t pid, int64_t *start);
+static int find_port(struct attachment_work *work, struct error *error);
+static int make_port(struct attachment_work *work, struct error *error);
+static int find_nic(struct attachment_work *work, struct error *error);
+static int mend_host_end(struct attachment_work *work, struct error *error);
+static int mend_nic(struct attachment_work *work, struct error *error);
+static int set_gateway(struct attachment_work *work, struct error *error);
+static int take_route(const struct nlmsghdr *message, void *context);
+static int attach(const struct paths *paths, struct attachment_work *work, struct error *error);
+
+int port_mark(const struct paths *paths, const struct port_mark *request, const struct call *call,
+              struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct link link;
+    int result = ifname_check(request->ifname, paths->port_prefix, error);
+    if (result < 0 || (result = mark_check(request->ifname, request->mark, error)) < 0 ||
+        (result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
+        (result = link_find(socket, request->ifname, call->arena, &link, error)) < 0)
+        return result;
+    if (result == 0)
+        return error_errno(error, -ENODEV, "port %s", request->ifname);
+    if (link.kind != LINK_VETH || (link.mark && strcmp(link.mark, request->mark) != 0))
+        return error_set(error, -EPERM, "port %s: there is a link of that name, marked \"%s\", that is not ours",
+                         request->ifname, link.mark ? link.mark : "");
+    return link_set_mark(socket, &link, request->mark, error);
+}
+
+int port_attach(const struct paths *paths, const struct port_attach *request, const struct call *call,
+                struct error *error)
+{
+    struct attachment_work work = {.request = request, .arena = call->arena, .namespace = -1};
+    int result = attach(paths, &work, error);
+    nl_socket_free(work.host);
+    nl_socket_free(work.inside);
+    if (work.namespace >= 0)
+        close(work.namespace);
+    return result < 0 ? error_wrap(error, "port %s", request->ifname ? request->ifname : "") : 0;
+}
+
+int port_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                struct error *error)
+{
+    int result = ifname_check(request->ifname, paths->port_prefix, error);
+    return result < 0 ? result : link_delete(request->ifname, request->mark, call, error);
+}
+
+static int attach(const struct paths *paths, struct attachment_work *work, struct error *error)
+{
+    int result = check_request(paths, work, error);
+    if (result < 0 || (result = netlink_open(NETLINK_ROUTE, &work->host, error)) < 0)
+        return result;
+    result = link_find(work->host, work->request->bridge, work->arena, &work->bridge, error);
+    if (result == 0)
+        return error_errno(error, -ENODEV, "bridge %s", work->request->bridge);
+    if (result < 0 || (result = open_namespace(work, error)) < 0 || (result = find_port(work, error)) < 0)
+        return result;
+    if (result == 0 && ((result = make_port(work, error)) < 0 || (result = find_port(work, error)) < 0))
+        return result;
+    if (result == 0)
+        return error_set(error, -ENODEV, "it vanished while it was made");
+    if ((result = mend_host_end(work, error)) < 0)
+        return result;
+    return mend_nic(work, error);
+}
+
+static int check_request(const struct paths *paths, struct attachment_work *work, struct error *error)
+{
+    const struct port_attach *request = work->request;
+    uint32_t address;
+    unsigned length;
+    int result = ifname_check(request->ifname, paths->port_prefix, error);
+    if (result < 0 || (result = mark_check(request->ifname, request->mark, error)) < 0)
+        return result;
+    if (!ifname_is_valid(request->bridge))
+        return error_set(error, -EINVAL, "bridge \"%s\"", request->bridge ? request->bridge : "");
+    if (mac_parse(request->mac, work->mac) < 0 || work->mac[0] & 1)
+        return error_set(error, -EINVAL, "MAC address \"%s\"", request->mac ? request->mac : "");
+    if (prefix_parse(request->address, &address, &length) < 0)
+        return error_set(error, -EINVAL, "address \"%s\": expected A.B.C.D/N",
+                         request->address ? request->address : "");
+    if (request->gateway && address_parse(request->gateway, &address) < 0)
+        return error_set(error, -EINVAL, "gateway \"%s\"", request->gateway);
+    if (request->index < 0 || request->index >= INDEX_BOUND)
+        return error_set(error, -EINVAL, "index %" PRId64, request->index);
+    snprintf(work->guest_name, sizeof(work->guest_name), "eth%d", (int)request->index);
+    return 0;
+}
+
+/* A pid may be reused at any time: the start time is compared after the namespace was opened, so that what was
+ * opened is the container's. */
+static int open_namespace(struct attachment_work *work, struct error *error)
+{
+    int64_t pid = work->request->init_pid, start = 0;
+    const char *path = arena_printf(work->arena, "/proc/%" PRId64 "/ns/net", pid);
+    work->namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (work->namespace < 0 || read_start(work->arena, pid, &start) < 0 || start != work->request->init_start)
+        return error_set(error, -ESRCH, "the container's init %" PRId64 " is gone", pid);
+    int result = netlink_open_inside(work->namespace, &work->inside, error);
+    return result < 0 ? result : namespace_number(work->host, work->namespace, &work->netnsid, error);
+}
+
+/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so counting begins behind its last ')'. */
+static int read_start(struct arena *arena, int64_t pid, int64_t *start)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    int result = buffer_read_file(&text, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/stat", pid), 4096, NULL);
+    if (result < 0)
+        return result;
+    const char *at = strrchr(text.bytes, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at && sscanf(at, "%" SCNd64, start) == 1 ? 0 : -ESRCH;
+}
+
+/* 1 when the port stands and leads into the container, 0 when it is to be made. A port of ours that leads elsewhere
+ * (the container was started anew meanwhile) is taken away first. */
+static int find_port(struct attachment_work *work, struct error *error)
+{
+    const struct port_attach *request = work->request;
+    int result = link_find(work->host, request->ifname, work->arena, &work->port, error);
+    if (result <= 0)
+        return result;
+    if (work->netnsid == HERE &&
+        (result = namespace_number(work->host, work->namespace, &work->netnsid, error)) < 0)
+        return result;
+    bool marked = work->port.mark && strcmp(work->port.mark, request->mark) == 0;
+    bool leads_there = work->port.kind == LINK_VETH && work->netnsid != HERE &&
+                       work->port.peer_netnsid == work->netnsid;
+    if (leads_there && (result = find_nic(work, error)) < 0)
+        return result;
+    /* Without a mark it may be what a crash left between making and marking: then the far end has our MAC address,
+     * which was set by the call that made both. */
+    bool half_made = !work->port.mark && leads_there && work->nic.mac && strcmp(work->nic.mac, request->mac) == 0;
+    if (work->port.kind != LINK_VETH || (!marked && !half_made))
+        return error_set(error, -EPERM, "there is a link of that name, marked \"%s\", that is not ours",
+                         work->port.mark ? work->port.mark : "");
+    if (leads_there)
+        return 1;
+    result = link_delete_index(work->host, &work->port, error);
+    return result < 0 ? result : 0;
+}
+
+/* One call makes both ends, the host's already up and in its bridge, the other with name and MAC in the container.
+ * The far end cannot be brought up by it: ENOTCONN. */
+static int make_port(struct attachment_work *work, struct error *error)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    struct ifinfomsg peer_header = {.ifi_family = AF_UNSPEC};
+    _cleanup_message_ struct nl_msg *message =
+        message_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+    message_put_text(message, IFLA_IFNAME, work->request->ifname);
+    message_put_u32(message, IFLA_MASTER, (uint32_t)work->bridge.index);
+    struct nlattr *info = message_nest(message, IFLA_LINKINFO);
+    message_put_text(message, IFLA_INFO_KIND, "veth");
+    struct nlattr *data = message_nest(message, IFLA_INFO_DATA);
+    struct nlattr *peer = message_nest(message, VETH_INFO_PEER);
+    if (nlmsg_append(message, &peer_header, sizeof(peer_header), NLMSG_ALIGNTO) < 0)
+        return error_errno(error, -ENOMEM, "create");
+    message_put_text(message, IFLA_IFNAME, work->guest_name);
+    message_put(message, IFLA_ADDRESS, work->mac, sizeof(work->mac));
+    message_put_u32(message, IFLA_NET_NS_FD, (uint32_t)work->namespace);
+    nla_nest_end(message, peer);
+    nla_nest_end(message, data);
+    nla_nest_end(message, info);
+    int result = netlink_transact(work->host, message, NULL, NULL, "create", error);
+    if (result == -EEXIST)
+        return error_set(error, result, "the container already has an interface %s", work->guest_name);
+    return result;
+}
+
+static int find_nic(struct attachment_work *work, struct error *error)
+{
+    struct links links;
+    int result = links_dump(work->inside, HERE, work->arena, &links, error);
+    if (result < 0)
+        return result;
+    const struct link *nic = links_by_index(&links, work->port.peer);
+    if (!nic)
+        return error_set(error, -ENODEV, "its far end vanished");
+    work->nic = *nic;
+    return 0;
+}
+
+static int mend_host_end(struct attachment_work *work, struct error *error)
+{
+    int result = link_set_mark(work->host, &work->port, work->request->mark, error);
+    if (result < 0 || (result = link_set_master(work->host, &work->port, work->bridge.index, error)) < 0)
+        return result;
+    return link_set_up(work->host, &work->port, error);
+}
+
+static int mend_nic(struct attachment_work *work, struct error *error)
+{
+    bool changed;
+    int result = link_set_mac(work->inside, &work->nic, work->mac, error);
+    if (result < 0 || (result = link_set_up(work->inside, &work->nic, error)) < 0 ||
+        (result = link_set_address(work->inside, &work->nic, work->request->address, work->arena, &changed,
+                                   error)) < 0)
+        return error_wrap(error, "in the container");
+    return work->request->gateway ? set_gateway(work, error) : 0;
+}
+
+static int set_gateway(struct attachment_work *work, struct error *error)
+{
+    struct rtmsg header = {.rtm_family = AF_INET};
+    struct route_search search = {.index = work->nic.index};
+    _cleanup_message_ struct nl_msg *list = message_new(RTM_GETROUTE, 0, &header, sizeof(header));
+    address_parse(work->request->gateway, &search.gateway);
+    message_put_u32(list, RTA_TABLE, RT_TABLE_MAIN);
+    int result = netlink_dump(work->inside, list, take_route, &search, "list of routes", error);
+    if (result < 0 && result != -EINTR) /* an incomplete list costs a needless replacement */
+        return result;
+    if (search.found)
+        return 0;
+    header = (struct rtmsg){.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
+                            .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+    _cleanup_message_ struct nl_msg *message =
+        message_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &header, sizeof(header));
+    message_put_u32(message, RTA_GATEWAY, search.gateway);
+    message_put_u32(message, RTA_OIF, (uint32_t)work->nic.index);
+    result = netlink_transact(work->inside, message, NULL, NULL, work->request->gateway, error);
+    return result < 0 ? error_wrap(error, "in the container: default route") : 0;
+}
+
+static int take_route(const struct nlmsghdr *message, void *context)
+{
+    struct route_search *search = context;
+    const struct rtmsg *header = nlmsg_data(message);
+    if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 || header->rtm_table != RT_TABLE_MAIN)
+        return 0;
+    struct nlattr *gateway = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_GATEWAY);
+    struct nlattr *index = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
+    if (gateway && index && nla_get_u32(gateway) == search->gateway && (int)nla_get_u32(index) == search->index)
+        search->found = true;
+    return 0;
+}

@@ -1,0 +1,115 @@
+/* What the network family is asked for, as tables: they carry a request to the worker and back. Linked into both
+ * programs; nothing here touches the world. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "drivers/network/network.h"
+#include "lib/units.h"
+
+#define AT(owner, member) .offset = offsetof(struct owner, member)
+
+#define ROW(number, owner, member, shape) .id = (number), .key = #member, .type = (shape), AT(owner, member), .class = CLASS_LIVE
+#define TEXT_ROW(number, owner, member)   {ROW(number, owner, member, FIELD_TEXT)}
+#define NUMBER_ROW(number, owner, member) {ROW(number, owner, member, FIELD_NUMBER)}
+#define LIST_ROW(number, owner, member, of) {ROW(number, owner, member, FIELD_LIST), .nested = (of)}
+#define TABLE(title, owner, array)        {.name = (title), .size = sizeof(struct owner), TABLE_ROWS(array)}
+
+static const struct field rule_network_rows[] = {
+    TEXT_ROW(1, rule_network, bridge),
+    TEXT_ROW(2, rule_network, subnet),
+};
+const struct table rule_network_table = TABLE("rules.networks", rule_network, rule_network_rows);
+
+static const struct field rule_guard_rows[] = {
+    TEXT_ROW(1, rule_guard, port),
+    TEXT_ROW(2, rule_guard, mac),
+    TEXT_ROW(3, rule_guard, address),
+};
+const struct table rule_guard_table = TABLE("rules.guards", rule_guard, rule_guard_rows);
+
+static const struct field rule_forward_rows[] = {
+    TEXT_ROW(1, rule_forward, listen),  TEXT_ROW(2, rule_forward, protocol), TEXT_ROW(3, rule_forward, address),
+    NUMBER_ROW(4, rule_forward, host),  TEXT_ROW(5, rule_forward, target),   NUMBER_ROW(6, rule_forward, guest),
+};
+const struct table rule_forward_table = TABLE("rules.forwards", rule_forward, rule_forward_rows);
+
+static const struct field rules_rows[] = {
+    LIST_ROW(1, rules, networks, &rule_network_table),
+    LIST_ROW(2, rules, guards, &rule_guard_table),
+    LIST_ROW(3, rules, forwards, &rule_forward_table),
+};
+const struct table rules_table = TABLE("rules", rules, rules_rows);
+
+static const struct field bridge_rows[] = {
+    TEXT_ROW(1, bridge, ifname),
+    TEXT_ROW(2, bridge, mark),
+    TEXT_ROW(3, bridge, address),
+    TEXT_ROW(4, bridge, mac),
+};
+const struct table bridge_table = TABLE("bridge", bridge, bridge_rows);
+
+static const struct field link_reference_rows[] = {
+    TEXT_ROW(1, link_reference, ifname),
+    TEXT_ROW(2, link_reference, mark),
+};
+const struct table link_reference_table = TABLE("link", link_reference, link_reference_rows);
+
+static const struct field port_mark_rows[] = {
+    TEXT_ROW(1, port_mark, ifname),
+    TEXT_ROW(2, port_mark, mark),
+};
+const struct table port_mark_table = TABLE("port", port_mark, port_mark_rows);
+
+static const struct field port_attach_rows[] = {
+    TEXT_ROW(1, port_attach, ifname),       TEXT_ROW(2, port_attach, mark),
+    TEXT_ROW(3, port_attach, bridge),       NUMBER_ROW(4, port_attach, init_pid),
+    NUMBER_ROW(5, port_attach, init_start), NUMBER_ROW(6, port_attach, index),
+    TEXT_ROW(7, port_attach, mac),          TEXT_ROW(8, port_attach, address),
+    TEXT_ROW(9, port_attach, gateway),
+};
+const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
+
+static const struct field resolver_name_rows[] = {
+    TEXT_ROW(1, resolver_name, container),
+    TEXT_ROW(2, resolver_name, mac),
+    TEXT_ROW(3, resolver_name, address),
+    {ROW(4, resolver_name, names, FIELD_TEXTS)},
+};
+const struct table resolver_name_table = TABLE("resolver.names", resolver_name, resolver_name_rows);
+
+static const struct field resolver_rows[] = {
+    TEXT_ROW(1, resolver, network),
+    TEXT_ROW(2, resolver, bridge),
+    TEXT_ROW(3, resolver, address),
+    LIST_ROW(4, resolver, names, &resolver_name_table),
+};
+const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
+
+/* "A.B.C.D/N" as first address, in host order, and mask; a text of another shape is an empty prefix, which
+ * overlaps nothing. */
+static bool split_prefix(const char *text, uint32_t *first, uint32_t *mask)
+{
+    char address[INET_ADDRSTRLEN];
+    struct in_addr parsed;
+    int64_t length;
+    const char *slash = strchr(text, '/');
+    if (!slash || (size_t)(slash - text) >= sizeof(address))
+        return false;
+    memcpy(address, text, (size_t)(slash - text));
+    address[slash - text] = '\0';
+    if (inet_pton(AF_INET, address, &parsed) != 1 || number_parse(slash + 1, &length) < 0 || length < 0 ||
+        length > 32)
+        return false;
+    *mask = length ? UINT32_MAX << (32 - length) : 0;
+    *first = ntohl(parsed.s_addr) & *mask;
+    return true;
+}
+
+bool subnets_overlap(const char *left, const char *right)
+{
+    uint32_t left_first, left_mask, right_first, right_mask;
+    if (!split_prefix(left, &left_first, &left_mask) || !split_prefix(right, &right_first, &right_mask))
+        return false;
+    uint32_t wider = left_mask & right_mask;
+    return (left_first & wider) == (right_first & wider);
+}

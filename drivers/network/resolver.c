@@ -1,0 +1,382 @@
+/* One dnsmasq a network: DHCP and names for its containers.
+ *
+ * It outlives the run: own session (dnsmasq makes one as it goes into the background) and own cgroup, else it would
+ * die with the unit that ran fpsync. Below run/networks/BRIDGE lie its pid file, its leases and two folders it
+ * watches, dhcp/ and hosts/, with one file a container in each. Its arguments say everything else; a running one
+ * whose arguments differ from what they should be is replaced. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "drivers/network/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define PROGRAM         "/usr/sbin/dnsmasq"
+#define ARGUMENT_BOUND  32
+#define SAID_LIMIT      4096
+#define START_PATIENCE  10000 /* ms that dnsmasq may take to go into the background */
+#define STOP_PATIENCE   5000  /* ms between SIGTERM and SIGKILL */
+#define NAME_LENGTH     253
+
+static int check_request(const struct paths *paths, const struct resolver *request, const struct call *call,
+                         struct error *error);
+static bool host_name_is_valid(const char *name);
+static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena, bool *changed,
+                       bool *removed, struct error *error);
+static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena, bool *changed,
+                      struct error *error);
+static int remove_others(const char *folder, const struct resolver *request, struct arena *arena, bool *removed,
+                         struct error *error);
+static void make_arguments(const struct paths *paths, const struct resolver *request, struct arena *arena,
+                           const char *arguments[ARGUMENT_BOUND]);
+static bool arguments_match(int64_t pid, const char *const *arguments, struct arena *arena);
+static int start(const struct resolver *request, const char *const *arguments, const struct call *call,
+                 struct error *error);
+static int stop(int pidfd, const char *bridge, struct error *error);
+static void enter_cgroups(const char *group);
+static void remove_cgroups(const char *group);
+
+int resolver_set(const struct paths *paths, const struct resolver *request, const struct call *call,
+                 struct error *error)
+{
+    const char *arguments[ARGUMENT_BOUND];
+    _cleanup_close_ int pidfd = -1;
+    bool changed = false, removed = false;
+    int64_t pid;
+    int result = check_request(paths, request, call, error);
+    if (result < 0)
+        return result;
+    make_arguments(paths, request, call->arena, arguments);
+    if ((result = write_names(paths, request, call->arena, &changed, &removed, error)) < 0 ||
+        (result = resolver_find(paths, request->bridge, call->arena, &pid, &pidfd, error)) < 0)
+        return error_wrap(error, "resolver of %s", request->bridge);
+    if (pid && arguments_match(pid, arguments, call->arena)) {
+        /* New and replaced files are noticed by dnsmasq itself, one folder after the other; what a signal adds is
+         * that removed ones are forgotten and that both folders are seen in one state. */
+        if ((changed || removed) && pidfd_send_signal(pidfd, SIGHUP, NULL, 0) < 0 && errno != ESRCH)
+            return error_errno(error, -errno, "resolver of %s: reload", request->bridge);
+        return 0;
+    }
+    if ((pid && (result = stop(pidfd, request->bridge, error)) < 0) ||
+        (result = start(request, arguments, call, error)) < 0)
+        return error_wrap(error, "resolver of %s", request->bridge);
+    return 0;
+}
+
+int resolver_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                    struct error *error)
+{
+    static const char *const parts[] = {"dhcp", "hosts"};
+    static const char *const files[] = {"dnsmasq.pid", "leases", "new"};
+    const struct resolver none = {.bridge = request->ifname};
+    _cleanup_close_ int pidfd = -1;
+    bool removed;
+    int64_t pid;
+    int result = ifname_check(request->ifname, bridge_prefix(paths, call->arena), error);
+    if (result < 0 || (result = resolver_find(paths, request->ifname, call->arena, &pid, &pidfd, error)) < 0 ||
+        (pid && (result = stop(pidfd, request->ifname, error)) < 0))
+        return result;
+    const char *folder = resolver_folder(paths, call->arena, request->ifname);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        const char *part = arena_printf(call->arena, "%s/%s", folder, parts[i]);
+        if ((result = remove_others(part, &none, call->arena, &removed, error)) < 0 && result != -ENOENT)
+            return result;
+        rmdir(part);
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        unlink(arena_printf(call->arena, "%s/%s", folder, files[i]));
+    if (rmdir(folder) < 0 && errno != ENOENT)
+        return error_errno(error, -errno, "%s", folder);
+    remove_cgroups(arena_printf(call->arena, "fpsync-%s", request->ifname));
+    return 0;
+}
+
+static int check_request(const struct paths *paths, const struct resolver *request, const struct call *call,
+                         struct error *error)
+{
+    uint32_t address;
+    unsigned length;
+    unsigned char mac[6];
+    int result = ifname_check(request->bridge, bridge_prefix(paths, call->arena), error);
+    if (result < 0)
+        return result;
+    if (prefix_parse(request->address, &address, &length) < 0 || length < 1 || length > 30)
+        return error_set(error, -EINVAL, "resolver of %s: address \"%s\"", request->bridge,
+                         request->address ? request->address : "");
+    for (size_t i = 0; i < request->names.count; i++) {
+        const struct resolver_name *name = request->names.items[i];
+        if (!name->container || !full_name_is_valid(name->container))
+            return error_set(error, -EINVAL, "resolver of %s: container \"%s\"", request->bridge,
+                             name->container ? name->container : "");
+        if (mac_parse(name->mac, mac) < 0 || address_parse(name->address, &address) < 0 || !name->names.count)
+            return error_set(error, -EINVAL, "resolver of %s: container %s lacks MAC, address or name",
+                             request->bridge, name->container);
+        for (size_t j = 0; j < name->names.count; j++)
+            if (!host_name_is_valid(name->names.items[j]))
+                return error_set(error, -EINVAL, "resolver of %s: host name \"%s\"", request->bridge,
+                                 name->names.items[j]);
+    }
+    return 0;
+}
+
+static bool host_name_is_valid(const char *name)
+{
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    size_t length = strlen(name);
+    return length && length <= NAME_LENGTH && strspn(name, legal) == length && *name != '.' && *name != '-';
+}
+
+static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena, bool *changed,
+                       bool *removed, struct error *error)
+{
+    const char *folder = resolver_folder(paths, arena, request->bridge);
+    const char *dhcp = arena_printf(arena, "%s/dhcp", folder), *hosts = arena_printf(arena, "%s/hosts", folder);
+    int result;
+    /* Readable for the user that dnsmasq becomes: it reads a changed file as that. */
+    if ((result = folder_make(dhcp, 0755, error)) < 0 || (result = folder_make(hosts, 0755, error)) < 0 ||
+        (result = remove_others(dhcp, request, arena, removed, error)) < 0 ||
+        (result = remove_others(hosts, request, arena, removed, error)) < 0)
+        return result;
+    for (size_t i = 0; i < request->names.count; i++)
+        if ((result = write_name(request->names.items[i], folder, arena, changed, error)) < 0)
+            return result;
+    return 0;
+}
+
+static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena, bool *changed,
+                      struct error *error)
+{
+    _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
+    const char *file = paths_file_name(arena, name->container);
+    const char *temporary = arena_printf(arena, "%s/new", folder); /* outside of what dnsmasq watches */
+    const char *first = name->names.items[0];
+    buffer_printf(&dhcp, "%s,%s,%.*s\n", name->mac, name->address, (int)strcspn(first, "."), first);
+    buffer_text(&hosts, name->address);
+    for (size_t i = 0; i < name->names.count; i++)
+        buffer_printf(&hosts, " %s", name->names.items[i]);
+    buffer_text(&hosts, "\n");
+    int result = file_replace(arena_printf(arena, "%s/dhcp", folder), file, temporary, dhcp.bytes, dhcp.length,
+                              changed, error);
+    return result < 0 ? result
+                      : file_replace(arena_printf(arena, "%s/hosts", folder), file, temporary, hosts.bytes,
+                                     hosts.length, changed, error);
+}
+
+static int remove_others(const char *folder, const struct resolver *request, struct arena *arena, bool *removed,
+                         struct error *error)
+{
+    DIR *entries = opendir(folder);
+    if (!entries)
+        return error_errno(error, -errno, "%s", folder);
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
+        bool wanted = entry->d_name[0] == '.';
+        for (size_t i = 0; i < request->names.count && !wanted; i++) {
+            const struct resolver_name *name = request->names.items[i];
+            wanted = strcmp(entry->d_name, paths_file_name(arena, name->container)) == 0;
+        }
+        if (wanted)
+            continue;
+        if (unlinkat(dirfd(entries), entry->d_name, 0) < 0 && errno != ENOENT)
+            result = error_errno(error, -errno, "%s/%s", folder, entry->d_name);
+        *removed = true;
+    }
+    closedir(entries);
+    return result;
+}
+
+/* Upstream is what the host's own resolv.conf names, which dnsmasq watches by default. Bare names and *.internal
+ * never leave the host; no other suffix is held back, a project's name may be a real domain's. */
+static void make_arguments(const struct paths *paths, const struct resolver *request, struct arena *arena,
+                           const char *arguments[ARGUMENT_BOUND])
+{
+    const char *folder = resolver_folder(paths, arena, request->bridge);
+    char gateway[PREFIX_TEXT_SIZE], subnet[PREFIX_TEXT_SIZE], mask[PREFIX_TEXT_SIZE];
+    uint32_t address;
+    unsigned length;
+    prefix_parse(request->address, &address, &length);
+    uint32_t bits = htonl(UINT32_MAX << (32 - length));
+    prefix_print(address, length, gateway);
+    prefix_print(address & bits, length, subnet);
+    prefix_print(bits, length, mask);
+    *strchr(gateway, '/') = *strchr(subnet, '/') = *strchr(mask, '/') = '\0';
+    const char *all[] = {
+        PROGRAM,
+        "--conf-file=/dev/null",
+        arena_printf(arena, "--pid-file=%s", resolver_pid_file(paths, arena, request->bridge)),
+        arena_printf(arena, "--interface=%s", request->bridge),
+        "--except-interface=lo",
+        "--bind-dynamic",
+        "--no-hosts",
+        "--domain-needed",
+        "--bogus-priv",
+        "--local=/internal/",
+        arena_printf(arena, "--hostsdir=%s/hosts", folder),
+        arena_printf(arena, "--dhcp-hostsdir=%s/dhcp", folder),
+        arena_printf(arena, "--dhcp-leasefile=%s/leases", folder),
+        arena_printf(arena, "--dhcp-range=%s,static,%s,1h", subnet, mask),
+        arena_printf(arena, "--dhcp-option=option:router,%s", gateway),
+        "--dhcp-ignore=tag:!known",
+        "--dhcp-authoritative",
+        NULL,
+    };
+    _Static_assert(sizeof(all) / sizeof(all[0]) <= ARGUMENT_BOUND, "room for all arguments");
+    memcpy(arguments, all, sizeof(all));
+}
+
+static bool arguments_match(int64_t pid, const char *const *arguments, struct arena *arena)
+{
+    _cleanup_buffer_ struct buffer wanted = {0}, running = {0};
+    for (; *arguments; arguments++)
+        buffer_add(&wanted, *arguments, strlen(*arguments) + 1);
+    return buffer_read_file(&running, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/cmdline", pid), 65536, NULL) ==
+               0 &&
+           running.length == wanted.length && memcmp(running.bytes, wanted.bytes, wanted.length) == 0;
+}
+
+/* In the child, between fork and exec; what it says there goes to the parent's pipe. */
+static void __attribute__((noreturn)) become_resolver(const char *group, const char *const *arguments, int said)
+{
+    static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    umask(022);
+    enter_cgroups(group);
+    int null = open("/dev/null", O_RDWR);
+    if (setsid() < 0 || chdir("/") < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(said, 2) < 0)
+        _exit(126);
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    execve(PROGRAM, (char *const *)arguments, (char *const *)environment);
+    dprintf(2, "%s: %s", PROGRAM, strerror(errno));
+    _exit(127);
+}
+
+/* dnsmasq's first process ends when the second one has bound its sockets and written its pid file, or with a
+ * message why not: its end is the end of the start. */
+static int start(const struct resolver *request, const char *const *arguments, const struct call *call,
+                 struct error *error)
+{
+    _cleanup_close_ int said = -1, say = -1;
+    _cleanup_buffer_ struct buffer text = {0};
+    int ends[2], status;
+    const char *group = arena_printf(call->arena, "fpsync-%s", request->bridge);
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(error, -errno, "pipe");
+    said = ends[0];
+    say = ends[1];
+    pid_t child = fork();
+    if (child < 0)
+        return error_errno(error, -errno, "fork");
+    if (child == 0)
+        become_resolver(group, arguments, say);
+    close(TAKE_FD(say));
+    int64_t until = now_milliseconds() + START_PATIENCE;
+    int result = 0;
+    /* The daemon gives its stderr up when it detaches, so the pipe's end means that the start is over. */
+    while (result == 0) {
+        struct pollfd ready = {.fd = said, .events = POLLIN};
+        char piece[512];
+        int64_t left = until - now_milliseconds();
+        int count = poll(&ready, 1, left > 0 ? (int)left : 0);
+        ssize_t length = count > 0 ? read(said, piece, sizeof(piece)) : -1;
+        if (count == 0)
+            result = error_errno(error, -ETIMEDOUT, "start of dnsmasq");
+        else if (length > 0 && text.length < SAID_LIMIT)
+            buffer_add(&text, piece, (size_t)length);
+        else if (length == 0)
+            break;
+        else if (length < 0 && errno != EINTR)
+            result = error_errno(error, -errno, "start of dnsmasq");
+    }
+    if (result < 0)
+        kill(child, SIGKILL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (result == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+        for (size_t i = 0; i < text.length; i++)
+            if (text.bytes[i] < ' ' || text.bytes[i] > '~')
+                text.bytes[i] = ' ';
+        result = error_set(error, -EIO, "dnsmasq did not start: %s", text.bytes ? text.bytes : "no message");
+    }
+    return result;
+}
+
+static int stop(int pidfd, const char *bridge, struct error *error)
+{
+    static const int signals[] = {SIGTERM, SIGKILL};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (pidfd_send_signal(pidfd, signals[i], NULL, 0) < 0)
+            return errno == ESRCH ? 0 : error_errno(error, -errno, "dnsmasq of %s", bridge);
+        struct pollfd over = {.fd = pidfd, .events = POLLIN};
+        int64_t until = now_milliseconds() + STOP_PATIENCE;
+        for (int64_t left = STOP_PATIENCE; left > 0; left = until - now_milliseconds())
+            if (poll(&over, 1, (int)left) > 0)
+                return 0;
+    }
+    return error_set(error, -ETIMEDOUT, "dnsmasq of %s does not end", bridge);
+}
+
+/* Every hierarchy below /sys/fs/cgroup, and v2's own when it is the whole. A controller that does not take the
+ * process (cpuset without CPUs, say) keeps it where it is: that limits it, and ends nothing. */
+static void each_cgroup(const char *group, void (*act)(int hierarchy, const char *group))
+{
+    _cleanup_close_ int root = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return;
+    if (faccessat(root, "cgroup.procs", F_OK, 0) == 0) {
+        act(root, group);
+        return;
+    }
+    int again = dup(root);
+    DIR *hierarchies = again < 0 ? NULL : fdopendir(again);
+    for (struct dirent *entry; hierarchies && (entry = readdir(hierarchies));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        _cleanup_close_ int hierarchy =
+            openat(root, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (hierarchy >= 0 && faccessat(hierarchy, "cgroup.procs", F_OK, 0) == 0)
+            act(hierarchy, group);
+    }
+    if (hierarchies)
+        closedir(hierarchies);
+    else if (again >= 0)
+        close(again);
+}
+
+static void enter_cgroup(int hierarchy, const char *group)
+{
+    char path[64];
+    if (mkdirat(hierarchy, group, 0755) < 0 && errno != EEXIST)
+        return;
+    snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+    _cleanup_close_ int procs = openat(hierarchy, path, O_WRONLY | O_CLOEXEC);
+    if (procs < 0 || write(procs, "0", 1) < 0)
+        unlinkat(hierarchy, group, AT_REMOVEDIR);
+}
+
+static void remove_cgroup(int hierarchy, const char *group)
+{
+    unlinkat(hierarchy, group, AT_REMOVEDIR); /* refused while anything lives in it */
+}
+
+static void enter_cgroups(const char *group)
+{
+    each_cgroup(group, enter_cgroup);
+}
+
+static void remove_cgroups(const char *group)
+{
+    each_cgroup(group, remove_cgroup);
+}

@@ -1,0 +1,328 @@
+/* Our nft tables, replaced whole: one text, one transaction, or the old rules stay.
+ *
+ * Everything that grows with the number of containers is an element of a set; the rules themselves never change.
+ * Values are put into the text from their parsed form (addresses, numbers) or after a check against a fixed
+ * alphabet (names of interfaces), so nothing in a request can end its place in the text.
+ *
+ * Table of family ip:
+ *   raw          guests cannot use route_localnet to reach what listens on the host's 127.0.0.1
+ *   prerouting   forwards for packets to any address of this host, from outside and from guests,
+ *   output       and from the host itself, 127.0.0.1 included
+ *   forward      one network does not reach another, save through a forward. The check inside one network matters
+ *                with bridge-nf-call-iptables, when bridged frames pass here too
+ *   postrouting  what comes from 127/8 needs a source that a guest can answer; a guest that reaches a neighbour of
+ *                its own network by a forward would be answered directly, past the translation; and guests leave
+ *                the host under its address
+ * Table of family bridge:
+ *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard, a DHCP question, and
+ *                nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
+ *                hook, and holds whatever that is set to
+ *   input        control frames (01:80:c2:00:00:0x) that go past prerouting to the host */
+#include <errno.h>
+#include <nftables/libnftables.h>
+#include <string.h>
+
+#include "drivers/network/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+static const char ip_chains[] =
+    "chain forwards {\n"
+    " dnat ip to ip daddr . tcp dport map @tcp_at\n"
+    " dnat ip to tcp dport map @tcp_any\n"
+    " dnat ip to ip daddr . udp dport map @udp_at\n"
+    " dnat ip to udp dport map @udp_any\n"
+    "}\n"
+    "chain raw {\n"
+    " type filter hook prerouting priority raw; policy accept;\n"
+    " iifname @bridges ip daddr 127.0.0.0/8 drop\n"
+    "}\n"
+    "chain prerouting {\n"
+    " type nat hook prerouting priority dstnat; policy accept;\n"
+    " fib daddr type local jump forwards\n"
+    "}\n"
+    "chain output {\n"
+    " type nat hook output priority -100; policy accept;\n"
+    " fib daddr type local jump forwards\n"
+    "}\n"
+    "chain forward {\n"
+    " type filter hook forward priority filter; policy accept;\n"
+    " ct state established,related accept\n"
+    " ct status dnat accept\n"
+    " iifname . ip saddr @networks oifname . ip saddr @networks accept\n"
+    " iifname @bridges oifname @bridges drop\n"
+    "}\n"
+    "chain postrouting {\n"
+    " type nat hook postrouting priority srcnat; policy accept;\n"
+    " oifname @bridges ip saddr 127.0.0.0/8 masquerade\n"
+    " ct status dnat oifname . ip saddr @networks masquerade\n"
+    " iifname . ip saddr @networks oifname != @bridges masquerade\n"
+    "}\n";
+
+static const char port_chain[] =
+    "chain port {\n"
+    " ether type ip ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67"
+    " iifname . ether saddr @clients accept\n"
+    " ether type ip udp sport 67 drop\n"
+    " ether type ip iifname . ether saddr . ip saddr @guards accept\n"
+    " ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation 1-2"
+    " iifname . ether saddr . arp saddr ip @guards iifname . arp saddr ether . arp saddr ip @guards accept\n"
+    " drop\n"
+    "}\n";
+
+static int write_networks(const struct rules *request, struct buffer *text, struct error *error);
+static int write_forwards(const struct rules *request, const char *protocol, bool specific, struct buffer *text,
+                          struct error *error);
+static int check_forward(const struct rule_forward *forward, uint32_t *address, uint32_t *target,
+                         struct error *error);
+static int write_guards(const struct paths *paths, const struct rules *request, struct buffer *text,
+                        struct error *error);
+static void replace_table(struct buffer *text, const char *family, const char *table);
+static int run(struct buffer *text, struct error *error);
+static int write_witness(const struct paths *paths, struct arena *arena, struct error *error);
+static int set_settings(const struct rules *request, struct arena *arena, struct error *error);
+
+int rules_set(const struct paths *paths, const struct rules *request, const struct call *call, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    int result;
+    if (!ifname_is_valid(paths->nft_table) || !ifname_is_valid(paths->port_prefix))
+        return error_set(error, -EINVAL, "rules: table \"%s\"", paths->nft_table);
+    replace_table(&text, "ip", paths->nft_table);
+    if ((result = write_networks(request, &text, error)) < 0 ||
+        (result = write_forwards(request, "tcp", true, &text, error)) < 0 ||
+        (result = write_forwards(request, "tcp", false, &text, error)) < 0 ||
+        (result = write_forwards(request, "udp", true, &text, error)) < 0 ||
+        (result = write_forwards(request, "udp", false, &text, error)) < 0)
+        return error_wrap(error, "rules");
+    buffer_text(&text, ip_chains);
+    buffer_text(&text, "}\n");
+    replace_table(&text, "bridge", paths->nft_table);
+    if ((result = write_guards(paths, request, &text, error)) < 0)
+        return error_wrap(error, "rules");
+    buffer_text(&text, "}\n");
+    if ((result = set_settings(request, call->arena, error)) < 0 || (result = run(&text, error)) < 0 ||
+        (result = write_witness(paths, call->arena, error)) < 0)
+        return error_wrap(error, "rules");
+    return 0;
+}
+
+int rules_delete(const struct paths *paths, const struct call *call, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    char shape[WITNESS_SIZE];
+    if (!ifname_is_valid(paths->nft_table))
+        return error_set(error, -EINVAL, "rules: table \"%s\"", paths->nft_table);
+    int result = rules_shape(paths, shape, error);
+    if (result < 0)
+        return error_wrap(error, "rules");
+    if (unlink(rules_witness_file(paths, call->arena)) < 0 && errno != ENOENT)
+        return error_errno(error, -errno, "%s", rules_witness_file(paths, call->arena));
+    if (!*shape)
+        return 0;
+    /* Naming a table before deleting it makes the deletion succeed for one that is not there. */
+    buffer_printf(&text, "table ip %s\ndelete table ip %s\ntable bridge %s\ndelete table bridge %s\n",
+                  paths->nft_table, paths->nft_table, paths->nft_table, paths->nft_table);
+    result = run(&text, error);
+    return result < 0 ? error_wrap(error, "rules") : 0;
+}
+
+static void replace_table(struct buffer *text, const char *family, const char *table)
+{
+    buffer_printf(text, "table %s %s\ndelete table %s %s\ntable %s %s {\ncomment \"fpsync\"\n", family, table, family,
+                  table, family, table);
+}
+
+static void write_address(struct buffer *text, uint32_t address)
+{
+    const unsigned char *byte = (const unsigned char *)&address;
+    buffer_printf(text, "%u.%u.%u.%u", byte[0], byte[1], byte[2], byte[3]);
+}
+
+/* A set without elements has no such line: nft takes no empty braces. */
+static void begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled)
+{
+    buffer_printf(text, "%s %s {\ntype %s;\n%s", kind, name, type, filled ? "elements = {\n" : "");
+}
+
+static void end_set(struct buffer *text, bool filled)
+{
+    buffer_text(text, filled ? "}\n}\n" : "}\n");
+}
+
+static int write_networks(const struct rules *request, struct buffer *text, struct error *error)
+{
+    const struct list *networks = &request->networks;
+    begin_set(text, "set", "bridges", "ifname", networks->count);
+    for (size_t i = 0; i < networks->count; i++) {
+        const struct rule_network *network = networks->items[i];
+        if (!ifname_is_valid(network->bridge))
+            return error_set(error, -EINVAL, "bridge \"%s\"", network->bridge ? network->bridge : "");
+        buffer_printf(text, "\"%s\",\n", network->bridge);
+    }
+    end_set(text, networks->count);
+    begin_set(text, "set", "networks", "ifname . ipv4_addr; flags interval", networks->count);
+    for (size_t i = 0; i < networks->count; i++) {
+        const struct rule_network *network = networks->items[i];
+        uint32_t address;
+        unsigned length;
+        if (prefix_parse(network->subnet, &address, &length) < 0 || length < 1 ||
+            (length < 32 && ntohl(address) << length))
+            return error_set(error, -EINVAL, "network %s: subnet \"%s\"", network->bridge,
+                             network->subnet ? network->subnet : "");
+        buffer_printf(text, "\"%s\" . ", network->bridge);
+        write_address(text, address);
+        buffer_printf(text, "/%u,\n", length);
+    }
+    end_set(text, networks->count);
+    return 0;
+}
+
+/* Two maps a protocol: what names a host address and what means all of them. A hash lookup each, no intervals, and a
+ * forward of one address beside a general one on the same port is no conflict: the particular one is asked first. */
+static int write_forwards(const struct rules *request, const char *protocol, bool specific, struct buffer *text,
+                          struct error *error)
+{
+    char name[16];
+    size_t count = 0;
+    for (size_t i = 0; i < request->forwards.count; i++) {
+        const struct rule_forward *forward = request->forwards.items[i];
+        uint32_t address, target;
+        int result = check_forward(forward, &address, &target, error);
+        if (result < 0)
+            return result;
+        count += strcmp(forward->protocol, protocol) == 0 && !forward->address == !specific;
+    }
+    snprintf(name, sizeof(name), "%s_%s", protocol, specific ? "at" : "any");
+    begin_set(text, "map", name,
+              specific ? "ipv4_addr . inet_service : ipv4_addr . inet_service"
+                       : "inet_service : ipv4_addr . inet_service",
+              count);
+    for (size_t i = 0; i < request->forwards.count; i++) {
+        const struct rule_forward *forward = request->forwards.items[i];
+        uint32_t address, target;
+        if (strcmp(forward->protocol, protocol) != 0 || !forward->address != !specific)
+            continue;
+        check_forward(forward, &address, &target, error);
+        if (specific) {
+            write_address(text, address);
+            buffer_text(text, " . ");
+        }
+        buffer_printf(text, "%d : ", (int)forward->host);
+        write_address(text, target);
+        buffer_printf(text, " . %d,\n", (int)forward->guest);
+    }
+    end_set(text, count);
+    return 0;
+}
+
+/* The key must be the one that the view makes from the rest, or what was set would never be seen again. */
+static int check_forward(const struct rule_forward *forward, uint32_t *address, uint32_t *target,
+                         struct error *error)
+{
+    char listen[64];
+    const char *said = forward->listen ? forward->listen : "";
+    *address = 0;
+    if (!forward->protocol || (strcmp(forward->protocol, "tcp") != 0 && strcmp(forward->protocol, "udp") != 0))
+        return error_set(error, -EINVAL, "forward \"%s\": protocol \"%s\": expected tcp or udp", said,
+                         forward->protocol ? forward->protocol : "");
+    if (forward->address && (address_parse(forward->address, address) < 0 || *address == 0))
+        return error_set(error, -EINVAL, "forward \"%s\": address \"%s\": expected an address of the host", said,
+                         forward->address);
+    if (address_parse(forward->target, target) < 0)
+        return error_set(error, -EINVAL, "forward \"%s\": target \"%s\"", said,
+                         forward->target ? forward->target : "");
+    if (forward->host < 1 || forward->host > 65535 || forward->guest < 1 || forward->guest > 65535)
+        return error_set(error, -EINVAL, "forward \"%s\": ports are 1 to 65535", said);
+    snprintf(listen, sizeof(listen), "%s%s%d/%s", forward->address ? forward->address : "",
+             forward->address ? ":" : "", (int)forward->host, forward->protocol);
+    if (strcmp(said, listen) != 0)
+        return error_set(error, -EINVAL, "forward \"%s\": its parts say \"%s\"", said, listen);
+    return 0;
+}
+
+static int write_guards(const struct paths *paths, const struct rules *request, struct buffer *text,
+                        struct error *error)
+{
+    const struct list *guards = &request->guards;
+    unsigned char mac[6];
+    uint32_t address;
+    for (size_t i = 0; i < guards->count; i++) {
+        const struct rule_guard *guard = guards->items[i];
+        int result = ifname_check(guard->port, paths->port_prefix, error);
+        if (result < 0)
+            return result;
+        if (mac_parse(guard->mac, mac) < 0 || address_parse(guard->address, &address) < 0 || address == 0)
+            return error_set(error, -EINVAL, "guard of %s: \"%s\", \"%s\": expected a MAC and an IPv4 address",
+                             guard->port, guard->mac ? guard->mac : "", guard->address ? guard->address : "");
+    }
+    begin_set(text, "set", "clients", "ifname . ether_addr", guards->count);
+    for (size_t i = 0; i < guards->count; i++) {
+        const struct rule_guard *guard = guards->items[i];
+        buffer_printf(text, "\"%s\" . %s,\n", guard->port, guard->mac);
+    }
+    end_set(text, guards->count);
+    begin_set(text, "set", "guards", "ifname . ether_addr . ipv4_addr", guards->count);
+    for (size_t i = 0; i < guards->count; i++) {
+        const struct rule_guard *guard = guards->items[i];
+        buffer_printf(text, "\"%s\" . %s . %s,\n", guard->port, guard->mac, guard->address);
+    }
+    end_set(text, guards->count);
+    buffer_text(text, port_chain);
+    buffer_printf(text,
+                  "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"
+                  " iifname \"%s*\" jump port\n}\n"
+                  "chain input {\n type filter hook input priority -300; policy accept;\n"
+                  " iifname \"%s*\" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop\n}\n",
+                  paths->port_prefix, paths->port_prefix);
+    return 0;
+}
+
+/* libnftables writes what it thinks into a buffer, one line for the cause and two that point into the text. */
+static int run(struct buffer *text, struct error *error)
+{
+    struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!context)
+        return error_errno(error, -ENOMEM, "libnftables");
+    nft_ctx_buffer_output(context);
+    nft_ctx_buffer_error(context);
+    errno = 0;
+    int result = 0;
+    if (nft_run_cmd_from_buffer(context, text->bytes) != 0) {
+        int code = errno ? -errno : -EIO;
+        const char *said = nft_ctx_get_error_buffer(context);
+        result = error_set(error, code, "%.*s", said ? (int)strcspn(said, "\n") : 0, said ? said : "");
+    }
+    nft_ctx_free(context);
+    return result;
+}
+
+/* Until this is written the view calls the rules absent, and the next run sets them again. */
+static int write_witness(const struct paths *paths, struct arena *arena, struct error *error)
+{
+    char shape[WITNESS_SIZE];
+    int result = folder_make(paths->networks, 0755, error);
+    if (result < 0 || (result = rules_shape(paths, shape, error)) < 0)
+        return result;
+    return file_replace(paths->networks, "rules", arena_printf(arena, "%s/rules.new", paths->networks), shape,
+                        strlen(shape), NULL, error);
+}
+
+static int set_settings(const struct rules *request, struct arena *arena, struct error *error)
+{
+    if (!request->networks.count)
+        return 0;
+    int result = setting_write("/proc/sys/net/ipv4/ip_forward", "1", error);
+    for (size_t i = 0; result == 0 && i < request->networks.count; i++) {
+        const struct rule_network *network = request->networks.items[i];
+        struct error failure;
+        /* Rules may stand before their bridge does; create_bridge() sees to it then. */
+        result = setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", network->bridge), "1",
+                               &failure);
+        if (result == -ENOENT)
+            result = 0;
+        if (result < 0)
+            return error_set(error, result, "%s", failure.text);
+    }
+    return result;
+}

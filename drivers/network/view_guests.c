@@ -1,0 +1,138 @@
+/* NICs inside running containers. The kernel lists another namespace's links and addresses to a socket of ours when
+ * it has a number (netnsid) for it, which it has as soon as a veth of ours leads there; for a guest without one a
+ * socket is opened inside by a short-lived thread. Routes cannot be asked for by number, but the guest's own
+ * /proc/PID/net/route shows them. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "drivers/network/view_internal.h"
+#include "lib/error.h"
+
+static int dump_guest(struct nl_sock *socket, const struct links *host, struct arena *arena,
+                      struct observed_guest *guest, struct error *error);
+static int take_number(const struct nlmsghdr *message, void *context);
+static void take_nic(const struct link *link, int netnsid, const struct links *host,
+                     const struct addresses *addresses, struct arena *arena, struct observed_guest *guest);
+static void read_gateways(struct arena *arena, struct observed_guest *guest);
+
+int view_guests(const struct paths *paths, const int64_t *pids, size_t count, const struct call *call,
+                struct observed_guest **out, struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct links host = {0};
+    struct observed_guest *guests = arena_array_of(call->arena, struct observed_guest, count ? count : 1);
+    int result = 0;
+    (void)paths;
+    /* The host's links name the far ends, and listing them is what makes the kernel number the namespaces. */
+    if (count && ((result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
+                  (result = links_dump(socket, HERE, call->arena, &host, error)) < 0))
+        return error_wrap(error, "network");
+    for (size_t i = 0; i < count; i++) {
+        guests[i].init_pid = pids[i];
+        if ((result = call_check(call)) < 0)
+            return error_errno(error, result, "network of pid %" PRId64, pids[i]);
+        if ((result = dump_guest(socket, &host, call->arena, &guests[i], error)) < 0)
+            return error_wrap(error, "network of pid %" PRId64, pids[i]);
+    }
+    *out = guests;
+    return 0;
+}
+
+static int dump_guest(struct nl_sock *socket, const struct links *host, struct arena *arena,
+                      struct observed_guest *guest, struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *inside = NULL;
+    const char *path = arena_printf(arena, "/proc/%" PRId64 "/ns/net", guest->init_pid);
+    struct addresses addresses;
+    struct links links;
+    int netnsid;
+    _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0)
+        return errno == ENOENT || errno == ESRCH || errno == EACCES ? 0 : error_errno(error, -errno, "%s", path);
+    int result = namespace_number(socket, namespace, &netnsid, error);
+    if (result < 0)
+        return result;
+    if (netnsid == HERE) {
+        if ((result = netlink_open_inside(namespace, &inside, error)) < 0)
+            return result;
+        socket = inside;
+    }
+    if ((result = links_dump(socket, netnsid, arena, &links, error)) < 0 ||
+        (result = addresses_dump(socket, netnsid, arena, &addresses, error)) < 0)
+        return result;
+    for (size_t i = 0; i < links.count; i++)
+        if (!(links.items[i].flags & IFF_LOOPBACK))
+            take_nic(&links.items[i], netnsid, host, &addresses, arena, guest);
+    if (guest->count)
+        read_gateways(arena, guest);
+    return 0;
+}
+
+int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct error *error)
+{
+    struct rtgenmsg header = {.rtgen_family = AF_UNSPEC};
+    _cleanup_message_ struct nl_msg *message = message_new(RTM_GETNSID, 0, &header, sizeof(header));
+    nlmsg_hdr(message)->nlmsg_len = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(header)));
+    message_put_u32(message, NETNSA_FD, (uint32_t)namespace);
+    *netnsid = HERE;
+    return netlink_transact(socket, message, take_number, netnsid, "number of a network namespace", error);
+}
+
+static int take_number(const struct nlmsghdr *message, void *context)
+{
+    struct nlattr *number =
+        nlmsg_find_attr((struct nlmsghdr *)message, NLMSG_ALIGN(sizeof(struct rtgenmsg)), NETNSA_NSID);
+    if (number)
+        *(int *)context = (int)nla_get_u32(number); /* NETNSA_NSID_NOT_ASSIGNED is -1, our HERE */
+    return 0;
+}
+
+static void take_nic(const struct link *link, int netnsid, const struct links *host,
+                     const struct addresses *addresses, struct arena *arena, struct observed_guest *guest)
+{
+    struct observed_guest_nic *nic = arena_append(arena, guest->nics, guest->count);
+    *nic = (struct observed_guest_nic){
+        .ifname = arena_strdup(arena, link->name),
+        .mac = link->mac,
+        .up = link->flags & IFF_UP,
+    };
+    /* Told from our side: an index and a number that the guest cannot forge. */
+    for (size_t i = 0; i < host->count && netnsid != HERE; i++)
+        if (host->items[i].kind == LINK_VETH && host->items[i].peer == link->index &&
+            host->items[i].peer_netnsid == netnsid)
+            nic->peer = arena_strdup(arena, host->items[i].name);
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (addresses->items[i].index != link->index)
+            continue;
+        char *text = arena_alloc(arena, PREFIX_TEXT_SIZE);
+        prefix_print(addresses->items[i].address, addresses->items[i].length, text);
+        *arena_append(arena, nic->addresses.items, nic->addresses.count) = text;
+    }
+}
+
+/* Columns: Iface Destination Gateway Flags RefCnt Use Metric Mask ..., addresses as the hex of a host-order word
+ * that holds them in network order. The first default route of an interface has the lowest metric. */
+static void read_gateways(struct arena *arena, struct observed_guest *guest)
+{
+    _cleanup_fclose_ FILE *file = fopen(arena_printf(arena, "/proc/%" PRId64 "/net/route", guest->init_pid), "re");
+    char line[256], name[IFNAMSIZ];
+    unsigned destination, gateway, flags, mask;
+    while (file && fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "%15s %x %x %x %*d %*d %*d %x", name, &destination, &gateway, &flags, &mask) != 5 ||
+            destination || mask || !gateway)
+            continue;
+        for (size_t i = 0; i < guest->count; i++) {
+            struct observed_guest_nic *nic = &guest->nics[i];
+            if (nic->gateway || strcmp(nic->ifname, name) != 0)
+                continue;
+            char *text = arena_alloc(arena, INET_ADDRSTRLEN);
+            inet_ntop(AF_INET, &gateway, text, INET_ADDRSTRLEN);
+            nic->gateway = text;
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/* The parts of the network view, one file each; view.c puts them together. */
+#pragma once
+
+#include "drivers/network/network.h"
+#include "drivers/network/view_links.h"
+
+struct error;
+
+int view_routes(struct nl_sock *socket, const struct links *links, struct arena *arena,
+                struct observed_network *out, struct error *error);
+int view_listeners(struct arena *arena, struct observed_network *out, struct error *error);
+int view_resolvers(const struct paths *paths, struct arena *arena, struct observed_network *out,
+                   struct error *error);
+int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out, struct error *error);
+int view_guests(const struct paths *paths, const int64_t *pids, size_t count, const struct call *call,
+                struct observed_guest **out, struct error *error);
+
+/* The kernel's number for a namespace, as seen from the socket's; HERE when it has none. */
+int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct error *error);
+
+/* Names of interfaces of this root's bridge class begin so; of ports, with paths->port_prefix. */
+char *bridge_prefix(const struct paths *paths, struct arena *arena);
+
+/* The dnsmasq of a bridge: its pid and a pidfd on it (owned by the caller), or 0 and -1. A pid file alone proves
+ * nothing: the process must be dnsmasq and must have been told to write this very file. */
+int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid, int *pidfd,
+                  struct error *error);
+char *resolver_folder(const struct paths *paths, struct arena *arena, const char *bridge);
+char *resolver_pid_file(const struct paths *paths, struct arena *arena, const char *bridge);
+
+/* What our tables look like apart from the elements of their sets: chains with their hooks, rules, set types.
+ * Written down when the tables are made, compared when they are seen. 0 and "" when they do not exist. */
+#define WITNESS_SIZE 65 /* DIGEST_TEXT_SIZE */
+int rules_shape(const struct paths *paths, char shape[static WITNESS_SIZE], struct error *error);
+char *rules_witness_file(const struct paths *paths, struct arena *arena);

@@ -1,0 +1,214 @@
+/* Dumps of links and addresses. Statistics are left out of a link dump: they are two thirds of its bytes. */
+#include "drivers/network/view_links.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/units.h"
+
+#define ATTEMPTS 16 /* at a dump that others keep changing */
+
+struct link_walk {
+    struct arena *arena;
+    struct links *out;
+};
+
+struct address_walk {
+    struct arena *arena;
+    struct addresses *out;
+};
+
+static int take_link(const struct nlmsghdr *message, void *context);
+static int take_address(const struct nlmsghdr *message, void *context);
+static int read_link(const struct nlmsghdr *message, struct arena *arena, struct link *link);
+
+int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out, struct error *error)
+{
+    int result = -EINTR;
+    for (int attempt = 0; result == -EINTR && attempt < ATTEMPTS; attempt++) {
+        struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+        _cleanup_message_ struct nl_msg *message = message_new(RTM_GETLINK, 0, &header, sizeof(header));
+        message_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        if (netnsid != HERE)
+            message_put_u32(message, IFLA_TARGET_NETNSID, (uint32_t)netnsid);
+        *out = (struct links){0};
+        result = netlink_dump(socket, message, take_link, &(struct link_walk){arena, out}, "list of links", error);
+    }
+    return result == -EINTR ? error_set(error, -EBUSY, "links change faster than they can be listed") : result;
+}
+
+int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct addresses *out,
+                   struct error *error)
+{
+    int result = -EINTR;
+    for (int attempt = 0; result == -EINTR && attempt < ATTEMPTS; attempt++) {
+        struct ifaddrmsg header = {.ifa_family = AF_INET};
+        _cleanup_message_ struct nl_msg *message = message_new(RTM_GETADDR, 0, &header, sizeof(header));
+        if (netnsid != HERE)
+            message_put_u32(message, IFA_TARGET_NETNSID, (uint32_t)netnsid);
+        *out = (struct addresses){0};
+        result = netlink_dump(socket, message, take_address, &(struct address_walk){arena, out}, "list of addresses",
+                              error);
+    }
+    return result == -EINTR ? error_set(error, -EBUSY, "addresses change faster than they can be listed") : result;
+}
+
+int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link, struct error *error)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+    _cleanup_message_ struct nl_msg *message = message_new(RTM_GETLINK, 0, &header, sizeof(header));
+    message_put_text(message, IFLA_IFNAME, name);
+    message_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    struct links found = {0};
+    struct error ignored;
+    int result = netlink_transact(socket, message, take_link, &(struct link_walk){arena, &found}, name, &ignored);
+    if (result == -ENODEV)
+        return 0;
+    if (result < 0)
+        return error_set(error, result, "link %s", ignored.text);
+    if (found.count != 1)
+        return error_set(error, -EIO, "link %s: the kernel answered with %zu links", name, found.count);
+    *link = found.items[0];
+    return 1;
+}
+
+const struct link *links_by_index(const struct links *links, int index)
+{
+    for (size_t i = 0; i < links->count; i++)
+        if (links->items[i].index == index)
+            return &links->items[i];
+    return NULL;
+}
+
+const struct link *links_by_name(const struct links *links, const char *name)
+{
+    for (size_t i = 0; i < links->count; i++)
+        if (strcmp(links->items[i].name, name) == 0)
+            return &links->items[i];
+    return NULL;
+}
+
+void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE])
+{
+    snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+void prefix_print(uint32_t address, unsigned length, char text[static PREFIX_TEXT_SIZE])
+{
+    const unsigned char *byte = (const unsigned char *)&address;
+    snprintf(text, PREFIX_TEXT_SIZE, "%u.%u.%u.%u/%u", byte[0], byte[1], byte[2], byte[3], length & 63);
+}
+
+int mac_parse(const char *text, unsigned char mac[static 6])
+{
+    char again[MAC_TEXT_SIZE];
+    if (!text || strlen(text) != MAC_TEXT_SIZE - 1 ||
+        sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
+               &mac[5]) != 6)
+        return -EINVAL;
+    mac_print(mac, again);
+    return strcmp(text, again) == 0 ? 0 : -EINVAL;
+}
+
+int address_parse(const char *text, uint32_t *address)
+{
+    struct in_addr parsed;
+    if (!text || inet_pton(AF_INET, text, &parsed) != 1)
+        return -EINVAL; /* inet_pton() takes no leading zeros: one spelling an address */
+    *address = parsed.s_addr;
+    return 0;
+}
+
+int prefix_parse(const char *text, uint32_t *address, unsigned *length)
+{
+    char bare[PREFIX_TEXT_SIZE];
+    int64_t bits;
+    const char *slash = text ? strchr(text, '/') : NULL;
+    if (!slash || (size_t)(slash - text) >= sizeof(bare) || number_parse(slash + 1, &bits) < 0 || bits < 0 ||
+        bits > 32)
+        return -EINVAL;
+    memcpy(bare, text, (size_t)(slash - text));
+    bare[slash - text] = '\0';
+    *length = (unsigned)bits;
+    return address_parse(bare, address);
+}
+
+bool ifname_is_valid(const char *name)
+{
+    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    return name && *name && strlen(name) < IFNAMSIZ && strspn(name, legal) == strlen(name);
+}
+
+static int take_link(const struct nlmsghdr *message, void *context)
+{
+    struct link_walk *walk = context;
+    if (message->nlmsg_type != RTM_NEWLINK)
+        return 0;
+    return read_link(message, walk->arena, arena_append(walk->arena, walk->out->items, walk->out->count));
+}
+
+static int read_link(const struct nlmsghdr *message, struct arena *arena, struct link *link)
+{
+    const struct ifinfomsg *header = nlmsg_data(message);
+    struct nlattr *attribute;
+    int left;
+    *link = (struct link){.index = header->ifi_index, .flags = header->ifi_flags, .peer_netnsid = HERE};
+    nlmsg_for_each_attr(attribute, (struct nlmsghdr *)message, sizeof(*header), left)
+    {
+        switch (nla_type(attribute)) {
+        case IFLA_IFNAME:
+            nla_strlcpy(link->name, attribute, sizeof(link->name));
+            break;
+        case IFLA_IFALIAS:
+            link->mark = arena_strndup(arena, nla_data(attribute), strnlen(nla_data(attribute), (size_t)nla_len(attribute)));
+            break;
+        case IFLA_ADDRESS:
+            if (nla_len(attribute) == 6) {
+                char *text = arena_alloc(arena, MAC_TEXT_SIZE);
+                mac_print(nla_data(attribute), text);
+                link->mac = text;
+            }
+            break;
+        case IFLA_MASTER:
+            link->master = (int)nla_get_u32(attribute);
+            break;
+        case IFLA_LINK:
+            link->peer = (int)nla_get_u32(attribute);
+            break;
+        case IFLA_LINK_NETNSID:
+            link->peer_netnsid = (int)nla_get_u32(attribute);
+            break;
+        case IFLA_LINKINFO: {
+            struct nlattr *kind = nla_find(nla_data(attribute), nla_len(attribute), IFLA_INFO_KIND);
+            if (kind && nla_strcmp(kind, "bridge") == 0)
+                link->kind = LINK_BRIDGE;
+            else if (kind && nla_strcmp(kind, "veth") == 0)
+                link->kind = LINK_VETH;
+            break;
+        }
+        }
+    }
+    return 0;
+}
+
+static int take_address(const struct nlmsghdr *message, void *context)
+{
+    struct address_walk *walk = context;
+    if (message->nlmsg_type != RTM_NEWADDR)
+        return 0;
+    const struct ifaddrmsg *header = nlmsg_data(message);
+    /* IFA_LOCAL is the own address, IFA_ADDRESS the other side's of a point-to-point link. */
+    struct nlattr *local = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), IFA_LOCAL);
+    if (!local)
+        local = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), IFA_ADDRESS);
+    if (!local || nla_len(local) != 4)
+        return 0;
+    *arena_append(walk->arena, walk->out->items, walk->out->count) =
+        (struct address){(int)header->ifa_index, nla_get_u32(local), header->ifa_prefixlen};
+    return 0;
+}

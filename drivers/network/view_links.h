@@ -1,0 +1,61 @@
+/* Links, addresses and routes as the kernel lists them, in this network namespace or, by its netnsid, in another. */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "drivers/network/view_netlink.h"
+#include "lib/arena.h"
+
+#define MAC_TEXT_SIZE    18
+#define PREFIX_TEXT_SIZE 19 /* "255.255.255.255/32" */
+#define HERE             (-1) /* netnsid of the namespace the socket lives in */
+
+enum link_kind { LINK_OTHER, LINK_BRIDGE, LINK_VETH };
+
+struct link {
+    int index;
+    char name[IFNAMSIZ];
+    const char *mark; /* alias; NULL: none */
+    const char *mac;  /* NULL: no Ethernet address */
+    enum link_kind kind;
+    unsigned flags; /* IFF_UP, ... */
+    int master;     /* index; 0: none */
+    int peer;       /* of a veth: index of the other end */
+    int peer_netnsid; /* HERE: the other end is in the same namespace */
+};
+
+struct links {
+    struct link *items;
+    size_t count;
+};
+
+struct address {
+    int index;        /* of the link */
+    uint32_t address; /* network order */
+    uint8_t length;   /* of the prefix */
+};
+
+struct addresses {
+    struct address *items; /* in the kernel's order: a link's first address is its primary one */
+    size_t count;
+};
+
+int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out, struct error *error);
+int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct addresses *out,
+                   struct error *error);
+/* 1 and `link` filled, 0 when there is none of that name. */
+int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link, struct error *error);
+
+const struct link *links_by_index(const struct links *links, int index);      /* NULL when absent */
+const struct link *links_by_name(const struct links *links, const char *name); /* NULL when absent */
+
+void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE]);
+void prefix_print(uint32_t address, unsigned length, char text[static PREFIX_TEXT_SIZE]);
+/* The strict inverses: only what the printers write is accepted. -EINVAL. */
+int mac_parse(const char *text, unsigned char mac[static 6]);
+int address_parse(const char *text, uint32_t *address);
+int prefix_parse(const char *text, uint32_t *address, unsigned *length);
+/* A name that the kernel takes and that means nothing special to nftables or in a path. */
+bool ifname_is_valid(const char *name);
