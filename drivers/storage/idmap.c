@@ -71,12 +71,13 @@ int tree_clone(int directory, const char *path, uint64_t attributes, int user_na
     _cleanup_close_ int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (tree < 0)
         return error_errno(error, -errno, "cannot copy the mount of %s", path);
-    struct mount_attr change = {.attr_set = attributes};
+    /* Private: as a peer of the mount it came from, what is mounted on it would appear there too. */
+    struct mount_attr change = {.attr_set = attributes, .propagation = MS_PRIVATE};
     if (user_namespace >= 0) {
         change.attr_set |= MOUNT_ATTR_IDMAP;
         change.userns_fd = (uint64_t)user_namespace;
     }
-    if (change.attr_set && mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0) {
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0) {
         if (errno == EINVAL && user_namespace >= 0)
             return error_set(error, -EINVAL, "%s: its file system does not support id-mapped mounts", path);
         return error_errno(error, -errno, "cannot set the mount of %s up", path);

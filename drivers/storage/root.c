@@ -36,8 +36,9 @@ struct building { /* one root on its way up */
 };
 
 static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
-static int take_down(const struct paths *paths, const char *lxc_name, struct error *error);
-static int check_free(const struct building *building, struct error *error);
+static int take_down(const struct paths *paths, const char *lxc_name, struct mount_entries *entries,
+                     struct error *error);
+static int make_way(const struct building *building, struct error *error);
 static int mount_overlay(const struct building *building, struct error *error);
 static int fill_root(const struct building *building, struct error *error);
 
@@ -57,10 +58,7 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     struct building building = {.paths = paths, .request = request, .call = call, .user_namespace = -1};
     building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
     building.stage = arena_printf(call->arena, "%s/.%s", paths->mounts, request->lxc_name);
-    /* What stands there is always replaced: a mount table cannot tell whether it is exactly this one. */
-    result = take_down(paths, request->lxc_name, error);
-    if (result == 0)
-        result = check_free(&building, error);
+    result = make_way(&building, error);
     if (result < 0)
         return result;
     _cleanup_close_ int user_namespace = request->id_base ? idmap_namespace(request->id_base, error) : -1;
@@ -71,7 +69,7 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     if (result == 0)
         result = fill_root(&building, error);
     if (result < 0)
-        take_down(paths, request->lxc_name, NULL);
+        take_down(paths, request->lxc_name, NULL, NULL);
     return result < 0 ? error_wrap(error, "root of %s", request->lxc_name) : 0;
 }
 
@@ -80,7 +78,7 @@ int root_unmount_whole(const struct paths *paths, const struct root_reference *r
 {
     (void)call;
     int result = root_check_name(request->lxc_name, error);
-    return result < 0 ? result : take_down(paths, request->lxc_name, error);
+    return result < 0 ? result : take_down(paths, request->lxc_name, NULL, error);
 }
 
 int root_check_name(const char *lxc_name, struct error *error)
@@ -157,20 +155,22 @@ static int unmount_below(const struct mount_entries *entries, const char *base, 
     return result;
 }
 
-static int take_down(const struct paths *paths, const char *lxc_name, struct error *error)
+static int take_down(const struct paths *paths, const char *lxc_name, struct mount_entries *entries,
+                     struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
-    struct mount_entries entries = {0};
+    struct mount_entries own = {0};
     _cleanup_free_ char *mounts = realpath(paths->mounts, NULL);
     if (!mounts)
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->mounts);
-    int result = mounts_read("/proc/self/mountinfo", arena, &entries, error);
+    int result = entries ? 0 : mounts_read("/proc/self/mountinfo", arena, &own, error);
+    entries = entries ? entries : &own;
     const char *stage = arena_printf(arena, "%s/.%s", mounts, lxc_name);
     const char *point = arena_printf(arena, "%s/%s", mounts, lxc_name);
     if (result == 0)
-        result = unmount_below(&entries, stage, error);
+        result = unmount_below(entries, stage, error);
     if (result == 0)
-        result = unmount_below(&entries, point, error);
+        result = unmount_below(entries, point, error);
     if (result < 0)
         return result;
     if ((rmdir(stage) < 0 && errno != ENOENT) || (rmdir(point) < 0 && errno != ENOENT))
@@ -178,18 +178,21 @@ static int take_down(const struct paths *paths, const char *lxc_name, struct err
     return 0;
 }
 
-/* The kernel would mount an upper twice without a word, and destroy what is in it. */
-static int check_free(const struct building *building, struct error *error)
+/* What stands in its place is always taken down: a mount table cannot tell whether it is exactly this one. The
+ * layer may be mounted nowhere else: the kernel would mount it twice without a word, and destroy what is in it. */
+static int make_way(const struct building *building, struct error *error)
 {
-    _cleanup_arena_ struct arena *arena = arena_new();
+    struct arena *arena = building->call->arena;
     struct mount_entries entries = {0};
+    _cleanup_free_ char *point = realpath(building->point, NULL);
     int result = mounts_read("/proc/self/mountinfo", arena, &entries, error);
     for (size_t i = 0; result == 0 && i < entries.count; i++) {
         const char *layer = mount_layer(building->paths, arena, &entries.items[i]);
-        if (layer && strcmp(layer, building->request->layer) == 0)
+        if (layer && strcmp(layer, building->request->layer) == 0 &&
+            (!point || strcmp(entries.items[i].point, point) != 0))
             result = error_set(error, -EBUSY, "layer %s is mounted at %s", layer, entries.items[i].point);
     }
-    return result;
+    return result < 0 ? result : take_down(building->paths, building->request->lxc_name, &entries, error);
 }
 
 /* The store as the container's ids see it, attached where the overlay can take it from. */
