@@ -166,7 +166,7 @@ int setting_write(const char *path, const char *value, struct error *error)
     return 0;
 }
 
-int folder_make(const char *path, unsigned mode, struct error *error)
+int run_folder_make(const char *path, unsigned mode, struct error *error)
 {
     char part[PATH_MAX];
     if (strlen(path) >= sizeof(part))

@@ -142,7 +142,7 @@ static int write_names(const struct paths *paths, const struct resolver *request
     const char *dhcp = arena_printf(arena, "%s/dhcp", folder), *hosts = arena_printf(arena, "%s/hosts", folder);
     int result;
     /* Readable for the user that dnsmasq becomes: it reads a changed file as that. */
-    if ((result = folder_make(dhcp, 0755, error)) < 0 || (result = folder_make(hosts, 0755, error)) < 0 ||
+    if ((result = run_folder_make(dhcp, 0755, error)) < 0 || (result = run_folder_make(hosts, 0755, error)) < 0 ||
         (result = remove_others(dhcp, request, arena, removed, error)) < 0 ||
         (result = remove_others(hosts, request, arena, removed, error)) < 0)
         return result;

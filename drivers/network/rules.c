@@ -301,7 +301,7 @@ static int run(struct buffer *text, struct error *error)
 static int write_witness(const struct paths *paths, struct arena *arena, struct error *error)
 {
     char shape[WITNESS_SIZE];
-    int result = folder_make(paths->networks, 0755, error);
+    int result = run_folder_make(paths->networks, 0755, error);
     if (result < 0 || (result = rules_shape(paths, shape, error)) < 0)
         return result;
     return file_replace(paths->networks, "rules", arena_printf(arena, "%s/rules.new", paths->networks), shape,
