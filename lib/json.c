@@ -80,6 +80,11 @@ struct json *json_set(struct json *object, const char *key, struct json *value)
     return value;
 }
 
+void json_remove(struct json *object, const char *key)
+{
+    json_object_del(in(object), key);
+}
+
 struct json *json_append(struct json *array, struct json *value)
 {
     if (json_array_append_new(in(array), in(value)))

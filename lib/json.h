@@ -28,6 +28,9 @@ static inline void cleanup_json(struct json **value)
 struct json *json_set(struct json *object, const char *key, struct json *value);
 struct json *json_append(struct json *array, struct json *value);
 
+/* Drops the value of a key; nothing happens when it is absent. */
+void json_remove(struct json *object, const char *key);
+
 /* Borrowed; NULL when absent or of another type, so that lookups chain: json_get(json_get(a, "b"), "c"). */
 struct json *json_get(const struct json *object, const char *key);
 struct json *json_at(const struct json *array, size_t index);

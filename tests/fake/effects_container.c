@@ -1,0 +1,246 @@
+/* Containers of the fake world: what liblxc would do to it, with what that needs and what that leaves. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/units.h"
+#include "tests/fake/convert.h"
+#include "tests/fake/world.h"
+
+/* NULL when it is not there at all; -EPERM when it is not ours. */
+static int find_ours(struct fake *fake, const char *name, struct json **container, struct error *error)
+{
+    *container = fake_find(fake->world, "containers", name);
+    if (*container && json_as_bool(json_get(*container, "defined")) &&
+        !json_as_bool(json_get(*container, "ours")))
+        return error_set(error, -EPERM, "container %s is not fpsync's", name);
+    return 0;
+}
+
+static bool is_running(const struct json *container)
+{
+    return json_as_bool(json_get(container, "running"));
+}
+
+static void answer_config(const struct call *call, const struct json *container,
+                          struct container_defined *defined)
+{
+    char digest[65];
+    fake_config_digest(container, digest);
+    defined->config_digest = arena_strdup(call->arena, digest);
+}
+
+/* ---- define ---- */
+
+static int apply_define(struct fake *fake, const struct container_definition *request,
+                        const struct call *call, struct container_defined *defined, struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result < 0)
+        return result;
+    if (!request->uid || !request->root)
+        return error_set(error, -EINVAL, "container %s: definition without %s", request->lxc_name,
+                         request->uid ? "root" : "uid");
+    if (!container)
+        container = json_set(fake_map(fake->world, "containers"), request->lxc_name, json_new_object());
+    json_set(container, "defined", json_new_bool(true));
+    json_set(container, "ours", json_new_bool(true));
+    json_set(container, "definition", json_of(&container_definition_table, request));
+    json_remove(container, "edit");
+    if (!json_get(container, "running"))
+        json_set(container, "running", json_new_bool(false));
+    answer_config(call, container, defined);
+    return 0;
+}
+
+static int define(const struct paths *paths, const struct container_definition *request,
+                  const struct call *call, struct container_defined *defined, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_DEFINE, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_define(&fake, request, call, defined, error), error);
+}
+
+/* ---- start ---- */
+
+static int plug_nics(struct fake *fake, struct json *container, const char *name, struct error *error)
+{
+    const struct json *nics = json_get(json_get(container, "definition"), "nics");
+    struct json *guest = json_set(container, "guest_nics", json_new_object());
+    for (size_t i = 0; i < json_length(nics); i++) {
+        const struct json *nic = json_at(nics, i);
+        const char *port = text_in(nic, "ifname"), *bridge = text_in(nic, "bridge");
+        if (!fake_find(fake->world, "bridges", bridge))
+            return error_set(error, -ENODEV, "container %s: no bridge %s", name, bridge);
+        if (fake_find(fake->world, "ports", port))
+            return error_set(error, -EEXIST, "container %s: interface %s exists", name, port);
+        struct json *link = json_set(fake_map(fake->world, "ports"), port, json_new_object());
+        json_set(link, "master", json_new_text(bridge));
+        json_set(link, "up", json_new_bool(true));
+        char ifname[32];
+        snprintf(ifname, sizeof(ifname), "eth%lld", (long long)number_in(nic, "index"));
+        struct json *inside = json_set(guest, ifname, json_new_object());
+        json_set(inside, "peer", json_new_text(port));
+        json_set(inside, "mac", json_new_text(text_in(nic, "mac")));
+        json_set(inside, "address", json_new_text(text_in(nic, "address")));
+        json_set(inside, "gateway", json_new_text(text_in(nic, "gateway")));
+        json_set(inside, "up", json_new_bool(true));
+    }
+    return 0;
+}
+
+static void take_mounts(struct json *container, const struct json *root)
+{
+    struct json *mounts = json_set(container, "guest_mounts", json_new_object());
+    const struct json *volumes = json_get(root, "volumes");
+    for (void *i = json_first(volumes); i; i = json_next(volumes, i))
+        json_set(mounts, json_key(i), json_new_text(json_as_text(json_value(i))));
+    json_set(container, "guest_layer", json_new_text(text_in(root, "layer")));
+}
+
+static struct json *copy_limits(const struct json *limits)
+{
+    struct json *copy = json_new_object();
+    for (void *i = json_first(limits); i; i = json_next(limits, i))
+        json_set(copy, json_key(i), json_new_number(json_as_number(json_value(i), 0)));
+    return copy;
+}
+
+static int apply_start(struct fake *fake, const char *name, struct container_started *started,
+                       struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, name, &container, error);
+    if (result < 0)
+        return result;
+    if (!container || !json_as_bool(json_get(container, "defined")))
+        return error_set(error, -ENOENT, "container %s is not defined", name);
+    if (!is_running(container)) {
+        const struct json *root = fake_find(fake->world, "roots", name);
+        if (!root)
+            return error_set(error, -ENOENT, "container %s: its root is not mounted", name);
+        result = plug_nics(fake, container, name, error);
+        if (result < 0)
+            return result;
+        take_mounts(container, root);
+        json_set(container, "cgroup", copy_limits(json_get(json_get(container, "definition"), "limits")));
+        json_set(container, "monitor_pid", json_new_number(fake_pid(fake->world)));
+        json_set(container, "init_pid", json_new_number(fake_pid(fake->world)));
+        json_set(container, "init_start", json_new_number(1000 + fake_tick(fake->world)));
+        json_set(container, "running", json_new_bool(true));
+        json_remove(container, "exit_status");
+        json_remove(container, "leftover_cgroups");
+    }
+    started->init_pid = number_in(container, "init_pid");
+    started->init_start = number_in(container, "init_start");
+    return 0;
+}
+
+static int start(const struct paths *paths, const struct container_reference *request,
+                 const struct call *call, struct container_started *started, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_START, request->lxc_name, error);
+    return result < 0 ? result
+                      : fake_end(&fake, apply_start(&fake, request->lxc_name, started, error), error);
+}
+
+/* ---- stop ---- */
+
+static int apply_stop(struct fake *fake, const struct container_stop *request, struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result < 0 || !container || !is_running(container))
+        return result;
+    fake_end_container(fake->world, container);
+    /* Only an init that was let end by itself can leave its command's status. */
+    if (json_length(json_get(json_get(container, "definition"), "command")) && request->timeout > 0)
+        json_set(container, "exit_status", json_new_number(128 + SIGTERM));
+    return 0;
+}
+
+static int stop(const struct paths *paths, const struct container_stop *request, const struct call *call,
+                struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_STOP, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_stop(&fake, request, error), error);
+}
+
+/* ---- limits ---- */
+
+static int apply_limits(struct fake *fake, const struct container_limits *request, const struct call *call,
+                        struct container_defined *defined, struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result < 0)
+        return result;
+    if (!container || !json_as_bool(json_get(container, "defined")))
+        return error_set(error, -ENOENT, "container %s is not defined", request->lxc_name);
+    json_set(json_get(container, "definition"), "limits", json_of(&limits_table, request->limits));
+    if (is_running(container))
+        json_set(container, "cgroup", json_of(&limits_table, request->limits));
+    answer_config(call, container, defined);
+    return 0;
+}
+
+static int set_limits(const struct paths *paths, const struct container_limits *request,
+                      const struct call *call, struct container_defined *defined, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_SET_LIMITS, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_limits(&fake, request, call, defined, error), error);
+}
+
+/* ---- destroy ---- */
+
+static int apply_destroy(struct fake *fake, const char *name, struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, name, &container, error);
+    if (result < 0 || !container)
+        return result;
+    if (is_running(container))
+        return error_set(error, -EBUSY, "container %s is running", name);
+    json_remove(fake_map(fake->world, "containers"), name);
+    return 0;
+}
+
+static int destroy(const struct paths *paths, const struct container_reference *request,
+                   const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_DESTROY, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_destroy(&fake, request->lxc_name, error), error);
+}
+
+const struct container_effects container_effects = {
+    .define = define,
+    .start = start,
+    .stop = stop,
+    .set_limits = set_limits,
+    .destroy = destroy,
+};
+
+/* `exit N` ends with N; everything else prints itself and ends with 0. */
+int container_exec(const struct paths *paths, const char *lxc_name, char *const *argv, struct error *error)
+{
+    fake_trace("container_exec");
+    _cleanup_json_ struct json *world = NULL;
+    int result = fake_load(paths->root, &world, error);
+    if (result < 0)
+        return result;
+    if (!is_running(fake_find(world, "containers", lxc_name)))
+        return error_set(error, -ESRCH, "container %s is not running", lxc_name);
+    int64_t status;
+    if (strcmp(argv[0], "exit") == 0 && argv[1] && number_parse(argv[1], &status) == 0)
+        return (int)(status & 255);
+    for (char *const *word = argv; *word; word++)
+        printf("%s%s", word == argv ? "" : " ", *word);
+    printf("\n");
+    return fflush(stdout) == 0 ? 0 : error_errno(error, -errno, "cannot write");
+}

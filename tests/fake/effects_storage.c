@@ -1,0 +1,299 @@
+/* Images, layers, volumes and mounts of the fake world. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "tests/fake/convert.h"
+#include "tests/fake/world.h"
+
+static bool is_running(const struct fake *fake, const char *lxc_name)
+{
+    return json_as_bool(json_get(fake_find(fake->world, "containers", lxc_name), "running"));
+}
+
+static bool same(const char *left, const char *right)
+{
+    return left && right && strcmp(left, right) == 0;
+}
+
+static void make_data(struct fake *fake, const char *store, const char *file)
+{
+    if (fake_find(fake->world, store, file))
+        return;
+    struct json *data = json_set(fake_map(fake->world, store), file, json_new_object());
+    json_set(data, "modified", json_new_number(1700000000 + fake_tick(fake->world)));
+}
+
+/* The container that uses it, or NULL: by a mounted root, or by a running guest whose root was unmounted. */
+static const char *user_of_layer(const struct fake *fake, const char *file)
+{
+    const struct json *roots = fake_map(fake->world, "roots"),
+                      *containers = fake_map(fake->world, "containers");
+    for (void *i = json_first(roots); i; i = json_next(roots, i))
+        if (same(text_in(json_value(i), "layer"), file))
+            return json_key(i);
+    for (void *i = json_first(containers); i; i = json_next(containers, i))
+        if (same(text_in(json_value(i), "guest_layer"), file))
+            return json_key(i);
+    return NULL;
+}
+
+static bool holds(const struct json *mounts, const char *file)
+{
+    for (void *i = json_first(mounts); i; i = json_next(mounts, i))
+        if (same(json_as_text(json_value(i)), file))
+            return true;
+    return false;
+}
+
+static const char *user_of_volume(const struct fake *fake, const char *file)
+{
+    const struct json *roots = fake_map(fake->world, "roots"),
+                      *containers = fake_map(fake->world, "containers");
+    for (void *i = json_first(roots); i; i = json_next(roots, i))
+        if (holds(json_get(json_value(i), "volumes"), file))
+            return json_key(i);
+    for (void *i = json_first(containers); i; i = json_next(containers, i))
+        if (holds(json_get(json_value(i), "guest_mounts"), file))
+            return json_key(i);
+    return NULL;
+}
+
+/* ---- data ---- */
+
+static int apply_create(struct fake *fake, const char *store, const char *file)
+{
+    make_data(fake, store, file);
+    return 0;
+}
+
+static int apply_delete(struct fake *fake, const char *store, const char *file, const char *user,
+                        struct error *error)
+{
+    if (user)
+        return error_set(error, -EBUSY, "%s/%s is mounted for %s", store, file, user);
+    json_remove(fake_map(fake->world, store), file);
+    return 0;
+}
+
+static int create_layer(const struct paths *paths, const struct data_reference *request,
+                        const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_LAYER_CREATE, request->file, error);
+    return result < 0 ? result : fake_end(&fake, apply_create(&fake, "layers", request->file), error);
+}
+
+static int create_volume(const struct paths *paths, const struct data_reference *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_VOLUME_CREATE, request->file, error);
+    return result < 0 ? result : fake_end(&fake, apply_create(&fake, "volumes", request->file), error);
+}
+
+static int delete_layer(const struct paths *paths, const struct data_reference *request,
+                        const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_LAYER_DELETE, request->file, error);
+    if (result < 0)
+        return result;
+    result = apply_delete(&fake, "layers", request->file, user_of_layer(&fake, request->file), error);
+    return fake_end(&fake, result, error);
+}
+
+static int delete_volume(const struct paths *paths, const struct data_reference *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_VOLUME_DELETE, request->file, error);
+    if (result < 0)
+        return result;
+    result = apply_delete(&fake, "volumes", request->file, user_of_volume(&fake, request->file), error);
+    return fake_end(&fake, result, error);
+}
+
+/* ---- roots ---- */
+
+static int apply_mount(struct fake *fake, const struct root_mount *request, struct error *error)
+{
+    if (is_running(fake, request->lxc_name))
+        fake_violation(fake, "root.mount of running container %s", request->lxc_name);
+    if (!request->digest || !fake_find(fake->world, "images", request->digest))
+        return error_set(error, -ENOENT, "no image %s", request->digest ? request->digest : "(none)");
+    json_remove(fake_map(fake->world, "roots"), request->lxc_name);
+    const char *user = user_of_layer(fake, request->layer);
+    if (user)
+        return error_set(error, -EBUSY, "layer %s is mounted for %s", request->layer, user);
+    make_data(fake, "layers", request->layer);
+    struct json *root = json_set(fake_map(fake->world, "roots"), request->lxc_name, json_new_object());
+    json_set(root, "layer", json_new_text(request->layer));
+    json_set(root, "digest", json_new_text(request->digest));
+    json_set(root, "id_base", json_new_number(request->id_base));
+    json_set(root, "with_init", json_new_bool(request->with_init));
+    struct json *volumes = json_set(root, "volumes", json_new_object());
+    for (size_t i = 0; i < request->volumes.count; i++) {
+        const struct root_volume *volume = request->volumes.items[i];
+        make_data(fake, "volumes", volume->file);
+        json_set(volumes, volume->path, json_new_text(volume->file));
+    }
+    struct json *files = json_set(root, "files", json_new_array());
+    for (size_t i = 0; i < request->files.count; i++)
+        json_append(files, json_of(&root_file_table, request->files.items[i]));
+    return 0;
+}
+
+static int mount_root(const struct paths *paths, const struct root_mount *request, const struct call *call,
+                      struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_ROOT_MOUNT, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_mount(&fake, request, error), error);
+}
+
+static int apply_unmount(struct fake *fake, const char *lxc_name)
+{
+    if (is_running(fake, lxc_name))
+        fake_violation(fake, "root.unmount of running container %s", lxc_name);
+    json_remove(fake_map(fake->world, "roots"), lxc_name);
+    return 0;
+}
+
+static int unmount_root(const struct paths *paths, const struct root_reference *request,
+                        const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_ROOT_UNMOUNT, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_unmount(&fake, request->lxc_name), error);
+}
+
+/* ---- volumes in running containers ---- */
+
+static int find_guest(struct fake *fake, const struct volume_attach *request, struct json **mounts,
+                      struct error *error)
+{
+    const struct json *container = fake_find(fake->world, "containers", request->lxc_name);
+    if (!is_running(fake, request->lxc_name) || number_in(container, "init_pid") != request->init_pid ||
+        number_in(container, "init_start") != request->init_start)
+        return error_set(error, -ESRCH, "init %lld of container %s is gone", (long long)request->init_pid,
+                         request->lxc_name);
+    *mounts = json_get(container, "guest_mounts");
+    return 0;
+}
+
+static int apply_attach(struct fake *fake, const struct volume_attach *request, struct error *error)
+{
+    struct json *mounts;
+    int result = find_guest(fake, request, &mounts, error);
+    if (result < 0)
+        return result;
+    if (!request->file || !fake_find(fake->world, "volumes", request->file))
+        return error_set(error, -ENOENT, "no volume %s", request->file ? request->file : "(none)");
+    const char *there = text_in(mounts, request->path);
+    if (there && !same(there, request->file))
+        return error_set(error, -EBUSY, "volume %s is mounted at %s of %s", there, request->path,
+                         request->lxc_name);
+    json_set(mounts, request->path, json_new_text(request->file));
+    return 0;
+}
+
+static int attach_volume(const struct paths *paths, const struct volume_attach *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_VOLUME_ATTACH, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_attach(&fake, request, error), error);
+}
+
+static int apply_detach(struct fake *fake, const struct volume_attach *request, struct error *error)
+{
+    struct json *mounts;
+    int result = find_guest(fake, request, &mounts, error);
+    if (result == 0)
+        json_remove(mounts, request->path);
+    return result;
+}
+
+static int detach_volume(const struct paths *paths, const struct volume_attach *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_VOLUME_DETACH, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_detach(&fake, request, error), error);
+}
+
+const struct storage_effects storage_effects = {
+    .create_layer = create_layer,
+    .create_volume = create_volume,
+    .delete_layer = delete_layer,
+    .delete_volume = delete_volume,
+    .mount_root = mount_root,
+    .unmount_root = unmount_root,
+    .attach_volume = attach_volume,
+    .detach_volume = detach_volume,
+};
+
+/* ---- images ---- */
+
+/* The digest of what the image is asked to be; `fake-tool ROOT renew-source SOURCE` gives a source new content. */
+static void image_digest(const struct fake *fake, const struct image_make *request, char text[static 65])
+{
+    _cleanup_buffer_ struct buffer content = {0};
+    buffer_printf(&content, "%s %lld", request->source,
+                  (long long)number_in(json_get(fake->world, "renewed"), request->source));
+    for (size_t i = 0; i < request->packages.count; i++)
+        buffer_printf(&content, " %s", request->packages.items[i]);
+    digest_of(content.bytes, content.length, text);
+}
+
+static int apply_make(struct fake *fake, const struct image_make *request, const struct call *call,
+                      struct image_made *made, struct error *error)
+{
+    if (!request->source)
+        return error_set(error, -EINVAL, "image %s has no source", request->name);
+    if (strncmp(request->source, "file:", 5) == 0 && access(request->source + 5, R_OK) < 0)
+        return error_errno(error, -errno, "image %s: %s", request->name, request->source + 5);
+    if (call->progress)
+        call->progress(call->context, "unpacking 50 %");
+    char digest[65];
+    image_digest(fake, request, digest);
+    if (!fake_find(fake->world, "images", digest)) {
+        struct json *image = json_set(fake_map(fake->world, "images"), digest, json_new_object());
+        json_set(image, "bytes", json_new_number(1 << 20));
+        json_set(image, "name", json_new_text(request->name));
+    }
+    made->digest = arena_strdup(call->arena, digest);
+    made->bytes = 1 << 20;
+    return 0;
+}
+
+static int make(const struct paths *paths, const struct image_make *request, const struct call *call,
+                struct image_made *made, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_IMAGE_MAKE, request->name, error);
+    return result < 0 ? result : fake_end(&fake, apply_make(&fake, request, call, made, error), error);
+}
+
+static int apply_remove(struct fake *fake, const char *digest, struct error *error)
+{
+    const struct json *roots = fake_map(fake->world, "roots");
+    for (void *i = json_first(roots); i; i = json_next(roots, i))
+        if (same(text_in(json_value(i), "digest"), digest))
+            return error_set(error, -EBUSY, "the root of %s stands on image %s", json_key(i), digest);
+    json_remove(fake_map(fake->world, "images"), digest);
+    return 0;
+}
+
+static int remove_image(const struct paths *paths, const struct image_reference *request,
+                        const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_IMAGE_REMOVE, request->digest, error);
+    return result < 0 ? result : fake_end(&fake, apply_remove(&fake, request->digest, error), error);
+}
+
+const struct image_effects image_effects = {.make = make, .remove = remove_image};

@@ -1,0 +1,15 @@
+# build/fpsync-fake and build/fpsync-worker-fake: the real programs on the fake world of tests/fake/world.h, and
+# build/fake-tool, the other hand that changes it. Included by tests/tests.mk.
+FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/view.c
+FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c)
+FAKE_FLOORS  := $(B)/shared.a $(B)/specs.a $(B)/lib.a
+
+$(B)/fpsync-fake: $(call objects,$(MAIN) $(FAKE_VIEWS)) $(B)/state.a $(FAKE_FLOORS) | $(B)/fpsync-worker-fake $(B)/fake-tool
+	$(call say,LINK,$@)
+	$(link) -lyaml -llmdb -ljansson -lgcrypt
+$(B)/fpsync-worker-fake: $(call objects,$(WORKER) drivers/run.c $(FAKE_EFFECTS)) $(FAKE_FLOORS)
+	$(call say,LINK,$@)
+	$(link) -ljansson -lgcrypt
+$(B)/fake-tool: $(call objects,tests/fake/tool.c tests/fake/world.c tests/fake/convert.c) $(FAKE_FLOORS)
+	$(call say,LINK,$@)
+	$(link) -ljansson -lgcrypt

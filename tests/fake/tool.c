@@ -1,0 +1,625 @@
+/* fake-tool ROOT COMMAND ...: the other hand in the fake world, for drift, and a look at it.
+ *
+ * CONTAINER is an LXC name, with or without the root's tag; NETWORK a full name, found by the bridge's mark, or an
+ * interface name. Exit: 0, 1 when something is not there, 2 for a wrong call. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/error.h"
+#include "lib/units.h"
+#include "tests/fake/world.h"
+
+struct command {
+    const char *name;
+    const char *arguments; /* for the usage text */
+    int count;             /* of arguments, all needed */
+    int (*run)(struct json *world, char **arguments, struct error *error);
+};
+
+static const char *tool_root; /* as given: the call log lies below it */
+
+/* ---- finding ---- */
+
+static int find_container(const struct json *world, const char *name, struct json **container,
+                          struct error *error)
+{
+    const struct json *containers = fake_map(world, "containers");
+    size_t length = strlen(name);
+    for (void *i = json_first(containers); i; i = json_next(containers, i)) {
+        const char *known = json_key(i);
+        bool tagged = strncmp(known, name, length) == 0 && known[length] == '.';
+        if (strcmp(known, name) != 0 && !tagged)
+            continue;
+        *container = json_value(i);
+        return 0;
+    }
+    return error_set(error, -ENOENT, "no container %s", name);
+}
+
+static int find_running(const struct json *world, const char *name, struct json **container,
+                        struct error *error)
+{
+    int result = find_container(world, name, container, error);
+    if (result == 0 && !json_as_bool(json_get(*container, "running")))
+        return error_set(error, -ESRCH, "container %s is not running", name);
+    return result;
+}
+
+static int find_bridge(const struct json *world, const char *network, const char **ifname,
+                       struct error *error)
+{
+    const struct json *bridges = fake_map(world, "bridges");
+    for (void *i = json_first(bridges); i; i = json_next(bridges, i)) {
+        const char *mark = text_in(json_value(i), "mark"), *marked = mark ? strrchr(mark, ' ') : NULL;
+        if (strcmp(json_key(i), network) != 0 && !(marked && strcmp(marked + 1, network) == 0))
+            continue;
+        *ifname = json_key(i);
+        return 0;
+    }
+    return error_set(error, -ENOENT, "no bridge of network %s", network);
+}
+
+/* Both ends of CONTAINER's ethN. */
+static int find_nic(const struct json *world, char **arguments, struct json **nic, struct json **port,
+                    struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    *nic = json_get(json_get(container, "guest_nics"), arguments[1]);
+    if (!*nic)
+        return error_set(error, -ENOENT, "container %s has no %s", arguments[0], arguments[1]);
+    *port = fake_find(world, "ports", text_in(*nic, "peer"));
+    return *port ? 0 : error_set(error, -ENOENT, "%s of %s has no host end", arguments[1], arguments[0]);
+}
+
+static int drop(struct json *world, const char *map, const char *name, struct error *error)
+{
+    if (!fake_find(world, map, name))
+        return error_set(error, -ENOENT, "no %s in %s", name, map);
+    json_remove(fake_map(world, map), name);
+    return 0;
+}
+
+/* ---- looking ---- */
+
+static int run_print(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    _cleanup_buffer_ struct buffer text = {0};
+    json_print(world, true, &text);
+    puts(text.bytes);
+    return 0;
+}
+
+static int run_calls(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    printf("%lld\n", (long long)number_in(world, "calls"));
+    return 0;
+}
+
+static int run_mutations(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    printf("%lld\n", (long long)number_in(world, "mutations"));
+    return 0;
+}
+
+static int run_violations(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    const struct json *violations = json_get(world, "violations");
+    for (size_t i = 0; i < json_length(violations); i++)
+        puts(json_as_text(json_at(violations, i)));
+    return 0;
+}
+
+/* What would be compared after two ways to the same end: everything but numbers that count time. */
+static int run_state(struct json *world, char **arguments, struct error *error)
+{
+    static const char *const counting[] = {"calls", "mutations", "clock", "next_pid", "violations"};
+    static const char *const of_container[] = {"monitor_pid", "init_pid", "init_start"};
+    for (size_t i = 0; i < sizeof(counting) / sizeof(counting[0]); i++)
+        json_remove(world, counting[i]);
+    const struct json *containers = fake_map(world, "containers"), *resolvers = fake_map(world, "resolvers");
+    for (void *i = json_first(containers); i; i = json_next(containers, i)) {
+        for (size_t j = 0; j < sizeof(of_container) / sizeof(of_container[0]); j++)
+            json_remove(json_value(i), of_container[j]);
+        json_remove(json_get(json_value(i), "definition"), "uid");
+        json_remove(json_get(json_value(i), "definition"), "generation");
+    }
+    for (void *i = json_first(resolvers); i; i = json_next(resolvers, i))
+        json_set(json_value(i), "pid", json_new_bool(number_in(json_value(i), "pid") > 0));
+    static const char *const data[] = {"layers", "volumes"};
+    for (size_t i = 0; i < 2; i++)
+        for (void *j = json_first(fake_map(world, data[i])); j; j = json_next(fake_map(world, data[i]), j))
+            json_remove(json_value(j), "modified");
+    static const char *const marked[] = {"bridges", "ports"};
+    for (size_t i = 0; i < 2; i++)
+        for (void *j = json_first(fake_map(world, marked[i])); j;
+             j = json_next(fake_map(world, marked[i]), j)) {
+            const char *mark = text_in(json_value(j), "mark"), *name = mark ? strrchr(mark, ' ') : NULL;
+            _cleanup_free_ char *copy = name ? strdup(name + 1) : NULL; /* without the uid */
+            json_set(json_value(j), "mark", json_new_text(copy));
+        }
+    return run_print(world, arguments, error);
+}
+
+static int run_reset(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments;
+    json_set(world, "calls", json_new_number(0));
+    json_set(world, "mutations", json_new_number(0));
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/fake/calls", tool_root);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return error_errno(error, -errno, "cannot remove %s", path);
+    return 0;
+}
+
+/* ---- containers ---- */
+
+static int run_kill(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result == 0)
+        fake_end_container(world, container);
+    return result;
+}
+
+static int run_exit(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int64_t status;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result == 0)
+        result = number_parse(arguments[1], &status);
+    if (result < 0)
+        return error->code ? result : error_set(error, result, "%s is no status", arguments[1]);
+    fake_end_container(world, container);
+    json_set(container, "exit_status", json_new_number(status));
+    return 0;
+}
+
+/* A running one got a new init: stopped and started by hand. */
+static int run_replace_init(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    json_set(container, "init_pid", json_new_number(fake_pid(world)));
+    json_set(container, "init_start", json_new_number(1000 + fake_tick(world)));
+    return 0;
+}
+
+static int run_leave_cgroups(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_container(world, arguments[0], &container, error);
+    if (result == 0)
+        json_set(container, "leftover_cgroups", json_new_bool(true));
+    return result;
+}
+
+static int run_edit_config(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_container(world, arguments[0], &container, error);
+    if (result == 0)
+        json_set(container, "edit", json_new_text("lxc.tty.max = 9"));
+    return result;
+}
+
+static int run_undefine(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_container(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    json_set(container, "defined", json_new_bool(false));
+    json_set(container, "ours", json_new_bool(false));
+    return 0;
+}
+
+static int run_set_limit(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int64_t value;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    if (number_parse(arguments[2], &value) < 0 || !json_get(json_get(container, "cgroup"), arguments[1]))
+        return error_set(error, -EINVAL, "no limit %s of %s", arguments[1], arguments[2]);
+    json_set(json_get(container, "cgroup"), arguments[1], json_new_number(value));
+    return 0;
+}
+
+static int run_foreign_container(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    struct json *container = json_set(fake_map(world, "containers"), arguments[0], json_new_object());
+    json_set(container, "defined", json_new_bool(true));
+    json_set(container, "ours", json_new_bool(false));
+    json_set(container, "running", json_new_bool(false));
+    return 0;
+}
+
+/* ---- interfaces ---- */
+
+static int run_drop_port(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container, *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result < 0)
+        return result;
+    json_remove(fake_map(world, "ports"), text_in(nic, "peer"));
+    find_running(world, arguments[0], &container, error);
+    json_remove(json_get(container, "guest_nics"), arguments[1]);
+    return 0;
+}
+
+static int run_detach_port(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_remove(port, "master");
+    return result;
+}
+
+static int run_port_down(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_set(port, "up", json_new_bool(false));
+    return result;
+}
+
+static int run_unmark_port(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_remove(port, "mark");
+    return result;
+}
+
+static int run_nic_down(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_set(nic, "up", json_new_bool(false));
+    return result;
+}
+
+static int run_drop_address(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_remove(nic, "address");
+    return result;
+}
+
+static int run_drop_gateway(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_remove(nic, "gateway");
+    return result;
+}
+
+static int run_set_mac(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_set(nic, "mac", json_new_text(arguments[2]));
+    return result;
+}
+
+/* ---- networks ---- */
+
+static int run_drop_bridge(struct json *world, char **arguments, struct error *error)
+{
+    const char *ifname;
+    int result = find_bridge(world, arguments[0], &ifname, error);
+    if (result < 0)
+        return result;
+    const struct json *ports = fake_map(world, "ports");
+    for (void *i = json_first(ports); i; i = json_next(ports, i)) {
+        const char *master = text_in(json_value(i), "master");
+        if (master && strcmp(master, ifname) == 0)
+            json_remove(json_value(i), "master");
+    }
+    json_remove(fake_map(world, "bridges"), ifname);
+    return 0;
+}
+
+static int change_bridge(struct json *world, const char *network, const char *key, struct json *value,
+                         struct error *error)
+{
+    const char *ifname;
+    int result = find_bridge(world, network, &ifname, error);
+    if (result < 0) {
+        json_free(value);
+        return result;
+    }
+    if (value)
+        json_set(fake_find(world, "bridges", ifname), key, value);
+    else
+        json_remove(fake_find(world, "bridges", ifname), key);
+    return 0;
+}
+
+static int run_drop_bridge_address(struct json *world, char **arguments, struct error *error)
+{
+    return change_bridge(world, arguments[0], "address", NULL, error);
+}
+
+static int run_unmark_bridge(struct json *world, char **arguments, struct error *error)
+{
+    return change_bridge(world, arguments[0], "mark", NULL, error);
+}
+
+static int run_bridge_down(struct json *world, char **arguments, struct error *error)
+{
+    return change_bridge(world, arguments[0], "up", json_new_bool(false), error);
+}
+
+static int run_foreign_bridge(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    struct json *bridge = json_set(fake_map(world, "bridges"), arguments[0], json_new_object());
+    json_set(bridge, "up", json_new_bool(true));
+    json_set(bridge, "address", json_new_text(arguments[1]));
+    return 0;
+}
+
+static int run_kill_resolver(struct json *world, char **arguments, struct error *error)
+{
+    const char *ifname;
+    int result = find_bridge(world, arguments[0], &ifname, error);
+    if (result < 0)
+        return result;
+    struct json *resolver = fake_find(world, "resolvers", ifname);
+    if (!resolver)
+        return error_set(error, -ENOENT, "network %s has no resolver", arguments[0]);
+    json_set(resolver, "pid", json_new_number(0));
+    return 0;
+}
+
+static int run_flush_rules(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    json_set(world, "rules", json_new_null());
+    return 0;
+}
+
+static struct json *copy_of(const struct json *value)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    struct json *copy = NULL;
+    json_print(value, false, &text);
+    json_parse(text.bytes, text.length, &copy, NULL);
+    return copy;
+}
+
+/* Drops one element of LIST (networks, guards, forwards) by its key. */
+static int run_drop_rule(struct json *world, char **arguments, struct error *error)
+{
+    static const char *const keys[] = {"bridge", "port", "listen"};
+    struct json *rules = json_get(world, "rules"), *kept = json_new_array();
+    const struct json *items = json_get(rules, arguments[0]);
+    for (size_t i = 0; i < json_length(items); i++) {
+        bool hit = false;
+        for (size_t j = 0; j < 3 && !hit; j++) {
+            const char *key = text_in(json_at(items, i), keys[j]);
+            hit = key && strcmp(key, arguments[1]) == 0;
+        }
+        if (!hit)
+            json_append(kept, copy_of(json_at(items, i)));
+    }
+    if (json_length(kept) == json_length(items)) {
+        json_free(kept);
+        return error_set(error, -ENOENT, "no %s in %s of the rules", arguments[1], arguments[0]);
+    }
+    json_set(rules, arguments[0], kept);
+    return 0;
+}
+
+static int run_listen(struct json *world, char **arguments, struct error *error)
+{
+    int64_t port;
+    if (number_parse(arguments[2], &port) < 0)
+        return error_set(error, -EINVAL, "%s is no port", arguments[2]);
+    struct json *listener = json_append(json_get(world, "listeners"), json_new_object());
+    json_set(listener, "protocol", json_new_text(arguments[0]));
+    json_set(listener, "address", json_new_text(strcmp(arguments[1], "-") == 0 ? NULL : arguments[1]));
+    json_set(listener, "port", json_new_number(port));
+    json_set(listener, "process", json_new_text(arguments[3]));
+    return 0;
+}
+
+static int run_route(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    struct json *route = json_append(json_get(world, "routes"), json_new_object());
+    json_set(route, "subnet", json_new_text(arguments[0]));
+    json_set(route, "ifname", json_new_text(arguments[1]));
+    return 0;
+}
+
+static int run_clear_host(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    json_set(world, "listeners", json_new_array());
+    json_set(world, "routes", json_new_array());
+    return 0;
+}
+
+/* ---- storage ---- */
+
+static int run_unmount_volume(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    struct json *mounts = json_get(container, "guest_mounts");
+    if (!json_get(mounts, arguments[1]))
+        return error_set(error, -ENOENT, "no volume at %s of %s", arguments[1], arguments[0]);
+    json_remove(mounts, arguments[1]);
+    return 0;
+}
+
+static int run_mount_volume(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result == 0)
+        json_set(json_get(container, "guest_mounts"), arguments[1], json_new_text(arguments[2]));
+    return result;
+}
+
+static int run_unmount_root(struct json *world, char **arguments, struct error *error)
+{
+    const struct json *roots = fake_map(world, "roots");
+    size_t length = strlen(arguments[0]);
+    for (void *i = json_first(roots); i; i = json_next(roots, i))
+        if (strncmp(json_key(i), arguments[0], length) == 0 &&
+            (!json_key(i)[length] || json_key(i)[length] == '.'))
+            return drop(world, "roots", json_key(i), error);
+    return error_set(error, -ENOENT, "no root of %s is mounted", arguments[0]);
+}
+
+/* By the name it was made under, or by its digest. */
+static int run_drop_image(struct json *world, char **arguments, struct error *error)
+{
+    const struct json *images = fake_map(world, "images");
+    for (void *i = json_first(images); i; i = json_next(images, i)) {
+        const char *name = text_in(json_value(i), "name");
+        if (name && strcmp(name, arguments[0]) == 0)
+            return drop(world, "images", json_key(i), error);
+    }
+    return drop(world, "images", arguments[0], error);
+}
+
+static int run_drop_layer(struct json *world, char **arguments, struct error *error)
+{
+    return drop(world, "layers", arguments[0], error);
+}
+
+static int run_drop_volume(struct json *world, char **arguments, struct error *error)
+{
+    return drop(world, "volumes", arguments[0], error);
+}
+
+static int run_renew_source(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    struct json *renewed = json_get(world, "renewed");
+    if (!renewed)
+        renewed = json_set(world, "renewed", json_new_object());
+    json_set(renewed, arguments[0], json_new_number(number_in(renewed, arguments[0]) + 1));
+    return 0;
+}
+
+/* ---- the program ---- */
+
+static const struct command commands[] = {
+    {"print", "", 0, run_print},
+    {"state", "", 0, run_state},
+    {"calls", "", 0, run_calls},
+    {"mutations", "", 0, run_mutations},
+    {"violations", "", 0, run_violations},
+    {"reset", "", 0, run_reset},
+    {"kill", "CONTAINER", 1, run_kill},
+    {"exit", "CONTAINER STATUS", 2, run_exit},
+    {"replace-init", "CONTAINER", 1, run_replace_init},
+    {"leave-cgroups", "CONTAINER", 1, run_leave_cgroups},
+    {"edit-config", "CONTAINER", 1, run_edit_config},
+    {"undefine", "CONTAINER", 1, run_undefine},
+    {"set-limit", "CONTAINER LIMIT NUMBER", 3, run_set_limit},
+    {"foreign-container", "LXCNAME", 1, run_foreign_container},
+    {"drop-port", "CONTAINER ethN", 2, run_drop_port},
+    {"detach-port", "CONTAINER ethN", 2, run_detach_port},
+    {"port-down", "CONTAINER ethN", 2, run_port_down},
+    {"unmark-port", "CONTAINER ethN", 2, run_unmark_port},
+    {"nic-down", "CONTAINER ethN", 2, run_nic_down},
+    {"drop-address", "CONTAINER ethN", 2, run_drop_address},
+    {"drop-gateway", "CONTAINER ethN", 2, run_drop_gateway},
+    {"set-mac", "CONTAINER ethN MAC", 3, run_set_mac},
+    {"drop-bridge", "NETWORK", 1, run_drop_bridge},
+    {"drop-bridge-address", "NETWORK", 1, run_drop_bridge_address},
+    {"unmark-bridge", "NETWORK", 1, run_unmark_bridge},
+    {"bridge-down", "NETWORK", 1, run_bridge_down},
+    {"foreign-bridge", "IFNAME ADDRESS/PREFIX", 2, run_foreign_bridge},
+    {"kill-resolver", "NETWORK", 1, run_kill_resolver},
+    {"flush-rules", "", 0, run_flush_rules},
+    {"drop-rule", "networks|guards|forwards KEY", 2, run_drop_rule},
+    {"listen", "tcp|udp ADDRESS|- PORT PROCESS", 4, run_listen},
+    {"route", "SUBNET IFNAME", 2, run_route},
+    {"clear-host", "", 0, run_clear_host},
+    {"unmount-volume", "CONTAINER PATH", 2, run_unmount_volume},
+    {"mount-volume", "CONTAINER PATH FILE", 3, run_mount_volume},
+    {"unmount-root", "CONTAINER", 1, run_unmount_root},
+    {"drop-image", "NAME|DIGEST", 1, run_drop_image},
+    {"drop-layer", "FILE", 1, run_drop_layer},
+    {"drop-volume", "FILE", 1, run_drop_volume},
+    {"renew-source", "SOURCE", 1, run_renew_source},
+};
+
+static const struct command *find_command(const char *name, int count)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(commands[i].name, name) == 0 && commands[i].count == count)
+            return &commands[i];
+    return NULL;
+}
+
+static int usage(void)
+{
+    fputs("usage: fake-tool ROOT COMMAND ...\n", stderr);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].arguments);
+    return 2;
+}
+
+/* The first of them only look: they make nothing and hold nothing up. */
+static bool only_looks(const struct command *command)
+{
+    return command->run == run_print || command->run == run_state || command->run == run_calls ||
+           command->run == run_mutations || command->run == run_violations;
+}
+
+int main(int count, char **arguments)
+{
+    const struct command *command = count >= 3 ? find_command(arguments[2], count - 3) : NULL;
+    if (!command)
+        return usage();
+    tool_root = arguments[1];
+    struct error error = {0};
+    _cleanup_close_ int lock = -1;
+    _cleanup_json_ struct json *world = NULL;
+    int result = only_looks(command) ? 0 : fake_lock(tool_root, &lock, &error);
+    if (result == 0)
+        result = fake_load(tool_root, &world, &error);
+    if (result == 0)
+        result = command->run(world, arguments + 3, &error);
+    if (result == 0 && !only_looks(command))
+        result = fake_save(tool_root, world, &error);
+    if (result < 0)
+        fprintf(stderr, "fake-tool: %s\n", error.text);
+    return result < 0 ? 1 : 0;
+}
