@@ -6,9 +6,9 @@
 #include "lib/arena.h"
 
 struct call {
-    struct arena *arena;  /* results live here */
-    int64_t deadline;     /* CLOCK_MONOTONIC milliseconds; 0: none */
-    int cancel;           /* becomes readable when the call should end early (-ECANCELED); -1: never */
+    struct arena *arena; /* results live here */
+    int64_t deadline;    /* CLOCK_MONOTONIC milliseconds; 0: none */
+    int cancel;          /* becomes readable when the call should end early (-ECANCELED); -1: never */
     void (*progress)(void *context, const char *line); /* NULL: silent */
     void *context;
 };

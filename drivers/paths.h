@@ -9,21 +9,21 @@
 #define PATHS_IFNAME_SIZE 16
 
 struct paths {
-    const char *root;     /* "/" or an absolute clean path without a slash at its end */
-    const char *tag;      /* "" or four hex digits */
-    const char *specs;    /* ROOT/etc/fpsync/specs.d */
-    const char *conf;     /* ROOT/etc/fpsync/fpsync.conf */
-    const char *state;    /* ROOT/var/lib/fpsync/state */
-    const char *store;    /* ROOT/var/lib/fpsync */
-    const char *images;   /* ROOT/var/lib/fpsync/images */
-    const char *layers;   /* ROOT/var/lib/fpsync/layers */
-    const char *volumes;  /* ROOT/var/lib/fpsync/volumes */
-    const char *lxc;      /* ROOT/var/lib/lxc */
-    const char *run;      /* ROOT/run/fpsync */
-    const char *mounts;   /* ROOT/run/fpsync/mounts: one merged root a container */
-    const char *networks; /* ROOT/run/fpsync/networks: dnsmasq's files, one folder a network */
-    const char *lock;     /* ROOT/run/fpsync/lock */
-    const char *nft_table; /* "fpsync" or "fpsync_TAG" */
+    const char *root;        /* "/" or an absolute clean path without a slash at its end */
+    const char *tag;         /* "" or four hex digits */
+    const char *specs;       /* ROOT/etc/fpsync/specs.d */
+    const char *conf;        /* ROOT/etc/fpsync/fpsync.conf */
+    const char *state;       /* ROOT/var/lib/fpsync/state */
+    const char *store;       /* ROOT/var/lib/fpsync */
+    const char *images;      /* ROOT/var/lib/fpsync/images */
+    const char *layers;      /* ROOT/var/lib/fpsync/layers */
+    const char *volumes;     /* ROOT/var/lib/fpsync/volumes */
+    const char *lxc;         /* ROOT/var/lib/lxc */
+    const char *run;         /* ROOT/run/fpsync */
+    const char *mounts;      /* ROOT/run/fpsync/mounts: one merged root a container */
+    const char *networks;    /* ROOT/run/fpsync/networks: dnsmasq's files, one folder a network */
+    const char *lock;        /* ROOT/run/fpsync/lock */
+    const char *nft_table;   /* "fpsync" or "fpsync_TAG" */
     const char *port_prefix; /* of host ends of veths: "fpp" or "fpTAGp" */
 };
 

@@ -13,31 +13,31 @@
 #include "drivers/storage/storage.h"
 
 enum step_kind { /* numbers are part of the journal's format: append only */
-    STEP_IMAGE_MAKE = 1,
-    STEP_IMAGE_REMOVE = 2,
-    STEP_LAYER_CREATE = 3,
-    STEP_LAYER_DELETE = 4,
-    STEP_VOLUME_CREATE = 5,
-    STEP_VOLUME_DELETE = 6,
-    STEP_ROOT_MOUNT = 7,
-    STEP_ROOT_UNMOUNT = 8,
-    STEP_VOLUME_ATTACH = 9,
-    STEP_VOLUME_DETACH = 10,
-    STEP_BRIDGE_CREATE = 11,
-    STEP_BRIDGE_DELETE = 12,
-    STEP_RULES_SET = 13,
-    STEP_RULES_DELETE = 14,
-    STEP_RESOLVER_SET = 15,
-    STEP_RESOLVER_DELETE = 16,
-    STEP_PORT_MARK = 17,
-    STEP_PORT_ATTACH = 18,
-    STEP_PORT_DELETE = 19,
-    STEP_CONTAINER_DEFINE = 20,
-    STEP_CONTAINER_START = 21,
-    STEP_CONTAINER_STOP = 22,
-    STEP_CONTAINER_SET_LIMITS = 23,
-    STEP_CONTAINER_DESTROY = 24,
-    STEP_KINDS
+                 STEP_IMAGE_MAKE = 1,
+                 STEP_IMAGE_REMOVE = 2,
+                 STEP_LAYER_CREATE = 3,
+                 STEP_LAYER_DELETE = 4,
+                 STEP_VOLUME_CREATE = 5,
+                 STEP_VOLUME_DELETE = 6,
+                 STEP_ROOT_MOUNT = 7,
+                 STEP_ROOT_UNMOUNT = 8,
+                 STEP_VOLUME_ATTACH = 9,
+                 STEP_VOLUME_DETACH = 10,
+                 STEP_BRIDGE_CREATE = 11,
+                 STEP_BRIDGE_DELETE = 12,
+                 STEP_RULES_SET = 13,
+                 STEP_RULES_DELETE = 14,
+                 STEP_RESOLVER_SET = 15,
+                 STEP_RESOLVER_DELETE = 16,
+                 STEP_PORT_MARK = 17,
+                 STEP_PORT_ATTACH = 18,
+                 STEP_PORT_DELETE = 19,
+                 STEP_CONTAINER_DEFINE = 20,
+                 STEP_CONTAINER_START = 21,
+                 STEP_CONTAINER_STOP = 22,
+                 STEP_CONTAINER_SET_LIMITS = 23,
+                 STEP_CONTAINER_DESTROY = 24,
+                 STEP_KINDS
 };
 
 /* The families as linked into this program: the real ones or, in tests, the fakes. */
@@ -57,5 +57,5 @@ const struct step_type *step_type(enum step_kind kind); /* NULL when out of rang
 
 /* Runs one effect. `result` is an object of the type's result table (or NULL), made in call->arena. Linked into
  * the worker only (drivers/run.c); the description above into both programs (drivers/steps.c). */
-int step_run(const struct effects *effects, const struct paths *paths, enum step_kind kind, const void *request,
-             const struct call *call, void **result, struct error *error);
+int step_run(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+             const void *request, const struct call *call, void **result, struct error *error);
