@@ -167,8 +167,7 @@ static void check_mounts(struct world *world, const struct object *object)
             const struct mount *outer = mounts->items[j];
             if (is_below(mount->path, outer->path))
                 problem_add(world->problems, place, "attaching the outer one later would hide the inner one",
-                            "%s lies inside %s, where volume '%s' is mounted", mount->path, outer->path,
-                            name_seen_from(world->arena, outer->volume, object));
+                            "%s lies inside %s, where another volume is mounted", mount->path, outer->path);
         }
     }
 }
