@@ -571,7 +571,8 @@ void field_print(const struct field *row, const void *object, struct buffer *out
             buffer_text(out, i ? ", " : "");
             scalar_print(pairs->items[i].key, out);
             buffer_text(out, ": ");
-            scalar_print(pair_is_hidden(row, pairs->items[i].key) ? "(sensitive)" : pairs->items[i].value, out);
+            scalar_print(pair_is_hidden(row, pairs->items[i].key) ? "(sensitive)" : pairs->items[i].value,
+                         out);
         }
         buffer_text(out, "}");
         break;

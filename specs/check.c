@@ -3,13 +3,16 @@
 
 #include <string.h>
 
-static bool is_foreign(const struct collection *own, const struct spec_set *sources, const struct object *object);
+static bool is_foreign(const struct collection *own, const struct spec_set *sources,
+                       const struct object *object);
 
-void check_all(struct collection *collection, const struct object_set *recorded, const struct spec_set *sources,
-               bool incomplete)
+void check_all(struct collection *collection, const struct object_set *recorded,
+               const struct spec_set *sources, bool incomplete)
 {
-    struct world world = {
-        .own = collection, .arena = collection->arena, .problems = collection->problems, .incomplete = incomplete};
+    struct world world = {.own = collection,
+                          .arena = collection->arena,
+                          .problems = collection->problems,
+                          .incomplete = incomplete};
     for (size_t i = 0; recorded && i < recorded->count; i++)
         if (is_foreign(collection, sources, recorded->items[i])) {
             *arena_append(world.arena, world.foreign.items, world.foreign.count) = recorded->items[i];
@@ -25,7 +28,8 @@ void check_all(struct collection *collection, const struct object_set *recorded,
     map_clear(&world.foreign_by_id);
 }
 
-static bool is_foreign(const struct collection *own, const struct spec_set *sources, const struct object *object)
+static bool is_foreign(const struct collection *own, const struct spec_set *sources,
+                       const struct object *object)
 {
     if (!object->source || map_get(own->by_id, object->id))
         return false; /* retained and used by nobody, or declared here */
@@ -46,10 +50,12 @@ struct object *world_find(const struct world *world, enum kind kind, const char 
 const char *name_seen_from(struct arena *arena, const char *full_name, const struct object *object)
 {
     size_t project = strcspn(object->name, "/") + 1;
-    return strncmp(full_name, object->name, project) == 0 ? full_name + project : arena_strdup(arena, full_name);
+    return strncmp(full_name, object->name, project) == 0 ? full_name + project
+                                                          : arena_strdup(arena, full_name);
 }
 
-const char *world_name(const struct world *world, const struct object *object, const struct object *project_of)
+const char *world_name(const struct world *world, const struct object *object,
+                       const struct object *project_of)
 {
     const char *name = name_seen_from(world->arena, object->name, project_of);
     if (object->place.file)

@@ -6,7 +6,7 @@
 
 /* Everything a reference or claim can meet. */
 struct world {
-    struct collection *own;   /* what this run declares */
+    struct collection *own;    /* what this run declares */
     struct object_set foreign; /* what other sources have, by the record */
     struct map foreign_by_id;
     struct arena *arena;
@@ -16,8 +16,8 @@ struct world {
 
 /* Adds implicit objects and fills what is implied, then checks everything. `recorded` may be NULL; objects of
  * sources that this run prunes do not count: they are declared here, or about to go. */
-void check_all(struct collection *collection, const struct object_set *recorded, const struct spec_set *sources,
-               bool incomplete);
+void check_all(struct collection *collection, const struct object_set *recorded,
+               const struct spec_set *sources, bool incomplete);
 
 void imply_all(struct world *world);
 void check_references(struct world *world);
@@ -29,6 +29,7 @@ void check_dependencies(struct world *world);
 
 struct object *world_find(const struct world *world, enum kind kind, const char *full_name);
 /* "container web (shop.yaml:4)", "container shop/web (source /srv/other)": as told to somebody in `project_of`. */
-const char *world_name(const struct world *world, const struct object *object, const struct object *project_of);
+const char *world_name(const struct world *world, const struct object *object,
+                       const struct object *project_of);
 /* A full name as its reader would write it: bare within the project of `object`. */
 const char *name_seen_from(struct arena *arena, const char *full_name, const struct object *object);

@@ -14,7 +14,7 @@ struct visit {
 /* Depth first with a stack of its own: a chain is as long as the user likes. */
 struct walk {
     struct world *world;
-    struct map visits; /* of struct visit, by full name */
+    struct map visits;    /* of struct visit, by full name */
     struct visit **stack; /* has room for every container */
     size_t depth;
 };
@@ -43,7 +43,8 @@ static void check_conditions(struct world *world, const struct object *object)
         const struct dependency *dependency = dependencies->items[i];
         const struct object *other = world_find(world, KIND_CONTAINER, dependency->container);
         const struct container *awaited = other ? other->body : NULL;
-        if (!awaited || strcmp(dependency->condition, "completed") != 0 || strcmp(awaited->restart, "always") != 0)
+        if (!awaited || strcmp(dependency->condition, "completed") != 0 ||
+            strcmp(awaited->restart, "always") != 0)
             continue;
         const char *name = name_seen_from(world->arena, other->name, object);
         problem_add(world->problems, dependency->described.place,
@@ -76,7 +77,8 @@ static void report_cycle(struct walk *walk, const struct visit *again, struct pl
     while (walk->stack[start - 1] != again)
         start--;
     for (size_t i = start - 1; i < walk->depth; i++)
-        buffer_printf(&path, "%s -> ", name_seen_from(walk->world->arena, walk->stack[i]->object->name, again->object));
+        buffer_printf(&path, "%s -> ",
+                      name_seen_from(walk->world->arena, walk->stack[i]->object->name, again->object));
     buffer_text(&path, name_bare(again->object->name));
     problem_add(walk->world->problems, place, "remove one of these dependencies", "depends_on goes round: %s",
                 path.bytes);

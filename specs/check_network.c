@@ -7,7 +7,7 @@
 #include "specs/check.h"
 #include "specs/forms.h"
 
-#define WIDEST   8  /* prefix: 16 million addresses */
+#define WIDEST    8  /* prefix: 16 million addresses */
 #define NARROWEST 30 /* the bridge and one container */
 
 /* Something claimed by an object of this run or of the record. */
@@ -42,8 +42,9 @@ static void check_usable(struct world *world, const struct claimed_subnet *claim
         struct subnet range;
         if (subnet_parse(unusable[i], &range) && claimed->subnet.first >= range.first &&
             claimed->subnet.first <= range.last)
-            problem_add(world->problems, subnet_place(claimed->object), "take one of 10.0.0.0/8 or 192.168.0.0/16",
-                        "subnet %s: %s is not for hosts", text, unusable[i]);
+            problem_add(world->problems, subnet_place(claimed->object),
+                        "take one of 10.0.0.0/8 or 192.168.0.0/16", "subnet %s: %s is not for hosts", text,
+                        unusable[i]);
     }
 }
 
@@ -62,7 +63,8 @@ static void add_subnets(struct world *world, struct object *const *items, size_t
 {
     for (size_t i = 0; i < count; i++) {
         struct claimed_subnet claimed = {.object = items[i], .is_own = is_own};
-        const char *text = items[i]->kind == KIND_NETWORK ? ((const struct network *)items[i]->body)->subnet : NULL;
+        const char *text =
+            items[i]->kind == KIND_NETWORK ? ((const struct network *)items[i]->body)->subnet : NULL;
         if (!text || !subnet_parse(text, &claimed.subnet))
             continue;
         if (is_own)
@@ -71,12 +73,14 @@ static void add_subnets(struct world *world, struct object *const *items, size_t
     }
 }
 
-static void report_overlap(struct world *world, const struct claimed_subnet *one, const struct claimed_subnet *other)
+static void report_overlap(struct world *world, const struct claimed_subnet *one,
+                           const struct claimed_subnet *other)
 {
     const struct claimed_subnet *told = one->is_own ? one : other, *met = one->is_own ? other : one;
     problem_add(world->problems, subnet_place(told->object), "give each network a subnet of its own",
                 "subnet %s overlaps %s of %s", ((const struct network *)told->object->body)->subnet,
-                ((const struct network *)met->object->body)->subnet, world_name(world, met->object, told->object));
+                ((const struct network *)met->object->body)->subnet,
+                world_name(world, met->object, told->object));
 }
 
 void check_subnets(struct world *world)
@@ -88,7 +92,8 @@ void check_subnets(struct world *world)
     if (count)
         qsort(subnets, count, sizeof(*subnets), subnet_compare);
     for (size_t i = 1, widest = 0; i < count; i++) {
-        if (subnets[i].subnet.first <= subnets[widest].subnet.last && (subnets[i].is_own || subnets[widest].is_own))
+        if (subnets[i].subnet.first <= subnets[widest].subnet.last &&
+            (subnets[i].is_own || subnets[widest].is_own))
             report_overlap(world, &subnets[i], &subnets[widest]);
         if (subnets[i].subnet.last > subnets[widest].subnet.last)
             widest = i;
@@ -97,8 +102,8 @@ void check_subnets(struct world *world)
 
 /* ---- addresses ---- */
 
-static bool address_fits(struct world *world, const struct attachment *attachment, const struct object *network,
-                         struct place place, const struct object *from)
+static bool address_fits(struct world *world, const struct attachment *attachment,
+                         const struct object *network, struct place place, const struct object *from)
 {
     const char *text = ((const struct network *)network->body)->subnet, *address = attachment->address;
     const char *name = name_seen_from(world->arena, attachment->network, from);
@@ -112,7 +117,8 @@ static bool address_fits(struct world *world, const struct attachment *attachmen
     if (value < subnet.first || value > subnet.last)
         problem_add(world->problems, place,
                     arena_printf(world->arena, "its containers have addresses from %s to %s",
-                                 ipv4_print(world->arena, subnet.first + 2), ipv4_print(world->arena, subnet.last - 1)),
+                                 ipv4_print(world->arena, subnet.first + 2),
+                                 ipv4_print(world->arena, subnet.last - 1)),
                     "address %s is not in %s of network '%s'", address, text, name);
     else if (value == subnet.first || value == subnet.last)
         problem_add(world->problems, place, NULL, "address %s is the %s address of %s", address,
@@ -133,7 +139,8 @@ static void claim_addresses(struct world *world, struct map *claims, const struc
     for (size_t i = 0; i < networks->count; i++) {
         const struct attachment *attachment = networks->items[i];
         const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
-        struct place place = field_place(&attachment_table, attachment, field_by_key(&attachment_table, "address"));
+        struct place place =
+            field_place(&attachment_table, attachment, field_by_key(&attachment_table, "address"));
         if (!attachment->address || !network ||
             (is_own && !address_fits(world, attachment, network, place, object)))
             continue;
@@ -161,8 +168,8 @@ static bool claims_meet(const struct claim *one, const struct claim *other)
     return !one->address || !other->address || strcmp(one->address, other->address) == 0;
 }
 
-static void claim_port(struct world *world, struct map *claims, const struct object *object, const struct port *port,
-                       bool is_own)
+static void claim_port(struct world *world, struct map *claims, const struct object *object,
+                       const struct port *port, bool is_own)
 {
     const char *key = arena_printf(world->arena, "%" PRId64 "/%s", port->host, port->protocol);
     struct claim *claim = arena_new_of(world->arena, struct claim);
@@ -171,9 +178,11 @@ static void claim_port(struct world *world, struct map *claims, const struct obj
     for (const struct claim *other = first; is_own && other; other = other->next)
         if (claims_meet(claim, other)) {
             problem_add(world->problems, claim->place,
-                        !claim->address != !other->address ? "a forward without an address takes the port of all of them"
-                                                           : "take another port or address of the host",
-                        "port %s of %s is taken by %s", key, claim->address ? claim->address : "all addresses",
+                        !claim->address != !other->address
+                            ? "a forward without an address takes the port of all of them"
+                            : "take another port or address of the host",
+                        "port %s of %s is taken by %s", key,
+                        claim->address ? claim->address : "all addresses",
                         world_name(world, other->object, object));
             break;
         }

@@ -4,8 +4,8 @@
 
 #include "specs/check.h"
 
-static void check_reference(struct world *world, const struct object *from, struct place place, enum kind kind,
-                            const char *name);
+static void check_reference(struct world *world, const struct object *from, struct place place,
+                            enum kind kind, const char *name);
 static void check_container_references(struct world *world, const struct object *object);
 static void check_layer_users(struct world *world);
 static void check_layer_image(struct world *world, const struct object *object);
@@ -19,7 +19,8 @@ void check_references(struct world *world)
         if (object->implicit)
             continue; /* refers to what its user refers to */
         if (object->kind == KIND_LAYER)
-            check_reference(world, object, field_place(&layer_table, object->body, field_by_key(&layer_table, "image")),
+            check_reference(world, object,
+                            field_place(&layer_table, object->body, field_by_key(&layer_table, "image")),
                             KIND_IMAGE, ((const struct layer *)object->body)->image);
         if (object->kind == KIND_CONTAINER)
             check_container_references(world, object);
@@ -48,7 +49,8 @@ static struct place place_in(const struct object *object, const char *key)
 
 /* ---- references ---- */
 
-static const char *nearest_name(struct world *world, const struct object *from, enum kind kind, const char *word)
+static const char *nearest_name(struct world *world, const struct object *from, enum kind kind,
+                                const char *word)
 {
     const char *best = NULL;
     size_t least = SIZE_MAX;
@@ -67,12 +69,13 @@ static const char *nearest_name(struct world *world, const struct object *from, 
     return best;
 }
 
-static void check_reference(struct world *world, const struct object *from, struct place place, enum kind kind,
-                            const char *name)
+static void check_reference(struct world *world, const struct object *from, struct place place,
+                            enum kind kind, const char *name)
 {
     if (!name || world->incomplete || world_find(world, kind, name))
         return;
-    const char *seen = name_seen_from(world->arena, name, from), *near = nearest_name(world, from, kind, seen);
+    const char *seen = name_seen_from(world->arena, name, from),
+               *near = nearest_name(world, from, kind, seen);
     problem_add(world->problems, place,
                 near ? arena_printf(world->arena, "did you mean '%s'?", near)
                      : arena_printf(world->arena, "declare it below %s:", kind_plural(kind)),
@@ -105,8 +108,8 @@ static void check_image(struct world *world, const struct object *object)
 {
     const struct image *image = object->body;
     if (image->packages.count && image->source && strncmp(image->source, "bootstrap:", 10) != 0)
-        problem_add(world->problems, place_in(object, "packages"), "remove packages, or use source: bootstrap:SUITE",
-                    "only a bootstrap can have packages");
+        problem_add(world->problems, place_in(object, "packages"),
+                    "remove packages, or use source: bootstrap:SUITE", "only a bootstrap can have packages");
 }
 
 static void check_layer_users(struct world *world)
@@ -114,17 +117,20 @@ static void check_layer_users(struct world *world)
     _cleanup_map_ struct map users = {0};
     for (size_t i = 0; i < world->foreign.count; i++) {
         const struct object *object = world->foreign.items[i];
-        const char *layer = object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->layer : NULL;
+        const char *layer =
+            object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->layer : NULL;
         if (layer)
             map_add(&users, layer, (void *)object);
     }
     for (size_t i = 0; i < world->own->count; i++) {
         const struct object *object = world->own->items[i];
-        const char *layer = object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->layer : NULL;
+        const char *layer =
+            object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->layer : NULL;
         if (!layer || map_add(&users, layer, (void *)object))
             continue;
-        problem_add(world->problems, place_in(object, "layer"), "a layer serves one container; share data by a volume",
-                    "layer '%s' is used by %s", name_seen_from(world->arena, layer, object),
+        problem_add(world->problems, place_in(object, "layer"),
+                    "a layer serves one container; share data by a volume", "layer '%s' is used by %s",
+                    name_seen_from(world->arena, layer, object),
                     world_name(world, map_get(&users, layer), object));
     }
 }

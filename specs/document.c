@@ -43,13 +43,15 @@ bool document_ignores(const char *key)
     return strncmp(key, "x-", 2) == 0;
 }
 
-void document_read(struct collection *collection, const struct node *root, const char *source, const char *folder)
+void document_read(struct collection *collection, const struct node *root, const char *source,
+                   const char *folder)
 {
     if (root->type == NODE_SCALAR && scalar_kind(root) == SCALAR_NULL)
         return;
     if (root->type != NODE_MAPPING) {
-        problem_add(collection->problems, root->place, "start with a key such as containers:",
-                    "expected a mapping at the top, found %s", node_describe(collection->arena, root));
+        problem_add(collection->problems, root->place,
+                    "start with a key such as containers:", "expected a mapping at the top, found %s",
+                    node_describe(collection->arena, root));
         return;
     }
     const struct form_context context = {
@@ -81,11 +83,12 @@ static const char *read_project(struct collection *collection, const struct node
 static void check_version(struct collection *collection, const struct node *node)
 {
     int64_t version;
-    if (node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_INTEGER && scalar_as_integer(node, &version) &&
-        version == LANGUAGE_VERSION)
+    if (node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_INTEGER &&
+        scalar_as_integer(node, &version) && version == LANGUAGE_VERSION)
         return;
     if (!node->broken)
-        problem_add(collection->problems, node->place, "the key names the version of the language; it may be left out",
+        problem_add(collection->problems, node->place,
+                    "the key names the version of the language; it may be left out",
                     "'fpsync': this fpsync knows language version %d, found %s", LANGUAGE_VERSION,
                     node_describe(collection->arena, node));
 }

@@ -13,7 +13,8 @@ static void explain_kinds(struct buffer *out);
 static void explain_table(const struct table *table, struct buffer *out);
 static void explain_row(const struct table *table, const struct field *row, struct buffer *out);
 static int find_kind(const char *word, enum kind *kind, struct error *error);
-static int find_row(const struct table *table, const char *word, const struct field **row, struct error *error);
+static int find_row(const struct table *table, const char *word, const struct field **row,
+                    struct error *error);
 
 int specs_explain(const char *path, struct buffer *out, struct error *error)
 {
@@ -63,7 +64,8 @@ static int find_kind(const char *word, enum kind *kind, struct error *error)
     return not_found(error, word, "a spec", map_nearest(&known, word));
 }
 
-static int find_row(const struct table *table, const char *word, const struct field **row, struct error *error)
+static int find_row(const struct table *table, const char *word, const struct field **row,
+                    struct error *error)
 {
     *row = field_by_key(table, word);
     if (*row && !((*row)->flags & FIELD_DERIVED))
@@ -170,8 +172,9 @@ static void explain_table(const struct table *table, struct buffer *out)
             continue;
         buffer_printf(out, "\n  %s: ", row->key);
         type_text(row, out);
-        buffer_printf(out, "  [%s%s%s%s]\n", class_name(row->class), row->flags & FIELD_REQUIRED ? ", required" : "",
-                      row->standard ? ", default " : "", row->standard ? row->standard : "");
+        buffer_printf(out, "  [%s%s%s%s]\n", class_name(row->class),
+                      row->flags & FIELD_REQUIRED ? ", required" : "", row->standard ? ", default " : "",
+                      row->standard ? row->standard : "");
         wrap(out, row->help, 6);
     }
 }

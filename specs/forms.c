@@ -128,7 +128,8 @@ bool ipv4_parse(const char *text, uint32_t *address)
 
 const char *ipv4_print(struct arena *arena, uint32_t address)
 {
-    return arena_printf(arena, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+    return arena_printf(arena, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
+                        address & 255);
 }
 
 bool subnet_parse(const char *text, struct subnet *subnet)
@@ -136,8 +137,8 @@ bool subnet_parse(const char *text, struct subnet *subnet)
     const char *slash = strchr(text, '/');
     char address[16];
     int64_t prefix;
-    if (!slash || (size_t)(slash - text) >= sizeof(address) || number_parse(slash + 1, &prefix) < 0 || prefix < 1 ||
-        prefix > 32)
+    if (!slash || (size_t)(slash - text) >= sizeof(address) || number_parse(slash + 1, &prefix) < 0 ||
+        prefix < 1 || prefix > 32)
         return false;
     memcpy(address, text, (size_t)(slash - text));
     address[slash - text] = '\0';
@@ -163,7 +164,8 @@ static bool path_is_clean(const char *path)
         return true;
     while (*path) {
         size_t length = strcspn(++path, "/");
-        if (length == 0 || (length == 1 && path[0] == '.') || (length == 2 && path[0] == '.' && path[1] == '.'))
+        if (length == 0 || (length == 1 && path[0] == '.') ||
+            (length == 2 && path[0] == '.' && path[1] == '.'))
             return false;
         path += length;
     }
@@ -222,8 +224,8 @@ static const char *signal_canonical(struct arena *arena, const char *text)
     if (!name[5])
         return arena_printf(arena, "SIG%s", name);
     int64_t offset;
-    if (name[5] != (above ? '+' : '-') || !isdigit((unsigned char)name[6]) || number_parse(name + 6, &offset) < 0 ||
-        offset > 30)
+    if (name[5] != (above ? '+' : '-') || !isdigit((unsigned char)name[6]) ||
+        number_parse(name + 6, &offset) < 0 || offset > 30)
         return NULL;
     return offset ? arena_printf(arena, "SIG%s", name) : above ? "SIGRTMIN" : "SIGRTMAX";
 }

@@ -9,7 +9,8 @@
 static void imply_layer(struct world *world, const struct object *object);
 static void imply_image(struct world *world, const struct object *object);
 static void imply_networks(struct world *world, const struct object *object);
-static struct object *add_implicit(struct world *world, enum kind kind, const char *name, const struct object *user);
+static struct object *add_implicit(struct world *world, enum kind kind, const char *name,
+                                   const struct object *user);
 
 void imply_all(struct world *world)
 {
@@ -24,7 +25,8 @@ void imply_all(struct world *world)
     }
 }
 
-static struct object *add_implicit(struct world *world, enum kind kind, const char *name, const struct object *user)
+static struct object *add_implicit(struct world *world, enum kind kind, const char *name,
+                                   const struct object *user)
 {
     struct object *object = collection_add(world->own, kind, name, user->place, user->source);
     object->implicit = true;
@@ -35,9 +37,11 @@ static void imply_image(struct world *world, const struct object *object)
 {
     struct container *container = object->body;
     const size_t image = offsetof(struct container, image);
-    if (container->image || field_is_present(&container_table, container, field_by_key(&container_table, "image")))
+    if (container->image ||
+        field_is_present(&container_table, container, field_by_key(&container_table, "image")))
         return;
-    const struct object *layer = world_find(world, KIND_LAYER, container->layer ? container->layer : object->name);
+    const struct object *layer =
+        world_find(world, KIND_LAYER, container->layer ? container->layer : object->name);
     if (layer && !layer->implicit) {
         container->image = ((const struct layer *)layer->body)->image;
         if (container->image)
@@ -51,7 +55,8 @@ static void imply_image(struct world *world, const struct object *object)
 static void imply_layer(struct world *world, const struct object *object)
 {
     struct container *container = object->body;
-    if (container->layer || field_is_present(&container_table, container, field_by_key(&container_table, "layer")))
+    if (container->layer ||
+        field_is_present(&container_table, container, field_by_key(&container_table, "layer")))
         return;
     container->layer = object->name;
     field_mark(&container_table, container, offsetof(struct container, layer));

@@ -73,7 +73,8 @@ static void read_line(struct variables *variables, struct place place, char *lin
         value[--length] = '\0';
     if (*value == '"' || *value == '\'') {
         if (length < 2 || value[length - 1] != *value) {
-            problem_add(variables->problems, place, NULL, "the quote around the value of %s is not closed", line);
+            problem_add(variables->problems, place, NULL, "the quote around the value of %s is not closed",
+                        line);
             return;
         }
         value[length - 1] = '\0';
@@ -108,8 +109,8 @@ static bool is_printable(const char *bytes, size_t length)
     const unsigned char *at = (const unsigned char *)bytes, *end = at + length;
     while (at < end) {
         uint32_t character = take_character(&at, end);
-        if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x2028 || character == 0x2029 ||
-            character == 0xfeff || (character & 0xfffe) == 0xfffe)
+        if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x2028 ||
+            character == 0x2029 || character == 0xfeff || (character & 0xfffe) == 0xfffe)
             return false;
     }
     return true;
@@ -128,21 +129,21 @@ static const char *lookup(struct variables *variables, const char *name)
 /* The value of what stands between the braces, or NULL after a problem. */
 static const char *expand(struct variables *variables, const struct node *node, char *inside)
 {
-    char *operator = strchr(inside, ':');
-    char how = operator ? operator[1] : '\0';
+    char *operator= strchr(inside, ':');
+    char how = operator? operator[1] : '\0';
     if (operator)
-        *operator = '\0';
+        *operator= '\0';
     const struct form_context context = {.arena = variables->arena};
-    if (!form_canonical(&context, FORM_VARIABLE, inside) || (operator && how != '-' && how != '?')) {
+    if (!form_canonical(&context, FORM_VARIABLE, inside) || (operator&& how != '-' && how != '?')) {
         problem_add(variables->problems, node->place, "${NAME}, ${NAME:-default} or ${NAME:?message}; $$ for a '$'",
                     "not an interpolation: '${%s%s%s}'", inside, operator ? ":" : "", operator ? operator + 1 : "");
         return NULL;
     }
     const char *value = lookup(variables, inside);
     if (how == '-')
-        return value && *value ? value : operator + 2;
+        return value && *value ? value : operator+ 2;
     if (how == '?' && (!value || !*value)) {
-        problem_add(variables->problems, node->place, NULL, "variable %s: %s", inside, operator + 2);
+        problem_add(variables->problems, node->place, NULL, "variable %s: %s", inside, operator+ 2);
         return NULL;
     }
     if (!value)
@@ -168,7 +169,8 @@ static bool expand_text(struct variables *variables, const struct node *node, st
                 problem_add(variables->problems, node->place, "$$ for a '$'", "'${' without '}'");
                 return false;
             }
-            const char *value = expand(variables, node, arena_strndup(variables->arena, at + 2, (size_t)(end - at - 2)));
+            const char *value =
+                expand(variables, node, arena_strndup(variables->arena, at + 2, (size_t)(end - at - 2)));
             if (!value)
                 return false;
             buffer_text(out, value);

@@ -6,10 +6,10 @@
 #include "specs/tree.h"
 
 struct variables {
-    struct map values;       /* of const char *, from .env */
-    bool use_environment;    /* the process's variables win */
-    struct digest *digest;   /* takes what was read from the environment */
-    size_t produced;         /* bytes made by interpolation */
+    struct map values;     /* of const char *, from .env */
+    bool use_environment;  /* the process's variables win */
+    struct digest *digest; /* takes what was read from the environment */
+    size_t produced;       /* bytes made by interpolation */
     struct problems *problems;
     struct arena *arena;
 };

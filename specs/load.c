@@ -74,7 +74,8 @@ static void digest_piece(struct digest *digest, const char *name, const struct b
 static void load_file(struct loader *loader, const struct spec_file *file)
 {
     _cleanup_buffer_ struct buffer text = {0};
-    if (!spec_file_read(file->path, loader->request->use_environment, false, loader->collection.problems, &text)) {
+    if (!spec_file_read(file->path, loader->request->use_environment, false, loader->collection.problems,
+                        &text)) {
         loader->incomplete = true;
         return;
     }
@@ -89,7 +90,8 @@ static void read_variables(struct loader *loader, const struct spec_file *file, 
         return; /* there is no "beside" */
     struct arena *arena = loader->collection.arena;
     const char *slash = strrchr(file->path, '/');
-    const char *path = slash ? arena_printf(arena, "%.*s/.env", (int)(slash - file->path), file->path) : ".env";
+    const char *path =
+        slash ? arena_printf(arena, "%.*s/.env", (int)(slash - file->path), file->path) : ".env";
     _cleanup_buffer_ struct buffer text = {0};
     if (!spec_file_read(path, loader->request->use_environment, true, loader->collection.problems, &text))
         return;

@@ -12,8 +12,8 @@ extern const struct table image_table, network_table, volume_table, layer_table,
 extern const struct table attachment_table, port_table, mount_table, limits_table, dependency_table;
 
 const struct table *kind_table(enum kind kind);
-const char *kind_name(enum kind kind);   /* "container" */
-const char *kind_plural(enum kind kind); /* "containers", the key in YAML */
+const char *kind_name(enum kind kind);             /* "container" */
+const char *kind_plural(enum kind kind);           /* "containers", the key in YAML */
 int kind_parse(const char *text, enum kind *kind); /* singular or plural; -EINVAL */
 
 struct image {
@@ -75,15 +75,15 @@ struct container {
     struct described described;
     const char *image; /* full name; NULL only when `layer` names a declared layer, which knows its image */
     const char *layer; /* full name; NULL: the implicit layer of the container's own name */
-    struct list networks;   /* of attachment, in order of eth0, eth1, ... */
-    struct list ports;      /* of port */
-    struct list volumes;    /* of mount */
+    struct list networks; /* of attachment, in order of eth0, eth1, ... */
+    struct list ports;    /* of port */
+    struct list volumes;  /* of mount */
     struct pairs env;
-    struct texts command; /* empty: the image's init */
+    struct texts command;  /* empty: the image's init */
     struct limits *limits; /* never NULL */
     bool privileged;
-    struct list depends_on; /* of dependency */
-    const char *restart;    /* "always", "on-failure", "never" */
+    struct list depends_on;  /* of dependency */
+    const char *restart;     /* "always", "on-failure", "never" */
     const char *stop_signal; /* NULL: by the kind of init */
     int64_t stop_timeout;    /* milliseconds */
 };
@@ -91,9 +91,9 @@ struct container {
 /* One object of a set. `body` is the struct of its kind. Full names read "project/name". */
 struct object {
     enum kind kind;
-    const char *name;  /* full */
-    const char *id;    /* "kind/project/name" */
-    bool implicit;     /* made by us because something needs it: default network, a container's own layer */
+    const char *name;   /* full */
+    const char *id;     /* "kind/project/name" */
+    bool implicit;      /* made by us because something needs it: default network, a container's own layer */
     struct place place; /* of the key that names it; of what needs it when implicit */
     const char *source; /* the source it came from; filled by whoever loads or decodes */
     void *body;

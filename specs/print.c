@@ -46,8 +46,8 @@ static void print_project(const struct printer *printer)
         bool opened = false;
         for (size_t i = 0; i < printer->set->count; i++) {
             const struct object *object = printer->set->items[i];
-            if (object->kind != kind || object->implicit || strncmp(object->name, printer->project, length) != 0 ||
-                object->name[length] != '/')
+            if (object->kind != kind || object->implicit ||
+                strncmp(object->name, printer->project, length) != 0 || object->name[length] != '/')
                 continue;
             if (!opened)
                 buffer_printf(printer->out, "%s:\n", kind_plural(kind));
@@ -64,7 +64,8 @@ static void print_object(const struct printer *printer, const struct object *obj
     buffer_printf(printer->out, "  %s:\n", name_bare(object->name));
     size_t empty = printer->out->length;
     for (size_t i = 0; i < table->count; i++)
-        if (field_is_said(table, object->body, &table->rows[i]) && !is_implied(printer, object, &table->rows[i]))
+        if (field_is_said(table, object->body, &table->rows[i]) &&
+            !is_implied(printer, object, &table->rows[i]))
             print_field(printer, &table->rows[i], object->body);
     if (printer->out->length > empty)
         return;
@@ -141,18 +142,19 @@ static void print_item(const struct printer *printer, const struct table *table,
             scalar_print(network, printer->out);
     } else if (table == &port_table) {
         const struct port *port = item;
-        const char *text = arena_printf(printer->arena, "%s%s%" PRId64 ":%" PRId64 "%s%s",
-                                        port->address ? port->address : "", port->address ? ":" : "", port->host,
-                                        port->guest, strcmp(port->protocol, "tcp") == 0 ? "" : "/",
-                                        strcmp(port->protocol, "tcp") == 0 ? "" : port->protocol);
+        const char *text = arena_printf(
+            printer->arena, "%s%s%" PRId64 ":%" PRId64 "%s%s", port->address ? port->address : "",
+            port->address ? ":" : "", port->host, port->guest, strcmp(port->protocol, "tcp") == 0 ? "" : "/",
+            strcmp(port->protocol, "tcp") == 0 ? "" : port->protocol);
         buffer_printf(printer->out, "\"%s\"", text);
     } else if (table == &mount_table) {
         const struct mount *mount = item;
-        print_text(printer, arena_printf(printer->arena, "%s:%s", reference(printer, mount->volume), mount->path));
+        print_text(printer,
+                   arena_printf(printer->arena, "%s:%s", reference(printer, mount->volume), mount->path));
     } else {
         const struct dependency *dependency = item;
-        buffer_printf(printer->out, "{container: %s, condition: %s}", reference(printer, dependency->container),
-                      dependency->condition);
+        buffer_printf(printer->out, "{container: %s, condition: %s}",
+                      reference(printer, dependency->container), dependency->condition);
     }
 }
 

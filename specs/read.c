@@ -12,16 +12,19 @@
 
 #define TEXT_BOUND 65536 /* bytes of one text */
 
-static void read_value(const struct reader *reader, const struct field *row, const struct node *node, void *at);
+static void read_value(const struct reader *reader, const struct field *row, const struct node *node,
+                       void *at);
 static void read_list(const struct reader *reader, const struct field *row, const struct node *node,
                       struct list *list);
 static void check_required(const struct reader *reader, const struct table *table, const struct node *node,
                            const void *object);
-static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key, void *object);
-static void expected(const struct reader *reader, const struct field *row, const struct node *node, const char *what,
-                     const char *hint);
+static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key,
+                        void *object);
+static void expected(const struct reader *reader, const struct field *row, const struct node *node,
+                     const char *what, const char *hint);
 
-void read_object(const struct reader *reader, const struct table *table, const struct node *node, void *object)
+void read_object(const struct reader *reader, const struct table *table, const struct node *node,
+                 void *object)
 {
     struct described *head = object;
     head->places = arena_array_of(reader->arena, struct place, table->count + 1);
@@ -35,9 +38,9 @@ void read_object(const struct reader *reader, const struct table *table, const s
         head->present = UINT64_MAX; /* one problem is enough: nothing counts as missing */
         if (node->broken)
             return;
-        problem_add(reader->problems, node->place, arena_printf(reader->arena, "fpsync explain %s", table->name),
-                    "%s: expected a mapping, found %s", table->name,
-                    node_describe(reader->arena, node));
+        problem_add(reader->problems, node->place,
+                    arena_printf(reader->arena, "fpsync explain %s", table->name),
+                    "%s: expected a mapping, found %s", table->name, node_describe(reader->arena, node));
         return;
     }
     for (size_t i = 0; i < node->count; i++) {
@@ -68,7 +71,8 @@ const char *hint_nearest(struct arena *arena, const char *word, const char *cons
     return list.length ? arena_printf(arena, "known are: %s", list.bytes) : NULL;
 }
 
-static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key, void *object)
+static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key,
+                        void *object)
 {
     const char **known = arena_array_of(reader->arena, const char *, table->count + 1);
     size_t count = 0;
@@ -92,8 +96,8 @@ static void check_required(const struct reader *reader, const struct table *tabl
                         table->name, row->key);
 }
 
-static void expected(const struct reader *reader, const struct field *row, const struct node *node, const char *what,
-                     const char *hint)
+static void expected(const struct reader *reader, const struct field *row, const struct node *node,
+                     const char *what, const char *hint)
 {
     problem_add(reader->problems, node->place, hint, "'%s': expected %s, found %s", row->key, what,
                 node_describe(reader->arena, node));
@@ -143,8 +147,9 @@ static const char *read_text(const struct reader *reader, const struct field *ro
     if (node->broken)
         return NULL;
     if (node->type != NODE_SCALAR || scalar_kind(node) == SCALAR_NULL) {
-        expected(reader, row, node, row->words ? one_of(reader->arena, row->words) : with_example(reader, row),
-                 node->type != NODE_SCALAR                   ? NULL
+        expected(reader, row, node,
+                 row->words ? one_of(reader->arena, row->words) : with_example(reader, row),
+                 node->type != NODE_SCALAR                ? NULL
                  : row->form == FORM_PLAIN && !row->words ? "write \"\" for an empty text, or remove the line"
                                                           : "give it a value, or remove the line");
         return NULL;
@@ -157,7 +162,8 @@ static const char *read_text(const struct reader *reader, const struct field *ro
         for (const char *const *word = row->words; *word; word++)
             if (strcmp(*word, node->text) == 0)
                 return *word;
-        expected(reader, row, node, one_of(reader->arena, row->words), word_hint(reader->arena, node->text, row->words));
+        expected(reader, row, node, one_of(reader->arena, row->words),
+                 word_hint(reader->arena, node->text, row->words));
         return NULL;
     }
     const char *canonical = form_canonical(&reader->context, row->form, node->text);
@@ -203,7 +209,8 @@ static int parse_number(const struct reader *reader, const struct field *row, co
     return form_number(row->form, arena_printf(reader->arena, "%" PRId64, plain), number);
 }
 
-static void read_number(const struct reader *reader, const struct field *row, const struct node *node, int64_t *at)
+static void read_number(const struct reader *reader, const struct field *row, const struct node *node,
+                        int64_t *at)
 {
     const bool bare = row->form == FORM_PLAIN || row->form == FORM_PORT;
     int64_t number = 0;
@@ -211,10 +218,12 @@ static void read_number(const struct reader *reader, const struct field *row, co
                      ? parse_number(reader, row, node, &number)
                      : -EINVAL;
     if (result == -EINVAL) {
-        const char *hint = row->form == FORM_DURATION && node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_INTEGER
-                               ? "a duration has a unit: ms, s, m, h or d"
-                               : NULL;
-        expected(reader, row, node, row->form == FORM_PLAIN ? "a whole number" : with_example(reader, row), hint);
+        const char *hint =
+            row->form == FORM_DURATION && node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_INTEGER
+                ? "a duration has a unit: ms, s, m, h or d"
+                : NULL;
+        expected(reader, row, node, row->form == FORM_PLAIN ? "a whole number" : with_example(reader, row),
+                 hint);
         return;
     }
     if (result == -ERANGE) {
@@ -279,7 +288,8 @@ static void read_pairs(const struct reader *reader, const struct field *row, con
         qsort(pairs->items, pairs->count, sizeof(*pairs->items), pair_compare);
 }
 
-static void read_value(const struct reader *reader, const struct field *row, const struct node *node, void *at)
+static void read_value(const struct reader *reader, const struct field *row, const struct node *node,
+                       void *at)
 {
     switch (row->type) {
     case FIELD_TEXT: {
@@ -324,7 +334,8 @@ struct list_builder {
 static const char *name_of(const struct reader *reader, const struct table *nested, const char *key)
 {
     size_t length = strlen(reader->context.project);
-    const bool own = nested->rows[0].form == FORM_REFERENCE && strncmp(key, reader->context.project, length) == 0;
+    const bool own =
+        nested->rows[0].form == FORM_REFERENCE && strncmp(key, reader->context.project, length) == 0;
     return own && key[length] == '/' ? key + length + 1 : key;
 }
 
@@ -340,8 +351,8 @@ static void add_item(struct list_builder *builder, void *item)
     const struct place *before = map_get(&builder->keys, key);
     if (before) {
         problem_add(reader->problems, head->place,
-                    arena_printf(reader->arena, "the first one is in line %u", before->line), "'%s': %s is there twice",
-                    builder->row->key, name_of(reader, nested, key));
+                    arena_printf(reader->arena, "the first one is in line %u", before->line),
+                    "'%s': %s is there twice", builder->row->key, name_of(reader, nested, key));
         return;
     }
     map_add(&builder->keys, key, &head->place);
@@ -412,8 +423,9 @@ static void read_list(const struct reader *reader, const struct field *row, cons
             add_from_mapping(&builder, &node->entries[i]);
     else
         expected(reader, row, node, by_name ? "a list or a mapping" : "a list",
-                 node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_NULL ? "write [] for none, or remove the line"
-                                                                              : written_as(reader, row));
+                 node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_NULL
+                     ? "write [] for none, or remove the line"
+                     : written_as(reader, row));
     /* Only a written order of networks means something (eth0, eth1, ...): elsewhere reordering changes nothing. */
     if (list->count && (row->nested != &attachment_table || node->type == NODE_MAPPING))
         qsort_r(list->items, list->count, sizeof(*list->items), item_compare, (void *)row->nested);

@@ -11,7 +11,8 @@ struct reader {
 };
 
 /* Fills `object`, fresh from described_new(), from a mapping; a missing value counts as {}. */
-void read_object(const struct reader *reader, const struct table *table, const struct node *node, void *object);
+void read_object(const struct reader *reader, const struct table *table, const struct node *node,
+                 void *object);
 
 /* One field from its value; marks it present and notes its place. */
 void read_field(const struct reader *reader, const struct table *table, const struct field *row,

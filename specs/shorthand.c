@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void read_port(const struct reader *reader, const struct field *row, const struct node *node, void *item);
-static void read_mount(const struct reader *reader, const struct field *row, const struct node *node, void *item);
+static void read_port(const struct reader *reader, const struct field *row, const struct node *node,
+                      void *item);
+static void read_mount(const struct reader *reader, const struct field *row, const struct node *node,
+                       void *item);
 
 void read_shorthand(const struct reader *reader, const struct field *row, const struct node *node, void *item)
 {
@@ -34,8 +36,8 @@ void finish_item(const struct reader *reader, const struct table *table, void *i
     field_mark(table, port, offsetof(struct port, listen));
 }
 
-void set_part(const struct reader *reader, const struct table *table, void *item, const char *key, const char *text,
-              const struct node *node)
+void set_part(const struct reader *reader, const struct table *table, void *item, const char *key,
+              const char *text, const struct node *node)
 {
     const struct node part = {.type = NODE_SCALAR,
                               .place = node->place,
@@ -49,11 +51,13 @@ void set_part(const struct reader *reader, const struct table *table, void *item
 
 static void not_of_shape(const struct reader *reader, const struct field *row, const struct node *node)
 {
-    problem_add(reader->problems, node->place, arena_printf(reader->arena, "write %s: %s", row->key, row->example),
+    problem_add(reader->problems, node->place,
+                arena_printf(reader->arena, "write %s: %s", row->key, row->example),
                 "'%s': expected %s, found %s", row->key, row->shorthand, node_describe(reader->arena, node));
 }
 
-static void read_port(const struct reader *reader, const struct field *row, const struct node *node, void *item)
+static void read_port(const struct reader *reader, const struct field *row, const struct node *node,
+                      void *item)
 {
     char *text = arena_strdup(reader->arena, node->text);
     char *protocol = strchr(text, '/');
@@ -76,7 +80,8 @@ static void read_port(const struct reader *reader, const struct field *row, cons
         set_part(reader, row->nested, item, "protocol", protocol, node);
 }
 
-static void read_mount(const struct reader *reader, const struct field *row, const struct node *node, void *item)
+static void read_mount(const struct reader *reader, const struct field *row, const struct node *node,
+                       void *item)
 {
     char *volume = arena_strdup(reader->arena, node->text);
     char *path = strchr(volume, ':');

@@ -27,14 +27,20 @@ static int collect_argument(struct collector *collector, const char *argument, s
 static bool source_name_is_valid(const char *name);
 static bool owner_is_fine(const struct stat *info, bool by_hand);
 
-int sources_collect(const struct spec_request *request, const struct object_set *recorded, struct arena *arena,
-                    struct spec_set *set, struct file_list *files, struct problems *problems, struct error *error)
+int sources_collect(const struct spec_request *request, const struct object_set *recorded,
+                    struct arena *arena, struct spec_set *set, struct file_list *files,
+                    struct problems *problems, struct error *error)
 {
     _cleanup_free_ char *folder = getcwd(NULL, 0);
     if (!folder)
         return error_errno(error, -errno, "cannot tell the current folder");
-    struct collector collector = {.request = request, .recorded = recorded, .arena = arena, .problems = problems,
-                                  .set = set, .files = files, .folder = arena_strdup(arena, folder)};
+    struct collector collector = {.request = request,
+                                  .recorded = recorded,
+                                  .arena = arena,
+                                  .problems = problems,
+                                  .set = set,
+                                  .files = files,
+                                  .folder = arena_strdup(arena, folder)};
     if (request->source_name && !source_name_is_valid(request->source_name))
         problem_add(problems, (struct place){.file = "--source"}, NULL,
                     "expected a name of printable characters, at most %d, found '%s'", SOURCE_LENGTH,
@@ -144,12 +150,14 @@ static bool folder_is_safe(const struct collector *collector, const char *path, 
 {
     if (!owner_is_fine(info, collector->request->use_environment)) {
         problem_add(collector->problems, (struct place){.file = path},
-                    arena_printf(collector->arena, "chown root %s", path), "the folder does not belong to root");
+                    arena_printf(collector->arena, "chown root %s", path),
+                    "the folder does not belong to root");
         return false;
     }
     if (geteuid() == 0 && (info->st_mode & 022)) {
         problem_add(collector->problems, (struct place){.file = path},
-                    arena_printf(collector->arena, "chmod go-w %s", path), "others than its owner may add specs here");
+                    arena_printf(collector->arena, "chmod go-w %s", path),
+                    "others than its owner may add specs here");
         return false;
     }
     return true;
@@ -175,8 +183,8 @@ static int collect_directory(struct collector *collector, const char *path, stru
         return error_errno(error, -errno, "cannot read folder %s", path);
     size_t length = strlen(path);
     for (int i = 0; i < count; i++) {
-        const char *file = arena_printf(collector->arena, "%s%s%s", path, length && path[length - 1] == '/' ? "" : "/",
-                                        entries[i]->d_name);
+        const char *file = arena_printf(collector->arena, "%s%s%s", path,
+                                        length && path[length - 1] == '/' ? "" : "/", entries[i]->d_name);
         struct stat info;
         /* Subfolders are not entered whatever they are called. */
         if (lstat(file, &info) < 0 || !S_ISDIR(info.st_mode))
@@ -200,14 +208,20 @@ static int collect_argument(struct collector *collector, const char *argument, s
     struct stat info;
     const int found = stat(argument, &info) < 0 ? -errno : 0;
     if (found == 0 && S_ISDIR(info.st_mode)) {
-        struct spec_source *source = add_source(collector, argument, directory_source(collector, clean), true);
+        struct spec_source *source =
+            add_source(collector, argument, directory_source(collector, clean), true);
         source->is_directory = true;
-        return folder_is_safe(collector, argument, &info) ? collect_directory(collector, argument, source, error) : 0;
+        return folder_is_safe(collector, argument, &info)
+                   ? collect_directory(collector, argument, source, error)
+                   : 0;
     }
     const char *parent = directory_source(collector, parent_of(collector->arena, clean));
     const bool narrowed = is_known_source(collector, parent);
-    struct spec_source *source = add_source(collector, argument, narrowed ? parent
-                                            : found < 0 ? directory_source(collector, clean) : clean, !narrowed);
+    struct spec_source *source = add_source(collector, argument,
+                                            narrowed    ? parent
+                                            : found < 0 ? directory_source(collector, clean)
+                                                        : clean,
+                                            !narrowed);
     if (found == -ENOENT || found == -ENOTDIR)
         source->is_missing = true;
     else if (found < 0)
@@ -239,7 +253,8 @@ static bool file_is_fine(const char *path, const struct stat *info, bool by_hand
         problem_add(problems, place, arena_printf(problems->arena, "chmod go-w %s", path),
                     "others than its owner may write to it");
     else if (!owner_is_fine(info, by_hand))
-        problem_add(problems, place, arena_printf(problems->arena, "chown root %s", path), "it does not belong to root");
+        problem_add(problems, place, arena_printf(problems->arena, "chown root %s", path),
+                    "it does not belong to root");
     else
         return true;
     return false;
@@ -275,7 +290,8 @@ bool spec_file_read(const char *path, bool by_hand, bool missing_is_fine, struct
         if (errno == ENOENT && missing_is_fine)
             return true;
         if (errno == ELOOP)
-            problem_add(problems, (struct place){.file = path}, "name the file itself", "it is a symbolic link");
+            problem_add(problems, (struct place){.file = path}, "name the file itself",
+                        "it is a symbolic link");
         else
             problem_add(problems, (struct place){.file = path}, NULL, "cannot open it: %s", strerror(errno));
         return false;

@@ -15,8 +15,9 @@ struct file_list {
 };
 
 /* Fills `set->sources` and `files`, in the order of reading; each file once. What cannot be used is a problem. */
-int sources_collect(const struct spec_request *request, const struct object_set *recorded, struct arena *arena,
-                    struct spec_set *set, struct file_list *files, struct problems *problems, struct error *error);
+int sources_collect(const struct spec_request *request, const struct object_set *recorded,
+                    struct arena *arena, struct spec_set *set, struct file_list *files,
+                    struct problems *problems, struct error *error);
 
 /* The whole of a file, checked: regular, not too large, and, for root, writable by nobody else. False after a
  * problem; `missing_is_fine`: true with nothing read when there is none. */

@@ -21,10 +21,12 @@ struct problems {
 /* What one -f argument is. */
 struct spec_source {
     const char *argument; /* as given; "-" is stdin */
-    const char *name;     /* of the source: --source NAME, or the absolute clean path; "host" for the default directory */
+    const char *
+        name; /* of the source: --source NAME, or the absolute clean path; "host" for the default directory */
     bool is_directory;
-    bool is_missing; /* the path does not exist, or is an empty directory: a reason for the guard, not an error */
-    bool prunes;     /* false for stdin without --source and for a file inside a directory that is a source */
+    bool
+        is_missing; /* the path does not exist, or is an empty directory: a reason for the guard, not an error */
+    bool prunes;    /* false for stdin without --source and for a file inside a directory that is a source */
 };
 
 struct spec_request {
@@ -32,7 +34,7 @@ struct spec_request {
     size_t count;
     const char *source_name;       /* --source or NULL */
     const char *default_directory; /* absolute */
-    bool use_environment; /* variables of the process override .env: only in runs by hand */
+    bool use_environment;          /* variables of the process override .env: only in runs by hand */
 };
 
 struct spec_set {
@@ -62,4 +64,3 @@ struct json *specs_schema(void);
 /* Help on "container", "container.ports", "containers.limits.memory", "network.subnet", from the rows.
  * -ENOENT with the nearest known name in `error`. "" lists the kinds. */
 int specs_explain(const char *path, struct buffer *out, struct error *error);
-

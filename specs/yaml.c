@@ -25,8 +25,8 @@ static bool next_event(struct builder *builder, yaml_event_t *event);
 static struct node *build(struct builder *builder, yaml_event_t *event, size_t depth);
 static struct place place_of(const struct builder *builder, yaml_mark_t mark);
 
-bool yaml_read(const char *file, const char *text, size_t size, struct arena *arena, struct problems *problems,
-               struct documents *documents)
+bool yaml_read(const char *file, const char *text, size_t size, struct arena *arena,
+               struct problems *problems, struct documents *documents)
 {
     struct builder builder = {.file = file, .text = text, .size = size, .arena = arena, .problems = problems};
     struct place place = {.file = file};
@@ -106,8 +106,10 @@ static const char *syntax_hint(const char *problem)
         const char *part, *hint;
     } hints[] = {
         {"cannot start any token", "indent with spaces, not tabs; quote values that start with %, @ or `"},
-        {"mapping values are not allowed", "quote a value that holds \": \"; keys of one mapping start in one column"},
-        {"did not find expected key", "keys of one mapping start in one column; quote values that hold special characters"},
+        {"mapping values are not allowed",
+         "quote a value that holds \": \"; keys of one mapping start in one column"},
+        {"did not find expected key",
+         "keys of one mapping start in one column; quote values that hold special characters"},
         {"could not find expected ':'", "every line of a mapping reads \"key: value\""},
         {"undefined alias", "an anchor (&name) stands before its aliases (*name), in the same document"},
         {"unexpected end of stream", "a quote is opened and never closed"},
@@ -157,7 +159,8 @@ static struct node *build_alias(struct builder *builder, const yaml_event_t *eve
     struct place place = place_of(builder, event->start_mark);
     const struct anchor *anchor = map_get(&builder->anchors, name);
     if (!anchor) {
-        problem_add(builder->problems, place, "an anchor (&name) stands before its aliases, in the same document",
+        problem_add(builder->problems, place,
+                    "an anchor (&name) stands before its aliases, in the same document",
                     "no anchor '&%s' before this alias", name);
         return NULL;
     }
@@ -188,7 +191,8 @@ static bool tag_is_fine(struct builder *builder, struct place place, const yaml_
 {
     if (!tag || strcmp((const char *)tag, "!") == 0 || strcmp((const char *)tag, own) == 0)
         return true;
-    problem_add(builder->problems, place, "remove the tag", "the tag '%s' has no meaning here", (const char *)tag);
+    problem_add(builder->problems, place, "remove the tag", "the tag '%s' has no meaning here",
+                (const char *)tag);
     return false;
 }
 

@@ -68,7 +68,7 @@ static int load(const struct spec_request *request, struct buffer *said)
         see(problems.items[i].message);
         problem_print(&problems.items[i], said);
     }
-    assert_int_equal(result < 0, problems.count > 0 || error.code != 0);
+    assert_int_equal(result<0, problems.count> 0 || error.code != 0);
     if (result < 0)
         see(error.text);
     return result;
@@ -124,7 +124,8 @@ static void golden(void **state)
     assert_int_equal(load_path(copy, &said), -EINVAL);
     const bool is_file = strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".yaml") == 0;
     char *text = with_base_names(said.bytes, arena_printf(seen_arena, "%s/", is_file ? scratch : copy));
-    const char *expected = arena_printf(seen_arena, FOLDER "/%.*s.expected", (int)strlen(name) - (is_file ? 5 : 0), name);
+    const char *expected =
+        arena_printf(seen_arena, FOLDER "/%.*s.expected", (int)strlen(name) - (is_file ? 5 : 0), name);
     if (getenv("FPSYNC_UPDATE_GOLDEN")) {
         write_text(expected, text);
         return;
@@ -437,8 +438,8 @@ int main(void)
     struct CMUnitTest *tests = NULL;
     size_t total = 0;
     for (int i = 0; i < count; i++)
-        *arena_append(seen_arena, tests, total) =
-            (struct CMUnitTest){.name = cases[i]->d_name, .test_func = golden, .initial_state = cases[i]->d_name};
+        *arena_append(seen_arena, tests, total) = (struct CMUnitTest){
+            .name = cases[i]->d_name, .test_func = golden, .initial_state = cases[i]->d_name};
     const struct CMUnitTest others[] = {
         cmocka_unit_test(odd_files),
         cmocka_unit_test(owners_and_modes),

@@ -19,7 +19,11 @@ struct leaf {
 };
 static const struct field leaf_rows[] = {
     {.id = 1, .key = "name", .type = FIELD_TEXT, .offset = offsetof(struct leaf, name), .class = CLASS_LIVE},
-    {.id = 2, .key = "weight", .type = FIELD_NUMBER, .offset = offsetof(struct leaf, weight), .standard = "5",
+    {.id = 2,
+     .key = "weight",
+     .type = FIELD_NUMBER,
+     .offset = offsetof(struct leaf, weight),
+     .standard = "5",
      .class = CLASS_RESTART},
 };
 static const struct table leaf_table = {.name = "leaf", .size = sizeof(struct leaf), TABLE_ROWS(leaf_rows)};
@@ -37,18 +41,50 @@ struct tree {
     const char *secret;
 };
 static const struct field tree_rows[] = {
-    {.id = 1, .key = "title", .type = FIELD_TEXT, .offset = offsetof(struct tree, title), .class = CLASS_RECREATE},
+    {.id = 1,
+     .key = "title",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct tree, title),
+     .class = CLASS_RECREATE},
     {.id = 2, .key = "green", .type = FIELD_BOOL, .offset = offsetof(struct tree, green), .standard = "true"},
-    {.id = 3, .key = "size", .type = FIELD_NUMBER, .form = FORM_SIZE, .offset = offsetof(struct tree, size),
-     .standard = "1KiB", .class = CLASS_LIVE},
-    {.id = 4, .key = "rest", .type = FIELD_NUMBER, .form = FORM_DURATION, .offset = offsetof(struct tree, rest)},
-    {.id = 5, .key = "words", .type = FIELD_TEXTS, .offset = offsetof(struct tree, words), .class = CLASS_RESTART},
-    {.id = 6, .key = "env", .type = FIELD_PAIRS, .offset = offsetof(struct tree, env), .class = CLASS_RESTART},
-    {.id = 7, .key = "leaves", .type = FIELD_LIST, .offset = offsetof(struct tree, leaves), .nested = &leaf_table,
+    {.id = 3,
+     .key = "size",
+     .type = FIELD_NUMBER,
+     .form = FORM_SIZE,
+     .offset = offsetof(struct tree, size),
+     .standard = "1KiB",
      .class = CLASS_LIVE},
-    {.id = 8, .key = "root", .type = FIELD_STRUCT, .offset = offsetof(struct tree, root), .nested = &leaf_table},
+    {.id = 4,
+     .key = "rest",
+     .type = FIELD_NUMBER,
+     .form = FORM_DURATION,
+     .offset = offsetof(struct tree, rest)},
+    {.id = 5,
+     .key = "words",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct tree, words),
+     .class = CLASS_RESTART},
+    {.id = 6,
+     .key = "env",
+     .type = FIELD_PAIRS,
+     .offset = offsetof(struct tree, env),
+     .class = CLASS_RESTART},
+    {.id = 7,
+     .key = "leaves",
+     .type = FIELD_LIST,
+     .offset = offsetof(struct tree, leaves),
+     .nested = &leaf_table,
+     .class = CLASS_LIVE},
+    {.id = 8,
+     .key = "root",
+     .type = FIELD_STRUCT,
+     .offset = offsetof(struct tree, root),
+     .nested = &leaf_table},
     {.id = 9, .key = "raw", .type = FIELD_BYTES, .offset = offsetof(struct tree, raw)},
-    {.id = 10, .key = "secret", .type = FIELD_TEXT, .offset = offsetof(struct tree, secret),
+    {.id = 10,
+     .key = "secret",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct tree, secret),
      .flags = FIELD_SENSITIVE},
 };
 static const struct table tree_table = {.name = "tree", .size = sizeof(struct tree), TABLE_ROWS(tree_rows)};
@@ -239,20 +275,26 @@ static void printing(void **state)
     (void)state;
     _cleanup_buffer_ struct buffer out = {0};
     fields_print_flow(&tree_table, full_tree(), &out);
-    assert_string_equal(out.bytes, "{title: oak, green: false, size: 4KiB, rest: 1s500ms, words: [a, \"\", c d], "
-                                   "env: {A: \"1\", DB_PASSWORD: (sensitive)}, leaves: [{name: x, weight: 1}, {name: y}], "
-                                   "root: {weight: 9}, raw: (3 bytes), secret: (sensitive)}");
+    assert_string_equal(
+        out.bytes, "{title: oak, green: false, size: 4KiB, rest: 1s500ms, words: [a, \"\", c d], "
+                   "env: {A: \"1\", DB_PASSWORD: (sensitive)}, leaves: [{name: x, weight: 1}, {name: y}], "
+                   "root: {weight: 9}, raw: (3 bytes), secret: (sensitive)}");
 }
 
 static void scalars_are_quoted_where_they_must_be(void **state)
 {
     (void)state;
     static const char *const samples[][2] = {
-        {"plain", "plain"},     {"10.30.0.0/24", "10.30.0.0/24"}, {"512MiB", "512MiB"}, {"", "\"\""},
-        {"true", "\"true\""},   {"null", "\"null\""},             {"~", "\"~\""},       {"010", "\"010\""},
-        {"1.5", "\"1.5\""},     {"0x1f", "\"0x1f\""},             {"1e3", "\"1e3\""},   {"-x", "\"-x\""},
-        {"a: b", "\"a: b\""},   {"a:b", "a:b"},                   {"a #b", "\"a #b\""}, {"a#b", "a#b"},
-        {" x", "\" x\""},       {"q\"\\", "\"q\\\"\\\\\""},       {"a\nb", "\"a\\nb\""}, {"*x", "\"*x\""},
+        {"plain", "plain"},    {"10.30.0.0/24", "10.30.0.0/24"},
+        {"512MiB", "512MiB"},  {"", "\"\""},
+        {"true", "\"true\""},  {"null", "\"null\""},
+        {"~", "\"~\""},        {"010", "\"010\""},
+        {"1.5", "\"1.5\""},    {"0x1f", "\"0x1f\""},
+        {"1e3", "\"1e3\""},    {"-x", "\"-x\""},
+        {"a: b", "\"a: b\""},  {"a:b", "a:b"},
+        {"a #b", "\"a #b\""},  {"a#b", "a#b"},
+        {" x", "\" x\""},      {"q\"\\", "\"q\\\"\\\\\""},
+        {"a\nb", "\"a\\nb\""}, {"*x", "\"*x\""},
     };
     for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
         _cleanup_buffer_ struct buffer out = {0};

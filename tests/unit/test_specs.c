@@ -54,7 +54,8 @@ static const char *put(const char *name, const char *text)
 
 static struct problems problems;
 
-static int load_with(const struct spec_request *request, const struct object_set *recorded, struct spec_set *set)
+static int load_with(const struct spec_request *request, const struct object_set *recorded,
+                     struct spec_set *set)
 {
     struct error error = {0};
     problems = (struct problems){.arena = arena};
@@ -104,7 +105,8 @@ static bool sets_are_equal(const struct object_set *left, const struct object_se
         fields_diff(table, left->items[i]->body, right->items[i]->body, "", arena, &changes);
         fields_encode(table, left->items[i]->body, &one);
         fields_encode(table, right->items[i]->body, &other);
-        if (changes.count || one.length != other.length || (one.length && memcmp(one.bytes, other.bytes, one.length)))
+        if (changes.count || one.length != other.length ||
+            (one.length && memcmp(one.bytes, other.bytes, one.length)))
             return false;
     }
     return true;
@@ -137,7 +139,8 @@ static void defaults(void **state)
 static void writing_defaults_out_changes_nothing(void **state)
 {
     (void)state;
-    struct spec_set brief = load(IMAGE "containers: { web: { image: base, ports: [\"80:80\", \"81:81/udp\"] } }\n");
+    struct spec_set brief =
+        load(IMAGE "containers: { web: { image: base, ports: [\"80:80\", \"81:81/udp\"] } }\n");
     struct spec_set full = load("containers:\n"
                                 "  web:\n"
                                 "    stop_timeout: 0m30s\n"
@@ -228,8 +231,8 @@ static void env_is_taken_as_written(void **state)
         load(IMAGE "containers: { web: { image: base, command: [sleep, 010, true],\n"
                    "  env: { Z: 010, A: true, M: 1e3, N: \"\", DOLLAR: \"$5 $$5 $${X}\", T: ~x } } }\n");
     const struct container *web = container_of(&set, "default/web");
-    static const char *const expected[] = {"A", "true", "DOLLAR", "$5 $5 ${X}", "M", "1e3", "N", "",
-                                           "T", "~x",   "Z",      "010"};
+    static const char *const expected[] = {"A", "true", "DOLLAR", "$5 $5 ${X}", "M", "1e3",
+                                           "N", "",     "T",      "~x",         "Z", "010"};
     assert_int_equal(web->env.count, 6);
     for (size_t i = 0; i < web->env.count; i++) {
         assert_string_equal(web->env.items[i].key, expected[2 * i]);
@@ -241,8 +244,10 @@ static void env_is_taken_as_written(void **state)
 static void variables(void **state)
 {
     (void)state;
-    const char *path = put("a.yaml", "images: { base: { source: \"file:/${V}${E:-}${W:-w}\" } }\n"
-                                     "containers: { web: { image: base, limits: { pids: \"${P}\" }, env: { E: \"${E:-}\" } } }\n");
+    const char *path =
+        put("a.yaml",
+            "images: { base: { source: \"file:/${V}${E:-}${W:-w}\" } }\n"
+            "containers: { web: { image: base, limits: { pids: \"${P}\" }, env: { E: \"${E:-}\" } } }\n");
     put(".env", "# comment\n\nV=one \nP=\"12\"\nE=\n");
     struct spec_request request = {.arguments = &path, .count = 1, .default_directory = "/nonexistent"};
     struct spec_set set, again;
@@ -334,7 +339,8 @@ static void a_file_named_twice_is_read_once(void **state)
 {
     (void)state;
     const char *arguments[] = {put("a.yaml", IMAGE), folder};
-    const struct spec_request request = {.arguments = arguments, .count = 2, .default_directory = "/nonexistent"};
+    const struct spec_request request = {
+        .arguments = arguments, .count = 2, .default_directory = "/nonexistent"};
     struct spec_set set;
     assert_int_equal(load_with(&request, NULL, &set), 0);
     assert_int_equal(set.objects.count, 1);
@@ -356,12 +362,15 @@ static struct object_set recorded_as(const char *text, const char *source)
 static void recorded_objects_may_be_named(void **state)
 {
     (void)state;
-    struct object_set other = recorded_as("project: shop\n" IMAGE "networks: { front: { subnet: 10.1.0.0/24 } }\n", "other");
-    static const char text[] = "containers: { web: { image: shop/base, networks: { shop/front: { address: 10.1.0.9 } } } }\n";
+    struct object_set other =
+        recorded_as("project: shop\n" IMAGE "networks: { front: { subnet: 10.1.0.0/24 } }\n", "other");
+    static const char text[] =
+        "containers: { web: { image: shop/base, networks: { shop/front: { address: 10.1.0.9 } } } }\n";
     struct spec_set set;
     const char *path = put("a.yaml", text);
     assert_int_equal(load_recorded(path, &other, &set), 0);
-    assert_int_equal(set.objects.count, 2); /* the container and its layer: recorded objects stay where they are */
+    assert_int_equal(set.objects.count,
+                     2); /* the container and its layer: recorded objects stay where they are */
     for (size_t i = 0; i < other.count; i++)
         other.items[i]->source = path;
     assert_int_equal(load_recorded(path, &other, &set), -EINVAL); /* about to be pruned by this very run */
@@ -395,7 +404,9 @@ static void recorded_claims_count(void **state)
         is_refused(load_recorded(put("a.yaml", cases[i].text), &other, &set), cases[i].part);
     }
     struct spec_set set; /* moving what another source has is not this loader's to refuse */
-    assert_int_equal(load_recorded(put("a.yaml", "containers: { a: { image: base, ports: [\"80:80\"] } }\n"), &other, &set), 0);
+    assert_int_equal(load_recorded(put("a.yaml", "containers: { a: { image: base, ports: [\"80:80\"] } }\n"),
+                                   &other, &set),
+                     0);
 }
 
 /* ---- back to text ---- */
@@ -414,8 +425,10 @@ static const char everything[] =
     "    networks: { front: { address: 10.30.0.10 }, back: }\n"
     "    ports: [\"8080:80\", \"127.0.0.1:53:53/udp\"]\n"
     "    volumes: [\"uploads:/srv/a, b\", { path: /data, volume: uploads }]\n"
-    "    env: { A: \"$$x ${N:-'q\\\"}\", B: \"- no\", C: \"true\", D: \"\", E: \" x \", F: \"a: b\", G: \"\xe2\x82\xac\" }\n"
-    "    command: [\"/bin/sh\", -c, \"echo $$HOME # x\", \"*a\", \"&b\", \"!c\", \"{}\", \"[\", \"1\", \"null\", \"%\", \"@\"]\n"
+    "    env: { A: \"$$x ${N:-'q\\\"}\", B: \"- no\", C: \"true\", D: \"\", E: \" x \", F: \"a: b\", G: "
+    "\"\xe2\x82\xac\" }\n"
+    "    command: [\"/bin/sh\", -c, \"echo $$HOME # x\", \"*a\", \"&b\", \"!c\", \"{}\", \"[\", \"1\", "
+    "\"null\", \"%\", \"@\"]\n"
     "    limits: { memory: 512M, swap: 1G, cpus: 1.5, pids: 12 }\n"
     "    privileged: true\n"
     "    depends_on: { cache: completed, job: }\n"
@@ -495,7 +508,8 @@ static void schema_follows_the_rows(void **state)
     _cleanup_json_ struct json *schema = specs_schema();
     const struct json *container = json_get(json_get(schema, "$defs"), "container");
     assert_int_equal(json_length(json_get(container, "properties")), container_table.count);
-    assert_null(json_get(json_get(json_get(json_get(schema, "$defs"), "container.ports"), "properties"), "listen"));
+    assert_null(
+        json_get(json_get(json_get(json_get(schema, "$defs"), "container.ports"), "properties"), "listen"));
     assert_true(json_holds_object(json_get(json_get(schema, "properties"), "images")));
 }
 

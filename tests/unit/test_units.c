@@ -88,9 +88,9 @@ static void cpus(void **state)
 {
     (void)state;
     static const struct sample samples[] = {
-        {"1", 0, 1000, NULL},      {"1.5", 0, 1500, NULL},     {"0.125", 0, 125, NULL},  {"2.500", 0, 2500, "2.5"},
-        {"1.2345", -EINVAL, 0, NULL}, {"1.", -EINVAL, 0, NULL}, {".5", -EINVAL, 0, NULL}, {"x", -EINVAL, 0, NULL},
-        {"9999999999999999", -ERANGE, 0, NULL},
+        {"1", 0, 1000, NULL},      {"1.5", 0, 1500, NULL},       {"0.125", 0, 125, NULL},
+        {"2.500", 0, 2500, "2.5"}, {"1.2345", -EINVAL, 0, NULL}, {"1.", -EINVAL, 0, NULL},
+        {".5", -EINVAL, 0, NULL},  {"x", -EINVAL, 0, NULL},      {"9999999999999999", -ERANGE, 0, NULL},
     };
     CHECK(samples, cpus_parse, cpus_print);
 }
@@ -99,7 +99,7 @@ static void numbers(void **state)
 {
     (void)state;
     static const struct sample samples[] = {
-        {"0", 0, 0, NULL},         {"-5", 0, -5, NULL},     {"8192", 0, 8192, NULL},
+        {"0", 0, 0, NULL},         {"-5", 0, -5, NULL},       {"8192", 0, 8192, NULL},
         {"010", -EINVAL, 0, NULL}, {"0x7", -EINVAL, 0, NULL}, {"1e3", -EINVAL, 0, NULL},
         {"", -EINVAL, 0, NULL},    {"-", -EINVAL, 0, NULL},
     };
