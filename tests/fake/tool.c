@@ -119,6 +119,57 @@ static int run_violations(struct json *world, char **arguments, struct error *er
     return 0;
 }
 
+static struct json *copy_of(const struct json *value)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    struct json *copy = NULL;
+    json_print(value, false, &text);
+    if (json_parse(text.bytes, text.length, &copy, NULL) < 0)
+        abort();
+    return copy;
+}
+
+static int by_text(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* A copy with all keys in order: the order in which things were made is no part of what they are. */
+static struct json *sorted(const struct json *value)
+{
+    if (!json_holds_object(value))
+        return copy_of(value);
+    size_t count = 0;
+    _cleanup_free_ const char **keys = calloc(json_length(value) + 1, sizeof(*keys));
+    if (!keys)
+        abort();
+    for (void *i = json_first(value); i; i = json_next(value, i))
+        keys[count++] = json_key(i);
+    qsort(keys, count, sizeof(*keys), by_text);
+    struct json *copy = json_new_object();
+    for (size_t i = 0; i < count; i++)
+        json_set(copy, keys[i], sorted(json_get(value, keys[i])));
+    return copy;
+}
+
+/* MAC addresses are drawn by lot: each is replaced by the number of its first appearance, so that what was alike
+ * stays alike. */
+static void number_macs(struct json *value, struct json *seen)
+{
+    for (size_t i = 0; json_holds_array(value) && i < json_length(value); i++)
+        number_macs(json_at(value, i), seen);
+    for (void *i = json_holds_object(value) ? json_first(value) : NULL; i; i = json_next(value, i)) {
+        const char *mac = strcmp(json_key(i), "mac") == 0 ? json_as_text(json_value(i)) : NULL;
+        if (!mac) {
+            number_macs(json_value(i), seen);
+            continue;
+        }
+        if (!json_get(seen, mac))
+            json_set(seen, mac, json_new_number((int64_t)json_length(seen) + 1));
+        json_set(value, "mac", json_new_number(number_in(seen, mac)));
+    }
+}
+
 /* What would be compared after two ways to the same end: everything but numbers that count time. */
 static int run_state(struct json *world, char **arguments, struct error *error)
 {
@@ -147,7 +198,9 @@ static int run_state(struct json *world, char **arguments, struct error *error)
             _cleanup_free_ char *copy = name ? strdup(name + 1) : NULL; /* without the uid */
             json_set(json_value(j), "mark", json_new_text(copy));
         }
-    return run_print(world, arguments, error);
+    _cleanup_json_ struct json *ordered = sorted(world), *seen = json_new_object();
+    number_macs(ordered, seen);
+    return run_print(ordered, arguments, error);
 }
 
 static int run_reset(struct json *world, char **arguments, struct error *error)
@@ -404,15 +457,6 @@ static int run_flush_rules(struct json *world, char **arguments, struct error *e
     (void)arguments, (void)error;
     json_set(world, "rules", json_new_null());
     return 0;
-}
-
-static struct json *copy_of(const struct json *value)
-{
-    _cleanup_buffer_ struct buffer text = {0};
-    struct json *copy = NULL;
-    json_print(value, false, &text);
-    json_parse(text.bytes, text.length, &copy, NULL);
-    return copy;
 }
 
 /* Drops one element of LIST (networks, guards, forwards) by its key. */
