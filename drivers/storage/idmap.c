@@ -11,7 +11,6 @@
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "lib/error.h"
@@ -40,29 +39,35 @@ static int open_mapped(pid_t pid, int64_t base, struct error *error)
     return fd < 0 ? error_errno(error, -errno, "%s", path) : fd;
 }
 
-/* A namespace begins with a process in it and lives on through a descriptor: a child waits, killed at once, only
- * until its maps are written. It inherits the pipe's end alone to notice the death of its parent. */
+/* Runs in the parent's memory, with all signals blocked: it must not return from a system call that could fail, for
+ * errno is the parent's too. */
+static int hold_namespace(void *unused)
+{
+    (void)unused;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pause();
+    return 0;
+}
+
+/* A namespace begins with a process in it and lives on through a descriptor: a child waits, to be killed, until its
+ * maps are written. It shares our memory, as copying that would cost more than all the rest. */
 int idmap_namespace(int64_t base, struct error *error)
 {
+    static _Alignas(16) char stack[16 * 1024];
+    sigset_t all, before;
     if (base <= 0 || base > UINT32_MAX - ID_RANGE)
         return error_set(error, -EINVAL, "ids cannot begin at %lld", (long long)base);
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_errno(error, -errno, "cannot make a pipe");
-    _cleanup_close_ int reader = ends[0], writer = ends[1];
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (pid < 0)
-        return error_errno(error, -errno, "cannot make a user namespace");
-    if (pid == 0) { /* nothing of libc's state may be touched here */
-        char byte;
-        syscall(SYS_close, writer);
-        syscall(SYS_read, reader, &byte, 1);
-        syscall(SYS_exit_group, 0);
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = clone(hold_namespace, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, NULL);
+    int fd =
+        pid < 0 ? error_errno(error, -errno, "cannot make a user namespace") : open_mapped(pid, base, error);
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+            ;
     }
-    int fd = open_mapped(pid, base, error);
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return fd;
 }
 

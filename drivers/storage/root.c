@@ -1,7 +1,7 @@
 /* The merged root of a container: overlay over the image, volumes mounted on it, files written into it.
  *
  * An unprivileged overlay is mounted from an id-mapped copy of the whole store, attached for that moment at
- * mounts/.NAME (the kernel before 6.15 takes overlay's folders from attached mounts only); the overlay keeps
+ * mounts/NAME itself (the kernel before 6.15 takes overlay's folders from attached mounts only); the overlay keeps
  * private copies of what it needs of it. Whoever mounts an overlay lends it his credentials for good: it is made
  * with the file identity of the container's root, or every write through the mapped upper would be refused.
  *
@@ -31,8 +31,8 @@ struct building { /* one root on its way up */
     const struct paths *paths;
     const struct root_mount *request;
     const struct call *call;
-    const char *point, *stage; /* mounts/NAME, mounts/.NAME */
-    int user_namespace;        /* -1: privileged */
+    const char *point;  /* mounts/NAME */
+    int user_namespace; /* -1: privileged */
 };
 
 static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
@@ -57,7 +57,6 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
         return lock;
     struct building building = {.paths = paths, .request = request, .call = call, .user_namespace = -1};
     building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
-    building.stage = arena_printf(call->arena, "%s/.%s", paths->mounts, request->lxc_name);
     result = make_way(&building, error);
     if (result < 0)
         return result;
@@ -165,15 +164,12 @@ static int take_down(const struct paths *paths, const char *lxc_name, struct mou
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->mounts);
     int result = entries ? 0 : mounts_read("/proc/self/mountinfo", arena, &own, error);
     entries = entries ? entries : &own;
-    const char *stage = arena_printf(arena, "%s/.%s", mounts, lxc_name);
     const char *point = arena_printf(arena, "%s/%s", mounts, lxc_name);
-    if (result == 0)
-        result = unmount_below(entries, stage, error);
     if (result == 0)
         result = unmount_below(entries, point, error);
     if (result < 0)
         return result;
-    if ((rmdir(stage) < 0 && errno != ENOENT) || (rmdir(point) < 0 && errno != ENOENT))
+    if (rmdir(point) < 0 && errno != ENOENT)
         return error_errno(error, -errno, "cannot remove %s", point);
     return 0;
 }
@@ -195,17 +191,15 @@ static int make_way(const struct building *building, struct error *error)
     return result < 0 ? result : take_down(building->paths, building->request->lxc_name, &entries, error);
 }
 
-/* The store as the container's ids see it, attached where the overlay can take it from. */
-static int attach_stage(const struct building *building, struct error *error)
+/* The store as the container's ids see it, attached where the overlay can take it from: where that will be. */
+static int attach_store(const struct building *building, struct error *error)
 {
     _cleanup_close_ int tree =
         tree_clone(AT_FDCWD, building->paths->store, 0, building->user_namespace, error);
     if (tree < 0)
         return tree;
-    if (mkdir(building->stage, 0700) < 0 && errno != EEXIST)
-        return error_errno(error, -errno, "cannot make %s", building->stage);
-    if (move_mount(tree, "", AT_FDCWD, building->stage, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return error_errno(error, -errno, "cannot mount at %s", building->stage);
+    if (move_mount(tree, "", AT_FDCWD, building->point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return error_errno(error, -errno, "cannot mount at %s", building->point);
     return 0;
 }
 
@@ -252,8 +246,6 @@ static int make_overlay(const struct building *building, const char *store, stru
 static int attach_overlay(const struct building *building, int overlay, struct error *error)
 {
     struct mount_attr shared = {.propagation = MS_SHARED};
-    if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
-        return error_errno(error, -errno, "cannot make %s", building->point);
     if (move_mount(overlay, "", AT_FDCWD, building->point, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
         mount_setattr(AT_FDCWD, building->point, 0, &shared, sizeof(shared)) < 0)
         return error_errno(error, -errno, "cannot mount at %s", building->point);
@@ -262,14 +254,16 @@ static int attach_overlay(const struct building *building, int overlay, struct e
 
 static int mount_overlay(const struct building *building, struct error *error)
 {
-    bool staged = building->user_namespace >= 0;
-    int result = staged ? attach_stage(building, error) : 0;
+    bool mapped = building->user_namespace >= 0;
+    if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
+        return error_errno(error, -errno, "cannot make %s", building->point);
+    int result = mapped ? attach_store(building, error) : 0;
     if (result < 0)
         return result;
     _cleanup_close_ int overlay =
-        make_overlay(building, staged ? building->stage : building->paths->store, error);
-    if (staged && umount2(building->stage, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-        rmdir(building->stage);
+        make_overlay(building, mapped ? building->point : building->paths->store, error);
+    if (mapped && umount2(building->point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && overlay >= 0)
+        return error_errno(error, -errno, "cannot unmount %s", building->point);
     return overlay < 0 ? overlay : attach_overlay(building, overlay, error);
 }
 

@@ -96,7 +96,7 @@ static int collect_roots(const struct paths *paths, struct arena *arena, struct 
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->mounts);
     for (size_t i = 0; i < entries.count; i++) {
         const char *name = path_below(entries.items[i].point, mounts);
-        if (!name || *name == '.')
+        if (!name)
             continue;
         const char *layer = mount_layer(paths, arena, &entries.items[i]);
         *arena_append(arena, out->roots, out->root_count) = (struct observed_root){

@@ -93,8 +93,8 @@ static const char *name_in_store(const struct paths *paths, struct arena *arena,
     const char *rest;
     if (strncmp(path, paths->store, store) == 0 && path[store] == '/')
         rest = path + store;
-    else if (strncmp(path, paths->mounts, mounts) == 0 && strncmp(path + mounts, "/.", 2) == 0)
-        rest = strchr(path + mounts + 2, '/');
+    else if (strncmp(path, paths->mounts, mounts) == 0 && path[mounts] == '/')
+        rest = strchr(path + mounts + 1, '/');
     else
         return NULL;
     if (!rest || strncmp(rest + 1, folder, strlen(folder)) != 0 || rest[1 + strlen(folder)] != '/')
