@@ -1,7 +1,8 @@
 /* The network family against a real kernel: bridges, ports, rules and resolvers, made, seen, damaged and mended. */
 #include "tests/unit/network_world.h"
 
-#include <dirent.h>
+#include <poll.h>
+#include <sys/pidfd.h>
 #include <time.h>
 
 static struct world world;
@@ -439,7 +440,7 @@ static void test_resolver_answers_and_ends(void **state)
     assert_string_equal(seen.resolvers[0].bridge, front);
     int64_t pid = seen.resolvers[0].pid;
     assert_true(pid > 1);
-    char path[64], text[4096] = "", own[4096] = "";
+    char path[256], text[4096] = "", own[64] = "";
     snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
     FILE *file = fopen(path, "re");
     assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
@@ -460,9 +461,11 @@ static void test_resolver_answers_and_ends(void **state)
     assert_int_equal(look().resolvers[0].pid, pid);
 
     /* Killed, it is seen as gone and started again; a pid file that names something else is not believed. */
+    struct pollfd over = {.fd = pidfd_open((pid_t)pid, 0), .events = POLLIN};
+    assert_true(over.fd >= 0);
     kill((pid_t)pid, SIGKILL);
-    for (int i = 0; i < 1000 && look().resolvers[0].pid; i++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(poll(&over, 1, 5000), 1);
+    close(over.fd);
     snprintf(path, sizeof(path), "%s/%s/dnsmasq.pid", world.paths.networks, front);
     file = fopen(path, "we");
     fprintf(file, "%d\n", (int)getpid());
