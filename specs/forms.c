@@ -149,6 +149,29 @@ bool subnet_parse(const char *text, struct subnet *subnet)
     return true;
 }
 
+const char *path_clean(struct arena *arena, const char *folder, const char *path)
+{
+    char *joined = path[0] == '/' ? arena_strdup(arena, path) : arena_printf(arena, "%s/%s", folder, path);
+    char *out = joined;
+    for (const char *at = joined; *at;) {
+        at += strspn(at, "/");
+        size_t length = strcspn(at, "/");
+        if (length == 2 && at[0] == '.' && at[1] == '.') {
+            while (out > joined && *--out != '/')
+                ;
+        } else if (length && !(length == 1 && at[0] == '.')) {
+            *out++ = '/';
+            memmove(out, at, length);
+            out += length;
+        }
+        at += length;
+    }
+    if (out == joined)
+        *out++ = '/';
+    *out = '\0';
+    return joined;
+}
+
 static const char *reference_canonical(const struct form_context *context, const char *text)
 {
     if (full_name_is_valid(text))
@@ -172,36 +195,12 @@ static bool path_is_clean(const char *path)
     return true;
 }
 
-/* FOLDER/PATH without '.', '..' and '//', lexically. */
-static const char *path_join(struct arena *arena, const char *folder, const char *path)
-{
-    char *joined = path[0] == '/' ? arena_strdup(arena, path) : arena_printf(arena, "%s/%s", folder, path);
-    char *out = joined;
-    for (const char *at = joined; *at;) {
-        at += strspn(at, "/");
-        size_t length = strcspn(at, "/");
-        if (length == 2 && at[0] == '.' && at[1] == '.') {
-            while (out > joined && *--out != '/')
-                ;
-        } else if (length && !(length == 1 && at[0] == '.')) {
-            *out++ = '/';
-            memmove(out, at, length);
-            out += length;
-        }
-        at += length;
-    }
-    if (out == joined)
-        *out++ = '/';
-    *out = '\0';
-    return joined;
-}
-
 static const char *source_canonical(const struct form_context *context, const char *text)
 {
     static const char bootstrap[] = "bootstrap:", file[] = "file:";
     if (strncmp(text, file, strlen(file)) == 0 && text[strlen(file)])
         return arena_printf(context->arena, "file:%s",
-                            path_join(context->arena, context->folder, text + strlen(file)));
+                            path_clean(context->arena, context->folder, text + strlen(file)));
     if (strncmp(text, bootstrap, strlen(bootstrap)) != 0)
         return NULL;
     const char *suite = text + strlen(bootstrap);

@@ -16,6 +16,9 @@ int form_number(enum field_form form, const char *text, int64_t *number);
 const char *form_expectation(enum field_form form); /* "an IPv4 address" */
 const char *form_example(enum field_form form);     /* "10.30.0.10", or NULL */
 
+/* `path`, or FOLDER/PATH when it is relative, without '.', '..' and '//': lexically, links are not resolved. */
+const char *path_clean(struct arena *arena, const char *folder, const char *path);
+
 /* A dotted quad without leading zeros. Host byte order. */
 bool ipv4_parse(const char *text, uint32_t *address);
 const char *ipv4_print(struct arena *arena, uint32_t address);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lib/error.h"
+#include "specs/forms.h"
 #include "specs/tree.h"
 
 #define SOURCE_LENGTH 512 /* bytes of a source's name */
@@ -66,29 +67,10 @@ static bool source_name_is_valid(const char *name)
 
 /* ---- names ---- */
 
-/* Absolute and lexically clean; symbolic links are not resolved, so that a source keeps its name. */
+/* Symbolic links are not resolved, so that a source keeps its name. */
 static const char *clean_path(const struct collector *collector, const char *path)
 {
-    char *joined = path[0] == '/' ? arena_strdup(collector->arena, path)
-                                  : arena_printf(collector->arena, "%s/%s", collector->folder, path);
-    char *out = joined;
-    for (const char *at = joined; *at;) {
-        at += strspn(at, "/");
-        size_t length = strcspn(at, "/");
-        if (length == 2 && at[0] == '.' && at[1] == '.') {
-            while (out > joined && *--out != '/')
-                ;
-        } else if (length && !(length == 1 && at[0] == '.')) {
-            *out++ = '/';
-            memmove(out, at, length);
-            out += length;
-        }
-        at += length;
-    }
-    if (out == joined)
-        *out++ = '/';
-    *out = '\0';
-    return joined;
+    return path_clean(collector->arena, collector->folder, path);
 }
 
 static const char *parent_of(struct arena *arena, const char *path)

@@ -160,7 +160,7 @@ static void odd_files(void **state)
     says(path, "it is a symbolic link");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     path = in_scratch("socket.yaml");
-    strcpy(address.sun_path, path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     says(path, "cannot open it");
