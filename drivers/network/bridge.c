@@ -8,8 +8,8 @@
 
 static int check_request(const struct paths *paths, const struct bridge *request, unsigned char mac[static 6],
                          const struct call *call, struct error *error);
-static int make_bridge(struct nl_sock *socket, const struct bridge *request, const unsigned char mac[static 6],
-                       struct error *error);
+static int make_bridge(struct nl_sock *socket, const struct bridge *request,
+                       const unsigned char mac[static 6], struct error *error);
 static bool is_half_made(const struct link *link, const struct bridge *request);
 static int set_settings(const struct bridge *request, struct arena *arena, struct error *error);
 
@@ -31,8 +31,10 @@ int bridge_create(const struct paths *paths, const struct bridge *request, const
         if (result == 0)
             return error_set(error, -ENODEV, "bridge %s vanished while it was made", request->ifname);
     }
-    if (link.kind != LINK_BRIDGE || (link.mark ? strcmp(link.mark, request->mark) != 0 : !is_half_made(&link, request)))
-        return error_set(error, -EPERM, "bridge %s: there is a link of that name, marked \"%s\", that is not ours",
+    if (link.kind != LINK_BRIDGE ||
+        (link.mark ? strcmp(link.mark, request->mark) != 0 : !is_half_made(&link, request)))
+        return error_set(error, -EPERM,
+                         "bridge %s: there is a link of that name, marked \"%s\", that is not ours",
                          request->ifname, link.mark ? link.mark : "");
     if ((result = link_set_mark(socket, &link, request->mark, error)) < 0 ||
         (result = link_set_mac(socket, &link, mac, error)) < 0 ||
@@ -66,8 +68,8 @@ static int check_request(const struct paths *paths, const struct bridge *request
     return 0;
 }
 
-static int make_bridge(struct nl_sock *socket, const struct bridge *request, const unsigned char mac[static 6],
-                       struct error *error)
+static int make_bridge(struct nl_sock *socket, const struct bridge *request,
+                       const unsigned char mac[static 6], struct error *error)
 {
     struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
     _cleanup_message_ struct nl_msg *message =
@@ -95,6 +97,6 @@ static int set_settings(const struct bridge *request, struct arena *arena, struc
     int result = setting_write("/proc/sys/net/ipv4/ip_forward", "1", error);
     if (result < 0)
         return result;
-    return setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", request->ifname), "1",
-                         error);
+    return setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", request->ifname),
+                         "1", error);
 }

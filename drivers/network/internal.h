@@ -15,7 +15,8 @@ int port_attach(const struct paths *paths, const struct port_attach *request, co
                 struct error *error);
 int port_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
                 struct error *error);
-int rules_set(const struct paths *paths, const struct rules *request, const struct call *call, struct error *error);
+int rules_set(const struct paths *paths, const struct rules *request, const struct call *call,
+              struct error *error);
 int rules_delete(const struct paths *paths, const struct call *call, struct error *error);
 int resolver_set(const struct paths *paths, const struct resolver *request, const struct call *call,
                  struct error *error);
@@ -29,6 +30,9 @@ int link_set_up(struct nl_sock *socket, const struct link *link, struct error *e
 int link_set_master(struct nl_sock *socket, const struct link *link, int master, struct error *error);
 int link_set_mac(struct nl_sock *socket, const struct link *link, const unsigned char mac[static 6],
                  struct error *error);
+/* Lets frames leave by the port they came from. With bridge-nf-call-iptables a forward is translated while a frame is
+ * still being bridged, and a guest that reaches itself by a port of the host would lose it otherwise. */
+int link_set_hairpin(struct nl_sock *socket, const struct link *link, struct error *error);
 /* Absent is success. -EPERM when it carries another mark or none. */
 int link_delete(const char *ifname, const char *mark, const struct call *call, struct error *error);
 int link_delete_index(struct nl_sock *socket, const struct link *link, struct error *error);
@@ -50,5 +54,5 @@ int setting_write(const char *path, const char *value, struct error *error);
 int run_folder_make(const char *path, unsigned mode, struct error *error);
 /* By a temporary file beside `folder` and a rename; no call at all when the file reads so already. `changed` may
  * be NULL, else it is set, never cleared. */
-int file_replace(const char *folder, const char *name, const char *temporary, const char *content, size_t size,
-                 bool *changed, struct error *error);
+int file_replace(const char *folder, const char *name, const char *temporary, const char *content,
+                 size_t size, bool *changed, struct error *error);

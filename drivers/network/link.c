@@ -20,8 +20,8 @@ static struct nl_msg *link_message(int type, const struct link *link, unsigned f
     return message_new(type, 0, &header, sizeof(header));
 }
 
-static int link_change(struct nl_sock *socket, struct nl_msg *message, const struct link *link, const char *what,
-                       struct error *error)
+static int link_change(struct nl_sock *socket, struct nl_msg *message, const struct link *link,
+                       const char *what, struct error *error)
 {
     int result = netlink_transact(socket, message, NULL, NULL, what, error);
     return result < 0 ? error_wrap(error, "link %s", link->name) : 0;
@@ -65,6 +65,21 @@ int link_set_mac(struct nl_sock *socket, const struct link *link, const unsigned
     return link_change(socket, message, link, "set MAC address", error);
 }
 
+int link_set_hairpin(struct nl_sock *socket, const struct link *link, struct error *error)
+{
+    if (link->hairpin)
+        return 0;
+    uint8_t on = 1;
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, 0);
+    struct nlattr *info = message_nest(message, IFLA_LINKINFO);
+    message_put_text(message, IFLA_INFO_SLAVE_KIND, "bridge");
+    struct nlattr *port = message_nest(message, IFLA_INFO_SLAVE_DATA);
+    message_put(message, IFLA_BRPORT_MODE, &on, sizeof(on));
+    nla_nest_end(message, port);
+    nla_nest_end(message, info);
+    return link_change(socket, message, link, "set hairpin mode", error);
+}
+
 int link_delete(const char *ifname, const char *mark, const struct call *call, struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
@@ -84,7 +99,9 @@ int link_delete_index(struct nl_sock *socket, const struct link *link, struct er
     _cleanup_message_ struct nl_msg *message = link_message(RTM_DELLINK, link, 0);
     struct error failure;
     int result = netlink_transact(socket, message, NULL, NULL, "delete", &failure);
-    return result >= 0 || result == -ENODEV ? 0 : error_set(error, result, "link %s: %s", link->name, failure.text);
+    return result >= 0 || result == -ENODEV
+               ? 0
+               : error_set(error, result, "link %s: %s", link->name, failure.text);
 }
 
 static int change_address(struct nl_sock *socket, int type, const struct link *link, uint32_t address,
@@ -124,7 +141,8 @@ int link_set_address(struct nl_sock *socket, const struct link *link, const char
         }
         first = false;
         struct error failure;
-        result = change_address(socket, RTM_DELADDR, link, has->address, has->length, "remove address", &failure);
+        result =
+            change_address(socket, RTM_DELADDR, link, has->address, has->length, "remove address", &failure);
         if (result < 0 && result != -EADDRNOTAVAIL) /* gone together with its subnet's first */
             return error_set(error, result, "link %s: %s", link->name, failure.text);
     }
@@ -146,8 +164,8 @@ int mark_check(const char *ifname, const char *mark, struct error *error)
 int ifname_check(const char *ifname, const char *prefix, struct error *error)
 {
     if (!ifname_is_valid(ifname) || strncmp(ifname, prefix, strlen(prefix)) != 0)
-        return error_set(error, -EINVAL, "interface name \"%s\": expected %s and hex digits", ifname ? ifname : "",
-                         prefix);
+        return error_set(error, -EINVAL, "interface name \"%s\": expected %s and hex digits",
+                         ifname ? ifname : "", prefix);
     return 0;
 }
 
@@ -171,7 +189,7 @@ int run_folder_make(const char *path, unsigned mode, struct error *error)
     char part[PATH_MAX];
     if (strlen(path) >= sizeof(part))
         return error_errno(error, -ENAMETOOLONG, "%s", path);
-    for (const char *at = path; at; ) {
+    for (const char *at = path; at;) {
         at = strchr(at + 1, '/');
         size_t length = at ? (size_t)(at - path) : strlen(path);
         memcpy(part, path, length);
@@ -186,8 +204,8 @@ int run_folder_make(const char *path, unsigned mode, struct error *error)
     return 0;
 }
 
-int file_replace(const char *folder, const char *name, const char *temporary, const char *content, size_t size,
-                 bool *changed, struct error *error)
+int file_replace(const char *folder, const char *name, const char *temporary, const char *content,
+                 size_t size, bool *changed, struct error *error)
 {
     _cleanup_buffer_ struct buffer old = {0};
     _cleanup_close_ int directory = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -196,8 +214,7 @@ int file_replace(const char *folder, const char *name, const char *temporary, co
     if (buffer_read_file(&old, directory, name, size + 1, NULL) == 0 && old.length == size &&
         (size == 0 || memcmp(old.bytes, content, size) == 0))
         return 0;
-    _cleanup_close_ int fd =
-        open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_errno(error, -errno, "%s", temporary);
     for (size_t done = 0; done < size;) {

@@ -32,7 +32,7 @@ struct rule_guard { /* the one source a port may send from */
 };
 struct rule_forward {
     struct described described;
-    const char *listen;  /* key; "[ADDRESS:]HOST/PROTOCOL" as in struct port */
+    const char *listen; /* key; "[ADDRESS:]HOST/PROTOCOL" as in struct port */
     const char *protocol;
     const char *address; /* of the host; NULL: all */
     int64_t host;
@@ -49,7 +49,7 @@ extern const struct table rule_network_table, rule_guard_table, rule_forward_tab
 
 struct observed_bridge {
     const char *ifname;
-    const char *mark;  /* the alias; NULL: none */
+    const char *mark; /* the alias; NULL: none */
     bool is_bridge, up;
     const char *address; /* first IPv4 address as "10.30.0.1/24"; NULL: none */
     const char *mac;
@@ -68,7 +68,7 @@ struct observed_guest_nic { /* inside a running container's network namespace */
     const char *mac;
     struct texts addresses; /* "10.30.0.10/24" */
     bool up;
-    const char *gateway;    /* of a default route through it; NULL: none */
+    const char *gateway; /* of a default route through it; NULL: none */
 };
 struct observed_guest {
     int64_t init_pid;
@@ -98,7 +98,7 @@ struct observed_network {
     size_t bridge_count;
     struct observed_port *ports;
     size_t port_count;
-    bool rules_present; /* our tables exist with all chains, sets and maps */
+    bool rules_present;  /* our tables exist with all chains, sets and maps */
     struct rules *rules; /* what their sets and maps hold */
     struct observed_resolver *resolvers;
     size_t resolver_count;
@@ -145,8 +145,8 @@ extern const struct table port_mark_table;
 struct port_attach { /* a NIC into a running container */
     struct described described;
     const char *ifname, *mark, *bridge;
-    int64_t init_pid, init_start; /* both must still match, else -ESRCH */
-    int64_t index;                /* ethINDEX inside */
+    int64_t init_pid, init_start;        /* both must still match, else -ESRCH */
+    int64_t index;                       /* ethINDEX inside */
     const char *mac, *address, *gateway; /* address with prefix; gateway NULL: none */
 };
 extern const struct table port_attach_table;
@@ -161,26 +161,29 @@ extern const struct table resolver_name_table;
 
 struct resolver {
     struct described described;
-    const char *network; /* full name */
+    const char *network;          /* full name */
     const char *bridge, *address; /* "10.30.0.1/24" */
-    struct list names;   /* of resolver_name: all of the network, sorted; files of others are removed */
+    struct list names; /* of resolver_name: all of the network, sorted; files of others are removed */
 };
 extern const struct table resolver_table;
 
 struct network_effects {
     int (*create_bridge)(const struct paths *, const struct bridge *, const struct call *, struct error *);
-    int (*delete_bridge)(const struct paths *, const struct link_reference *, const struct call *, struct error *);
+    int (*delete_bridge)(const struct paths *, const struct link_reference *, const struct call *,
+                         struct error *);
     int (*set_rules)(const struct paths *, const struct rules *, const struct call *, struct error *);
     /* Our tables and nothing else: for the day the last network goes. */
     int (*delete_rules)(const struct paths *, const struct call *, struct error *);
     /* Writes the files and starts dnsmasq where it does not run (own session and cgroup: it outlives the run). */
     int (*set_resolver)(const struct paths *, const struct resolver *, const struct call *, struct error *);
-    int (*delete_resolver)(const struct paths *, const struct link_reference *, const struct call *, struct error *);
+    int (*delete_resolver)(const struct paths *, const struct link_reference *, const struct call *,
+                           struct error *);
     /* Marks host ends that liblxc made. */
     int (*mark_port)(const struct paths *, const struct port_mark *, const struct call *, struct error *);
     /* Makes or mends the NIC: missing link, wrong bridge, MAC or address, link down. The init keeps running. */
     int (*attach_port)(const struct paths *, const struct port_attach *, const struct call *, struct error *);
-    int (*delete_port)(const struct paths *, const struct link_reference *, const struct call *, struct error *);
+    int (*delete_port)(const struct paths *, const struct link_reference *, const struct call *,
+                       struct error *);
 };
 extern const struct network_effects network_effects;
 

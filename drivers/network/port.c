@@ -55,9 +55,11 @@ int port_mark(const struct paths *paths, const struct port_mark *request, const 
     if (result == 0)
         return error_errno(error, -ENODEV, "port %s", request->ifname);
     if (link.kind != LINK_VETH || (link.mark && strcmp(link.mark, request->mark) != 0))
-        return error_set(error, -EPERM, "port %s: there is a link of that name, marked \"%s\", that is not ours",
+        return error_set(error, -EPERM,
+                         "port %s: there is a link of that name, marked \"%s\", that is not ours",
                          request->ifname, link.mark ? link.mark : "");
-    return link_set_mark(socket, &link, request->mark, error);
+    result = link_set_mark(socket, &link, request->mark, error);
+    return result < 0 || !link.master ? result : link_set_hairpin(socket, &link, error);
 }
 
 int port_attach(const struct paths *paths, const struct port_attach *request, const struct call *call,
@@ -138,7 +140,8 @@ static int open_namespace(struct attachment_work *work, struct error *error)
 static int read_start(struct arena *arena, int64_t pid, int64_t *start)
 {
     _cleanup_buffer_ struct buffer text = {0};
-    int result = buffer_read_file(&text, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/stat", pid), 4096, NULL);
+    int result =
+        buffer_read_file(&text, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/stat", pid), 4096, NULL);
     if (result < 0)
         return result;
     const char *at = strrchr(text.bytes, ')');
@@ -159,13 +162,14 @@ static int find_port(struct attachment_work *work, struct error *error)
         (result = namespace_number(work->host, work->namespace, &work->netnsid, error)) < 0)
         return result;
     bool marked = work->port.mark && strcmp(work->port.mark, request->mark) == 0;
-    bool leads_there = work->port.kind == LINK_VETH && work->netnsid != HERE &&
-                       work->port.peer_netnsid == work->netnsid;
+    bool leads_there =
+        work->port.kind == LINK_VETH && work->netnsid != HERE && work->port.peer_netnsid == work->netnsid;
     if (leads_there && (result = find_nic(work, error)) < 0)
         return result;
     /* Without a mark it may be what a crash left between making and marking: then the far end has our MAC address,
      * which was set by the call that made both. */
-    bool half_made = !work->port.mark && leads_there && work->nic.mac && strcmp(work->nic.mac, request->mac) == 0;
+    bool half_made =
+        !work->port.mark && leads_there && work->nic.mac && strcmp(work->nic.mac, request->mac) == 0;
     if (work->port.kind != LINK_VETH || (!marked && !half_made))
         return error_set(error, -EPERM, "there is a link of that name, marked \"%s\", that is not ours",
                          work->port.mark ? work->port.mark : "");
@@ -221,6 +225,10 @@ static int mend_host_end(struct attachment_work *work, struct error *error)
     int result = link_set_mark(work->host, &work->port, work->request->mark, error);
     if (result < 0 || (result = link_set_master(work->host, &work->port, work->bridge.index, error)) < 0)
         return result;
+    if (work->port.master != work->bridge.index)
+        work->port.hairpin = false; /* a mode goes with the bridge that it was set in */
+    if ((result = link_set_hairpin(work->host, &work->port, error)) < 0)
+        return result;
     return link_set_up(work->host, &work->port, error);
 }
 
@@ -247,8 +255,11 @@ static int set_gateway(struct attachment_work *work, struct error *error)
         return result;
     if (search.found)
         return 0;
-    header = (struct rtmsg){.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
-                            .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+    header = (struct rtmsg){.rtm_family = AF_INET,
+                            .rtm_table = RT_TABLE_MAIN,
+                            .rtm_protocol = RTPROT_STATIC,
+                            .rtm_scope = RT_SCOPE_UNIVERSE,
+                            .rtm_type = RTN_UNICAST};
     _cleanup_message_ struct nl_msg *message =
         message_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &header, sizeof(header));
     message_put_u32(message, RTA_GATEWAY, search.gateway);
@@ -265,7 +276,8 @@ static int take_route(const struct nlmsghdr *message, void *context)
         return 0;
     struct nlattr *gateway = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_GATEWAY);
     struct nlattr *index = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
-    if (gateway && index && nla_get_u32(gateway) == search->gateway && (int)nla_get_u32(index) == search->index)
+    if (gateway && index && nla_get_u32(gateway) == search->gateway &&
+        (int)nla_get_u32(index) == search->index)
         search->found = true;
     return 0;
 }

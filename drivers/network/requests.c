@@ -8,11 +8,24 @@
 
 #define AT(owner, member) .offset = offsetof(struct owner, member)
 
-#define ROW(number, owner, member, shape) .id = (number), .key = #member, .type = (shape), AT(owner, member), .class = CLASS_LIVE
-#define TEXT_ROW(number, owner, member)   {ROW(number, owner, member, FIELD_TEXT)}
-#define NUMBER_ROW(number, owner, member) {ROW(number, owner, member, FIELD_NUMBER)}
-#define LIST_ROW(number, owner, member, of) {ROW(number, owner, member, FIELD_LIST), .nested = (of)}
-#define TABLE(title, owner, array)        {.name = (title), .size = sizeof(struct owner), TABLE_ROWS(array)}
+#define ROW(number, owner, member, shape)                                                                    \
+    .id = (number), .key = #member, .type = (shape), AT(owner, member), .class = CLASS_LIVE
+#define TEXT_ROW(number, owner, member)                                                                      \
+    {                                                                                                        \
+        ROW(number, owner, member, FIELD_TEXT)                                                               \
+    }
+#define NUMBER_ROW(number, owner, member)                                                                    \
+    {                                                                                                        \
+        ROW(number, owner, member, FIELD_NUMBER)                                                             \
+    }
+#define LIST_ROW(number, owner, member, of)                                                                  \
+    {                                                                                                        \
+        ROW(number, owner, member, FIELD_LIST), .nested = (of)                                               \
+    }
+#define TABLE(title, owner, array)                                                                           \
+    {                                                                                                        \
+        .name = (title), .size = sizeof(struct owner), TABLE_ROWS(array)                                     \
+    }
 
 static const struct field rule_network_rows[] = {
     TEXT_ROW(1, rule_network, bridge),
@@ -28,8 +41,9 @@ static const struct field rule_guard_rows[] = {
 const struct table rule_guard_table = TABLE("rules.guards", rule_guard, rule_guard_rows);
 
 static const struct field rule_forward_rows[] = {
-    TEXT_ROW(1, rule_forward, listen),  TEXT_ROW(2, rule_forward, protocol), TEXT_ROW(3, rule_forward, address),
-    NUMBER_ROW(4, rule_forward, host),  TEXT_ROW(5, rule_forward, target),   NUMBER_ROW(6, rule_forward, guest),
+    TEXT_ROW(1, rule_forward, listen),  TEXT_ROW(2, rule_forward, protocol),
+    TEXT_ROW(3, rule_forward, address), NUMBER_ROW(4, rule_forward, host),
+    TEXT_ROW(5, rule_forward, target),  NUMBER_ROW(6, rule_forward, guest),
 };
 const struct table rule_forward_table = TABLE("rules.forwards", rule_forward, rule_forward_rows);
 

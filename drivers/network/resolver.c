@@ -20,22 +20,22 @@
 #include "lib/buffer.h"
 #include "lib/error.h"
 
-#define PROGRAM         "/usr/sbin/dnsmasq"
-#define ARGUMENT_BOUND  32
-#define SAID_LIMIT      4096
-#define START_PATIENCE  10000 /* ms that dnsmasq may take to go into the background */
-#define STOP_PATIENCE   5000  /* ms between SIGTERM and SIGKILL */
-#define NAME_LENGTH     253
+#define PROGRAM        "/usr/sbin/dnsmasq"
+#define ARGUMENT_BOUND 32
+#define SAID_LIMIT     4096
+#define START_PATIENCE 10000 /* ms that dnsmasq may take to go into the background */
+#define STOP_PATIENCE  5000  /* ms between SIGTERM and SIGKILL */
+#define NAME_LENGTH    253
 
 static int check_request(const struct paths *paths, const struct resolver *request, const struct call *call,
                          struct error *error);
 static bool host_name_is_valid(const char *name);
-static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena, bool *changed,
-                       bool *removed, struct error *error);
-static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena, bool *changed,
-                      struct error *error);
-static int remove_others(const char *folder, const struct resolver *request, struct arena *arena, bool *removed,
-                         struct error *error);
+static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena,
+                       bool *changed, bool *removed, struct error *error);
+static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena,
+                      bool *changed, struct error *error);
+static int remove_others(const char *folder, const struct resolver *request, struct arena *arena,
+                         bool *removed, struct error *error);
 static void make_arguments(const struct paths *paths, const struct resolver *request, struct arena *arena,
                            const char *arguments[ARGUMENT_BOUND]);
 static bool arguments_match(int64_t pid, const char *const *arguments, struct arena *arena);
@@ -82,7 +82,8 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
     bool removed;
     int64_t pid;
     int result = ifname_check(request->ifname, bridge_prefix(paths, call->arena), error);
-    if (result < 0 || (result = resolver_find(paths, request->ifname, call->arena, &pid, &pidfd, error)) < 0 ||
+    if (result < 0 ||
+        (result = resolver_find(paths, request->ifname, call->arena, &pid, &pidfd, error)) < 0 ||
         (pid && (result = stop(pidfd, request->ifname, error)) < 0))
         return result;
     const char *folder = resolver_folder(paths, call->arena, request->ifname);
@@ -135,14 +136,16 @@ static bool host_name_is_valid(const char *name)
     return length && length <= NAME_LENGTH && strspn(name, legal) == length && *name != '.' && *name != '-';
 }
 
-static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena, bool *changed,
-                       bool *removed, struct error *error)
+static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena,
+                       bool *changed, bool *removed, struct error *error)
 {
     const char *folder = resolver_folder(paths, arena, request->bridge);
-    const char *dhcp = arena_printf(arena, "%s/dhcp", folder), *hosts = arena_printf(arena, "%s/hosts", folder);
+    const char *dhcp = arena_printf(arena, "%s/dhcp", folder),
+               *hosts = arena_printf(arena, "%s/hosts", folder);
     int result;
     /* Readable for the user that dnsmasq becomes: it reads a changed file as that. */
-    if ((result = run_folder_make(dhcp, 0755, error)) < 0 || (result = run_folder_make(hosts, 0755, error)) < 0 ||
+    if ((result = run_folder_make(dhcp, 0755, error)) < 0 ||
+        (result = run_folder_make(hosts, 0755, error)) < 0 ||
         (result = remove_others(dhcp, request, arena, removed, error)) < 0 ||
         (result = remove_others(hosts, request, arena, removed, error)) < 0)
         return result;
@@ -152,8 +155,8 @@ static int write_names(const struct paths *paths, const struct resolver *request
     return 0;
 }
 
-static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena, bool *changed,
-                      struct error *error)
+static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena,
+                      bool *changed, struct error *error)
 {
     _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
     const char *file = paths_file_name(arena, name->container);
@@ -164,15 +167,15 @@ static int write_name(const struct resolver_name *name, const char *folder, stru
     for (size_t i = 0; i < name->names.count; i++)
         buffer_printf(&hosts, " %s", name->names.items[i]);
     buffer_text(&hosts, "\n");
-    int result = file_replace(arena_printf(arena, "%s/dhcp", folder), file, temporary, dhcp.bytes, dhcp.length,
-                              changed, error);
+    int result = file_replace(arena_printf(arena, "%s/dhcp", folder), file, temporary, dhcp.bytes,
+                              dhcp.length, changed, error);
     return result < 0 ? result
                       : file_replace(arena_printf(arena, "%s/hosts", folder), file, temporary, hosts.bytes,
                                      hosts.length, changed, error);
 }
 
-static int remove_others(const char *folder, const struct resolver *request, struct arena *arena, bool *removed,
-                         struct error *error)
+static int remove_others(const char *folder, const struct resolver *request, struct arena *arena,
+                         bool *removed, struct error *error)
 {
     DIR *entries = opendir(folder);
     if (!entries)
@@ -238,13 +241,14 @@ static bool arguments_match(int64_t pid, const char *const *arguments, struct ar
     _cleanup_buffer_ struct buffer wanted = {0}, running = {0};
     for (; *arguments; arguments++)
         buffer_add(&wanted, *arguments, strlen(*arguments) + 1);
-    return buffer_read_file(&running, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/cmdline", pid), 65536, NULL) ==
-               0 &&
+    return buffer_read_file(&running, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/cmdline", pid), 65536,
+                            NULL) == 0 &&
            running.length == wanted.length && memcmp(running.bytes, wanted.bytes, wanted.length) == 0;
 }
 
 /* In the child, between fork and exec; what it says there goes to the parent's pipe. */
-static void __attribute__((noreturn)) become_resolver(const char *group, const char *const *arguments, int said)
+static void __attribute__((noreturn))
+become_resolver(const char *group, const char *const *arguments, int said)
 {
     static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     sigset_t none;
@@ -255,7 +259,8 @@ static void __attribute__((noreturn)) become_resolver(const char *group, const c
     umask(022);
     enter_cgroups(group);
     int null = open("/dev/null", O_RDWR);
-    if (setsid() < 0 || chdir("/") < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(said, 2) < 0)
+    if (setsid() < 0 || chdir("/") < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+        dup2(said, 2) < 0)
         _exit(126);
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     execve(PROGRAM, (char *const *)arguments, (char *const *)environment);

@@ -26,38 +26,37 @@
 #include "lib/buffer.h"
 #include "lib/error.h"
 
-static const char ip_chains[] =
-    "chain forwards {\n"
-    " dnat ip to ip daddr . tcp dport map @tcp_at\n"
-    " dnat ip to tcp dport map @tcp_any\n"
-    " dnat ip to ip daddr . udp dport map @udp_at\n"
-    " dnat ip to udp dport map @udp_any\n"
-    "}\n"
-    "chain raw {\n"
-    " type filter hook prerouting priority raw; policy accept;\n"
-    " iifname @bridges ip daddr 127.0.0.0/8 drop\n"
-    "}\n"
-    "chain prerouting {\n"
-    " type nat hook prerouting priority dstnat; policy accept;\n"
-    " fib daddr type local jump forwards\n"
-    "}\n"
-    "chain output {\n"
-    " type nat hook output priority -100; policy accept;\n"
-    " fib daddr type local jump forwards\n"
-    "}\n"
-    "chain forward {\n"
-    " type filter hook forward priority filter; policy accept;\n"
-    " ct state established,related accept\n"
-    " ct status dnat accept\n"
-    " iifname . ip saddr @networks oifname . ip saddr @networks accept\n"
-    " iifname @bridges oifname @bridges drop\n"
-    "}\n"
-    "chain postrouting {\n"
-    " type nat hook postrouting priority srcnat; policy accept;\n"
-    " oifname @bridges ip saddr 127.0.0.0/8 masquerade\n"
-    " ct status dnat oifname . ip saddr @networks masquerade\n"
-    " iifname . ip saddr @networks oifname != @bridges masquerade\n"
-    "}\n";
+static const char ip_chains[] = "chain forwards {\n"
+                                " dnat ip to ip daddr . tcp dport map @tcp_at\n"
+                                " dnat ip to tcp dport map @tcp_any\n"
+                                " dnat ip to ip daddr . udp dport map @udp_at\n"
+                                " dnat ip to udp dport map @udp_any\n"
+                                "}\n"
+                                "chain raw {\n"
+                                " type filter hook prerouting priority raw; policy accept;\n"
+                                " iifname @bridges ip daddr 127.0.0.0/8 drop\n"
+                                "}\n"
+                                "chain prerouting {\n"
+                                " type nat hook prerouting priority dstnat; policy accept;\n"
+                                " fib daddr type local jump forwards\n"
+                                "}\n"
+                                "chain output {\n"
+                                " type nat hook output priority -100; policy accept;\n"
+                                " fib daddr type local jump forwards\n"
+                                "}\n"
+                                "chain forward {\n"
+                                " type filter hook forward priority filter; policy accept;\n"
+                                " ct state established,related accept\n"
+                                " ct status dnat accept\n"
+                                " iifname . ip saddr @networks oifname . ip saddr @networks accept\n"
+                                " iifname @bridges oifname @bridges drop\n"
+                                "}\n"
+                                "chain postrouting {\n"
+                                " type nat hook postrouting priority srcnat; policy accept;\n"
+                                " oifname @bridges ip saddr 127.0.0.0/8 masquerade\n"
+                                " ct status dnat oifname . ip saddr @networks masquerade\n"
+                                " iifname . ip saddr @networks oifname != @bridges masquerade\n"
+                                "}\n";
 
 static const char port_chain[] =
     "chain port {\n"
@@ -71,8 +70,8 @@ static const char port_chain[] =
     "}\n";
 
 static int write_networks(const struct rules *request, struct buffer *text, struct error *error);
-static int write_forwards(const struct rules *request, const char *protocol, bool specific, struct buffer *text,
-                          struct error *error);
+static int write_forwards(const struct rules *request, const char *protocol, bool specific,
+                          struct buffer *text, struct error *error);
 static int check_forward(const struct rule_forward *forward, uint32_t *address, uint32_t *target,
                          struct error *error);
 static int write_guards(const struct paths *paths, const struct rules *request, struct buffer *text,
@@ -82,7 +81,8 @@ static int run(struct buffer *text, struct error *error);
 static int write_witness(const struct paths *paths, struct arena *arena, struct error *error);
 static int set_settings(const struct rules *request, struct arena *arena, struct error *error);
 
-int rules_set(const struct paths *paths, const struct rules *request, const struct call *call, struct error *error)
+int rules_set(const struct paths *paths, const struct rules *request, const struct call *call,
+              struct error *error)
 {
     _cleanup_buffer_ struct buffer text = {0};
     int result;
@@ -129,8 +129,8 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
 
 static void replace_table(struct buffer *text, const char *family, const char *table)
 {
-    buffer_printf(text, "table %s %s\ndelete table %s %s\ntable %s %s {\ncomment \"fpsync\"\n", family, table, family,
-                  table, family, table);
+    buffer_printf(text, "table %s %s\ndelete table %s %s\ntable %s %s {\ncomment \"fpsync\"\n", family, table,
+                  family, table, family, table);
 }
 
 static void write_address(struct buffer *text, uint32_t address)
@@ -180,8 +180,8 @@ static int write_networks(const struct rules *request, struct buffer *text, stru
 
 /* Two maps a protocol: what names a host address and what means all of them. A hash lookup each, no intervals, and a
  * forward of one address beside a general one on the same port is no conflict: the particular one is asked first. */
-static int write_forwards(const struct rules *request, const char *protocol, bool specific, struct buffer *text,
-                          struct error *error)
+static int write_forwards(const struct rules *request, const char *protocol, bool specific,
+                          struct buffer *text, struct error *error)
 {
     char name[16];
     size_t count = 0;
@@ -223,12 +223,13 @@ static int check_forward(const struct rule_forward *forward, uint32_t *address, 
     char listen[64];
     const char *said = forward->listen ? forward->listen : "";
     *address = 0;
-    if (!forward->protocol || (strcmp(forward->protocol, "tcp") != 0 && strcmp(forward->protocol, "udp") != 0))
+    if (!forward->protocol ||
+        (strcmp(forward->protocol, "tcp") != 0 && strcmp(forward->protocol, "udp") != 0))
         return error_set(error, -EINVAL, "forward \"%s\": protocol \"%s\": expected tcp or udp", said,
                          forward->protocol ? forward->protocol : "");
     if (forward->address && (address_parse(forward->address, address) < 0 || *address == 0))
-        return error_set(error, -EINVAL, "forward \"%s\": address \"%s\": expected an address of the host", said,
-                         forward->address);
+        return error_set(error, -EINVAL, "forward \"%s\": address \"%s\": expected an address of the host",
+                         said, forward->address);
     if (address_parse(forward->target, target) < 0)
         return error_set(error, -EINVAL, "forward \"%s\": target \"%s\"", said,
                          forward->target ? forward->target : "");
@@ -253,8 +254,9 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
         if (result < 0)
             return result;
         if (mac_parse(guard->mac, mac) < 0 || address_parse(guard->address, &address) < 0 || address == 0)
-            return error_set(error, -EINVAL, "guard of %s: \"%s\", \"%s\": expected a MAC and an IPv4 address",
-                             guard->port, guard->mac ? guard->mac : "", guard->address ? guard->address : "");
+            return error_set(error, -EINVAL,
+                             "guard of %s: \"%s\", \"%s\": expected a MAC and an IPv4 address", guard->port,
+                             guard->mac ? guard->mac : "", guard->address ? guard->address : "");
     }
     begin_set(text, "set", "clients", "ifname . ether_addr", guards->count);
     for (size_t i = 0; i < guards->count; i++) {
@@ -317,8 +319,8 @@ static int set_settings(const struct rules *request, struct arena *arena, struct
         const struct rule_network *network = request->networks.items[i];
         struct error failure;
         /* Rules may stand before their bridge does; create_bridge() sees to it then. */
-        result = setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", network->bridge), "1",
-                               &failure);
+        result = setting_write(
+            arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", network->bridge), "1", &failure);
         if (result == -ENOENT)
             result = 0;
         if (result < 0)

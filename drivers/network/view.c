@@ -75,7 +75,8 @@ int view_routes(struct nl_sock *socket, const struct links *links, struct arena 
         result = netlink_dump(socket, message, take_route, &(struct route_walk){links, arena, out},
                               "list of routes", error);
     }
-    return result == -EINTR ? error_set(error, -EBUSY, "routes change faster than they can be listed") : result;
+    return result == -EINTR ? error_set(error, -EBUSY, "routes change faster than they can be listed")
+                            : result;
 }
 
 static void take_bridge(const struct link *link, const struct addresses *addresses, struct arena *arena,
@@ -122,7 +123,8 @@ static int take_route(const struct nlmsghdr *message, void *context)
     if (table != RT_TABLE_MAIN || !attributes[RTA_DST] || nla_len(attributes[RTA_DST]) != 4)
         return 0;
     int index = attributes[RTA_OIF] ? (int)nla_get_u32(attributes[RTA_OIF]) : 0;
-    if (!index && attributes[RTA_MULTIPATH] && nla_len(attributes[RTA_MULTIPATH]) >= (int)sizeof(struct rtnexthop))
+    if (!index && attributes[RTA_MULTIPATH] &&
+        nla_len(attributes[RTA_MULTIPATH]) >= (int)sizeof(struct rtnexthop))
         index = ((struct rtnexthop *)nla_data(attributes[RTA_MULTIPATH]))->rtnh_ifindex;
     const struct link *link = index ? links_by_index(walk->links, index) : NULL;
     char *subnet = arena_alloc(walk->arena, PREFIX_TEXT_SIZE);

@@ -53,7 +53,8 @@ static int dump_guest(struct nl_sock *socket, const struct links *host, struct a
     int netnsid;
     _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
     if (namespace < 0)
-        return errno == ENOENT || errno == ESRCH || errno == EACCES ? 0 : error_errno(error, -errno, "%s", path);
+        return errno == ENOENT || errno == ESRCH || errno == EACCES ? 0
+                                                                    : error_errno(error, -errno, "%s", path);
     int result = namespace_number(socket, namespace, &netnsid, error);
     if (result < 0)
         return result;
@@ -78,7 +79,7 @@ int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct
     struct rtgenmsg header = {.rtgen_family = AF_UNSPEC};
     _cleanup_message_ struct nl_msg *message = message_new(RTM_GETNSID, 0, &header, sizeof(header));
     nlmsg_hdr(message)->nlmsg_len = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(header)));
-    message_put_u32(message, NETNSA_FD, (uint32_t)namespace);
+    message_put_u32(message, NETNSA_FD, (uint32_t) namespace);
     *netnsid = HERE;
     return netlink_transact(socket, message, take_number, netnsid, "number of a network namespace", error);
 }
@@ -119,7 +120,8 @@ static void take_nic(const struct link *link, int netnsid, const struct links *h
  * that holds them in network order. The first default route of an interface has the lowest metric. */
 static void read_gateways(struct arena *arena, struct observed_guest *guest)
 {
-    _cleanup_fclose_ FILE *file = fopen(arena_printf(arena, "/proc/%" PRId64 "/net/route", guest->init_pid), "re");
+    _cleanup_fclose_ FILE *file =
+        fopen(arena_printf(arena, "/proc/%" PRId64 "/net/route", guest->init_pid), "re");
     char line[256], name[IFNAMSIZ];
     unsigned destination, gateway, flags, mask;
     while (file && fgets(line, sizeof(line), file)) {

@@ -11,7 +11,8 @@ int view_routes(struct nl_sock *socket, const struct links *links, struct arena 
 int view_listeners(struct arena *arena, struct observed_network *out, struct error *error);
 int view_resolvers(const struct paths *paths, struct arena *arena, struct observed_network *out,
                    struct error *error);
-int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out, struct error *error);
+int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
+               struct error *error);
 int view_guests(const struct paths *paths, const int64_t *pids, size_t count, const struct call *call,
                 struct observed_guest **out, struct error *error);
 
@@ -23,8 +24,8 @@ char *bridge_prefix(const struct paths *paths, struct arena *arena);
 
 /* The dnsmasq of a bridge: its pid and a pidfd on it (owned by the caller), or 0 and -1. A pid file alone proves
  * nothing: the process must be dnsmasq and must have been told to write this very file. */
-int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid, int *pidfd,
-                  struct error *error);
+int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid,
+                  int *pidfd, struct error *error);
 char *resolver_folder(const struct paths *paths, struct arena *arena, const char *bridge);
 char *resolver_pid_file(const struct paths *paths, struct arena *arena, const char *bridge);
 

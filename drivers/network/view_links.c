@@ -26,8 +26,10 @@ struct address_walk {
 static int take_link(const struct nlmsghdr *message, void *context);
 static int take_address(const struct nlmsghdr *message, void *context);
 static int read_link(const struct nlmsghdr *message, struct arena *arena, struct link *link);
+static void read_kind(struct nlattr *info, struct link *link);
 
-int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out, struct error *error)
+int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out,
+               struct error *error)
 {
     int result = -EINTR;
     for (int attempt = 0; result == -EINTR && attempt < ATTEMPTS; attempt++) {
@@ -37,9 +39,11 @@ int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct 
         if (netnsid != HERE)
             message_put_u32(message, IFLA_TARGET_NETNSID, (uint32_t)netnsid);
         *out = (struct links){0};
-        result = netlink_dump(socket, message, take_link, &(struct link_walk){arena, out}, "list of links", error);
+        result =
+            netlink_dump(socket, message, take_link, &(struct link_walk){arena, out}, "list of links", error);
     }
-    return result == -EINTR ? error_set(error, -EBUSY, "links change faster than they can be listed") : result;
+    return result == -EINTR ? error_set(error, -EBUSY, "links change faster than they can be listed")
+                            : result;
 }
 
 int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct addresses *out,
@@ -52,13 +56,15 @@ int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, str
         if (netnsid != HERE)
             message_put_u32(message, IFA_TARGET_NETNSID, (uint32_t)netnsid);
         *out = (struct addresses){0};
-        result = netlink_dump(socket, message, take_address, &(struct address_walk){arena, out}, "list of addresses",
-                              error);
+        result = netlink_dump(socket, message, take_address, &(struct address_walk){arena, out},
+                              "list of addresses", error);
     }
-    return result == -EINTR ? error_set(error, -EBUSY, "addresses change faster than they can be listed") : result;
+    return result == -EINTR ? error_set(error, -EBUSY, "addresses change faster than they can be listed")
+                            : result;
 }
 
-int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link, struct error *error)
+int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link,
+              struct error *error)
 {
     struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
     _cleanup_message_ struct nl_msg *message = message_new(RTM_GETLINK, 0, &header, sizeof(header));
@@ -66,7 +72,8 @@ int link_find(struct nl_sock *socket, const char *name, struct arena *arena, str
     message_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     struct links found = {0};
     struct error ignored;
-    int result = netlink_transact(socket, message, take_link, &(struct link_walk){arena, &found}, name, &ignored);
+    int result =
+        netlink_transact(socket, message, take_link, &(struct link_walk){arena, &found}, name, &ignored);
     if (result == -ENODEV)
         return 0;
     if (result < 0)
@@ -95,7 +102,8 @@ const struct link *links_by_name(const struct links *links, const char *name)
 
 void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE])
 {
-    snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+             mac[5]);
 }
 
 void prefix_print(uint32_t address, unsigned length, char text[static PREFIX_TEXT_SIZE])
@@ -165,7 +173,8 @@ static int read_link(const struct nlmsghdr *message, struct arena *arena, struct
             nla_strlcpy(link->name, attribute, sizeof(link->name));
             break;
         case IFLA_IFALIAS:
-            link->mark = arena_strndup(arena, nla_data(attribute), strnlen(nla_data(attribute), (size_t)nla_len(attribute)));
+            link->mark = arena_strndup(arena, nla_data(attribute),
+                                       strnlen(nla_data(attribute), (size_t)nla_len(attribute)));
             break;
         case IFLA_ADDRESS:
             if (nla_len(attribute) == 6) {
@@ -183,17 +192,27 @@ static int read_link(const struct nlmsghdr *message, struct arena *arena, struct
         case IFLA_LINK_NETNSID:
             link->peer_netnsid = (int)nla_get_u32(attribute);
             break;
-        case IFLA_LINKINFO: {
-            struct nlattr *kind = nla_find(nla_data(attribute), nla_len(attribute), IFLA_INFO_KIND);
-            if (kind && nla_strcmp(kind, "bridge") == 0)
-                link->kind = LINK_BRIDGE;
-            else if (kind && nla_strcmp(kind, "veth") == 0)
-                link->kind = LINK_VETH;
+        case IFLA_LINKINFO:
+            read_kind(attribute, link);
             break;
-        }
         }
     }
     return 0;
+}
+
+static void read_kind(struct nlattr *info, struct link *link)
+{
+    struct nlattr *kind = nla_find(nla_data(info), nla_len(info), IFLA_INFO_KIND);
+    struct nlattr *of = nla_find(nla_data(info), nla_len(info), IFLA_INFO_SLAVE_KIND);
+    struct nlattr *port = nla_find(nla_data(info), nla_len(info), IFLA_INFO_SLAVE_DATA);
+    if (kind && nla_strcmp(kind, "bridge") == 0)
+        link->kind = LINK_BRIDGE;
+    else if (kind && nla_strcmp(kind, "veth") == 0)
+        link->kind = LINK_VETH;
+    if (of && port && nla_strcmp(of, "bridge") == 0) {
+        struct nlattr *mode = nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_MODE);
+        link->hairpin = mode && nla_get_u8(mode);
+    }
 }
 
 static int take_address(const struct nlmsghdr *message, void *context)

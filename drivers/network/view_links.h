@@ -9,7 +9,7 @@
 #include "lib/arena.h"
 
 #define MAC_TEXT_SIZE    18
-#define PREFIX_TEXT_SIZE 19 /* "255.255.255.255/32" */
+#define PREFIX_TEXT_SIZE 19   /* "255.255.255.255/32" */
 #define HERE             (-1) /* netnsid of the namespace the socket lives in */
 
 enum link_kind { LINK_OTHER, LINK_BRIDGE, LINK_VETH };
@@ -20,10 +20,11 @@ struct link {
     const char *mark; /* alias; NULL: none */
     const char *mac;  /* NULL: no Ethernet address */
     enum link_kind kind;
-    unsigned flags; /* IFF_UP, ... */
-    int master;     /* index; 0: none */
-    int peer;       /* of a veth: index of the other end */
+    unsigned flags;   /* IFF_UP, ... */
+    int master;       /* index; 0: none */
+    int peer;         /* of a veth: index of the other end */
     int peer_netnsid; /* HERE: the other end is in the same namespace */
+    bool hairpin;     /* of a bridge's port: frames may leave by the port they came from */
 };
 
 struct links {
@@ -42,13 +43,15 @@ struct addresses {
     size_t count;
 };
 
-int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out, struct error *error);
+int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out,
+               struct error *error);
 int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct addresses *out,
                    struct error *error);
 /* 1 and `link` filled, 0 when there is none of that name. */
-int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link, struct error *error);
+int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link,
+              struct error *error);
 
-const struct link *links_by_index(const struct links *links, int index);      /* NULL when absent */
+const struct link *links_by_index(const struct links *links, int index);       /* NULL when absent */
 const struct link *links_by_name(const struct links *links, const char *name); /* NULL when absent */
 
 void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE]);

@@ -60,11 +60,12 @@ int view_listeners(struct arena *arena, struct observed_network *out, struct err
 static int ask_source(struct nl_sock *socket, const struct source *source, struct arena *arena,
                       struct observed_network *out, struct error *error)
 {
-    struct inet_diag_req_v2 header = {
-        .sdiag_family = source->family, .sdiag_protocol = source->number, .idiag_states = 1U << source->state};
+    struct inet_diag_req_v2 header = {.sdiag_family = source->family,
+                                      .sdiag_protocol = source->number,
+                                      .idiag_states = 1U << source->state};
     _cleanup_message_ struct nl_msg *message = message_new(SOCK_DIAG_BY_FAMILY, 0, &header, sizeof(header));
-    return netlink_dump(socket, message, take_socket, &(struct listener_walk){source, arena, out}, "list of sockets",
-                        error);
+    return netlink_dump(socket, message, take_socket, &(struct listener_walk){source, arena, out},
+                        "list of sockets", error);
 }
 
 static int take_socket(const struct nlmsghdr *message, void *context)
@@ -75,7 +76,8 @@ static int take_socket(const struct nlmsghdr *message, void *context)
         return 0;
     struct nlattr *only = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), INET_DIAG_SKV6ONLY);
     if (!only || !nla_get_u8(only))
-        add_listener(walk->source, header->id.idiag_src, ntohs(header->id.idiag_sport), walk->arena, walk->out);
+        add_listener(walk->source, header->id.idiag_src, ntohs(header->id.idiag_sport), walk->arena,
+                     walk->out);
     return 0;
 }
 
@@ -85,7 +87,8 @@ static int read_source(const struct source *source, struct arena *arena, struct 
     char line[512];
     _cleanup_fclose_ FILE *file = fopen(source->path, "re");
     if (!file)
-        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", source->path); /* a kernel without IPv6 */
+        return errno == ENOENT ? 0
+                               : error_errno(error, -errno, "%s", source->path); /* a kernel without IPv6 */
     while (fgets(line, sizeof(line), file))
         take_line(source, line, arena, out);
     return ferror(file) ? error_errno(error, -EIO, "%s", source->path) : 0;
@@ -98,8 +101,8 @@ static void take_line(const struct source *source, const char *line, struct aren
     uint32_t address[4] = {0};
     unsigned port, state;
     if (source->family == AF_INET6
-            ? sscanf(line, "%*u: %8x%8x%8x%8x:%4x %*32[0-9A-F]:%*4x %2x", &address[0], &address[1], &address[2],
-                     &address[3], &port, &state) == 6
+            ? sscanf(line, "%*u: %8x%8x%8x%8x:%4x %*32[0-9A-F]:%*4x %2x", &address[0], &address[1],
+                     &address[2], &address[3], &port, &state) == 6
             : sscanf(line, "%*u: %8x:%4x %*8x:%*4x %2x", &address[0], &port, &state) == 3)
         if (state == source->state)
             add_listener(source, address, port, arena, out);

@@ -139,7 +139,8 @@ static int receive(struct nl_sock *socket, uint32_t sequence, netlink_handler *h
         if (length <= 0 || length > RECEIVE_SIZE)
             return error_errno(error, length < 0 ? -errno : -EMSGSIZE, "%s", what);
         int left = (int)length;
-        for (struct nlmsghdr *message = (void *)bytes; nlmsg_ok(message, left); message = nlmsg_next(message, &left)) {
+        for (struct nlmsghdr *message = (void *)bytes; nlmsg_ok(message, left);
+             message = nlmsg_next(message, &left)) {
             if (message->nlmsg_seq != sequence)
                 continue; /* an answer to a request that was given up */
             interrupted |= message->nlmsg_flags & NLM_F_DUMP_INTR;

@@ -48,8 +48,8 @@ int view_resolvers(const struct paths *paths, struct arena *arena, struct observ
 }
 
 /* The pidfd is opened before the process is looked at, so that it cannot be another one afterwards. */
-int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid, int *pidfd,
-                  struct error *error)
+int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid,
+                  int *pidfd, struct error *error)
 {
     const char *path = resolver_pid_file(paths, arena, bridge);
     *pid = 0;

@@ -42,8 +42,8 @@ struct shape_walk {
     size_t chains;
 };
 
-static int read_rules(struct nl_sock *socket, const struct paths *paths, struct arena *arena, struct rules *rules,
-                      bool *consistent, struct error *error);
+static int read_rules(struct nl_sock *socket, const struct paths *paths, struct arena *arena,
+                      struct rules *rules, bool *consistent, struct error *error);
 static int read_generation(struct nl_sock *socket, uint32_t *generation, struct error *error);
 static int take_generation(const struct nlmsghdr *message, void *context);
 static int read_set(struct nl_sock *socket, uint8_t family, const char *table, const char *set,
@@ -67,17 +67,14 @@ static const struct set {
     const char *name, *protocol;
     int (*take)(struct element_walk *, const struct element *);
 } sets[] = {
-    {NFPROTO_IPV4, "networks", NULL, take_network},
-    {NFPROTO_IPV4, "bridges", NULL, take_other},
-    {NFPROTO_IPV4, "tcp_any", "tcp", take_forward},
-    {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},
-    {NFPROTO_IPV4, "udp_any", "udp", take_forward},
-    {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},
-    {NFPROTO_BRIDGE, "guards", NULL, take_guard},
-    {NFPROTO_BRIDGE, "clients", NULL, take_other},
+    {NFPROTO_IPV4, "networks", NULL, take_network}, {NFPROTO_IPV4, "bridges", NULL, take_other},
+    {NFPROTO_IPV4, "tcp_any", "tcp", take_forward}, {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},
+    {NFPROTO_IPV4, "udp_any", "udp", take_forward}, {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},
+    {NFPROTO_BRIDGE, "guards", NULL, take_guard},   {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
 
-int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out, struct error *error)
+int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
+               struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
     int result = netlink_open(NETLINK_NETFILTER, &socket, error);
@@ -119,8 +116,8 @@ char *rules_witness_file(const struct paths *paths, struct arena *arena)
     return arena_printf(arena, "%s/rules", paths->networks);
 }
 
-static int read_rules(struct nl_sock *socket, const struct paths *paths, struct arena *arena, struct rules *rules,
-                      bool *consistent, struct error *error)
+static int read_rules(struct nl_sock *socket, const struct paths *paths, struct arena *arena,
+                      struct rules *rules, bool *consistent, struct error *error)
 {
     struct element_walk walk = {.arena = arena, .rules = rules};
     bool complete = true;
@@ -216,7 +213,8 @@ static int take_network(struct element_walk *walk, const struct element *element
     char *subnet = arena_alloc(walk->arena, PREFIX_TEXT_SIZE);
     uint32_t host_bits = ntohl(first) ^ ntohl(last);
     prefix_print(first, host_bits ? (unsigned)__builtin_clz(host_bits) : 32, subnet);
-    network->bridge = arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
+    network->bridge =
+        arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
     network->subnet = subnet;
     mark_all(&rule_network_table, network);
     *arena_append(walk->arena, walk->rules->networks.items, walk->rules->networks.count) = network;
@@ -237,7 +235,8 @@ static int take_guard(struct element_walk *walk, const struct element *element)
     struct rule_guard *guard = described_new(walk->arena, &rule_guard_table);
     char *mac = arena_alloc(walk->arena, MAC_TEXT_SIZE);
     mac_print(element->key + IFNAMSIZ, mac);
-    guard->port = arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
+    guard->port =
+        arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
     guard->mac = mac;
     guard->address = address_text(walk->arena, element->key + IFNAMSIZ + 8);
     mark_all(&rule_guard_table, guard);
@@ -254,8 +253,8 @@ static void add_forward(struct element_walk *walk, const unsigned char *address,
     forward->host = host[0] << 8 | host[1];
     forward->target = address_text(walk->arena, data);
     forward->guest = data[4] << 8 | data[5];
-    forward->listen = arena_printf(walk->arena, "%s%s%d/%s", address ? forward->address : "", address ? ":" : "",
-                                   (int)forward->host, walk->protocol);
+    forward->listen = arena_printf(walk->arena, "%s%s%d/%s", address ? forward->address : "",
+                                   address ? ":" : "", (int)forward->host, walk->protocol);
     mark_all(&rule_forward_table, forward);
     *arena_append(walk->arena, walk->rules->forwards.items, walk->rules->forwards.count) = forward;
 }
@@ -314,13 +313,14 @@ static int take_shape(const struct nlmsghdr *message, void *context)
     struct shape_walk *walk = context;
     static const unsigned chain[] = {NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_TYPE};
     static const unsigned rule[] = {NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS};
-    static const unsigned set[] = {NFTA_SET_NAME, NFTA_SET_FLAGS, NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN,
-                                   NFTA_SET_DATA_TYPE, NFTA_SET_DATA_LEN};
+    static const unsigned set[] = {NFTA_SET_NAME,    NFTA_SET_FLAGS,     NFTA_SET_KEY_TYPE,
+                                   NFTA_SET_KEY_LEN, NFTA_SET_DATA_TYPE, NFTA_SET_DATA_LEN};
     int type = message->nlmsg_type & 0xff;
     const unsigned *kept = type == NFT_MSG_NEWCHAIN ? chain : type == NFT_MSG_NEWRULE ? rule : set;
     size_t count = type == NFT_MSG_NEWCHAIN ? 4 : type == NFT_MSG_NEWRULE ? 2 : 6;
     /* NFTA_CHAIN_TABLE, NFTA_RULE_TABLE and NFTA_SET_TABLE are all the first attribute. */
-    struct nlattr *table = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), NFTA_CHAIN_TABLE);
+    struct nlattr *table =
+        nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), NFTA_CHAIN_TABLE);
     if (!table || nla_strcmp(table, walk->table) != 0)
         return 0;
     walk->chains += type == NFT_MSG_NEWCHAIN;

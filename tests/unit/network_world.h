@@ -42,11 +42,11 @@ struct guest {
     int64_t start;
 };
 
-#define must(expression, world)                                                                               \
-    do {                                                                                                      \
-        int must_ = (expression);                                                                             \
-        if (must_ < 0)                                                                                        \
-            fail_msg("%s: %d %s", #expression, must_, (world)->error.text);                                   \
+#define must(expression, world)                                                                              \
+    do {                                                                                                     \
+        int must_ = (expression);                                                                            \
+        if (must_ < 0)                                                                                       \
+            fail_msg("%s: %d %s", #expression, must_, (world)->error.text);                                  \
     } while (0)
 
 static inline void world_enter_namespaces(void)
@@ -229,7 +229,8 @@ static inline struct rule_forward *rule_forward(struct arena *arena, const char 
                                                 const char *protocol, const char *target, int64_t guest)
 {
     struct rule_forward *forward = described_new(arena, &rule_forward_table);
-    forward->listen = arena_printf(arena, "%s%s%d/%s", address ? address : "", address ? ":" : "", (int)host, protocol);
+    forward->listen =
+        arena_printf(arena, "%s%s%d/%s", address ? address : "", address ? ":" : "", (int)host, protocol);
     forward->protocol = protocol;
     forward->address = address;
     forward->host = host;

@@ -1,6 +1,7 @@
 /* The network family against a real kernel: bridges, ports, rules and resolvers, made, seen, damaged and mended. */
 #include "tests/unit/network_world.h"
 
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/pidfd.h>
 #include <time.h>
@@ -13,7 +14,8 @@ static char front[PATHS_IFNAME_SIZE], back[PATHS_IFNAME_SIZE], web_port[PATHS_IF
 
 static struct bridge front_request(void)
 {
-    return (struct bridge){.ifname = front, .mark = WORLD_MARK "front", .address = "10.30.0.1/24", .mac = FRONT_MAC};
+    return (struct bridge){
+        .ifname = front, .mark = WORLD_MARK "front", .address = "10.30.0.1/24", .mac = FRONT_MAC};
 }
 
 static struct observed_network look(void)
@@ -42,7 +44,8 @@ static void assert_front_as_asked(void)
     assert_string_equal(bridge->mac, FRONT_MAC);
     bool routed = false;
     for (size_t i = 0; i < seen.route_count; i++)
-        routed |= strcmp(seen.routes[i].subnet, "10.30.0.0/24") == 0 && strcmp(seen.routes[i].ifname, front) == 0;
+        routed |=
+            strcmp(seen.routes[i].subnet, "10.30.0.0/24") == 0 && strcmp(seen.routes[i].ifname, front) == 0;
     assert_true(routed);
 }
 
@@ -117,7 +120,8 @@ static void test_bad_requests_change_nothing(void **state)
     bad[2].mac = "02:fb:00:00:00:1";
     bad[3].mark = "two\nlines";
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(network_effects.create_bridge(&world.paths, &bad[i], &world.call, &world.error), -EINVAL);
+        assert_int_equal(network_effects.create_bridge(&world.paths, &bad[i], &world.call, &world.error),
+                         -EINVAL);
     struct observed_network seen = look();
     assert_int_equal(seen.bridge_count, 0);
 }
@@ -151,7 +155,8 @@ static bool equals(const struct rules *left, const struct rules *right)
     fields_encode(&rules_table, left, &a);
     fields_encode(&rules_table, right, &b);
     fields_diff(&rules_table, left, right, "", world.arena, &changes);
-    bool same = a.length == b.length && (!a.length || memcmp(a.bytes, b.bytes, a.length) == 0) && !changes.count;
+    bool same =
+        a.length == b.length && (!a.length || memcmp(a.bytes, b.bytes, a.length) == 0) && !changes.count;
     buffer_clear(&a);
     buffer_clear(&b);
     return same;
@@ -179,7 +184,9 @@ static void test_rules_come_back_as_they_were_set(void **state)
     must(network_effects.delete_rules(&world.paths, &world.call, &world.error), &world);
     seen = look();
     assert_false(seen.rules_present);
-    assert_int_equal(run_program(NULL, (const char *const[]){"nft", "list", "table", "ip", world.paths.nft_table, NULL}), 1);
+    assert_int_equal(
+        run_program(NULL, (const char *const[]){"nft", "list", "table", "ip", world.paths.nft_table, NULL}),
+        1);
 }
 
 static void test_damaged_rules_are_seen(void **state)
@@ -218,7 +225,8 @@ static void test_failed_update_leaves_the_old_rules(void **state)
     add(world.arena, &bad->forwards, rule_forward(world.arena, NULL, 8080, "tcp", "10.30.0.99", 80));
     assert_true(set_rules(bad) < 0);
     assert_true(look().rules_present && equals(rules, look().rules));
-    struct rules *wrong[] = {example_rules(), example_rules(), example_rules(), example_rules(), example_rules()};
+    struct rules *wrong[] = {example_rules(), example_rules(), example_rules(), example_rules(),
+                             example_rules()};
     ((struct rule_network *)wrong[0]->networks.items[0])->bridge = "a\" }; flush ruleset; #";
     ((struct rule_network *)wrong[1]->networks.items[0])->subnet = "10.30.0.1/24";
     ((struct rule_guard *)wrong[2]->guards.items[0])->mac = "02:FB:00:00:01:01";
@@ -234,9 +242,15 @@ static void test_failed_update_leaves_the_old_rules(void **state)
 
 static struct port_attach web_request(const struct guest *guest)
 {
-    return (struct port_attach){.ifname = web_port, .mark = WORLD_MARK "web", .bridge = front,
-                                .init_pid = guest->pid, .init_start = guest->start, .index = 0, .mac = WEB_MAC,
-                                .address = "10.30.0.10/24", .gateway = "10.30.0.1"};
+    return (struct port_attach){.ifname = web_port,
+                                .mark = WORLD_MARK "web",
+                                .bridge = front,
+                                .init_pid = guest->pid,
+                                .init_start = guest->start,
+                                .index = 0,
+                                .mac = WEB_MAC,
+                                .address = "10.30.0.10/24",
+                                .gateway = "10.30.0.1"};
 }
 
 static int attach_web(const struct guest *guest)
@@ -273,6 +287,36 @@ static void assert_web_as_asked(const struct guest *guest)
     assert_true(outside.ports[0].up);
 }
 
+/* Whatever changes a link or an address says so to this socket. */
+static int watch_links(void)
+{
+    int fd = guest_socket(NULL, AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
+    struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
+    assert_int_equal(bind(fd, (struct sockaddr *)&groups, sizeof(groups)), 0);
+    return fd;
+}
+
+static void test_already_so_changes_nothing(void **state)
+{
+    (void)state;
+    struct guest guest = guest_new();
+    char byte;
+    must(make_front(), &world);
+    must(attach_web(&guest), &world);
+    int events = watch_links();
+    while (recv(events, &byte, 1, 0) >= 0)
+        ; /* the bridge port's change of state may come late; what counts comes after this */
+    struct port_mark mark = {.ifname = web_port, .mark = WORLD_MARK "web"};
+    must(make_front(), &world);
+    must(attach_web(&guest), &world);
+    must(network_effects.mark_port(&world.paths, &mark, &world.call, &world.error), &world);
+    assert_int_equal(recv(events, &byte, 1, 0), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(events);
+    guest_end(&guest);
+    must(drop_front(WORLD_MARK "front"), &world);
+}
+
 static void test_port_is_attached_mended_and_removed(void **state)
 {
     (void)state;
@@ -294,7 +338,8 @@ static void test_port_is_attached_mended_and_removed(void **state)
     assert_web_as_asked(&guest);
 
     struct link_reference reference = {.ifname = web_port, .mark = WORLD_MARK "other"};
-    assert_int_equal(network_effects.delete_port(&world.paths, &reference, &world.call, &world.error), -EPERM);
+    assert_int_equal(network_effects.delete_port(&world.paths, &reference, &world.call, &world.error),
+                     -EPERM);
     reference.mark = WORLD_MARK "web";
     must(network_effects.delete_port(&world.paths, &reference, &world.call, &world.error), &world);
     must(network_effects.delete_port(&world.paths, &reference, &world.call, &world.error), &world);
@@ -349,7 +394,8 @@ static void test_listeners_are_seen(void **state)
     (void)state;
     run(NULL, "ip", "link", "set", "lo", "up");
     int tcp = guest_socket(NULL, AF_INET, SOCK_STREAM, 0), udp = guest_socket(NULL, AF_INET6, SOCK_DGRAM, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(7001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(7001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(7002)};
     assert_int_equal(bind(tcp, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(listen(tcp, 1), 0);
@@ -378,14 +424,16 @@ static void test_subnets_overlap(void **state)
 
 /* ---- resolver ---- */
 
-static struct resolver_name *resolver_name(const char *container, const char *mac, const char *address, const char *name)
+static struct resolver_name *resolver_name(const char *container, const char *mac, const char *address,
+                                           const char *name)
 {
     struct resolver_name *item = described_new(world.arena, &resolver_name_table);
     item->container = container;
     item->mac = mac;
     item->address = address;
     *arena_append(world.arena, item->names.items, item->names.count) = name;
-    *arena_append(world.arena, item->names.items, item->names.count) = arena_printf(world.arena, "%s.shop.internal", name);
+    *arena_append(world.arena, item->names.items, item->names.count) =
+        arena_printf(world.arena, "%s.shop.internal", name);
     return item;
 }
 
@@ -517,7 +565,8 @@ static void test_a_crowd_is_listed_quickly(void **state)
         add(world.arena, &rules->guards,
             rule_guard(world.arena, ifname, request.mac, arena_printf(world.arena, "10.30.0.%d", i + 10)));
         add(world.arena, &rules->forwards,
-            rule_forward(world.arena, NULL, 8000 + i, "tcp", arena_printf(world.arena, "10.30.0.%d", i + 10), 80));
+            rule_forward(world.arena, NULL, 8000 + i, "tcp", arena_printf(world.arena, "10.30.0.%d", i + 10),
+                         80));
     }
     sort(&rules->guards);
     sort(&rules->forwards);
@@ -528,18 +577,20 @@ static void test_a_crowd_is_listed_quickly(void **state)
         struct observed_network seen = look();
         double dumped = milliseconds();
         struct observed_guest *inside_all;
-        must(network_view.dump_guests(&world.paths, pids, CROWD, &world.call, &inside_all, &world.error), &world);
+        must(network_view.dump_guests(&world.paths, pids, CROWD, &world.call, &inside_all, &world.error),
+             &world);
         double end = milliseconds();
         assert_true(seen.rules_present && equals(rules, seen.rules));
         assert_int_equal(seen.port_count, CROWD);
         for (int j = 0; j < CROWD; j++)
-            assert_true(inside_all[j].count == 1 && inside_all[j].nics[0].peer && inside_all[j].nics[0].gateway);
+            assert_true(inside_all[j].count == 1 && inside_all[j].nics[0].peer &&
+                        inside_all[j].nics[0].gateway);
         best_set = set - start < best_set ? set - start : best_set;
         best_dump = dumped - set < best_dump ? dumped - set : best_dump;
         best_guests = end - dumped < best_guests ? end - dumped : best_guests;
     }
-    print_message("%d containers: dump %.2f ms, guests %.2f ms, set rules %.2f ms (best of 20)\n", CROWD, best_dump,
-                  best_guests, best_set);
+    print_message("%d containers: dump %.2f ms, guests %.2f ms, set rules %.2f ms (best of 20)\n", CROWD,
+                  best_dump, best_guests, best_set);
     assert_true(best_dump < 50);
     for (int i = 0; i < CROWD; i++)
         guest_end(&guests[i]);
@@ -556,7 +607,8 @@ static int tidy(void **state)
     if (network_view.dump(&world.paths, &world.call, &seen, &ignored) < 0)
         return 0;
     for (size_t i = 0; i < seen.resolver_count; i++)
-        network_effects.delete_resolver(&world.paths, &(struct link_reference){.ifname = seen.resolvers[i].bridge},
+        network_effects.delete_resolver(&world.paths,
+                                        &(struct link_reference){.ifname = seen.resolvers[i].bridge},
                                         &world.call, &ignored);
     for (size_t i = 0; i < seen.port_count; i++)
         run_program(NULL, (const char *const[]){"ip", "link", "del", seen.ports[i].ifname, NULL});
@@ -595,6 +647,7 @@ int main(void)
         cmocka_unit_test_teardown(test_rules_come_back_as_they_were_set, tidy),
         cmocka_unit_test_teardown(test_damaged_rules_are_seen, tidy),
         cmocka_unit_test_teardown(test_failed_update_leaves_the_old_rules, tidy),
+        cmocka_unit_test_teardown(test_already_so_changes_nothing, tidy),
         cmocka_unit_test_teardown(test_port_is_attached_mended_and_removed, tidy),
         cmocka_unit_test_teardown(test_port_moves_to_the_new_container, tidy),
         cmocka_unit_test_teardown(test_ports_are_marked, tidy),
