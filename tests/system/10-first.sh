@@ -14,7 +14,7 @@ like 'causes name the line of the file' "$(causes_of "$PLAN")" 'base.yaml:[0-9]+
 
 is 'the declared address is in the guest' "$(address_of t/one)" "$NET.10"
 like 'a leased address is in the subnet' "$(address_of t/two)" "^$NET\."
-like 'the address was there before init' "$(inside t/one cat /run/address-at-boot)" "inet $NET.10/24"
+like 'the address was there before init' "$(inside t/one cat /run/address-at-boot)" "inet $NET.10/25"
 like 'resolv.conf was there before init' "$(inside t/one cat /run/resolver-at-boot)" "nameserver $NET.1"
 like 'env reaches PID 1' "$(inside t/one cat /run/env-at-boot)" '^COLOR=deep blue$'
 is 'env reaches exec' "$(fps exec t/one -- sh -c 'echo $COLOR')" 'deep blue'
@@ -34,7 +34,7 @@ HOST=${HOST:-127.0.0.1}
 check 'the page through the port, from the host by loopback' eventually 5 page "http://127.0.0.1:$PORT/"
 check 'the page through the port, by an address of the host' eventually 5 page "http://$HOST:$PORT/"
 check 'the page through the port, from a guest' inside t/two wget -q -O- "http://$HOST:$PORT/"
-check 'the page through the port, from the guest itself' inside t/one wget -q -T 3 -O- "http://$HOST:$PORT/"
+check 'the page through the port, from the guest itself' inside t/one timeout 3 wget -q -O- "http://$HOST:$PORT/"
 is 'a forward keeps the address of a client' "$(inside t/one wget -q -O- "http://$NET.10/cgi-bin/who")" "$NET.10"
 
 status=$(fps status -o json)

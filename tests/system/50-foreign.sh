@@ -31,7 +31,7 @@ echo here >"$ROOT/mnt/file"
 state() {
     lxc-info -P "$LXC" -n $foreign -psH
     sha256sum "$LXC/$foreign/config"
-    ip -o addr show dev "xx$TAG"
+    ip -4 -o addr show dev "xx$TAG"
     ip -d -o link show dev "xx$TAG" | sed 's/ \(hello\|tcn\|topology_change\|gc\)_timer *[0-9.]*//g'
     nft -s list table inet "foreign_$TAG"
     grep " $ROOT/mnt " /proc/self/mountinfo
@@ -75,17 +75,17 @@ check 'down leaves the foreign bridge' ip link show dev "$bridge"
 ip link del "$bridge"
 
 # A port that a process of the host listens on, and a subnet that the host routes: held, the other side named.
-"$BUSYBOX/bin/busybox" nc -lk -p "$PORT" -s 0.0.0.0 >/dev/null 2>&1 &
+"$BUSYBOX/bin/busybox" httpd -f -p "$PORT" >/dev/null 2>&1 &
 listener=$!
 eventually 5 sh -c "ss -ltn | grep -q ':$PORT '"
 PLAN=$(plan_of "$FILE")
 like 'a port that is listened on is held, the process named' "$(held_of "$PLAN")" "$PORT.*busybox|busybox.*$PORT"
 kill $listener
 wait $listener 2>/dev/null
-ip addr add "$NET.200/26" dev "xx$TAG"
+ip addr add "$NET.100/26" dev "xx$TAG"
 PLAN=$(plan_of "$FILE")
 like 'a subnet that the host routes is held, the interface named' "$(held_of "$PLAN")" "xx$TAG"
-ip addr del "$NET.200/26" dev "xx$TAG"
+ip addr del "$NET.100/26" dev "xx$TAG"
 converge 'with both gone it converges'
 is 'nothing foreign changed to the end' "$(state)" "$before"
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1

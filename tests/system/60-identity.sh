@@ -26,14 +26,25 @@ isnt 'it has a new init' "$(pid_of t/two)" "$pid"
 is 'identity survives it' "$(identity t/two)" "$two"
 is 'its data too' "$(inside t/two cat /root/file)" mine
 
-# Another image for two: what the layer holds is put on it (or held), its name keeps its identity.
+# Another image under the same layer would put its files on what it never saw: held. With a layer of the new image
+# the container is made anew, and its name keeps its identity.
 cp -a "$BUSYBOX" "$ROOT/other-root"
 echo other >"$ROOT/other-root/www/other.html"
+cp "$FILE" "$ROOT/whole"
 sed -i "s#^  guest: .*#&\n  other: { source: \"file:$ROOT/other-root\" }#; /^  two:/,\$ s/image: guest/image: other/" "$FILE"
+pid=$(pid_of t/two)
+fails 'another image under the same layer is held' 3 fps apply -y -f "$FILE"
+is 'it runs on' "$(pid_of t/two)" "$pid"
+sed -i '/^  two:/,$ s/image: other/layer: fresh/' "$FILE"
+printf 'layers:\n  fresh: { image: other }\n' >>"$FILE"
 converge 'a change of class recreate'
 is 'identity survives the recreate' "$(identity t/two)" "$two"
 check 'it stands on the new image' inside t/two test -e /www/other.html
-is 'its data survives the recreate' "$(inside t/two cat /root/file)" mine
+check 'and on a new layer' inside t/two test ! -e /root/file
+cp "$ROOT/whole" "$FILE"
+converge 'back to the first image and layer'
+is 'identity survives that, too' "$(identity t/two)" "$two"
+is 'its data is there again' "$(inside t/two cat /root/file)" mine
 is 'its neighbour was left alone' "$(identity t/one)" "$one"
 
 sed '/^  two:/,$d' "$FILE" >"$ROOT/less" && cp "$FILE" "$ROOT/whole" && cp "$ROOT/less" "$FILE"

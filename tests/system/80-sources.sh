@@ -27,7 +27,7 @@ check 'no action of the second names an object of the first' test -z "$(actions_
 sed -i '/^  three:/d' "$second"
 converge 'a removal in the second' "$second"
 is 'it leaves the first alone' "$(pid_of a/one)" "$one"
-is 'two different networks do not reach each other' "$(inside b/two wget -q -T 2 -O- "http://$(address_of a/one)/" 2>&1 | grep -c busybox)" 0
+is 'two different networks do not reach each other' "$(inside b/two timeout 2 wget -q -O- "http://$(address_of a/one)/" 2>&1 | grep -c busybox)" 0
 
 spec third <<END
 project: a

@@ -55,7 +55,7 @@ round() { # TEXT
     is "$1: IPv6 of a forged MAC does not" "$(heard hear eth0 700 forged -- netprobe raw eth0 20 "$victim" $strange 0x86dd forged)" 0
     is "$1: another network cannot be reached" "$(inside t/rogue ping -c 1 -W 1 $NET.140 2>&1 | grep -c ' 0% packet loss')" 0
     is "$1: nor its gateway's neighbours from there" "$(inside t/apart ping -c 1 -W 1 $NET.10 2>&1 | grep -c ' 0% packet loss')" 0
-    check "$1: neighbours reach each other" inside t/rogue wget -q -T 3 -O- http://victim/
+    check "$1: neighbours reach each other" inside t/rogue timeout 3 wget -q -O- http://victim/
     check "$1: the forward is open to all" eventually 5 page "http://127.0.0.1:$PORT/"
 }
 if [ -n "$old" ]; then

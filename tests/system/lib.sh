@@ -177,6 +177,7 @@ $PLAN"
     if [ $status -ne 0 ] || jq -e '[.actions[].outcome] | any(. != "done")' <<<"$done_" >/dev/null; then
         not_ok "$text: apply" "status $status
 $(jq -r '.actions[]? | select(.outcome != "done") | "\(.id): \(.outcome) \(.message // "")"' <<<"$done_" 2>&1)
+$(held_of "$done_")
 $(tail -n 20 "$ROOT/apply.log")"
         return 1
     fi
@@ -209,7 +210,7 @@ leftovers() {
 processes() { # pids and command lines of what runs with this root's path
     local entry line
     for entry in /proc/[0-9]*; do
-        line=$(tr '\0' ' ' <"$entry/cmdline" 2>/dev/null)
+        line=$(cat "$entry/cmdline" 2>/dev/null | tr '\0' ' ')
         case $line in
         *"$ROOT/"*)
             [ "${entry#/proc/}" = $$ ] || case $line in dnsmasq* | */dnsmasq* | *"[lxc monitor]"* | *fpsync*) echo "${entry#/proc/} $line" ;; esac
@@ -263,7 +264,7 @@ project: t
 images:
   guest: { source: "file:$BUSYBOX" }
 networks:
-  front: { subnet: $NET.0/24 }
+  front: { subnet: $NET.0/25 }
 volumes:
   data: {}
 containers:
