@@ -25,7 +25,7 @@ struct execution {
     const struct spec_source *sources; /* to record; may be none (stop, start) */
     size_t source_count;
     const char *digest;     /* of the sources' text */
-    bool down;                /* the sources are taken down: automatic runs skip them from now on */
+    bool down;              /* the sources are taken down: automatic runs skip them from now on */
     const char *stopped_by; /* recorded with VERB_STOP; NULL: not a person's stop */
     size_t parallel;
     int64_t timeout;      /* milliseconds a task; 0: none */

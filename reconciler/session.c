@@ -29,6 +29,8 @@ static int make_folders(const struct paths *paths, struct error *error)
                    {paths->run, 0711},    {paths->mounts, 0711},  {paths->networks, 0755}};
     for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
         char part[256];
+        if (access(folders[i].path, F_OK) == 0)
+            continue;
         for (const char *slash = strchr(folders[i].path + 1, '/');; slash = strchr(slash + 1, '/')) {
             size_t length = slash ? (size_t)(slash - folders[i].path) : strlen(folders[i].path);
             snprintf(part, sizeof(part), "%.*s", (int)length, folders[i].path);
@@ -134,7 +136,7 @@ void session_close(struct session *session)
 int session_look(struct session *session, struct error *error)
 {
     session->lease_rules.host = *session->snapshot.host ? session->snapshot.host : session->paths.root;
-    return world_observe(&session->paths, session->arena, &session->world, error);
+    return world_observe(&session->paths, &session->actual, session->arena, &session->world, error);
 }
 
 int session_load(struct session *session, struct error *error)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/map.h"
 
 /* Guests are asked only about what runs and is ours. */
 static bool is_open(const struct observed_container *container)
@@ -10,9 +11,23 @@ static bool is_open(const struct observed_container *container)
     return container->ours && container->running && container->init_pid > 0;
 }
 
-static int observe_guests(const struct paths *paths, const struct call *call, struct world *world,
-                          struct error *error)
+/* LXC names of the containers that were last applied with a volume. */
+static void with_volumes(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                         struct map *names)
 {
+    for (size_t i = 0; i < actual->count; i++) {
+        const struct entry *entry = &actual->items[i];
+        const struct container *body = entry->object.body;
+        if (entry->kind == KIND_CONTAINER && body->volumes.count)
+            map_add(names, paths_lxc_name(paths, arena, entry->name), (void *)entry);
+    }
+}
+
+static int observe_guests(const struct paths *paths, const struct actual *actual, const struct call *call,
+                          struct world *world, struct error *error)
+{
+    _cleanup_map_ struct map volumes = {0};
+    with_volumes(paths, actual, call->arena, &volumes);
     size_t count = world->containers.count;
     int64_t *pids = arena_array_of(call->arena, int64_t, count + 1);
     size_t open = 0;
@@ -28,13 +43,16 @@ static int observe_guests(const struct paths *paths, const struct call *call, st
         if (!is_open(&world->containers.items[i]))
             continue;
         world->guests[i].nics = &guests[next++];
+        if (!map_get(&volumes, world->containers.items[i].lxc_name))
+            continue;
         result = storage_view.dump_guest(paths, world->containers.items[i].init_pid, call,
                                          &world->guests[i].mounts, error);
     }
     return result;
 }
 
-int world_observe(const struct paths *paths, struct arena *arena, struct world *world, struct error *error)
+int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                  struct world *world, struct error *error)
 {
     const struct call call = {.arena = arena, .cancel = -1};
     *world = (struct world){0};
@@ -44,7 +62,7 @@ int world_observe(const struct paths *paths, struct arena *arena, struct world *
     if (result >= 0)
         result = network_view.dump(paths, &call, &world->network, error);
     if (result >= 0)
-        result = observe_guests(paths, &call, world, error);
+        result = observe_guests(paths, actual, &call, world, error);
     return result < 0 ? result : 0;
 }
 

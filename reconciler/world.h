@@ -5,6 +5,7 @@
 #include "drivers/container/container.h"
 #include "drivers/network/network.h"
 #include "drivers/storage/storage.h"
+#include "reconciler/actual.h"
 
 struct world_guest {                   /* the inside of one running container */
     const struct observed_guest *nics; /* NULL while it does not run */
@@ -18,7 +19,9 @@ struct world {
     struct world_guest *guests; /* one for each of containers.items */
 };
 
-int world_observe(const struct paths *paths, struct arena *arena, struct world *world, struct error *error);
+/* `actual` tells which containers have volumes: only those are looked into for mounts. */
+int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                  struct world *world, struct error *error);
 
 /* NULL when not there. */
 const struct observed_container *world_container(const struct world *world, const char *lxc_name);
