@@ -24,16 +24,17 @@ struct observed_container {
     const char *lxc_name;
     bool defined;
     bool ours;
-    const char *uid;    /* from the mark; NULL when not ours */
-    int64_t generation; /* from the mark */
+    const char *uid;           /* from the mark; NULL when not ours */
+    int64_t generation;        /* from the mark */
     const char *config_digest; /* SHA-256 of the config file's bytes; NULL when not defined */
-    bool running;       /* a monitor lives */
+    bool running;              /* a monitor lives */
     int64_t monitor_pid;
-    int64_t init_pid;   /* 0: starting or stopping */
-    int64_t init_start; /* clock ticks since boot (/proc/PID/stat field 22): with the pid an identity */
-    bool exited;        /* an exit of a `command:` container is on file (written by fpsync's init) */
+    int64_t init_pid;    /* 0: starting or stopping */
+    int64_t init_start;  /* clock ticks since boot (/proc/PID/stat field 22): with the pid an identity */
+    bool exited;         /* an exit of a `command:` container is on file (written by fpsync's init) */
     int64_t exit_status; /* as of waitpid(): code, or 128 + signal */
-    struct limits limits; /* read from the cgroup of a running container; the described head says what could be read */
+    struct limits
+        limits; /* read from the cgroup of a running container; the described head says what could be read */
     bool leftover_cgroups; /* payload or monitor cgroups without a process */
 };
 
@@ -70,11 +71,12 @@ struct container_definition {
     const char *lxc_name;
     const char *uid;
     int64_t generation;
-    const char *root;     /* absolute path of the merged root (storage family) */
-    int64_t id_base;      /* start of the 65,536 ids; 0: privileged */
-    struct list nics;     /* of nic */
+    const char *root; /* absolute path of the merged root (storage family) */
+    int64_t id_base;  /* start of the 65,536 ids; 0: privileged */
+    struct list nics; /* of nic */
     struct pairs env;
-    struct texts command; /* empty: init of the image. Otherwise fpsync's small init runs it as its only child. */
+    struct texts
+        command; /* empty: init of the image. Otherwise fpsync's small init runs it as its only child. */
     struct limits *limits;
     const char *halt_signal; /* NULL: by what init is (systemd SIGRTMIN+3, else SIGPWR; command SIGTERM) */
     const char *hostname;
@@ -95,7 +97,7 @@ extern const struct table container_reference_table;
 
 struct container_started { /* result */
     struct described described;
-    int64_t init_pid, init_start;
+    int64_t init_pid, init_start; /* 0: a command that is done already; its exit is on file */
 };
 extern const struct table container_started_table;
 

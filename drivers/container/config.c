@@ -1,0 +1,167 @@
+/* Writes LXC configs through liblxc's own setters, so that a value can never become a second line or another key. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lxc/lxccontainer.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "drivers/container/internal.h"
+#include "lib/buffer.h"
+#include "lib/digest.h"
+#include "lib/error.h"
+
+#define CONFIG_LIMIT (1024 * 1024)
+
+int config_open(struct config *config, const struct paths *paths, const char *name, bool load,
+                struct error *error)
+{
+    *config = (struct config){.name = name, .error = error};
+    config->lxc = lxc_container_new(name, paths->lxc);
+    if (!config->lxc)
+        return error_set(error, -EIO, "container %s: liblxc cannot open it below %s", name, paths->lxc);
+    if (!load)
+        config->lxc->clear_config(config->lxc);
+    return 0;
+}
+
+void config_close(struct config *config)
+{
+    if (config->lxc)
+        lxc_container_put(config->lxc);
+    config->lxc = NULL;
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            return true;
+    return false;
+}
+
+/* The value is not quoted in the message: it may be a secret's. */
+void config_set(struct config *config, const char *key, const char *value)
+{
+    if (config->result < 0)
+        return;
+    if (has_control(value))
+        config->result = error_set(config->error, -EINVAL,
+                                   "container %s: %s: a value with a control character", config->name, key);
+    else if (!config->lxc->set_config_item(config->lxc, key, value))
+        config->result = error_set(config->error, -EINVAL, "container %s: liblxc refuses the value of %s",
+                                   config->name, key);
+}
+
+void config_setf(struct config *config, const char *key, const char *format, ...)
+{
+    _cleanup_free_ char *value = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&value, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        abort();
+    config_set(config, key, value);
+}
+
+void config_clear(struct config *config, const char *key)
+{
+    if (config->result == 0)
+        config->lxc->clear_config_item(config->lxc, key);
+}
+
+/* Always at the config's end, in one order: a live change then gives byte for byte the file that a new definition
+ * would. */
+void config_set_limits(struct config *config, const struct hierarchies *hierarchies,
+                       const struct limits *limits)
+{
+    struct limit_setting settings[LIMIT_SETTINGS];
+    if (config->result < 0)
+        return;
+    int count = limits_settings(hierarchies, limits, settings, config->error);
+    if (count < 0) {
+        config->result = count;
+        error_wrap(config->error, "container %s", config->name);
+    }
+    for (int i = 0; i < count; i++) {
+        char key[96];
+        snprintf(key, sizeof(key), "lxc.cgroup%s.%s", settings[i].unified ? "2" : "", settings[i].file);
+        config_set(config, key, settings[i].value);
+    }
+}
+
+/* ---- saving ---- */
+
+/* liblxc's text without any mark that it carried over, ours in front. */
+static int compose(struct config *config, const char *path, const char *uid, int64_t generation,
+                   struct buffer *text)
+{
+    _cleanup_buffer_ struct buffer saved = {0};
+    if (!config->lxc->save_config(config->lxc, path))
+        return error_errno(config->error, errno ? -errno : -EIO, "container %s: cannot write %s",
+                           config->name, path);
+    int result = buffer_read_file(&saved, AT_FDCWD, path, CONFIG_LIMIT, config->error);
+    if (result < 0)
+        return result;
+    buffer_printf(text, CONTAINER_MARK "%s %lld\n", uid, (long long)generation);
+    char *rest = saved.length ? saved.bytes : NULL;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        if (*line && strncmp(line, CONTAINER_MARK, strlen(CONTAINER_MARK)) != 0)
+            buffer_printf(text, "%s\n", line);
+    return 0;
+}
+
+static int write_file(const char *path, const struct buffer *text)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || fchmod(fd, 0600) < 0)
+        return -errno;
+    for (size_t at = 0; at < text->length;) {
+        ssize_t written = write(fd, text->bytes + at, text->length - at);
+        if (written < 0)
+            return -errno;
+        at += (size_t)written;
+    }
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int replace(struct config *config, const char *new, const char *path, const struct buffer *text)
+{
+    _cleanup_buffer_ struct buffer before = {0};
+    if (buffer_read_file(&before, AT_FDCWD, path, CONFIG_LIMIT, NULL) >= 0 && before.length == text->length &&
+        memcmp(before.bytes, text->bytes, text->length) == 0) {
+        unlink(new);
+        return 0;
+    }
+    int result = write_file(new, text);
+    if (result == 0 && rename(new, path) < 0)
+        result = -errno;
+    if (result == 0)
+        return 0;
+    unlink(new);
+    return error_errno(config->error, result, "container %s: cannot write %s", config->name, path);
+}
+
+int config_save(struct config *config, const struct paths *paths, const char *uid, int64_t generation,
+                struct arena *arena, const char **digest)
+{
+    if (config->result < 0)
+        return config->result;
+    char path[CONTAINER_PATH_SIZE], new[CONTAINER_PATH_SIZE], hex[DIGEST_TEXT_SIZE];
+    container_path(paths, config->name, "config", path);
+    container_path(paths, config->name, "config.new", new);
+    _cleanup_buffer_ struct buffer text = {0};
+    int result = compose(config, new, uid, generation, &text);
+    if (result == 0)
+        result = replace(config, new, path, &text);
+    else
+        unlink(new);
+    if (result < 0)
+        return result;
+    digest_of(text.bytes, text.length, hex);
+    *digest = arena_strdup(arena, hex);
+    return 0;
+}

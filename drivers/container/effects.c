@@ -1,0 +1,9 @@
+#include "drivers/container/internal.h"
+
+const struct container_effects container_effects = {
+    .define = container_define,
+    .start = container_start,
+    .stop = container_stop_it,
+    .set_limits = container_set_limits,
+    .destroy = container_destroy,
+};

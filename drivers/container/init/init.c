@@ -1,0 +1,144 @@
+/* fpsync-init: the first process of a `command:` container.
+ *
+ * Runs one program as its only child, hands signals on to it, reaps what is orphaned, and at the program's end
+ * writes its status, as waitpid() tells it (code, or 128 + signal), to a file that the host keeps. Static, and
+ * nothing but libc: it runs in any image, mounted read-only at /.fpsync/init.
+ *
+ * The program's words come from /dev/.fpsync/argv, each ended by a NUL; words on the command line win. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORDS_FILE   "/dev/.fpsync/argv"
+#define STATUS_FILE  "/dev/.fpsync/exit"
+#define WORDS_LIMIT  (1024 * 1024) /* bytes */
+#define NOT_FOUND    127
+#define NOT_RUNNABLE 126
+
+static volatile sig_atomic_t arrived[NSIG];
+
+static char **read_words(void);
+static void catch_signals(sigset_t *before);
+static pid_t run(char **words, const sigset_t *mask);
+static int supervise(pid_t child, const sigset_t *mask);
+static void write_status(int file, int status);
+
+int main(int count, char **arguments)
+{
+    /* Opened early: the program may mount something over /dev. */
+    int file = open(STATUS_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    char **words = count > 1 ? arguments + 1 : read_words();
+    if (!words) {
+        write_status(file, NOT_FOUND);
+        return NOT_FOUND;
+    }
+    sigset_t before;
+    catch_signals(&before);
+    pid_t child = run(words, &before);
+    int status = child < 0 ? NOT_RUNNABLE : supervise(child, &before);
+    write_status(file, status);
+    return status;
+}
+
+/* NULL after a message. */
+static char **read_words(void)
+{
+    static char bytes[WORDS_LIMIT + 1];
+    size_t length = 0, count = 0;
+    int file = open(WORDS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    for (ssize_t got = 1; file >= 0 && got > 0 && length<WORDS_LIMIT; length += got> 0 ? (size_t)got : 0)
+        got = read(file, bytes + length, WORDS_LIMIT - length);
+    if (file >= 0)
+        close(file);
+    for (size_t i = 0; i < length; i++)
+        count += bytes[i] == '\0';
+    char **words = calloc(count + 1, sizeof(*words));
+    if (!words || !count || length == WORDS_LIMIT || bytes[length - 1] != '\0') {
+        fprintf(stderr, "fpsync-init: %s holds no command\n", WORDS_FILE);
+        return NULL;
+    }
+    char *at = bytes;
+    for (size_t i = 0; i < count; i++, at += strlen(at) + 1)
+        words[i] = at;
+    return words;
+}
+
+static void note(int number)
+{
+    arrived[number] = 1;
+}
+
+/* Handlers, not a blocked mask: what the first process of a namespace does not catch never reaches it, and who stops
+ * containers looks for caught signals. All stay blocked but during sigsuspend(), so none is lost. */
+static void catch_signals(sigset_t *before)
+{
+    static const int left_alone[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE,
+                                     SIGILL,  SIGTRAP, SIGABRT, SIGSYS};
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof(left_alone) / sizeof(*left_alone); i++)
+        sigdelset(&all, left_alone[i]);
+    sigprocmask(SIG_BLOCK, &all, before);
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action = {.sa_handler = note};
+        if (number == SIGTTIN || number == SIGTTOU)
+            action.sa_handler = SIG_IGN; /* the terminal belongs to the program */
+        if (sigismember(&all, number) == 1)
+            sigaction(number, &action, NULL);
+    }
+}
+
+static pid_t run(char **words, const sigset_t *mask)
+{
+    pid_t child = fork();
+    if (child < 0)
+        fprintf(stderr, "fpsync-init: cannot fork: %s\n", strerror(errno));
+    if (child != 0)
+        return child;
+    /* Handlers go with exec; what is ignored would stay. */
+    signal(SIGTTIN, SIG_DFL);
+    signal(SIGTTOU, SIG_DFL);
+    setsid();
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(words[0], words);
+    int reason = errno;
+    fprintf(stderr, "fpsync-init: cannot run %s: %s\n", words[0], strerror(reason));
+    _exit(reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
+}
+
+static void hand_on(pid_t child)
+{
+    for (int number = 1; number < NSIG; number++) {
+        if (!arrived[number])
+            continue;
+        arrived[number] = 0;
+        if (number != SIGCHLD)
+            kill(child, number);
+    }
+}
+
+/* Until the program ends; its descendants end with this process, the kernel sees to that. */
+static int supervise(pid_t child, const sigset_t *mask)
+{
+    for (;;) {
+        int status;
+        for (pid_t ended = waitpid(-1, &status, WNOHANG); ended > 0; ended = waitpid(-1, &status, WNOHANG))
+            if (ended == child)
+                return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        sigsuspend(mask);
+        hand_on(child);
+    }
+}
+
+static void write_status(int file, int status)
+{
+    char text[16];
+    int length = snprintf(text, sizeof(text), "%d\n", status);
+    if (file < 0 || ftruncate(file, 0) < 0 || pwrite(file, text, (size_t)length, 0) != length)
+        fprintf(stderr, "fpsync-init: cannot write %s: %s\n", STATUS_FILE, strerror(errno));
+}

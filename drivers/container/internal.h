@@ -1,0 +1,138 @@
+/* What the files of the container family share. Names, processes and control groups of one LXC container, read
+ * from the kernel and from its config without liblxc; the view and the effects look through the same eyes. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "drivers/container/container.h"
+
+#define CONTAINER_GROUP      "fpsync"        /* lxc.group of what is ours */
+#define CONTAINER_MARK       "# fpsync "     /* then UID, space, GENERATION */
+#define CONTAINER_IDS        65536           /* of an id range */
+#define CONTAINER_INIT       "/.fpsync/init" /* our small init in the guest (storage family's with_init) */
+#define CONTAINER_GUEST_DIR  "dev/.fpsync"   /* in the guest: argv and exit of our small init */
+#define CONTAINER_HOST_DIR   "init"          /* the same folder, below LXCPATH/NAME */
+#define CONTAINER_PATH_SIZE  512             /* bytes; the root is 60 at most, a name 70 */
+#define CONTAINER_CPU_PERIOD 100000          /* microseconds */
+
+/* ---- view_config.c ---- */
+
+/* Whether `name` can be an LXC name of ours: no slash, no leading dot, 80 bytes at most. -EINVAL. */
+int container_check_name(const char *name, struct error *error);
+/* "LXCPATH/NAME/FILE", or "LXCPATH/NAME" for "". */
+void container_path(const struct paths *paths, const char *name, const char *file,
+                    char path[static CONTAINER_PATH_SIZE]);
+/* Fills defined, ours, uid, generation, config_digest. */
+int container_read_config(const struct paths *paths, const char *name, struct arena *arena,
+                          struct observed_container *out, struct error *error);
+/* The same from a config's text. */
+void container_read_mark(const char *text, struct arena *arena, struct observed_container *out);
+
+/* ---- view_monitor.c ---- */
+
+struct monitor_socket { /* a listening command socket: its monitor lives */
+    const char *name;   /* of the socket, without "@" */
+    unsigned long inode;
+};
+struct monitor_sockets {
+    struct monitor_socket *items;
+    size_t count;
+};
+int monitor_sockets_read(struct arena *arena, struct monitor_sockets *out, struct error *error);
+const struct monitor_socket *monitor_socket_of(const struct monitor_sockets *sockets,
+                                               const struct paths *paths,
+                                               const char *name); /* NULL: no monitor */
+
+struct hierarchies;
+/* Fills monitor_pid, init_pid, init_start as far as they exist. */
+void monitor_find(const struct hierarchies *hierarchies, const char *name,
+                  const struct monitor_socket *socket, struct observed_container *out);
+int64_t process_start(pid_t pid); /* clock ticks since boot; 0 when there is no such process */
+
+/* ---- view_cgroup.c ---- */
+
+struct hierarchy {
+    const char *mount, *root; /* where it is mounted, and which of its folders is */
+    const char
+        *controllers;   /* as in /proc/PID/cgroup; of the unified one, as in cgroup.controllers with commas */
+    const char *folder; /* absolute: where liblxc makes its groups */
+    bool unified;
+};
+struct hierarchies {
+    struct hierarchy *items;
+    size_t count;
+};
+int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);
+/* The hierarchy that has this controller; NULL when none has. */
+const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
+/* The payload group of the container whose init is `pid`; false when it cannot be told. */
+bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
+/* What the groups of a running container say; marks what could be read. */
+void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out);
+/* "lxc.payload.NAME", "lxc.monitor.NAME", also with "-1" and so on behind, which liblxc adds when the name is taken.
+ * Not NAME-1 where a container of that name is. */
+bool cgroup_belongs(const struct paths *paths, const char *folder, const char *name);
+bool cgroup_exists(const struct hierarchies *hierarchies, const struct paths *paths, const char *name);
+/* One line of a small file without its newline; -errno. */
+int read_line(int directory, const char *path, char *line, size_t size);
+
+/* ---- view.c ---- */
+
+/* One container, as dump() would show it. */
+int container_look(const struct paths *paths, const char *name, struct arena *arena,
+                   struct observed_container *out, struct error *error);
+
+/* ---- cgroup.c ---- */
+
+/* Removes the empty groups of a container that does not run, in every hierarchy. */
+int cgroups_remove(const struct paths *paths, const char *name, struct error *error);
+
+/* ---- limits.c ---- */
+
+struct limit_setting {
+    const char *controller, *file;
+    bool unified;
+    char value[48];
+};
+#define LIMIT_SETTINGS 6
+/* What `limits` means on this host, file by file, in the order in which liblxc and a lowering write them. Returns the
+ * count; -EOPNOTSUPP when a limit that was asked for has no controller here. */
+int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,
+                    struct limit_setting settings[static LIMIT_SETTINGS], struct error *error);
+
+/* ---- config.c: the one place that talks to liblxc about configuration ---- */
+
+struct lxc_container;
+struct config { /* a configuration in the making */
+    struct lxc_container *lxc;
+    const char *name;
+    struct error *error;
+    int result; /* of the first setting that failed; later ones are skipped */
+};
+/* Opens without or with what is on disk. */
+int config_open(struct config *config, const struct paths *paths, const char *name, bool load,
+                struct error *error);
+void config_close(struct config *config);
+#define _cleanup_config_ _cleanup_(config_close)
+void config_set(struct config *config, const char *key, const char *value);
+void config_setf(struct config *config, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void config_clear(struct config *config, const char *key);
+void config_set_limits(struct config *config, const struct hierarchies *hierarchies,
+                       const struct limits *limits);
+/* Writes config and mark under a temporary name and renames it, unless the file says just that. */
+int config_save(struct config *config, const struct paths *paths, const char *uid, int64_t generation,
+                struct arena *arena, const char **digest);
+
+/* ---- the effects, one file each ---- */
+
+int container_define(const struct paths *paths, const struct container_definition *definition,
+                     const struct call *call, struct container_defined *result, struct error *error);
+int container_start(const struct paths *paths, const struct container_reference *reference,
+                    const struct call *call, struct container_started *result, struct error *error);
+int container_stop_it(const struct paths *paths, const struct container_stop *stop, const struct call *call,
+                      struct error *error);
+int container_set_limits(const struct paths *paths, const struct container_limits *limits,
+                         const struct call *call, struct container_defined *result, struct error *error);
+int container_destroy(const struct paths *paths, const struct container_reference *reference,
+                      const struct call *call, struct error *error);

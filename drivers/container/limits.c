@@ -1,0 +1,205 @@
+/* Limits: what they mean in control files, and how they change under a running container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/container/internal.h"
+#include "lib/error.h"
+
+static int write_live(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits,
+                      struct error *error);
+
+/* ---- meaning ---- */
+
+struct meaning {
+    const struct hierarchies *hierarchies;
+    struct limit_setting *settings;
+    int count;
+};
+
+static const struct hierarchy *add(struct meaning *to, const char *controller, const char *v1_file,
+                                   const char *v2_file, int64_t v1_value, int64_t v2_value)
+{
+    const struct hierarchy *hierarchy = hierarchy_of(to->hierarchies, controller);
+    if (!hierarchy)
+        return NULL;
+    const char *file = hierarchy->unified ? v2_file : v1_file;
+    int64_t value = hierarchy->unified ? v2_value : v1_value;
+    if (!file)
+        return hierarchy;
+    struct limit_setting *setting = &to->settings[to->count++];
+    *setting = (struct limit_setting){.controller = controller, .file = file, .unified = hierarchy->unified};
+    if (value < 0 && (hierarchy->unified || strcmp(controller, "pids") == 0))
+        snprintf(setting->value, sizeof(setting->value), "max");
+    else
+        snprintf(setting->value, sizeof(setting->value), "%" PRId64, value);
+    return hierarchy;
+}
+
+/* Swap cannot be limited where the kernel was built or booted without its accounting. */
+static bool has_swap_accounting(const struct hierarchy *memory)
+{
+    char path[CONTAINER_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/memory.memsw.limit_in_bytes", memory->mount);
+    return access(memory->unified ? "/proc/swaps" : path, F_OK) == 0;
+}
+
+static void add_memory(struct meaning *to, const struct limits *limits)
+{
+    int64_t memory = limits->memory ? limits->memory : -1;
+    int64_t both =
+        limits->memory && limits->swap <= INT64_MAX - limits->memory ? limits->memory + limits->swap : -1;
+    const struct hierarchy *hierarchy =
+        add(to, "memory", "memory.limit_in_bytes", "memory.max", memory, memory);
+    if (hierarchy && has_swap_accounting(hierarchy))
+        add(to, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", both, limits->swap);
+}
+
+static void add_cpus(struct meaning *to, const struct limits *limits)
+{
+    int64_t quota = limits->cpus ? limits->cpus * (CONTAINER_CPU_PERIOD / 1000) : -1;
+    const struct hierarchy *hierarchy = add(to, "cpu", "cpu.cfs_period_us", NULL, CONTAINER_CPU_PERIOD, 0);
+    if (!hierarchy)
+        return;
+    add(to, "cpu", "cpu.cfs_quota_us", "cpu.max", quota, quota);
+    if (!hierarchy->unified)
+        return;
+    char *value = to->settings[to->count - 1].value;
+    size_t length = strlen(value);
+    snprintf(value + length, sizeof(to->settings->value) - length, " %d", CONTAINER_CPU_PERIOD);
+}
+
+int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,
+                    struct limit_setting settings[static LIMIT_SETTINGS], struct error *error)
+{
+    const struct {
+        const char *controller;
+        bool asked;
+    } needs[] = {{"memory", limits->memory > 0}, {"cpu", limits->cpus > 0}};
+    for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)
+        if (needs[i].asked && !hierarchy_of(hierarchies, needs[i].controller))
+            return error_set(error, -EOPNOTSUPP, "this host has no control groups for %s",
+                             needs[i].controller);
+    struct meaning meaning = {.hierarchies = hierarchies, .settings = settings};
+    add_memory(&meaning, limits);
+    add_cpus(&meaning, limits);
+    add(&meaning, "pids", "pids.max", "pids.max", limits->pids ? limits->pids : -1,
+        limits->pids ? limits->pids : -1);
+    return meaning.count;
+}
+
+/* ---- the effect ---- */
+
+static int read_back(const struct hierarchies *hierarchies, const struct observed_container *container,
+                     const struct limits *wanted, struct arena *arena, struct error *error);
+
+int container_set_limits(const struct paths *paths, const struct container_limits *limits,
+                         const struct call *call, struct container_defined *result, struct error *error)
+{
+    struct observed_container present;
+    struct hierarchies hierarchies;
+    int failed = container_look(paths, limits->lxc_name, call->arena, &present, error);
+    if (failed < 0)
+        return failed;
+    if (!present.ours)
+        return error_set(error, present.defined ? -EPERM : -ENOENT, "container %s is %s", limits->lxc_name,
+                         present.defined ? "not fpsync's" : "not defined");
+    failed = hierarchies_read(call->arena, &hierarchies, error);
+    if (failed < 0)
+        return failed;
+    /* The kernel's word first: what it refuses must not stand in the config either. */
+    if (present.init_pid)
+        failed = write_live(&hierarchies, (pid_t)present.init_pid, limits->limits, error);
+    if (failed == 0 && present.init_pid)
+        failed = read_back(&hierarchies, &present, limits->limits, call->arena, error);
+    if (failed < 0)
+        return error_wrap(error, "container %s", limits->lxc_name);
+    static const char *const files[] = {"memory.limit_in_bytes",
+                                        "memory.memsw.limit_in_bytes",
+                                        "memory.max",
+                                        "memory.swap.max",
+                                        "cpu.cfs_period_us",
+                                        "cpu.cfs_quota_us",
+                                        "cpu.max",
+                                        "pids.max"};
+    _cleanup_config_ struct config config;
+    failed = config_open(&config, paths, limits->lxc_name, true, error);
+    if (failed < 0)
+        return failed;
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        char key[96];
+        snprintf(key, sizeof(key), "lxc.cgroup.%s", files[i]);
+        config_clear(&config, key);
+        snprintf(key, sizeof(key), "lxc.cgroup2.%s", files[i]);
+        config_clear(&config, key);
+    }
+    config_set_limits(&config, &hierarchies, limits->limits);
+    return config_save(&config, paths, present.uid, present.generation, call->arena, &result->config_digest);
+}
+
+static int write_control(const struct hierarchies *hierarchies, pid_t init,
+                         const struct limit_setting *setting, struct error *error)
+{
+    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 64];
+    const struct hierarchy *hierarchy = hierarchy_of(hierarchies, setting->controller);
+    if (!hierarchy || !payload_path(hierarchy, init, folder))
+        return error_set(error, -ESRCH, "its control group for %s cannot be found", setting->controller);
+    snprintf(path, sizeof(path), "%s/%s", folder, setting->file);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    size_t length = strlen(setting->value);
+    if (fd < 0 || write(fd, setting->value, length) != (ssize_t)length)
+        return error_errno(error, -errno, "%s cannot become %s", setting->file, setting->value);
+    return 0;
+}
+
+/* Version 1 keeps memory <= memory and swap at every moment: when the sum grows it has to grow first. */
+static bool sum_goes_first(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits)
+{
+    struct limits now = {0};
+    limits_read(hierarchies, init, &now);
+    return now.memory && (!limits->memory || limits->memory > now.memory);
+}
+
+static int write_live(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits,
+                      struct error *error)
+{
+    struct limit_setting settings[LIMIT_SETTINGS];
+    int count = limits_settings(hierarchies, limits, settings, error);
+    if (count > 1 && !settings[0].unified && strcmp(settings[1].file, "memory.memsw.limit_in_bytes") == 0 &&
+        sum_goes_first(hierarchies, init, limits)) {
+        struct limit_setting first = settings[0];
+        settings[0] = settings[1];
+        settings[1] = first;
+    }
+    int result = count < 0 ? count : 0;
+    for (int i = 0; i < count && result == 0; i++)
+        result = write_control(hierarchies, init, &settings[i], error);
+    return result;
+}
+
+/* The kernel rounds bytes down to pages and may keep less than was asked; a success that changed nothing is the
+ * thing to find here. */
+static bool is_near(int64_t wanted, int64_t found)
+{
+    int64_t page = sysconf(_SC_PAGESIZE);
+    return wanted - found < page && found - wanted < page;
+}
+
+static int read_back(const struct hierarchies *hierarchies, const struct observed_container *container,
+                     const struct limits *wanted, struct arena *arena, struct error *error)
+{
+    struct limits *found = described_new(arena, &limits_table);
+    limits_read(hierarchies, (pid_t)container->init_pid, found);
+    if (!process_start((pid_t)container->init_pid))
+        return error_set(error, -ESRCH, "it ended while its limits were set");
+    for (size_t i = 0; i < limits_table.count; i++) {
+        const struct field *row = &limits_table.rows[i];
+        int64_t asked = *(int64_t *)field_at(wanted, row), got = *(int64_t *)field_at(found, row);
+        if (field_is_present(&limits_table, found, row) && !is_near(asked, got))
+            return error_set(error, -EIO, "limit of %s: %lld was written, %lld is in force", row->key,
+                             (long long)asked, (long long)got);
+    }
+    return 0;
+}

@@ -1,0 +1,70 @@
+/* What the container family is asked for, as tables: they carry a request to the worker and back. Linked into both
+ * programs; nothing here touches the world. */
+#include "drivers/container/container.h"
+
+#define AT(of, member) .offset = offsetof(struct of, member)
+
+#define TEXT_ROW(number, of, member)                                                                         \
+    {                                                                                                        \
+        .id = (number), .key = #member, .type = FIELD_TEXT, AT(of, member)                                   \
+    }
+#define NUMBER_ROW(number, of, member)                                                                       \
+    {                                                                                                        \
+        .id = (number), .key = #member, .type = FIELD_NUMBER, AT(of, member)                                 \
+    }
+#define TABLE(title, of, array)                                                                              \
+    {                                                                                                        \
+        .name = (title), .size = sizeof(struct of), TABLE_ROWS(array)                                        \
+    }
+
+static const struct field nic_rows[] = {
+    TEXT_ROW(1, nic, ifname), NUMBER_ROW(2, nic, index), TEXT_ROW(3, nic, bridge),
+    TEXT_ROW(4, nic, mac),    TEXT_ROW(5, nic, address), TEXT_ROW(6, nic, gateway),
+};
+const struct table nic_table = TABLE("nic", nic, nic_rows);
+
+static const struct field definition_rows[] = {
+    TEXT_ROW(1, container_definition, lxc_name),
+    TEXT_ROW(2, container_definition, uid),
+    NUMBER_ROW(3, container_definition, generation),
+    TEXT_ROW(4, container_definition, root),
+    NUMBER_ROW(5, container_definition, id_base),
+    {.id = 6, .key = "nics", .type = FIELD_LIST, AT(container_definition, nics), .nested = &nic_table},
+    {.id = 7, .key = "env", .type = FIELD_PAIRS, AT(container_definition, env)},
+    {.id = 8, .key = "command", .type = FIELD_TEXTS, AT(container_definition, command)},
+    {.id = 9,
+     .key = "limits",
+     .type = FIELD_STRUCT,
+     AT(container_definition, limits),
+     .nested = &limits_table},
+    TEXT_ROW(10, container_definition, halt_signal),
+    TEXT_ROW(11, container_definition, hostname),
+};
+const struct table container_definition_table =
+    TABLE("container.define", container_definition, definition_rows);
+
+static const struct field defined_rows[] = {TEXT_ROW(1, container_defined, config_digest)};
+const struct table container_defined_table = TABLE("container.defined", container_defined, defined_rows);
+
+static const struct field reference_rows[] = {TEXT_ROW(1, container_reference, lxc_name)};
+const struct table container_reference_table =
+    TABLE("container.reference", container_reference, reference_rows);
+
+static const struct field started_rows[] = {
+    NUMBER_ROW(1, container_started, init_pid),
+    NUMBER_ROW(2, container_started, init_start),
+};
+const struct table container_started_table = TABLE("container.started", container_started, started_rows);
+
+static const struct field stop_rows[] = {
+    TEXT_ROW(1, container_stop, lxc_name),
+    NUMBER_ROW(2, container_stop, timeout),
+    TEXT_ROW(3, container_stop, halt_signal),
+};
+const struct table container_stop_table = TABLE("container.stop", container_stop, stop_rows);
+
+static const struct field limits_rows[] = {
+    TEXT_ROW(1, container_limits, lxc_name),
+    {.id = 2, .key = "limits", .type = FIELD_STRUCT, AT(container_limits, limits), .nested = &limits_table},
+};
+const struct table container_limits_table = TABLE("container.set_limits", container_limits, limits_rows);

@@ -1,0 +1,267 @@
+/* Starts containers, and says why when one does not come up. */
+#include <errno.h>
+#include <fcntl.h>
+#include <lxc/lxccontainer.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stdnoreturn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "drivers/container/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define LOG_LIMIT    (256 * 1024) /* bytes of a log that are read for reasons */
+#define REASONS      3
+#define EXEC_BOUND   2000  /* milliseconds for init's exec after liblxc reported success */
+#define SETTLE_BOUND 30000 /* milliseconds for somebody else's start or stop to come to its end */
+#define LOOK_AGAIN   20    /* milliseconds, where no monitor's end can be waited for */
+
+static int settle(const struct paths *paths, const char *name, const struct call *call,
+                  struct observed_container *present, struct error *error);
+static int prepare(const struct paths *paths, const char *name, const struct observed_container *present,
+                   struct error *error);
+static int start_it(const struct paths *paths, const char *name, const struct call *call, pid_t *init,
+                    struct error *error);
+static int await_exec(pid_t init, const struct call *call);
+static bool has_exit(const struct paths *paths, const char *name);
+static int give_up(const struct paths *paths, const char *name, int reason, struct error *error);
+static int explain(const struct paths *paths, const char *name, const char *what, const struct call *call,
+                   struct error *error);
+
+int container_start(const struct paths *paths, const struct container_reference *reference,
+                    const struct call *call, struct container_started *result, struct error *error)
+{
+    const char *name = reference->lxc_name;
+    struct observed_container present;
+    int failed = settle(paths, name, call, &present, error);
+    if (failed < 0)
+        return failed;
+    if (!present.ours)
+        return error_set(error, present.defined ? -EPERM : -ENOENT, "container %s is %s", name,
+                         present.defined ? "not fpsync's" : "not defined");
+    if (present.running) {
+        *result = (struct container_started){.init_pid = present.init_pid, .init_start = present.init_start};
+        return 0;
+    }
+    pid_t init = 0;
+    failed = prepare(paths, name, &present, error);
+    if (failed == 0)
+        failed = start_it(paths, name, call, &init, error);
+    if (failed < 0)
+        return failed;
+    int64_t started = process_start(init);
+    failed = await_exec(init, call);
+    /* A command may be done before anybody could look: that is no failure, and its status is on file. */
+    if (failed < 0 && !has_exit(paths, name))
+        return explain(paths, name, "its init ended at once", call, error);
+    *result =
+        (struct container_started){.init_pid = failed < 0 ? 0 : init, .init_start = failed < 0 ? 0 : started};
+    return 0;
+}
+
+/* Looks until the container runs with an init or is stopped: a monitor lives some 50 ms longer than its init, and
+ * a start in that time would fail. */
+static int settle(const struct paths *paths, const char *name, const struct call *call,
+                  struct observed_container *present, struct error *error)
+{
+    for (int64_t until = now_milliseconds() + SETTLE_BOUND;;) {
+        int result = container_look(paths, name, call->arena, present, error);
+        if (result < 0 || !present->running || present->init_pid)
+            return result;
+        result = call_check(call);
+        if (result < 0)
+            return error_errno(error, result, "container %s", name);
+        if (now_milliseconds() > until)
+            return error_set(error, -EBUSY, "container %s: its monitor neither starts an init nor ends",
+                             name);
+        _cleanup_close_ int monitor =
+            present->monitor_pid ? (int)syscall(SYS_pidfd_open, (pid_t)present->monitor_pid, 0) : -1;
+        struct pollfd end = {.fd = monitor, .events = POLLIN};
+        poll(&end, 1, LOOK_AGAIN);
+    }
+}
+
+static bool has_exit(const struct paths *paths, const char *name)
+{
+    char path[CONTAINER_PATH_SIZE], line[16];
+    container_path(paths, name, CONTAINER_HOST_DIR "/exit", path);
+    return read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && *line;
+}
+
+/* Old reasons and an old exit must not be taken for this run's. */
+static int empty_file(const struct paths *paths, const char *name, const char *file, struct error *error)
+{
+    char path[CONTAINER_PATH_SIZE];
+    container_path(paths, name, file, path);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if ((fd < 0 && errno != ENOENT) || (fd >= 0 && ftruncate(fd, 0) < 0))
+        return error_errno(error, -errno, "cannot empty %s", path);
+    return 0;
+}
+
+static int prepare(const struct paths *paths, const char *name, const struct observed_container *present,
+                   struct error *error)
+{
+    int result = empty_file(paths, name, "log", error);
+    if (result == 0)
+        result = empty_file(paths, name, CONTAINER_HOST_DIR "/exit", error);
+    if (result == 0 && present->leftover_cgroups)
+        result = cgroups_remove(paths, name, error);
+    return result < 0 ? error_wrap(error, "container %s", name) : 0;
+}
+
+/* ---- the call ---- */
+
+/* Where liblxc finds newuidmap it maps ids by that, and newuidmap allows root only what /etc/subuid lists; ranges of
+ * ours are taken outside of it on purpose. Without a PATH to find it on, root writes the map itself. */
+static noreturn void start_in_child(const struct paths *paths, const char *name, pid_t parent, int answer)
+{
+    struct error error;
+    struct config config;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    setenv("PATH", "/nonexistent", 1);
+    if (config_open(&config, paths, name, true, &error) < 0)
+        _exit(EXIT_FAILURE);
+    config.lxc->want_daemonize(config.lxc, true);
+    if (!config.lxc->start(config.lxc, 0, NULL))
+        _exit(EXIT_FAILURE);
+    pid_t init = config.lxc->init_pid(config.lxc);
+    init = init > 0 ? init : 0;
+    _exit(write(answer, &init, sizeof(init)) == sizeof(init) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* 0 when the child answered or ended; -ECANCELED, -ETIMEDOUT. */
+static int await_answer(int answer, const struct call *call)
+{
+    struct pollfd sources[] = {{.fd = answer, .events = POLLIN}, {.fd = call->cancel, .events = POLLIN}};
+    while (poll(sources, 2, call_time_left(call)) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return sources[0].revents ? 0 : call_check(call);
+}
+
+/* In a process of its own, because liblxc moves whoever calls start() into the monitor's control group, which then
+ * cannot be removed while that process lives. It also makes a start that hangs one that can be ended: killing the
+ * caller makes liblxc give up and clean up, nearly always; what runs nevertheless is stopped. */
+static int start_it(const struct paths *paths, const char *name, const struct call *call, pid_t *init,
+                    struct error *error)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(error, -errno, "container %s: cannot make a pipe", name);
+    _cleanup_close_ int answer = ends[0];
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        start_in_child(paths, name, parent, ends[1]);
+    close(ends[1]);
+    if (child < 0)
+        return error_errno(error, -errno, "container %s: cannot fork", name);
+    int result = await_answer(answer, call);
+    if (result < 0)
+        kill(child, SIGKILL);
+    bool started = result == 0 && read(answer, init, sizeof(*init)) == sizeof(*init);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (result < 0)
+        return give_up(paths, name, result, error);
+    return started || has_exit(paths, name) ? 0 : explain(paths, name, "cannot start", call, error);
+}
+
+/* The call's own time is up, so the cleaning gets some of its own. */
+static int give_up(const struct paths *paths, const char *name, int reason, struct error *error)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    const struct call call = {.arena = arena, .cancel = -1, .deadline = now_milliseconds() + SETTLE_BOUND};
+    const struct container_stop kill = {.lxc_name = name};
+    container_stop_it(paths, &kill, &call, NULL);
+    cgroups_remove(paths, name, NULL);
+    return error_errno(error, reason, "container %s: starting", name);
+}
+
+/* ---- is it up? ---- */
+
+static bool same_program(pid_t pid, const struct stat *own)
+{
+    char path[64];
+    struct stat program;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    return stat(path, &program) < 0 || (program.st_dev == own->st_dev && program.st_ino == own->st_ino);
+}
+
+/* liblxc reports success before init's exec, which is where a missing or unusable init fails. Nothing announces an
+ * exec, so it is looked for every millisecond, the wait being one for the process's end. -ESRCH: it ended. */
+static int await_exec(pid_t init, const struct call *call)
+{
+    struct stat own;
+    _cleanup_close_ int pidfd = init > 0 ? (int)syscall(SYS_pidfd_open, init, 0) : -1;
+    if (pidfd < 0 || stat("/proc/self/exe", &own) < 0)
+        return -ESRCH;
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    for (int64_t until = now_milliseconds() + EXEC_BOUND;
+         now_milliseconds() < until && call_check(call) == 0;) {
+        bool executed = !same_program(init, &own);
+        if (poll(&end, 1, executed ? 0 : 1) > 0)
+            return -ESRCH;
+        if (executed)
+            return 0;
+    }
+    return 0;
+}
+
+/* ---- why not? ---- */
+
+/* "lxc NAME 20261124020429.123 ERROR    start - ../src/lxc/start.c:function:123 - MESSAGE" */
+static const char *error_message(char *line)
+{
+    char *level = strstr(line, " ERROR ");
+    char *source = level ? strstr(level, " - ") : NULL;
+    char *message = source ? strstr(source + 3, " - ") : NULL;
+    return message ? message + 3 : NULL;
+}
+
+static void add_reason(const char **reasons, int *count, const char *message)
+{
+    for (int i = 0; i < *count; i++)
+        if (strcmp(reasons[i], message) == 0)
+            return;
+    if (*count < REASONS)
+        reasons[(*count)++] = message;
+}
+
+/* The first errors say the cause, the last what came of it. */
+static int explain(const struct paths *paths, const char *name, const char *what, const struct call *call,
+                   struct error *error)
+{
+    char path[CONTAINER_PATH_SIZE];
+    _cleanup_buffer_ struct buffer log = {0};
+    const char *reasons[REASONS];
+    int count = 0;
+    container_path(paths, name, "log", path);
+    buffer_read_file(&log, AT_FDCWD, path, LOG_LIMIT, NULL);
+    char *rest = log.length ? log.bytes : NULL;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        const char *message = error_message(line);
+        if (message)
+            add_reason(reasons, &count, message);
+    }
+    _cleanup_buffer_ struct buffer text = {0};
+    buffer_text(&text, what);
+    for (int i = 0; i < count; i++)
+        buffer_printf(&text, "%s%s", i ? "; " : ": ", reasons[i]);
+    /* A monitor may still be cleaning up; what it leaves is for us. */
+    const struct container_stop kill = {.lxc_name = name};
+    container_stop_it(paths, &kill, call, NULL);
+    cgroups_remove(paths, name, NULL);
+    return error_set(error, -EIO, "container %s: %s (%s)", name, text.bytes, path);
+}

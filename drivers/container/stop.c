@@ -1,0 +1,271 @@
+/* Stops containers: politely, then not.
+ *
+ * Signals go to init's pidfd, so they can never hit a process that took over the pid. What ends the wait is the
+ * monitor's end and not init's: until then its socket, mounts and links are still there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "drivers/container/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+#include "lib/units.h"
+
+#define RESEND       1000  /* milliseconds: a signal right after start can be lost */
+#define LOOK_AGAIN   20    /* milliseconds, while a monitor has no init yet or lives on unknown */
+#define MONITOR_TIME 30000 /* milliseconds for a monitor to clean up behind a killed init */
+
+struct target {
+    const struct paths *paths;
+    const char *name;
+    const struct call *call;
+    int init, monitor; /* pidfds; -1: not there */
+    pid_t init_pid;
+};
+
+static int find_target(struct target *target, struct error *error);
+static int halt(struct target *target, int number, int64_t timeout);
+static int kill_init(struct target *target);
+static int await_monitor(struct target *target, struct error *error);
+static int halt_signal(const struct target *target, const char *asked, struct error *error);
+
+int container_stop_it(const struct paths *paths, const struct container_stop *stop, const struct call *call,
+                      struct error *error)
+{
+    _cleanup_close_ int init = -1;
+    _cleanup_close_ int monitor = -1;
+    struct target target = {.paths = paths, .name = stop->lxc_name, .call = call, .init = -1, .monitor = -1};
+    int result = find_target(&target, error);
+    init = target.init;
+    monitor = target.monitor;
+    if (result <= 0)
+        return result;
+    if (stop->timeout > 0 && target.init >= 0) {
+        int number = halt_signal(&target, stop->halt_signal, error);
+        if (number < 0)
+            return number;
+        result = halt(&target, number, stop->timeout);
+        if (result < 0)
+            return error_errno(error, result, "container %s: stopping", stop->lxc_name);
+    }
+    result = kill_init(&target);
+    if (result < 0)
+        return error_errno(error, result, "container %s: cannot kill its init", stop->lxc_name);
+    return await_monitor(&target, error);
+}
+
+/* ---- whom ---- */
+
+static int open_process(int64_t pid)
+{
+    return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+}
+
+/* 1: runs. 0: is stopped. While a monitor is starting it has no init yet: waits for either to change. */
+static int find_target(struct target *target, struct error *error)
+{
+    for (;;) {
+        _cleanup_arena_ struct arena *arena = arena_new();
+        struct observed_container now;
+        int result = container_look(target->paths, target->name, arena, &now, error);
+        if (result < 0)
+            return result;
+        if (!now.running)
+            return 0;
+        if (!now.ours)
+            return error_set(error, -EPERM, "container %s is not fpsync's", target->name);
+        target->init = open_process(now.init_pid);
+        target->init_pid = (pid_t)now.init_pid;
+        /* Looked at again behind the pidfd: now the number cannot change hands any more. */
+        if (target->init >= 0 && process_start(target->init_pid) == now.init_start) {
+            target->monitor = open_process(now.monitor_pid);
+            return 1;
+        }
+        if (target->init >= 0)
+            close(target->init);
+        target->init = -1;
+        result = call_check(target->call);
+        if (result < 0)
+            return error_errno(error, result, "container %s: stopping", target->name);
+        _cleanup_close_ int monitor = open_process(now.monitor_pid);
+        struct pollfd end = {.fd = monitor, .events = POLLIN};
+        poll(&end, 1, LOOK_AGAIN);
+    }
+}
+
+/* ---- politely ---- */
+
+static bool in_mask(const char *line, const char *title, int number)
+{
+    size_t length = strlen(title);
+    if (strncmp(line, title, length) != 0)
+        return false;
+    return strtoull(line + length, NULL, 16) >> (number - 1) & 1;
+}
+
+/* Caught by a handler, or blocked because it is read from a signalfd, as systemd does. Any other signal than those
+ * does not even reach the first process of a pid namespace. */
+static bool catches(pid_t pid, int number)
+{
+    char path[64];
+    _cleanup_buffer_ struct buffer status = {0};
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    if (buffer_read_file(&status, AT_FDCWD, path, 64 * 1024, NULL) < 0)
+        return false;
+    bool found = false;
+    char *rest = status.bytes;
+    for (char *line = strsep(&rest, "\n"); line && !found; line = strsep(&rest, "\n"))
+        found = in_mask(line, "SigCgt:", number) || in_mask(line, "SigBlk:", number);
+    return found;
+}
+
+static int least(int left, int right)
+{
+    return left < 0 || (right >= 0 && right < left) ? right : left;
+}
+
+/* 0 when init ended or the time is up; a call that should end early is -ECANCELED or -ETIMEDOUT. */
+static int halt(struct target *target, int number, int64_t timeout)
+{
+    int64_t until = now_milliseconds() + timeout;
+    struct pollfd sources[] = {{.fd = target->init, .events = POLLIN},
+                               {.fd = target->call->cancel, .events = POLLIN}};
+    for (;;) {
+        int64_t left = until - now_milliseconds();
+        if (left <= 0)
+            return 0;
+        /* An init that has just been started may not have got to its handlers yet. */
+        if (!catches(target->init_pid, number) && timeout - left >= RESEND)
+            return 0;
+        syscall(SYS_pidfd_send_signal, target->init, number, NULL, 0);
+        int wait = least(left < RESEND ? (int)left : RESEND, call_time_left(target->call));
+        if (poll(sources, 2, wait) < 0 && errno != EINTR)
+            return -errno;
+        if (sources[0].revents)
+            return 0;
+        int result = call_check(target->call);
+        if (result < 0)
+            return result;
+    }
+}
+
+/* ---- which signal ---- */
+
+static int signal_number(const char *name)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } names[] = {
+        {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+        {"TERM", SIGTERM},     {"PWR", SIGPWR},   {"WINCH", SIGWINCH}, {"KILL", SIGKILL}, {"ALRM", SIGALRM},
+        {"ABRT", SIGABRT},     {"CONT", SIGCONT}, {"STOP", SIGSTOP},   {"TSTP", SIGTSTP}, {"PIPE", SIGPIPE},
+        {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"IO", SIGIO},       {"URG", SIGURG},
+    };
+    int64_t offset = 0;
+    if (strncmp(name, "SIG", 3) == 0)
+        name += 3;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strcmp(name, names[i].name) == 0)
+            return names[i].number;
+    bool from_end = strncmp(name, "RTMAX", 5) == 0;
+    if (!from_end && strncmp(name, "RTMIN", 5) != 0)
+        return -1;
+    if (name[5] && (name[5] != (from_end ? '-' : '+') || number_parse(name + 6, &offset) < 0))
+        return -1;
+    int number = from_end ? SIGRTMAX - (int)offset : SIGRTMIN + (int)offset;
+    return offset < 0 || offset > 30 || number < SIGRTMIN || number > SIGRTMAX ? -1 : number;
+}
+
+/* The name of init's program is what tells systemd from others; a `command:` runs below ours. */
+static int standard_signal(pid_t init)
+{
+    char path[64], program[256];
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)init);
+    ssize_t length = readlink(path, program, sizeof(program) - 1);
+    program[length < 0 ? 0 : length] = '\0';
+    if (strcmp(program, CONTAINER_INIT) == 0)
+        return SIGTERM;
+    const char *base = strrchr(program, '/');
+    return base && strcmp(base, "/systemd") == 0 ? SIGRTMIN + 3 : SIGPWR;
+}
+
+static int halt_signal(const struct target *target, const char *asked, struct error *error)
+{
+    int number = asked ? signal_number(asked) : standard_signal(target->init_pid);
+    if (number < 0)
+        return error_set(error, -EINVAL, "container %s: \"%s\" is no signal", target->name, asked);
+    return number;
+}
+
+/* ---- not politely ---- */
+
+static void thaw_file(const struct hierarchies *hierarchies, pid_t init, const char *controller,
+                      const char *file, const char *value)
+{
+    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 64];
+    for (size_t i = 0; i < hierarchies->count; i++) {
+        const struct hierarchy *hierarchy = &hierarchies->items[i];
+        bool meant = controller ? !hierarchy->unified && strcmp(hierarchy->controllers, controller) == 0
+                                : hierarchy->unified;
+        if (!meant || !payload_path(hierarchy, init, folder))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", folder, file);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+            continue; /* not frozen, or going away: the wait for the monitor tells */
+    }
+}
+
+/* A frozen process of version 1 does not even die of SIGKILL. */
+static int kill_init(struct target *target)
+{
+    struct pollfd end = {.fd = target->init, .events = POLLIN};
+    if (target->init < 0 || poll(&end, 1, 0) > 0)
+        return 0;
+    if (syscall(SYS_pidfd_send_signal, target->init, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        return -errno;
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct hierarchies hierarchies;
+    if (hierarchies_read(arena, &hierarchies, NULL) == 0) {
+        thaw_file(&hierarchies, target->init_pid, "freezer", "freezer.state", "THAWED");
+        thaw_file(&hierarchies, target->init_pid, NULL, "cgroup.freeze", "0");
+    }
+    return 0;
+}
+
+static bool still_running(const struct target *target)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct monitor_sockets sockets;
+    return monitor_sockets_read(arena, &sockets, NULL) < 0 ||
+           monitor_socket_of(&sockets, target->paths, target->name) != NULL;
+}
+
+static int await_monitor(struct target *target, struct error *error)
+{
+    int64_t until = now_milliseconds() + MONITOR_TIME;
+    for (;;) {
+        int64_t left = until - now_milliseconds();
+        if (left <= 0)
+            return error_set(error, -ETIMEDOUT, "container %s: init is gone, its monitor does not end",
+                             target->name);
+        struct pollfd sources[] = {{.fd = target->monitor, .events = POLLIN},
+                                   {.fd = target->call->cancel, .events = POLLIN}};
+        int wait = least(target->monitor < 0 ? LOOK_AGAIN : (int)left, call_time_left(target->call));
+        if (poll(sources, 2, wait) < 0 && errno != EINTR)
+            return error_errno(error, -errno, "container %s: stopping", target->name);
+        if ((sources[0].revents || target->monitor < 0) && !still_running(target))
+            return 0;
+        int result = call_check(target->call);
+        if (result < 0)
+            return error_errno(error, result, "container %s: stopping", target->name);
+        if (sources[0].revents)
+            target->monitor = -1; /* it was not the one that holds the socket */
+    }
+}

@@ -1,0 +1,208 @@
+/* Observes containers: the folder of definitions, the command sockets, the control groups. Linked into the main
+ * program; changes nothing and calls no liblxc. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/container/internal.h"
+#include "lib/error.h"
+#include "lib/map.h"
+#include "lib/units.h"
+
+/* What one dump reads once for all containers. */
+struct scene {
+    const struct paths *paths;
+    struct arena *arena;
+    struct monitor_sockets sockets;
+    struct hierarchies hierarchies;
+    const char **groups; /* names of liblxc's groups, of all hierarchies */
+    size_t group_count;
+};
+
+static int dump(const struct paths *paths, const struct call *call, struct observed_containers *out,
+                struct error *error);
+static int scene_read(struct scene *scene, const struct paths *paths, struct arena *arena,
+                      struct error *error);
+static int observe(const struct scene *scene, const char *name, struct observed_container *out,
+                   struct error *error);
+
+const struct container_view container_view = {.dump = dump};
+
+int container_look(const struct paths *paths, const char *name, struct arena *arena,
+                   struct observed_container *out, struct error *error)
+{
+    struct scene scene;
+    int result = container_check_name(name, error);
+    if (result == 0)
+        result = scene_read(&scene, paths, arena, error);
+    return result < 0 ? result : observe(&scene, name, out, error);
+}
+
+/* ---- which names ---- */
+
+static bool carries_tag(const struct paths *paths, const char *name)
+{
+    size_t length = strlen(name), tag = strlen(paths->tag);
+    return !tag || (length > tag + 1 && name[length - tag - 1] == '.' &&
+                    strcmp(name + length - tag, paths->tag) == 0);
+}
+
+static int names_from_folder(const struct scene *scene, struct map *names, struct error *error)
+{
+    DIR *folder = opendir(scene->paths->lxc);
+    if (!folder && errno == ENOENT)
+        return 0;
+    if (!folder)
+        return error_errno(error, -errno, "cannot read %s", scene->paths->lxc);
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+        if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) &&
+            container_check_name(entry->d_name, NULL) == 0 && carries_tag(scene->paths, entry->d_name))
+            map_add(names, entry->d_name, NULL);
+    closedir(folder);
+    return 0;
+}
+
+/* A running container whose folder was removed under it. */
+static void names_from_sockets(const struct scene *scene, struct map *names)
+{
+    size_t length = strlen(scene->paths->lxc);
+    for (size_t i = 0; i < scene->sockets.count; i++) {
+        const char *socket = scene->sockets.items[i].name;
+        if (strncmp(socket, scene->paths->lxc, length) != 0 || socket[length] != '/')
+            continue;
+        const char *start = socket + length + 1;
+        char *name = arena_strndup(scene->arena, start, strcspn(start, "/"));
+        if (strcmp(start + strlen(name), "/command") == 0 && container_check_name(name, NULL) == 0)
+            map_add(names, name, NULL);
+    }
+}
+
+/* Leftovers of containers that are gone altogether. Only a tag proves them ours; without one a group may be of a
+ * container below any lxcpath. */
+static void names_from_groups(const struct scene *scene, struct map *names)
+{
+    if (!*scene->paths->tag)
+        return;
+    char *tag = arena_printf(scene->arena, ".%s", scene->paths->tag);
+    for (size_t i = 0; i < scene->group_count; i++) {
+        const char *start = scene->groups[i] + strlen("lxc.payload.");
+        const char *end = strstr(start, tag);
+        if (!end)
+            continue;
+        char *name = arena_strndup(scene->arena, start, (size_t)(end - start) + strlen(tag));
+        if (cgroup_belongs(scene->paths, scene->groups[i], name) && container_check_name(name, NULL) == 0)
+            map_add(names, name, NULL);
+    }
+}
+
+/* ---- the scene ---- */
+
+static void read_groups(struct scene *scene)
+{
+    for (size_t i = 0; i < scene->hierarchies.count; i++) {
+        DIR *folder = opendir(scene->hierarchies.items[i].folder);
+        for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder))
+            if (strncmp(entry->d_name, "lxc.payload.", 12) == 0 ||
+                strncmp(entry->d_name, "lxc.monitor.", 12) == 0)
+                *arena_append(scene->arena, scene->groups, scene->group_count) =
+                    arena_strdup(scene->arena, entry->d_name);
+        if (folder)
+            closedir(folder);
+    }
+}
+
+static int scene_read(struct scene *scene, const struct paths *paths, struct arena *arena,
+                      struct error *error)
+{
+    *scene = (struct scene){.paths = paths, .arena = arena};
+    int result = monitor_sockets_read(arena, &scene->sockets, error);
+    if (result == 0)
+        result = hierarchies_read(arena, &scene->hierarchies, error);
+    if (result == 0)
+        read_groups(scene);
+    return result;
+}
+
+/* ---- one container ---- */
+
+/* "CODE\n" as our small init wrote it. The guest's root can write there too, so anything else is no exit. */
+static void read_exit(const struct scene *scene, struct observed_container *out)
+{
+    char path[CONTAINER_PATH_SIZE], line[16];
+    container_path(scene->paths, out->lxc_name, CONTAINER_HOST_DIR "/exit", path);
+    int64_t status;
+    if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0 || number_parse(line, &status) < 0 || status < 0 ||
+        status > 255)
+        return;
+    out->exited = true;
+    out->exit_status = status;
+}
+
+static bool has_leftovers(const struct scene *scene, const char *name)
+{
+    for (size_t i = 0; i < scene->group_count; i++)
+        if (cgroup_belongs(scene->paths, scene->groups[i], name))
+            return true;
+    return false;
+}
+
+static int observe(const struct scene *scene, const char *name, struct observed_container *out,
+                   struct error *error)
+{
+    *out = (struct observed_container){.lxc_name = arena_strdup(scene->arena, name)};
+    const struct limits *standard = described_new(scene->arena, &limits_table);
+    out->limits = *standard;
+    int result = container_read_config(scene->paths, name, scene->arena, out, error);
+    if (result < 0)
+        return result;
+    const struct monitor_socket *socket = monitor_socket_of(&scene->sockets, scene->paths, name);
+    out->running = socket != NULL;
+    if (socket)
+        monitor_find(&scene->hierarchies, name, socket, out);
+    else
+        out->leftover_cgroups = has_leftovers(scene, name);
+    if (out->init_pid)
+        limits_read(&scene->hierarchies, (pid_t)out->init_pid, &out->limits);
+    else
+        read_exit(scene, out);
+    return 0;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_container *)left)->lxc_name,
+                  ((const struct observed_container *)right)->lxc_name);
+}
+
+static int dump(const struct paths *paths, const struct call *call, struct observed_containers *out,
+                struct error *error)
+{
+    struct scene scene;
+    _cleanup_map_ struct map names = {0};
+    int result = scene_read(&scene, paths, call->arena, error);
+    if (result == 0)
+        result = names_from_folder(&scene, &names, error);
+    if (result < 0)
+        return result;
+    names_from_sockets(&scene, &names);
+    names_from_groups(&scene, &names);
+    struct observed_containers found = {0};
+    for (size_t i = 0; i < names.count; i++) {
+        struct observed_container one;
+        result = call_check(call);
+        if (result < 0)
+            return error_errno(error, result, "observing containers");
+        result = observe(&scene, names.entries[i].key, &one, error);
+        if (result < 0)
+            return result;
+        /* A folder that defines nothing is none of ours to tell of. */
+        if (one.defined || one.running || one.leftover_cgroups)
+            *arena_append(call->arena, found.items, found.count) = one;
+    }
+    if (found.count)
+        qsort(found.items, found.count, sizeof(*found.items), by_name);
+    *out = found;
+    return 0;
+}

@@ -1,0 +1,289 @@
+/* Control groups as liblxc lays them out: one folder a container for the payload and one for the monitor, in every
+ * hierarchy, below the group of the host's init. Version 2 alone, version 1, and both side by side. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/container/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+#include "lib/units.h"
+
+#define PROC_LIMIT   (16 * 1024 * 1024)          /* bytes of a mountinfo */
+#define V1_UNLIMITED INT64_C(0x7fffffffffff0000) /* PAGE_COUNTER_MAX in bytes, whatever the page size */
+
+int read_line(int directory, const char *path, char *line, size_t size)
+{
+    _cleanup_close_ int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = read(fd, line, size - 1);
+    if (length < 0)
+        return -errno;
+    line[length] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    return 0;
+}
+
+/* Whether two comma lists share a word. */
+static bool lists_meet(const char *left, const char *right)
+{
+    while (*left) {
+        size_t length = strcspn(left, ",");
+        for (const char *at = right; *at;) {
+            size_t other = strcspn(at, ",");
+            if (length && other == length && memcmp(at, left, length) == 0)
+                return true;
+            at += other + (at[other] == ',');
+        }
+        left += length + (left[length] == ',');
+    }
+    return false;
+}
+
+/* Finds a hierarchy's line "ID:CONTROLLERS:PATH" in a /proc/PID/cgroup; `text` is cut up. Returns the path. */
+static char *group_line(char *text, bool unified, const char *options, const char **controllers)
+{
+    for (char *line = strsep(&text, "\n"); line; line = strsep(&text, "\n")) {
+        char *words = strchr(line, ':'), *path = words ? strchr(words + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *words++ = '\0';
+        *path++ = '\0';
+        if (unified ? strcmp(line, "0") == 0 && !*words : lists_meet(words, options)) {
+            *controllers = words;
+            return path;
+        }
+    }
+    return NULL;
+}
+
+static const char *below_mount(const char *path, const char *root)
+{
+    size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    if (strncmp(path, root, length) == 0 && (path[length] == '/' || !path[length]))
+        path += length;
+    return strcmp(path, "/") == 0 ? "" : path;
+}
+
+static const char *unified_controllers(struct arena *arena, const char *mount)
+{
+    char path[CONTAINER_PATH_SIZE], line[512];
+    snprintf(path, sizeof(path), "%s/cgroup.controllers", mount);
+    if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+        return "";
+    for (char *at = line; *at; at++)
+        if (*at == ' ')
+            *at = ',';
+    return arena_strdup(arena, line);
+}
+
+/* One line of mountinfo: "ID PARENT MAJOR:MINOR ROOT MOUNT OPTIONS [TAGS] - TYPE SOURCE SUPEROPTIONS". */
+static void read_mount(char *line, const char *groups, struct arena *arena, struct hierarchies *out)
+{
+    char root[256], mount[256], type[32], options[256];
+    const char *tail = strstr(line, " - cgroup");
+    if (!tail || sscanf(line, "%*s %*s %*s %255s %255s", root, mount) != 2 ||
+        sscanf(tail, " - %31s %*s %255s", type, options) != 2)
+        return;
+    bool unified = strcmp(type, "cgroup2") == 0;
+    const char *controllers = "";
+    char *path = group_line(arena_strdup(arena, groups), unified, options, &controllers);
+    if (!path)
+        return;
+    /* liblxc goes by the group of process 1 and leaves systemd's scope for it aside. */
+    static const char scope[] = "/init.scope";
+    size_t length = strlen(path);
+    if (length >= sizeof(scope) - 1 && strcmp(path + length - (sizeof(scope) - 1), scope) == 0)
+        path[length - (sizeof(scope) - 1)] = '\0';
+    struct hierarchy *found = arena_append(arena, out->items, out->count);
+    *found = (struct hierarchy){
+        .mount = arena_strdup(arena, mount),
+        .root = arena_strdup(arena, root),
+        .controllers = unified ? unified_controllers(arena, mount) : arena_strdup(arena, controllers),
+        .folder = arena_printf(arena, "%s%s", mount, below_mount(path, root)),
+        .unified = unified,
+    };
+}
+
+int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error)
+{
+    _cleanup_buffer_ struct buffer groups = {0}, mounts = {0};
+    *out = (struct hierarchies){0};
+    int result = buffer_read_file(&groups, AT_FDCWD, "/proc/1/cgroup", PROC_LIMIT, error);
+    if (result >= 0)
+        result = buffer_read_file(&mounts, AT_FDCWD, "/proc/self/mountinfo", PROC_LIMIT, error);
+    if (result < 0)
+        return result;
+    char *rest = mounts.bytes;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        read_mount(line, groups.bytes ? groups.bytes : "", arena, out);
+    return 0;
+}
+
+const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller)
+{
+    for (size_t i = 0; i < hierarchies->count; i++)
+        if (lists_meet(hierarchies->items[i].controllers, controller))
+            return &hierarchies->items[i];
+    return NULL;
+}
+
+/* `groups` is the text of a /proc/PID/cgroup. */
+static bool payload_in(const struct hierarchy *hierarchy, const char *groups,
+                       char path[static CONTAINER_PATH_SIZE])
+{
+    _cleanup_free_ char *text = strdup(groups);
+    const char *controllers;
+    char *group = text ? group_line(text, hierarchy->unified, hierarchy->controllers, &controllers) : NULL;
+    char *payload = group ? strstr(group, "/lxc.payload.") : NULL;
+    if (!payload)
+        return false;
+    /* A systemd guest moved its init further down. */
+    payload[1 + strcspn(payload + 1, "/")] = '\0';
+    int length =
+        snprintf(path, CONTAINER_PATH_SIZE, "%s%s", hierarchy->mount, below_mount(group, hierarchy->root));
+    return length < CONTAINER_PATH_SIZE;
+}
+
+static bool groups_read(pid_t pid, struct buffer *groups)
+{
+    char file[64];
+    snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+    return buffer_read_file(groups, AT_FDCWD, file, PROC_LIMIT, NULL) == 0 && groups->length;
+}
+
+bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE])
+{
+    _cleanup_buffer_ struct buffer groups = {0};
+    return groups_read(pid, &groups) && payload_in(hierarchy, groups.bytes, path);
+}
+
+/* ---- limits ---- */
+
+struct groups_of_init {
+    const struct hierarchies *hierarchies;
+    const char *text; /* of the init's /proc/PID/cgroup: read once for all limits */
+};
+
+/* First line of a control file of the payload's group, and whether that is a version 2 group. */
+static bool read_control(const struct groups_of_init *groups, const char *controller, const char *v1_file,
+                         const char *v2_file, char line[static 128], bool *unified)
+{
+    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 64];
+    const struct hierarchy *hierarchy = hierarchy_of(groups->hierarchies, controller);
+    if (!hierarchy || !payload_in(hierarchy, groups->text, folder))
+        return false;
+    *unified = hierarchy->unified;
+    snprintf(path, sizeof(path), "%s/%s", folder, hierarchy->unified ? v2_file : v1_file);
+    return read_line(AT_FDCWD, path, line, 128) == 0;
+}
+
+/* "max", -1 and the greatest number that version 1 can hold mean no limit: 0. */
+static bool amount(const char *text, int64_t *value)
+{
+    if (strcmp(text, "max") == 0)
+        *value = 0;
+    else if (number_parse(text, value) < 0)
+        return false;
+    if (*value < 0 || *value >= V1_UNLIMITED)
+        *value = 0;
+    return true;
+}
+
+static void note(struct limits *limits, size_t offset, int64_t value)
+{
+    *(int64_t *)((char *)limits + offset) = value;
+    field_mark(&limits_table, limits, offset);
+}
+
+static void read_memory(const struct groups_of_init *groups, struct limits *out)
+{
+    char line[128];
+    bool unified;
+    int64_t memory, both;
+    if (!read_control(groups, "memory", "memory.limit_in_bytes", "memory.max", line, &unified) ||
+        !amount(line, &memory))
+        return;
+    note(out, offsetof(struct limits, memory), memory);
+    if (!read_control(groups, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", line, &unified) ||
+        !amount(line, &both))
+        return;
+    bool endless = both == 0 && strcmp(line, "0") != 0;
+    /* Version 1 limits memory and swap together, and so cannot tell of swap without a limit of memory. */
+    if (unified)
+        note(out, offsetof(struct limits, swap), endless ? INT64_MAX : both);
+    else if (memory)
+        note(out, offsetof(struct limits, swap), endless ? INT64_MAX : both - memory);
+}
+
+static void read_cpus(const struct groups_of_init *groups, struct limits *out)
+{
+    char line[128], period_line[128];
+    bool unified;
+    long long quota, period = CONTAINER_CPU_PERIOD;
+    if (!read_control(groups, "cpu", "cpu.cfs_quota_us", "cpu.max", line, &unified))
+        return;
+    if (unified && strncmp(line, "max", 3) == 0)
+        quota = 0;
+    else if (sscanf(line, unified ? "%lld %lld" : "%lld", &quota, &period) < 1)
+        return;
+    if (!unified && read_control(groups, "cpu", "cpu.cfs_period_us", "", period_line, &unified))
+        period = strtoll(period_line, NULL, 10);
+    if (period > 0)
+        note(out, offsetof(struct limits, cpus), quota <= 0 ? 0 : quota * 1000 / period);
+}
+
+void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    if (!groups_read(init, &text))
+        return;
+    const struct groups_of_init groups = {.hierarchies = hierarchies, .text = text.bytes};
+    char line[128];
+    bool unified;
+    int64_t value;
+    read_memory(&groups, out);
+    read_cpus(&groups, out);
+    if (read_control(&groups, "pids", "pids.max", "pids.max", line, &unified) && amount(line, &value))
+        note(out, offsetof(struct limits, pids), value);
+}
+
+/* ---- leftovers ---- */
+
+bool cgroup_belongs(const struct paths *paths, const char *folder, const char *name)
+{
+    static const char *const prefixes[] = {"lxc.payload.", "lxc.monitor."};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+        size_t length = strlen(prefixes[i]);
+        if (strncmp(folder, prefixes[i], length) != 0 || strncmp(folder + length, name, strlen(name)) != 0)
+            continue;
+        const char *rest = folder + length + strlen(name);
+        if (!*rest)
+            return true;
+        if (*rest != '-' || !rest[1] || strspn(rest + 1, "0123456789") != strlen(rest + 1))
+            return false;
+        char other[CONTAINER_PATH_SIZE];
+        container_path(paths, folder + length, "", other);
+        return access(other, F_OK) < 0;
+    }
+    return false;
+}
+
+bool cgroup_exists(const struct hierarchies *hierarchies, const struct paths *paths, const char *name)
+{
+    for (size_t i = 0; i < hierarchies->count; i++) {
+        DIR *folder = opendir(hierarchies->items[i].folder);
+        bool found = false;
+        for (struct dirent *entry = folder ? readdir(folder) : NULL; entry && !found; entry = readdir(folder))
+            found = cgroup_belongs(paths, entry->d_name, name);
+        if (folder)
+            closedir(folder);
+        if (found)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,186 @@
+/* Who runs, and as which process: without liblxc, which would need a round trip for each container.
+ *
+ * A monitor lives exactly as long as its command socket, an abstract one whose name holds lxcpath and name. Its pid
+ * stands in its own control group, and init is its only child. The payload's group is no source for that: systemd
+ * moves itself into a group below. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "drivers/container/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define SOCKETS_LIMIT (64 * 1024 * 1024) /* bytes of /proc/net/unix; a line is about 80 */
+#define STATUS_LIMIT  (64 * 1024)
+#define LISTENS       0x10000 /* __SO_ACCEPTCON: a client's end carries the same name */
+#define NAME_LIMIT    (sizeof(((struct sockaddr_un *)0)->sun_path) - 1) /* behind the leading NUL */
+
+static void read_socket(char *line, struct arena *arena, struct monitor_sockets *out)
+{
+    unsigned flags;
+    unsigned long inode;
+    int at = 0;
+    if (sscanf(line, "%*s %*x %*x %x %*x %*x %lu @%n", &flags, &inode, &at) != 2 || !at || !(flags & LISTENS))
+        return;
+    size_t length = strlen(line);
+    static const char suffix[] = "/command";
+    if (length < sizeof(suffix) || strcmp(line + length - (sizeof(suffix) - 1), suffix) != 0)
+        return;
+    struct monitor_socket *found = arena_append(arena, out->items, out->count);
+    found->name = arena_strdup(arena, line + at);
+    found->inode = inode;
+}
+
+int monitor_sockets_read(struct arena *arena, struct monitor_sockets *out, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    *out = (struct monitor_sockets){0};
+    int result = buffer_read_file(&text, AT_FDCWD, "/proc/net/unix", SOCKETS_LIMIT, error);
+    if (result < 0)
+        return result;
+    char *rest = text.bytes;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        read_socket(line, arena, out);
+    return 0;
+}
+
+static uint64_t fnv_1a(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+const struct monitor_socket *monitor_socket_of(const struct monitor_sockets *sockets,
+                                               const struct paths *paths, const char *name)
+{
+    char wanted[CONTAINER_PATH_SIZE];
+    int length = snprintf(wanted, sizeof(wanted), "%s/%s/command", paths->lxc, name);
+    /* liblxc (commands_utils.c) hashes what does not fit into a socket's address. */
+    if ((size_t)length >= NAME_LIMIT) {
+        char folder[CONTAINER_PATH_SIZE];
+        container_path(paths, name, "", folder);
+        snprintf(wanted, sizeof(wanted), "lxc/%016" PRIx64 "/command", fnv_1a(folder));
+    }
+    for (size_t i = 0; i < sockets->count; i++)
+        if (strcmp(sockets->items[i].name, wanted) == 0)
+            return &sockets->items[i];
+    return NULL;
+}
+
+static bool holds_socket(pid_t pid, unsigned long inode)
+{
+    char folder[64], wanted[64], link[64];
+    snprintf(folder, sizeof(folder), "/proc/%d/fd", (int)pid);
+    snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+    DIR *fds = opendir(folder);
+    if (!fds)
+        return false;
+    bool found = false;
+    for (struct dirent *entry = readdir(fds); entry && !found; entry = readdir(fds)) {
+        ssize_t length = readlinkat(dirfd(fds), entry->d_name, link, sizeof(link) - 1);
+        if (length < 0)
+            continue;
+        link[length] = '\0';
+        found = strcmp(link, wanted) == 0;
+    }
+    closedir(fds);
+    return found;
+}
+
+/* The first process of a monitor's group that is this very monitor; 0: none. Asking for the socket costs some
+ * 50 us, so it is done only where the group's name alone does not prove it. */
+static pid_t monitor_in(const char *folder, unsigned long inode, bool certain)
+{
+    char path[CONTAINER_PATH_SIZE + 16];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+    _cleanup_fclose_ FILE *processes = fopen(path, "re");
+    int pid;
+    while (processes && fscanf(processes, "%d", &pid) == 1)
+        if (pid > 0 && (certain || holds_socket(pid, inode)))
+            return pid;
+    return 0;
+}
+
+/* liblxc puts -1, -2, ... behind a name that is taken: by a leftover, or by a container of that name below another
+ * lxcpath. */
+static pid_t find_monitor(const struct hierarchy *hierarchy, const char *name, unsigned long inode)
+{
+    char folder[CONTAINER_PATH_SIZE];
+    snprintf(folder, sizeof(folder), "%s/lxc.monitor.%s-1", hierarchy->folder, name);
+    bool certain = access(folder, F_OK) < 0;
+    snprintf(folder, sizeof(folder), "%s/lxc.monitor.%s", hierarchy->folder, name);
+    if (access(folder, F_OK) < 0 && certain)
+        return 0;
+    pid_t found = monitor_in(folder, inode, certain);
+    for (int suffix = 1; !found && !certain; suffix++) {
+        snprintf(folder, sizeof(folder), "%s/lxc.monitor.%s-%d", hierarchy->folder, name, suffix);
+        if (access(folder, F_OK) < 0)
+            break;
+        found = monitor_in(folder, inode, false);
+    }
+    return found;
+}
+
+/* Whether it is the first process of a pid namespace of its own: "NSpid: 2917 1". */
+static bool is_first(pid_t pid)
+{
+    char path[64];
+    _cleanup_buffer_ struct buffer status = {0};
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    if (buffer_read_file(&status, AT_FDCWD, path, STATUS_LIMIT, NULL) < 0)
+        return false;
+    const char *line = status.length ? strstr(status.bytes, "\nNSpid:") : NULL;
+    size_t length = line ? strcspn(line + 1, "\n") + 1 : 0;
+    return length > 2 && memcmp(line + length - 2, "\t1", 2) == 0;
+}
+
+/* The monitor's child that is the guest's init. For a moment it has helpers beside it, which end soon. */
+static pid_t find_init(pid_t monitor)
+{
+    char path[64], line[256];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)monitor, (int)monitor);
+    if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+        return 0;
+    char *at = line;
+    for (pid_t child = (pid_t)strtol(at, &at, 10); child; child = (pid_t)strtol(at, &at, 10))
+        if (is_first(child))
+            return child;
+    return 0;
+}
+
+/* Field 22, counted from behind the command's closing parenthesis, and the state, field 3: a zombie runs nothing. */
+int64_t process_start(pid_t pid)
+{
+    char path[64], line[1024];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (pid <= 0 || read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+        return 0;
+    const char *at = strrchr(line, ')');
+    char state;
+    unsigned long long start;
+    if (!at ||
+        sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &state, &start) != 2)
+        return 0;
+    return state == 'Z' || state == 'X' ? 0 : (int64_t)start;
+}
+
+void monitor_find(const struct hierarchies *hierarchies, const char *name,
+                  const struct monitor_socket *socket, struct observed_container *out)
+{
+    for (size_t i = 0; i < hierarchies->count && !out->monitor_pid; i++)
+        out->monitor_pid = find_monitor(&hierarchies->items[i], name, socket->inode);
+    if (!out->monitor_pid)
+        return;
+    pid_t init = find_init((pid_t)out->monitor_pid);
+    out->init_start = process_start(init);
+    out->init_pid = out->init_start ? init : 0;
+}
