@@ -1,8 +1,11 @@
 /* Tables of the image family's requests and results: how the main program and a worker exchange them. */
 #include "drivers/image/image.h"
 
-#define ROW(number, member, kind, ...)                                                                        \
-    {.id = (number), .key = #member, .type = (kind), .offset = offsetof(struct REQUEST, member), __VA_ARGS__}
+#define ROW(number, member, kind, ...)                                                                       \
+    {                                                                                                        \
+        .id = (number), .key = #member, .type = (kind), .offset = offsetof(struct REQUEST, member),          \
+        __VA_ARGS__                                                                                          \
+    }
 
 #define REQUEST image_make
 static const struct field image_make_rows[] = {

@@ -1,0 +1,117 @@
+/* The sandbox of fpsync-fetch: it reads bytes that anybody may have written, as root, because images have owners.
+ *
+ * Namespaces for mounts, network, IPC and UTS; the target becomes the root of an otherwise empty mount namespace;
+ * capabilities shrink to those that give files their owners, modes and capabilities; then seccomp kills on
+ * whatever unpacking does not need. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "drivers/image/fetch/fetch.h"
+#include "lib/error.h"
+
+#define MEMORY_LIMIT    ((rlim_t)2 << 30)  /* xz -9 takes 65 MiB, a zstd window of 27 bits 128 MiB */
+#define FILE_LIMIT      ((rlim_t)32 << 30) /* bytes of one file */
+#define PROCESSOR_LIMIT ((rlim_t)3600)     /* seconds */
+
+static int set_limits(struct error *error)
+{
+    static const struct {
+        int resource;
+        rlim_t value;
+    } limits[] = {
+#ifndef __SANITIZE_ADDRESS__ /* whose shadow alone takes terabytes */
+        {RLIMIT_AS, MEMORY_LIMIT},
+#endif
+        {RLIMIT_FSIZE, FILE_LIMIT}, {RLIMIT_CPU, PROCESSOR_LIMIT}, {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 64},
+        {RLIMIT_NPROC, 0},
+    };
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct rlimit limit = {limits[i].value, limits[i].value};
+        if (setrlimit(limits[i].resource, &limit) < 0)
+            return error_errno(error, -errno, "cannot set a limit");
+    }
+    return 0;
+}
+
+/* The working folder follows into the new mount namespace, a descriptor does not: hence the first call.
+ * pivot_root(2) with both arguments "." stacks the old root on the new one, from where it is unmounted. */
+static int enter_target(int target, struct error *error)
+{
+    if (fchdir(target) < 0 || unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+        return error_errno(error, -errno, "cannot make namespaces");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return error_errno(error, -errno, "cannot make mounts private");
+    int tree = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0)
+        return error_errno(error, -errno, "target");
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0 ||
+        move_mount(tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(tree) < 0)
+        return error_errno(error, -errno, "cannot mount the target");
+    close(tree);
+    if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return error_errno(error, -errno, "cannot make the target the root");
+    return 0;
+}
+
+static int drop_capabilities(struct error *error)
+{
+    const uint64_t kept = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH |
+                          1u << CAP_FOWNER | 1u << CAP_FSETID | 1u << CAP_SETFCAP;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
+        if ((capability > 63 || !(kept >> capability & 1)) && prctl(PR_CAPBSET_DROP, capability) < 0)
+            return error_errno(error, -errno, "cannot drop capability %d", capability);
+    data[0].effective = data[0].permitted = (uint32_t)kept;
+    data[1].effective = data[1].permitted = (uint32_t)(kept >> 32);
+    if (syscall(SYS_capset, &header, data) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return error_errno(error, -errno, "cannot drop capabilities");
+    return 0;
+}
+
+static int filter_calls(struct error *error)
+{
+    static const int allowed[] = {
+        SCMP_SYS(read),      SCMP_SYS(write),      SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
+        SCMP_SYS(close),     SCMP_SYS(fstat),      SCMP_SYS(newfstatat),    SCMP_SYS(statx),
+        SCMP_SYS(openat2),   SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
+        SCMP_SYS(mknodat),   SCMP_SYS(fchown),     SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
+        SCMP_SYS(fchmodat),  SCMP_SYS(fsetxattr),  SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
+        SCMP_SYS(openat),    SCMP_SYS(brk),        SCMP_SYS(mmap),          SCMP_SYS(munmap),
+        SCMP_SYS(mremap),    SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(exit),      SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
+        SCMP_SYS(getrandom), SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
+    };
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int result = filter ? 0 : -ENOMEM;
+    for (size_t i = 0; result == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
+        if (allowed[i] == SCMP_SYS(mknodat)) /* FIFOs and nothing else */
+            result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 1,
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+        else
+            result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+    if (result == 0)
+        result = seccomp_load(filter);
+    seccomp_release(filter);
+    return result < 0 ? error_errno(error, result, "cannot filter system calls") : 0;
+}
+
+int sandbox_enter(int target, struct error *error)
+{
+    int result = enter_target(target, error);
+    if (result == 0)
+        result = set_limits(error);
+    if (result == 0)
+        result = drop_capabilities(error);
+    return result < 0 ? result : filter_calls(error);
+}
