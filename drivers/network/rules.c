@@ -17,7 +17,8 @@
  *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard, a DHCP question, and
  *                nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
  *                hook, and holds whatever that is set to
- *   input        control frames (01:80:c2:00:00:0x) that go past prerouting to the host */
+ * Control frames (01:80:c2:00:00:0x) pass no hook of the bridge: it forwards none and keeps them on the port itself,
+ * where a program that listens on every interface for LLDP or EAPOL, and nothing else, sees them. */
 #include <errno.h>
 #include <nftables/libnftables.h>
 #include <string.h>
@@ -273,10 +274,8 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
     buffer_text(text, port_chain);
     buffer_printf(text,
                   "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"
-                  " iifname \"%s*\" jump port\n}\n"
-                  "chain input {\n type filter hook input priority -300; policy accept;\n"
-                  " iifname \"%s*\" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop\n}\n",
-                  paths->port_prefix, paths->port_prefix);
+                  " iifname \"%s*\" jump port\n}\n",
+                  paths->port_prefix);
     return 0;
 }
 
