@@ -120,7 +120,8 @@ static int prepare(const struct paths *paths, const char *name, const struct obs
 /* ---- the call ---- */
 
 /* Where liblxc finds newuidmap it maps ids by that, and newuidmap allows root only what /etc/subuid lists; ranges of
- * ours are taken outside of it on purpose. Without a PATH to find it on, root writes the map itself. */
+ * ours are taken outside of it on purpose. newuidmap is in bin and apparmor_parser, which liblxc does need, in sbin:
+ * without bin on its path, root writes the map itself. */
 static noreturn void start_in_child(const struct paths *paths, const char *name, pid_t parent, int answer)
 {
     struct error error;
@@ -130,7 +131,7 @@ static noreturn void start_in_child(const struct paths *paths, const char *name,
         _exit(EXIT_FAILURE);
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
-    setenv("PATH", "/nonexistent", 1);
+    setenv("PATH", "/usr/sbin:/sbin", 1);
     if (config_open(&config, paths, name, true, &error) < 0)
         _exit(EXIT_FAILURE);
     config.lxc->want_daemonize(config.lxc, true);
