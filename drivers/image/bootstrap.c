@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "drivers/image/make.h"
 #include "drivers/image/program.h"
+#include "drivers/storage/tree.h"
 #include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/fields.h"
@@ -59,15 +61,21 @@ static char *include_option(struct arena *arena, const struct texts *packages, s
     return option;
 }
 
-/* They name this host, and a guest's systemd would take over the one. */
-static int remove_host_files(const char *target, struct error *error)
+/* Two files name this host, and a guest's systemd would take over the one; device nodes have no place in an image,
+ * a container gets its /dev when it starts. */
+static int remove_host_parts(const char *target, struct error *error)
 {
     static const char *const names[] = {"etc/hostname", "etc/resolv.conf"};
     _cleanup_close_ int root = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; root >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
         if (unlinkat(root, names[i], 0) < 0 && errno != ENOENT)
             return error_errno(error, -errno, "%s", names[i]);
-    return root < 0 ? error_errno(error, -errno, "%s", target) : 0;
+    if (root < 0)
+        return error_errno(error, -errno, "%s", target);
+    int result = tree_remove(root, "dev", error);
+    if (result == 0 && (mkdirat(root, "dev", 0755) < 0 || fchmodat(root, "dev", 0755, 0) < 0))
+        result = error_errno(error, -errno, "%s/dev", target);
+    return result;
 }
 
 int bootstrap_make(const char *suite, const struct texts *packages, const char *target,
@@ -81,9 +89,7 @@ int bootstrap_make(const char *suite, const struct texts *packages, const char *
     _cleanup_close_ int sources = apt_sources_of("/etc/apt", suite, error);
     if (sources < 0)
         return sources;
-    /* Device nodes have no place in an image: a container gets its /dev when it starts. */
-    const char *const fixed[] = {MMDEBSTRAP, "--mode=root", "--variant=minbase", "--format=directory",
-                                 "--skip=output/dev"};
+    const char *const fixed[] = {MMDEBSTRAP, "--mode=root", "--variant=minbase", "--format=directory"};
     const char **arguments = arena_array_of(arena, const char *, 16);
     size_t count = 0;
     for (; count < sizeof(fixed) / sizeof(fixed[0]); count++)
@@ -106,5 +112,5 @@ int bootstrap_make(const char *suite, const struct texts *packages, const char *
         return error_set(error, result, MMDEBSTRAP " is not installed: apt install mmdebstrap");
     if (result > 0)
         return error_set(error, -EIO, "mmdebstrap ended with status %d: %s", result, hearing.last);
-    return result < 0 ? result : remove_host_files(target, error);
+    return result < 0 ? result : remove_host_parts(target, error);
 }

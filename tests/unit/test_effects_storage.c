@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -298,6 +300,33 @@ static void test_privileged_root(void **state)
     unmount("priv");
 }
 
+/* fpsync-init is taken from beside the running program: any file of that name will do here. */
+static void test_init_is_provided(void **state)
+{
+    (void)state;
+    char own[512];
+    struct statvfs status;
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    assert_true(length > 0);
+    own[length] = '\0';
+    *strrchr(own, '/') = '\0';
+    char *program = arena_printf(arena, "%s/fpsync-init", own);
+    bool ours = symlink(BUSYBOX, program) == 0;
+    struct root_mount *request = request_of("web", "shop_web");
+    request->with_init = true;
+    int result = storage_effects.mount_root(&paths, request, &call, &error);
+    if (ours)
+        unlink(program);
+    if (result < 0)
+        fail_msg("%s", error.text);
+    char *init = at("run/fpsync/mounts/web/.fpsync/init");
+    assert_int_equal(access(init, X_OK), 0);
+    assert_int_equal(statvfs(init, &status), 0);
+    assert_true(status.f_flag & ST_RDONLY);
+    assert_int_equal(mounts_below(), 2);
+    unmount("web");
+}
+
 static void test_bad_requests(void **state)
 {
     (void)state;
@@ -463,6 +492,88 @@ static void test_other_containers_pin_nothing(void **state)
     assert_done(storage_effects.delete_layer(&paths, &layer, &call, &error));
 }
 
+/* Somebody unmounts the root of a running container on the host. The guest keeps its root and its volumes; only what
+ * was mounted before its start can then not be detached before its next. */
+static void test_root_unmounted_under_a_guest(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("live", "shop_live");
+    add_volume(request, "/srv/first", "shop_first");
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    struct lxc_container *container = start("live", false);
+    int64_t pid = container->init_pid(container);
+    assert_int_equal(umount2(at("run/fpsync/mounts/live"), MNT_DETACH), 0);
+    struct observed_storage seen;
+    assert_done(storage_view.dump(&paths, &call, &seen, &error));
+    assert_int_equal(seen.root_count, 0);
+    assert_int_equal(volumes_inside(pid), 1);
+    struct volume_attach *attach = described_new(arena, &volume_attach_table);
+    attach->lxc_name = "live";
+    attach->init_pid = pid;
+    attach->init_start = start_of(pid);
+    attach->path = "/srv/first";
+    attach->file = "shop_first";
+    assert_done(storage_effects.attach_volume(&paths, attach, &call, &error));
+    assert_int_equal(volumes_inside(pid), 1);
+    assert_int_equal(storage_effects.detach_volume(&paths, attach, &call, &error), -EBUSY);
+    assert_non_null(strstr(error.text, "until its next start"));
+    attach->path = "/srv/second";
+    attach->file = "shop_second";
+    assert_done(storage_effects.attach_volume(&paths, attach, &call, &error));
+    assert_done(storage_effects.detach_volume(&paths, attach, &call, &error));
+    assert_int_equal(volumes_inside(pid), 1);
+    stop(container);
+    unmount("live");
+    assert_int_equal(mounts_below(), 0);
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    unmount("live");
+}
+
+/* HARDENING S9: a guest's process swaps a folder for a link to the host while volumes go in and out. */
+static void swap_forever(const char *folder)
+{
+    char real[256], link[256];
+    struct identity guest = {0};
+    identity_take(&guest, BASE, NULL);
+    snprintf(real, sizeof(real), "%s/racy", folder);
+    snprintf(link, sizeof(link), "%s/lure", folder);
+    mkdir(real, 0755);
+    if (symlink("/tmp", link) < 0)
+        _exit(1);
+    while (getppid() != 1)
+        syscall(SYS_renameat2, AT_FDCWD, real, AT_FDCWD, link, 2 /* RENAME_EXCHANGE */);
+    _exit(0);
+}
+
+static void test_race_with_a_guest(void **state)
+{
+    (void)state;
+    assert_done(storage_effects.mount_root(&paths, request_of("live", "shop_live"), &call, &error));
+    struct lxc_container *container = start("live", false);
+    struct volume_attach *attach = described_new(arena, &volume_attach_table);
+    attach->lxc_name = "live";
+    attach->init_pid = container->init_pid(container);
+    attach->init_start = start_of(attach->init_pid);
+    attach->path = "/racy/fpsync-race/deep";
+    attach->file = "shop_race";
+    pid_t pid = fork();
+    if (pid == 0)
+        swap_forever(at("run/fpsync/mounts/live"));
+    int64_t end = now_milliseconds() + 1500;
+    int attached = 0;
+    while (now_milliseconds() < end) {
+        attached += storage_effects.attach_volume(&paths, attach, &call, NULL) == 0;
+        storage_effects.detach_volume(&paths, attach, &call, NULL);
+        assert_int_equal(access("/tmp/fpsync-race", F_OK), -1);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(attached > 0);
+    stop(container);
+    unmount("live");
+    assert_int_equal(mounts_below(), 0);
+}
+
 /* DESIGN: the second container of a cached image costs under 2 ms of storage work. On an ext4 of its own: where
  * many files were just deleted, ext4 spends half a millisecond on finding an inode for each new one. */
 static int run(const char *const *argv)
@@ -534,10 +645,13 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_symlinks_stay_inside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_new_volume_is_filled_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_privileged_root, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_init_is_provided, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_containers_pin_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_root_unmounted_under_a_guest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_race_with_a_guest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_second_container_is_cheap, set_up, tear_down),
     };
     if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
