@@ -146,7 +146,6 @@ static void set_privileged(struct config *config)
         "c 136:* rwm", "c 10:229 rwm" /* pts, fuse */
     };
     config_set(config, "lxc.tty.dir", "lxc");
-    config_set(config, "lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio");
     config_set(config, "lxc.cgroup.devices.deny", "a");
     config_set(config, "lxc.cgroup2.devices.deny", "a");
     for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++) {
@@ -162,6 +161,8 @@ static void set_privileges(struct config *config, const struct container_definit
         /* systemd in the guest mounts things for its units. */
         config_set(config, "lxc.apparmor.allow_nesting", "1");
     }
+    /* Of no use in a user namespace either, but units there ask for them and then fail. */
+    config_set(config, "lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio");
     if (!definition->id_base) {
         set_privileged(config);
         return;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "drivers/container/internal.h"
 #include "lib/buffer.h"
@@ -17,6 +18,7 @@
 #include "lib/units.h"
 
 #define RESEND       1000  /* milliseconds: a signal right after start can be lost */
+#define YOUNG        3000  /* milliseconds of life in which init may still be setting up its handlers */
 #define LOOK_AGAIN   20    /* milliseconds, while a monitor has no init yet or lives on unknown */
 #define MONITOR_TIME 30000 /* milliseconds for a monitor to clean up behind a killed init */
 
@@ -26,6 +28,7 @@ struct target {
     const struct call *call;
     int init, monitor; /* pidfds; -1: not there */
     pid_t init_pid;
+    int64_t init_start; /* clock ticks since boot */
 };
 
 static int find_target(struct target *target, struct error *error);
@@ -81,6 +84,7 @@ static int find_target(struct target *target, struct error *error)
             return error_set(error, -EPERM, "container %s is not fpsync's", target->name);
         target->init = open_process(now.init_pid);
         target->init_pid = (pid_t)now.init_pid;
+        target->init_start = now.init_start;
         /* Looked at again behind the pidfd: now the number cannot change hands any more. */
         if (target->init >= 0 && process_start(target->init_pid) == now.init_start) {
             target->monitor = open_process(now.monitor_pid);
@@ -129,22 +133,34 @@ static int least(int left, int right)
     return left < 0 || (right >= 0 && right < left) ? right : left;
 }
 
-/* 0 when init ended or the time is up; a call that should end early is -ECANCELED or -ETIMEDOUT. */
+/* Milliseconds that init has lived. */
+static int64_t age_of(const struct target *target)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    int64_t ticks = sysconf(_SC_CLK_TCK);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - target->init_start * 1000 / ticks;
+}
+
+/* 0 when init ended, is deaf, or the time is up; -ECANCELED, -ETIMEDOUT when the call should end early. */
 static int halt(struct target *target, int number, int64_t timeout)
 {
-    int64_t until = now_milliseconds() + timeout;
+    const int64_t until = now_milliseconds() + timeout;
     struct pollfd sources[] = {{.fd = target->init, .events = POLLIN},
                                {.fd = target->call->cancel, .events = POLLIN}};
-    for (;;) {
-        int64_t left = until - now_milliseconds();
-        if (left <= 0)
+    for (int64_t next = 0, now = now_milliseconds(); now < until; now = now_milliseconds()) {
+        bool caught = catches(target->init_pid, number);
+        /* An init that was started just now may not have come to its handlers yet. */
+        if (!caught && age_of(target) > YOUNG)
             return 0;
-        /* An init that has just been started may not have got to its handlers yet. */
-        if (!catches(target->init_pid, number) && timeout - left >= RESEND)
-            return 0;
-        syscall(SYS_pidfd_send_signal, target->init, number, NULL, 0);
-        int wait = least(left < RESEND ? (int)left : RESEND, call_time_left(target->call));
-        if (poll(sources, 2, wait) < 0 && errno != EINTR)
+        if (caught && now >= next) {
+            syscall(SYS_pidfd_send_signal, target->init, number, NULL, 0);
+            next = now + RESEND;
+        }
+        int64_t wait = caught ? next - now : LOOK_AGAIN;
+        if (wait > until - now)
+            wait = until - now;
+        if (poll(sources, 2, least((int)wait, call_time_left(target->call))) < 0 && errno != EINTR)
             return -errno;
         if (sources[0].revents)
             return 0;
@@ -152,6 +168,7 @@ static int halt(struct target *target, int number, int64_t timeout)
         if (result < 0)
             return result;
     }
+    return 0;
 }
 
 /* ---- which signal ---- */

@@ -166,7 +166,7 @@ static void deaf_init_is_not_waited_for(void **state)
     start(world);
     int64_t before = now_milliseconds();
     stop(world, 30000);
-    assert_true(now_milliseconds() - before < 5000);
+    assert_true(now_milliseconds() - before < 8000);
     assert_false(look(world)->running);
 }
 
@@ -334,7 +334,7 @@ static void command_starts_clean(void **state)
     struct world *world = *state;
     struct container_definition *definition = definition_of(world, false);
     command_of(world, definition,
-               "case :$PATH: in *:/usr/bin:*) ;; *) exit 10;; esac\n"
+               "grep -q PATH=/usr/local/sbin: /proc/self/environ || exit 10\n"
                "cat /dev/null || exit 11\n"
                "grep -q '^SigIgn:.0000000000000000' /proc/self/status || exit 12\n"
                "grep -q '^SigBlk:.0000000000000000' /proc/self/status || exit 13\n"

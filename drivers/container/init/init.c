@@ -105,6 +105,8 @@ static pid_t run(char **words, const sigset_t *mask)
     signal(SIGTTOU, SIG_DFL);
     setsid();
     sigprocmask(SIG_SETMASK, mask, NULL);
+    setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
+    setenv("HOME", "/root", 0);
     execvp(words[0], words);
     int reason = errno;
     fprintf(stderr, "fpsync-init: cannot run %s: %s\n", words[0], strerror(reason));
