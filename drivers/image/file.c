@@ -8,6 +8,7 @@
 
 #include "drivers/image/make.h"
 #include "drivers/image/program.h"
+#include "drivers/storage/beside.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
 
@@ -45,21 +46,10 @@ static void tell_skipped(const struct call *call, long long skipped)
         call->progress(call->context, text);
 }
 
-/* fpsync-fetch lies beside whoever runs this. */
-static int path_of_fetch(char *path, size_t size, struct error *error)
-{
-    ssize_t length = readlink("/proc/self/exe", path, size - sizeof("fpsync-fetch"));
-    if (length < 0)
-        return error_errno(error, -errno, "/proc/self/exe");
-    path[length] = '\0';
-    strcpy(strrchr(path, '/') + 1, "fpsync-fetch");
-    return 0;
-}
-
 static int unpack(const char *path, int archive, int target, const struct call *call, struct error *error)
 {
     char program[PATH_MAX];
-    int result = path_of_fetch(program, sizeof(program), error);
+    int result = program_beside("fpsync-fetch", program, sizeof(program), error);
     if (result < 0)
         return result;
     char *const arguments[] = {program, (char[]){"unpack"}, NULL};

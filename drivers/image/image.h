@@ -17,8 +17,9 @@ struct error;
 
 struct image_make {
     struct described described;
-    const char *name;   /* full name, for messages */
-    const char *source; /* as in struct image: "bootstrap:SUITE", "file:/path" (tar, tar.gz, .xz, .zst, or a folder) */
+    const char *name; /* full name, for messages */
+    const char *
+        source; /* as in struct image: "bootstrap:SUITE", "file:/path" (tar, tar.gz, .xz, .zst, or a folder) */
     struct texts packages;
 };
 extern const struct table image_make_table;

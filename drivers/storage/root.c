@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "drivers/storage/beside.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/guest_path.h"
 #include "drivers/storage/idmap.h"
@@ -343,21 +344,18 @@ static int mount_volume_into(const struct building *building, int root, const st
     return target < 0 ? target : volume_move(tree, target, volume->path, error);
 }
 
-/* fpsync-init lies beside whoever runs this. */
 static int mount_init(const struct building *building, int root, struct error *error)
 {
     char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("fpsync-init"));
-    if (length < 0)
-        return error_errno(error, -errno, "/proc/self/exe");
-    path[length] = '\0';
-    strcpy(strrchr(path, '/') + 1, "fpsync-init");
+    int result = program_beside("fpsync-init", path, sizeof(path), error);
+    if (result < 0)
+        return result;
     _cleanup_close_ int tree =
         tree_clone(AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, -1, error);
     if (tree < 0)
         return tree;
     _cleanup_identity_ struct identity identity = {0};
-    int result = identity_take(&identity, building->request->id_base, error);
+    result = identity_take(&identity, building->request->id_base, error);
     if (result < 0)
         return result;
     _cleanup_close_ int target = guest_open_file(root, INIT_PATH, error);

@@ -36,12 +36,13 @@ struct observed_data { /* a layer or a volume in its store */
 
 struct observed_root { /* a merged root that is mounted on the host */
     const char *lxc_name;
-    const char *upper; /* absolute path of the upper below the layers' store, by the layer's file name; NULL when foreign */
+    const char *
+        upper; /* absolute path of the upper below the layers' store, by the layer's file name; NULL when foreign */
 };
 
 struct observed_guest_mount { /* a volume seen inside a running container */
-    const char *path;   /* in the guest */
-    const char *volume; /* file name in the volumes' store */
+    const char *path;         /* in the guest */
+    const char *volume;       /* file name in the volumes' store */
 };
 
 struct observed_storage {
@@ -56,7 +57,8 @@ struct observed_storage {
 struct observed_guest_mounts {
     struct observed_guest_mount *items; /* sorted by path */
     size_t count;
-    const char *layer; /* file name of the layer whose overlay is the guest's root; NULL when it is none of ours */
+    const char
+        *layer; /* file name of the layer whose overlay is the guest's root; NULL when it is none of ours */
 };
 
 struct storage_view {
@@ -64,8 +66,8 @@ struct storage_view {
     int (*dump)(const struct paths *, const struct call *, struct observed_storage *, struct error *);
     /* Volumes of our store that are mounted inside the container of `init_pid` (its mountinfo), and whether its
      * root is still the overlay of `layer_file`. */
-    int (*dump_guest)(const struct paths *, int64_t init_pid, const struct call *, struct observed_guest_mounts *,
-                      struct error *);
+    int (*dump_guest)(const struct paths *, int64_t init_pid, const struct call *,
+                      struct observed_guest_mounts *, struct error *);
 };
 extern const struct storage_view storage_view;
 
@@ -77,7 +79,8 @@ struct data_reference { /* a layer or a volume */
 };
 extern const struct table data_reference_table;
 
-struct root_file { /* written into the root before start, handle by handle, never through a symlink out of it */
+struct
+    root_file { /* written into the root before start, handle by handle, never through a symlink out of it */
     struct described described;
     const char *path; /* absolute in the container; its parents are made; a symlink there is replaced */
     const char *content;
@@ -95,9 +98,9 @@ extern const struct table root_volume_table;
 struct root_mount {
     struct described described;
     const char *lxc_name;
-    const char *digest; /* of the image */
-    const char *layer;  /* file name in the layers' store; made when missing */
-    int64_t id_base;    /* 0: privileged, no idmap */
+    const char *digest;  /* of the image */
+    const char *layer;   /* file name in the layers' store; made when missing */
+    int64_t id_base;     /* 0: privileged, no idmap */
     struct list volumes; /* of root_volume; made when missing */
     struct list files;   /* of root_file */
     bool with_init;      /* provides fpsync's small init at /.fpsync/init (read-only bind), for `command:` */
@@ -110,7 +113,8 @@ struct root_reference {
 };
 extern const struct table root_reference_table;
 
-struct volume_attach { /* into a running container; PLATFORM recipe of open_tree, idmap, openat2, setns, move_mount */
+struct
+    volume_attach { /* into a running container; PLATFORM recipe of open_tree, idmap, openat2, setns, move_mount */
     struct described described;
     const char *lxc_name;
     int64_t init_pid, init_start; /* both must still match, else -ESRCH */
@@ -120,16 +124,23 @@ struct volume_attach { /* into a running container; PLATFORM recipe of open_tree
 extern const struct table volume_attach_table;
 
 struct storage_effects {
-    int (*create_layer)(const struct paths *, const struct data_reference *, const struct call *, struct error *);
-    int (*create_volume)(const struct paths *, const struct data_reference *, const struct call *, struct error *);
+    int (*create_layer)(const struct paths *, const struct data_reference *, const struct call *,
+                        struct error *);
+    int (*create_volume)(const struct paths *, const struct data_reference *, const struct call *,
+                         struct error *);
     /* For `gc` alone. -EBUSY while it is mounted anywhere that we can see. */
-    int (*delete_layer)(const struct paths *, const struct data_reference *, const struct call *, struct error *);
-    int (*delete_volume)(const struct paths *, const struct data_reference *, const struct call *, struct error *);
+    int (*delete_layer)(const struct paths *, const struct data_reference *, const struct call *,
+                        struct error *);
+    int (*delete_volume)(const struct paths *, const struct data_reference *, const struct call *,
+                         struct error *);
     /* The merged root at mounts/LXCNAME with volumes and files. A root that is mounted already is first taken down
      * when it is not exactly this one (the container is stopped: that is the caller's promise). */
     int (*mount_root)(const struct paths *, const struct root_mount *, const struct call *, struct error *);
-    int (*unmount_root)(const struct paths *, const struct root_reference *, const struct call *, struct error *);
-    int (*attach_volume)(const struct paths *, const struct volume_attach *, const struct call *, struct error *);
-    int (*detach_volume)(const struct paths *, const struct volume_attach *, const struct call *, struct error *);
+    int (*unmount_root)(const struct paths *, const struct root_reference *, const struct call *,
+                        struct error *);
+    int (*attach_volume)(const struct paths *, const struct volume_attach *, const struct call *,
+                         struct error *);
+    int (*detach_volume)(const struct paths *, const struct volume_attach *, const struct call *,
+                         struct error *);
 };
 extern const struct storage_effects storage_effects;

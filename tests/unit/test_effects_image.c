@@ -594,11 +594,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
     };
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-        puts("1..0 # SKIP needs root: owners and namespaces");
+        puts("1..1\nok 1 # SKIP needs root: owners and namespaces");
         return 0;
     }
     if (provide_fetch() < 0) {
-        puts("1..0 # SKIP fpsync-fetch is not built");
+        puts("1..1\nok 1 # SKIP fpsync-fetch is not built");
         return 0;
     }
     cmocka_set_test_filter(getenv("FPSYNC_TEST"));

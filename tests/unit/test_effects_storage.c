@@ -663,7 +663,7 @@ static int run_group(const char *name, unsigned long propagation)
 int main(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) {
-        puts("1..0 # SKIP needs root: mounts and containers are made");
+        puts("1..1\nok 1 # SKIP needs root: mounts and containers are made");
         return 0;
     }
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -82,15 +82,15 @@ static int drop_capabilities(struct error *error)
 static int filter_calls(struct error *error)
 {
     static const int allowed[] = {
-        SCMP_SYS(read),      SCMP_SYS(write),      SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
-        SCMP_SYS(close),     SCMP_SYS(fstat),      SCMP_SYS(newfstatat),    SCMP_SYS(statx),
-        SCMP_SYS(openat2),   SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
-        SCMP_SYS(mknodat),   SCMP_SYS(fchown),     SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
-        SCMP_SYS(fchmodat),  SCMP_SYS(fsetxattr),  SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
-        SCMP_SYS(openat),    SCMP_SYS(brk),        SCMP_SYS(mmap),          SCMP_SYS(munmap),
-        SCMP_SYS(mremap),    SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(exit),      SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
-        SCMP_SYS(getrandom), SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
+        SCMP_SYS(read),        SCMP_SYS(write),      SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
+        SCMP_SYS(close),       SCMP_SYS(fstat),      SCMP_SYS(newfstatat),    SCMP_SYS(statx),
+        SCMP_SYS(openat2),     SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
+        SCMP_SYS(mknodat),     SCMP_SYS(fchown),     SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
+        SCMP_SYS(fchmodat),    SCMP_SYS(fsetxattr),  SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
+        SCMP_SYS(openat),      SCMP_SYS(brk),        SCMP_SYS(mmap),          SCMP_SYS(munmap),
+        SCMP_SYS(mremap),      SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(exit),        SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
+        SCMP_SYS(getrandom),   SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
 #ifdef __SANITIZE_ADDRESS__ /* at the end of its life */
         SCMP_SYS(sigaltstack),
 #endif
