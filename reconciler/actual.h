@@ -37,3 +37,5 @@ struct entry *actual_find(const struct actual *actual, enum kind kind,
 bool entry_is_unfinished(const struct entry *entry);
 /* Retained data keeps its record but is nobody's object any more. */
 bool entry_is_retained(const struct entry *entry);
+/* Whether an earlier run began something with the object and did not bring it to its end. */
+bool entry_has_intent(const struct actual *actual, const struct entry *entry);

@@ -74,12 +74,22 @@ static const struct action *network_action(const struct plan *plan, const char *
     return NULL;
 }
 
-static bool is_in_network(const struct action *action, const char *network)
+static bool attaches(const struct object *object, const char *network)
 {
-    const struct container *body = action->object ? action->object->body : NULL;
-    return action->kind == KIND_CONTAINER && body && list_find(&body->networks, &attachment_table, network);
+    const struct container *body = object ? object->body : NULL;
+    return body && list_find(&body->networks, &attachment_table, network);
 }
 
+/* Before or after the action: whoever leaves a network changes its names as well. */
+static bool touches_network(const struct action *action, const char *network)
+{
+    return action->kind == KIND_CONTAINER && (attaches(action->object, network) ||
+                                              (action->entry && attaches(&action->entry->object, network)));
+}
+
+/* What is shared comes before the actions that it is for, deletes included: an action whose share failed is not
+ * done, and so the next plan finds it again. The last rules are the share of networks that go, after the containers
+ * that used them. */
 static void add_rules(struct run *run)
 {
     const struct plan *plan = run->execution->plan;
@@ -89,14 +99,18 @@ static void add_rules(struct run *run)
             if (plan->actions[i]->shares_rules)
                 node_needs(run, &run->nodes[i], node);
     }
-    if (plan->rules_change_last) {
-        bool none = !plan->rules_last->networks.count;
-        struct node *node =
-            shared_node(run, none ? "delete rules" : "set final rules",
-                        none ? STEP_RULES_DELETE : STEP_RULES_SET, none ? NULL : plan->rules_last);
-        for (size_t i = 0; i < plan->count; i++)
-            if (plan->actions[i]->verb == VERB_DELETE)
-                node_needs(run, node, &run->nodes[i]);
+    if (!plan->rules_change_last)
+        return;
+    bool none = !plan->rules_last->networks.count;
+    struct node *node =
+        shared_node(run, none ? "delete rules" : "set final rules", none ? STEP_RULES_DELETE : STEP_RULES_SET,
+                    none ? NULL : plan->rules_last);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *action = plan->actions[i];
+        if (action->verb == VERB_DELETE && action->kind == KIND_CONTAINER)
+            node_needs(run, node, &run->nodes[i]);
+        else if (action->verb == VERB_DELETE && action->kind == KIND_NETWORK)
+            node_needs(run, &run->nodes[i], node);
     }
 }
 
@@ -110,7 +124,7 @@ static void add_resolvers(struct run *run)
         struct node *node = shared_node(run, arena_printf(run->arena, "set names of network %s", network),
                                         STEP_RESOLVER_SET, target_resolver(&run->target, network));
         for (size_t j = 0; j < plan->count; j++)
-            if (is_in_network(plan->actions[j], network))
+            if (touches_network(plan->actions[j], network))
                 node_needs(run, &run->nodes[j], node);
     }
 }

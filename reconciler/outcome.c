@@ -130,12 +130,38 @@ static int put_leases(struct recorder *recorder, struct error *error)
     return result;
 }
 
+static int drop_intent(struct recorder *recorder, const struct intent *intent, struct error *error)
+{
+    if (!intent || !intent->sequence)
+        return 0;
+    int result = writing(recorder, error);
+    return result < 0 ? result : state_delete_intent(recorder->execution->state, intent->sequence, error);
+}
+
+/* What earlier runs left: of one object, or (NULL) of what is shared, which every plan looks at afresh. */
+static int drop_old_intents(struct recorder *recorder, const struct action *action, struct error *error)
+{
+    const struct snapshot *snapshot = recorder->execution->actual->snapshot;
+    int result = 0;
+    for (size_t i = 0; i < snapshot->intent_count && result >= 0; i++) {
+        const struct intent *intent = snapshot->intents[i];
+        bool same = action ? intent->kind && strcmp(intent->kind, kind_name(action->kind)) == 0 &&
+                                 strcmp(intent->name, action->name) == 0
+                           : !intent->kind;
+        if (same)
+            result = drop_intent(recorder, intent, error);
+    }
+    return result;
+}
+
 int recorder_begin(struct recorder *recorder, struct error *error)
 {
     const struct plan *plan = recorder->execution->plan;
     if (!plan->count)
         return 0;
     int result = put_leases(recorder, error);
+    if (result >= 0)
+        result = drop_old_intents(recorder, NULL, error);
     for (size_t i = 0; i < plan->count && result >= 0; i++) {
         struct action *action = plan->actions[i];
         if (action->verb != VERB_CREATE || action->entry)
@@ -199,14 +225,6 @@ int recorder_intend(struct recorder *recorder, const char *text, const struct ac
 }
 
 /* ---- after ---- */
-
-static int drop_intent(struct recorder *recorder, const struct intent *intent, struct error *error)
-{
-    if (!intent || !intent->sequence)
-        return 0;
-    int result = writing(recorder, error);
-    return result < 0 ? result : state_delete_intent(recorder->execution->state, intent->sequence, error);
-}
 
 static void take_facts(struct recorder *recorder, const struct action *action, const struct steps *steps,
                        void *const *results, size_t count, struct facts *facts)
@@ -330,17 +348,21 @@ int recorder_done(struct recorder *recorder, struct action *action, const struct
     int result = drop_intent(recorder, intent, error);
     if (result < 0 || !action)
         return result;
+    result = drop_old_intents(recorder, action, error);
+    if (result < 0)
+        return result;
     return action->object ? record_made(recorder, action, target, steps, results, result_count, error)
                           : record_gone(recorder, action, error);
 }
 
-/* The body stays what was last applied, so that the next plan finds the same difference again. */
+/* The body stays what was last applied, so that the next plan finds the same difference again; and the intent stays,
+ * since nobody knows how far the steps came. */
 int recorder_failed(struct recorder *recorder, struct action *action, const char *message,
                     struct intent *intent, struct error *error)
 {
-    int result = drop_intent(recorder, intent, error);
-    if (result < 0 || !action || !action->entry)
-        return result;
+    (void)intent;
+    if (!action || !action->entry)
+        return 0;
     action->entry->record->reason = arena_strdup(recorder->arena, message);
     return put_record(recorder, action->entry->record, error);
 }

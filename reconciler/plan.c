@@ -210,6 +210,8 @@ static void plan_network(struct planning *planning, const struct object *object,
             planning->rules_lost)
             add_drift(planning, &causes, "its rules are gone", object->place);
     }
+    if (!causes.count && entry && entry_has_intent(planning->request->actual, entry))
+        add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
     if (!causes.count)
         return;
     struct action *action =
@@ -434,12 +436,16 @@ static struct action *plan_known_container(struct planning *planning, const stru
     }
     if (of->runs && !of->wanted)
         add_drift(planning, &causes, "started although it is stopped", of->object->place);
+    bool unfinished = !causes.count && entry_has_intent(planning->request->actual, of->entry);
+    if (unfinished)
+        add_cause(planning, &causes, "unfinished", NULL, NULL, of->object->place);
     if (!causes.count)
         return NULL;
     struct action *action = make_action(planning, verb_of(of, class, changes), KIND_CONTAINER,
                                         of->object->name, of->object, of->entry);
     action->causes = causes;
-    action->config_changed = !defined || !same(of->seen->config_digest, of->entry->facts->config_digest) ||
+    action->config_changed = unfinished || !defined ||
+                             !same(of->seen->config_digest, of->entry->facts->config_digest) ||
                              config_differs(planning, of->object, of->entry);
     return action;
 }

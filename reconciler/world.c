@@ -5,10 +5,10 @@
 #include "lib/error.h"
 #include "lib/map.h"
 
-/* Guests are asked only about what runs and is ours. */
+/* Guests are asked only about what runs and is ours; without a config the mark is gone, and the name has to do. */
 static bool is_open(const struct observed_container *container)
 {
-    return container->ours && container->running && container->init_pid > 0;
+    return (container->ours || !container->defined) && container->running && container->init_pid > 0;
 }
 
 /* LXC names of the containers that were last applied with a volume. */

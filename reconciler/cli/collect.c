@@ -63,11 +63,15 @@ static bool image_is_used(const struct session *session, const char *digest)
     return false;
 }
 
-static void find_candidates(struct session *session, struct candidates *to)
+static void find_retained(struct session *session, struct candidates *to)
 {
     for (size_t i = 0; i < session->actual.count; i++)
         if (entry_is_retained(&session->actual.items[i]))
             find_data(session, &session->actual.items[i], to);
+}
+
+static void find_images(struct session *session, struct candidates *to)
+{
     for (size_t i = 0; i < session->world.storage.image_count; i++) {
         const char *digest = session->world.storage.images[i].digest;
         if (image_is_used(session, digest))
@@ -120,44 +124,63 @@ static struct json *candidate_json(const struct candidate *item, bool chosen)
     return object;
 }
 
+struct collection {
+    struct session *session;
+    struct pool *pool;
+    struct json *list;
+    size_t found, failed;
+};
+
+static void collect(struct collection *collection, const struct candidates *found)
+{
+    struct session *session = collection->session;
+    const struct options *options = session->options;
+    for (size_t i = 0; i < found->count; i++) {
+        const struct candidate *item = &found->items[i];
+        struct error error = {0};
+        bool chosen = is_chosen(options, item, session->arena);
+        const char *word = !chosen ? "kept" : options->dry_run ? "would be freed" : "freed";
+        collection->found++;
+        if (chosen && !options->dry_run && free_one(session, collection->pool, item, &error) < 0) {
+            fail(options, &error, EXIT_ERROR);
+            collection->failed++;
+            continue;
+        }
+        if (chosen && item->entry)
+            item->entry->facts->digest = NULL; /* it stands on no image any more */
+        if (options->output == OUTPUT_TABLE)
+            printf("%s %s: %s (%s)\n", item->kind, item->name, word, item->why);
+        json_append(collection->list, candidate_json(item, chosen));
+    }
+}
+
 int run_gc(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
-    struct candidates found = {0};
+    struct candidates data = {0}, images = {0};
     struct error error = {0};
     int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
     if (session_look(&session, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
-    find_candidates(&session, &found);
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
-    struct json *list = json_new_array();
-    size_t failed = 0;
-    for (size_t i = 0; i < found.count; i++) {
-        const struct candidate *item = &found.items[i];
-        bool chosen = is_chosen(options, item, session.arena);
-        const char *word = !chosen ? "kept" : options->dry_run ? "would be freed" : "freed";
-        if (chosen && !options->dry_run && free_one(&session, pool, item, &error) < 0) {
-            fail(options, &error, EXIT_ERROR);
-            failed++;
-            continue;
-        }
-        if (options->output == OUTPUT_TABLE)
-            printf("%s %s: %s (%s)\n", item->kind, item->name, word, item->why);
-        json_append(list, candidate_json(item, chosen));
-    }
+    struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
+    find_retained(&session, &data);
+    collect(&collection, &data);
+    find_images(&session, &images); /* after the layers: what stood on an image may be gone now */
+    collect(&collection, &images);
     if (options->output == OUTPUT_JSON) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
-        json_set(object, "objects", list);
+        json_set(object, "objects", collection.list);
         print_json(object);
     } else {
-        json_free(list);
-        if (!found.count && !options->quiet)
+        json_free(collection.list);
+        if (!collection.found && !options->quiet)
             printf("Nothing is retained.\n");
     }
-    return failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+    return collection.failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
 }
 
 int run_forget(const struct options *options)

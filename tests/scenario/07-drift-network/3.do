@@ -1,0 +1,1 @@
+tool drop-address web eth0

@@ -1,0 +1,1 @@
+tool drop-bridge-address default/front

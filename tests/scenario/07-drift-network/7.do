@@ -1,0 +1,1 @@
+tool unmark-port web eth0

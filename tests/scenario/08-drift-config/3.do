@@ -1,0 +1,1 @@
+tool set-limit web pids 77

@@ -1,0 +1,2 @@
+fpsync start web
+fpsync restart other

@@ -1,0 +1,1 @@
+tool exit job 0

@@ -1,0 +1,1 @@
+tool drop-bridge default/front

@@ -1,0 +1,38 @@
+# How a scenario is played: shared by the scenario tests and the fault loop.
+#
+# A scenario is a folder: N.yaml is the spec of step N (the one before stays when it is missing), N.do says what
+# happens before step N is applied, a line each: "tool ..." is another hand in the fake world, "fpsync ..." ours.
+# N.plan is what plan must print.
+build=${FPSYNC_BUILD:?}
+scenarios=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+fpsync=$build/fpsync-fake tool=$build/fake-tool
+
+steps_of() { # SCENARIO
+    find "$scenarios/$1" -name '[0-9]*.yaml' -o -name '[0-9]*.do' | sed 's#.*/##; s#\..*##' | sort -n | uniq
+}
+
+# One line of a .do; what fpsync is asked for is asked again where a fault cut it off.
+do_line() { # ROOT LINE
+    local arguments=(${2#fpsync }) attempt
+    case $2 in
+    'tool '*) "$tool" "$1" ${2#tool } && return ;;
+    'fpsync down') arguments=(-y -f "$1/spec.yaml" down) ;;
+    esac
+    for attempt in 1 2 3; do
+        "$fpsync" --root "$1" --parallel 1 "${arguments[@]}" >"$1/do.log" 2>&1 && return
+    done
+    return 1
+}
+
+prepare_step() { # SCENARIO STEP ROOT: the spec in place, other hands done
+    local line
+    [ -f "$scenarios/$1/$2.yaml" ] && cp "$scenarios/$1/$2.yaml" "$3/spec.yaml"
+    [ -f "$scenarios/$1/$2.do" ] || return 0
+    while read -r line; do
+        do_line "$3" "$line" || return 1
+    done <"$scenarios/$1/$2.do"
+}
+
+apply_step() { # ROOT
+    "$fpsync" --root "$1" --parallel 1 --allow-mass-delete -f "$1/spec.yaml" apply >"$1/apply.log" 2>&1
+}

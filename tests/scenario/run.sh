@@ -1,0 +1,55 @@
+#!/bin/bash
+# Plays every scenario on the fakes: the plan must be the golden one, apply must run exactly the plan, and a second
+# apply must do nothing. FPSYNC_UPDATE_GOLDEN=1 writes the golden plans.
+set -u
+. "$(dirname "$0")/lib.sh"
+work=$(mktemp -d /tmp/fpq-XXXX) || exit 1
+trap 'rm -rf "$work"' EXIT
+count=0
+
+check() { # NAME COMMAND...
+    local name=$1
+    shift
+    count=$((count + 1))
+    if "$@" >"$work/out" 2>&1; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        sed 's/^/# /' "$work/out"
+    fi
+}
+
+golden() { # SCENARIO STEP ROOT
+    "$fpsync" --root "$3" -f "$3/spec.yaml" plan 2>&1 | sed -E "s#$3/##g; s/\\bfp[0-9a-f]{4}([np])/fpTAG\\1/g" >"$3/plan.txt"
+    [ -z "${FPSYNC_UPDATE_GOLDEN:-}" ] || cp "$3/plan.txt" "$scenarios/$1/$2.plan"
+    diff -u "$scenarios/$1/$2.plan" "$3/plan.txt"
+}
+
+planned_is_executed() { # ROOT
+    local run=("$fpsync" --root "$1" --allow-mass-delete -o json -f "$1/spec.yaml")
+    "${run[@]}" plan >"$1/planned.json" 2>/dev/null
+    "${run[@]}" apply >"$1/executed.json" || { cat "$1/executed.json"; return 1; }
+    jq -e 'all(.actions[]; (.outcome // "done") == "done")' "$1/executed.json" >/dev/null || { cat "$1/executed.json"; return 1; }
+    diff -u <(jq .actions "$1/planned.json") <(jq '.actions | map(del(.outcome, .message))' "$1/executed.json")
+}
+
+nothing_left() { # ROOT
+    local before after
+    before=$("$tool" "$1" calls)
+    "$fpsync" --root "$1" -f "$1/spec.yaml" apply || return 1
+    after=$("$tool" "$1" calls)
+    echo "calls: $before, after a second apply $after"
+    [ "$before" = "$after" ] && "$fpsync" --root "$1" -f "$1/spec.yaml" plan && [ -z "$("$tool" "$1" violations)" ]
+}
+
+for scenario in $(cd "$scenarios" && ls -d [0-9]*/ | tr -d /); do
+    root=$work/$scenario
+    mkdir -p "$root"
+    for step in $(steps_of "$scenario"); do
+        prepare_step "$scenario" "$step" "$root" || echo "# $scenario $step: could not be prepared"
+        check "$scenario step $step: the plan is the golden one" golden "$scenario" "$step" "$root"
+        check "$scenario step $step: apply runs exactly the plan" planned_is_executed "$root"
+        check "$scenario step $step: a second apply does nothing" nothing_left "$root"
+    done
+done
+echo "1..$count"
