@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <lxc/lxccontainer.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -160,7 +161,8 @@ static void stop_running(void)
     if (glob(arena_printf(arena, "/sys/fs/cgroup/{*/,}lxc.monitor.%s", live_name()), GLOB_BRACE, NULL,
              &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            rmdir(found.gl_pathv[i]);
+            for (int tries = 0; tries < 200 && rmdir(found.gl_pathv[i]) < 0 && errno == EBUSY; tries++)
+                poll(NULL, 0, 10); /* until it has died */
     globfree(&found);
 }
 
