@@ -17,8 +17,6 @@ struct scene {
     struct arena *arena;
     struct monitor_sockets sockets;
     struct hierarchies hierarchies;
-    const char **groups; /* names of liblxc's groups, of all hierarchies */
-    size_t group_count;
 };
 
 static int dump(const struct paths *paths, const struct call *call, struct observed_containers *out,
@@ -80,38 +78,30 @@ static void names_from_sockets(const struct scene *scene, struct map *names)
 }
 
 /* Leftovers of containers that are gone altogether. Only a tag proves them ours; without one a group may be of a
- * container below any lxcpath. */
+ * container below any lxcpath. The last hierarchy is also the last that a removal comes to. */
 static void names_from_groups(const struct scene *scene, struct map *names)
 {
-    if (!*scene->paths->tag)
+    static const char prefix[] = "lxc.";
+    if (!*scene->paths->tag || !scene->hierarchies.count)
         return;
     char *tag = arena_printf(scene->arena, ".%s", scene->paths->tag);
-    for (size_t i = 0; i < scene->group_count; i++) {
-        const char *start = scene->groups[i] + strlen("lxc.payload.");
-        const char *end = strstr(start, tag);
-        if (!end)
+    DIR *folder = opendir(scene->hierarchies.items[scene->hierarchies.count - 1].folder);
+    for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder)) {
+        const char *end = strstr(entry->d_name, tag);
+        const char *start = strncmp(entry->d_name, prefix, sizeof(prefix) - 1) == 0
+                                ? strchr(entry->d_name + sizeof(prefix) - 1, '.')
+                                : NULL;
+        if (!end || !start || start >= end)
             continue;
-        char *name = arena_strndup(scene->arena, start, (size_t)(end - start) + strlen(tag));
-        if (cgroup_belongs(scene->paths, scene->groups[i], name) && container_check_name(name, NULL) == 0)
+        char *name = arena_strndup(scene->arena, start + 1, (size_t)(end - start - 1) + strlen(tag));
+        if (cgroup_belongs(scene->paths, entry->d_name, name) && container_check_name(name, NULL) == 0)
             map_add(names, name, NULL);
     }
+    if (folder)
+        closedir(folder);
 }
 
 /* ---- the scene ---- */
-
-static void read_groups(struct scene *scene)
-{
-    for (size_t i = 0; i < scene->hierarchies.count; i++) {
-        DIR *folder = opendir(scene->hierarchies.items[i].folder);
-        for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder))
-            if (strncmp(entry->d_name, "lxc.payload.", 12) == 0 ||
-                strncmp(entry->d_name, "lxc.monitor.", 12) == 0)
-                *arena_append(scene->arena, scene->groups, scene->group_count) =
-                    arena_strdup(scene->arena, entry->d_name);
-        if (folder)
-            closedir(folder);
-    }
-}
 
 static int scene_read(struct scene *scene, const struct paths *paths, struct arena *arena,
                       struct error *error)
@@ -120,8 +110,6 @@ static int scene_read(struct scene *scene, const struct paths *paths, struct are
     int result = monitor_sockets_read(arena, &scene->sockets, error);
     if (result == 0)
         result = hierarchies_read(arena, &scene->hierarchies, error);
-    if (result == 0)
-        read_groups(scene);
     return result;
 }
 
@@ -140,14 +128,6 @@ static void read_exit(const struct scene *scene, struct observed_container *out)
     out->exit_status = status;
 }
 
-static bool has_leftovers(const struct scene *scene, const char *name)
-{
-    for (size_t i = 0; i < scene->group_count; i++)
-        if (cgroup_belongs(scene->paths, scene->groups[i], name))
-            return true;
-    return false;
-}
-
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
                    struct error *error)
 {
@@ -162,7 +142,7 @@ static int observe(const struct scene *scene, const char *name, struct observed_
     if (socket)
         monitor_find(&scene->hierarchies, name, socket, out);
     else
-        out->leftover_cgroups = has_leftovers(scene, name);
+        out->leftover_cgroups = cgroup_exists(&scene->hierarchies, scene->paths, name);
     if (out->init_pid)
         limits_read(&scene->hierarchies, (pid_t)out->init_pid, &out->limits);
     else

@@ -1,7 +1,6 @@
 /* Control groups as liblxc lays them out: one folder a container for the payload and one for the monitor, in every
  * hierarchy, below the group of the host's init. Version 2 alone, version 1, and both side by side. */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -273,17 +272,21 @@ bool cgroup_belongs(const struct paths *paths, const char *folder, const char *n
     return false;
 }
 
+/* By name and not by listing: the root of a hierarchy holds dozens of control files, and there are ten. */
 bool cgroup_exists(const struct hierarchies *hierarchies, const struct paths *paths, const char *name)
 {
-    for (size_t i = 0; i < hierarchies->count; i++) {
-        DIR *folder = opendir(hierarchies->items[i].folder);
-        bool found = false;
-        for (struct dirent *entry = folder ? readdir(folder) : NULL; entry && !found; entry = readdir(folder))
-            found = cgroup_belongs(paths, entry->d_name, name);
-        if (folder)
-            closedir(folder);
-        if (found)
-            return true;
+    static const char *const shapes[] = {"lxc.payload.%s", "lxc.monitor.%s", "lxc.payload.%s-1",
+                                         "lxc.monitor.%s-1"};
+    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 128];
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        snprintf(folder, sizeof(folder), shapes[i], name);
+        if (!cgroup_belongs(paths, folder, name))
+            continue;
+        for (size_t j = 0; j < hierarchies->count; j++) {
+            snprintf(path, sizeof(path), "%s/%s", hierarchies->items[j].folder, folder);
+            if (access(path, F_OK) == 0)
+                return true;
+        }
     }
     return false;
 }

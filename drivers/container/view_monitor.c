@@ -150,6 +150,10 @@ static pid_t find_init(pid_t monitor)
     if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
         return 0;
     char *at = line;
+    pid_t only = (pid_t)strtol(line, &at, 10);
+    if (!at[strspn(at, " ")])
+        return only;
+    at = line;
     for (pid_t child = (pid_t)strtol(at, &at, 10); child; child = (pid_t)strtol(at, &at, 10))
         if (is_first(child))
             return child;
