@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -156,13 +157,15 @@ static void stop_running(void)
     running->wait(running, "STOPPED", 10);
     lxc_container_put(running);
     running = NULL;
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) /* its monitor: we are its subreaper */
+        ;
     /* A monitor cannot remove the control group that it is in. */
     glob_t found;
     if (glob(arena_printf(arena, "/sys/fs/cgroup/{*/,}lxc.monitor.%s", live_name()), GLOB_BRACE, NULL,
              &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            for (int tries = 0; tries < 200 && rmdir(found.gl_pathv[i]) < 0 && errno == EBUSY; tries++)
-                poll(NULL, 0, 10); /* until it has died */
+            for (int tries = 0; tries < 100 && rmdir(found.gl_pathv[i]) < 0 && errno == EBUSY; tries++)
+                poll(NULL, 0, 2); /* the kernel lets go of the dead a moment after they were waited for */
     globfree(&found);
 }
 
@@ -692,6 +695,7 @@ int main(void)
         return 1;
     /* liblxc maps ids through newuidmap when it finds that, and that one wants /etc/subuid to list them. */
     setenv("PATH", "/nonexistent", 1);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     int failed = run_group("storage_private_root", MS_PRIVATE);
     return failed + run_group("storage_shared_root", MS_SHARED);
 }
