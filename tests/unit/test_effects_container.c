@@ -155,6 +155,21 @@ static void missing_command_is_told(void **state)
     assert_int_equal(look(world)->exit_status, 127);
 }
 
+static void command_is_searched_for(void **state)
+{
+    struct world *world = *state;
+    struct container_definition *definition = definition_of(world, false);
+    *arena_append(world->arena, definition->command.items, definition->command.count) = "true";
+    define(world, definition);
+    await_exit(world, start(world).init_pid);
+    assert_int_equal(look(world)->exit_status, 0);
+    write_text(in_guest(world, "/bin/broken"), "no program\n");
+    definition->command.items[0] = "broken";
+    define(world, definition);
+    await_exit(world, start(world).init_pid);
+    assert_int_equal(look(world)->exit_status, 126);
+}
+
 /* sleep as first process has no handler: SIGPWR would never reach it. */
 static void deaf_init_is_not_waited_for(void **state)
 {
@@ -441,6 +456,7 @@ int main(void)
         CASE(command_leaves_its_status, setup_unprivileged),
         CASE(command_is_stopped, setup_unprivileged),
         CASE(missing_command_is_told, setup_unprivileged),
+        CASE(command_is_searched_for, setup_unprivileged),
         CASE(deaf_init_is_not_waited_for, setup_unprivileged),
         CASE(broken_init_says_why, setup_unprivileged),
         CASE(missing_bridge_says_why, setup_unprivileged),

@@ -7,6 +7,7 @@
  * The program's words come from /dev/.fpsync/argv, each ended by a NUL; words on the command line win. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static volatile sig_atomic_t arrived[NSIG];
 static char **read_words(void);
 static void catch_signals(sigset_t *before);
 static pid_t run(char **words, const sigset_t *mask);
+static int execute(char **words);
 static int supervise(pid_t child, const sigset_t *mask);
 static void write_status(int file, int status);
 
@@ -107,10 +109,32 @@ static pid_t run(char **words, const sigset_t *mask)
     sigprocmask(SIG_SETMASK, mask, NULL);
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
     setenv("HOME", "/root", 0);
-    execvp(words[0], words);
-    int reason = errno;
+    int reason = execute(words);
     fprintf(stderr, "fpsync-init: cannot run %s: %s\n", words[0], strerror(reason));
     _exit(reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
+}
+
+/* As execvp() does it, but a file that is no program is not handed to a shell. Returns the reason of its failure: that
+ * of a program that was found weighs more than that of the places where it was not. */
+static int execute(char **words)
+{
+    char path[PATH_MAX];
+    if (strchr(words[0], '/')) {
+        execve(words[0], words, environ);
+        return errno;
+    }
+    int reason = ENOENT;
+    for (const char *at = getenv("PATH"); at && *at;) {
+        size_t length = strcspn(at, ":");
+        int needed = snprintf(path, sizeof(path), "%.*s/%s", (int)length, at, words[0]);
+        if (length && needed < (int)sizeof(path)) {
+            execve(path, words, environ);
+            if (errno != ENOENT && errno != ENOTDIR)
+                reason = errno;
+        }
+        at += length + (at[length] == ':');
+    }
+    return reason;
 }
 
 static void hand_on(pid_t child)
