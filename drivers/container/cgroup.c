@@ -4,14 +4,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "drivers/container/internal.h"
 #include "lib/error.h"
 
-#define PATIENCE    1000 /* milliseconds for processes on their way out */
+#define PATIENCE    4000 /* milliseconds for processes on their way out */
 #define LOOK_AGAIN  2
 #define DEPTH_BOUND 64 /* the kernel's own bound is set by cgroup.max.depth, in practice far less */
+
+struct group_owner {
+    const struct paths *paths;
+    const char *name;
+    bool shared; /* the name is also used by somebody else's container that runs */
+};
 
 /* Depth first; a group with a process in it refuses (EBUSY), which is the safety of the whole. */
 static int remove_group(int parent, const char *name, int depth)
@@ -38,20 +46,64 @@ static int remove_group(int parent, const char *name, int depth)
     return result;
 }
 
+/* Whether `pid` calls itself the monitor of this very container, as liblxc's monitors do. */
+static bool is_monitor(const struct group_owner *owner, pid_t pid)
+{
+    char path[64], line[CONTAINER_PATH_SIZE], title[CONTAINER_PATH_SIZE];
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    snprintf(title, sizeof(title), "[lxc monitor] %s %s", owner->paths->lxc, owner->name);
+    return read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && strcmp(line, title) == 0;
+}
+
+/* A monitor without a command socket serves nobody: its start was killed half way, and it waits for ever. */
+static void kill_monitors(const struct group_owner *owner, int parent, const char *name)
+{
+    char path[CONTAINER_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", name);
+    int fd = openat(parent, path, O_RDONLY | O_CLOEXEC);
+    _cleanup_fclose_ FILE *processes = fd < 0 ? NULL : fdopen(fd, "r");
+    int pid;
+    while (processes && fscanf(processes, "%d", &pid) == 1)
+        if (pid > 0 && is_monitor(owner, pid))
+            kill(pid, SIGKILL);
+}
+
 /* A process leaves its group a little after it closed its sockets, which is when its container counts as stopped.
  * Version 1 has no event for that, and a dying process is listed no more. */
-static int remove_patiently(int parent, const char *name)
+static int remove_patiently(const struct group_owner *owner, int parent, const char *name)
 {
     int result = remove_group(parent, name, 0);
-    for (int64_t until = now_milliseconds() + PATIENCE; result == -EBUSY && now_milliseconds() < until;) {
+    if (result != -EBUSY)
+        return result;
+    if (owner->shared)
+        return 0;
+    int64_t began = now_milliseconds();
+    for (int64_t waited = 0; result == -EBUSY && waited < PATIENCE; waited = now_milliseconds() - began) {
+        if (waited > PATIENCE / 2)
+            kill_monitors(owner, parent, name);
         poll(NULL, 0, LOOK_AGAIN);
         result = remove_group(parent, name, 0);
     }
     return result;
 }
 
+/* Whether a container of the same name runs below another lxcpath: then the groups may be its own. */
+static bool is_shared(const struct monitor_sockets *sockets, const struct paths *paths, const char *name)
+{
+    char tail[CONTAINER_PATH_SIZE];
+    size_t length = (size_t)snprintf(tail, sizeof(tail), "/%s/command", name);
+    const struct monitor_socket *own = monitor_socket_of(sockets, paths, name);
+    for (size_t i = 0; i < sockets->count; i++) {
+        const char *other = sockets->items[i].name;
+        if (&sockets->items[i] != own && strlen(other) > length &&
+            strcmp(other + strlen(other) - length, tail) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* One that refuses does not keep the others. */
-static int remove_from(const struct hierarchy *hierarchy, const struct paths *paths, const char *name,
+static int remove_from(const struct hierarchy *hierarchy, const struct group_owner *owner,
                        struct error *error)
 {
     DIR *folder = opendir(hierarchy->folder);
@@ -59,9 +111,9 @@ static int remove_from(const struct hierarchy *hierarchy, const struct paths *pa
         return errno == ENOENT ? 0 : error_errno(error, -errno, "cannot read %s", hierarchy->folder);
     int result = 0;
     for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-        if (entry->d_type != DT_DIR || !cgroup_belongs(paths, entry->d_name, name))
+        if (entry->d_type != DT_DIR || !cgroup_belongs(owner->paths, entry->d_name, owner->name))
             continue;
-        int failed = remove_patiently(dirfd(folder), entry->d_name);
+        int failed = remove_patiently(owner, dirfd(folder), entry->d_name);
         if (failed < 0 && result == 0)
             result = error_errno(error, failed, "cannot remove control group %s/%s", hierarchy->folder,
                                  entry->d_name);
@@ -74,11 +126,18 @@ int cgroups_remove(const struct paths *paths, const char *name, struct error *er
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct hierarchies hierarchies;
+    struct monitor_sockets sockets;
     int result = hierarchies_read(arena, &hierarchies, error);
-    for (size_t i = 0; result >= 0 && i < hierarchies.count; i++) {
-        int failed = remove_from(&hierarchies.items[i], paths, name, error);
+    if (result == 0)
+        result = monitor_sockets_read(arena, &sockets, error);
+    if (result < 0)
+        return result;
+    const struct group_owner owner = {
+        .paths = paths, .name = name, .shared = is_shared(&sockets, paths, name)};
+    for (size_t i = 0; i < hierarchies.count; i++) {
+        int failed = remove_from(&hierarchies.items[i], &owner, error);
         if (failed < 0)
             result = failed;
     }
-    return result < 0 ? result : 0;
+    return result;
 }

@@ -20,6 +20,7 @@
 #define LOG_LIMIT    (256 * 1024) /* bytes of a log that are read for reasons */
 #define REASONS      3
 #define EXEC_BOUND   2000  /* milliseconds for init's exec after liblxc reported success */
+#define ABORT_BOUND  2000  /* milliseconds for killed processes to end */
 #define SETTLE_BOUND 30000 /* milliseconds for somebody else's start or stop to come to its end */
 #define LOOK_AGAIN   20    /* milliseconds, where no monitor's end can be waited for */
 
@@ -31,6 +32,7 @@ static int start_it(const struct paths *paths, const char *name, const struct ca
                     struct error *error);
 static int await_exec(pid_t init, const struct call *call);
 static bool has_exit(const struct paths *paths, const char *name);
+static void abort_start(pid_t child);
 static int give_up(const struct paths *paths, const char *name, int reason, struct error *error);
 static int explain(const struct paths *paths, const char *name, const char *what, const struct call *call,
                    struct error *error);
@@ -127,6 +129,7 @@ static noreturn void start_in_child(const struct paths *paths, const char *name,
     struct error error;
     struct config config;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
     signal(SIGTERM, SIG_DFL);
@@ -153,8 +156,7 @@ static int await_answer(int answer, const struct call *call)
 }
 
 /* In a process of its own, because liblxc moves whoever calls start() into the monitor's control group, which then
- * cannot be removed while that process lives. It also makes a start that hangs one that can be ended: killing the
- * caller makes liblxc give up and clean up, nearly always; what runs nevertheless is stopped. */
+ * cannot be removed while that process lives. It also makes a start that hangs one that can be ended. */
 static int start_it(const struct paths *paths, const char *name, const struct call *call, pid_t *init,
                     struct error *error)
 {
@@ -170,13 +172,36 @@ static int start_it(const struct paths *paths, const char *name, const struct ca
         return error_errno(error, -errno, "container %s: cannot fork", name);
     int result = await_answer(answer, call);
     if (result < 0)
-        kill(child, SIGKILL);
+        abort_start(child);
     bool started = result == 0 && read(answer, init, sizeof(*init)) == sizeof(*init);
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
         ;
     if (result < 0)
         return give_up(paths, name, result, error);
     return started || has_exit(paths, name) ? 0 : explain(paths, name, "cannot start", call, error);
+}
+
+/* Ends a start in progress. Killing its caller alone is not enough: a monitor that was just being forked may go on to
+ * run, or wait for ever. As long as the caller lives, all of them are below it, for it is their subreaper; stopped, it
+ * forks no more. */
+static void abort_start(pid_t child)
+{
+    char path[64], line[256];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)child, (int)child);
+    kill(child, SIGSTOP);
+    for (int64_t until = now_milliseconds() + ABORT_BOUND; now_milliseconds() < until; poll(NULL, 0, 1)) {
+        bool living = false;
+        if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+            break;
+        char *at = line;
+        for (pid_t one = (pid_t)strtol(at, &at, 10); one > 0; one = (pid_t)strtol(at, &at, 10)) {
+            living = living || process_start(one);
+            kill(one, SIGKILL);
+        }
+        if (!living)
+            break;
+    }
+    kill(child, SIGKILL);
 }
 
 /* The call's own time is up, so the cleaning gets some of its own. */

@@ -133,9 +133,12 @@ static void command_is_stopped(void **state)
 {
     struct world *world = *state;
     struct container_definition *definition = definition_of(world, false);
-    command_of(world, definition, "trap 'exit 42' TERM; while :; do sleep 0.05; done");
+    command_of(world, definition, "trap 'exit 42' TERM; echo > /tmp/ready; while :; do sleep 0.05; done");
     define(world, definition);
     start(world);
+    /* Before its trap the shell would just die of the signal. */
+    while (access(in_guest(world, "/tmp/ready"), F_OK) < 0 && call_check(&world->call) == 0)
+        poll(NULL, 0, 5);
     assert_false(look(world)->exited);
     int64_t before = now_milliseconds();
     stop(world, 20000);
@@ -433,7 +436,7 @@ static void cancelled_start_leaves_nothing(void **state)
     define(world, definition_of(world, false));
     const struct container_reference reference = {.lxc_name = world->name};
     struct container_started started = {0};
-    for (int milliseconds = 1; milliseconds < 40; milliseconds += 6) {
+    for (int milliseconds = 1; milliseconds < 40; milliseconds += 3) {
         struct call call = world->call;
         call.deadline = now_milliseconds() + milliseconds;
         int result = container_effects.start(&world->paths, &reference, &call, &started, &world->error);
