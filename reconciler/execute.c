@@ -93,8 +93,9 @@ static bool touches_network(const struct action *action, const char *network)
 static void add_rules(struct run *run)
 {
     const struct plan *plan = run->execution->plan;
+    struct node *first = NULL;
     if (plan->rules_change_first) {
-        struct node *node = shared_node(run, "set rules", STEP_RULES_SET, plan->rules_first);
+        struct node *node = first = shared_node(run, "set rules", STEP_RULES_SET, plan->rules_first);
         for (size_t i = 0; i < plan->count; i++)
             if (plan->actions[i]->shares_rules)
                 node_needs(run, &run->nodes[i], node);
@@ -105,12 +106,16 @@ static void add_rules(struct run *run)
     struct node *node =
         shared_node(run, none ? "delete rules" : "set final rules", none ? STEP_RULES_DELETE : STEP_RULES_SET,
                     none ? NULL : plan->rules_last);
+    node_needs(run, node, first);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *action = plan->actions[i];
         if (action->verb == VERB_DELETE && action->kind == KIND_CONTAINER)
             node_needs(run, node, &run->nodes[i]);
-        else if (action->verb == VERB_DELETE && action->kind == KIND_NETWORK)
-            node_needs(run, &run->nodes[i], node);
+        if (action->verb != VERB_DELETE || action->kind != KIND_NETWORK)
+            continue;
+        for (size_t j = 0; j < action->need_count; j++)
+            node_needs(run, node, node_of(run, action->needs[j])); /* those that leave it */
+        node_needs(run, &run->nodes[i], node);
     }
 }
 

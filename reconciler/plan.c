@@ -164,12 +164,20 @@ static void plan_data(struct planning *planning, const struct object *object, st
 
 /* ---- networks ---- */
 
+/* Networks of ours were held against each other when the set was loaded; a subnet may change hands in one plan. */
+static bool is_own_bridge(const struct planning *planning, const char *ifname)
+{
+    const struct observed_bridge *bridge = world_bridge(planning->request->world, ifname);
+    return bridge && bridge->mark && strncmp(bridge->mark, "fpsync ", strlen("fpsync ")) == 0;
+}
+
 static const struct observed_route *clashing_route(struct planning *planning, const char *subnet,
                                                    const char *bridge)
 {
     const struct observed_network *network = &planning->request->world->network;
     for (size_t i = 0; i < network->route_count; i++)
-        if (!same(network->routes[i].ifname, bridge) && subnets_overlap(network->routes[i].subnet, subnet))
+        if (!same(network->routes[i].ifname, bridge) && !is_own_bridge(planning, network->routes[i].ifname) &&
+            subnets_overlap(network->routes[i].subnet, subnet))
             return &network->routes[i];
     return NULL;
 }
@@ -276,6 +284,9 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
              arena_printf(planning->arena, "port %s: %s listens there on the host", port->listen,
                           listener->process ? listener->process : "a process"),
              "choose another host port, or stop that process", port->described.place);
+        struct held *held = &planning->plan->held[planning->plan->held_count - 1];
+        held->port = port->listen;
+        held->listener = listener;
         return false;
     }
     return true;
@@ -609,6 +620,34 @@ static bool frees_for(struct planning *planning, const struct action *going, con
     return same(old->layer, new->layer) && new->layer;
 }
 
+static const char *recorded_subnet(const struct planning *planning, const char *network)
+{
+    const struct snapshot *snapshot = planning->request->actual->snapshot;
+    for (size_t i = 0; i < snapshot->lease_count; i++)
+        if (strcmp(snapshot->leases[i]->kind, "network") == 0 &&
+            strcmp(snapshot->leases[i]->name, network) == 0)
+            return snapshot->leases[i]->subnet;
+    return NULL;
+}
+
+/* A network that claims a subnet waits for the one that gives it up. */
+static void order_subnets(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    for (size_t i = 0; i < plan->count; i++)
+        for (size_t j = 0; j < plan->count; j++) {
+            struct action *claims = plan->actions[i], *leaves = plan->actions[j];
+            if (i == j || claims->kind != KIND_NETWORK || leaves->kind != KIND_NETWORK || !claims->object ||
+                !leaves->entry)
+                continue;
+            const char *old = recorded_subnet(planning, leaves->name);
+            const char *now = leaves->object ? target_subnet(&planning->target, leaves->name) : NULL;
+            const char *claimed = target_subnet(&planning->target, claims->name);
+            if (old && !same(old, now) && claimed && subnets_overlap(old, claimed))
+                need(planning, claims, leaves);
+        }
+}
+
 /* Freeing deletes go to the front, all others to the end, users before the used. */
 static void place_removals(struct planning *planning)
 {
@@ -830,6 +869,7 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     withdraw_held(&planning);
     plan_rules(&planning);
     place_removals(&planning);
+    order_subnets(&planning);
     plan_resolvers(&planning);
     map_clear(&planning.by_object);
     return 0;

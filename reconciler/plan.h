@@ -45,6 +45,8 @@ struct held {
     const char *reason;
     const char *hint; /* NULL: none */
     struct place at;
+    const char *port; /* with `listener`: the forward that it is in the way of; NULL */
+    const struct observed_listener *listener;
 };
 
 struct plan {

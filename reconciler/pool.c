@@ -1,6 +1,5 @@
 #include "reconciler/pool.h"
 
-#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,6 +24,7 @@ struct pool {
     const struct paths *paths;
     struct arena *arena;
     struct worker *workers;
+    struct pollfd *fds; /* for pool_wait(), one a worker */
     size_t width;
     size_t next; /* where the next look for a reply begins, so that none waits behind another */
     bool canceled;
@@ -54,7 +54,8 @@ struct pool *pool_new(const struct paths *paths, size_t width, struct arena *are
     *pool = (struct pool){.paths = paths,
                           .arena = arena,
                           .width = width,
-                          .workers = arena_array_of(arena, struct worker, width)};
+                          .workers = arena_array_of(arena, struct worker, width),
+                          .fds = arena_array_of(arena, struct pollfd, width)};
     for (size_t i = 0; i < width; i++)
         pool->workers[i].fd = -1;
     return pool;
@@ -212,7 +213,7 @@ static int receive(struct pool *pool, struct worker *worker, struct pool_reply *
 
 int pool_wait(struct pool *pool, int timeout, struct pool_reply *reply, struct error *error)
 {
-    struct pollfd *fds = alloca(pool->width * sizeof(*fds));
+    struct pollfd *fds = pool->fds;
     for (size_t i = 0; i < pool->width; i++)
         fds[i] = (struct pollfd){.fd = pool->workers[i].owner ? pool->workers[i].fd : -1, .events = POLLIN};
     if (!pool_busy(pool))

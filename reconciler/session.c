@@ -155,6 +155,17 @@ int session_load(struct session *session, struct error *error)
     return specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
 }
 
+/* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
+static void name_holder(struct session *session, struct held *held)
+{
+    const char *name = held->listener && network_view.name_listener
+                           ? network_view.name_listener(held->listener, session->arena)
+                           : NULL;
+    if (name)
+        held->reason =
+            arena_printf(session->arena, "port %s: %s listens there on the host", held->port, name);
+}
+
 int session_plan(struct session *session, struct plan *plan, struct error *error)
 {
     const struct plan_request request = {.paths = &session->paths,
@@ -164,7 +175,10 @@ int session_plan(struct session *session, struct plan *plan, struct error *error
                                          .actual = &session->actual,
                                          .world = &session->world,
                                          .lease_rules = &session->lease_rules};
-    return plan_make(&request, session->arena, plan, error);
+    int result = plan_make(&request, session->arena, plan, error);
+    for (size_t i = 0; result >= 0 && i < plan->held_count; i++)
+        name_holder(session, &plan->held[i]);
+    return result;
 }
 
 int session_plan_recorded(struct session *session, struct plan *plan, struct error *error)

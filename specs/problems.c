@@ -26,7 +26,9 @@ void problem_print(const struct problem *problem, struct buffer *out)
 
 struct json *problems_to_json(const struct problems *problems)
 {
-    struct json *errors = json_new_array();
+    struct json *object = json_new_object();
+    json_set(object, "schema", json_new_number(1));
+    struct json *errors = json_set(object, "errors", json_new_array());
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
         struct json *item = json_append(errors, json_new_object());
@@ -36,7 +38,7 @@ struct json *problems_to_json(const struct problems *problems)
         json_set(item, "message", json_new_text(problem->message));
         json_set(item, "hint", json_new_text(problem->hint));
     }
-    return errors;
+    return object;
 }
 
 void problem_add(struct problems *problems, struct place place, const char *hint, const char *format, ...)

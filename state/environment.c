@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/error.h"
 #include "state/internal.h"
@@ -158,6 +159,8 @@ int open_environment(struct state *state, struct error *error)
 /* Makes what is missing on the way: 0711 above (guests pass through), 0700 for the folder itself. */
 static int make_folder(const char *folder, struct error *error)
 {
+    if (access(folder, F_OK) == 0)
+        return 0; /* a run with nothing to do makes no mutating call, not even one that fails */
     _cleanup_free_ char *path = strdup(folder);
     if (!path)
         return error_errno(error, -ENOMEM, "cannot make %s", folder);

@@ -31,7 +31,7 @@ struct state;
 #define STATE_FORMAT 1u
 
 enum state_mode {
-    STATE_READ,  /* a missing database is an empty one and is not created; writes nothing but LMDB's reader slot */
+    STATE_READ, /* a missing database is an empty one and is not created; writes nothing but LMDB's reader slot */
     STATE_WRITE, /* the caller holds the root's lock */
 };
 
@@ -49,17 +49,17 @@ static inline void cleanup_state(struct state **state)
 
 struct record {
     struct described described;
-    const char *kind; /* kind_name() */
-    const char *name; /* full */
-    const char *uid;  /* 16 hex digits, made once; goes into marks */
+    const char *kind;   /* kind_name() */
+    const char *name;   /* full */
+    const char *uid;    /* 16 hex digits, made once; goes into marks */
     int64_t generation; /* grows with every change; goes into marks */
     const char *source; /* name of the source; NULL for what nobody declares any more */
     bool implicit;
-    struct bytes body;  /* fields_encode() of the kind's struct, as last applied */
-    struct bytes facts; /* what the effects answered and what was last seen; the reconciler's own table */
-    const char *phase;  /* "running", "stopped", "failed", "retained", ... of SEMANTICS 29 */
-    const char *reason; /* why, for people; NULL */
-    int64_t since;      /* seconds since the epoch: when the phase began */
+    struct bytes body;      /* fields_encode() of the kind's struct, as last applied */
+    struct bytes facts;     /* what the effects answered and what was last seen; the reconciler's own table */
+    const char *phase;      /* "running", "stopped", "failed", "retained", ... of SEMANTICS 29 */
+    const char *reason;     /* why, for people; NULL */
+    int64_t since;          /* seconds since the epoch: when the phase began */
     const char *stopped_by; /* a person's `stop`: who; NULL: may run */
     const char *spec_file;  /* where the object is declared, for messages */
     int64_t spec_line;
@@ -73,8 +73,8 @@ struct lease_address { /* in one network */
     const char *network; /* key; full name */
     const char *address; /* "10.30.0.10" */
     const char *mac;
-    int64_t index;       /* of eth inside; -1: not attached now, the rest is kept */
-    int64_t used;        /* seconds since the epoch of the last run that used it: oldest are reclaimed first */
+    int64_t index; /* of eth inside; -1: not attached now, the rest is kept */
+    int64_t used;  /* seconds since the epoch of the last run that used it: oldest are reclaimed first */
 };
 extern const struct table lease_address_table;
 
@@ -128,7 +128,7 @@ extern const struct table generation_table;
 /* ---- reading: one consistent snapshot ---- */
 
 struct snapshot {
-    const char *host; /* id; "" when there is no database */
+    const char *host;        /* id; "" when there is no database */
     struct record **records; /* in order of keys */
     size_t record_count;
     struct lease **leases;
@@ -140,24 +140,27 @@ struct snapshot {
 };
 /* Everything but history, copied into `arena`: no LMDB pointer survives the call. */
 int state_read(struct state *state, struct arena *arena, struct snapshot *out, struct error *error);
-int state_read_history(struct state *state, const char *source, struct arena *arena, struct generation ***items,
-                       size_t *count, struct error *error);
+int state_read_history(struct state *state, const char *source, struct arena *arena,
+                       struct generation ***items, size_t *count, struct error *error);
 
 /* ---- writing: one transaction at a time; nothing is durable before state_commit() returned 0 ---- */
 
 int state_begin(struct state *state, struct error *error);
 int state_commit(struct state *state, struct error *error); /* synced */
-void state_abort(struct state *state);                      /* also after a failed commit; harmless without begin */
+void state_abort(struct state *state); /* also after a failed commit; harmless without begin */
 
 int state_put_record(struct state *state, const struct record *record, struct error *error);
-int state_delete_record(struct state *state, const char *kind, const char *name, struct error *error); /* 0 when absent */
+int state_delete_record(struct state *state, const char *kind, const char *name,
+                        struct error *error); /* 0 when absent */
 int state_put_lease(struct state *state, const struct lease *lease, struct error *error);
 int state_delete_lease(struct state *state, const char *kind, const char *name, struct error *error);
 int state_put_source(struct state *state, const struct source *source, struct error *error);
 int state_delete_source(struct state *state, const char *name, struct error *error);
-int state_put_intent(struct state *state, struct intent *intent, struct error *error); /* sets .sequence when 0 */
+int state_put_intent(struct state *state, struct intent *intent,
+                     struct error *error); /* sets .sequence when 0 */
 int state_delete_intent(struct state *state, int64_t sequence, struct error *error);
-int state_put_generation(struct state *state, const struct generation *generation, struct error *error); /* and trims */
+int state_put_generation(struct state *state, const struct generation *generation,
+                         struct error *error); /* and trims */
 
 /* A new uid: 16 hex digits from getrandom(). */
 void state_new_uid(char text[static 17]);

@@ -1,6 +1,10 @@
 /* Bridges: made, marked, given their address, and mended to that. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <string.h>
 
 #include "drivers/network/internal.h"

@@ -85,7 +85,8 @@ struct observed_listener { /* a socket of a host process, for port conflicts */
     const char *protocol;
     const char *address; /* NULL: all */
     int64_t port;
-    const char *process; /* "nginx (812)"; NULL when it cannot be told */
+    const char *process; /* "nginx (812)"; NULL: ask name_listener() */
+    uint32_t inode;      /* of the socket; 0 when unknown */
 };
 
 struct observed_route {
@@ -115,6 +116,9 @@ struct network_view {
      * a netnsid (no setns in the main thread). A process that is gone gives a guest without NICs. */
     int (*dump_guests)(const struct paths *, const int64_t *pids, size_t count, const struct call *,
                        struct observed_guest **out, struct error *);
+    /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
+     * itself may be NULL. */
+    const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);
 };
 extern const struct network_view network_view;
 

@@ -5,6 +5,10 @@
 #include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <string.h>
 
 #include "drivers/network/internal.h"

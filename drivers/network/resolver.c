@@ -4,6 +4,7 @@
  * die with the unit that ran fpsync. Below run/networks/BRIDGE lie its pid file, its leases and two folders it
  * watches, dhcp/ and hosts/, with one file a container in each. Its arguments say everything else; a running one
  * whose arguments differ from what they should be is replaced. */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -19,6 +19,7 @@
  *                hook, and holds whatever that is set to
  * Control frames (01:80:c2:00:00:0x) pass no hook of the bridge: it forwards none and keeps them on the port itself,
  * where a program that listens on every interface for LLDP or EAPOL, and nothing else, sees them. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <nftables/libnftables.h>
 #include <string.h>

@@ -2,6 +2,10 @@
  * numbers the namespaces at the far ends of veths when it lists them, as for any `ip link`. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <string.h>
 
 #include "drivers/network/view_internal.h"
@@ -24,6 +28,7 @@ static int take_route(const struct nlmsghdr *message, void *context);
 const struct network_view network_view = {
     .dump = dump,
     .dump_guests = view_guests,
+    .name_listener = view_name_listener,
 };
 
 char *bridge_prefix(const struct paths *paths, struct arena *arena)

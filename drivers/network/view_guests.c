@@ -8,6 +8,10 @@
 #include <inttypes.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <string.h>
 
 #include "drivers/network/view_internal.h"

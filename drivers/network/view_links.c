@@ -1,5 +1,9 @@
 /* Dumps of links and addresses. Statistics are left out of a link dump: they are two thirds of its bytes. */
 #include "drivers/network/view_links.h"
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 #include <arpa/inet.h>
 #include <errno.h>

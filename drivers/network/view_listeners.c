@@ -8,6 +8,10 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <string.h>
 
 #include "drivers/network/view_internal.h"
@@ -38,7 +42,7 @@ static int read_source(const struct source *source, struct arena *arena, struct 
 static void take_line(const struct source *source, const char *line, struct arena *arena,
                       struct observed_network *out);
 static void add_listener(const struct source *source, const uint32_t address[static 4], unsigned port,
-                         struct arena *arena, struct observed_network *out);
+                         uint32_t inode, struct arena *arena, struct observed_network *out);
 
 int view_listeners(struct arena *arena, struct observed_network *out, struct error *error)
 {
@@ -76,8 +80,8 @@ static int take_socket(const struct nlmsghdr *message, void *context)
         return 0;
     struct nlattr *only = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), INET_DIAG_SKV6ONLY);
     if (!only || !nla_get_u8(only))
-        add_listener(walk->source, header->id.idiag_src, ntohs(header->id.idiag_sport), walk->arena,
-                     walk->out);
+        add_listener(walk->source, header->id.idiag_src, ntohs(header->id.idiag_sport), header->idiag_inode,
+                     walk->arena, walk->out);
     return 0;
 }
 
@@ -105,12 +109,12 @@ static void take_line(const struct source *source, const char *line, struct aren
                      &address[2], &address[3], &port, &state) == 6
             : sscanf(line, "%*u: %8x:%4x %*8x:%*4x %2x", &address[0], &port, &state) == 3)
         if (state == source->state)
-            add_listener(source, address, port, arena, out);
+            add_listener(source, address, port, 0, arena, out);
 }
 
 /* Of IPv6, the wildcard and mapped IPv4 addresses take IPv4. */
 static void add_listener(const struct source *source, const uint32_t address[static 4], unsigned port,
-                         struct arena *arena, struct observed_network *out)
+                         uint32_t inode, struct arena *arena, struct observed_network *out)
 {
     uint32_t own = address[0];
     if (source->family == AF_INET6) {
@@ -119,7 +123,7 @@ static void add_listener(const struct source *source, const uint32_t address[sta
         own = address[3];
     }
     struct observed_listener *listener = arena_append(arena, out->listeners, out->listener_count);
-    *listener = (struct observed_listener){.protocol = source->protocol, .port = port};
+    *listener = (struct observed_listener){.protocol = source->protocol, .port = port, .inode = inode};
     if (own) {
         char *text = arena_alloc(arena, INET_ADDRSTRLEN);
         inet_ntop(AF_INET, &own, text, INET_ADDRSTRLEN);

@@ -1,5 +1,9 @@
 /* See view_netlink.h. Linked into the main program as well: nothing here changes anything by itself. */
 #include "drivers/network/view_netlink.h"
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -24,6 +28,17 @@ static void *open_inside(void *argument);
 static int receive(struct nl_sock *socket, uint32_t sequence, netlink_handler *handler, void *context,
                    const char *what, struct error *error);
 static int answer_error(const struct nlmsghdr *message, const char *what, struct error *error);
+
+void cleanup_netlink(struct nl_sock **socket)
+{
+    nl_socket_free(*socket); /* accepts NULL */
+}
+
+void cleanup_message(struct nl_msg **message)
+{
+    if (*message)
+        nlmsg_free(*message);
+}
 
 int netlink_open(int protocol, struct nl_sock **out, struct error *error)
 {

@@ -3,26 +3,21 @@
  * reach the error, a message costs no allocation, and a truncated or interrupted dump is noticed. */
 #pragma once
 
-#include <netlink/attr.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "lib/cleanup.h"
 
 struct error;
+struct nl_msg;
+struct nl_sock;
+struct nlattr;
+struct nlmsghdr;
 
-static inline void cleanup_netlink(struct nl_sock **socket)
-{
-    nl_socket_free(*socket); /* accepts NULL */
-}
+void cleanup_netlink(struct nl_sock **socket);
 #define _cleanup_netlink_ _cleanup_(cleanup_netlink)
 
-static inline void cleanup_message(struct nl_msg **message)
-{
-    if (*message)
-        nlmsg_free(*message);
-}
+void cleanup_message(struct nl_msg **message);
 #define _cleanup_message_ _cleanup_(cleanup_message)
 
 /* `protocol` is NETLINK_ROUTE or NETLINK_NETFILTER. */
