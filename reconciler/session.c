@@ -116,13 +116,18 @@ int session_open(const struct options *options, enum session_mode mode, struct s
     if (result >= 0 && mode == SESSION_WRITE)
         result = take_lock(session, error);
     if (result >= 0)
-        result = state_open(session->paths.state, mode == SESSION_WRITE ? STATE_WRITE : STATE_READ,
-                            &session->state, error);
+        result = state_open(session->paths.state, STATE_READ, &session->state, error);
     if (result >= 0)
         result = state_read(session->state, session->arena, &session->snapshot, error);
     if (result >= 0)
         result = actual_decode(&session->snapshot, session->arena, &session->actual, error);
     return result;
+}
+
+int session_write(struct session *session, struct error *error)
+{
+    state_close(TAKE_PTR(session->state));
+    return state_open(session->paths.state, STATE_WRITE, &session->state, error);
 }
 
 void session_close(struct session *session)

@@ -25,6 +25,9 @@ enum session_mode { SESSION_READ, SESSION_WRITE };
 /* Paths and, for writing, the lock and the folders. -EWOULDBLOCK (exit 5) names the holder. */
 int session_open(const struct options *options, enum session_mode mode, struct session *session,
                  struct error *error);
+/* The record is read first, even under the lock, and opened for writing only once there is something to write: a run
+ * with nothing to do does not so much as open it for writing. What was read stays true, for the lock is held. */
+int session_write(struct session *session, struct error *error);
 void session_close(struct session *session);
 #define _cleanup_session_ _cleanup_(session_close)
 

@@ -162,7 +162,10 @@ int run_gc(const struct options *options)
     int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
-    if (session_look(&session, &error) < 0)
+    result = session_look(&session, &error);
+    if (result >= 0 && !options->dry_run)
+        result = session_write(&session, &error);
+    if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
     struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
@@ -205,7 +208,9 @@ int run_forget(const struct options *options)
                   kind_name(kind), name);
         return fail(options, &error, EXIT_ERROR);
     }
-    result = state_begin(session.state, &error);
+    result = session_write(&session, &error);
+    if (result >= 0)
+        result = state_begin(session.state, &error);
     if (result >= 0)
         result = state_delete_record(session.state, kind_name(kind), name, &error);
     if (result >= 0)

@@ -113,6 +113,9 @@ int execute_and_report(struct session *session, const struct plan *plan,
     struct sigaction action = {.sa_handler = interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct error error = {0};
+    if (session_write(session, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
     const struct execution execution = {.paths = &session->paths,
                                         .plan = plan,
                                         .actual = &session->actual,
@@ -131,7 +134,6 @@ int execute_and_report(struct session *session, const struct plan *plan,
                                         .context = &show,
                                         .interrupted = &interrupted};
     struct execution_result result;
-    struct error error = {0};
     if (execute_plan(&execution, session->arena, &result, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
     if (options->output == OUTPUT_JSON)

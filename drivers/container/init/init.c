@@ -114,7 +114,7 @@ static pid_t run(char **words, const sigset_t *mask)
     _exit(reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
 }
 
-/* As execvp() does it, but a file that is no program is not handed to a shell. Returns the reason of its failure: that
+/* As the C library searches PATH, but a file that is no program is not handed to a shell. Returns the reason of its failure: that
  * of a program that was found weighs more than that of the places where it was not. */
 static int execute(char **words)
 {
