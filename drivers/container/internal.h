@@ -44,10 +44,11 @@ const struct monitor_socket *monitor_socket_of(const struct monitor_sockets *soc
                                                const char *name); /* NULL: no monitor */
 
 struct hierarchies;
-/* Fills monitor_pid, init_pid, init_start as far as they exist. */
+/* Fills monitor_pid, and init_pid and init_start once init runs its program. */
 void monitor_find(const struct hierarchies *hierarchies, const char *name,
                   const struct monitor_socket *socket, struct observed_container *out);
-int64_t process_start(pid_t pid); /* clock ticks since boot; 0 when there is no such process */
+bool has_executed(pid_t init, pid_t monitor); /* init runs its own program, no longer a fork of the monitor */
+int64_t process_start(pid_t pid);             /* clock ticks since boot; 0 when there is no such process */
 
 /* ---- view_cgroup.c ---- */
 

@@ -21,7 +21,8 @@
 #define REASONS      3
 #define EXEC_BOUND   2000  /* milliseconds for init's exec after liblxc reported success */
 #define ABORT_BOUND  2000  /* milliseconds for killed processes to end */
-#define SETTLE_BOUND 30000 /* milliseconds for somebody else's start or stop to come to its end */
+#define CLEAN_BOUND  30000 /* milliseconds to clean up behind a start that was given up */
+#define SETTLE_BOUND 3000  /* milliseconds for somebody else's start or stop to come to its end */
 #define LOOK_AGAIN   20    /* milliseconds, where no monitor's end can be waited for */
 
 static int settle(const struct paths *paths, const char *name, const struct call *call,
@@ -80,9 +81,12 @@ static int settle(const struct paths *paths, const char *name, const struct call
         result = call_check(call);
         if (result < 0)
             return error_errno(error, result, "container %s", name);
-        if (now_milliseconds() > until)
-            return error_set(error, -EBUSY, "container %s: its monitor neither starts an init nor ends",
-                             name);
+        if (now_milliseconds() > until) {
+            const struct container_stop kill = {.lxc_name = name};
+            result = container_stop_it(paths, &kill, call, error);
+            if (result < 0)
+                return result;
+        }
         _cleanup_close_ int monitor =
             present->monitor_pid ? (int)syscall(SYS_pidfd_open, (pid_t)present->monitor_pid, 0) : -1;
         struct pollfd end = {.fd = monitor, .events = POLLIN};
@@ -208,7 +212,7 @@ static void abort_start(pid_t child)
 static int give_up(const struct paths *paths, const char *name, int reason, struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
-    const struct call call = {.arena = arena, .cancel = -1, .deadline = now_milliseconds() + SETTLE_BOUND};
+    const struct call call = {.arena = arena, .cancel = -1, .deadline = now_milliseconds() + CLEAN_BOUND};
     const struct container_stop kill = {.lxc_name = name};
     container_stop_it(paths, &kill, &call, NULL);
     cgroups_remove(paths, name, NULL);
@@ -217,26 +221,17 @@ static int give_up(const struct paths *paths, const char *name, int reason, stru
 
 /* ---- is it up? ---- */
 
-static bool same_program(pid_t pid, const struct stat *own)
-{
-    char path[64];
-    struct stat program;
-    snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-    return stat(path, &program) < 0 || (program.st_dev == own->st_dev && program.st_ino == own->st_ino);
-}
-
 /* liblxc reports success before init's exec, which is where a missing or unusable init fails. Nothing announces an
  * exec, so it is looked for every millisecond, the wait being one for the process's end. -ESRCH: it ended. */
 static int await_exec(pid_t init, const struct call *call)
 {
-    struct stat own;
     _cleanup_close_ int pidfd = init > 0 ? (int)syscall(SYS_pidfd_open, init, 0) : -1;
-    if (pidfd < 0 || stat("/proc/self/exe", &own) < 0)
+    if (pidfd < 0)
         return -ESRCH;
     struct pollfd end = {.fd = pidfd, .events = POLLIN};
     for (int64_t until = now_milliseconds() + EXEC_BOUND;
          now_milliseconds() < until && call_check(call) == 0;) {
-        bool executed = !same_program(init, &own);
+        bool executed = has_executed(init, getpid());
         if (poll(&end, 1, executed ? 0 : 1) > 0)
             return -ESRCH;
         if (executed)

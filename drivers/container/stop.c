@@ -17,10 +17,13 @@
 #include "lib/error.h"
 #include "lib/units.h"
 
-#define RESEND       1000  /* milliseconds: a signal right after start can be lost */
-#define YOUNG        3000  /* milliseconds of life in which init may still be setting up its handlers */
-#define LOOK_AGAIN   20    /* milliseconds, while a monitor has no init yet or lives on unknown */
-#define MONITOR_TIME 30000 /* milliseconds for a monitor to clean up behind a killed init */
+#define RESEND       1000 /* milliseconds: a signal right after start can be lost */
+#define YOUNG        3000 /* milliseconds of life in which init may still be setting up its handlers */
+#define LOOK_AGAIN   20   /* milliseconds, while a monitor has no init yet or lives on unknown */
+#define WITHOUT_INIT 3000 /* milliseconds that a monitor may go without an init before it is killed */
+#define MONITOR_PATIENCE                                                                                     \
+    10000                  /* milliseconds for a monitor to clean up behind its init before it is killed */
+#define MONITOR_TIME 30000 /* milliseconds before a monitor that does not end is an error */
 
 struct target {
     const struct paths *paths;
@@ -69,10 +72,11 @@ static int open_process(int64_t pid)
     return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
 }
 
-/* 1: runs. 0: is stopped. While a monitor is starting it has no init yet: waits for either to change. */
+/* 1: runs. 0: is stopped. While a monitor is starting or ending it has no init: waits for either to change. One that
+ * stays so has lost the process that started it, and is killed. */
 static int find_target(struct target *target, struct error *error)
 {
-    for (;;) {
+    for (int64_t began = now_milliseconds();;) {
         _cleanup_arena_ struct arena *arena = arena_new();
         struct observed_container now;
         int result = container_look(target->paths, target->name, arena, &now, error);
@@ -97,6 +101,8 @@ static int find_target(struct target *target, struct error *error)
         if (result < 0)
             return error_errno(error, result, "container %s: stopping", target->name);
         _cleanup_close_ int monitor = open_process(now.monitor_pid);
+        if (monitor >= 0 && now_milliseconds() - began > WITHOUT_INIT)
+            syscall(SYS_pidfd_send_signal, monitor, SIGKILL, NULL, 0);
         struct pollfd end = {.fd = monitor, .events = POLLIN};
         poll(&end, 1, LOOK_AGAIN);
     }
@@ -274,7 +280,12 @@ static int await_monitor(struct target *target, struct error *error)
                              target->name);
         struct pollfd sources[] = {{.fd = target->monitor, .events = POLLIN},
                                    {.fd = target->call->cancel, .events = POLLIN}};
-        int wait = least(target->monitor < 0 ? LOOK_AGAIN : (int)left, call_time_left(target->call));
+        /* It cleans up in some 50 ms; one whose starter died may wait for that one for ever. */
+        bool late = left < MONITOR_TIME - MONITOR_PATIENCE;
+        if (late && target->monitor >= 0)
+            syscall(SYS_pidfd_send_signal, target->monitor, SIGKILL, NULL, 0);
+        int64_t next = late ? left : left - (MONITOR_TIME - MONITOR_PATIENCE) + 1;
+        int wait = least(target->monitor < 0 ? LOOK_AGAIN : (int)next, call_time_left(target->call));
         if (poll(sources, 2, wait) < 0 && errno != EINTR)
             return error_errno(error, -errno, "container %s: stopping", target->name);
         if ((sources[0].revents || target->monitor < 0) && !still_running(target))

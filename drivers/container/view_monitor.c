@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "drivers/container/internal.h"
@@ -177,6 +178,18 @@ int64_t process_start(pid_t pid)
     return state == 'Z' || state == 'X' ? 0 : (int64_t)start;
 }
 
+/* Before its exec, init is a fork of its monitor, or that has failed half way. */
+bool has_executed(pid_t init, pid_t monitor)
+{
+    char path[64];
+    struct stat program, own;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)init);
+    if (stat(path, &program) < 0)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)monitor);
+    return stat(path, &own) < 0 || program.st_dev != own.st_dev || program.st_ino != own.st_ino;
+}
+
 void monitor_find(const struct hierarchies *hierarchies, const char *name,
                   const struct monitor_socket *socket, struct observed_container *out)
 {
@@ -185,6 +198,8 @@ void monitor_find(const struct hierarchies *hierarchies, const char *name,
     if (!out->monitor_pid)
         return;
     pid_t init = find_init((pid_t)out->monitor_pid);
+    if (!init || !has_executed(init, (pid_t)out->monitor_pid))
+        return;
     out->init_start = process_start(init);
     out->init_pid = out->init_start ? init : 0;
 }

@@ -448,6 +448,24 @@ static void cancelled_start_leaves_nothing(void **state)
     }
 }
 
+/* A monitor that lost its init and does not end: stopped by hand here, so that it cannot. */
+static void stuck_monitor_is_killed(void **state)
+{
+    struct world *world = *state;
+    define(world, definition_of(world, false));
+    struct container_started started = start(world);
+    int64_t monitor = look(world)->monitor_pid;
+    assert_int_equal(kill((pid_t)monitor, SIGSTOP), 0);
+    assert_int_equal(kill((pid_t)started.init_pid, SIGKILL), 0);
+    await_end(started.init_pid);
+    struct observed_container *seen = look(world);
+    assert_true(seen->running && !seen->init_pid);
+    stop(world, 0);
+    seen = look(world);
+    assert_true(!seen->running);
+    assert_true(start(world).init_pid > 0);
+}
+
 int main(void)
 {
 #define CASE(test, make) cmocka_unit_test_setup_teardown(test, make, teardown)
@@ -472,6 +490,7 @@ int main(void)
         CASE(command_starts_clean, setup_unprivileged),
         CASE(exec_has_a_terminal, setup_unprivileged),
         CASE(frozen_is_killed, setup_unprivileged),
+        CASE(stuck_monitor_is_killed, setup_unprivileged),
         CASE(cancelled_start_leaves_nothing, setup_unprivileged),
     };
     if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0 || access(small_init(), X_OK) < 0) {

@@ -224,6 +224,28 @@ static void dies_with_its_parent(void **state)
     close(ends[1]);
 }
 
+/* Killed at any moment of a start, a worker leaves what the next one can put right. */
+static void killed_start_is_repaired(void **state)
+{
+    struct world *world = *state;
+    define(world, definition_of(world, false));
+    for (int milliseconds = 0; milliseconds < 45; milliseconds += 3) {
+        struct worker worker = worker_start(world);
+        struct task *task = task_new(world, 1);
+        send_task(world, &worker, task);
+        receive(world, &worker);
+        task = task_new(world, 2);
+        add_reference(world, task, STEP_CONTAINER_START);
+        send_task(world, &worker, task);
+        poll(NULL, 0, milliseconds);
+        kill(worker.pid, SIGKILL);
+        worker_end(&worker);
+        assert_true(start(world).init_pid > 0);
+        assert_true(look(world)->running);
+        stop(world, 0);
+    }
+}
+
 static void exec_gives_the_status(void **state)
 {
     struct world *world = *state;
@@ -306,6 +328,7 @@ int main(void)
         CASE(terminate_ends_the_step),
         CASE(dies_with_its_parent),
         CASE(exec_gives_the_status),
+        CASE(killed_start_is_repaired),
         cmocka_unit_test_setup_teardown(many_side_by_side, setup_many, teardown_many),
     };
     if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0 || access(worker_program(), X_OK) < 0) {
