@@ -91,7 +91,7 @@ check 'LXC config removed: it is back' test -s "$config"
 root=$ROOT/run/fpsync/mounts/$(lxc_of t/two)
 umount -l "$root" 2>/dev/null || umount -R -l "$root"
 upper_mounts() { # by all mount namespaces: superblocks that have this upper
-    cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -F 'upperdir=' | grep -E "t_two" | awk '{ print $3 }' | sort -u | wc -l
+    cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -F 'upperdir=' | grep -F "$ROOT/" | grep t_two | awk '{ print $3 }' | sort -u | wc -l
 }
 pid=$(pid_of t/two)
 PLAN=$(plan_of "$FILE")
