@@ -519,7 +519,8 @@ static void problems_as_json(void **state)
     struct spec_set set;
     assert_int_equal(load_recorded(put("a.yaml", "contianers: {}\n"), NULL, &set), -EINVAL);
     _cleanup_json_ struct json *errors = problems_to_json(&problems);
-    const struct json *first = json_at(errors, 0);
+    assert_int_equal(json_as_number(json_get(errors, "schema"), 0), 1);
+    const struct json *first = json_at(json_get(errors, "errors"), 0);
     assert_int_equal(json_as_number(json_get(first, "line"), 0), 1);
     assert_string_equal(json_as_text(json_get(first, "hint")), "did you mean 'containers'?");
 }
