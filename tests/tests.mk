@@ -14,6 +14,7 @@ FLOORS       := $(B)/state.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
 GUEST_TOOLS  := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(wildcard tests/system/*.c))
 
 -include tests/fake/fake.mk
+-include tests/vm/vm.mk
 
 $(filter-out $(UNIT_EFFECTS),$(UNIT)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FLOORS)
 	$(call say,LINK,$@)
