@@ -88,7 +88,11 @@ BUSYBOX=$BUILD/tests/busybox-root
 (
     flock 9
     FPSYNC_BUILD=$BUILD "$HERE/make-busybox-root" "$BUSYBOX"
-) 9>"$BUILD/tests/busybox-root.lock" || exit 1
+) 9>"$BUILD/tests/busybox-root.lock" || {
+    not_ok "$(basename "$0" .sh)" "$HERE/make-busybox-root failed"
+    rm -r "$ROOT"
+    exit 1
+}
 
 # Ports, subnets and container names are the test's own, so that suites can run side by side.
 PORT=$((20000 + 0x$TAG % 20000))
