@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -46,6 +47,9 @@ static int stop(int pidfd, const char *bridge, struct error *error);
 static void enter_cgroups(const char *group);
 static void remove_cgroups(const char *group);
 
+static bool came_meanwhile(const struct paths *paths, const struct resolver *request,
+                           const char *const *arguments, struct arena *arena);
+
 int resolver_set(const struct paths *paths, const struct resolver *request, const struct call *call,
                  struct error *error)
 {
@@ -68,9 +72,21 @@ int resolver_set(const struct paths *paths, const struct resolver *request, cons
         return 0;
     }
     if ((pid && (result = stop(pidfd, request->bridge, error)) < 0) ||
-        (result = start(request, arguments, call, error)) < 0)
+        ((result = start(request, arguments, call, error)) < 0 &&
+         !came_meanwhile(paths, request, arguments, call->arena)))
         return error_wrap(error, "resolver of %s", request->bridge);
     return 0;
+}
+
+/* The dnsmasq of a run that was killed after it had bound its sockets and before it wrote its pid file: it was in
+ * the way of ours, and is the right one. It may have read the files before they were whole. */
+static bool came_meanwhile(const struct paths *paths, const struct resolver *request,
+                           const char *const *arguments, struct arena *arena)
+{
+    _cleanup_close_ int pidfd = -1;
+    int64_t pid = 0;
+    return resolver_find(paths, request->bridge, arena, &pid, &pidfd, NULL) == 0 && pid &&
+           arguments_match(pid, arguments, arena) && pidfd_send_signal(pidfd, SIGHUP, NULL, 0) == 0;
 }
 
 int resolver_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
@@ -249,7 +265,7 @@ static bool arguments_match(int64_t pid, const char *const *arguments, struct ar
 
 /* In the child, between fork and exec; what it says there goes to the parent's pipe. */
 static void __attribute__((noreturn))
-become_resolver(const char *group, const char *const *arguments, int said)
+become_resolver(const char *group, const char *const *arguments, int said, pid_t worker)
 {
     static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     sigset_t none;
@@ -258,6 +274,10 @@ become_resolver(const char *group, const char *const *arguments, int said)
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     umask(022);
+    /* Until it detaches, it ends with the worker that waits for it: it would be in the way of the next run's. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != worker)
+        _exit(126);
     enter_cgroups(group);
     int null = open("/dev/null", O_RDWR);
     if (setsid() < 0 || chdir("/") < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
@@ -282,11 +302,11 @@ static int start(const struct resolver *request, const char *const *arguments, c
         return error_errno(error, -errno, "pipe");
     said = ends[0];
     say = ends[1];
-    pid_t child = fork();
+    pid_t worker = getpid(), child = fork();
     if (child < 0)
         return error_errno(error, -errno, "fork");
     if (child == 0)
-        become_resolver(group, arguments, say);
+        become_resolver(group, arguments, say, worker);
     close(TAKE_FD(say));
     int64_t until = now_milliseconds() + START_PATIENCE;
     int result = 0;

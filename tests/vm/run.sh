@@ -29,9 +29,10 @@ fi
 
 run=$(mktemp -d /tmp/fps-vm-XXXX) || exit 1
 qemu=
+watch=
 finish() {
     trap '' INT TERM HUP
-    [ -z "$qemu" ] || kill -9 "$qemu" 2>/dev/null
+    [ -z "$qemu" ] || kill -9 "$qemu" $watch 2>/dev/null
     rm -rf "$run"
 }
 trap finish EXIT
@@ -49,7 +50,7 @@ tar -C "$run/tree" -cf "$run/tree.tar" . || give_up 'the second disk cannot be m
 
 nice -n 15 $QEMU -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -nodefaults -no-reboot -display none \
     -kernel "$vm/image/kernel" -initrd "$vm/image/initrd" \
-    -append 'root=/dev/vda rw console=ttyS0 quiet loglevel=4 systemd.show_status=0 mitigations=off' \
+    -append 'root=/dev/vda rw console=ttyS0 quiet loglevel=4 systemd.show_status=0 mitigations=off no5lvl' \
     -drive "file=$vm/image/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe" \
     -drive "file=$run/tree.tar,format=raw,if=virtio,readonly=on" \
     -serial "file:$vm/console.log" -device virtio-rng-pci \
@@ -57,9 +58,12 @@ nice -n 15 $QEMU -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -n
     -device virtserialport,chardev=results,name=results \
     >"$vm/qemu.log" 2>&1 </dev/null &
 qemu=$!
-# Its end is awaited, but not for ever.
-timeout "$LIMIT" tail -q --pid=$qemu -f /dev/null
+# Its end is awaited, but not for ever; by `wait`, which a signal ends at once.
+timeout "$LIMIT" tail -q --pid=$qemu -f /dev/null &
+watch=$!
+wait $watch
 expired=$?
+watch=
 [ $expired -eq 0 ] || kill -9 $qemu
 wait $qemu 2>/dev/null
 qemu=
