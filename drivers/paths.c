@@ -48,6 +48,7 @@ int paths_make(const char *root, struct arena *arena, struct paths *paths, struc
         .run = arena_printf(arena, "%s/run/fpsync", base),
         .mounts = arena_printf(arena, "%s/run/fpsync/mounts", base),
         .networks = arena_printf(arena, "%s/run/fpsync/networks", base),
+        .workers = arena_printf(arena, "%s/run/fpsync/workers", base),
         .lock = arena_printf(arena, "%s/run/fpsync/lock", base),
         .nft_table = *tag ? arena_printf(arena, "fpsync_%s", tag) : "fpsync",
         .port_prefix = arena_printf(arena, "fp%s%c", tag, PORT_CLASS),

@@ -7,11 +7,14 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "drivers/task.h"
 #include "lib/error.h"
+
+#define PRESENCE_FD 3
 
 struct worker {
     pid_t pid;   /* 0: no process */
@@ -85,9 +88,27 @@ void pool_free(struct pool *pool)
         end_worker(&pool->workers[i]);
 }
 
+/* Workers, and what they fork, hold this until they end: the next run waits for it, so that it does not look while
+ * the last effect of a killed run is still under way. The process that it makes lasting (a monitor, dnsmasq) closes
+ * what it inherits. */
+static int open_presence(const struct pool *pool, struct error *error)
+{
+    int fd = open(pool->paths->workers, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0) {
+        int code = -errno;
+        if (fd >= 0)
+            close(fd);
+        return error_errno(error, code, "cannot lock %s", pool->paths->workers);
+    }
+    return fd;
+}
+
 static int start_worker(struct pool *pool, struct worker *worker, struct error *error)
 {
     int pair[2];
+    _cleanup_close_ int presence = open_presence(pool, error);
+    if (presence < 0)
+        return presence;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno(error, -errno, "cannot make a socket for a worker");
     posix_spawn_file_actions_t actions;
@@ -95,6 +116,7 @@ static int start_worker(struct pool *pool, struct worker *worker, struct error *
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pair[1], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, presence, PRESENCE_FD);
     posix_spawnattr_init(&attributes);
     /* Its own process group: a Ctrl-C on the terminal is for us to pass on. */
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);

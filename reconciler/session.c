@@ -14,9 +14,10 @@
 #include "lib/map.h"
 
 /* Defaults of SEMANTICS 11 and 48. */
-#define ID_FIRST    0x70000000
-#define ID_LAST     0x7fffffff
-#define SUBNET_POOL "10.64.0.0/11"
+#define ID_FIRST        0x70000000
+#define ID_LAST         0x7fffffff
+#define WORKER_PATIENCE 30000 /* milliseconds */
+#define SUBNET_POOL     "10.64.0.0/11"
 
 /* Each folder with its mode; parents of what unprivileged containers reach need x for others. */
 static int make_folders(const struct paths *paths, struct error *error)
@@ -79,6 +80,18 @@ static int wait_for_lock(int fd, int64_t milliseconds)
     return result == -EINTR ? -EWOULDBLOCK : result;
 }
 
+/* What a killed run had under way ends by itself, soon; only then is there something to look at. */
+static int await_workers(const struct paths *paths, struct error *error)
+{
+    _cleanup_close_ int fd = open(paths->workers, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "cannot open %s", paths->workers);
+    int result = wait_for_lock(fd, WORKER_PATIENCE);
+    return result == 0
+               ? 0
+               : error_errno(error, result, "workers of an earlier run do not end (%s)", paths->workers);
+}
+
 static int take_lock(struct session *session, struct error *error)
 {
     const struct paths *paths = &session->paths;
@@ -101,7 +114,7 @@ static int take_lock(struct session *session, struct error *error)
         return error_errno(error, -errno, "cannot write %s", paths->lock);
     }
     session->lock = fd;
-    return 0;
+    return await_workers(paths, error);
 }
 
 int session_open(const struct options *options, enum session_mode mode, struct session *session,
