@@ -23,7 +23,7 @@ struct paths {
     const char *mounts;      /* ROOT/run/fpsync/mounts: one merged root a container */
     const char *networks;    /* ROOT/run/fpsync/networks: dnsmasq's files, one folder a network */
     const char *lock;        /* ROOT/run/fpsync/lock */
-    const char *workers;  /* ROOT/run/fpsync/workers: locked, shared, by whatever acts for a run */
+    const char *workers;     /* ROOT/run/fpsync/workers: locked, shared, by whatever acts for a run */
     const char *nft_table;   /* "fpsync" or "fpsync_TAG" */
     const char *port_prefix; /* of host ends of veths: "fpp" or "fpTAGp" */
 };
