@@ -102,9 +102,9 @@ static pid_t run(char **words, const sigset_t *mask)
         fprintf(stderr, "fpsync-init: cannot fork: %s\n", strerror(errno));
     if (child != 0)
         return child;
-    /* Handlers go with exec; what is ignored would stay. */
-    signal(SIGTTIN, SIG_DFL);
-    signal(SIGTTOU, SIG_DFL);
+    /* Handlers go with exec; what is ignored would stay, be it by us or by whoever started us. */
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
     setsid();
     sigprocmask(SIG_SETMASK, mask, NULL);
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
@@ -114,8 +114,8 @@ static pid_t run(char **words, const sigset_t *mask)
     _exit(reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
 }
 
-/* As the C library searches PATH, but a file that is no program is not handed to a shell. Returns the reason of its failure: that
- * of a program that was found weighs more than that of the places where it was not. */
+/* As the C library searches PATH, but a file that is no program is not handed to a shell. Returns the reason of its
+ * failure: that of a program that was found weighs more than that of the places where it was not. */
 static int execute(char **words)
 {
     char path[PATH_MAX];
