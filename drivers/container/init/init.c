@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,9 +103,11 @@ static pid_t run(char **words, const sigset_t *mask)
         fprintf(stderr, "fpsync-init: cannot fork: %s\n", strerror(errno));
     if (child != 0)
         return child;
-    /* Handlers go with exec; what is ignored would stay, be it by us or by whoever started us. */
+    /* Handlers go with exec; what is ignored would stay, be it by us or by whoever started us. The kernel is asked,
+     * since the C library refuses to touch the two signals (32 and 33) that it keeps for its threads. */
+    static const unsigned long standard[8]; /* a kernel sigaction, larger than any: SIG_DFL and no flags */
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+        syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)((NSIG - 1) / 8));
     setsid();
     sigprocmask(SIG_SETMASK, mask, NULL);
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
