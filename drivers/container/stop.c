@@ -30,7 +30,7 @@ struct target {
     const char *name;
     const struct call *call;
     int init, monitor; /* pidfds; -1: not there */
-    pid_t init_pid;
+    pid_t init_pid, monitor_pid;
     int64_t init_start; /* clock ticks since boot */
 };
 
@@ -92,6 +92,7 @@ static int find_target(struct target *target, struct error *error)
         /* Looked at again behind the pidfd: now the number cannot change hands any more. */
         if (target->init >= 0 && process_start(target->init_pid) == now.init_start) {
             target->monitor = open_process(now.monitor_pid);
+            target->monitor_pid = (pid_t)now.monitor_pid;
             return 1;
         }
         if (target->init >= 0)
@@ -270,6 +271,22 @@ static bool still_running(const struct target *target)
            monitor_socket_of(&sockets, target->paths, target->name) != NULL;
 }
 
+/* Whether the monitor waits for a helper of its own: AppArmor's parser takes seconds on a slow machine, and killed
+ * with it half way the helper would keep the monitor's control group. A dead init not yet reaped is none. */
+static bool is_at_work(const struct target *target)
+{
+    char path[64], line[256];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)target->monitor_pid,
+             (int)target->monitor_pid);
+    if (target->monitor < 0 || read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+        return false;
+    char *at = line;
+    for (pid_t child = (pid_t)strtol(at, &at, 10); child > 0; child = (pid_t)strtol(at, &at, 10))
+        if (process_start(child))
+            return true;
+    return false;
+}
+
 static int await_monitor(struct target *target, struct error *error)
 {
     int64_t until = now_milliseconds() + MONITOR_TIME;
@@ -282,10 +299,12 @@ static int await_monitor(struct target *target, struct error *error)
                                    {.fd = target->call->cancel, .events = POLLIN}};
         /* It cleans up in some 50 ms; one whose starter died may wait for that one for ever. */
         bool late = left < MONITOR_TIME - MONITOR_PATIENCE;
-        if (late && target->monitor >= 0)
+        bool working = late && is_at_work(target);
+        if (late && !working && target->monitor >= 0)
             syscall(SYS_pidfd_send_signal, target->monitor, SIGKILL, NULL, 0);
         int64_t next = late ? left : left - (MONITOR_TIME - MONITOR_PATIENCE) + 1;
-        int wait = least(target->monitor < 0 ? LOOK_AGAIN : (int)next, call_time_left(target->call));
+        int wait =
+            least(target->monitor < 0 || working ? LOOK_AGAIN : (int)next, call_time_left(target->call));
         if (poll(sources, 2, wait) < 0 && errno != EINTR)
             return error_errno(error, -errno, "container %s: stopping", target->name);
         if ((sources[0].revents || target->monitor < 0) && !still_running(target))
