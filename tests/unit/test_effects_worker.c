@@ -1,4 +1,5 @@
 /* The worker program on real LXC: tasks and replies over its pipes, cancelling, dying, side by side. Needs root. */
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 
 #include "drivers/steps.h"
@@ -175,13 +176,25 @@ static void unknown_step_is_refused(void **state)
 }
 
 /* The step ends at once, and what it was to do is not done. */
+/* Until the guest has made /tmp/ready: before that it may be stopped by the first signal. */
+static void await_ready(int watch)
+{
+    struct pollfd made = {.fd = watch, .events = POLLIN};
+    assert_int_equal(poll(&made, 1, 20000), 1);
+}
+
 static void terminate_ends_the_step(void **state)
 {
     struct world *world = *state;
     struct container_definition *definition = definition_of(world, false);
-    command_of(world, definition, "trap : TERM; while :; do sleep 0.1; done");
+    command_of(world, definition, "trap : TERM; mkdir /tmp/ready; while :; do sleep 0.1; done");
     define(world, definition);
+    char *place = arena_printf(world->arena, "%s/tmp", world->guest);
+    int watch = inotify_init1(IN_CLOEXEC);
+    assert_true(inotify_add_watch(watch, place, IN_CREATE) >= 0);
     start(world);
+    await_ready(watch);
+    close(watch);
     struct worker worker = worker_start(world);
     struct task *task = task_new(world, 8);
     add_stop(world, task, 50000);
