@@ -53,6 +53,19 @@ static int lock_failed(const struct paths *paths, struct error *error)
                      holder.length ? holder.bytes : "unknown");
 }
 
+/* Whether the process that wrote itself into the lock file still is one; a zombie has no program any more. */
+static bool holder_lives(const struct paths *paths)
+{
+    _cleanup_buffer_ struct buffer holder = {0};
+    char program[64], target[16];
+    int pid = 0;
+    if (buffer_read_file(&holder, AT_FDCWD, paths->lock, 4096, NULL) < 0 || !holder.length ||
+        sscanf(holder.bytes, "pid %d,", &pid) != 1)
+        return true; /* it has not said yet who it is */
+    snprintf(program, sizeof(program), "/proc/%d/exe", pid);
+    return readlink(program, target, sizeof(target)) >= 0 || errno != ENOENT;
+}
+
 static void ignore_alarm(int signal)
 {
     (void)signal;
@@ -102,6 +115,9 @@ static int take_lock(struct session *session, struct error *error)
                            ? 60000
                            : session->options->lock_timeout;
     int result = wait_for_lock(fd, patience);
+    /* A run that was killed while it started a worker holds the lock on in that child, until the child's exec. */
+    if (result == -EWOULDBLOCK && !holder_lives(paths))
+        result = wait_for_lock(fd, WORKER_PATIENCE);
     if (result < 0) {
         close(fd);
         return result == -EWOULDBLOCK ? lock_failed(paths, error)

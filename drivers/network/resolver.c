@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -16,12 +17,14 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "drivers/network/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
+#define STRAY_ROUNDS   16
 #define PROGRAM        "/usr/sbin/dnsmasq"
 #define ARGUMENT_BOUND 32
 #define SAID_LIMIT     4096
@@ -47,8 +50,8 @@ static int stop(int pidfd, const char *bridge, struct error *error);
 static void enter_cgroups(const char *group);
 static void remove_cgroups(const char *group);
 
-static bool came_meanwhile(const struct paths *paths, const struct resolver *request,
-                           const char *const *arguments, struct arena *arena);
+static const char *group_of(const char *bridge, struct arena *arena);
+static void end_strays(const char *group);
 
 int resolver_set(const struct paths *paths, const struct resolver *request, const struct call *call,
                  struct error *error)
@@ -71,22 +74,12 @@ int resolver_set(const struct paths *paths, const struct resolver *request, cons
             return error_errno(error, -errno, "resolver of %s: reload", request->bridge);
         return 0;
     }
-    if ((pid && (result = stop(pidfd, request->bridge, error)) < 0) ||
-        ((result = start(request, arguments, call, error)) < 0 &&
-         !came_meanwhile(paths, request, arguments, call->arena)))
+    if (pid && (result = stop(pidfd, request->bridge, error)) < 0)
+        return error_wrap(error, "resolver of %s", request->bridge);
+    end_strays(group_of(request->bridge, call->arena));
+    if ((result = start(request, arguments, call, error)) < 0)
         return error_wrap(error, "resolver of %s", request->bridge);
     return 0;
-}
-
-/* The dnsmasq of a run that was killed after it had bound its sockets and before it wrote its pid file: it was in
- * the way of ours, and is the right one. It may have read the files before they were whole. */
-static bool came_meanwhile(const struct paths *paths, const struct resolver *request,
-                           const char *const *arguments, struct arena *arena)
-{
-    _cleanup_close_ int pidfd = -1;
-    int64_t pid = 0;
-    return resolver_find(paths, request->bridge, arena, &pid, &pidfd, NULL) == 0 && pid &&
-           arguments_match(pid, arguments, arena) && pidfd_send_signal(pidfd, SIGHUP, NULL, 0) == 0;
 }
 
 int resolver_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
@@ -104,6 +97,7 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
         (pid && (result = stop(pidfd, request->ifname, error)) < 0))
         return result;
     const char *folder = resolver_folder(paths, call->arena, request->ifname);
+    end_strays(group_of(request->ifname, call->arena));
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         const char *part = arena_printf(call->arena, "%s/%s", folder, parts[i]);
         if ((result = remove_others(part, &none, call->arena, &removed, error)) < 0 && result != -ENOENT)
@@ -114,7 +108,7 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
         unlink(arena_printf(call->arena, "%s/%s", folder, files[i]));
     if (rmdir(folder) < 0 && errno != ENOENT)
         return error_errno(error, -errno, "%s", folder);
-    remove_cgroups(arena_printf(call->arena, "fpsync-%s", request->ifname));
+    remove_cgroups(group_of(request->ifname, call->arena));
     return 0;
 }
 
@@ -297,7 +291,7 @@ static int start(const struct resolver *request, const char *const *arguments, c
     _cleanup_close_ int said = -1, say = -1;
     _cleanup_buffer_ struct buffer text = {0};
     int ends[2], status;
-    const char *group = arena_printf(call->arena, "fpsync-%s", request->bridge);
+    const char *group = group_of(request->bridge, call->arena);
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_errno(error, -errno, "pipe");
     said = ends[0];
@@ -354,6 +348,11 @@ static int stop(int pidfd, const char *bridge, struct error *error)
     return error_set(error, -ETIMEDOUT, "dnsmasq of %s does not end", bridge);
 }
 
+static const char *group_of(const char *bridge, struct arena *arena)
+{
+    return arena_printf(arena, "fpsync-%s", bridge);
+}
+
 /* Every hierarchy below /sys/fs/cgroup, and v2's own when it is the whole. A controller that does not take the
  * process (cpuset without CPUs, say) keeps it where it is: that limits it, and ends nothing. */
 static void each_cgroup(const char *group, void (*act)(int hierarchy, const char *group))
@@ -390,6 +389,52 @@ static void enter_cgroup(int hierarchy, const char *group)
     _cleanup_close_ int procs = openat(hierarchy, path, O_WRONLY | O_CLOEXEC);
     if (procs < 0 || write(procs, "0", 1) < 0)
         unlinkat(hierarchy, group, AT_REMOVEDIR);
+}
+
+/* ---- what a killed run left half started ----
+ *
+ * Between binding its sockets and writing its pid file a dnsmasq can be neither found nor started beside. But it was
+ * in its group before it was a dnsmasq: what is there and has no pid file is such a one, and ends. */
+
+static bool is_resolver_or_worker(int pid)
+{
+    char path[64], program[PATH_MAX], own[PATH_MAX];
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    ssize_t length = readlink(path, program, sizeof(program) - 1),
+            own_length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    if (length <= 0 || own_length <= 0)
+        return false;
+    program[length] = own[own_length] = '\0';
+    return strcmp(program, PROGRAM) == 0 || strcmp(program, own) == 0;
+}
+
+/* Kills one stray and waits for its end, so that its sockets are free. */
+static void end_stray(int pid)
+{
+    _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0 || pid == getpid() || !is_resolver_or_worker(pid) ||
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)
+        return;
+    struct pollfd over = {.fd = pidfd, .events = POLLIN};
+    poll(&over, 1, STOP_PATIENCE);
+}
+
+static void end_strays_in(int hierarchy, const char *group)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+    for (int round = 0; round < STRAY_ROUNDS; round++) { /* what is killed may have forked just before */
+        _cleanup_buffer_ struct buffer list = {0};
+        if (buffer_read_file(&list, hierarchy, path, 1 << 16, NULL) < 0 || !list.length)
+            return;
+        for (char *at = list.bytes; *at; at += strcspn(at, "\n"), at += *at == '\n')
+            end_stray(atoi(at));
+    }
+}
+
+static void end_strays(const char *group)
+{
+    each_cgroup(group, end_strays_in);
 }
 
 static void remove_cgroup(int hierarchy, const char *group)

@@ -14,6 +14,30 @@ length=$((($(date +%s%N) - began) / 1000)) # microseconds
 RANDOM=${FPSYNC_SEED:-$$}
 echo "# apply takes $length us; FPSYNC_SEED=${FPSYNC_SEED:-$$}"
 
+# A killed run holds its lock on, for an instant, in a worker that it was starting: a holder that lives refuses, one
+# that is gone is waited for.
+lock=$ROOT/run/fpsync/lock
+hold() { # PID: says so in the lock file and holds it until its input ends
+    flock "$lock" bash -c 'printf "pid %d, fpsync apply" '"$1"' >"$0" && echo held && read -r _' "$lock"
+}
+true &
+gone=$!
+wait $gone
+coproc HOLDER { hold $$; }
+read -r _ <&"${HOLDER[0]}"
+fps apply -y -q -f "$FILE" >/dev/null 2>&1
+is 'a lock whose holder lives is refused' $? 5
+echo >&"${HOLDER[1]}"
+wait "$HOLDER_PID" 2>/dev/null
+coproc HOLDER { hold $gone; }
+read -r _ <&"${HOLDER[0]}"
+fps apply -y -q -f "$FILE" >/dev/null 2>&1 &
+waiting=$!
+echo >&"${HOLDER[1]}"
+wait "$HOLDER_PID" 2>/dev/null
+wait $waiting
+is 'a lock whose holder is gone is waited for' $? 0
+
 bad=0
 killed=0
 for round in $(seq 50); do
@@ -49,6 +73,6 @@ is 'one bridge' "$(bridges | wc -l)" 1
 is 'two ports' "$(ports_of_host | wc -l)" 2
 is 'one resolver' "$(processes | grep -c dnsmasq)" 1
 is 'no temporary file' "$(find "$ROOT/var/lib/fpsync" "$ROOT/run/fpsync" "$ROOT/var/lib/lxc" \
-    \( -path '*/root' -o -path '*/upper' -o -path '*/mounts' -o -path '*/data' \) -prune -o -name '*tmp*' -print)" ''
+    \( -path '*/root' -o -path '*/upper' -o -path '*/mounts' -o -path '*/data' -o -path '*/apparmor' \) -prune -o -name '*tmp*' -print)" ''
 check 'down' fps down -y --timeout 0 -f "$FILE"
 is 'nothing is left' "$(leftovers)" ''

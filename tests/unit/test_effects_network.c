@@ -533,6 +533,39 @@ static void test_resolver_answers_and_ends(void **state)
     must(drop_front(WORLD_MARK "front"), &world);
 }
 
+static bool is_alive(int64_t pid)
+{
+    char path[64], program[256];
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    return readlink(path, program, sizeof(program)) > 0; /* a zombie has none */
+}
+
+/* A run may be killed after its dnsmasq has bound the address and before the pid file is there: what is left looks
+ * like this, can be found by its control group alone, and must be in nobody's way. */
+static void test_half_started_resolver_is_replaced(void **state)
+{
+    (void)state;
+    struct resolver request = {.network = "shop/front", .bridge = front, .address = "10.30.0.1/24"};
+    struct link_reference reference = {.ifname = front, .mark = WORLD_MARK "front"};
+    char path[256];
+    run(NULL, "ip", "link", "set", "lo", "up");
+    must(make_front(), &world);
+    add(world.arena, &request.names, resolver_name("shop/web", WEB_MAC, "10.30.0.10", "web"));
+    must(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error), &world);
+    int64_t stray = look().resolvers[0].pid;
+    snprintf(path, sizeof(path), "%s/%s/dnsmasq.pid", world.paths.networks, front);
+    assert_int_equal(unlink(path), 0);
+    must(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error), &world);
+    int64_t pid = look().resolvers[0].pid;
+    assert_true(pid > 1 && pid != stray);
+    assert_false(is_alive(stray));
+    assert_int_equal(ask("web", inet_addr("10.30.0.10")), inet_addr("10.30.0.10"));
+
+    assert_int_equal(unlink(path), 0);
+    must(network_effects.delete_resolver(&world.paths, &reference, &world.call, &world.error), &world);
+    assert_false(is_alive(pid));
+}
+
 /* ---- figures ---- */
 
 static double milliseconds(void)
@@ -656,6 +689,7 @@ int main(void)
         cmocka_unit_test_teardown(test_ports_are_marked, tidy),
         cmocka_unit_test_teardown(test_listeners_are_seen, tidy),
         cmocka_unit_test_teardown(test_resolver_answers_and_ends, tidy),
+        cmocka_unit_test_teardown(test_half_started_resolver_is_replaced, tidy),
         cmocka_unit_test_teardown(test_a_crowd_is_listed_quickly, tidy),
     };
     if (geteuid() != 0) {
