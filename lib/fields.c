@@ -74,6 +74,13 @@ void field_mark(const struct table *table, void *object, size_t offset)
             field_mark_present(table, object, row);
 }
 
+void *described_whole(const struct table *table, void *object)
+{
+    uint64_t all = table->count == 64 ? ~(uint64_t)0 : ((uint64_t)1 << table->count) - 1;
+    ((struct described *)object)->present |= all;
+    return object;
+}
+
 const struct field *field_by_key(const struct table *table, const char *key)
 {
     for (size_t i = 0; i < table->count; i++)

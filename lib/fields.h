@@ -152,6 +152,9 @@ static inline bool field_is_present(const struct table *table, const void *objec
 void field_mark_present(const struct table *table, void *object, const struct field *row);
 /* Marks the row whose member lies at `offset`: field_mark(&container_table, c, offsetof(struct container, env)) */
 void field_mark(const struct table *table, void *object, size_t offset);
+/* Marks every row of the object itself (not of nested ones) and returns it: for structs filled in by code, which say
+ * all they hold. */
+void *described_whole(const struct table *table, void *object);
 const struct field *field_by_key(const struct table *table, const char *key); /* NULL when unknown */
 struct place field_place(const struct table *table, const void *object, const struct field *row);
 

@@ -9,13 +9,6 @@ void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, vo
     *arena_append(arena, steps->items, steps->count) = (struct step){.kind = kind, .request = request};
 }
 
-/* Messages carry every field, also those that equal a default. */
-static void *whole(const struct table *table, void *object)
-{
-    ((struct described *)object)->present = ((uint64_t)1 << table->count) - 1;
-    return object;
-}
-
 static void compile_image(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
@@ -24,7 +17,7 @@ static void compile_image(const struct compiling *compiling, const struct action
     make->name = action->name;
     make->source = body->source;
     make->packages = body->packages;
-    steps_add(arena, steps, STEP_IMAGE_MAKE, whole(&image_make_table, make));
+    steps_add(arena, steps, STEP_IMAGE_MAKE, described_whole(&image_make_table, make));
 }
 
 static void compile_data(const struct compiling *compiling, const struct action *action, struct steps *steps)
@@ -33,7 +26,7 @@ static void compile_data(const struct compiling *compiling, const struct action 
     struct data_reference *data = described_new(arena, &data_reference_table);
     data->file = paths_file_name(arena, action->name);
     steps_add(arena, steps, action->kind == KIND_VOLUME ? STEP_VOLUME_CREATE : STEP_LAYER_CREATE,
-              whole(&data_reference_table, data));
+              described_whole(&data_reference_table, data));
 }
 
 static void compile_network(const struct compiling *compiling, const struct action *action,
@@ -51,7 +44,7 @@ static void compile_network(const struct compiling *compiling, const struct acti
     struct link_reference *link = described_new(arena, &link_reference_table);
     link->ifname = arena_strdup(arena, ifname);
     link->mark = target_mark(arena, action->uid, action->name);
-    whole(&link_reference_table, link);
+    described_whole(&link_reference_table, link);
     steps_add(arena, steps, STEP_RESOLVER_DELETE, link);
     steps_add(arena, steps, STEP_BRIDGE_DELETE, link);
 }
@@ -74,21 +67,21 @@ static void add_stop(const struct container_steps *to)
     stop->lxc_name = to->lxc_name;
     stop->timeout = to->compiling->stop_timeout >= 0 ? to->compiling->stop_timeout : body->stop_timeout;
     stop->halt_signal = body->stop_signal;
-    steps_add(to->arena, to->steps, STEP_CONTAINER_STOP, whole(&container_stop_table, stop));
+    steps_add(to->arena, to->steps, STEP_CONTAINER_STOP, described_whole(&container_stop_table, stop));
 }
 
 static void add_unmount(const struct container_steps *to)
 {
     struct root_reference *root = described_new(to->arena, &root_reference_table);
     root->lxc_name = to->lxc_name;
-    steps_add(to->arena, to->steps, STEP_ROOT_UNMOUNT, whole(&root_reference_table, root));
+    steps_add(to->arena, to->steps, STEP_ROOT_UNMOUNT, described_whole(&root_reference_table, root));
 }
 
 static void add_reference(const struct container_steps *to, enum step_kind kind)
 {
     struct container_reference *reference = described_new(to->arena, &container_reference_table);
     reference->lxc_name = to->lxc_name;
-    steps_add(to->arena, to->steps, kind, whole(&container_reference_table, reference));
+    steps_add(to->arena, to->steps, kind, described_whole(&container_reference_table, reference));
 }
 
 static void add_definition(const struct container_steps *to)
@@ -112,7 +105,7 @@ static void add_start(const struct container_steps *to)
         struct port_mark *mark = described_new(to->arena, &port_mark_table);
         mark->ifname = port->ifname;
         mark->mark = port->mark;
-        steps_add(to->arena, to->steps, STEP_PORT_MARK, whole(&port_mark_table, mark));
+        steps_add(to->arena, to->steps, STEP_PORT_MARK, described_whole(&port_mark_table, mark));
     }
 }
 

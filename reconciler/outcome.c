@@ -19,13 +19,6 @@ static int64_t now_seconds(void)
     return (int64_t)time(NULL);
 }
 
-static void *whole(const struct table *table, void *object)
-{
-    struct described *head = object;
-    head->present |= ((uint64_t)1 << table->count) - 1;
-    return object;
-}
-
 static int writing(struct recorder *recorder, struct error *error)
 {
     if (recorder->open)
@@ -103,8 +96,9 @@ static void set_phase(struct record *record, const char *phase, const char *reas
 static int put_record(struct recorder *recorder, struct record *record, struct error *error)
 {
     int result = writing(recorder, error);
-    return result < 0 ? result
-                      : state_put_record(recorder->execution->state, whole(&record_table, record), error);
+    return result < 0
+               ? result
+               : state_put_record(recorder->execution->state, described_whole(&record_table, record), error);
 }
 
 static int delete_record(struct recorder *recorder, enum kind kind, const char *name, struct error *error)
@@ -220,8 +214,9 @@ int recorder_intend(struct recorder *recorder, const char *text, const struct ac
         fresh->steps.items[fresh->steps.count++] = step_type(steps->items[i].kind)->name;
     fresh->begun = now_seconds();
     int result = writing(recorder, error);
-    return result < 0 ? result
-                      : state_put_intent(recorder->execution->state, whole(&intent_table, fresh), error);
+    return result < 0
+               ? result
+               : state_put_intent(recorder->execution->state, described_whole(&intent_table, fresh), error);
 }
 
 /* ---- after ---- */
@@ -271,7 +266,7 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     describe(recorder, record, layer);
     record->generation = record->generation ? record->generation : 1;
     facts->digest = digest;
-    record->facts = encoded(recorder, &facts_table, whole(&facts_table, facts));
+    record->facts = encoded(recorder, &facts_table, described_whole(&facts_table, facts));
     set_phase(record, "running", NULL);
     return put_record(recorder, record, error);
 }
@@ -309,7 +304,7 @@ static int record_made(struct recorder *recorder, struct action *action, const s
         return result;
     describe(recorder, record, action->object);
     record->generation = action->generation;
-    record->facts = encoded(recorder, &facts_table, whole(&facts_table, facts));
+    record->facts = encoded(recorder, &facts_table, described_whole(&facts_table, facts));
     if (action->verb == VERB_STOP) {
         record->stopped_by = recorder->execution->stopped_by;
         set_phase(record, "stopped", record->stopped_by);
@@ -406,7 +401,8 @@ static int put_generation(struct recorder *recorder, const struct source *source
     specs_print(&plan->all, &text);
     generation->set =
         (struct bytes){.data = arena_copy(recorder->arena, text.bytes, text.length), .size = text.length};
-    return state_put_generation(recorder->execution->state, whole(&generation_table, generation), error);
+    return state_put_generation(recorder->execution->state, described_whole(&generation_table, generation),
+                                error);
 }
 
 int recorder_end(struct recorder *recorder, const struct execution_result *done, struct error *error)
@@ -427,7 +423,7 @@ int recorder_end(struct recorder *recorder, const struct execution_result *done,
         source->objects = (int64_t)count_declared(execution->plan, given->name);
         result = writing(recorder, error);
         if (result >= 0)
-            result = state_put_source(execution->state, whole(&source_table, source), error);
+            result = state_put_source(execution->state, described_whole(&source_table, source), error);
         if (result >= 0)
             result = put_generation(recorder, source, done, error);
     }

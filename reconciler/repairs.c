@@ -14,12 +14,6 @@ static bool same(const char *left, const char *right)
     return left == right || (left && right && strcmp(left, right) == 0);
 }
 
-static void *present(const struct table *table, void *object)
-{
-    ((struct described *)object)->present = ((uint64_t)1 << table->count) - 1;
-    return object;
-}
-
 /* ---- network interfaces ---- */
 
 static const struct observed_guest_nic *nic_of(const struct world_guest *guest, const char *port)
@@ -81,7 +75,7 @@ static void find_nics(const struct target *target, const struct world *world, co
             struct port_mark *mark = described_new(target->arena, &port_mark_table);
             mark->ifname = port->ifname;
             mark->mark = port->mark;
-            add(target, out, STEP_PORT_MARK, present(&port_mark_table, mark), "networks",
+            add(target, out, STEP_PORT_MARK, described_whole(&port_mark_table, mark), "networks",
                 arena_printf(target->arena, "mark of %s removed", port->ifname));
         }
     }
@@ -107,7 +101,7 @@ static void find_left_nics(const struct target *target, const struct world *worl
         struct link_reference *link = described_new(target->arena, &link_reference_table);
         link->ifname = port->ifname;
         link->mark = mark;
-        add(target, out, STEP_PORT_DELETE, present(&link_reference_table, link), "networks",
+        add(target, out, STEP_PORT_DELETE, described_whole(&link_reference_table, link), "networks",
             arena_printf(target->arena, "%s is in no network of its container", port->ifname));
     }
 }
@@ -131,7 +125,8 @@ static void find_limits(const struct target *target, const struct object *object
         struct container_limits *limits = described_new(target->arena, &container_limits_table);
         limits->lxc_name = observed->lxc_name;
         limits->limits = body->limits;
-        add(target, out, STEP_CONTAINER_SET_LIMITS, present(&container_limits_table, limits), "limits",
+        add(target, out, STEP_CONTAINER_SET_LIMITS, described_whole(&container_limits_table, limits),
+            "limits",
             arena_printf(target->arena, "limit %s is %s in the cgroup", row->key,
                          seen ? text.bytes : "none"));
         return; /* one call sets them all */
@@ -150,7 +145,7 @@ static struct volume_attach *volume_request(const struct target *target,
     request->init_start = observed->init_start;
     request->path = path;
     request->file = file;
-    return present(&volume_attach_table, request);
+    return described_whole(&volume_attach_table, request);
 }
 
 static void find_volumes(const struct target *target, const struct world *world, const struct object *object,

@@ -5,15 +5,6 @@
 
 #include "lib/digest.h"
 
-/* Marks every row as present: messages carry all their fields, also those that happen to equal a default. */
-static void *filled(struct arena *arena, const struct table *table, void *object)
-{
-    (void)arena;
-    struct described *head = object;
-    head->present = table->count == 64 ? ~(uint64_t)0 : ((uint64_t)1 << table->count) - 1;
-    return object;
-}
-
 static void list_add(struct arena *arena, struct list *list, void *item)
 {
     *arena_append(arena, list->items, list->count) = item;
@@ -69,7 +60,7 @@ static void add_container_rules(const struct target *target, const struct object
         guard->port = port_name(target, object->name, attachment->network);
         guard->mac = address->mac;
         guard->address = address->address;
-        list_add(target->arena, &rules->guards, filled(target->arena, &rule_guard_table, guard));
+        list_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
         if (!first)
             first = address->address;
     }
@@ -82,7 +73,7 @@ static void add_container_rules(const struct target *target, const struct object
         forward->host = port->host;
         forward->target = first;
         forward->guest = port->guest;
-        list_add(target->arena, &rules->forwards, filled(target->arena, &rule_forward_table, forward));
+        list_add(target->arena, &rules->forwards, described_whole(&rule_forward_table, forward));
     }
 }
 
@@ -98,12 +89,12 @@ struct rules *target_rules(const struct target *target)
         struct rule_network *network = described_new(target->arena, &rule_network_table);
         network->bridge = bridge_name(target, object->name);
         network->subnet = target_subnet(target, object->name);
-        list_add(target->arena, &rules->networks, filled(target->arena, &rule_network_table, network));
+        list_add(target->arena, &rules->networks, described_whole(&rule_network_table, network));
     }
     list_sort(&rules->networks, &rule_network_table);
     list_sort(&rules->guards, &rule_guard_table);
     list_sort(&rules->forwards, &rule_forward_table);
-    return filled(target->arena, &rules_table, rules);
+    return described_whole(&rules_table, rules);
 }
 
 struct bridge *target_bridge(const struct target *target, const char *network, const char *uid)
@@ -116,7 +107,7 @@ struct bridge *target_bridge(const struct target *target, const char *network, c
     bridge->mac =
         arena_printf(target->arena, "02:fe:%02x:%02x:%02x:%02x", (unsigned)(bits >> 24) & 255,
                      (unsigned)(bits >> 16) & 255, (unsigned)(bits >> 8) & 255, (unsigned)bits & 255);
-    return filled(target->arena, &bridge_table, bridge);
+    return described_whole(&bridge_table, bridge);
 }
 
 static void set_texts(struct arena *arena, struct texts *texts, size_t count, const char *const *items)
@@ -147,10 +138,10 @@ struct resolver *target_resolver(const struct target *target, const char *networ
         set_texts(target->arena, &name->names, 3,
                   (const char *const[]){bare, arena_printf(target->arena, "%s.%s", bare, project),
                                         arena_printf(target->arena, "%s.%s.internal", bare, project)});
-        list_add(target->arena, &resolver->names, filled(target->arena, &resolver_name_table, name));
+        list_add(target->arena, &resolver->names, described_whole(&resolver_name_table, name));
     }
     list_sort(&resolver->names, &resolver_name_table);
-    return filled(target->arena, &resolver_table, resolver);
+    return described_whole(&resolver_table, resolver);
 }
 
 /* The default route goes to the first network in the container's list. */
@@ -178,7 +169,7 @@ struct port_attach *target_port(const struct target *target, const struct object
     port->mac = address->mac;
     port->address = address_with_prefix(target->arena, address->address, target_subnet(target, network));
     port->gateway = gateway_of(target, body, network);
-    filled(target->arena, &port_attach_table, port);
+    described_whole(&port_attach_table, port);
     return port;
 }
 
@@ -212,7 +203,7 @@ static void add_nics(const struct target *target, const struct object *object,
         nic->mac = port->mac;
         nic->address = port->address;
         nic->gateway = port->gateway;
-        list_add(target->arena, &definition->nics, filled(target->arena, &nic_table, nic));
+        list_add(target->arena, &definition->nics, described_whole(&nic_table, nic));
     }
 }
 
@@ -233,7 +224,7 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->halt_signal = body->stop_signal;
     definition->hostname = name_bare(object->name);
     add_nics(target, object, definition);
-    return filled(target->arena, &container_definition_table, definition);
+    return described_whole(&container_definition_table, definition);
 }
 
 static void add_file(const struct target *target, struct root_mount *root, const char *path,
@@ -243,7 +234,7 @@ static void add_file(const struct target *target, struct root_mount *root, const
     file->path = path;
     file->content = content;
     file->mode = 0644;
-    list_add(target->arena, &root->files, filled(target->arena, &root_file_table, file));
+    list_add(target->arena, &root->files, described_whole(&root_file_table, file));
 }
 
 /* systemd's EnvironmentFile and PAM's environment share double quotes and backslash escapes. */
@@ -304,9 +295,9 @@ struct root_mount *target_root(const struct target *target, const struct object 
         struct root_volume *volume = described_new(target->arena, &root_volume_table);
         volume->path = mount->path;
         volume->file = paths_file_name(target->arena, mount->volume);
-        list_add(target->arena, &root->volumes, filled(target->arena, &root_volume_table, volume));
+        list_add(target->arena, &root->volumes, described_whole(&root_volume_table, volume));
     }
     list_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */
     add_files(target, object, root);
-    return filled(target->arena, &root_mount_table, root);
+    return described_whole(&root_mount_table, root);
 }

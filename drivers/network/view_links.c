@@ -96,14 +96,6 @@ const struct link *links_by_index(const struct links *links, int index)
     return NULL;
 }
 
-const struct link *links_by_name(const struct links *links, const char *name)
-{
-    for (size_t i = 0; i < links->count; i++)
-        if (strcmp(links->items[i].name, name) == 0)
-            return &links->items[i];
-    return NULL;
-}
-
 void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE])
 {
     snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],

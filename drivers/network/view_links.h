@@ -51,8 +51,7 @@ int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, str
 int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link,
               struct error *error);
 
-const struct link *links_by_index(const struct links *links, int index);       /* NULL when absent */
-const struct link *links_by_name(const struct links *links, const char *name); /* NULL when absent */
+const struct link *links_by_index(const struct links *links, int index); /* NULL when absent */
 
 void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE]);
 void prefix_print(uint32_t address, unsigned length, char text[static PREFIX_TEXT_SIZE]);

@@ -36,8 +36,7 @@ static struct candidate *add(struct session *session, struct candidates *to, con
 static void add_step(struct session *session, struct candidate *item, enum step_kind kind,
                      const struct table *table, void *request)
 {
-    ((struct described *)request)->present = ((uint64_t)1 << table->count) - 1;
-    steps_add(session->arena, &item->steps, kind, request);
+    steps_add(session->arena, &item->steps, kind, described_whole(table, request));
 }
 
 static void find_data(struct session *session, struct entry *entry, struct candidates *to)
