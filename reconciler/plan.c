@@ -257,6 +257,18 @@ static bool networks_are_there(struct planning *planning, const struct object *o
     return true;
 }
 
+static bool is_permitted(struct planning *planning, const struct object *object)
+{
+    const struct policy *policy = planning->request->policy;
+    if (!((const struct container *)object->body)->privileged || !policy || policy->allow->privileged)
+        return true;
+    hold(planning, KIND_CONTAINER, object->name, "privileged: true is not permitted on this host",
+         arena_printf(planning->arena, "write to %s: allow: { privileged: true }",
+                      planning->request->paths->conf),
+         object->place);
+    return false;
+}
+
 static const struct observed_listener *clashing_listener(struct planning *planning, const struct port *port)
 {
     const struct observed_network *network = &planning->request->world->network;
@@ -491,8 +503,8 @@ static void plan_container(struct planning *planning, const struct object *objec
             "rename one of the two", object->place);
         return;
     }
-    if (!networks_are_there(planning, object) || !layer_fits(planning, object) ||
-        !ports_are_free(planning, object, entry))
+    if (!is_permitted(planning, object) || !networks_are_there(planning, object) ||
+        !layer_fits(planning, object) || !ports_are_free(planning, object, entry))
         return;
     struct action *action;
     if (is_new(entry)) {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "reconciler/target.h"
-#include "specs/specs.h"
+#include "specs/policy.h"
 
 enum verb {
     VERB_CREATE,
@@ -74,6 +74,7 @@ struct plan_request {
     const struct actual *actual;
     const struct world *world;
     const struct lease_rules *lease_rules;
+    const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
 };
 
 /* -ENOSPC when a pool is dry; all other trouble is part of the plan. */

@@ -186,6 +186,7 @@ int session_load(struct session *session, struct error *error)
                                          .use_environment =
                                              session->options->file_count && !session->options->automatic};
     session->problems = (struct problems){.arena = session->arena};
+    policy_load(session->paths.conf, session->arena, &session->policy, &session->problems);
     return specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
 }
 
@@ -208,6 +209,7 @@ int session_plan(struct session *session, struct plan *plan, struct error *error
                                          .source_count = session->set.source_count,
                                          .actual = &session->actual,
                                          .world = &session->world,
+                                         .policy = session->policy,
                                          .lease_rules = &session->lease_rules};
     int result = plan_make(&request, session->arena, plan, error);
     for (size_t i = 0; result >= 0 && i < plan->held_count; i++)

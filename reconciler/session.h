@@ -3,6 +3,7 @@
 
 #include "reconciler/execute.h"
 #include "reconciler/options.h"
+#include "specs/policy.h"
 #include "specs/specs.h"
 #include "state/state.h"
 
@@ -17,6 +18,8 @@ struct session {
     struct world world;
     struct spec_set set;
     struct problems problems;
+    struct policy
+        *policy; /* NULL until specs are loaded: what is recorded was permitted when it was applied */
     struct lease_rules lease_rules;
 };
 

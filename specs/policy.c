@@ -1,0 +1,51 @@
+#include "specs/policy.h"
+
+#include "lib/buffer.h"
+#include "specs/read.h"
+#include "specs/sources.h"
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+
+static const struct field allow_rows[] = {
+    {.id = 1,
+     .key = "privileged",
+     .type = FIELD_BOOL,
+     AT(policy_allow, privileged),
+     .standard = "false",
+     .example = "true",
+     .help = "Containers may run without an id range of their own."},
+};
+static const struct table allow_table = {
+    .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};
+
+static const struct field policy_rows[] = {
+    {.id = 1,
+     .key = "allow",
+     .type = FIELD_STRUCT,
+     AT(policy, allow),
+     .nested = &allow_table,
+     .example = "{ privileged: true }",
+     .help = "What specs may ask for beyond what is harmless."},
+};
+static const struct table policy_table = {
+    .name = "fpsync.conf", .size = sizeof(struct policy), TABLE_ROWS(policy_rows)};
+
+bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems)
+{
+    const size_t before = problems->count;
+    struct policy *loaded = described_new(arena, &policy_table);
+    struct documents documents = {0};
+    const struct reader reader = {.arena = arena,
+                                  .problems = problems,
+                                  .context = {.arena = arena, .project = "default", .folder = "/"}};
+    _cleanup_buffer_ struct buffer text = {0};
+    *policy = described_new(arena, &policy_table);
+    if (spec_file_read(path, false, true, problems, &text) && text.length &&
+        yaml_read(path, text.bytes, text.length, arena, problems, &documents))
+        for (size_t i = 0; i < documents.count; i++)
+            read_object(&reader, &policy_table, documents.roots[i], loaded);
+    if (problems->count > before)
+        return false;
+    *policy = loaded;
+    return true;
+}

@@ -1,0 +1,18 @@
+/* fpsync.conf: what root permits the specs of this host (SEMANTICS 40). Read like a spec file, by the same rows and
+ * under the same rules of ownership; a missing file permits nothing. */
+#pragma once
+
+#include "specs/specs.h"
+
+struct policy_allow {
+    struct described described;
+    bool privileged; /* containers without an id range of their own */
+};
+
+struct policy {
+    struct described described;
+    struct policy_allow *allow; /* never NULL */
+};
+
+/* False when the file cannot be used: `problems` says why, and nothing is permitted. */
+bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems);

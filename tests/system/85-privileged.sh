@@ -1,0 +1,46 @@
+#!/bin/bash
+# privileged: true needs root's word in fpsync.conf: without it the container is held and nothing of it is made, and a
+# file that cannot be read permits nothing.
+. "$(dirname "$0")/lib.sh"
+
+FILE=$SPEC/base.yaml
+conf=$ROOT/etc/fpsync/fpsync.conf
+cat >"$FILE" <<SPEC
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+containers:
+  plain: { image: guest, networks: [] }
+  root: { image: guest, networks: [], privileged: true }
+SPEC
+text=$(fps plan -f "$FILE")
+is 'plan without permission: pending' $? 2
+like 'it says what is held' "$text" 'held container t/root.*privileged: true is not permitted'
+like 'and which line permits it' "$text" "hint: write to $conf: allow: \{ privileged: true \}"
+fps apply -y -f "$FILE" >/dev/null 2>&1
+is 'apply: the rest converges, something is held' $? 3
+is 'nothing of it was made' "$(ls "$ROOT/var/lib/lxc")" "$(lxc_of t/plain)"
+plain=$(pid_of t/plain)
+mkdir -p "${conf%/*}"
+echo 'allow: { privilegd: true }' >"$conf"
+text=$(fps apply -y -f "$FILE" 2>&1)
+is 'a broken fpsync.conf: invalid' $? 6
+like 'with its position' "$text" "fpsync.conf:1:10: .*privilegd"
+like 'and a hint' "$text" "did you mean 'privileged'"
+echo 'allow: { privileged: true }' >"$conf"
+chmod 666 "$conf"
+fps apply -y -f "$FILE" >/dev/null 2>&1
+is 'a file that others may write permits nothing' $? 6
+chmod 644 "$conf"
+check 'permitted: apply' fps apply -y -f "$FILE"
+is 'root inside is root outside' "$(awk '{ print $1, $2 }' "/proc/$(pid_of t/root)/uid_map")" '0 0'
+isnt_base=$(awk '{ print $2 }' "/proc/$plain/uid_map")
+check 'its neighbour keeps its own range' [ "$isnt_base" -gt 65536 ]
+is 'and its init' "$(pid_of t/plain)" "$plain"
+rm "$conf"
+sed -i 's/privileged: true/privileged: true, env: { A: "1" }/' "$FILE"
+root=$(pid_of t/root)
+fps apply -y -f "$FILE" >/dev/null 2>&1
+is 'permission withdrawn: a change is held' $? 3
+is 'and what runs is left alone' "$(pid_of t/root)" "$root"
+check 'down' fps down -y --timeout 0 -f "$FILE"
+is 'nothing is left' "$(leftovers)" ''
