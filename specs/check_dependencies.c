@@ -20,7 +20,6 @@ struct walk {
 };
 
 static void walk_from(struct walk *walk, const struct object *object);
-static void check_conditions(struct world *world, const struct object *object);
 
 void check_dependencies(struct world *world)
 {
@@ -30,27 +29,9 @@ void check_dependencies(struct world *world)
         const struct object *object = world->own->items[i];
         if (object->kind != KIND_CONTAINER)
             continue;
-        check_conditions(world, object);
         walk_from(&walk, object);
     }
     map_clear(&walk.visits);
-}
-
-static void check_conditions(struct world *world, const struct object *object)
-{
-    const struct list *dependencies = &((const struct container *)object->body)->depends_on;
-    for (size_t i = 0; i < dependencies->count; i++) {
-        const struct dependency *dependency = dependencies->items[i];
-        const struct object *other = world_find(world, KIND_CONTAINER, dependency->container);
-        const struct container *awaited = other ? other->body : NULL;
-        if (!awaited || strcmp(dependency->condition, "completed") != 0 ||
-            strcmp(awaited->restart, "always") != 0)
-            continue;
-        const char *name = name_seen_from(world->arena, other->name, object);
-        problem_add(world->problems, dependency->described.place,
-                    arena_printf(world->arena, "give %s restart: on-failure or never", name),
-                    "waits for '%s' to complete, which is always started again", name);
-    }
 }
 
 static struct visit *visit_of(struct walk *walk, const struct object *object)

@@ -68,7 +68,7 @@ struct limits { /* 0 where not said and without default: no limit */
 struct dependency {
     struct described described;
     const char *container; /* key; full name */
-    const char *condition; /* "started" or "completed" */
+    const char *condition; /* "started" */
 };
 
 struct container {

@@ -379,7 +379,7 @@ static void add_from_sequence(struct list_builder *builder, const struct node *n
     add_item(builder, item);
 }
 
-/* `name: {address: ...}`, or `name: completed` where the table has one more field with words. */
+/* `name: {address: ...}`, or `name: started` where the table has one more field with words. */
 static void add_from_mapping(struct list_builder *builder, const struct entry *entry)
 {
     const struct table *nested = builder->row->nested;

@@ -8,7 +8,7 @@
 #define MEBIBYTE         ((int64_t)1 << 20)
 
 static const char *const protocols[] = {"tcp", "udp", NULL};
-static const char *const conditions[] = {"started", "completed", NULL};
+static const char *const conditions[] = {"started", NULL};
 static const char *const restarts[] = {"always", "on-failure", "never", NULL};
 
 static const struct field image_rows[] = {
@@ -243,8 +243,8 @@ static const struct field dependency_rows[] = {
      .class = CLASS_RECORD,
      .standard = "started",
      .words = conditions,
-     .example = "completed",
-     .help = "What of it is awaited: that it started, or that its command ended well."},
+     .example = "started",
+     .help = "What of it is awaited: that it started."},
 };
 const struct table dependency_table = {.name = "container.depends_on",
                                        .size = sizeof(struct dependency),
@@ -336,7 +336,7 @@ static const struct field container_rows[] = {
      .nested = &dependency_table,
      .shorthand = "CONTAINER",
      .example = "{cache: started}",
-     .help = "Containers that come first: a list of names, or name: started|completed."},
+     .help = "Containers that come first: a list of names, or name: started."},
     {.id = 11,
      .key = "restart",
      .type = FIELD_TEXT,

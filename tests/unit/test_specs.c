@@ -431,7 +431,7 @@ static const char everything[] =
     "\"null\", \"%\", \"@\"]\n"
     "    limits: { memory: 512M, swap: 1G, cpus: 1.5, pids: 12 }\n"
     "    privileged: true\n"
-    "    depends_on: { cache: completed, job: }\n"
+    "    depends_on: { cache: started, job: }\n"
     "    restart: never\n"
     "    stop_signal: RTMIN+3\n"
     "    stop_timeout: 90s\n"
