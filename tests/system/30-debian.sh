@@ -18,8 +18,7 @@ supervise() { # NAME, FILE
     if [ $status -eq 0 ] || [ $status -eq 2 ]; then ok "$1"; else not_ok "$1" "$text"; fi
 }
 
-if ! timeout 20 curl -fsSI -m 15 http://deb.debian.org/debian/dists/bookworm/InRelease >/dev/null 2>&1 &&
-    ! apt-get -qq -s update >/dev/null 2>&1; then
+if ! timeout 120 apt-get -qq update >/dev/null 2>&1; then
     skip 'examples on a bootstrapped Debian' 'no Debian mirror can be reached'
     exit 0
 fi
