@@ -10,6 +10,7 @@ TEST_LIBS    := -lcmocka -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson 
 UNIT         := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_EFFECTS := $(filter $(B)/tests/unit/test_effects_%,$(UNIT))
 FLOORS       := $(B)/state.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
+BENCH_TOOLS  := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
 # Linked statically: these run inside guests, or before anything may be opened.
 GUEST_TOOLS  := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(wildcard tests/system/*.c))
 
@@ -22,6 +23,9 @@ $(filter-out $(UNIT_EFFECTS),$(UNIT)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(
 $(UNIT_EFFECTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/effects.a $(FLOORS)
 	$(call say,LINK,$@)
 	$(link) -llxc $(TEST_LIBS)
+$(BENCH_TOOLS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/effects.a $(FLOORS)
+	$(call say,LINK,$@)
+	$(link) $(WORKER_LIBS)
 $(B)/tests/system/%: tests/system/%.c Makefile
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -49,6 +53,6 @@ test: deps
 	$(Q)tests/run $(B) lint unit scenario fault system
 format:
 	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
-bench: all
+bench: all $(BENCH_TOOLS)
 	$(BUILD_TESTS)
 	$(Q)tests/bench/run

@@ -604,69 +604,6 @@ static void test_race_with_a_guest(void **state)
     assert_int_equal(mounts_below(), 0);
 }
 
-/* DESIGN: the second container of a cached image costs under 2 ms of storage work. On an ext4 of its own: where
- * many files were just deleted, ext4 spends half a millisecond on finding an inode for each new one. */
-static int run(const char *const *argv)
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        execv(argv[0], (char *const *)argv);
-        _exit(127);
-    }
-    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void mount_fresh_store(void)
-{
-    const char *disk = at("disk"), *store = paths.store, *old = at("old");
-    int fd = open(disk, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0 && ftruncate(fd, 64 << 20) == 0);
-    close(fd);
-    const char *const format[] = {"/sbin/mkfs.ext4", "-q", disk, NULL};
-    const char *const mount_it[] = {"/bin/mount", "-o", "loop", disk, store, NULL};
-    const char *const fill[] = {"/bin/cp", "-a", arena_printf(arena, "%s/images", old), store, NULL};
-    assert_int_equal(rename(store, old), 0);
-    make_folder(store);
-    assert_int_equal(run(format), 0);
-    assert_int_equal(run(mount_it), 0);
-    assert_int_equal(run(fill), 0);
-}
-
-static int compare_numbers(const void *left, const void *right)
-{
-    return (*(const int64_t *)left > *(const int64_t *)right) -
-           (*(const int64_t *)left < *(const int64_t *)right);
-}
-
-static void test_second_container_is_cheap(void **state)
-{
-    (void)state;
-    int64_t costs[21], processor = 0;
-    mount_fresh_store();
-    for (int i = 0; i < 21; i++) {
-        struct root_mount *request =
-            request_of(arena_printf(arena, "c%d", i), arena_printf(arena, "shop_c%d", i));
-        add_file(request, "/etc/hosts", "x\n");
-        struct timespec before, after, used_before, used_after;
-        clock_gettime(CLOCK_MONOTONIC, &before);
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used_before);
-        assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used_after);
-        clock_gettime(CLOCK_MONOTONIC, &after);
-        processor += (used_after.tv_sec - used_before.tv_sec) * 1000000;
-        processor += (used_after.tv_nsec - used_before.tv_nsec) / 1000;
-        costs[i] = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
-    }
-    for (int i = 0; i < 21; i++)
-        unmount(arena_printf(arena, "c%d", i));
-    qsort(costs, 21, sizeof(costs[0]), compare_numbers);
-    print_message("# mount_root: median %lld us, best %lld, worst %lld; %lld us of processor time each\n",
-                  (long long)costs[10], (long long)costs[0], (long long)costs[20], (long long)processor / 21);
-    /* The figure belongs to the bench; here, on a machine busy with other things, only its order of magnitude. */
-    assert_true(costs[0] < 5000);
-}
-
 static int run_group(const char *name, unsigned long propagation)
 {
     const struct CMUnitTest tests[] = {
@@ -682,7 +619,6 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_other_containers_pin_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_root_unmounted_under_a_guest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_race_with_a_guest, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_second_container_is_cheap, set_up, tear_down),
     };
     if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
         return 1;
