@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -95,10 +96,19 @@ static int copy_attributes(int from, int to, const struct stat *status)
     return result;
 }
 
+/* Shared blocks where the file system can; between two of them the kernel refuses, and bytes are copied. */
+static ssize_t copy_some(int from, int to)
+{
+    ssize_t done = copy_file_range(from, NULL, to, NULL, COPY_SIZE, 0);
+    if (done < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL))
+        done = sendfile(to, from, NULL, COPY_SIZE);
+    return done;
+}
+
 static int copy_content(struct copier *copier, int from, int to)
 {
     for (;;) {
-        ssize_t done = copy_file_range(from, NULL, to, NULL, COPY_SIZE, 0);
+        ssize_t done = copy_some(from, to);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)

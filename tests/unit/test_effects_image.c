@@ -444,6 +444,27 @@ static void test_archives_and_folder_give_one_image(void **state)
     assert_string_equal(made.digest, first);
 }
 
+/* The store on another file system than the folder: no block can be shared, and a file is not copied whole at once. */
+static void test_folder_on_another_file_system(void **state)
+{
+    (void)state;
+    static char content[3 << 20];
+    char expected[DIGEST_TEXT_SIZE];
+    memset(content, 'x', sizeof(content));
+    mkdir(at("other"), 0755);
+    assert_int_equal(mount("none", at("other"), "tmpfs", 0, NULL), 0);
+    write_file(at("other/large"), content, sizeof(content));
+    write_file(at("other/empty"), "", 0);
+    digest_of_folder(at("other"), expected);
+    int result = make(arena_printf(arena, "file:%s/other", root));
+    assert_int_equal(umount(at("other")), 0);
+    if (result < 0)
+        fail_msg("%s", error.text);
+    assert_string_equal(made.digest, expected);
+    digest_of_folder(arena_printf(arena, "%s/%s/root", paths.images, made.digest), expected);
+    assert_string_equal(made.digest, expected);
+}
+
 static void test_leftovers_go(void **state)
 {
     (void)state;
@@ -587,6 +608,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bomb, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_archives_and_folder_give_one_image, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folder_on_another_file_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leftovers_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_image_keeps_its_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sources_are_checked, set_up, tear_down),
