@@ -11,23 +11,31 @@ static bool is_open(const struct observed_container *container)
     return (container->ours || !container->defined) && container->running && container->init_pid > 0;
 }
 
-/* LXC names of the containers that were last applied with a volume. */
-static void with_volumes(const struct paths *paths, const struct actual *actual, struct arena *arena,
-                         struct map *names)
+struct recorded { /* what the record says of a container that is worth knowing before looking at it */
+    struct known_init init; /* first: the view takes it for just that */
+    bool has_volumes;
+};
+
+/* By LXC name. */
+static void collect_recorded(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                             struct map *names)
 {
     for (size_t i = 0; i < actual->count; i++) {
         const struct entry *entry = &actual->items[i];
-        const struct container *body = entry->object.body;
-        if (entry->kind == KIND_CONTAINER && body->volumes.count)
-            map_add(names, paths_lxc_name(paths, arena, entry->name), (void *)entry);
+        if (entry->kind != KIND_CONTAINER)
+            continue;
+        struct recorded *recorded = arena_new_of(arena, struct recorded);
+        *recorded = (struct recorded){
+            .init = {.pid = entry->facts->init_pid, .start = entry->facts->init_start},
+            .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
+        };
+        map_add(names, paths_lxc_name(paths, arena, entry->name), recorded);
     }
 }
 
-static int observe_guests(const struct paths *paths, const struct actual *actual, const struct call *call,
+static int observe_guests(const struct paths *paths, const struct map *recorded, const struct call *call,
                           struct world *world, struct error *error)
 {
-    _cleanup_map_ struct map volumes = {0};
-    with_volumes(paths, actual, call->arena, &volumes);
     size_t count = world->containers.count;
     int64_t *pids = arena_array_of(call->arena, int64_t, count + 1);
     size_t open = 0;
@@ -43,7 +51,8 @@ static int observe_guests(const struct paths *paths, const struct actual *actual
         if (!is_open(&world->containers.items[i]))
             continue;
         world->guests[i].nics = &guests[next++];
-        if (!map_get(&volumes, world->containers.items[i].lxc_name))
+        const struct recorded *known = map_get(recorded, world->containers.items[i].lxc_name);
+        if (!known || !known->has_volumes)
             continue;
         result = storage_view.dump_guest(paths, world->containers.items[i].init_pid, call,
                                          &world->guests[i].mounts, error);
@@ -55,14 +64,16 @@ int world_observe(const struct paths *paths, const struct actual *actual, struct
                   struct world *world, struct error *error)
 {
     const struct call call = {.arena = arena, .cancel = -1};
+    _cleanup_map_ struct map recorded = {0};
+    collect_recorded(paths, actual, arena, &recorded);
     *world = (struct world){0};
-    int result = container_view.dump(paths, &call, &world->containers, error);
+    int result = container_view.dump(paths, &recorded, &call, &world->containers, error);
     if (result >= 0)
         result = storage_view.dump(paths, &call, &world->storage, error);
     if (result >= 0)
         result = network_view.dump(paths, &call, &world->network, error);
     if (result >= 0)
-        result = observe_guests(paths, actual, &call, world, error);
+        result = observe_guests(paths, &recorded, &call, world, error);
     return result < 0 ? result : 0;
 }
 

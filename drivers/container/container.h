@@ -28,8 +28,8 @@ struct observed_container {
     int64_t generation;        /* from the mark */
     const char *config_digest; /* SHA-256 of the config file's bytes; NULL when not defined */
     bool running;              /* a monitor lives */
-    int64_t monitor_pid;
-    int64_t init_pid;    /* 0: starting or stopping */
+    int64_t monitor_pid;       /* 0: not looked for or not found */
+    int64_t init_pid;          /* 0: starting or stopping */
     int64_t init_start;  /* clock ticks since boot (/proc/PID/stat field 22): with the pid an identity */
     bool exited;         /* an exit of a `command:` container is on file (written by fpsync's init) */
     int64_t exit_status; /* as of waitpid(): code, or 128 + signal */
@@ -43,12 +43,20 @@ struct observed_containers {
     size_t count;
 };
 
+/* An init as a start or an earlier look told of it: with both numbers it is that process or none. */
+struct known_init {
+    int64_t pid, start;
+};
+
+struct map;
+
 struct container_view {
     /* Everything below paths->lxc whose name carries the root's tag, foreign containers included (`ours` false).
      * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
-     * missing lxcpath is an empty dump. */
-    int (*dump)(const struct paths *paths, const struct call *call, struct observed_containers *out,
-                struct error *error);
+     * missing lxcpath is an empty dump. `known` (LXC name to struct known_init; NULL: none) spares the search for
+     * the inits that are still the same; their monitor_pid stays 0. */
+    int (*dump)(const struct paths *paths, const struct map *known, const struct call *call,
+                struct observed_containers *out, struct error *error);
 };
 extern const struct container_view container_view;
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "drivers/container/container.h"
+#include "lib/buffer.h"
 
 #define CONTAINER_GROUP      "fpsync"        /* lxc.group of what is ours */
 #define CONTAINER_MARK       "# fpsync "     /* then UID, space, GENERATION */
@@ -68,8 +69,13 @@ int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error 
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
 /* The payload group of the container whose init is `pid`; false when it cannot be told. */
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
+/* The text of /proc/PID/cgroup; false when there is none. */
+bool groups_read(pid_t pid, struct buffer *groups);
+/* Whether such a text is of a process in the payload group of this container. */
+bool groups_are_of(const struct paths *paths, const char *groups, const char *name);
 /* What the groups of a running container say; marks what could be read. */
 void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out);
+void limits_of_groups(const struct hierarchies *hierarchies, const char *groups, struct limits *out);
 /* "lxc.payload.NAME", "lxc.monitor.NAME", also with "-1" and so on behind, which liblxc adds when the name is taken.
  * Not NAME-1 where a container of that name is. */
 bool cgroup_belongs(const struct paths *paths, const char *folder, const char *name);

@@ -15,12 +15,13 @@
 struct scene {
     const struct paths *paths;
     struct arena *arena;
+    const struct map *known; /* of struct known_init, or NULL */
     struct monitor_sockets sockets;
     struct hierarchies hierarchies;
 };
 
-static int dump(const struct paths *paths, const struct call *call, struct observed_containers *out,
-                struct error *error);
+static int dump(const struct paths *paths, const struct map *known, const struct call *call,
+                struct observed_containers *out, struct error *error);
 static int scene_read(struct scene *scene, const struct paths *paths, struct arena *arena,
                       struct error *error);
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
@@ -128,6 +129,31 @@ static void read_exit(const struct scene *scene, struct observed_container *out)
     out->exit_status = status;
 }
 
+/* Read before the start time is compared: a process that is the same afterwards was so before. */
+static bool is_still_init(const struct scene *scene, const struct known_init *known, const char *name,
+                          struct buffer *groups)
+{
+    return known && known->pid > 0 && groups_read((pid_t)known->pid, groups) &&
+           process_start((pid_t)known->pid) == known->start &&
+           groups_are_of(scene->paths, groups->bytes, name);
+}
+
+static void observe_running(const struct scene *scene, const struct monitor_socket *socket,
+                            struct observed_container *out)
+{
+    _cleanup_buffer_ struct buffer groups = {0};
+    const struct known_init *known = scene->known ? map_get(scene->known, out->lxc_name) : NULL;
+    if (is_still_init(scene, known, out->lxc_name, &groups)) {
+        out->init_pid = known->pid;
+        out->init_start = known->start;
+        limits_of_groups(&scene->hierarchies, groups.bytes, &out->limits);
+        return;
+    }
+    monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
+    if (out->init_pid)
+        limits_read(&scene->hierarchies, (pid_t)out->init_pid, &out->limits);
+}
+
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
                    struct error *error)
 {
@@ -140,12 +166,10 @@ static int observe(const struct scene *scene, const char *name, struct observed_
     const struct monitor_socket *socket = monitor_socket_of(&scene->sockets, scene->paths, name);
     out->running = socket != NULL;
     if (socket)
-        monitor_find(&scene->hierarchies, name, socket, out);
+        observe_running(scene, socket, out);
     else
         out->leftover_cgroups = cgroup_exists(&scene->hierarchies, scene->paths, name);
-    if (out->init_pid)
-        limits_read(&scene->hierarchies, (pid_t)out->init_pid, &out->limits);
-    else
+    if (!out->init_pid)
         read_exit(scene, out);
     return 0;
 }
@@ -156,12 +180,13 @@ static int by_name(const void *left, const void *right)
                   ((const struct observed_container *)right)->lxc_name);
 }
 
-static int dump(const struct paths *paths, const struct call *call, struct observed_containers *out,
-                struct error *error)
+static int dump(const struct paths *paths, const struct map *known, const struct call *call,
+                struct observed_containers *out, struct error *error)
 {
     struct scene scene;
     _cleanup_map_ struct map names = {0};
     int result = scene_read(&scene, paths, call->arena, error);
+    scene.known = known;
     if (result == 0)
         result = names_from_folder(&scene, &names, error);
     if (result < 0)

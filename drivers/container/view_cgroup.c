@@ -148,7 +148,7 @@ static bool payload_in(const struct hierarchy *hierarchy, const char *groups,
     return length < CONTAINER_PATH_SIZE;
 }
 
-static bool groups_read(pid_t pid, struct buffer *groups)
+bool groups_read(pid_t pid, struct buffer *groups)
 {
     char file[64];
     snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
@@ -163,21 +163,27 @@ bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static
 
 /* ---- limits ---- */
 
-struct groups_of_init {
-    const struct hierarchies *hierarchies;
-    const char *text; /* of the init's /proc/PID/cgroup: read once for all limits */
+/* The payload's group of one controller. */
+struct control_group {
+    char folder[CONTAINER_PATH_SIZE];
+    bool unified;
 };
 
-/* First line of a control file of the payload's group, and whether that is a version 2 group. */
-static bool read_control(const struct groups_of_init *groups, const char *controller, const char *v1_file,
-                         const char *v2_file, char line[static 128], bool *unified)
+static bool find_control_group(const struct hierarchies *hierarchies, const char *groups,
+                               const char *controller, struct control_group *found)
 {
-    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 64];
-    const struct hierarchy *hierarchy = hierarchy_of(groups->hierarchies, controller);
-    if (!hierarchy || !payload_in(hierarchy, groups->text, folder))
+    const struct hierarchy *hierarchy = hierarchy_of(hierarchies, controller);
+    if (!hierarchy || !payload_in(hierarchy, groups, found->folder))
         return false;
-    *unified = hierarchy->unified;
-    snprintf(path, sizeof(path), "%s/%s", folder, hierarchy->unified ? v2_file : v1_file);
+    found->unified = hierarchy->unified;
+    return true;
+}
+
+/* First line of a control file. */
+static bool read_control(const struct control_group *group, const char *file, char line[static 128])
+{
+    char path[CONTAINER_PATH_SIZE + 64];
+    snprintf(path, sizeof(path), "%s/%s", group->folder, file);
     return read_line(AT_FDCWD, path, line, 128) == 0;
 }
 
@@ -199,56 +205,77 @@ static void note(struct limits *limits, size_t offset, int64_t value)
     field_mark(&limits_table, limits, offset);
 }
 
-static void read_memory(const struct groups_of_init *groups, struct limits *out)
+static void read_memory(const struct control_group *group, struct limits *out)
 {
     char line[128];
-    bool unified;
     int64_t memory, both;
-    if (!read_control(groups, "memory", "memory.limit_in_bytes", "memory.max", line, &unified) ||
+    if (!read_control(group, group->unified ? "memory.max" : "memory.limit_in_bytes", line) ||
         !amount(line, &memory))
         return;
     note(out, offsetof(struct limits, memory), memory);
-    if (!read_control(groups, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", line, &unified) ||
+    /* Version 1 limits memory and swap together, and so cannot tell of swap without a limit of memory. */
+    if ((!group->unified && !memory) ||
+        !read_control(group, group->unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", line) ||
         !amount(line, &both))
         return;
     bool endless = both == 0 && strcmp(line, "0") != 0;
-    /* Version 1 limits memory and swap together, and so cannot tell of swap without a limit of memory. */
-    if (unified)
-        note(out, offsetof(struct limits, swap), endless ? INT64_MAX : both);
-    else if (memory)
-        note(out, offsetof(struct limits, swap), endless ? INT64_MAX : both - memory);
+    note(out, offsetof(struct limits, swap), endless ? INT64_MAX : group->unified ? both : both - memory);
 }
 
-static void read_cpus(const struct groups_of_init *groups, struct limits *out)
+static void read_cpus(const struct control_group *group, struct limits *out)
 {
     char line[128], period_line[128];
-    bool unified;
     long long quota, period = CONTAINER_CPU_PERIOD;
-    if (!read_control(groups, "cpu", "cpu.cfs_quota_us", "cpu.max", line, &unified))
+    if (!read_control(group, group->unified ? "cpu.max" : "cpu.cfs_quota_us", line))
         return;
-    if (unified && strncmp(line, "max", 3) == 0)
+    if (group->unified && strncmp(line, "max", 3) == 0)
         quota = 0;
-    else if (sscanf(line, unified ? "%lld %lld" : "%lld", &quota, &period) < 1)
+    else if (sscanf(line, group->unified ? "%lld %lld" : "%lld", &quota, &period) < 1)
         return;
-    if (!unified && read_control(groups, "cpu", "cpu.cfs_period_us", "", period_line, &unified))
+    if (!group->unified && quota > 0 && read_control(group, "cpu.cfs_period_us", period_line))
         period = strtoll(period_line, NULL, 10);
     if (period > 0)
         note(out, offsetof(struct limits, cpus), quota <= 0 ? 0 : quota * 1000 / period);
 }
 
+static void read_pids(const struct control_group *group, struct limits *out)
+{
+    char line[128];
+    int64_t value;
+    if (read_control(group, "pids.max", line) && amount(line, &value))
+        note(out, offsetof(struct limits, pids), value);
+}
+
+void limits_of_groups(const struct hierarchies *hierarchies, const char *groups, struct limits *out)
+{
+    static const struct {
+        const char *controller;
+        void (*read)(const struct control_group *, struct limits *);
+    } controllers[] = {{"memory", read_memory}, {"cpu", read_cpus}, {"pids", read_pids}};
+    for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
+        struct control_group group;
+        if (find_control_group(hierarchies, groups, controllers[i].controller, &group))
+            controllers[i].read(&group, out);
+    }
+}
+
 void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out)
 {
-    _cleanup_buffer_ struct buffer text = {0};
-    if (!groups_read(init, &text))
-        return;
-    const struct groups_of_init groups = {.hierarchies = hierarchies, .text = text.bytes};
-    char line[128];
-    bool unified;
-    int64_t value;
-    read_memory(&groups, out);
-    read_cpus(&groups, out);
-    if (read_control(&groups, "pids", "pids.max", "pids.max", line, &unified) && amount(line, &value))
-        note(out, offsetof(struct limits, pids), value);
+    _cleanup_buffer_ struct buffer groups = {0};
+    if (groups_read(init, &groups))
+        limits_of_groups(hierarchies, groups.bytes, out);
+}
+
+bool groups_are_of(const struct paths *paths, const char *groups, const char *name)
+{
+    const char *payload = strstr(groups, "/lxc.payload.");
+    char folder[CONTAINER_PATH_SIZE];
+    size_t length = payload ? strcspn(payload + 1, "/\n") : 0;
+    if (!length || length >= sizeof(folder))
+        return false;
+    memcpy(folder, payload + 1, length);
+    folder[length] = '\0';
+    return cgroup_belongs(paths, folder, name);
 }
 
 /* ---- leftovers ---- */

@@ -18,9 +18,10 @@
 
 #include <cmocka.h>
 
-#include "drivers/container/container.h"
+#include "drivers/container/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
+#include "lib/map.h"
 
 #define ID_BASE  0x71000000
 #define UID      "0123abcd"
@@ -230,14 +231,22 @@ static inline void destroy(struct world *world)
     assert_ok(container_effects.destroy(&world->paths, &reference, &world->call, &world->error));
 }
 
-static inline struct observed_container *look(struct world *world)
+/* `known`: what an earlier look told of its init, or NULL. */
+static inline struct observed_container *look_knowing(struct world *world, struct known_init *known)
 {
     struct observed_containers all;
-    assert_ok(container_view.dump(&world->paths, &world->call, &all, &world->error));
+    _cleanup_map_ struct map inits = {0};
+    map_add(&inits, world->name, known);
+    assert_ok(container_view.dump(&world->paths, &inits, &world->call, &all, &world->error));
     for (size_t i = 0; i < all.count; i++)
         if (strcmp(all.items[i].lxc_name, world->name) == 0)
             return &all.items[i];
     return NULL;
+}
+
+static inline struct observed_container *look(struct world *world)
+{
+    return look_knowing(world, NULL);
 }
 
 /* container_exec() talks to the caller's streams and forks: run it where that does no harm. */

@@ -43,6 +43,31 @@ static void check_lifecycle(struct world *world, bool privileged)
     destroy(world);
 }
 
+/* What is known of an init counts only while it is that process, and this container's. */
+static void known_init_is_verified(void **state)
+{
+    struct world *world = *state;
+    define(world, definition_of(world, false));
+    struct container_started started = start(world);
+    struct known_init right = {started.init_pid, started.init_start};
+    struct observed_container *seen = look_knowing(world, &right);
+    assert_int_equal(seen->init_pid, started.init_pid);
+    assert_int_equal(seen->monitor_pid, 0); /* not even looked for */
+    assert_int_equal(seen->limits.memory, 64 * MEBIBYTE);
+    struct known_init wrong[] = {
+        {started.init_pid, started.init_start - 1}, {getpid(), process_start(getpid())}, {0, 0}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        seen = look_knowing(world, &wrong[i]);
+        assert_int_equal(seen->init_pid, started.init_pid);
+        assert_int_equal(seen->init_start, started.init_start);
+        assert_true(seen->monitor_pid > 0);
+        assert_int_equal(seen->limits.memory, 64 * MEBIBYTE);
+    }
+    stop(world, 0);
+    seen = look_knowing(world, &right);
+    assert_true(!seen->running && !seen->init_pid);
+}
+
 static void lifecycle_unprivileged(void **state)
 {
     check_lifecycle(*state, false);
@@ -479,6 +504,7 @@ int main(void)
         CASE(lifecycle_unprivileged, setup_unprivileged),
         CASE(lifecycle_privileged, setup_privileged),
         CASE(deep_root, setup_deep),
+        CASE(known_init_is_verified, setup_unprivileged),
         CASE(limits_change_live, setup_unprivileged),
         CASE(command_leaves_its_status, setup_unprivileged),
         CASE(command_is_stopped, setup_unprivileged),
