@@ -79,4 +79,4 @@ $(B)/fpsync-init: $(INIT)
 
 include dist/dist.mk
 -include tests/tests.mk
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/vm -prune -o -type f -name '*.d' -print 2>/dev/null)

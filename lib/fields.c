@@ -608,7 +608,7 @@ void fields_print_flow(const struct table *table, const void *object, struct buf
     const char *separator = "";
     buffer_text(out, "{");
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
-        if (!field_is_said(table, object, row))
+        if (!field_is_said(table, object, row) || (row->flags & FIELD_DERIVED))
             continue;
         buffer_printf(out, "%s%s: ", separator, row->key);
         field_print(row, object, out);

@@ -147,6 +147,7 @@ struct container_effects {
 extern const struct container_effects container_effects;
 
 /* Runs argv inside a running container with a clean environment plus the container's own `env`, on a fresh pty
- * when stdin is a terminal; returns its exit status (128 + signal), or a negative errno. For the `exec` verb;
+ * when stdin is a terminal; returns its exit status (128 + signal), or a negative errno with an error that leaves the
+ * container's name to the caller. For the `exec` verb;
  * it is interactive, so it runs in a process of its own and not as a step. */
 int container_exec(const struct paths *paths, const char *lxc_name, char *const *argv, struct error *error);

@@ -21,14 +21,23 @@ int container_exec(const struct paths *paths, const char *lxc_name, char *const 
     if (result < 0)
         return result;
     if (!present.running || !present.init_pid)
-        return error_set(error, -ESRCH, "container %s is not running", lxc_name);
+        return error_set(error, -ESRCH, "it is not running");
     if (!present.ours)
-        return error_set(error, -EPERM, "container %s is not fpsync's", lxc_name);
+        return error_set(error, -EPERM, "it is not fpsync's");
     _cleanup_config_ struct config config;
     result = config_open(&config, paths, lxc_name, true, error);
-    if (result == 0)
-        result = attach(config.lxc, argv, error);
-    return result < 0 ? error_wrap(error, "container %s", lxc_name) : result;
+    return result < 0 ? result : attach(config.lxc, argv, error);
+}
+
+/* The last to be heard of a program that cannot be run is this process, inside the container. */
+static int run_program(void *command)
+{
+    const char *program = ((lxc_attach_command_t *)command)->program;
+    int status =
+        lxc_attach_run_command(command); /* as shells have it: 127 not found, else it cannot be run */
+    dprintf(STDERR_FILENO, "fpsync: exec: %s: %s\n", program,
+            status == 127 ? "no such program in the container" : "cannot be executed");
+    return status == 127 ? 127 : 126;
 }
 
 static int attach(struct lxc_container *lxc, char *const *argv, struct error *error)
@@ -50,7 +59,7 @@ static int attach(struct lxc_container *lxc, char *const *argv, struct error *er
     lxc_attach_command_t command = {.program = argv[0], .argv = (char **)argv};
     pid_t pid;
     int status;
-    if (lxc->attach(lxc, lxc_attach_run_command, &command, &options, &pid) < 0)
+    if (lxc->attach(lxc, run_program, &command, &options, &pid) < 0)
         return error_errno(error, errno ? -errno : -EIO, "cannot enter it");
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)

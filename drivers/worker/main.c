@@ -1,7 +1,8 @@
 /* fpsync-worker: makes effects for the main program, one task after another.
  *
  *   fpsync-worker ROOT                          tasks on stdin, replies on stdout (drivers/task.h)
- *   fpsync-worker --exec ROOT LXCNAME -- ARGV   runs ARGV inside a container, for `fpsync exec`
+ *   fpsync-worker --exec ROOT LXCNAME NAME -- ARGV
+ *                                               runs ARGV inside a container, for `fpsync exec`
  *
  * It is a program of its own because liblxc's monitor is a fork of whoever starts a container: it keeps that
  * process's heap for the container's life, and hands umask and ignored signals on to the guest's init. So the
@@ -42,9 +43,9 @@ int main(int count, char **arguments)
     reset_process();
     if (count == 2 && arguments[1][0] != '-')
         return work(arguments[1]);
-    if (count > 5 && strcmp(arguments[1], "--exec") == 0 && strcmp(arguments[4], "--") == 0)
+    if (count > 6 && strcmp(arguments[1], "--exec") == 0 && strcmp(arguments[5], "--") == 0)
         return execute(arguments[2], arguments + 3);
-    fputs("usage: fpsync-worker ROOT | --exec ROOT LXCNAME -- COMMAND...; run by fpsync\n", stderr);
+    fputs("usage: fpsync-worker ROOT | --exec ROOT LXCNAME NAME -- COMMAND...; run by fpsync\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -147,6 +148,7 @@ static int work(const char *root)
 
 /* ---- exec ---- */
 
+/* `arguments`: LXC name, the name that the user knows, "--", program and its arguments. */
 static int execute(const char *root, char **arguments)
 {
     struct error error = {0};
@@ -154,10 +156,10 @@ static int execute(const char *root, char **arguments)
     struct paths paths;
     if (paths_make(root, arena, &paths, &error) < 0)
         return fail("exec", &error);
-    int result = container_exec(&paths, arguments[0], arguments + 2, &error);
+    int result = container_exec(&paths, arguments[0], arguments + 3, &error);
     if (result >= 0)
         return result;
-    fprintf(stderr, "fpsync: exec: %s\n", error.text);
+    fprintf(stderr, "fpsync: exec: container %s: %s\n", arguments[1], error.text);
     /* As shells and env(1) have it: 126 found but not executable, 127 not found. */
     return result == -ENOENT ? 127 : 126;
 }

@@ -119,16 +119,17 @@ int run_exec(const struct options *options)
         return fail(options, &error, EXIT_ERROR);
     }
     char *lxc_name = strdup(paths_lxc_name(&session.paths, session.arena, entry->name));
-    char *root = strdup(session.paths.root);
+    char *root = strdup(session.paths.root), *name = strdup(entry->name);
     session_close(&session);
-    char **argv = calloc(options->argument_count + 6, sizeof(*argv));
-    if (!argv || !lxc_name || !root)
+    char **argv = calloc(options->argument_count + 7, sizeof(*argv));
+    if (!argv || !lxc_name || !root || !name)
         abort();
     size_t count = 0;
     argv[count++] = (char *)pool_worker_path();
     argv[count++] = (char *)"--exec";
     argv[count++] = root;
     argv[count++] = lxc_name;
+    argv[count++] = name;
     argv[count++] = (char *)"--";
     for (size_t i = skip; i < options->argument_count; i++)
         argv[count++] = options->arguments[i];

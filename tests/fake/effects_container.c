@@ -235,7 +235,7 @@ int container_exec(const struct paths *paths, const char *lxc_name, char *const 
     if (result < 0)
         return result;
     if (!is_running(fake_find(world, "containers", lxc_name)))
-        return error_set(error, -ESRCH, "container %s is not running", lxc_name);
+        return error_set(error, -ESRCH, "it is not running");
     int64_t status;
     if (strcmp(argv[0], "exit") == 0 && argv[1] && number_parse(argv[1], &status) == 0)
         return (int)(status & 255);

@@ -259,25 +259,46 @@ static void killed_start_is_repaired(void **state)
     }
 }
 
+/* Runs a program inside for `fpsync exec`: its exit status, and what was said on stderr. */
+static int exec_inside(const struct world *world, const char *program, char said[static 256])
+{
+    int ends[2], status;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        execl(worker_program(), "fpsync-worker", "--exec", world->root, world->name, "shop/web", "--",
+              program, NULL);
+        _exit(99);
+    }
+    close(ends[1]);
+    size_t length = 0;
+    for (ssize_t got; (got = read(ends[0], said + length, 255 - length)) > 0;)
+        length += (size_t)got;
+    said[length] = '\0';
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status);
+}
+
 static void exec_gives_the_status(void **state)
 {
     struct world *world = *state;
-    define(world, definition_of(world, false));
-    start(world);
     static const struct {
         const char *program;
         int status;
-    } cases[] = {{"/bin/true", 0}, {"/bin/no-such", 127}, {"/etc/inittab", 126}};
-    for (size_t i = 0; i < 3; i++) {
-        pid_t child = fork();
-        if (child == 0) {
-            execl(worker_program(), "fpsync-worker", "--exec", world->root, world->name, "--",
-                  cases[i].program, NULL);
-            _exit(99);
-        }
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(WEXITSTATUS(status), cases[i].status);
+        const char *said;
+    } cases[] = {{"/bin/true", 0, ""},
+                 {"/bin/no-such", 127, "fpsync: exec: /bin/no-such: no such program in the container\n"},
+                 {"/etc/inittab", 126, "fpsync: exec: /etc/inittab: cannot be executed\n"}};
+    char said[256];
+    define(world, definition_of(world, false));
+    assert_int_equal(exec_inside(world, "/bin/true", said), 126);
+    assert_string_equal(said, "fpsync: exec: container shop/web: it is not running\n");
+    start(world);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_int_equal(exec_inside(world, cases[i].program, said), cases[i].status);
+        assert_string_equal(said, cases[i].said);
     }
 }
 
