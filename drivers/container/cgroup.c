@@ -7,13 +7,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "drivers/container/internal.h"
 #include "lib/error.h"
 
-#define PATIENCE    4000 /* milliseconds for processes on their way out */
-#define LOOK_AGAIN  2
-#define DEPTH_BOUND 64 /* the kernel's own bound is set by cgroup.max.depth, in practice far less */
+#define PATIENCE        4000  /* milliseconds for processes on their way out */
+#define HELPER_PATIENCE 30000 /* milliseconds when one of them is a monitor that waits for a helper */
+#define LOOK_AGAIN      2
+#define LOOK_SELDOM     50
+#define DEPTH_BOUND     64 /* the kernel's own bound is set by cgroup.max.depth, in practice far less */
 
 struct group_owner {
     const struct paths *paths;
@@ -46,26 +49,27 @@ static int remove_group(int parent, const char *name, int depth)
     return result;
 }
 
-/* Whether `pid` calls itself the monitor of this very container, as liblxc's monitors do. */
-static bool is_monitor(const struct group_owner *owner, pid_t pid)
-{
-    char path[64], line[CONTAINER_PATH_SIZE], title[CONTAINER_PATH_SIZE];
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    snprintf(title, sizeof(title), "[lxc monitor] %s %s", owner->paths->lxc, owner->name);
-    return read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && strcmp(line, title) == 0;
-}
-
-/* A monitor without a command socket serves nobody: its start was killed half way, and it waits for ever. */
-static void kill_monitors(const struct group_owner *owner, int parent, const char *name)
+/* A monitor without a command socket serves nobody: its start was killed half way, and it waits for ever, unless
+ * that is for a helper of its own. Returns whether one does. */
+static bool kill_monitors(const struct group_owner *owner, int parent, const char *name)
 {
     char path[CONTAINER_PATH_SIZE];
     snprintf(path, sizeof(path), "%s/cgroup.procs", name);
     int fd = openat(parent, path, O_RDONLY | O_CLOEXEC);
     _cleanup_fclose_ FILE *processes = fd < 0 ? NULL : fdopen(fd, "r");
+    bool busy = false;
     int pid;
-    while (processes && fscanf(processes, "%d", &pid) == 1)
-        if (pid > 0 && is_monitor(owner, pid))
-            kill(pid, SIGKILL);
+    while (processes && fscanf(processes, "%d", &pid) == 1) {
+        /* Opened before it is looked at, so that the signal cannot hit another one. */
+        _cleanup_close_ int monitor = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        if (monitor < 0 || !monitor_is_of(pid, owner->paths, owner->name))
+            continue;
+        if (monitor_is_at_work(pid))
+            busy = true;
+        else
+            syscall(SYS_pidfd_send_signal, monitor, SIGKILL, NULL, 0);
+    }
+    return busy;
 }
 
 /* A process leaves its group a little after it closed its sockets, which is when its container counts as stopped.
@@ -77,11 +81,13 @@ static int remove_patiently(const struct group_owner *owner, int parent, const c
         return result;
     if (owner->shared)
         return 0;
+    bool busy = false;
     int64_t began = now_milliseconds();
-    for (int64_t waited = 0; result == -EBUSY && waited < PATIENCE; waited = now_milliseconds() - began) {
+    for (int64_t waited = 0; result == -EBUSY && waited < (busy ? HELPER_PATIENCE : PATIENCE);
+         waited = now_milliseconds() - began) {
         if (waited > PATIENCE / 2)
-            kill_monitors(owner, parent, name);
-        poll(NULL, 0, LOOK_AGAIN);
+            busy = kill_monitors(owner, parent, name);
+        poll(NULL, 0, busy ? LOOK_SELDOM : LOOK_AGAIN);
         result = remove_group(parent, name, 0);
     }
     return result;

@@ -1,10 +1,16 @@
 /* Removes a container's definition, never its data: layers and volumes are not below LXCPATH. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "drivers/container/internal.h"
+#include "lib/buffer.h"
 #include "lib/error.h"
+
+#define PROFILES      "apparmor" /* folder in which liblxc writes the profile that it loads */
+#define PROFILE_LIMIT (1024 * 1024)
+#define UNLOAD        "/sys/kernel/security/apparmor/.remove"
 
 static int remove_files(const struct paths *paths, const char *name, const struct call *call,
                         struct error *error);
@@ -35,6 +41,48 @@ static int remove_names(int folder, const char *const *names, size_t count)
     return 0;
 }
 
+/* Takes a profile, known by the file that it was loaded from, out of the kernel. Gone already is as good. */
+static void unload_profile(int folder, const char *file)
+{
+    static const char start[] = "profile \"lxc-";
+    _cleanup_buffer_ struct buffer text = {0};
+    if (buffer_read_file(&text, folder, file, PROFILE_LIMIT, NULL) < 0 || !text.length)
+        return;
+    const char *profile = strstr(text.bytes, start);
+    if (!profile)
+        return;
+    profile += strlen("profile \"");
+    size_t length = strcspn(profile, "\"\n");
+    _cleanup_close_ int fd = open(UNLOAD, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, profile, length) < 0)
+        return; /* not loaded, or no AppArmor here */
+}
+
+/* A monitor that was killed has not removed its profile. */
+static int remove_profiles(int folder)
+{
+    int fd = openat(folder, PROFILES, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    DIR *files = fdopendir(fd);
+    if (!files) {
+        close(fd);
+        return -ENOMEM;
+    }
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(files));) {
+        if (entry->d_type != DT_REG)
+            continue;
+        unload_profile(fd, entry->d_name);
+        if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+            result = -errno;
+    }
+    closedir(files);
+    if (result == 0 && unlinkat(folder, PROFILES, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
+        result = -errno;
+    return result;
+}
+
 /* Only what we and liblxc put there, and the config, which proves the rest ours, last. Something that somebody else
  * laid beside it stays, and is told of. */
 static int remove_files(const struct paths *paths, const char *name, const struct call *call,
@@ -53,6 +101,8 @@ static int remove_files(const struct paths *paths, const char *name, const struc
     if (result == 0 && init >= 0 && unlinkat(folder, CONTAINER_HOST_DIR, AT_REMOVEDIR) < 0 &&
         errno != ENOTEMPTY)
         result = -errno;
+    if (result == 0)
+        result = remove_profiles(folder);
     if (result == 0)
         result = remove_names(folder, outer, sizeof(outer) / sizeof(*outer));
     if (result == 0 && unlinkat(folder, "config", 0) < 0 && errno != ENOENT)

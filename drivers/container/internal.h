@@ -45,11 +45,17 @@ const struct monitor_socket *monitor_socket_of(const struct monitor_sockets *soc
                                                const char *name); /* NULL: no monitor */
 
 struct hierarchies;
+/* Whether a monitor waits for a helper of its own, as for AppArmor's parser: that takes seconds on a slow machine, and
+ * killed with it half way the helper would keep the monitor's control group. */
+bool monitor_is_at_work(pid_t monitor);
+/* Whether the process calls itself the monitor of this very container, as liblxc's do. */
+bool monitor_is_of(pid_t pid, const struct paths *paths, const char *name);
 /* Fills monitor_pid, and init_pid and init_start once init runs its program. */
 void monitor_find(const struct hierarchies *hierarchies, const char *name,
                   const struct monitor_socket *socket, struct observed_container *out);
 bool has_executed(pid_t init, pid_t monitor); /* init runs its own program, no longer a fork of the monitor */
 int64_t process_start(pid_t pid);             /* clock ticks since boot; 0 when there is no such process */
+pid_t process_parent(pid_t pid);              /* 0 when there is no such process */
 
 /* ---- view_cgroup.c ---- */
 

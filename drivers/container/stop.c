@@ -72,8 +72,19 @@ static int open_process(int64_t pid)
     return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
 }
 
+/* As init still has it for its parent behind the pidfd, no other process has taken that number over. */
+static void open_monitor(struct target *target, pid_t monitor)
+{
+    target->monitor = open_process(monitor);
+    target->monitor_pid = monitor;
+    if (target->monitor < 0 || process_parent(target->init_pid) == monitor)
+        return;
+    close(target->monitor);
+    target->monitor = -1;
+}
+
 /* 1: runs. 0: is stopped. While a monitor is starting or ending it has no init: waits for either to change. One that
- * stays so has lost the process that started it, and is killed. */
+ * stays so has lost the process that started it, and is killed, unless it waits for a helper of its own. */
 static int find_target(struct target *target, struct error *error)
 {
     for (int64_t began = now_milliseconds();;) {
@@ -91,8 +102,7 @@ static int find_target(struct target *target, struct error *error)
         target->init_start = now.init_start;
         /* Looked at again behind the pidfd: now the number cannot change hands any more. */
         if (target->init >= 0 && process_start(target->init_pid) == now.init_start) {
-            target->monitor = open_process(now.monitor_pid);
-            target->monitor_pid = (pid_t)now.monitor_pid;
+            open_monitor(target, (pid_t)now.monitor_pid);
             return 1;
         }
         if (target->init >= 0)
@@ -101,9 +111,15 @@ static int find_target(struct target *target, struct error *error)
         result = call_check(target->call);
         if (result < 0)
             return error_errno(error, result, "container %s: stopping", target->name);
+        int64_t waited = now_milliseconds() - began;
         _cleanup_close_ int monitor = open_process(now.monitor_pid);
-        if (monitor >= 0 && now_milliseconds() - began > WITHOUT_INIT)
+        bool busy = waited < MONITOR_TIME && monitor_is_at_work((pid_t)now.monitor_pid);
+        if (monitor >= 0 && waited > WITHOUT_INIT && !busy &&
+            monitor_is_of((pid_t)now.monitor_pid, target->paths, target->name))
             syscall(SYS_pidfd_send_signal, monitor, SIGKILL, NULL, 0);
+        if (waited > 2 * MONITOR_TIME)
+            return error_set(error, -ETIMEDOUT, "container %s: its monitor has no init and does not end",
+                             target->name);
         struct pollfd end = {.fd = monitor, .events = POLLIN};
         poll(&end, 1, LOOK_AGAIN);
     }
@@ -271,22 +287,6 @@ static bool still_running(const struct target *target)
            monitor_socket_of(&sockets, target->paths, target->name) != NULL;
 }
 
-/* Whether the monitor waits for a helper of its own: AppArmor's parser takes seconds on a slow machine, and killed
- * with it half way the helper would keep the monitor's control group. A dead init not yet reaped is none. */
-static bool is_at_work(const struct target *target)
-{
-    char path[64], line[256];
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)target->monitor_pid,
-             (int)target->monitor_pid);
-    if (target->monitor < 0 || read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
-        return false;
-    char *at = line;
-    for (pid_t child = (pid_t)strtol(at, &at, 10); child > 0; child = (pid_t)strtol(at, &at, 10))
-        if (process_start(child))
-            return true;
-    return false;
-}
-
 static int await_monitor(struct target *target, struct error *error)
 {
     int64_t until = now_milliseconds() + MONITOR_TIME;
@@ -299,7 +299,7 @@ static int await_monitor(struct target *target, struct error *error)
                                    {.fd = target->call->cancel, .events = POLLIN}};
         /* It cleans up in some 50 ms; one whose starter died may wait for that one for ever. */
         bool late = left < MONITOR_TIME - MONITOR_PATIENCE;
-        bool working = late && is_at_work(target);
+        bool working = late && target->monitor >= 0 && monitor_is_at_work(target->monitor_pid);
         if (late && !working && target->monitor >= 0)
             syscall(SYS_pidfd_send_signal, target->monitor, SIGKILL, NULL, 0);
         int64_t next = late ? left : left - (MONITOR_TIME - MONITOR_PATIENCE) + 1;

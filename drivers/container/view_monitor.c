@@ -1,7 +1,7 @@
 /* Who runs, and as which process: without liblxc, which would need a round trip for each container.
  *
  * A monitor lives exactly as long as its command socket, an abstract one whose name holds lxcpath and name. Its pid
- * stands in its own control group, and init is its only child. The payload's group is no source for that: systemd
+ * stands in its own control group, and init is the child of it that leads a pid namespace. The payload's group is no source for that: systemd
  * moves itself into a group below. */
 #include <ctype.h>
 #include <dirent.h>
@@ -18,8 +18,7 @@
 #include "lib/error.h"
 
 #define SOCKETS_LIMIT (64 * 1024 * 1024) /* bytes of /proc/net/unix; a line is about 80 */
-#define STATUS_LIMIT  (64 * 1024)
-#define LISTENS       0x10000 /* __SO_ACCEPTCON: a client's end carries the same name */
+#define LISTENS       0x10000            /* __SO_ACCEPTCON: a client's end carries the same name */
 #define NAME_LIMIT    (sizeof(((struct sockaddr_un *)0)->sun_path) - 1) /* behind the leading NUL */
 
 static void read_socket(char *line, struct arena *arena, struct monitor_sockets *out)
@@ -130,35 +129,52 @@ static pid_t find_monitor(const struct hierarchy *hierarchy, const char *name, u
     return found;
 }
 
-/* Whether it is the first process of a pid namespace of its own: "NSpid: 2917 1". */
-static bool is_first(pid_t pid)
-{
-    char path[64];
-    _cleanup_buffer_ struct buffer status = {0};
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    if (buffer_read_file(&status, AT_FDCWD, path, STATUS_LIMIT, NULL) < 0)
-        return false;
-    const char *line = status.length ? strstr(status.bytes, "\nNSpid:") : NULL;
-    size_t length = line ? strcspn(line + 1, "\n") + 1 : 0;
-    return length > 2 && memcmp(line + length - 2, "\t1", 2) == 0;
-}
-
-/* The monitor's child that is the guest's init. For a moment it has helpers beside it, which end soon. */
-static pid_t find_init(pid_t monitor)
+/* Calls `wanted` for each child; the first for which it is true, or 0. */
+static pid_t find_child(pid_t monitor, bool (*wanted)(pid_t child, pid_t monitor))
 {
     char path[64], line[256];
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)monitor, (int)monitor);
     if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
         return 0;
     char *at = line;
-    pid_t only = (pid_t)strtol(line, &at, 10);
-    if (!at[strspn(at, " ")])
-        return only;
-    at = line;
-    for (pid_t child = (pid_t)strtol(at, &at, 10); child; child = (pid_t)strtol(at, &at, 10))
-        if (is_first(child))
+    for (pid_t child = (pid_t)strtol(at, &at, 10); child > 0; child = (pid_t)strtol(at, &at, 10))
+        if (wanted(child, monitor))
             return child;
     return 0;
+}
+
+static ino_t namespace_of(pid_t pid)
+{
+    char path[64];
+    struct stat namespace;
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+    return stat(path, &namespace) < 0 ? 0 : namespace.st_ino;
+}
+
+/* A child in another pid namespace than its parent is the first there, and its init. One in the same is a helper: a
+ * monitor has some for a moment as it starts, and AppArmor's parser may be its only child as it ends. */
+static bool is_init(pid_t child, pid_t monitor)
+{
+    ino_t own = namespace_of(monitor), other = namespace_of(child);
+    return own && other && own != other;
+}
+
+static bool is_helper(pid_t child, pid_t monitor)
+{
+    return process_start(child) && namespace_of(child) == namespace_of(monitor);
+}
+
+bool monitor_is_at_work(pid_t monitor)
+{
+    return find_child(monitor, is_helper) > 0;
+}
+
+bool monitor_is_of(pid_t pid, const struct paths *paths, const char *name)
+{
+    char path[64], line[CONTAINER_PATH_SIZE], title[CONTAINER_PATH_SIZE];
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    snprintf(title, sizeof(title), "[lxc monitor] %s %s", paths->lxc, name);
+    return read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && strcmp(line, title) == 0;
 }
 
 /* Field 22, counted from behind the command's closing parenthesis, and the state, field 3: a zombie runs nothing. */
@@ -176,6 +192,17 @@ int64_t process_start(pid_t pid)
                &state, &start) != 2)
         return 0;
     return state == 'Z' || state == 'X' ? 0 : (int64_t)start;
+}
+
+pid_t process_parent(pid_t pid)
+{
+    char path[64], line[1024];
+    int parent;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (pid <= 0 || read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+        return 0;
+    const char *at = strrchr(line, ')');
+    return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
 }
 
 /* Before its exec, init is a fork of its monitor, or that has failed half way. */
@@ -197,7 +224,7 @@ void monitor_find(const struct hierarchies *hierarchies, const char *name,
         out->monitor_pid = find_monitor(&hierarchies->items[i], name, socket->inode);
     if (!out->monitor_pid)
         return;
-    pid_t init = find_init((pid_t)out->monitor_pid);
+    pid_t init = find_child((pid_t)out->monitor_pid, is_init);
     if (!init || !has_executed(init, (pid_t)out->monitor_pid))
         return;
     out->init_start = process_start(init);

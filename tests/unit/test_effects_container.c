@@ -396,6 +396,61 @@ static void command_starts_clean(void **state)
     assert_int_equal(look(world)->exit_status, 20);
 }
 
+static bool appears(const char *path)
+{
+    for (int64_t until = now_milliseconds() + 10000; now_milliseconds() < until; poll(NULL, 0, 10))
+        if (access(path, F_OK) == 0)
+            return true;
+    return false;
+}
+
+/* As init has ended, the monitor's only child may be a helper (here a hook; AppArmor's parser in the field): it is not
+ * taken for the init, and the monitor is left to its end, however long the helper takes. */
+static void helper_of_a_monitor_is_no_init(void **state)
+{
+    struct world *world = *state;
+    struct container_definition *definition = definition_of(world, false);
+    command_of(world, definition, "exec sleep 1000");
+    define(world, definition);
+    char *hook = arena_printf(world->arena, "%s/hook", world->root);
+    char *began = arena_printf(world->arena, "%s/began", world->root);
+    char *ended = arena_printf(world->arena, "%s/ended", world->root);
+    char *config = arena_printf(world->arena, "%s/%s/config", world->paths.lxc, world->name);
+    /* Longer than a monitor may go without an init. */
+    write_text(hook, arena_printf(world->arena, "#!/bin/sh\n: >%s\n/bin/sleep 4\n: >%s\n", began, ended));
+    assert_int_equal(chmod(hook, 0755), 0);
+    FILE *file = fopen(config, "ae");
+    assert_non_null(file);
+    fprintf(file, "lxc.hook.stop = %s\n", hook);
+    assert_int_equal(fclose(file), 0);
+    struct container_started started = start(world);
+    assert_int_equal(look(world)->init_pid, started.init_pid);
+    assert_int_equal(kill((pid_t)started.init_pid, SIGKILL), 0);
+    assert_true(appears(began));
+    struct observed_container *seen = look(world);
+    assert_true(seen->running && seen->monitor_pid > 0);
+    assert_int_equal(seen->init_pid, 0);
+    stop(world, 0);
+    assert_true(access(ended, F_OK) == 0);
+    assert_false(look(world)->running);
+}
+
+/* What a killed monitor leaves of its AppArmor profile goes with the container; a folder of somebody else's stays. */
+static void profile_goes_with_its_container(void **state)
+{
+    struct world *world = *state;
+    char *folder = arena_printf(world->arena, "%s/%s", world->paths.lxc, world->name);
+    define(world, definition_of(world, false));
+    make_folders(arena_printf(world->arena, "%s/apparmor", folder));
+    write_text(arena_printf(world->arena, "%s/apparmor/lxc-x", folder), "profile \"lxc-x\" {}\n");
+    destroy(world);
+    assert_true(access(folder, F_OK) < 0);
+    define(world, definition_of(world, false));
+    make_folders(arena_printf(world->arena, "%s/apparmor/other", folder));
+    destroy(world);
+    assert_true(access(arena_printf(world->arena, "%s/apparmor/other", folder), F_OK) == 0);
+}
+
 static void reads_until(int terminal, const char *wanted, char *text, size_t size)
 {
     size_t length = 0;
@@ -523,6 +578,8 @@ int main(void)
         CASE(exec_has_a_terminal, setup_unprivileged),
         CASE(frozen_is_killed, setup_unprivileged),
         CASE(stuck_monitor_is_killed, setup_unprivileged),
+        CASE(helper_of_a_monitor_is_no_init, setup_unprivileged),
+        CASE(profile_goes_with_its_container, setup_unprivileged),
         CASE(cancelled_start_leaves_nothing, setup_unprivileged),
     };
     if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0 || access(small_init(), X_OK) < 0) {
