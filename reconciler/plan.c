@@ -410,7 +410,7 @@ static void add_live_drift(struct planning *planning, const struct container_cas
     repairs_of_container(&planning->target, planning->request->world, of->object, of->seen,
                          of->entry->record->uid, &repairs);
     for (size_t i = 0; i < repairs.count; i++)
-        if (!field_changed(causes, repairs.items[i].field))
+        if (repairs.items[i].drift && !field_changed(causes, repairs.items[i].field))
             add_drift(planning, causes, repairs.items[i].drift, of->object->place);
     if (!world_root(planning->request->world, of->lxc_name))
         hold(planning, KIND_CONTAINER, of->object->name,
@@ -495,7 +495,7 @@ static void plan_container(struct planning *planning, const struct object *objec
     struct container_case of = {.object = object, .entry = entry};
     of.lxc_name = paths_lxc_name(planning->request->paths, planning->arena, object->name);
     of.seen = world_container(planning->request->world, of.lxc_name);
-    of.runs = of.seen && of.seen->running;
+    of.runs = container_is_up(of.seen);
     if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && !entry) {
         hold(
             planning, KIND_CONTAINER, object->name,
@@ -721,27 +721,6 @@ static void collect_all(struct planning *planning)
     qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
 }
 
-static bool lists_equal(const struct table *table, const struct list *left, const struct list *right)
-{
-    struct buffer a = {0}, b = {0};
-    for (size_t i = 0; i < left->count; i++)
-        fields_encode(table, left->items[i], &a);
-    for (size_t i = 0; i < right->count; i++)
-        fields_encode(table, right->items[i], &b);
-    bool equal = left->count == right->count && a.length == b.length &&
-                 (!a.length || memcmp(a.bytes, b.bytes, a.length) == 0);
-    buffer_clear(&a);
-    buffer_clear(&b);
-    return equal;
-}
-
-static bool rules_equal(const struct rules *left, const struct rules *right)
-{
-    return lists_equal(&rule_network_table, &left->networks, &right->networks) &&
-           lists_equal(&rule_guard_table, &left->guards, &right->guards) &&
-           lists_equal(&rule_forward_table, &left->forwards, &right->forwards);
-}
-
 static void keep_until_gone(struct planning *planning, struct list *into, const struct list *from,
                             const struct table *table)
 {
@@ -806,22 +785,48 @@ static void plan_rules(struct planning *planning)
     }
 }
 
+/* Whether what a network's resolver knows changes with this action. */
+static bool moves_names(const struct action *action, const char *network)
+{
+    bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
+                 action->verb == VERB_RECREATE || field_changed(&action->causes, "networks");
+    return moves && action->kind == KIND_CONTAINER &&
+           ((action->object && uses(action->object, KIND_NETWORK, network)) ||
+            (action->entry && uses(&action->entry->object, KIND_NETWORK, network)));
+}
+
+static bool names_move(const struct planning *planning, const char *network)
+{
+    for (size_t i = 0; i < planning->plan->count; i++)
+        if (moves_names(planning->plan->actions[i], network))
+            return true;
+    for (size_t i = 0; i < planning->gone_count; i++)
+        if (moves_names(planning->gone[i], network))
+            return true;
+    return false;
+}
+
+/* Names that no action changes must be as they were written. */
 static void plan_resolvers(struct planning *planning)
 {
     struct plan *plan = planning->plan;
     for (size_t i = 0; i < plan->all.count; i++) {
         const struct object *network = plan->all.items[i];
-        bool touched = false;
-        for (size_t j = 0; j < plan->count && network->kind == KIND_NETWORK && !touched; j++) {
-            const struct action *action = plan->actions[j];
-            bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
-                         action->verb == VERB_RECREATE || field_changed(&action->causes, "networks");
-            touched = moves && action->kind == KIND_CONTAINER &&
-                      ((action->object && uses(action->object, KIND_NETWORK, network->name)) ||
-                       (action->entry && uses(&action->entry->object, KIND_NETWORK, network->name)));
-        }
-        if (touched)
+        if (network->kind != KIND_NETWORK)
+            continue;
+        if (names_move(planning, network->name)) {
             *arena_append(planning->arena, plan->resolvers, plan->resolver_count) = network->name;
+            continue;
+        }
+        const char *trouble = action_of(planning, KIND_NETWORK, network->name)
+                                  ? NULL
+                                  : names_trouble(&planning->target, planning->request->world, network->name);
+        if (!trouble)
+            continue;
+        struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, network->name);
+        struct action *action = append_action(
+            planning, make_action(planning, VERB_REPAIR, KIND_NETWORK, network->name, network, entry));
+        add_drift(planning, &action->causes, trouble, network->place);
     }
 }
 
@@ -849,8 +854,8 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     planning.rules_lost = !request->world->network.rules_present;
     check_sources(&planning);
     collect_all(&planning);
-    int result = leases_grant(&plan->all, request->actual->snapshot, request->world, request->lease_rules,
-                              arena, &plan->grants, error);
+    int result = leases_grant(&plan->all, request->actual->snapshot, request->world, request->lease_rules, arena,
+                              &plan->grants, error);
     if (result < 0)
         return result;
     planning.target =
@@ -880,9 +885,9 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     }
     withdraw_held(&planning);
     plan_rules(&planning);
+    plan_resolvers(&planning);
     place_removals(&planning);
     order_subnets(&planning);
-    plan_resolvers(&planning);
     map_clear(&planning.by_object);
     return 0;
 }

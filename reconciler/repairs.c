@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "lib/buffer.h"
+#include "lib/units.h"
+
 static void add(const struct target *target, struct repairs *out, enum step_kind step, void *request,
                 const char *field, const char *drift)
 {
@@ -32,6 +35,14 @@ static bool has_text(const struct texts *texts, const char *text)
     return false;
 }
 
+/* A guest may call its interfaces what it likes; one that has another's name was put in another's place. */
+static bool is_misplaced(const struct observed_guest_nic *nic, const struct port_attach *wanted)
+{
+    int64_t number;
+    return nic && strncmp(nic->ifname, "eth", 3) == 0 && number_parse(nic->ifname + 3, &number) == 0 &&
+           number != wanted->index;
+}
+
 /* What is wrong with a NIC, or NULL. */
 static const char *nic_trouble(struct arena *arena, const struct world *world,
                                const struct world_guest *guest, const struct port_attach *wanted)
@@ -44,8 +55,12 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
         return arena_printf(arena, "%s taken off bridge %s", port->ifname, wanted->bridge);
     if (!port->up)
         return arena_printf(arena, "%s set down", port->ifname);
+    if (!port->hairpin)
+        return arena_printf(arena, "hairpin mode of %s turned off", port->ifname);
     if (!nic)
         return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
+    if (is_misplaced(nic, wanted))
+        return arena_printf(arena, "eth%d renamed to %s", (int)wanted->index, nic->ifname);
     if (!same(nic->mac, wanted->mac))
         return arena_printf(arena, "MAC of %s changed to %s", nic->ifname, nic->mac);
     if (!has_text(&nic->addresses, wanted->address))
@@ -57,11 +72,48 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
     return NULL;
 }
 
+static void add_mark(const struct target *target, const struct port_attach *port, const char *drift,
+                     struct repairs *out)
+{
+    struct port_mark *mark = described_new(target->arena, &port_mark_table);
+    mark->ifname = port->ifname;
+    mark->mark = port->mark;
+    add(target, out, STEP_PORT_MARK, described_whole(&port_mark_table, mark), "networks", drift);
+}
+
+static void add_delete(const struct target *target, const char *ifname, const char *mark, const char *drift,
+                       struct repairs *out)
+{
+    struct link_reference *link = described_new(target->arena, &link_reference_table);
+    link->ifname = ifname;
+    link->mark = mark;
+    add(target, out, STEP_PORT_DELETE, described_whole(&link_reference_table, link), "networks", drift);
+}
+
+/* NICs that trade places are all taken out before the first is put in: a place is free only then. */
+static void find_misplaced_nics(const struct target *target, const struct world *world,
+                                const struct object *object, const struct world_guest *guest, const char *uid,
+                                struct repairs *out)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        const struct port_attach *port = target_port(target, object, attachment->network, uid);
+        const struct observed_port *seen = world_port(world, port->ifname);
+        if (!seen || !is_misplaced(nic_of(guest, port->ifname), port))
+            continue;
+        if (!seen->mark)
+            add_mark(target, port, NULL, out);
+        add_delete(target, port->ifname, port->mark, NULL, out);
+    }
+}
+
 static void find_nics(const struct target *target, const struct world *world, const struct object *object,
                       const struct observed_container *observed, const char *uid, struct repairs *out)
 {
     const struct container *body = object->body;
     const struct world_guest *guest = world_guest(world, observed);
+    find_misplaced_nics(target, world, object, guest, uid, out);
     for (size_t i = 0; i < body->networks.count; i++) {
         const struct attachment *attachment = body->networks.items[i];
         struct port_attach *port = target_port(target, object, attachment->network, uid);
@@ -72,11 +124,7 @@ static void find_nics(const struct target *target, const struct world *world, co
         if (trouble) {
             add(target, out, STEP_PORT_ATTACH, port, "networks", trouble);
         } else if (!same(seen->mark, port->mark)) {
-            struct port_mark *mark = described_new(target->arena, &port_mark_table);
-            mark->ifname = port->ifname;
-            mark->mark = port->mark;
-            add(target, out, STEP_PORT_MARK, described_whole(&port_mark_table, mark), "networks",
-                arena_printf(target->arena, "mark of %s removed", port->ifname));
+            add_mark(target, port, arena_printf(target->arena, "mark of %s removed", port->ifname), out);
         }
     }
 }
@@ -98,11 +146,8 @@ static void find_left_nics(const struct target *target, const struct world *worl
         }
         if (wanted || !same(port->mark, mark))
             continue;
-        struct link_reference *link = described_new(target->arena, &link_reference_table);
-        link->ifname = port->ifname;
-        link->mark = mark;
-        add(target, out, STEP_PORT_DELETE, described_whole(&link_reference_table, link), "networks",
-            arena_printf(target->arena, "%s is in no network of its container", port->ifname));
+        add_delete(target, port->ifname, mark,
+                   arena_printf(target->arena, "%s is in no network of its container", port->ifname), out);
     }
 }
 
@@ -178,16 +223,16 @@ void repairs_of_container(const struct target *target, const struct world *world
                           const struct observed_container *observed, const char *uid, struct repairs *out)
 {
     find_limits(target, object, observed, out);
-    find_nics(target, world, object, observed, uid, out);
     find_left_nics(target, world, object, uid, out);
+    find_nics(target, world, object, observed, uid, out);
     find_volumes(target, world, object, observed, out);
 }
 
 /* ---- networks ---- */
 
-static const char *bridge_trouble(struct arena *arena, const struct observed_bridge *seen,
-                                  const struct bridge *wanted)
+static const char *bridge_trouble(struct arena *arena, const struct world *world, const struct bridge *wanted)
 {
+    const struct observed_bridge *seen = world_bridge(world, wanted->ifname);
     if (!seen)
         return arena_printf(arena, "bridge %s removed", wanted->ifname);
     if (!same(seen->mark, wanted->mark))
@@ -199,6 +244,14 @@ static const char *bridge_trouble(struct arena *arena, const struct observed_bri
                                   wanted->ifname);
     if (!seen->up)
         return arena_printf(arena, "bridge %s set down", wanted->ifname);
+    if (!same(seen->mac, wanted->mac))
+        return arena_printf(arena, "MAC of bridge %s changed to %s", wanted->ifname, seen->mac);
+    if (!world->network.forwards)
+        return "net.ipv4.ip_forward turned off";
+    if (!seen->forwards)
+        return arena_printf(arena, "forwarding of bridge %s turned off", wanted->ifname);
+    if (!seen->routes_local)
+        return arena_printf(arena, "route_localnet of bridge %s turned off", wanted->ifname);
     return NULL;
 }
 
@@ -206,10 +259,24 @@ void repairs_of_network(const struct target *target, const struct world *world, 
                         const char *uid, struct repairs *out)
 {
     struct bridge *bridge = target_bridge(target, object->name, uid);
-    const char *trouble = bridge_trouble(target->arena, world_bridge(world, bridge->ifname), bridge);
+    const struct observed_resolver *resolver = world_resolver(world, bridge->ifname);
+    const char *trouble = bridge_trouble(target->arena, world, bridge);
     if (trouble)
         add(target, out, STEP_BRIDGE_CREATE, bridge, "subnet", trouble);
-    if (!world_has_resolver(world, bridge->ifname))
+    if (!resolver || !resolver->pid)
         add(target, out, STEP_RESOLVER_SET, target_resolver(target, object->name), "subnet",
             arena_printf(target->arena, "resolver of bridge %s is not running", bridge->ifname));
+}
+
+const char *names_trouble(const struct target *target, const struct world *world, const char *network)
+{
+    _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
+    const struct resolver *wanted = target_resolver(target, network);
+    const struct observed_resolver *seen = world_resolver(world, wanted->bridge);
+    if (!seen)
+        return NULL; /* its lack is the network's own trouble */
+    resolver_texts(&wanted->names, &dhcp, &hosts);
+    return same(seen->dhcp, dhcp.bytes ? dhcp.bytes : "") && same(seen->hosts, hosts.bytes ? hosts.bytes : "")
+               ? NULL
+               : arena_printf(target->arena, "names of bridge %s changed by another hand", wanted->bridge);
 }

@@ -11,8 +11,9 @@ struct repair {
     void *request;
     const char
         *field; /* the container's field that this would follow from: "networks", "limits", "volumes" */
-    const char
-        *drift; /* what happened to the object if no field changed: "address 10.0.0.2 removed from eth0" */
+    const char *
+        drift; /* what happened to the object if no field changed: "address 10.0.0.2 removed from eth0"; NULL:
+                 * part of another repair, which says it */
 };
 
 struct repairs {
@@ -23,6 +24,8 @@ struct repairs {
 /* For a container that runs. `uid` is the one in its marks. */
 void repairs_of_container(const struct target *target, const struct world *world, const struct object *object,
                           const struct observed_container *observed, const char *uid, struct repairs *out);
-/* Bridge and resolver; not the rules, which are shared. */
+/* Bridge and resolver; not the rules and names, which are shared with the containers. */
 void repairs_of_network(const struct target *target, const struct world *world, const struct object *object,
                         const char *uid, struct repairs *out);
+/* What happened to the names that a network's resolver was given, or NULL: for those that this plan leaves alone. */
+const char *names_trouble(const struct target *target, const struct world *world, const char *network);

@@ -97,6 +97,27 @@ struct rules *target_rules(const struct target *target)
     return described_whole(&rules_table, rules);
 }
 
+static bool lists_equal(const struct table *table, const struct list *left, const struct list *right)
+{
+    struct buffer a = {0}, b = {0};
+    for (size_t i = 0; i < left->count; i++)
+        fields_encode(table, left->items[i], &a);
+    for (size_t i = 0; i < right->count; i++)
+        fields_encode(table, right->items[i], &b);
+    bool equal = left->count == right->count && a.length == b.length &&
+                 (!a.length || memcmp(a.bytes, b.bytes, a.length) == 0);
+    buffer_clear(&a);
+    buffer_clear(&b);
+    return equal;
+}
+
+bool rules_equal(const struct rules *left, const struct rules *right)
+{
+    return lists_equal(&rule_network_table, &left->networks, &right->networks) &&
+           lists_equal(&rule_guard_table, &left->guards, &right->guards) &&
+           lists_equal(&rule_forward_table, &left->forwards, &right->forwards);
+}
+
 struct bridge *target_bridge(const struct target *target, const char *network, const char *uid)
 {
     struct bridge *bridge = described_new(target->arena, &bridge_table);

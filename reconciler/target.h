@@ -18,6 +18,7 @@ const char *target_subnet(const struct target *target, const char *network);
 const char *target_mark(struct arena *arena, const char *uid, const char *name); /* "fpsync UID NAME" */
 
 struct rules *target_rules(const struct target *target);
+bool rules_equal(const struct rules *left, const struct rules *right);
 struct resolver *target_resolver(const struct target *target, const char *network);
 struct bridge *target_bridge(const struct target *target, const char *network, const char *uid);
 struct container_definition *target_definition(const struct target *target, const struct object *container,

@@ -8,7 +8,7 @@
 /* Guests are asked only about what runs and is ours; without a config the mark is gone, and the name has to do. */
 static bool is_open(const struct observed_container *container)
 {
-    return (container->ours || !container->defined) && container->running && container->init_pid > 0;
+    return (container->ours || !container->defined) && container_is_up(container);
 }
 
 struct recorded { /* what the record says of a container that is worth knowing before looking at it */
@@ -120,7 +120,7 @@ static const struct observed_data *data_of(const struct observed_data *items, si
     FIND(items, count, file, file);
 }
 
-static const struct observed_resolver *resolver_of(const struct world *world, const char *bridge)
+const struct observed_resolver *world_resolver(const struct world *world, const char *bridge)
 {
     FIND(world->network.resolvers, world->network.resolver_count, bridge, bridge);
 }
@@ -140,10 +140,9 @@ bool world_has_volume(const struct world *world, const char *file)
     return data_of(world->storage.volumes, world->storage.volume_count, file);
 }
 
-bool world_has_resolver(const struct world *world, const char *bridge)
+bool container_is_up(const struct observed_container *container)
 {
-    const struct observed_resolver *resolver = resolver_of(world, bridge);
-    return resolver && resolver->pid > 0;
+    return container && container->running && container->init_pid > 0;
 }
 
 bool world_has_marked(const struct world *world)

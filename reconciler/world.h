@@ -32,6 +32,8 @@ const struct observed_root *world_root(const struct world *world, const char *lx
 bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);
 bool world_has_volume(const struct world *world, const char *file);
-bool world_has_resolver(const struct world *world, const char *bridge);
+const struct observed_resolver *world_resolver(const struct world *world, const char *bridge);
+/* Its init runs. A monitor alone is one that is just starting, or cleans up behind an init that has ended. */
+bool container_is_up(const struct observed_container *container);
 /* True when anything of ours (marked) exists: with an empty record that means the database was lost. */
 bool world_has_marked(const struct world *world);

@@ -14,7 +14,7 @@ static int check_request(const struct paths *paths, const struct bridge *request
                          const struct call *call, struct error *error);
 static int make_bridge(struct nl_sock *socket, const struct bridge *request,
                        const unsigned char mac[static 6], struct error *error);
-static bool is_half_made(const struct link *link, const struct bridge *request);
+static bool is_known_by_mac(const struct link *link, const struct bridge *request);
 static int set_settings(const struct bridge *request, struct arena *arena, struct error *error);
 
 int bridge_create(const struct paths *paths, const struct bridge *request, const struct call *call,
@@ -36,7 +36,7 @@ int bridge_create(const struct paths *paths, const struct bridge *request, const
             return error_set(error, -ENODEV, "bridge %s vanished while it was made", request->ifname);
     }
     if (link.kind != LINK_BRIDGE ||
-        (link.mark ? strcmp(link.mark, request->mark) != 0 : !is_half_made(&link, request)))
+        (link.mark ? strcmp(link.mark, request->mark) != 0 : !is_known_by_mac(&link, request)))
         return error_set(error, -EPERM,
                          "bridge %s: there is a link of that name, marked \"%s\", that is not ours",
                          request->ifname, link.mark ? link.mark : "");
@@ -87,20 +87,22 @@ static int make_bridge(struct nl_sock *socket, const struct bridge *request,
     return result < 0 ? error_wrap(error, "bridge %s", request->ifname) : 0;
 }
 
-/* The kernel takes no alias at creation, so a crash can leave a bridge without its mark. It has our name and, set
- * by the very call that made it, our MAC address, and nobody has brought it up yet. */
-static bool is_half_made(const struct link *link, const struct bridge *request)
+/* The kernel takes no alias at creation, so a crash can leave a bridge without its mark, and somebody may take it
+ * away. It has our name and, set by the very call that made it, the MAC address that is derived from the network's. */
+static bool is_known_by_mac(const struct link *link, const struct bridge *request)
 {
-    return !(link->flags & IFF_UP) && !link->master && link->mac && strcmp(link->mac, request->mac) == 0;
+    return !link->master && link->mac && strcmp(link->mac, request->mac) == 0;
 }
 
 /* Forwarding lets guests out; route_localnet lets the host's own 127.0.0.1 be forwarded into a guest (rules.c keeps
- * guests from using it the other way). */
+ * guests from using it the other way). The host's switch first: turning it sets what stands on every interface, which
+ * another hand may have changed on one of them alone. */
 static int set_settings(const struct bridge *request, struct arena *arena, struct error *error)
 {
+    static const char *const own[] = {"forwarding", "route_localnet"};
     int result = setting_write("/proc/sys/net/ipv4/ip_forward", "1", error);
-    if (result < 0)
-        return result;
-    return setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", request->ifname),
-                         "1", error);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]) && result == 0; i++)
+        result = setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/%s", request->ifname, own[i]),
+                               "1", error);
+    return result;
 }

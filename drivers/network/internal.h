@@ -52,7 +52,8 @@ int ifname_check(const char *ifname, const char *prefix, struct error *error);
 int setting_write(const char *path, const char *value, struct error *error);
 /* Makes the folder and what leads to it; mode for the last one, 0755 for others. Existing ones stay as they are. */
 int run_folder_make(const char *path, unsigned mode, struct error *error);
-/* By a temporary file beside `folder` and a rename; no call at all when the file reads so already. `changed` may
- * be NULL, else it is set, never cleared. */
+/* Whether the file reads so already. */
+bool file_reads(const char *folder, const char *name, const char *content, size_t size);
+/* By a temporary file beside `folder` and a rename; no call at all when the file reads so already. */
 int file_replace(const char *folder, const char *name, const char *temporary, const char *content,
-                 size_t size, bool *changed, struct error *error);
+                 size_t size, struct error *error);

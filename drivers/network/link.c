@@ -208,16 +208,22 @@ int run_folder_make(const char *path, unsigned mode, struct error *error)
     return 0;
 }
 
-int file_replace(const char *folder, const char *name, const char *temporary, const char *content,
-                 size_t size, bool *changed, struct error *error)
+bool file_reads(const char *folder, const char *name, const char *content, size_t size)
 {
     _cleanup_buffer_ struct buffer old = {0};
     _cleanup_close_ int directory = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return directory >= 0 && buffer_read_file(&old, directory, name, size + 1, NULL) == 0 &&
+           old.length == size && (size == 0 || memcmp(old.bytes, content, size) == 0);
+}
+
+int file_replace(const char *folder, const char *name, const char *temporary, const char *content,
+                 size_t size, struct error *error)
+{
+    if (file_reads(folder, name, content, size))
+        return 0;
+    _cleanup_close_ int directory = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return error_errno(error, -errno, "%s", folder);
-    if (buffer_read_file(&old, directory, name, size + 1, NULL) == 0 && old.length == size &&
-        (size == 0 || memcmp(old.bytes, content, size) == 0))
-        return 0;
     _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_errno(error, -errno, "%s", temporary);
@@ -231,7 +237,5 @@ int file_replace(const char *folder, const char *name, const char *temporary, co
     }
     if (fchmod(fd, 0644) < 0 || renameat(AT_FDCWD, temporary, directory, name) < 0)
         return error_errno(error, -errno, "%s/%s", folder, name);
-    if (changed)
-        *changed = true;
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "drivers/paths.h"
 #include "specs/model.h"
 
+struct buffer;
 struct error;
 
 /* ---- rules: the same struct is what is wanted and what is observed ---- */
@@ -53,6 +54,8 @@ struct observed_bridge {
     bool is_bridge, up;
     const char *address; /* first IPv4 address as "10.30.0.1/24"; NULL: none */
     const char *mac;
+    bool forwards;     /* lets guests out. The host's own net.ipv4.ip_forward sets it on every interface */
+    bool routes_local; /* route_localnet: lets the host's 127.0.0.1 be forwarded into a guest */
 };
 
 struct observed_port {
@@ -60,6 +63,7 @@ struct observed_port {
     const char *mark;
     const char *master; /* interface name; NULL: none */
     bool up;
+    bool hairpin; /* a guest reaches itself by a forwarded port */
 };
 
 struct observed_guest_nic { /* inside a running container's network namespace */
@@ -79,6 +83,8 @@ struct observed_guest {
 struct observed_resolver { /* a network's dnsmasq */
     const char *bridge;
     int64_t pid; /* 0: not running */
+    const char *dhcp,
+        *hosts; /* as of resolver_texts(); NULL: not readable, or with files of others beside it */
 };
 
 struct observed_listener { /* a socket of a host process, for port conflicts */
@@ -101,6 +107,7 @@ struct observed_network {
     size_t port_count;
     bool rules_present;  /* our tables exist with all chains, sets and maps */
     struct rules *rules; /* what their sets and maps hold */
+    bool forwards;       /* the host's net.ipv4.ip_forward; said only where there are bridges */
     struct observed_resolver *resolvers;
     size_t resolver_count;
     struct observed_listener *listeners; /* IPv4, and IPv6 sockets that take IPv4 */
@@ -167,7 +174,8 @@ struct resolver {
     struct described described;
     const char *network;          /* full name */
     const char *bridge, *address; /* "10.30.0.1/24" */
-    struct list names; /* of resolver_name: all of the network, sorted; files of others are removed */
+    struct list
+        names; /* of resolver_name: all of the network, sorted. What else lies beside their files is removed */
 };
 extern const struct table resolver_table;
 
@@ -190,6 +198,9 @@ struct network_effects {
                        struct error *);
 };
 extern const struct network_effects network_effects;
+
+/* The two texts that set_resolver() puts before dnsmasq: who gets which address, and what it is called. */
+void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer *hosts);
 
 /* Whether two prefixes share an address; both "A.B.C.D/N", checked before. */
 bool subnets_overlap(const char *left, const char *right);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "drivers/network/network.h"
+#include "lib/buffer.h"
 #include "lib/units.h"
 
 #define AT(owner, member) .offset = offsetof(struct owner, member)
@@ -98,6 +99,20 @@ static const struct field resolver_rows[] = {
     LIST_ROW(4, resolver, names, &resolver_name_table),
 };
 const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
+
+/* A line a container in each: "MAC,ADDRESS,NAME" and "ADDRESS NAME ALIAS...". A lease carries the bare name. */
+void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer *hosts)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        const struct resolver_name *name = names->items[i];
+        const char *first = name->names.items[0];
+        buffer_printf(dhcp, "%s,%s,%.*s\n", name->mac, name->address, (int)strcspn(first, "."), first);
+        buffer_text(hosts, name->address);
+        for (size_t j = 0; j < name->names.count; j++)
+            buffer_printf(hosts, " %s", name->names.items[j]);
+        buffer_text(hosts, "\n");
+    }
+}
 
 /* "A.B.C.D/N" as first address, in host order, and mask; a text of another shape is an empty prefix, which
  * overlaps nothing. */

@@ -2,7 +2,7 @@
  *
  * It outlives the run: own session (dnsmasq makes one as it goes into the background) and own cgroup, else it would
  * die with the unit that ran fpsync. Below run/networks/BRIDGE lie its pid file, its leases and two folders it
- * watches, dhcp/ and hosts/, with one file a container in each. Its arguments say everything else; a running one
+ * watches, dhcp/ and hosts/, with the file of all names in each. Its arguments say everything else; a running one
  * whose arguments differ from what they should be is replaced. */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -35,12 +35,9 @@
 static int check_request(const struct paths *paths, const struct resolver *request, const struct call *call,
                          struct error *error);
 static bool host_name_is_valid(const char *name);
-static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena,
-                       bool *changed, bool *removed, struct error *error);
-static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena,
-                      bool *changed, struct error *error);
-static int remove_others(const char *folder, const struct resolver *request, struct arena *arena,
-                         bool *removed, struct error *error);
+static int write_names(const struct paths *paths, const struct resolver *request, int pidfd,
+                       struct arena *arena, struct error *error);
+static int remove_others(const char *folder, const char *kept, struct error *error);
 static void make_arguments(const struct paths *paths, const struct resolver *request, struct arena *arena,
                            const char *arguments[ARGUMENT_BOUND]);
 static bool arguments_match(int64_t pid, const char *const *arguments, struct arena *arena);
@@ -58,22 +55,16 @@ int resolver_set(const struct paths *paths, const struct resolver *request, cons
 {
     const char *arguments[ARGUMENT_BOUND];
     _cleanup_close_ int pidfd = -1;
-    bool changed = false, removed = false;
     int64_t pid;
     int result = check_request(paths, request, call, error);
     if (result < 0)
         return result;
     make_arguments(paths, request, call->arena, arguments);
-    if ((result = write_names(paths, request, call->arena, &changed, &removed, error)) < 0 ||
-        (result = resolver_find(paths, request->bridge, call->arena, &pid, &pidfd, error)) < 0)
+    if ((result = resolver_find(paths, request->bridge, call->arena, &pid, &pidfd, error)) < 0 ||
+        (result = write_names(paths, request, pidfd, call->arena, error)) < 0)
         return error_wrap(error, "resolver of %s", request->bridge);
-    if (pid && arguments_match(pid, arguments, call->arena)) {
-        /* New and replaced files are noticed by dnsmasq itself, one folder after the other; what a signal adds is
-         * that removed ones are forgotten and that both folders are seen in one state. */
-        if ((changed || removed) && pidfd_send_signal(pidfd, SIGHUP, NULL, 0) < 0 && errno != ESRCH)
-            return error_errno(error, -errno, "resolver of %s: reload", request->bridge);
+    if (pid && arguments_match(pid, arguments, call->arena))
         return 0;
-    }
     if (pid && (result = stop(pidfd, request->bridge, error)) < 0)
         return error_wrap(error, "resolver of %s", request->bridge);
     end_strays(group_of(request->bridge, call->arena));
@@ -86,10 +77,8 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
                     struct error *error)
 {
     static const char *const parts[] = {"dhcp", "hosts"};
-    static const char *const files[] = {"dnsmasq.pid", "leases", "new"};
-    const struct resolver none = {.bridge = request->ifname};
+    static const char *const files[] = {"dnsmasq.pid", "leases", "new", RESOLVER_CHANGING};
     _cleanup_close_ int pidfd = -1;
-    bool removed;
     int64_t pid;
     int result = ifname_check(request->ifname, bridge_prefix(paths, call->arena), error);
     if (result < 0 ||
@@ -100,7 +89,7 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
     end_strays(group_of(request->ifname, call->arena));
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         const char *part = arena_printf(call->arena, "%s/%s", folder, parts[i]);
-        if ((result = remove_others(part, &none, call->arena, &removed, error)) < 0 && result != -ENOENT)
+        if ((result = remove_others(part, NULL, error)) < 0 && result != -ENOENT)
             return result;
         rmdir(part);
     }
@@ -147,62 +136,56 @@ static bool host_name_is_valid(const char *name)
     return length && length <= NAME_LENGTH && strspn(name, legal) == length && *name != '.' && *name != '-';
 }
 
-static int write_names(const struct paths *paths, const struct resolver *request, struct arena *arena,
-                       bool *changed, bool *removed, struct error *error)
+static int write_mark(const char *path, struct error *error)
 {
-    const char *folder = resolver_folder(paths, arena, request->bridge);
-    const char *dhcp = arena_printf(arena, "%s/dhcp", folder),
-               *hosts = arena_printf(arena, "%s/hosts", folder);
-    int result;
-    /* Readable for the user that dnsmasq becomes: it reads a changed file as that. */
-    if ((result = run_folder_make(dhcp, 0755, error)) < 0 ||
-        (result = run_folder_make(hosts, 0755, error)) < 0 ||
-        (result = remove_others(dhcp, request, arena, removed, error)) < 0 ||
-        (result = remove_others(hosts, request, arena, removed, error)) < 0)
-        return result;
-    for (size_t i = 0; i < request->names.count; i++)
-        if ((result = write_name(request->names.items[i], folder, arena, changed, error)) < 0)
-            return result;
-    return 0;
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd < 0 ? error_errno(error, -errno, "%s", path) : 0;
 }
 
-static int write_name(const struct resolver_name *name, const char *folder, struct arena *arena,
-                      bool *changed, struct error *error)
+/* New files are noticed by dnsmasq itself, one folder after the other. What the signal adds is that it forgets what
+ * stands in dhcp/ no longer, sees both in one state, and sees them at all after somebody removed the folders, which
+ * it then watches no more. A run that ends between the files and the signal leaves its mark. */
+static int write_names(const struct paths *paths, const struct resolver *request, int pidfd,
+                       struct arena *arena, struct error *error)
 {
     _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
-    const char *file = paths_file_name(arena, name->container);
+    const char *folder = resolver_folder(paths, arena, request->bridge);
+    const char *leases = arena_printf(arena, "%s/dhcp", folder),
+               *answers = arena_printf(arena, "%s/hosts", folder);
     const char *temporary = arena_printf(arena, "%s/new", folder); /* outside of what dnsmasq watches */
-    const char *first = name->names.items[0];
-    buffer_printf(&dhcp, "%s,%s,%.*s\n", name->mac, name->address, (int)strcspn(first, "."), first);
-    buffer_text(&hosts, name->address);
-    for (size_t i = 0; i < name->names.count; i++)
-        buffer_printf(&hosts, " %s", name->names.items[i]);
-    buffer_text(&hosts, "\n");
-    int result = file_replace(arena_printf(arena, "%s/dhcp", folder), file, temporary, dhcp.bytes,
-                              dhcp.length, changed, error);
-    return result < 0 ? result
-                      : file_replace(arena_printf(arena, "%s/hosts", folder), file, temporary, hosts.bytes,
-                                     hosts.length, changed, error);
+    const char *mark = arena_printf(arena, "%s/" RESOLVER_CHANGING, folder);
+    int result;
+    /* Readable for the user that dnsmasq becomes: it reads a changed file as that. */
+    if ((result = run_folder_make(leases, 0755, error)) < 0 ||
+        (result = run_folder_make(answers, 0755, error)) < 0)
+        return result;
+    resolver_texts(&request->names, &dhcp, &hosts);
+    if (access(mark, F_OK) < 0 && holds_only(leases, RESOLVER_NAMES) && holds_only(answers, RESOLVER_NAMES) &&
+        file_reads(leases, RESOLVER_NAMES, dhcp.bytes, dhcp.length) &&
+        file_reads(answers, RESOLVER_NAMES, hosts.bytes, hosts.length))
+        return 0;
+    if ((result = write_mark(mark, error)) < 0 ||
+        (result = remove_others(leases, RESOLVER_NAMES, error)) < 0 ||
+        (result = remove_others(answers, RESOLVER_NAMES, error)) < 0 ||
+        (result = file_replace(leases, RESOLVER_NAMES, temporary, dhcp.bytes, dhcp.length, error)) < 0 ||
+        (result = file_replace(answers, RESOLVER_NAMES, temporary, hosts.bytes, hosts.length, error)) < 0)
+        return result;
+    if (pidfd >= 0 && pidfd_send_signal(pidfd, SIGHUP, NULL, 0) < 0 && errno != ESRCH)
+        return error_errno(error, -errno, "reload");
+    return unlink(mark) < 0 ? error_errno(error, -errno, "%s", mark) : 0;
 }
 
-static int remove_others(const char *folder, const struct resolver *request, struct arena *arena,
-                         bool *removed, struct error *error)
+static int remove_others(const char *folder, const char *kept, struct error *error)
 {
     DIR *entries = opendir(folder);
     if (!entries)
         return error_errno(error, -errno, "%s", folder);
     int result = 0;
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
-        bool wanted = entry->d_name[0] == '.';
-        for (size_t i = 0; i < request->names.count && !wanted; i++) {
-            const struct resolver_name *name = request->names.items[i];
-            wanted = strcmp(entry->d_name, paths_file_name(arena, name->container)) == 0;
-        }
-        if (wanted)
+        if (!is_other(entry, kept))
             continue;
         if (unlinkat(dirfd(entries), entry->d_name, 0) < 0 && errno != ENOENT)
             result = error_errno(error, -errno, "%s/%s", folder, entry->d_name);
-        *removed = true;
     }
     closedir(entries);
     return result;

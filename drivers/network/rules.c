@@ -307,7 +307,7 @@ static int write_witness(const struct paths *paths, struct arena *arena, struct 
     if (result < 0 || (result = rules_shape(paths, shape, error)) < 0)
         return result;
     return file_replace(paths->networks, "rules", arena_printf(arena, "%s/rules.new", paths->networks), shape,
-                        strlen(shape), NULL, error);
+                        strlen(shape), error);
 }
 
 static int set_settings(const struct rules *request, struct arena *arena, struct error *error)

@@ -1,6 +1,7 @@
 /* The network view: what stands in the kernel and in /run now. It reads; the one mark it leaves is that the kernel
  * numbers the namespaces at the far ends of veths when it lists them, as for any `ip link`. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "drivers/network/view_internal.h"
+#include "lib/cleanup.h"
 #include "lib/error.h"
 
 struct route_walk {
@@ -19,6 +21,7 @@ struct route_walk {
 
 static int dump(const struct paths *paths, const struct call *call, struct observed_network *out,
                 struct error *error);
+static int view_forwarding(struct observed_network *out, struct error *error);
 static void take_bridge(const struct link *link, const struct addresses *addresses, struct arena *arena,
                         struct observed_network *out);
 static void take_port(const struct link *link, const struct links *links, struct arena *arena,
@@ -57,7 +60,8 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         else if (strncmp(links.items[i].name, paths->port_prefix, strlen(paths->port_prefix)) == 0)
             take_port(&links.items[i], &links, call->arena, &seen);
     }
-    if ((result = view_routes(socket, &links, call->arena, &seen, error)) < 0 ||
+    if ((result = view_forwarding(&seen, error)) < 0 ||
+        (result = view_routes(socket, &links, call->arena, &seen, error)) < 0 ||
         (result = view_rules(paths, call->arena, &seen, error)) < 0 ||
         (result = view_listeners(call->arena, &seen, error)) < 0 ||
         (result = view_resolvers(paths, call->arena, &seen, error)) < 0)
@@ -84,6 +88,19 @@ int view_routes(struct nl_sock *socket, const struct links *links, struct arena 
                             : result;
 }
 
+static int view_forwarding(struct observed_network *out, struct error *error)
+{
+    static const char path[] = "/proc/sys/net/ipv4/ip_forward";
+    char value = '0';
+    if (!out->bridge_count)
+        return 0;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &value, 1) != 1)
+        return error_errno(error, errno ? -errno : -EIO, "%s", path);
+    out->forwards = value != '0';
+    return 0;
+}
+
 static void take_bridge(const struct link *link, const struct addresses *addresses, struct arena *arena,
                         struct observed_network *out)
 {
@@ -94,6 +111,8 @@ static void take_bridge(const struct link *link, const struct addresses *address
         .is_bridge = link->kind == LINK_BRIDGE,
         .up = link->flags & IFF_UP,
         .mac = link->mac,
+        .forwards = link->forwards,
+        .routes_local = link->routes_local,
     };
     for (size_t i = 0; i < addresses->count && !bridge->address; i++) {
         if (addresses->items[i].index == link->index) {
@@ -113,6 +132,7 @@ static void take_port(const struct link *link, const struct links *links, struct
         .mark = link->mark,
         .master = master ? arena_strdup(arena, master->name) : NULL,
         .up = link->flags & IFF_UP,
+        .hairpin = link->hairpin,
     };
 }
 

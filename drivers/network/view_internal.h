@@ -29,6 +29,14 @@ int resolver_find(const struct paths *paths, const char *bridge, struct arena *a
                   int *pidfd, struct error *error);
 char *resolver_folder(const struct paths *paths, struct arena *arena, const char *bridge);
 char *resolver_pid_file(const struct paths *paths, struct arena *arena, const char *bridge);
+/* The one file in each of the two folders that a resolver watches, "dhcp" and "hosts" below its own. */
+#define RESOLVER_NAMES    "names"
+#define RESOLVER_CHANGING "changing" /* beside them while they are replaced, until dnsmasq was told */
+/* Whether a folder is there and holds no other file than this one. */
+bool holds_only(const char *folder, const char *name);
+/* Whether an entry is a file beside `kept` (NULL: any). dnsmasq passes over names with a leading dot. */
+struct dirent;
+bool is_other(const struct dirent *entry, const char *kept);
 
 /* What our tables look like apart from the elements of their sets: chains with their hooks, rules, set types.
  * Written down when the tables are made, compared when they are seen. 0 and "" when they do not exist. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ static int take_link(const struct nlmsghdr *message, void *context);
 static int take_address(const struct nlmsghdr *message, void *context);
 static int read_link(const struct nlmsghdr *message, struct arena *arena, struct link *link);
 static void read_kind(struct nlattr *info, struct link *link);
+static void read_settings(struct nlattr *families, struct link *link);
 
 int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out,
                struct error *error)
@@ -191,6 +193,9 @@ static int read_link(const struct nlmsghdr *message, struct arena *arena, struct
         case IFLA_LINKINFO:
             read_kind(attribute, link);
             break;
+        case IFLA_AF_SPEC:
+            read_settings(attribute, link);
+            break;
         }
     }
     return 0;
@@ -209,6 +214,26 @@ static void read_kind(struct nlattr *info, struct link *link)
         struct nlattr *mode = nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_MODE);
         link->hairpin = mode && nla_get_u8(mode);
     }
+}
+
+static bool is_set(const struct nlattr *values, unsigned number)
+{
+    uint32_t value = 0;
+    size_t at = (number - 1) * sizeof(value); /* the kernel counts settings from 1 */
+    if ((size_t)nla_len(values) >= at + sizeof(value))
+        memcpy(&value, (const char *)nla_data(values) + at, sizeof(value));
+    return value;
+}
+
+/* What stands below /proc/sys/net/ipv4/conf/NAME comes along with every link: nothing is read for it. */
+static void read_settings(struct nlattr *families, struct link *link)
+{
+    struct nlattr *ipv4 = nla_find(nla_data(families), nla_len(families), AF_INET);
+    struct nlattr *values = ipv4 ? nla_find(nla_data(ipv4), nla_len(ipv4), IFLA_INET_CONF) : NULL;
+    if (!values)
+        return;
+    link->forwards = is_set(values, IPV4_DEVCONF_FORWARDING);
+    link->routes_local = is_set(values, IPV4_DEVCONF_ROUTE_LOCALNET);
 }
 
 static int take_address(const struct nlmsghdr *message, void *context)

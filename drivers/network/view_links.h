@@ -20,11 +20,12 @@ struct link {
     const char *mark; /* alias; NULL: none */
     const char *mac;  /* NULL: no Ethernet address */
     enum link_kind kind;
-    unsigned flags;   /* IFF_UP, ... */
-    int master;       /* index; 0: none */
-    int peer;         /* of a veth: index of the other end */
-    int peer_netnsid; /* HERE: the other end is in the same namespace */
-    bool hairpin;     /* of a bridge's port: frames may leave by the port they came from */
+    unsigned flags;              /* IFF_UP, ... */
+    int master;                  /* index; 0: none */
+    int peer;                    /* of a veth: index of the other end */
+    int peer_netnsid;            /* HERE: the other end is in the same namespace */
+    bool hairpin;                /* of a bridge's port: frames may leave by the port they came from */
+    bool forwards, routes_local; /* settings of IPv4 on it: forwarding, route_localnet */
 };
 
 struct links {

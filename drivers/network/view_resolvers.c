@@ -12,7 +12,9 @@
 
 #define PID_FILE_LIMIT 64
 #define CMDLINE_LIMIT  65536
+#define NAMES_LIMIT    (16 * 1024 * 1024)
 
+static const char *read_names(const char *folder, struct arena *arena);
 static int read_pid(const char *path, int64_t *pid, struct error *error);
 static bool process_is_resolver(int64_t pid, const char *pid_file, struct arena *arena);
 
@@ -40,11 +42,44 @@ int view_resolvers(const struct paths *paths, struct arena *arena, struct observ
         _cleanup_close_ int pidfd = -1;
         struct observed_resolver resolver = {.bridge = arena_strdup(arena, entry->d_name)};
         result = resolver_find(paths, resolver.bridge, arena, &resolver.pid, &pidfd, error);
-        if (result == 0)
-            *arena_append(arena, out->resolvers, out->resolver_count) = resolver;
+        if (result < 0)
+            continue;
+        const char *own = resolver_folder(paths, arena, resolver.bridge);
+        if (access(arena_printf(arena, "%s/" RESOLVER_CHANGING, own), F_OK) < 0) {
+            resolver.dhcp = read_names(arena_printf(arena, "%s/dhcp", own), arena);
+            resolver.hosts = read_names(arena_printf(arena, "%s/hosts", own), arena);
+        }
+        *arena_append(arena, out->resolvers, out->resolver_count) = resolver;
     }
     closedir(folder);
     return result;
+}
+
+/* One file a network and not one a container: two reads tell whether all names are there. Whatever else lies in the
+ * folder is read by dnsmasq as well. */
+static const char *read_names(const char *folder, struct arena *arena)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    const char *file = arena_printf(arena, "%s/" RESOLVER_NAMES, folder);
+    if (!holds_only(folder, RESOLVER_NAMES) || buffer_read_file(&text, AT_FDCWD, file, NAMES_LIMIT, NULL) < 0)
+        return NULL;
+    return arena_strdup(arena, text.length ? text.bytes : "");
+}
+
+bool is_other(const struct dirent *entry, const char *kept)
+{
+    return *entry->d_name != '.' && (!kept || strcmp(entry->d_name, kept) != 0);
+}
+
+bool holds_only(const char *path, const char *name)
+{
+    DIR *folder = opendir(path);
+    bool others = !folder;
+    for (struct dirent *entry; !others && (entry = readdir(folder));)
+        others = is_other(entry, name);
+    if (folder)
+        closedir(folder);
+    return !others;
 }
 
 /* The pidfd is opened before the process is looked at, so that it cannot be another one afterwards. */

@@ -41,9 +41,8 @@ static struct action *wish(struct session *session, struct entry *entry, enum ve
 
 static bool is_running(const struct session *session, const struct entry *entry)
 {
-    const struct observed_container *seen =
-        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
-    return seen && seen->running;
+    return container_is_up(
+        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name)));
 }
 
 static int act(const struct options *options, enum verb verb)

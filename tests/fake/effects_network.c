@@ -24,7 +24,8 @@ static int check_mark(const struct json *link, const char *ifname, const char *m
 static int apply_create_bridge(struct fake *fake, const struct bridge *request, struct error *error)
 {
     struct json *bridge = fake_find(fake->world, "bridges", request->ifname);
-    int result = check_mark(bridge, request->ifname, request->mark, error);
+    bool known = bridge && !text_in(bridge, "mark") && same(text_in(bridge, "mac"), request->mac);
+    int result = known ? 0 : check_mark(bridge, request->ifname, request->mark, error);
     if (result < 0)
         return result;
     if (!bridge)
@@ -33,6 +34,9 @@ static int apply_create_bridge(struct fake *fake, const struct bridge *request, 
     json_set(bridge, "address", json_new_text(request->address));
     json_set(bridge, "mac", json_new_text(request->mac));
     json_set(bridge, "up", json_new_bool(true));
+    json_set(bridge, "forwards", json_new_bool(true));
+    json_set(bridge, "routes_local", json_new_bool(true));
+    json_set(fake->world, "forwards", json_new_bool(true));
     return 0;
 }
 
@@ -142,8 +146,10 @@ static int apply_mark(struct fake *fake, const struct port_mark *request, struct
         return error_set(error, -ENODEV, "no interface %s", request->ifname);
     /* Ours come without a mark from liblxc. */
     int result = text_in(port, "mark") ? check_mark(port, request->ifname, request->mark, error) : 0;
-    if (result == 0)
+    if (result == 0) {
         json_set(port, "mark", json_new_text(request->mark));
+        json_set(port, "hairpin", json_new_bool(true));
+    }
     return result;
 }
 
@@ -188,6 +194,7 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     json_set(port, "mark", json_new_text(request->mark));
     json_set(port, "master", json_new_text(request->bridge));
     json_set(port, "up", json_new_bool(true));
+    json_set(port, "hairpin", json_new_bool(true));
     struct json *inside = json_set(nics, ifname, json_new_object());
     json_set(inside, "peer", json_new_text(request->ifname));
     json_set(inside, "mac", json_new_text(request->mac));

@@ -241,6 +241,20 @@ static int run_exit(struct json *world, char **arguments, struct error *error)
 }
 
 /* A running one got a new init: stopped and started by hand. */
+/* Init has ended, and its monitor is not done cleaning up. */
+static int run_kill_init(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    int64_t monitor = number_in(container, "monitor_pid");
+    fake_end_container(world, container);
+    json_set(container, "running", json_new_bool(true));
+    json_set(container, "monitor_pid", json_new_number(monitor));
+    return 0;
+}
+
 static int run_replace_init(struct json *world, char **arguments, struct error *error)
 {
     struct json *container;
@@ -345,6 +359,15 @@ static int run_unmark_port(struct json *world, char **arguments, struct error *e
     return result;
 }
 
+static int run_hairpin_off(struct json *world, char **arguments, struct error *error)
+{
+    struct json *nic, *port;
+    int result = find_nic(world, arguments, &nic, &port, error);
+    if (result == 0)
+        json_set(port, "hairpin", json_new_bool(false));
+    return result;
+}
+
 static int run_nic_down(struct json *world, char **arguments, struct error *error)
 {
     struct json *nic, *port;
@@ -430,6 +453,27 @@ static int run_bridge_down(struct json *world, char **arguments, struct error *e
     return change_bridge(world, arguments[0], "up", json_new_bool(false), error);
 }
 
+static int run_bridge_mac(struct json *world, char **arguments, struct error *error)
+{
+    return change_bridge(world, arguments[0], "mac", json_new_text(arguments[1]), error);
+}
+
+static int run_bridge_setting_off(struct json *world, char **arguments, struct error *error)
+{
+    return change_bridge(world, arguments[0], arguments[1], json_new_bool(false), error);
+}
+
+/* The host's switch works on every interface. */
+static int run_forwarding_off(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    const struct json *bridges = fake_map(world, "bridges");
+    for (void *i = json_first(bridges); i; i = json_next(bridges, i))
+        json_set(json_value(i), "forwards", json_new_bool(false));
+    json_set(world, "forwards", json_new_bool(false));
+    return 0;
+}
+
 static int run_foreign_bridge(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -449,6 +493,19 @@ static int run_kill_resolver(struct json *world, char **arguments, struct error 
     if (!resolver)
         return error_set(error, -ENOENT, "network %s has no resolver", arguments[0]);
     json_set(resolver, "pid", json_new_number(0));
+    return 0;
+}
+
+static int run_spoil_names(struct json *world, char **arguments, struct error *error)
+{
+    const char *ifname;
+    int result = find_bridge(world, arguments[0], &ifname, error);
+    if (result < 0)
+        return result;
+    struct json *resolver = fake_find(world, "resolvers", ifname);
+    if (!resolver)
+        return error_set(error, -ENOENT, "network %s has no resolver", arguments[0]);
+    json_set(resolver, "spoiled", json_new_bool(true));
     return 0;
 }
 
@@ -589,6 +646,7 @@ static const struct command commands[] = {
     {"violations", "", 0, run_violations},
     {"reset", "", 0, run_reset},
     {"kill", "CONTAINER", 1, run_kill},
+    {"kill-init", "CONTAINER", 1, run_kill_init},
     {"exit", "CONTAINER STATUS", 2, run_exit},
     {"replace-init", "CONTAINER", 1, run_replace_init},
     {"leave-cgroups", "CONTAINER", 1, run_leave_cgroups},
@@ -600,6 +658,7 @@ static const struct command commands[] = {
     {"detach-port", "CONTAINER ethN", 2, run_detach_port},
     {"port-down", "CONTAINER ethN", 2, run_port_down},
     {"unmark-port", "CONTAINER ethN", 2, run_unmark_port},
+    {"hairpin-off", "CONTAINER ethN", 2, run_hairpin_off},
     {"nic-down", "CONTAINER ethN", 2, run_nic_down},
     {"drop-address", "CONTAINER ethN", 2, run_drop_address},
     {"drop-gateway", "CONTAINER ethN", 2, run_drop_gateway},
@@ -608,6 +667,10 @@ static const struct command commands[] = {
     {"drop-bridge-address", "NETWORK", 1, run_drop_bridge_address},
     {"unmark-bridge", "NETWORK", 1, run_unmark_bridge},
     {"bridge-down", "NETWORK", 1, run_bridge_down},
+    {"bridge-mac", "NETWORK MAC", 2, run_bridge_mac},
+    {"bridge-setting-off", "NETWORK forwards|routes_local", 2, run_bridge_setting_off},
+    {"forwarding-off", "", 0, run_forwarding_off},
+    {"spoil-names", "NETWORK", 1, run_spoil_names},
     {"foreign-bridge", "IFNAME ADDRESS/PREFIX", 2, run_foreign_bridge},
     {"kill-resolver", "NETWORK", 1, run_kill_resolver},
     {"flush-rules", "", 0, run_flush_rules},

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/buffer.h"
 #include "lib/error.h"
 #include "tests/fake/convert.h"
 #include "tests/fake/world.h"
@@ -141,31 +142,49 @@ const struct storage_view storage_view = {.dump = dump_storage, .dump_guest = du
 
 /* ---- network ---- */
 
+/* What another hand spoiled reads like nothing that was ever written. */
+static void see_names(const struct call *call, const struct json *known, struct observed_resolver *seen)
+{
+    _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
+    const struct resolver *resolver = object_of(&resolver_table, known, call->arena);
+    if (!resolver || json_get(known, "spoiled"))
+        return;
+    resolver_texts(&resolver->names, &dhcp, &hosts);
+    seen->dhcp = arena_strdup(call->arena, dhcp.bytes ? dhcp.bytes : "");
+    seen->hosts = arena_strdup(call->arena, hosts.bytes ? hosts.bytes : "");
+}
+
 static void see_links(const struct call *call, const struct json *world, struct observed_network *out)
 {
     const struct json *bridges = fake_map(world, "bridges"), *ports = fake_map(world, "ports"),
                       *resolvers = fake_map(world, "resolvers");
     for (void *i = json_first(bridges); i; i = json_next(bridges, i)) {
         struct observed_bridge *seen = arena_append(call->arena, out->bridges, out->bridge_count);
-        *seen = (struct observed_bridge){.ifname = arena_strdup(call->arena, json_key(i)),
-                                         .mark = copied(call, json_value(i), "mark"),
-                                         .is_bridge = true,
-                                         .up = json_as_bool(json_get(json_value(i), "up")),
-                                         .address = copied(call, json_value(i), "address"),
-                                         .mac = copied(call, json_value(i), "mac")};
+        *seen =
+            (struct observed_bridge){.ifname = arena_strdup(call->arena, json_key(i)),
+                                     .mark = copied(call, json_value(i), "mark"),
+                                     .is_bridge = true,
+                                     .up = json_as_bool(json_get(json_value(i), "up")),
+                                     .address = copied(call, json_value(i), "address"),
+                                     .mac = copied(call, json_value(i), "mac"),
+                                     .forwards = json_as_bool(json_get(json_value(i), "forwards")),
+                                     .routes_local = json_as_bool(json_get(json_value(i), "routes_local"))};
     }
     for (void *i = json_first(ports); i; i = json_next(ports, i)) {
         struct observed_port *seen = arena_append(call->arena, out->ports, out->port_count);
         *seen = (struct observed_port){.ifname = arena_strdup(call->arena, json_key(i)),
                                        .mark = copied(call, json_value(i), "mark"),
                                        .master = copied(call, json_value(i), "master"),
-                                       .up = json_as_bool(json_get(json_value(i), "up"))};
+                                       .up = json_as_bool(json_get(json_value(i), "up")),
+                                       .hairpin = json_as_bool(json_get(json_value(i), "hairpin"))};
     }
     for (void *i = json_first(resolvers); i; i = json_next(resolvers, i)) {
         struct observed_resolver *seen = arena_append(call->arena, out->resolvers, out->resolver_count);
         *seen = (struct observed_resolver){.bridge = arena_strdup(call->arena, json_key(i)),
                                            .pid = number_in(json_value(i), "pid")};
+        see_names(call, json_value(i), seen);
     }
+    out->forwards = json_as_bool(json_get(world, "forwards"));
 }
 
 static void see_host(const struct call *call, const struct json *world, struct observed_network *out)

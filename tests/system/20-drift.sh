@@ -33,6 +33,16 @@ gone() {
 drift 'init killed' 'killed|exited|not running|died' t/two gone
 isnt 'init killed: it runs again' "$(pid_of t/two)" ''
 
+# A monitor that does not come to its end keeps its socket: what has happened is still that init was killed.
+linger() {
+    local init monitor
+    init=$(pid_of t/two)
+    monitor=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$init/stat")
+    kill -STOP "$monitor" && kill -9 "$init"
+}
+drift 'init killed, monitor stuck' '^drift: killed - - ' t/two linger
+isnt 'init killed, monitor stuck: it runs again' "$(pid_of t/two)" ''
+
 drift 'veth deleted' 'eth0|veth|link|nic|port' '' ip link del "$(port_of t/two)"
 check 'veth deleted: two reaches one again' inside t/two timeout 3 wget -q -O- http://one/
 drift 'veth taken off the bridge' 'eth0|bridge|master|port' '' ip link set "$(port_of t/two)" nomaster
@@ -60,6 +70,27 @@ resolver() { processes | awk '/dnsmasq/ { print $1 }'; }
 kill_resolver() { kill -9 $(resolver); eventually 5 sh -c "! kill -0 $(resolver | head -n 1)"; }
 drift 'dnsmasq killed' 'dnsmasq|resolver' '' kill_resolver
 check 'dnsmasq killed: names resolve again' inside t/two timeout 3 wget -q -O- http://one/
+
+resolver_pid=$(resolver)
+drift 'names of the network removed' 'names' '' rm -r "$ROOT/run/fpsync/networks/$(bridges)/hosts"
+check 'names of the network removed: they resolve again' inside t/two timeout 3 wget -q -O- http://one/
+add_name() { echo "$NET.99 intruder" >"$ROOT/run/fpsync/networks/$(bridges)/hosts/more"; }
+drift 'a name added' 'names' '' add_name
+check 'a name added: it is gone' eventually 5 sh -c "! lxc-attach -P $ROOT/var/lib/lxc -n $(lxc_of t/two) -- nslookup intruder"
+is 'the resolver runs on' "$(resolver)" "$resolver_pid"
+
+# What is set beside the links. The host's own net.ipv4.ip_forward is not this test's to turn off: see the unit tests.
+setting_off() { echo 0 >"/proc/sys/net/ipv4/conf/$(bridges)/$1"; }
+drift "bridge's forwarding turned off" 'forwarding' '' setting_off forwarding
+is "bridge's forwarding turned off: it is on" "$(cat "/proc/sys/net/ipv4/conf/$(bridges)/forwarding")" 1
+drift "bridge's route_localnet turned off" 'route_localnet' '' setting_off route_localnet
+check "bridge's route_localnet turned off: 127.0.0.1 is forwarded" eventually 5 page "http://127.0.0.1:$PORT/"
+mac=$(cat "/sys/class/net/$(bridges)/address")
+drift "bridge's MAC changed" 'mac of bridge' '' ip link set "$(bridges)" address 02:00:00:00:00:99
+is "bridge's MAC changed: it is back" "$(cat "/sys/class/net/$(bridges)/address")" "$mac"
+port=$(port_of t/one)
+drift 'hairpin mode turned off' 'hairpin' '' ip link set "$port" type bridge_slave hairpin off
+is 'hairpin mode turned off: it is on' "$(cat "/sys/class/net/$port/brport/hairpin_mode")" 1
 
 # A volume that was there at start is locked into the guest; one that was attached later can be unmounted.
 fails 'volume unmounted inside the guest: not one that was there at start' 1 inside t/one umount /srv/data

@@ -1,6 +1,8 @@
 /* The network family against a real kernel: bridges, ports, rules and resolvers, made, seen, damaged and mended. */
 #include "tests/unit/network_world.h"
 
+#include "lib/buffer.h"
+
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/pidfd.h>
@@ -42,6 +44,7 @@ static void assert_front_as_asked(void)
     assert_string_equal(bridge->mark, WORLD_MARK "front");
     assert_string_equal(bridge->address, "10.30.0.1/24");
     assert_string_equal(bridge->mac, FRONT_MAC);
+    assert_true(seen.forwards && bridge->forwards && bridge->routes_local);
     bool routed = false;
     for (size_t i = 0; i < seen.route_count; i++)
         routed |=
@@ -75,12 +78,49 @@ static void test_bridge_is_made_mended_and_removed(void **state)
     run(NULL, "ip", "link", "set", front, "down", "address", "02:fb:00:00:00:77");
     must(make_front(), &world);
     assert_front_as_asked();
+    run(NULL, "ip", "link", "set", front, "alias", "");
+    must(make_front(), &world);
+    assert_front_as_asked();
     assert_int_equal(drop_front(WORLD_MARK "other"), -EPERM);
     assert_front_as_asked();
     must(drop_front(WORLD_MARK "front"), &world);
     must(drop_front(WORLD_MARK "front"), &world);
     struct observed_network seen = look();
     assert_null(bridge_of(&seen, front));
+}
+
+static void write_file(const char *path, const char *content)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Settings beside the link: each is seen when somebody else turned it off, and nothing but it. */
+static void test_bridge_settings_are_seen_and_mended(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"forwarding", "route_localnet"};
+    char path[128];
+    must(make_front(), &world);
+    assert_front_as_asked();
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", front, settings[i]);
+        write_file(path, "0");
+        struct observed_network seen = look();
+        assert_int_equal(bridge_of(&seen, front)->forwards, i != 0);
+        assert_int_equal(bridge_of(&seen, front)->routes_local, i != 1);
+        assert_true(seen.forwards);
+        must(make_front(), &world);
+        assert_front_as_asked();
+    }
+    write_file("/proc/sys/net/ipv4/ip_forward", "0");
+    struct observed_network seen = look();
+    assert_false(seen.forwards || bridge_of(&seen, front)->forwards);
+    must(make_front(), &world);
+    assert_front_as_asked();
+    must(drop_front(WORLD_MARK "front"), &world);
 }
 
 static void test_foreign_bridge_is_left_alone(void **state)
@@ -330,6 +370,11 @@ static void test_port_is_attached_mended_and_removed(void **state)
     assert_web_as_asked(&guest);
     must(attach_web(&guest), &world);
     assert_web_as_asked(&guest);
+    assert_true(look().ports[0].hairpin);
+    run(NULL, "ip", "link", "set", web_port, "type", "bridge_slave", "hairpin", "off");
+    assert_false(look().ports[0].hairpin);
+    must(attach_web(&guest), &world);
+    assert_true(look().ports[0].hairpin);
     run(&guest, "ip", "link", "set", "eth0", "down");
     run(&guest, "ip", "link", "set", "eth0", "address", "02:fb:00:00:01:99");
     run(&guest, "ip", "address", "flush", "dev", "eth0");
@@ -540,6 +585,69 @@ static bool is_alive(int64_t pid)
     return readlink(path, program, sizeof(program)) > 0; /* a zombie has none */
 }
 
+static bool names_are_as_asked(const struct resolver *request, int64_t pid)
+{
+    _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
+    struct observed_network seen = look();
+    resolver_texts(&request->names, &dhcp, &hosts);
+    assert_int_equal(seen.resolver_count, 1);
+    assert_int_equal(seen.resolvers[0].pid, pid);
+    return seen.resolvers[0].dhcp && strcmp(seen.resolvers[0].dhcp, dhcp.bytes) == 0 &&
+           seen.resolvers[0].hosts && strcmp(seen.resolvers[0].hosts, hosts.bytes) == 0;
+}
+
+static const char *part_of(const char *part)
+{
+    return arena_printf(world.arena, "%s/%s/%s", world.paths.networks, front, part);
+}
+
+/* The files of names, changed, removed, added to, removed with their folder: each is seen, and the same dnsmasq has
+ * the right names afterwards. What a run left that ended before it told dnsmasq counts as changed. */
+static void test_spoiled_names_are_seen_and_mended(void **state)
+{
+    (void)state;
+    struct resolver request = {.network = "shop/front", .bridge = front, .address = "10.30.0.1/24"};
+    struct link_reference reference = {.ifname = front, .mark = WORLD_MARK "front"};
+    run(NULL, "ip", "link", "set", "lo", "up");
+    must(make_front(), &world);
+    add(world.arena, &request.names, resolver_name("shop/web", WEB_MAC, "10.30.0.10", "web"));
+    must(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error), &world);
+    int64_t pid = look().resolvers[0].pid;
+    assert_true(names_are_as_asked(&request, pid));
+    for (int damage = 0; damage < 7; damage++) {
+        switch (damage) {
+        case 0:
+            write_file(part_of("hosts/names"), "10.30.0.66 web evil\n");
+            assert_int_equal(ask("evil", inet_addr("10.30.0.66")), inet_addr("10.30.0.66"));
+            break;
+        case 1:
+            write_file(part_of("dhcp/names"), "");
+            break;
+        case 2:
+            assert_int_equal(unlink(part_of("hosts/names")), 0);
+            break;
+        case 3:
+            write_file(part_of("hosts/more"), "10.30.0.67 more\n");
+            assert_int_equal(ask("more", inet_addr("10.30.0.67")), inet_addr("10.30.0.67"));
+            break;
+        case 4:
+            write_file(part_of("changing"), "");
+            break;
+        default: /* twice: the second time it is a folder that dnsmasq does not watch */
+            run(NULL, "rm", "-r", part_of("hosts"), part_of("dhcp"));
+        }
+        assert_false(names_are_as_asked(&request, pid));
+        must(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error), &world);
+        assert_true(names_are_as_asked(&request, pid));
+        assert_int_equal(ask("web", inet_addr("10.30.0.10")), inet_addr("10.30.0.10"));
+        assert_int_equal(ask("evil", 0), 0);
+        assert_int_equal(ask("more", 0), 0);
+    }
+    must(network_effects.delete_resolver(&world.paths, &reference, &world.call, &world.error), &world);
+    assert_int_equal(access(part_of(""), F_OK), -1);
+    must(drop_front(WORLD_MARK "front"), &world);
+}
+
 /* A run may be killed after its dnsmasq has bound the address and before the pid file is there: what is left looks
  * like this, can be found by its control group alone, and must be in nobody's way. */
 static void test_half_started_resolver_is_replaced(void **state)
@@ -677,6 +785,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_subnets_overlap),
         cmocka_unit_test_teardown(test_bridge_is_made_mended_and_removed, tidy),
+        cmocka_unit_test_teardown(test_bridge_settings_are_seen_and_mended, tidy),
         cmocka_unit_test_teardown(test_foreign_bridge_is_left_alone, tidy),
         cmocka_unit_test_teardown(test_half_made_bridge_is_finished, tidy),
         cmocka_unit_test_teardown(test_bad_requests_change_nothing, tidy),
@@ -689,6 +798,7 @@ int main(void)
         cmocka_unit_test_teardown(test_ports_are_marked, tidy),
         cmocka_unit_test_teardown(test_listeners_are_seen, tidy),
         cmocka_unit_test_teardown(test_resolver_answers_and_ends, tidy),
+        cmocka_unit_test_teardown(test_spoiled_names_are_seen_and_mended, tidy),
         cmocka_unit_test_teardown(test_half_started_resolver_is_replaced, tidy),
         cmocka_unit_test_teardown(test_a_crowd_is_listed_quickly, tidy),
     };

@@ -1,0 +1,1 @@
+tool unmark-bridge default/front

@@ -1,0 +1,1 @@
+tool kill-init web
