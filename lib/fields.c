@@ -667,6 +667,27 @@ static const char *flow(struct arena *arena, const struct table *table, const vo
     return arena_strdup(arena, text.bytes);
 }
 
+/* The keys of what both lists hold, in the order of the first. */
+static const char *common_keys(struct arena *arena, const struct table *nested, const struct list *list,
+                               const struct list *other)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < list->count; i++)
+        if (list_find(other, nested, item_key(nested, list->items[i])))
+            buffer_printf(&text, "%s%s", text.length ? ", " : "[", item_key(nested, list->items[i]));
+    buffer_text(&text, text.length ? "]" : "[]");
+    return arena_strdup(arena, text.bytes);
+}
+
+static void diff_order(const struct comparison *to, const struct field *row, const char *name,
+                       const struct list *old, const struct list *new, struct place place)
+{
+    const char *before = common_keys(to->arena, row->nested, old, new);
+    const char *after = common_keys(to->arena, row->nested, new, old);
+    if (strcmp(before, after) != 0)
+        note(to, name, before, after, row->class, place);
+}
+
 static void diff_lists(const struct comparison *to, const struct field *row, const char *name,
                        const struct list *old, const struct list *new, struct place place)
 {
@@ -686,6 +707,8 @@ static void diff_lists(const struct comparison *to, const struct field *row, con
             note(to, path, NULL, flow(to->arena, row->nested, new->items[i]), row->class,
                  ((const struct described *)new->items[i])->place);
     }
+    if (row->flags & FIELD_ORDERED)
+        diff_order(to, row, name, old, new, place);
 }
 
 static bool texts_equal(const struct texts *left, const struct texts *right)

@@ -105,6 +105,7 @@ enum field_flags {
     FIELD_REQUIRED = 1,
     FIELD_SENSITIVE = 2, /* never printed */
     FIELD_DERIVED = 4,   /* made from other fields while reading; YAML has no such key */
+    FIELD_ORDERED = 8,   /* a list whose written order means something */
 };
 
 struct table;

@@ -13,6 +13,7 @@
 
 struct granting {
     const struct object_set *all;
+    const struct actual *actual;
     const struct snapshot *snapshot;
     const struct world *world;
     const struct lease_rules *rules;
@@ -296,6 +297,53 @@ static void release_left(struct lease *lease, const struct container *body, bool
     }
 }
 
+static size_t place_in(const struct list *networks, const char *network)
+{
+    size_t i = 0;
+    while (i < networks->count && strcmp(item_key(&attachment_table, networks->items[i]), network) != 0)
+        i++;
+    return i;
+}
+
+static int by_number(const void *left, const void *right)
+{
+    const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Networks that were there before and changed places share their places out among themselves in the new order. Asked
+ * again before the record follows, that gives the same: a run that was cut off does not turn them back. */
+static void follow_order(struct granting *granting, struct lease *lease, const struct container *body,
+                         bool *fresh)
+{
+    const struct entry *entry = actual_find(granting->actual, KIND_CONTAINER, lease->name);
+    if (!entry)
+        return;
+    const struct list *before = &((const struct container *)entry->object.body)->networks;
+    struct lease_address **kept =
+        arena_array_of(granting->arena, struct lease_address *, body->networks.count + 1);
+    int64_t *places = arena_array_of(granting->arena, int64_t, body->networks.count + 1);
+    size_t count = 0, last = 0;
+    bool moved = false;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        struct lease_address *address = lease_in(lease, item_key(&attachment_table, body->networks.items[i]));
+        size_t place = address && address->index >= 0 ? place_in(before, address->network) : before->count;
+        if (place == before->count)
+            continue;
+        moved = moved || place < last;
+        last = place;
+        places[count] = address->index;
+        kept[count++] = address;
+    }
+    if (!moved)
+        return;
+    qsort(places, count, sizeof(*places), by_number);
+    for (size_t i = 0; i < count; i++) {
+        *fresh = *fresh || kept[i]->index != places[i];
+        kept[i]->index = places[i];
+    }
+}
+
 static int grant_container(struct granting *granting, struct object *object, struct error *error)
 {
     const struct container *body = object->body;
@@ -303,6 +351,7 @@ static int grant_container(struct granting *granting, struct object *object, str
     struct lease *lease = lease_for(granting, object, &fresh);
     int result = body->privileged ? 0 : grant_ids(granting, lease, &fresh, error);
     release_left(lease, body, &fresh);
+    follow_order(granting, lease, body, &fresh);
     for (size_t i = 0; i < body->networks.count && result >= 0; i++)
         result = grant_address(granting, lease, body->networks.items[i], &fresh, error);
     if (result < 0)
@@ -338,12 +387,17 @@ static void collect_taken(struct granting *granting)
         map_add(&granting->taken, granting->declared.entries[i].key, granting->declared.entries[i].value);
 }
 
-int leases_grant(const struct object_set *all, const struct snapshot *snapshot, const struct world *world,
+int leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
                  const struct lease_rules *rules, struct arena *arena, struct grants *grants,
                  struct error *error)
 {
-    struct granting granting = {
-        .all = all, .snapshot = snapshot, .world = world, .rules = rules, .arena = arena, .grants = grants};
+    struct granting granting = {.all = all,
+                                .actual = actual,
+                                .snapshot = actual->snapshot,
+                                .world = world,
+                                .rules = rules,
+                                .arena = arena,
+                                .grants = grants};
     *grants = (struct grants){.items = arena_array_of(arena, struct lease *, all->count + 1),
                               .fresh = arena_array_of(arena, bool, all->count + 1)};
     collect_taken(&granting);

@@ -1,4 +1,5 @@
-/* Leases: MAC, IPv4 address, place of a NIC, id range and subnet, each kept by name for good.
+/* Leases: MAC, IPv4 address, place of a NIC, id range and subnet, each kept by name for good; the place until the
+ * networks that a container keeps are written in another order.
  *
  * Granting is pure and deterministic: the same desired set, recorded leases and host give the same grants, so
  * `plan` shows what `apply` then writes. */
@@ -20,7 +21,7 @@ struct lease_rules {
 };
 
 /* -ENOSPC with the pool named when it is dry. `all` is every object that exists after the run. */
-int leases_grant(const struct object_set *all, const struct snapshot *snapshot, const struct world *world,
+int leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
                  const struct lease_rules *rules, struct arena *arena, struct grants *grants,
                  struct error *error);
 

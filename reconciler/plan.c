@@ -854,7 +854,7 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     planning.rules_lost = !request->world->network.rules_present;
     check_sources(&planning);
     collect_all(&planning);
-    int result = leases_grant(&plan->all, request->actual->snapshot, request->world, request->lease_rules, arena,
+    int result = leases_grant(&plan->all, request->actual, request->world, request->lease_rules, arena,
                               &plan->grants, error);
     if (result < 0)
         return result;

@@ -426,8 +426,8 @@ static void read_list(const struct reader *reader, const struct field *row, cons
                  node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_NULL
                      ? "write [] for none, or remove the line"
                      : written_as(reader, row));
-    /* Only a written order of networks means something (eth0, eth1, ...): elsewhere reordering changes nothing. */
-    if (list->count && (row->nested != &attachment_table || node->type == NODE_MAPPING))
+    /* Only a written order can mean something (eth0, eth1, ...): elsewhere reordering changes nothing. */
+    if (list->count && (!(row->flags & FIELD_ORDERED) || node->type == NODE_MAPPING))
         qsort_r(list->items, list->count, sizeof(*list->items), item_compare, (void *)row->nested);
     map_clear(&builder.keys);
 }

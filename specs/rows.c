@@ -276,6 +276,7 @@ static const struct field container_rows[] = {
      .nested = &attachment_table,
      .shorthand = "NETWORK",
      .example = "[front]",
+     .flags = FIELD_ORDERED,
      .help = "Its networks, in the order of eth0, eth1, ... (order of names for a mapping). Without it the "
              "project's network `default`; [] for loopback only."},
     {.id = 4,

@@ -50,6 +50,17 @@ converge 'a network more'
 same 'a network more'
 like 'a network more: eth1 is there' "$(address_of t/two eth1)" "^$NET\."
 
+# Interfaces are named in the order of the list; MAC and address belong to the network and go along.
+was="$(mac_in t/two eth1) $(address_of t/two eth1) $(mac_in t/two eth0) $(address_of t/two eth0)"
+sed -i '/^  two:/,$ s/\[ front, back \]/[ back, front ]/' "$FILE"
+converge 'networks trade places'
+same 'networks trade places'
+is 'networks trade places: the cause is the order' "$(causes_of "$PLAN" | sed 's/ [^ ]*$//')" 'networks [t/front, t/back] [t/back, t/front]'
+is 'networks trade places: so do the interfaces' \
+    "$(mac_in t/two eth0) $(address_of t/two eth0) $(mac_in t/two eth1) $(address_of t/two eth1)" "$was"
+like 'networks trade places: the default route follows' "$(inside t/two ip route | grep ^default)" "^default via $NET.129 dev eth0 *\$"
+check 'networks trade places: two reaches one' eventually 5 inside t/two timeout 2 wget -q -O- http://one/
+
 sed -i 's/^  data: {}/  data: {}\n  extra: {}/; s#"data:/srv/data"#"data:/srv/data", "extra:/srv/deep/extra"#' "$FILE"
 inside t/one sh -c 'echo one >/srv/data/first'
 converge 'a volume more'

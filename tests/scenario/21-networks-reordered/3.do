@@ -1,0 +1,2 @@
+fpsync stop web
+fpsync start web
