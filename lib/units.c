@@ -128,9 +128,9 @@ int cpus_parse(const char *text, int64_t *thousandths)
     if (*text == '.') {
         text++;
         int digits = 0;
-        for (; isdigit((unsigned char)*text); text++, digits++)
+        for (; digits < 3 && isdigit((unsigned char)*text); text++, digits++)
             part = part * 10 + (*text - '0');
-        if (digits < 1 || digits > 3)
+        if (!digits)
             return -EINVAL;
         for (; digits < 3; digits++)
             part *= 10;

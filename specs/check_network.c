@@ -10,14 +10,6 @@
 #define WIDEST    8  /* prefix: 16 million addresses */
 #define NARROWEST 30 /* the bridge and one container */
 
-/* Something claimed by an object of this run or of the record. */
-struct claim {
-    const struct object *object;
-    struct place place;
-    const char *address; /* of a port; NULL: all */
-    struct claim *next;  /* of the same port */
-};
-
 struct claimed_subnet {
     const struct object *object;
     struct subnet subnet;
@@ -163,33 +155,24 @@ void check_addresses(struct world *world)
 
 /* ---- ports ---- */
 
-static bool claims_meet(const struct claim *one, const struct claim *other)
-{
-    return !one->address || !other->address || strcmp(one->address, other->address) == 0;
-}
-
+/* A port is claimed under three keys: "80/tcp" by whoever comes first, "80/tcp *" by who has it on all addresses,
+ * "80/tcp 192.0.2.1" by who has it on that one. */
 static void claim_port(struct world *world, struct map *claims, const struct object *object,
                        const struct port *port, bool is_own)
 {
     const char *key = arena_printf(world->arena, "%" PRId64 "/%s", port->host, port->protocol);
-    struct claim *claim = arena_new_of(world->arena, struct claim);
-    *claim = (struct claim){.object = object, .place = port->described.place, .address = port->address};
-    struct claim *first = map_get(claims, key);
-    for (const struct claim *other = first; is_own && other; other = other->next)
-        if (claims_meet(claim, other)) {
-            problem_add(world->problems, claim->place,
-                        !claim->address != !other->address
-                            ? "a forward without an address takes the port of all of them"
-                            : "take another port or address of the host",
-                        "port %s of %s is taken by %s", key,
-                        claim->address ? claim->address : "all addresses",
-                        world_name(world, other->object, object));
-            break;
-        }
-    if (!map_add(claims, key, claim)) {
-        claim->next = first->next;
-        first->next = claim;
-    }
+    const char *everywhere = arena_printf(world->arena, "%s *", key);
+    const char *exact = port->address ? arena_printf(world->arena, "%s %s", key, port->address) : everywhere;
+    const bool wide = map_get(claims, everywhere) != NULL;
+    const struct object *other = map_get(claims, wide ? everywhere : port->address ? exact : key);
+    if (other && is_own)
+        problem_add(world->problems, port->described.place,
+                    wide != !port->address ? "a forward without an address takes the port of all of them"
+                                           : "take another port or address of the host",
+                    "port %s of %s is taken by %s", key, port->address ? port->address : "all addresses",
+                    world_name(world, other, object));
+    map_add(claims, key, (void *)object);
+    map_add(claims, exact, (void *)object);
 }
 
 static void claim_ports(struct world *world, struct map *claims, const struct object *object, bool is_own)

@@ -149,31 +149,46 @@ static void check_layer_image(struct world *world, const struct object *object)
                 name_seen_from(world->arena, layer->image, object));
 }
 
-static bool is_below(const char *path, const char *folder)
+static bool is_of_the_kernel(const char *path)
 {
-    size_t length = strlen(folder);
-    return strncmp(path, folder, length) == 0 && (path[length] == '/' || !path[length]);
+    static const char *const folders[] = {"/proc", "/sys", "/dev"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        size_t length = strlen(folders[i]);
+        if (strncmp(path, folders[i], length) == 0 && (path[length] == '/' || !path[length]))
+            return true;
+    }
+    return strcmp(path, "/") == 0;
+}
+
+/* The nearest folder above `path` that is in `paths`, or NULL. */
+static const char *folder_above(struct arena *arena, const struct map *paths, const char *path)
+{
+    char *folder = arena_strdup(arena, path);
+    for (char *slash; (slash = strrchr(folder, '/')) != folder;) {
+        *slash = '\0';
+        if (map_get(paths, folder))
+            return folder;
+    }
+    return NULL;
 }
 
 static void check_mounts(struct world *world, const struct object *object)
 {
-    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
     const struct list *mounts = &((const struct container *)object->body)->volumes;
+    _cleanup_map_ struct map paths = {0};
     for (size_t i = 0; i < mounts->count; i++) {
         const struct mount *mount = mounts->items[i];
         struct place place = field_place(&mount_table, mount, field_by_key(&mount_table, "path"));
-        bool taken = strcmp(mount->path, "/") == 0;
-        for (size_t j = 0; j < sizeof(kernel) / sizeof(*kernel); j++)
-            taken = taken || is_below(mount->path, kernel[j]);
-        if (taken)
+        if (is_of_the_kernel(mount->path)) {
             problem_add(world->problems, place, "mount it elsewhere, for example below /srv",
                         "no volume can be mounted on %s", mount->path);
-        /* Sorted by path: what holds this one stands before it. */
-        for (size_t j = 0; j < i && !taken; j++) {
-            const struct mount *outer = mounts->items[j];
-            if (is_below(mount->path, outer->path))
-                problem_add(world->problems, place, "attaching the outer one later would hide the inner one",
-                            "%s lies inside %s, where another volume is mounted", mount->path, outer->path);
+            continue;
         }
+        /* Sorted by path: what holds this one stands before it. */
+        const char *outer = folder_above(world->arena, &paths, mount->path);
+        if (outer)
+            problem_add(world->problems, place, "attaching the outer one later would hide the inner one",
+                        "%s lies inside %s, where another volume is mounted", mount->path, outer);
+        map_add(&paths, mount->path, (void *)mount);
     }
 }

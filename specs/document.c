@@ -46,7 +46,7 @@ bool document_ignores(const char *key)
 void document_read(struct collection *collection, const struct node *root, const char *source,
                    const char *folder)
 {
-    if (root->type == NODE_SCALAR && scalar_kind(root) == SCALAR_NULL)
+    if (root->type == NODE_SCALAR && (root->broken || scalar_kind(root) == SCALAR_NULL))
         return;
     if (root->type != NODE_MAPPING) {
         problem_add(collection->problems, root->place,
@@ -88,7 +88,7 @@ static void check_version(struct collection *collection, const struct node *node
         return;
     if (!node->broken)
         problem_add(collection->problems, node->place,
-                    "the key names the version of the language; it may be left out",
+                    "write fpsync: 1, without quotes, for the version of the language, or leave it out",
                     "'fpsync': this fpsync knows language version %d, found %s", LANGUAGE_VERSION,
                     node_describe(collection->arena, node));
 }

@@ -149,6 +149,43 @@ bool subnet_parse(const char *text, struct subnet *subnet)
     return true;
 }
 
+/* The next character at *text, or 0 when the bytes are no UTF-8 (RFC 3629). */
+static uint32_t take_character(const unsigned char **text, const unsigned char *end)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *at = *text;
+    size_t length = *at < 0x80 ? 1 : *at >> 5 == 6 ? 2 : *at >> 4 == 14 ? 3 : *at >> 3 == 30 ? 4 : 0;
+    if (!length || (size_t)(end - at) < length)
+        return 0;
+    uint32_t value = length == 1 ? *at : *at & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (at[i] >> 6 != 2)
+            return 0;
+        value = value << 6 | (at[i] & 0x3f);
+    }
+    *text += length;
+    return value < least[length] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ? 0 : value;
+}
+
+/* What YAML calls printable, line breaks and byte order marks excepted. */
+static bool is_printable(uint32_t character)
+{
+    return character >= 0x20 && (character < 0x7f || character >= 0xa0) && character != 0x2028 &&
+           character != 0x2029 && character != 0xfeff && (character & 0xfffe) != 0xfffe;
+}
+
+size_t text_printable(const char *bytes, size_t length)
+{
+    const unsigned char *start = (const unsigned char *)bytes, *at = start, *end = at + length;
+    while (at < end) {
+        const unsigned char *next = at;
+        if (!is_printable(take_character(&next, end)))
+            break;
+        at = next;
+    }
+    return (size_t)(at - start);
+}
+
 const char *path_clean(struct arena *arena, const char *folder, const char *path)
 {
     char *joined = path[0] == '/' ? arena_strdup(arena, path) : arena_printf(arena, "%s/%s", folder, path);

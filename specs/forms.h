@@ -19,6 +19,10 @@ const char *form_example(enum field_form form);     /* "10.30.0.10", or NULL */
 /* `path`, or FOLDER/PATH when it is relative, without '.', '..' and '//': lexically, links are not resolved. */
 const char *path_clean(struct arena *arena, const char *folder, const char *path);
 
+/* How many of the bytes are one line of printable UTF-8: a text that is so as a whole is safe in a log, in a line of
+ * configuration and in the YAML that we print. */
+size_t text_printable(const char *bytes, size_t length);
+
 /* A dotted quad without leading zeros. Host byte order. */
 bool ipv4_parse(const char *text, uint32_t *address);
 const char *ipv4_print(struct arena *arena, uint32_t address);

@@ -10,7 +10,6 @@
 
 static void finish_scalar(struct variables *variables, struct node *node);
 static void expand_scalar(struct variables *variables, struct node *node);
-static bool is_printable(const char *bytes, size_t length);
 static void read_line(struct variables *variables, struct place place, char *line);
 
 void variables_read(struct variables *variables, const char *file, const char *text, size_t size)
@@ -48,7 +47,7 @@ void interpolate(struct variables *variables, struct node *node)
             continue;
         }
         const struct entry *entry = &node->entries[i];
-        if (!is_printable(entry->key->text, entry->key->length))
+        if (text_printable(entry->key->text, entry->key->length) < entry->key->length)
             problem_add(variables->problems, entry->key->place, NULL, "a key holds a control character");
         interpolate(variables, entry->value);
     }
@@ -73,8 +72,8 @@ static void read_line(struct variables *variables, struct place place, char *lin
         value[--length] = '\0';
     if (*value == '"' || *value == '\'') {
         if (length < 2 || value[length - 1] != *value) {
-            problem_add(variables->problems, place, NULL, "the quote around the value of %s is not closed",
-                        line);
+            problem_add(variables->problems, place, "nothing may follow the closing quote",
+                        "the quote around the value of %s is not closed", line);
             return;
         }
         value[length - 1] = '\0';
@@ -82,38 +81,6 @@ static void read_line(struct variables *variables, struct place place, char *lin
     }
     if (!map_add(&variables->values, line, value))
         problem_add(variables->problems, place, NULL, "the variable %s is there twice", line);
-}
-
-/* The next character at *text, or 0 when the bytes are no UTF-8 (RFC 3629). */
-static uint32_t take_character(const unsigned char **text, const unsigned char *end)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *at = *text;
-    size_t length = *at < 0x80 ? 1 : *at >> 5 == 6 ? 2 : *at >> 4 == 14 ? 3 : *at >> 3 == 30 ? 4 : 0;
-    if (!length || (size_t)(end - at) < length)
-        return 0;
-    uint32_t value = length == 1 ? *at : *at & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (at[i] >> 6 != 2)
-            return 0;
-        value = value << 6 | (at[i] & 0x3f);
-    }
-    *text += length;
-    return value < least[length] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ? 0 : value;
-}
-
-/* What YAML calls printable, line breaks and byte order marks excepted: such a text is safe in a log, in a line of
- * configuration and in the YAML that we print. */
-static bool is_printable(const char *bytes, size_t length)
-{
-    const unsigned char *at = (const unsigned char *)bytes, *end = at + length;
-    while (at < end) {
-        uint32_t character = take_character(&at, end);
-        if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x2028 ||
-            character == 0x2029 || character == 0xfeff || (character & 0xfffe) == 0xfffe)
-            return false;
-    }
-    return true;
 }
 
 static const char *lookup(struct variables *variables, const char *name)
@@ -134,7 +101,8 @@ static const char *expand(struct variables *variables, const struct node *node, 
     if (operator)
         *operator= '\0';
     const struct form_context context = {.arena = variables->arena};
-    if (!form_canonical(&context, FORM_VARIABLE, inside) || (operator&& how != '-' && how != '?')) {
+    if (!form_canonical(&context, FORM_VARIABLE, inside) || (operator&& how != '-' && how != '?') ||
+        (operator&& strstr(operator+ 2, "${"))) {
         problem_add(variables->problems, node->place, "${NAME}, ${NAME:-default} or ${NAME:?message}; $$ for a '$'",
                     "not an interpolation: '${%s%s%s}'", inside, operator ? ":" : "", operator ? operator + 1 : "");
         return NULL;
@@ -142,16 +110,18 @@ static const char *expand(struct variables *variables, const struct node *node, 
     const char *value = lookup(variables, inside);
     if (how == '-')
         return value && *value ? value : operator+ 2;
-    if (how == '?' && (!value || !*value)) {
+    if (how == '?' && (!value || !*value) && operator[2]) {
         problem_add(variables->problems, node->place, NULL, "variable %s: %s", inside, operator+ 2);
         return NULL;
     }
-    if (!value)
+    if (!value || (how == '?' && !*value)) {
         problem_add(variables->problems, node->place,
                     variables->use_environment
                         ? "set it in .env beside the file or in the environment, or write ${NAME:-default}"
                         : "set it in .env beside the file, or write ${NAME:-default}",
                     "variable %s is not set", inside);
+        return NULL;
+    }
     return value;
 }
 
@@ -187,12 +157,12 @@ static void finish_scalar(struct variables *variables, struct node *node)
 {
     const size_t before = variables->problems->count;
     expand_scalar(variables, node);
-    node->broken = variables->problems->count > before;
+    node->broken |= variables->problems->count > before;
 }
 
 static void expand_scalar(struct variables *variables, struct node *node)
 {
-    if (!is_printable(node->text, node->length)) {
+    if (text_printable(node->text, node->length) < node->length) {
         problem_add(variables->problems, node->place, "texts are one line; for a long one use >-",
                     "the text holds a control character or a line break");
         return;
@@ -212,7 +182,7 @@ static void expand_scalar(struct variables *variables, struct node *node)
     node->was_interpolated = true;
     node->length = text.length;
     node->text = arena_strndup(variables->arena, text.bytes, text.length);
-    if (!is_printable(node->text, node->length))
+    if (text_printable(node->text, node->length) < node->length)
         problem_add(variables->problems, node->place, NULL,
                     "a variable puts a control character, or what is not UTF-8, into the text");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "specs/forms.h"
 
 #define MESSAGE_SIZE 1024 /* bytes; a longer message is cut */
 
@@ -50,7 +51,7 @@ void problem_add(struct problems *problems, struct place place, const char *hint
     va_end(arguments);
     struct problem *problem = arena_append(problems->arena, problems->items, problems->count);
     problem->place = place;
-    problem->place.file = arena_strdup(problems->arena, place.file);
+    problem->place.file = place.file ? safe_copy(problems->arena, place.file) : NULL;
     problem->message = safe_copy(problems->arena, text);
     problem->hint = hint ? safe_copy(problems->arena, hint) : NULL;
 }
@@ -71,9 +72,8 @@ void problems_sort(struct problems *problems)
 static const char *safe_copy(struct arena *arena, const char *text)
 {
     char *copy = arena_strdup(arena, text);
-    for (char *at = copy; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?';
+    for (char *at = copy, *end = copy + strlen(copy); (at += text_printable(at, (size_t)(end - at))) < end;)
+        *at = '?';
     return copy;
 }
 

@@ -30,12 +30,14 @@ void read_object(const struct reader *reader, const struct table *table, const s
     head->places = arena_array_of(reader->arena, struct place, table->count + 1);
     if (!head->place.file)
         head->place = node->place;
+    if (node->broken)
+        head->present = UINT64_MAX; /* one problem is enough: nothing counts as missing */
     if (node->type == NODE_SCALAR && !node->broken && scalar_kind(node) == SCALAR_NULL) {
         check_required(reader, table, node, object);
         return;
     }
     if (node->type != NODE_MAPPING) {
-        head->present = UINT64_MAX; /* one problem is enough: nothing counts as missing */
+        head->present = UINT64_MAX;
         if (node->broken)
             return;
         problem_add(reader->problems, node->place,
@@ -55,6 +57,8 @@ void read_object(const struct reader *reader, const struct table *table, const s
 
 const char *hint_nearest(struct arena *arena, const char *word, const char *const *known)
 {
+    if (strcmp(word, "placement") == 0 || strcmp(word, "cluster") == 0)
+        return "the word is reserved for sets of several hosts, which this version does not know";
     const char *best = NULL;
     size_t least = SIZE_MAX;
     _cleanup_buffer_ struct buffer list = {0};
@@ -99,8 +103,9 @@ static void check_required(const struct reader *reader, const struct table *tabl
 static void expected(const struct reader *reader, const struct field *row, const struct node *node,
                      const char *what, const char *hint)
 {
-    problem_add(reader->problems, node->place, hint, "'%s': expected %s, found %s", row->key, what,
-                node_describe(reader->arena, node));
+    if (!node->broken)
+        problem_add(reader->problems, node->place, hint, "'%s': expected %s, found %s", row->key, what,
+                    node_describe(reader->arena, node));
 }
 
 static const char *written_as(const struct reader *reader, const struct field *row)
@@ -339,11 +344,13 @@ static const char *name_of(const struct reader *reader, const struct table *nest
     return own && key[length] == '/' ? key + length + 1 : key;
 }
 
-static void add_item(struct list_builder *builder, void *item)
+/* `problems`: how many there were before the item. */
+static void add_item(struct list_builder *builder, void *item, size_t problems)
 {
     const struct table *nested = builder->row->nested;
     const struct reader *reader = builder->reader;
-    finish_item(reader, nested, item);
+    if (reader->problems->count == problems)
+        finish_item(reader, nested, item);
     const char *key = item_key(nested, item);
     if (!key)
         return; /* a problem says why */
@@ -362,6 +369,7 @@ static void add_item(struct list_builder *builder, void *item)
 static void add_from_sequence(struct list_builder *builder, const struct node *node)
 {
     void *item = described_new(builder->reader->arena, builder->row->nested);
+    const size_t before = builder->reader->problems->count;
     struct described *head = item;
     head->place = node->place;
     if (node->broken)
@@ -376,7 +384,7 @@ static void add_from_sequence(struct list_builder *builder, const struct node *n
                  arena_printf(builder->reader->arena, "%s or a mapping", builder->row->shorthand), NULL);
         return;
     }
-    add_item(builder, item);
+    add_item(builder, item, before);
 }
 
 /* `name: {address: ...}`, or `name: started` where the table has one more field with words. */
@@ -384,6 +392,7 @@ static void add_from_mapping(struct list_builder *builder, const struct entry *e
 {
     const struct table *nested = builder->row->nested;
     const struct reader *reader = builder->reader;
+    const size_t before = reader->problems->count;
     void *item = described_new(reader->arena, nested);
     struct described *head = item;
     head->place = entry->key->place;
@@ -402,7 +411,7 @@ static void add_from_mapping(struct list_builder *builder, const struct entry *e
         read_field(reader, nested, second, entry->value, item);
     else
         expected(reader, builder->row, entry->value, "a mapping", written_as(reader, second));
-    add_item(builder, item);
+    add_item(builder, item, before);
 }
 
 static int item_compare(const void *left, const void *right, void *table)

@@ -25,7 +25,7 @@ struct node {
     bool plain;       /* neither quoted, nor a block, nor tagged !!str: resolved by the core schema */
     bool finished;    /* interpolated and checked */
     bool was_interpolated;
-    bool broken;   /* a problem is told already; nobody needs another about its text */
+    bool broken;   /* a problem is told already; nobody needs another about its text, or what it lacks */
     size_t weight; /* nodes below and with this one, aliases expanded */
     size_t height; /* levels below and with this one */
     struct node **items;
@@ -38,7 +38,7 @@ struct documents {
     size_t count;
 };
 
-/* False when the text is no YAML or breaks a bound; a problem says so. */
+/* False when the text is no YAML or breaks a bound: problems say so, and what could be read is there all the same. */
 bool yaml_read(const char *file, const char *text, size_t size, struct arena *arena,
                struct problems *problems, struct documents *documents);
 

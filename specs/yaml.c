@@ -18,6 +18,7 @@ struct builder {
     struct problems *problems;
     struct map anchors; /* of struct anchor, one document */
     size_t nodes;       /* so far, aliases expanded */
+    bool wrong;         /* a problem was told after which the rest can still be read */
 };
 
 static bool read_documents(struct builder *builder, struct documents *documents);
@@ -36,9 +37,15 @@ bool yaml_read(const char *file, const char *text, size_t size, struct arena *ar
     }
     if (!yaml_parser_initialize(&builder.parser))
         abort(); /* out of memory, as in lib/arena.h */
+    /* With its encoding set libyaml takes a byte order mark for a character of the first line. */
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        builder.text += 3;
+        builder.size -= 3;
+    }
     yaml_parser_set_encoding(&builder.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&builder.parser, (const unsigned char *)(text ? text : ""), size);
-    bool fine = read_documents(&builder, documents);
+    yaml_parser_set_input_string(&builder.parser, (const unsigned char *)(text ? builder.text : ""),
+                                 builder.size);
+    bool fine = read_documents(&builder, documents) && !builder.wrong;
     map_clear(&builder.anchors);
     yaml_parser_delete(&builder.parser);
     return fine;
@@ -113,7 +120,8 @@ static const char *syntax_hint(const char *problem)
         {"could not find expected ':'", "every line of a mapping reads \"key: value\""},
         {"undefined alias", "an anchor (&name) stands before its aliases (*name), in the same document"},
         {"unexpected end of stream", "a quote is opened and never closed"},
-        {"expected ',' or", "a bracket is opened and never closed, or a comma is missing"},
+        {"expected ',' or",
+         "a bracket is opened and never closed, a comma is missing, or a value with ${...} needs quotes"},
         {"UTF-8", "save the file as UTF-8"},
         {"control characters are not allowed", "save the file as UTF-8 without control characters"},
     };
@@ -153,23 +161,34 @@ static bool weigh(struct builder *builder, struct place place, size_t nodes, siz
     return true;
 }
 
+/* Stands for a value that a problem was told about. */
+static struct node *broken_node(struct builder *builder, struct place place)
+{
+    struct node *node = arena_new_of(builder->arena, struct node);
+    *node = (struct node){
+        .type = NODE_SCALAR, .place = place, .text = "", .broken = true, .weight = 1, .height = 1};
+    builder->wrong = true;
+    return node;
+}
+
 static struct node *build_alias(struct builder *builder, const yaml_event_t *event, size_t depth)
 {
     const char *name = (const char *)event->data.alias.anchor;
     struct place place = place_of(builder, event->start_mark);
     const struct anchor *anchor = map_get(&builder->anchors, name);
+    if (!weigh(builder, place, anchor && anchor->node ? anchor->node->weight : 1,
+               anchor && anchor->node ? depth + anchor->node->height - 1 : depth))
+        return NULL;
     if (!anchor) {
         problem_add(builder->problems, place,
                     "an anchor (&name) stands before its aliases, in the same document",
                     "no anchor '&%s' before this alias", name);
-        return NULL;
+        return broken_node(builder, place);
     }
     if (!anchor->node) {
         problem_add(builder->problems, place, NULL, "alias '*%s' stands inside the value it names", name);
-        return NULL;
+        return broken_node(builder, place);
     }
-    if (!weigh(builder, place, anchor->node->weight, depth + anchor->node->height - 1))
-        return NULL;
     return anchor->node;
 }
 
@@ -187,13 +206,13 @@ static struct anchor *name_anchor(struct builder *builder, const yaml_char_t *na
 }
 
 /* Texts, lists and mappings may say that they are one; no other tag has a meaning here. */
-static bool tag_is_fine(struct builder *builder, struct place place, const yaml_char_t *tag, const char *own)
+static void check_tag(struct builder *builder, struct node *node, const yaml_char_t *tag, const char *own)
 {
     if (!tag || strcmp((const char *)tag, "!") == 0 || strcmp((const char *)tag, own) == 0)
-        return true;
-    problem_add(builder->problems, place, "remove the tag", "the tag '%s' has no meaning here",
+        return;
+    problem_add(builder->problems, node->place, "remove the tag", "the tag '%s' has no meaning here",
                 (const char *)tag);
-    return false;
+    node->broken = builder->wrong = true;
 }
 
 static void adopt_child(struct node *parent, const struct node *child)
@@ -226,10 +245,15 @@ static bool build_sequence(struct builder *builder, struct node *node, size_t de
 static bool merge_from(struct builder *builder, struct node *node, struct map *keys, const struct node *from,
                        struct place place)
 {
+    if (from->broken) {
+        node->broken = true;
+        return true;
+    }
     if (from->type != NODE_MAPPING) {
         problem_add(builder->problems, place, "write <<: *anchor, or <<: [*one, *two]",
                     "'<<' merges mappings, found %s", node_describe(builder->arena, from));
-        return false;
+        node->broken = builder->wrong = true;
+        return true;
     }
     if (!weigh(builder, place, from->weight, 1))
         return false;
@@ -253,6 +277,23 @@ static bool merge(struct builder *builder, struct node *node, struct map *keys, 
     return true;
 }
 
+/* Whether the key can stand here; a problem is told if not. */
+static bool key_is_fine(struct builder *builder, struct map *keys, struct node *key)
+{
+    const struct node *before = key->type == NODE_SCALAR ? map_get(keys, key->text) : NULL;
+    if (key->type == NODE_SCALAR && !key->broken && !before)
+        return map_add(keys, key->text, key);
+    builder->wrong = true;
+    if (before)
+        problem_add(builder->problems, key->place,
+                    arena_printf(builder->arena, "the first one is in line %u", before->place.line),
+                    "the key '%s' is there twice", key->text);
+    else if (!key->broken)
+        problem_add(builder->problems, key->place, NULL, "a key must be a text, found %s",
+                    node_describe(builder->arena, key));
+    return false;
+}
+
 /* One key and its value. A merge is kept for the end, where it cannot win over a written key. */
 static bool build_entry(struct builder *builder, yaml_event_t *event, struct node *node, struct map *keys,
                         struct node **merged, size_t depth)
@@ -260,19 +301,7 @@ static bool build_entry(struct builder *builder, yaml_event_t *event, struct nod
     struct node *key = build(builder, event, depth + 1);
     if (!key)
         return false;
-    if (key->type != NODE_SCALAR) {
-        problem_add(builder->problems, key->place, NULL, "a key must be a text, found %s",
-                    node_describe(builder->arena, key));
-        return false;
-    }
-    const struct node *before = map_get(keys, key->text);
-    if (before) {
-        problem_add(builder->problems, key->place,
-                    arena_printf(builder->arena, "the first one is in line %u", before->place.line),
-                    "the key '%s' is there twice", key->text);
-        return false;
-    }
-    map_add(keys, key->text, key);
+    const bool fine = key_is_fine(builder, keys, key);
     yaml_event_t next;
     if (!next_event(builder, &next))
         return false;
@@ -280,6 +309,8 @@ static bool build_entry(struct builder *builder, yaml_event_t *event, struct nod
     yaml_event_delete(&next);
     if (!value)
         return false;
+    if (!fine)
+        return true;
     if (key->plain && strcmp(key->text, "<<") == 0) {
         *merged = value;
         return true;
@@ -326,17 +357,18 @@ static struct node *build(struct builder *builder, yaml_event_t *event, size_t d
         node->length = event->data.scalar.length;
         node->text = arena_strndup(builder->arena, (const char *)event->data.scalar.value, node->length);
         node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !event->data.scalar.tag;
-        fine = tag_is_fine(builder, node->place, event->data.scalar.tag, YAML_STR_TAG);
+        check_tag(builder, node, event->data.scalar.tag, YAML_STR_TAG);
+        fine = true;
     } else if (event->type == YAML_SEQUENCE_START_EVENT) {
         anchor = name_anchor(builder, event->data.sequence_start.anchor);
         node->type = NODE_SEQUENCE;
-        fine = tag_is_fine(builder, node->place, event->data.sequence_start.tag, YAML_SEQ_TAG) &&
-               build_sequence(builder, node, depth);
+        check_tag(builder, node, event->data.sequence_start.tag, YAML_SEQ_TAG);
+        fine = build_sequence(builder, node, depth);
     } else {
         anchor = name_anchor(builder, event->data.mapping_start.anchor);
         node->type = NODE_MAPPING;
-        fine = tag_is_fine(builder, node->place, event->data.mapping_start.tag, YAML_MAP_TAG) &&
-               build_mapping(builder, node, depth);
+        check_tag(builder, node, event->data.mapping_start.tag, YAML_MAP_TAG);
+        fine = build_mapping(builder, node, depth);
     }
     if (fine && anchor)
         anchor->node = node;
