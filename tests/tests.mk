@@ -4,6 +4,8 @@
 #   make check         lint, unit, scenario, fault: no root needed, seconds
 #   make check-system  real containers on this host: root
 #   make test          all of them; the last line counts what passed, failed and was skipped
+#   make check-sanitize  unit, scenario, fault and, as root, system, built with ASan, LSan and UBSan in a folder of
+#                      its own; CC=clang for the other compiler, PARTS="unit scenario" for less
 #   make format        clang-format over everything, which lint then expects
 #   make bench         ratios against lxc-start, lxc-stop and cp
 TEST_LIBS    := -lcmocka -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
@@ -16,6 +18,9 @@ GUEST_TOOLS  := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(wildcard tests
 
 -include tests/fake/fake.mk
 -include tests/vm/vm.mk
+# The name switches off what an instrumented program cannot keep: the unpacker's bound on address space, figures.
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -DFPSYNC_SANITIZED
+-include tests/fuzz/fuzz.mk
 
 $(filter-out $(UNIT_EFFECTS),$(UNIT)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FLOORS)
 	$(call say,LINK,$@)
@@ -36,8 +41,8 @@ FAKE := $(if $(wildcard tests/fake/fake.mk),$(B)/fpsync-fake)
 BUILD_TESTS = +$(Q)$(MAKE) --no-print-directory -k test-programs || true
 export FPSYNC_BUILD = $(abspath $(B))
 
-.PHONY: test-programs test test-unit test-scenario test-fault test-system check check-system lint format bench
-test-programs: $(PROGRAMS) $(FAKE) $(UNIT) $(GUEST_TOOLS)
+.PHONY: test-programs test test-unit test-scenario test-fault test-system check check-system check-sanitize test-parts lint format bench
+test-programs: $(PROGRAMS) $(FAKE) $(UNIT) $(REPLAYS) $(GUEST_TOOLS)
 
 lint:
 	$(Q)tests/run $(B) lint
@@ -48,6 +53,13 @@ check:
 	$(BUILD_TESTS)
 	$(Q)tests/run $(B) lint unit scenario fault
 check-system: test-system
+PARTS ?= unit scenario fault system
+check-sanitize:
+	+$(Q)$(MAKE) --no-print-directory B=build/sanitize-$(notdir $(CC)) SANITIZE='$(SANITIZERS)' \
+	    PARTS='$(PARTS)' test-parts
+test-parts:
+	$(BUILD_TESTS)
+	$(Q)tests/run $(B) $(PARTS)
 test: deps
 	$(BUILD_TESTS)
 	$(Q)tests/run $(B) lint unit scenario fault system

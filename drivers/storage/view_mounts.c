@@ -17,7 +17,7 @@ static char *unescape(char *text)
 {
     char *out = text;
     for (const char *in = text; *in; out++) {
-        if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] && in[3]) {
+        if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && strspn(in + 2, "01234567") >= 2) {
             *out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
             in += 4;
         } else {

@@ -28,7 +28,7 @@ static int set_limits(struct error *error)
         int resource;
         rlim_t value;
     } limits[] = {
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow alone takes terabytes */
+#ifndef FPSYNC_SANITIZED /* the shadow alone takes terabytes */
         {RLIMIT_AS, MEMORY_LIMIT},
 #endif
         {RLIMIT_FSIZE, FILE_LIMIT}, {RLIMIT_CPU, PROCESSOR_LIMIT}, {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 64},
@@ -91,7 +91,7 @@ static int filter_calls(struct error *error)
         SCMP_SYS(mremap),      SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
         SCMP_SYS(exit),        SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
         SCMP_SYS(getrandom),   SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
-#ifdef __SANITIZE_ADDRESS__ /* at the end of its life */
+#ifdef FPSYNC_SANITIZED /* at the end of its life */
         SCMP_SYS(sigaltstack),
 #endif
     };

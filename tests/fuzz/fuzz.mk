@@ -1,0 +1,28 @@
+# Fuzzing. Included by tests/tests.mk.
+#
+#   make fuzz [SECONDS_EACH=60] [FUZZ="specs world"]    libFuzzer on each target in turn; needs clang
+#
+# New inputs are kept in build/fuzz/corpus. What breaks a target is written to tests/fuzz/TARGET, where `make check`
+# replays it for good, together with the seeds that lie there.
+SECONDS_EACH ?= 60
+FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS      := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
+# libFuzzer's own main stands in for replay.c.
+FUZZERS      := $(patsubst $(B)/tests/fuzz/replay_%,$(B)/tests/fuzz/fuzz_%,$(REPLAYS))
+FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/file.o
+FUZZ_FLOORS  := $(call objects,drivers/image/fetch/unpack.c drivers/image/fetch/name.c) $(FLOORS)
+FUZZ_LIBS    := -larchive -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
+
+$(REPLAYS): $(B)/tests/fuzz/replay_%: $(FUZZ_OBJECTS) $(B)/tests/fuzz/replay.o $(FUZZ_FLOORS)
+	$(call say,LINK,$@)
+	$(link) $(FUZZ_LIBS)
+$(FUZZERS): $(B)/tests/fuzz/fuzz_%: $(FUZZ_OBJECTS) $(FUZZ_FLOORS)
+	$(call say,LINK,$@)
+	$(link) -fsanitize=fuzzer $(FUZZ_LIBS)
+
+.PHONY: fuzz fuzz-programs
+fuzz-programs: $(FUZZERS)
+fuzz:
+	+$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=clang \
+	    SANITIZE='-fsanitize=fuzzer-no-link $(SANITIZERS)' fuzz-programs
+	$(Q)tests/fuzz/run build/fuzz $(SECONDS_EACH) $(FUZZ)

@@ -1,0 +1,62 @@
+/* Archives: unpacked for real, without the sandbox, so that an entry that leaves the target is seen beside it. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drivers/image/fetch/fetch.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "tests/fuzz/fuzz.h"
+
+static char folder[] = "/dev/shm/fpsync-fuzz-XXXXXX", root[64];
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static void clean_up(void)
+{
+    rmdir(root);
+    rmdir(folder);
+}
+
+static void begin(void)
+{
+    /* What an archive may fill of the memory that it is unpacked into. */
+    const struct rlimit small = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+    MUST(mkdtemp(folder));
+    snprintf(root, sizeof(root), "%s/root", folder);
+    atexit(clean_up);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    umask(0);
+}
+
+static void say_nothing(int percent)
+{
+    MUST(percent >= 0 && percent <= 100);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct error error = {0};
+    struct unpacked unpacked;
+    if (!*root)
+        begin();
+    MUST(mkdir(root, 0755) == 0);
+    _cleanup_close_ int archive = file_of(data, size), target = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int result = unpack(archive, target, say_nothing, &unpacked, &error);
+    MUST((result < 0) == (error.code != 0));
+    MUST(nftw(root, remove_entry, 64, FTW_DEPTH | FTW_PHYS) == 0);
+    MUST(rmdir(folder) == 0 && mkdir(folder, 0700) == 0); /* or something lies beside the target */
+    return 0;
+}

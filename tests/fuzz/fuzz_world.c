@@ -1,0 +1,83 @@
+/* Text of the kernel and of files that others write: the first byte says whose. The readers' inner functions are
+ * reached by including their files. */
+#include <string.h>
+
+#include "drivers/container/view_monitor.c"
+#include "drivers/image/fetch/fetch.h"
+#include "drivers/network/view_listeners.c"
+#include "drivers/storage/view_mounts.h"
+#include "tests/fuzz/fuzz.h"
+
+static const struct paths paths = {
+    .store = "/var/lib/fpsync", .mounts = "/run/fpsync/mounts", .lxc = "/var/lib/lxc"};
+
+static void read_mounts(const void *text, size_t size, struct arena *arena)
+{
+    char table[64];
+    _cleanup_close_ int fd = file_of(text, size);
+    struct mount_entries entries = {0};
+    struct error error;
+    const struct mount_origin origin = {
+        .found = true, .major = 8, .minor = 1, .root = "/var/lib/fpsync/volumes"};
+    snprintf(table, sizeof(table), "/proc/self/fd/%d", fd);
+    MUST(mounts_read(table, arena, &entries, &error) == 0);
+    for (size_t i = 0; i < entries.count; i++) {
+        mount_layer(&paths, arena, &entries.items[i]);
+        mount_image(&paths, arena, &entries.items[i]);
+        mount_volume(&origin, arena, &entries.items[i]);
+    }
+}
+
+static void read_sockets(char *text, struct arena *arena)
+{
+    struct monitor_sockets found = {0};
+    for (char *line = strsep(&text, "\n"); line; line = strsep(&text, "\n"))
+        read_socket(line, arena, &found);
+    monitor_socket_of(&found, &paths, "web");
+}
+
+static void read_listeners(char *text, struct arena *arena)
+{
+    struct observed_network out = {0};
+    for (char *line = strsep(&text, "\n"); line; line = strsep(&text, "\n"))
+        for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
+            take_line(&sources[i], line, arena, &out);
+}
+
+static void read_name(const char *text)
+{
+    char clean[PATH_MAX];
+    struct error error;
+    if (name_clean(text, clean, &error) < 0)
+        return;
+    MUST(*clean != '/' && strcmp(clean, "..") != 0 && strncmp(clean, "../", 3) != 0 &&
+         !strstr(clean, "/../"));
+    MUST(!strstr(clean, "//") && (!*clean || clean[strlen(clean) - 1] != '/'));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (!size)
+        return 0;
+    _cleanup_arena_ struct arena *arena = arena_new();
+    char *text = arena_strndup(arena, (const char *)data + 1, size - 1);
+    struct observed_container container = {0};
+    switch (*data) {
+    case 'm':
+        read_mounts(data + 1, size - 1, arena);
+        break;
+    case 'u':
+        read_sockets(text, arena);
+        break;
+    case 't':
+        read_listeners(text, arena);
+        break;
+    case 'c':
+        container_read_mark(text, arena, &container);
+        MUST(container.ours == (container.uid != NULL));
+        break;
+    default:
+        read_name(text);
+    }
+    return 0;
+}
