@@ -718,7 +718,8 @@ static void collect_all(struct planning *planning)
             continue;
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
     }
-    qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
+    if (all->count)
+        qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
 }
 
 static void keep_until_gone(struct planning *planning, struct list *into, const struct list *from,
