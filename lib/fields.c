@@ -366,7 +366,8 @@ static void *decode_object(const struct table *table, struct reader *reader)
 int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena,
                   void **object, struct error *error)
 {
-    struct reader reader = {.at = bytes, .end = (const unsigned char *)bytes + size, .arena = arena};
+    const unsigned char *start = size ? bytes : (const unsigned char *)""; /* nothing may be written as NULL */
+    struct reader reader = {.at = start, .end = start + size, .arena = arena};
     void *decoded = decode_object(table, &reader);
     if (!decoded)
         return error_set(error, -EBADMSG, "damaged encoding of %s (%zu bytes)", table->name, size);

@@ -84,7 +84,6 @@ enum field_form {
     FORM_PACKAGE,      /* a Debian package name */
     FORM_VARIABLE,     /* name of an environment variable */
     FORM_SIGNAL,       /* SIGTERM, SIGRTMIN+3; stored with SIG */
-    FORM_HOSTNAME,     /* may be an FQDN */
     FORM_SIZE,         /* number: bytes */
     FORM_DURATION,     /* number: milliseconds */
     FORM_CPUS,         /* number: thousandths of a CPU */

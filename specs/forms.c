@@ -11,7 +11,6 @@
 #include "lib/units.h"
 
 #define PATH_LENGTH     1024 /* bytes of a path in a container */
-#define HOSTNAME_LENGTH 64   /* Linux's __NEW_UTS_LEN */
 #define VARIABLE_LENGTH 255
 #define PACKAGE_LENGTH  128
 
@@ -28,7 +27,6 @@ static const struct {
     [FORM_PACKAGE] = {"the name of a Debian package", "systemd-sysv"},
     [FORM_VARIABLE] = {"the name of a variable (letters, digits and '_', no digit first)", "SITE"},
     [FORM_SIGNAL] = {"a signal", "SIGTERM or SIGRTMIN+3"},
-    [FORM_HOSTNAME] = {"a host name", "web.example.org"},
     [FORM_SIZE] = {"a size", "512MiB"},
     [FORM_DURATION] = {"a duration", "1m30s"},
     [FORM_CPUS] = {"a number of processors with at most three decimals", "1.5"},
@@ -41,7 +39,6 @@ static const char *signal_canonical(struct arena *arena, const char *text);
 static bool path_is_clean(const char *path);
 static bool package_is_valid(const char *text);
 static bool variable_is_valid(const char *text);
-static bool hostname_is_valid(const char *text);
 
 const char *form_expectation(enum field_form form)
 {
@@ -97,9 +94,6 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     case FORM_SIGNAL:
         return signal_canonical(context->arena, text);
-    case FORM_HOSTNAME:
-        fine = hostname_is_valid(text);
-        break;
     default:
         break;
     }
@@ -282,21 +276,4 @@ static bool variable_is_valid(const char *text)
         if (!isalnum((unsigned char)*text) && *text != '_')
             return false;
     return true;
-}
-
-static bool hostname_is_valid(const char *text)
-{
-    if (!*text || strlen(text) > HOSTNAME_LENGTH)
-        return false;
-    for (;;) {
-        size_t length = strcspn(text, ".");
-        if (length < 1 || text[0] == '-' || text[length - 1] == '-')
-            return false;
-        for (size_t i = 0; i < length; i++)
-            if (!isalnum((unsigned char)text[i]) && text[i] != '-')
-                return false;
-        if (!text[length])
-            return true;
-        text += length + 1;
-    }
 }

@@ -3,7 +3,7 @@
  * Every NAME.yaml, or folder NAME, of tests/bad is loaded from a copy (so that modes and owners are ours) and what
  * the loader says is compared with NAME.expected; FPSYNC_UPDATE_GOLDEN=1 writes those files instead. What git cannot
  * hold (modes, owners, sockets, large files) is made here. The last test reads the sources of specs/ and fails when
- * one of its error texts was never provoked. */
+ * one of its error texts, or what a form of scalars expects, was never provoked. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "lib/error.h"
+#include "specs/forms.h"
 #include "specs/specs.h"
 
 #define FOLDER "tests/bad"
@@ -406,6 +407,15 @@ static void all_texts_were_provoked(void **state)
         missing += check_calls(path, source.bytes, "error_errno(", 2, &found);
     }
     closedir(folder);
+    for (enum field_form form = FORM_PLAIN; form <= FORM_PORT; form++) {
+        size_t i = 0;
+        while (i < seen.count && !strstr(seen.items[i], form_expectation(form)))
+            i++;
+        if (i == seen.count) {
+            print_error("never provoked: \"expected %s\"\n", form_expectation(form));
+            missing++;
+        }
+    }
     assert_true(found > 70); /* or we look at the wrong sources */
     assert_int_equal(missing, 0);
 }
