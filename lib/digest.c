@@ -63,6 +63,20 @@ void digest_of(const void *bytes, size_t size, char text[static DIGEST_TEXT_SIZE
     to_hex(raw, text);
 }
 
+void digest_keyed(const void *key, size_t key_size, const void *bytes, size_t size,
+                  char text[static DIGEST_TEXT_SIZE])
+{
+    gcry_md_hd_t handle;
+    prepare();
+    if (gcry_md_open(&handle, GCRY_MD_SHA256, GCRY_MD_FLAG_HMAC) || gcry_md_setkey(handle, key, key_size)) {
+        fputs("fpsync: cannot start a keyed digest: out of memory\n", stderr);
+        abort();
+    }
+    gcry_md_write(handle, bytes, size);
+    to_hex(gcry_md_read(handle, GCRY_MD_SHA256), text);
+    gcry_md_close(handle);
+}
+
 uint32_t checksum_of(const void *bytes, size_t size)
 {
     unsigned char raw[4];

@@ -21,6 +21,9 @@ void digest_finish(struct digest *digest, char text[static DIGEST_TEXT_SIZE]);
 
 /* Of one piece. */
 void digest_of(const void *bytes, size_t size, char text[static DIGEST_TEXT_SIZE]);
+/* HMAC-SHA256: without the key nobody can tell whether a guess at the bytes is right. */
+void digest_keyed(const void *key, size_t key_size, const void *bytes, size_t size,
+                  char text[static DIGEST_TEXT_SIZE]);
 uint32_t checksum_of(const void *bytes, size_t size);
 
 /* 64-bit hash for names of interfaces and roots: the first 16 hex digits of the digest, as a number. */

@@ -366,7 +366,8 @@ static void *decode_object(const struct table *table, struct reader *reader)
 int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena,
                   void **object, struct error *error)
 {
-    const unsigned char *start = size ? bytes : (const unsigned char *)""; /* nothing may be written as NULL */
+    const unsigned char *start =
+        size ? bytes : (const unsigned char *)""; /* nothing may be written as NULL */
     struct reader reader = {.at = start, .end = start + size, .arena = arena};
     void *decoded = decode_object(table, &reader);
     if (!decoded)
@@ -525,6 +526,23 @@ static bool pair_is_hidden(const struct field *row, const char *key)
     return false;
 }
 
+int fields_replace_hidden(const struct table *table, void *object,
+                          int (*replace)(void *context, const char **value, struct error *error),
+                          void *context, struct error *error)
+{
+    for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
+        struct pairs *pairs = row->type == FIELD_PAIRS ? field_at(object, row) : NULL;
+        for (size_t i = 0; pairs && i < pairs->count; i++) {
+            int result = pair_is_hidden(row, pairs->items[i].key)
+                             ? replace(context, &pairs->items[i].value, error)
+                             : 0;
+            if (result < 0)
+                return error_wrap(error, "%s.%s", row->key, pairs->items[i].key) ?: result;
+        }
+    }
+    return 0;
+}
+
 static void number_print(const struct field *row, int64_t value, struct buffer *out)
 {
     char text[UNITS_TEXT_SIZE];
@@ -653,10 +671,12 @@ static void diff_pairs(const struct comparison *to, const struct field *row, con
         const struct pair *right = order >= 0 ? &new->items[j++] : NULL;
         if (left && right && strcmp(left->value, right->value) == 0)
             continue;
-        const bool hidden = pair_is_hidden(row, (left ? left : right)->key);
-        const char *key = arena_printf(to->arena, "%s.%s", name, (left ? left : right)->key);
-        note(to, key, left ? (hidden ? "(sensitive)" : left->value) : NULL,
-             right ? (hidden ? "(sensitive)" : right->value) : NULL, row->class,
+        const char *was = left ? left->value : NULL, *is = right ? right->value : NULL;
+        if (pair_is_hidden(row, (left ? left : right)->key)) {
+            was = left && !right ? "(sensitive)" : NULL;
+            is = left && right ? "(sensitive, changed)" : right ? "(sensitive)" : NULL;
+        }
+        note(to, arena_printf(to->arena, "%s.%s", name, (left ? left : right)->key), was, is, row->class,
              right && right->place.file ? right->place : place);
     }
 }

@@ -169,7 +169,7 @@ int fields_decode(const struct table *table, const void *bytes, size_t size, str
                   void **object, struct error *error);
 
 /* One difference, as a plan shows it. `old` is NULL for something added, `new` for something removed. Sensitive
- * values read "(sensitive)". */
+ * values read "(sensitive)"; where one replaced another, `old` is NULL and `new` "(sensitive, changed)". */
 struct change {
     const char *field; /* "limits.memory", "networks.front.address", "env.SITE" */
     const char *old, *new;
@@ -187,6 +187,11 @@ struct changes {
 void fields_diff(const struct table *table, const void *old, const void *new, const char *prefix,
                  struct arena *arena, struct changes *changes);
 enum field_class changes_class(const struct changes *changes); /* CLASS_RECORD when empty */
+
+/* Puts what `replace` makes of it in the place of every value of a FIELD_PAIRS that must not be shown. */
+int fields_replace_hidden(const struct table *table, void *object,
+                          int (*replace)(void *context, const char **value, struct error *error),
+                          void *context, struct error *error);
 
 /* A value as canonical one-line YAML ("512MiB", "[a, b]", "{address: 10.30.0.10}"); "" when absent. */
 void field_print(const struct field *row, const void *object, struct buffer *out);

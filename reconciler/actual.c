@@ -24,8 +24,21 @@ static int compare_entries(const void *left, const void *right)
     return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
 }
 
-static int decode_entry(struct record *record, struct arena *arena, struct entry *entry, struct error *error)
+struct unsealing {
+    struct state *state;
+    struct arena *arena;
+};
+
+static int unseal(void *context, const char **value, struct error *error)
 {
+    const struct unsealing *unsealing = context;
+    return state_unseal(unsealing->state, *value, unsealing->arena, value, error);
+}
+
+static int decode_entry(struct state *state, struct record *record, struct arena *arena, struct entry *entry,
+                        struct error *error)
+{
+    struct unsealing unsealing = {.state = state, .arena = arena};
     enum kind kind;
     void *body, *facts;
     if (kind_parse(record->kind, &kind) < 0)
@@ -34,6 +47,8 @@ static int decode_entry(struct record *record, struct arena *arena, struct entry
     int result = fields_decode(kind_table(kind), record->body.data, record->body.size, arena, &body, error);
     if (result >= 0)
         result = fields_decode(&facts_table, record->facts.data, record->facts.size, arena, &facts, error);
+    if (result >= 0)
+        result = fields_replace_hidden(kind_table(kind), body, unseal, &unsealing, error);
     if (result < 0)
         return error_wrap(error, "record of %s %s", record->kind, record->name);
     struct described *head = body;
@@ -54,13 +69,13 @@ static int decode_entry(struct record *record, struct arena *arena, struct entry
     return 0;
 }
 
-int actual_decode(const struct snapshot *snapshot, struct arena *arena, struct actual *actual,
-                  struct error *error)
+int actual_decode(struct state *state, const struct snapshot *snapshot, struct arena *arena,
+                  struct actual *actual, struct error *error)
 {
     *actual = (struct actual){.snapshot = snapshot,
                               .items = arena_array_of(arena, struct entry, snapshot->record_count + 1)};
     for (size_t i = 0; i < snapshot->record_count; i++) {
-        int result = decode_entry(snapshot->records[i], arena, &actual->items[i], error);
+        int result = decode_entry(state, snapshot->records[i], arena, &actual->items[i], error);
         if (result < 0)
             return result;
         actual->count++;
@@ -73,6 +88,15 @@ struct entry *actual_find(const struct actual *actual, enum kind kind, const cha
 {
     struct entry key = {.kind = kind, .name = name};
     return bsearch(&key, actual->items, actual->count, sizeof(key), compare_entries);
+}
+
+const char *object_lost_value(const struct object *object, struct arena *arena)
+{
+    const struct container *body = object->kind == KIND_CONTAINER ? object->body : NULL;
+    for (size_t i = 0; body && i < body->env.count; i++)
+        if (state_is_sealed(body->env.items[i].value))
+            return arena_printf(arena, "env.%s", body->env.items[i].key);
+    return NULL;
 }
 
 bool entry_is_retained(const struct entry *entry)

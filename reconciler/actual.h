@@ -29,10 +29,13 @@ struct actual {
     size_t count;
 };
 
-int actual_decode(const struct snapshot *snapshot, struct arena *arena, struct actual *actual,
-                  struct error *error);
+/* `state` has the values that the records only name. */
+int actual_decode(struct state *state, const struct snapshot *snapshot, struct arena *arena,
+                  struct actual *actual, struct error *error);
 struct entry *actual_find(const struct actual *actual, enum kind kind,
                           const char *name); /* NULL when absent */
+/* "env.DB_PASSWORD" where the record names a value that is not kept any more: only a spec file has it; else NULL. */
+const char *object_lost_value(const struct object *object, struct arena *arena);
 /* A record without a generation was written before its object was made, and the making did not end well. */
 bool entry_is_unfinished(const struct entry *entry);
 /* Retained data keeps its record but is nobody's object any more. */

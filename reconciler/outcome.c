@@ -75,14 +75,36 @@ static struct record *new_record(struct recorder *recorder, const struct object 
     return record;
 }
 
-/* The object as it is now declared. */
-static void describe(struct recorder *recorder, struct record *record, const struct object *object)
+static int seal(void *context, const char **value, struct error *error)
 {
+    const struct recorder *recorder = context;
+    return state_seal(recorder->execution->state, *value, recorder->arena, value, error);
+}
+
+/* The object's body as the record and the history may hold it. */
+static int sealed_body(struct recorder *recorder, const struct object *object, void **body,
+                       struct error *error)
+{
+    const struct table *table = kind_table(object->kind);
+    *body = described_copy(recorder->arena, table, object->body);
+    int result = fields_replace_hidden(table, *body, seal, recorder, error);
+    return result < 0 ? error_wrap(error, "%s %s", kind_name(object->kind), object->name) : 0;
+}
+
+/* The object as it is now declared. */
+static int describe(struct recorder *recorder, struct record *record, const struct object *object,
+                    struct error *error)
+{
+    void *body;
+    int result = sealed_body(recorder, object, &body, error);
+    if (result < 0)
+        return result;
     record->source = object->source;
     record->implicit = object->implicit;
-    record->body = encoded(recorder, kind_table(object->kind), object->body);
+    record->body = encoded(recorder, kind_table(object->kind), body);
     record->spec_file = object->place.file;
     record->spec_line = object->place.line;
+    return 0;
 }
 
 static void set_phase(struct record *record, const char *phase, const char *reason)
@@ -162,9 +184,10 @@ int recorder_begin(struct recorder *recorder, struct error *error)
             continue;
         struct record *record = new_record(recorder, action->object, action->uid);
         action->uid = record->uid;
-        describe(recorder, record, action->object);
         set_phase(record, "pending", NULL);
-        result = put_record(recorder, record, error);
+        result = describe(recorder, record, action->object, error);
+        if (result >= 0)
+            result = put_record(recorder, record, error);
     }
     return result;
 }
@@ -263,7 +286,9 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     const struct entry *entry = actual_find(recorder->execution->actual, KIND_LAYER, name);
     struct record *record = entry ? entry->record : new_record(recorder, layer, NULL);
     struct facts *facts = entry ? entry->facts : described_new(recorder->arena, &facts_table);
-    describe(recorder, record, layer);
+    int result = describe(recorder, record, layer, error);
+    if (result < 0)
+        return result;
     record->generation = record->generation ? record->generation : 1;
     facts->digest = digest;
     record->facts = encoded(recorder, &facts_table, described_whole(&facts_table, facts));
@@ -300,9 +325,10 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     take_facts(recorder, action, steps, results, count, facts);
     if (action->kind == KIND_CONTAINER)
         result = record_container(recorder, action, target, steps, facts, error);
+    if (result >= 0)
+        result = describe(recorder, record, action->object, error);
     if (result < 0)
         return result;
-    describe(recorder, record, action->object);
     record->generation = action->generation;
     record->facts = encoded(recorder, &facts_table, described_whole(&facts_table, facts));
     if (action->verb == VERB_STOP) {
@@ -384,6 +410,21 @@ static struct source *recorded_source(const struct recorder *recorder, const cha
     return NULL;
 }
 
+static int print_set(struct recorder *recorder, const struct object_set *set, struct buffer *text,
+                     struct error *error)
+{
+    struct object_set sealed = {.items = arena_array_of(recorder->arena, struct object *, set->count)};
+    for (; sealed.count < set->count; sealed.count++) {
+        struct object *copy = arena_copy(recorder->arena, set->items[sealed.count], sizeof(*copy));
+        int result = sealed_body(recorder, copy, &copy->body, error);
+        if (result < 0)
+            return result;
+        sealed.items[sealed.count] = copy;
+    }
+    specs_print(&sealed, text);
+    return 0;
+}
+
 static int put_generation(struct recorder *recorder, const struct source *source,
                           const struct execution_result *done, struct error *error)
 {
@@ -398,7 +439,9 @@ static int put_generation(struct recorder *recorder, const struct source *source
             arena_printf(recorder->arena, "%s: %s", action_text(recorder->arena, plan->actions[i]),
                          outcome_name(done->items[i].outcome));
     _cleanup_buffer_ struct buffer text = {0};
-    specs_print(&plan->all, &text);
+    int result = print_set(recorder, &plan->all, &text, error);
+    if (result < 0)
+        return result;
     generation->set =
         (struct bytes){.data = arena_copy(recorder->arena, text.bytes, text.length), .size = text.length};
     return state_put_generation(recorder->execution->state, described_whole(&generation_table, generation),
@@ -427,5 +470,7 @@ int recorder_end(struct recorder *recorder, const struct execution_result *done,
         if (result >= 0)
             result = put_generation(recorder, source, done, error);
     }
-    return result < 0 ? result : recorder_flush(recorder, error);
+    if (result >= 0)
+        result = recorder_flush(recorder, error);
+    return result < 0 || !execution->plan->count ? result : state_trim_secrets(execution->state, error);
 }

@@ -7,19 +7,8 @@
 
 #include "lib/digest.h"
 #include "lib/error.h"
-#include "lib/map.h"
+#include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
-
-struct planning {
-    const struct plan_request *request;
-    struct arena *arena;
-    struct plan *plan;
-    struct target target;
-    struct action **gone; /* deletes, before they are ordered */
-    size_t gone_count;
-    struct map by_object; /* "kind/project/name" -> action */
-    bool rules_lost;      /* our tables are not there at all */
-};
 
 const char *verb_name(enum verb verb)
 {
@@ -40,8 +29,8 @@ static bool same(const char *left, const char *right)
 
 /* ---- actions ---- */
 
-static struct action *make_action(struct planning *planning, enum verb verb, enum kind kind, const char *name,
-                                  const struct object *object, struct entry *entry)
+struct action *plan_make_action(struct planning *planning, enum verb verb, enum kind kind, const char *name,
+                                const struct object *object, struct entry *entry)
 {
     struct action *action = arena_new_of(planning->arena, struct action);
     *action = (struct action){
@@ -62,7 +51,7 @@ static struct action *make_action(struct planning *planning, enum verb verb, enu
     return action;
 }
 
-static struct action *append_action(struct planning *planning, struct action *action)
+struct action *plan_append_action(struct planning *planning, struct action *action)
 {
     *arena_append(planning->arena, planning->plan->actions, planning->plan->count) = action;
     return action;
@@ -75,7 +64,7 @@ static void add_cause(struct planning *planning, struct changes *causes, const c
     *cause = (struct change){.field = field, .old = old, .new = new, .at = at, .class = CLASS_LIVE};
 }
 
-static void add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at)
+void plan_add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at)
 {
     add_cause(planning, causes, arena_printf(planning->arena, "drift: %s", what), NULL, NULL, at);
 }
@@ -90,7 +79,7 @@ static void need(struct planning *planning, struct action *action, struct action
     *arena_append(planning->arena, action->needs, action->need_count) = needed;
 }
 
-static struct action *action_of(struct planning *planning, enum kind kind, const char *name)
+struct action *plan_action_of(struct planning *planning, enum kind kind, const char *name)
 {
     return name ? map_get(&planning->by_object, arena_printf(planning->arena, "%s/%s", kind_name(kind), name))
                 : NULL;
@@ -128,11 +117,12 @@ static void plan_image(struct planning *planning, const struct object *object, s
         fields_diff(&image_table, entry->object.body, object->body, "", planning->arena, &causes);
         if (!causes.count && !world_has_image(planning->request->world, entry->facts->digest)) {
             verb = VERB_REPAIR;
-            add_drift(planning, &causes, "its files are gone from the store", object->place);
+            plan_add_drift(planning, &causes, "its files are gone from the store", object->place);
         }
     }
     if (causes.count)
-        append_action(planning, make_action(planning, verb, KIND_IMAGE, object->name, object, entry))
+        plan_append_action(planning,
+                           plan_make_action(planning, verb, KIND_IMAGE, object->name, object, entry))
             ->causes = causes;
 }
 
@@ -152,13 +142,14 @@ static void plan_data(struct planning *planning, const struct object *object, st
         add_cause(planning, &causes, "declared again", "retained", NULL, object->place);
     else if (!there) {
         verb = VERB_REPAIR;
-        add_drift(planning, &causes, "its data is gone from the store", object->place);
+        plan_add_drift(planning, &causes, "its data is gone from the store", object->place);
     } else {
         verb = VERB_UPDATE;
         fields_diff(kind_table(object->kind), entry->object.body, object->body, "", planning->arena, &causes);
     }
     if (causes.count)
-        append_action(planning, make_action(planning, verb, object->kind, object->name, object, entry))
+        plan_append_action(planning,
+                           plan_make_action(planning, verb, object->kind, object->name, object, entry))
             ->causes = causes;
 }
 
@@ -213,17 +204,17 @@ static void plan_network(struct planning *planning, const struct object *object,
         verb = causes.count ? VERB_UPDATE : VERB_REPAIR;
         repairs_of_network(&planning->target, planning->request->world, object, entry->record->uid, &repairs);
         for (size_t i = 0; i < repairs.count && verb == VERB_REPAIR; i++)
-            add_drift(planning, &causes, repairs.items[i].drift, object->place);
+            plan_add_drift(planning, &causes, repairs.items[i].drift, object->place);
         if (!list_find(&planning->request->world->network.rules->networks, &rule_network_table, ifname) ||
             planning->rules_lost)
-            add_drift(planning, &causes, "its rules are gone", object->place);
+            plan_add_drift(planning, &causes, "its rules are gone", object->place);
     }
     if (!causes.count && entry && entry_has_intent(planning->request->actual, entry))
         add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
     if (!causes.count)
         return;
-    struct action *action =
-        append_action(planning, make_action(planning, verb, KIND_NETWORK, object->name, object, entry));
+    struct action *action = plan_append_action(
+        planning, plan_make_action(planning, verb, KIND_NETWORK, object->name, object, entry));
     action->causes = causes;
     action->shares_rules = true;
     if (!action->uid && ours) { /* what an interrupted run made: "fpsync UID NAME" */
@@ -247,7 +238,7 @@ static bool networks_are_there(struct planning *planning, const struct object *o
     const struct container *body = object->body;
     for (size_t i = 0; i < body->networks.count; i++) {
         const char *network = ((struct attachment *)body->networks.items[i])->network;
-        if (!is_held(planning, KIND_NETWORK, network) || action_of(planning, KIND_NETWORK, network))
+        if (!is_held(planning, KIND_NETWORK, network) || plan_action_of(planning, KIND_NETWORK, network))
             continue;
         hold(planning, KIND_CONTAINER, object->name,
              arena_printf(planning->arena, "it needs network %s, which is held", network), NULL,
@@ -266,6 +257,18 @@ static bool is_permitted(struct planning *planning, const struct object *object)
          arena_printf(planning->arena, "write to %s: allow: { privileged: true }",
                       planning->request->paths->conf),
          object->place);
+    return false;
+}
+
+/* Recorded objects stand in for declared ones where there is no file to ask. */
+static bool values_are_kept(struct planning *planning, const struct object *object)
+{
+    const char *lost = object_lost_value(object, planning->arena);
+    if (!lost)
+        return true;
+    hold(planning, KIND_CONTAINER, object->name,
+         arena_printf(planning->arena, "the value of %s is not kept any more", lost),
+         "fpsync apply with the file that declares it brings it back", object->place);
     return false;
 }
 
@@ -324,7 +327,7 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     return false;
 }
 
-static bool field_changed(const struct changes *causes, const char *field)
+bool plan_field_changed(const struct changes *causes, const char *field)
 {
     size_t length = strlen(field);
     for (size_t i = 0; i < causes->count; i++)
@@ -349,19 +352,19 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
     const struct rules *seen = planning->request->world->network.rules;
     if (planning->rules_lost)
         return; /* said once, by the networks */
-    for (size_t i = 0; i < body->networks.count && !field_changed(causes, "networks"); i++) {
+    for (size_t i = 0; i < body->networks.count && !plan_field_changed(causes, "networks"); i++) {
         char port[PATHS_IFNAME_SIZE];
         const char *network = ((struct attachment *)body->networks.items[i])->network;
         paths_port(planning->request->paths, object->name, network, port);
         if (!list_find(&seen->guards, &rule_guard_table, port))
-            add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
-                      object->place);
+            plan_add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
+                           object->place);
     }
-    for (size_t i = 0; i < body->ports.count && !field_changed(causes, "ports"); i++) {
+    for (size_t i = 0; i < body->ports.count && !plan_field_changed(causes, "ports"); i++) {
         const char *listen = ((struct port *)body->ports.items[i])->listen;
         if (body->networks.count && !list_find(&seen->forwards, &rule_forward_table, listen))
-            add_drift(planning, causes, arena_printf(planning->arena, "forward %s removed", listen),
-                      object->place);
+            plan_add_drift(planning, causes, arena_printf(planning->arena, "forward %s removed", listen),
+                           object->place);
     }
 }
 
@@ -388,7 +391,7 @@ static void explain_leases(struct planning *planning, const struct object *objec
             const struct lease_address *fresh = now->addresses.items[j];
             const struct lease_address *old = lease_in(was, fresh->network);
             if (old && old->index >= 0 && fresh->index >= 0 && !same(old->address, fresh->address) &&
-                !field_changed(causes, "networks"))
+                !plan_field_changed(causes, "networks"))
                 add_cause(planning, causes,
                           arena_printf(planning->arena, "networks.%s.address", fresh->network), old->address,
                           fresh->address, object->place);
@@ -410,8 +413,8 @@ static void add_live_drift(struct planning *planning, const struct container_cas
     repairs_of_container(&planning->target, planning->request->world, of->object, of->seen,
                          of->entry->record->uid, &repairs);
     for (size_t i = 0; i < repairs.count; i++)
-        if (repairs.items[i].drift && !field_changed(causes, repairs.items[i].field))
-            add_drift(planning, causes, repairs.items[i].drift, of->object->place);
+        if (repairs.items[i].drift && !plan_field_changed(causes, repairs.items[i].field))
+            plan_add_drift(planning, causes, repairs.items[i].drift, of->object->place);
     if (!world_root(planning->request->world, of->lxc_name))
         hold(planning, KIND_CONTAINER, of->object->name,
              "drift: its root was unmounted on the host while it runs",
@@ -440,9 +443,9 @@ static struct action *plan_known_container(struct planning *planning, const stru
     size_t changes = causes.count;
     bool defined = of->seen && of->seen->defined;
     if (!defined)
-        add_drift(planning, &causes, "its LXC config was removed", of->object->place);
+        plan_add_drift(planning, &causes, "its LXC config was removed", of->object->place);
     else if (!same(of->seen->config_digest, of->entry->facts->config_digest))
-        add_drift(planning, &causes, "its LXC config was edited", of->object->place);
+        plan_add_drift(planning, &causes, "its LXC config was edited", of->object->place);
     add_rule_drift(planning, of->object, &causes);
     if (of->runs)
         add_live_drift(planning, of, &causes);
@@ -453,19 +456,19 @@ static struct action *plan_known_container(struct planning *planning, const stru
                 ? arena_printf(planning->arena, "exited with status %d", (int)of->seen->exit_status)
                 : "killed";
         if (!stopped)
-            add_drift(planning, &causes, how, of->object->place);
+            plan_add_drift(planning, &causes, how, of->object->place);
         else
             add_cause(planning, &causes, "started", "stopped", NULL, of->object->place);
     }
     if (of->runs && !of->wanted)
-        add_drift(planning, &causes, "started although it is stopped", of->object->place);
+        plan_add_drift(planning, &causes, "started although it is stopped", of->object->place);
     bool unfinished = !causes.count && entry_has_intent(planning->request->actual, of->entry);
     if (unfinished)
         add_cause(planning, &causes, "unfinished", NULL, NULL, of->object->place);
     if (!causes.count)
         return NULL;
-    struct action *action = make_action(planning, verb_of(of, class, changes), KIND_CONTAINER,
-                                        of->object->name, of->object, of->entry);
+    struct action *action = plan_make_action(planning, verb_of(of, class, changes), KIND_CONTAINER,
+                                             of->object->name, of->object, of->entry);
     action->causes = causes;
     action->config_changed = unfinished || !defined ||
                              !same(of->seen->config_digest, of->entry->facts->config_digest) ||
@@ -476,18 +479,19 @@ static struct action *plan_known_container(struct planning *planning, const stru
 static void need_what_it_uses(struct planning *planning, struct action *action)
 {
     const struct container *body = action->object->body;
-    need(planning, action, action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
-    need(planning, action, action_of(planning, KIND_LAYER, body->layer));
+    need(planning, action,
+         plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
+    need(planning, action, plan_action_of(planning, KIND_LAYER, body->layer));
     for (size_t i = 0; i < body->networks.count; i++)
         need(planning, action,
-             action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
+             plan_action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
     for (size_t i = 0; i < body->volumes.count; i++)
         need(planning, action,
-             action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
+             plan_action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
     for (size_t i = 0; i < body->depends_on.count; i++)
-        need(
-            planning, action,
-            action_of(planning, KIND_CONTAINER, ((struct dependency *)body->depends_on.items[i])->container));
+        need(planning, action,
+             plan_action_of(planning, KIND_CONTAINER,
+                            ((struct dependency *)body->depends_on.items[i])->container));
 }
 
 static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
@@ -503,12 +507,13 @@ static void plan_container(struct planning *planning, const struct object *objec
             "rename one of the two", object->place);
         return;
     }
-    if (!is_permitted(planning, object) || !networks_are_there(planning, object) ||
-        !layer_fits(planning, object) || !ports_are_free(planning, object, entry))
+    if (!values_are_kept(planning, object) || !is_permitted(planning, object) ||
+        !networks_are_there(planning, object) || !layer_fits(planning, object) ||
+        !ports_are_free(planning, object, entry))
         return;
     struct action *action;
     if (is_new(entry)) {
-        action = make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
+        action = plan_make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
         add_cause(planning, &action->causes, why_new(object, entry), NULL,
                   target_image(&planning->target, object), object->place);
         action->config_changed = true;
@@ -527,7 +532,7 @@ static void plan_container(struct planning *planning, const struct object *objec
     if (!action)
         return;
     action->shares_rules = true;
-    append_action(planning, action);
+    plan_append_action(planning, action);
     need_what_it_uses(planning, action);
 }
 
@@ -556,7 +561,7 @@ static bool is_own_source(const struct plan_request *request, const char *source
     return false;
 }
 
-static bool uses(const struct object *user, enum kind kind, const char *name)
+bool plan_uses(const struct object *user, enum kind kind, const char *name)
 {
     const struct container *body = user->body;
     if (user->kind == KIND_LAYER)
@@ -583,7 +588,7 @@ static bool uses(const struct object *user, enum kind kind, const char *name)
 static const struct object *user_of(const struct planning *planning, enum kind kind, const char *name)
 {
     for (size_t i = 0; i < planning->plan->all.count; i++)
-        if (uses(planning->plan->all.items[i], kind, name))
+        if (plan_uses(planning->plan->all.items[i], kind, name))
             return planning->plan->all.items[i];
     return NULL;
 }
@@ -604,7 +609,7 @@ static void plan_removal(struct planning *planning, struct entry *entry)
     enum verb verb = data ? VERB_RETAIN : entry->kind == KIND_IMAGE ? VERB_FORGET : VERB_DELETE;
     if (entry->kind == KIND_LAYER && entry->object.implicit)
         return; /* retained with its container */
-    struct action *action = make_action(planning, verb, entry->kind, entry->name, NULL, entry);
+    struct action *action = plan_make_action(planning, verb, entry->kind, entry->name, NULL, entry);
     add_cause(planning, &action->causes, entry->object.implicit ? "needed no more" : "declared no more", NULL,
               NULL, entry->object.place);
     action->shares_rules = false;
@@ -677,21 +682,21 @@ static void place_removals(struct planning *planning)
             }
     for (size_t i = 0; i < planning->gone_count; i++)
         if (front[i])
-            append_action(planning, planning->gone[i]);
+            plan_append_action(planning, planning->gone[i]);
     for (size_t i = 0; i < change_count; i++)
-        append_action(planning, changes[i]);
+        plan_append_action(planning, changes[i]);
     static const enum kind order[] = {KIND_CONTAINER, KIND_LAYER, KIND_VOLUME, KIND_NETWORK, KIND_IMAGE};
     for (size_t k = 0; k < KIND_COUNT; k++)
         for (size_t i = 0; i < planning->gone_count; i++)
             if (!front[i] && planning->gone[i]->kind == order[k])
-                append_action(planning, planning->gone[i]);
+                plan_append_action(planning, planning->gone[i]);
     /* The used waits for every container that used it and now goes or moves. */
     for (size_t i = 0; i < planning->gone_count; i++)
         for (size_t j = 0; j < plan->count; j++) {
             const struct entry *entry = plan->actions[j]->entry;
             if (planning->gone[i]->kind != KIND_CONTAINER && entry &&
                 plan->actions[j]->kind == KIND_CONTAINER &&
-                uses(&entry->object, planning->gone[i]->kind, planning->gone[i]->name))
+                plan_uses(&entry->object, planning->gone[i]->kind, planning->gone[i]->name))
                 need(planning, planning->gone[i], plan->actions[j]);
         }
 }
@@ -722,19 +727,6 @@ static void collect_all(struct planning *planning)
         qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
 }
 
-static void keep_until_gone(struct planning *planning, struct list *into, const struct list *from,
-                            const struct table *table)
-{
-    for (size_t i = 0; i < from->count; i++)
-        if (!list_find(into, table, item_key(table, from->items[i]))) {
-            void **grown = arena_array_of(planning->arena, void *, into->count + 1);
-            if (into->count)
-                memcpy(grown, into->items, into->count * sizeof(*grown));
-            grown[into->count++] = from->items[i];
-            into->items = grown;
-        }
-}
-
 /* What is held back stays as it is recorded, or out: its new ports and names must not become rules. */
 static void withdraw_held(struct planning *planning)
 {
@@ -743,92 +735,14 @@ static void withdraw_held(struct planning *planning)
     for (size_t i = 0; i < all->count; i++) {
         struct object *object = all->items[i];
         struct entry *entry = actual_find(planning->request->actual, object->kind, object->name);
-        bool back =
-            is_held(planning, object->kind, object->name) && !action_of(planning, object->kind, object->name);
+        bool back = is_held(planning, object->kind, object->name) &&
+                    !plan_action_of(planning, object->kind, object->name);
         if (!back)
             all->items[kept++] = object;
         else if (!is_new(entry))
             all->items[kept++] = &entry->object;
     }
     all->count = kept;
-}
-
-/* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
-static void plan_rules(struct planning *planning)
-{
-    struct plan *plan = planning->plan;
-    const struct observed_network *seen = &planning->request->world->network;
-    plan->rules_last = target_rules(&planning->target);
-    plan->rules_first = described_copy(planning->arena, &rules_table, plan->rules_last);
-    bool any = plan->all.count > 0;
-    if (planning->gone_count) {
-        keep_until_gone(planning, &plan->rules_first->networks, &seen->rules->networks, &rule_network_table);
-        keep_until_gone(planning, &plan->rules_first->guards, &seen->rules->guards, &rule_guard_table);
-    }
-    bool present = seen->rules_present;
-    plan->rules_change_first =
-        (any && plan->rules_last->networks.count && !present) || !rules_equal(plan->rules_first, seen->rules);
-    plan->rules_change_last = planning->gone_count && !rules_equal(plan->rules_first, plan->rules_last);
-    if (!plan->rules_change_first)
-        return;
-    bool explained = planning->gone_count > 0;
-    for (size_t i = 0; i < plan->count; i++)
-        explained = explained || plan->actions[i]->shares_rules;
-    for (size_t i = 0; i < plan->all.count && !explained; i++) {
-        struct object *object = plan->all.items[i];
-        if (object->kind != KIND_NETWORK)
-            continue;
-        struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, object->name);
-        struct action *action = append_action(
-            planning, make_action(planning, VERB_REPAIR, KIND_NETWORK, object->name, object, entry));
-        add_drift(planning, &action->causes, "rules were changed by another hand", object->place);
-        action->shares_rules = explained = true;
-    }
-}
-
-/* Whether what a network's resolver knows changes with this action. */
-static bool moves_names(const struct action *action, const char *network)
-{
-    bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
-                 action->verb == VERB_RECREATE || field_changed(&action->causes, "networks");
-    return moves && action->kind == KIND_CONTAINER &&
-           ((action->object && uses(action->object, KIND_NETWORK, network)) ||
-            (action->entry && uses(&action->entry->object, KIND_NETWORK, network)));
-}
-
-static bool names_move(const struct planning *planning, const char *network)
-{
-    for (size_t i = 0; i < planning->plan->count; i++)
-        if (moves_names(planning->plan->actions[i], network))
-            return true;
-    for (size_t i = 0; i < planning->gone_count; i++)
-        if (moves_names(planning->gone[i], network))
-            return true;
-    return false;
-}
-
-/* Names that no action changes must be as they were written. */
-static void plan_resolvers(struct planning *planning)
-{
-    struct plan *plan = planning->plan;
-    for (size_t i = 0; i < plan->all.count; i++) {
-        const struct object *network = plan->all.items[i];
-        if (network->kind != KIND_NETWORK)
-            continue;
-        if (names_move(planning, network->name)) {
-            *arena_append(planning->arena, plan->resolvers, plan->resolver_count) = network->name;
-            continue;
-        }
-        const char *trouble = action_of(planning, KIND_NETWORK, network->name)
-                                  ? NULL
-                                  : names_trouble(&planning->target, planning->request->world, network->name);
-        if (!trouble)
-            continue;
-        struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, network->name);
-        struct action *action = append_action(
-            planning, make_action(planning, VERB_REPAIR, KIND_NETWORK, network->name, network, entry));
-        add_drift(planning, &action->causes, trouble, network->place);
-    }
 }
 
 static void check_sources(struct planning *planning)

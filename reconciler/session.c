@@ -149,7 +149,7 @@ int session_open(const struct options *options, enum session_mode mode, struct s
     if (result >= 0)
         result = state_read(session->state, session->arena, &session->snapshot, error);
     if (result >= 0)
-        result = actual_decode(&session->snapshot, session->arena, &session->actual, error);
+        result = actual_decode(session->state, &session->snapshot, session->arena, &session->actual, error);
     return result;
 }
 

@@ -162,6 +162,19 @@ int state_delete_intent(struct state *state, int64_t sequence, struct error *err
 int state_put_generation(struct state *state, const struct generation *generation,
                          struct error *error); /* and trims */
 
+/* ---- values that must not be shown: SEMANTICS 30 ---- */
+
+/* Keeps `value` outside of the database and gives the name, "sealed:" and 64 hex digits, that a record may hold: a
+ * keyed digest, so that equal values have equal names. The caller holds the root's lock. */
+int state_seal(struct state *state, const char *value, struct arena *arena, const char **reference,
+               struct error *error);
+/* The value again. Where it is lost, and for what is no such name, `reference` itself. */
+int state_unseal(struct state *state, const char *reference, struct arena *arena, const char **value,
+                 struct error *error);
+bool state_is_sealed(const char *value);
+/* Takes away the values that no record names any more. */
+int state_trim_secrets(struct state *state, struct error *error);
+
 /* A new uid: 16 hex digits from getrandom(). */
 void state_new_uid(char text[static 17]);
 /* Commits made by this process, for tests of "a run with no action commits nothing". */

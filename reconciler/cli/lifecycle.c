@@ -67,6 +67,13 @@ static int act(const struct options *options, enum verb verb)
     for (size_t i = 0; i < options->argument_count && result >= 0; i++) {
         struct entry *entry;
         result = session_find_container(&session, options->arguments[i], &entry, &error);
+        const char *lost =
+            result >= 0 && verb != VERB_STOP ? object_lost_value(&entry->object, session.arena) : NULL;
+        if (lost)
+            result = error_set(&error, -ENODATA,
+                               "container %s: the value of %s is not kept any more; fpsync apply with the "
+                               "file that declares it brings it back",
+                               entry->name, lost);
         if (result < 0)
             break;
         enum verb now = verb == VERB_RESTART && !is_running(&session, entry) ? VERB_START : verb;

@@ -52,4 +52,5 @@ for scenario in $(cd "$scenarios" && ls -d [0-9]*/ | tr -d /); do
         check "$scenario step $step: a second apply does nothing" nothing_left "$root"
     done
 done
+. "$scenarios/commands.sh"
 echo "1..$count"

@@ -259,7 +259,8 @@ static void differences(void **state)
     assert_string_equal(change_of(&changes, "size")->new, "1KiB");
     assert_null(change_of(&changes, "env.B")->old);
     assert_null(change_of(&changes, "env.A")->new);
-    assert_string_equal(change_of(&changes, "env.DB_PASSWORD")->new, "(sensitive)");
+    assert_null(change_of(&changes, "env.DB_PASSWORD")->old);
+    assert_string_equal(change_of(&changes, "env.DB_PASSWORD")->new, "(sensitive, changed)");
     assert_string_equal(change_of(&changes, "secret")->old, "(sensitive)");
     assert_null(change_of(&changes, "leaves.x")->new);
     assert_string_equal(change_of(&changes, "leaves.z")->new, "{name: z}");

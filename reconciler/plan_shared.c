@@ -1,0 +1,96 @@
+/* The part of a plan that belongs to no single object: rules, and the names of networks. */
+#include <string.h>
+
+#include "reconciler/plan_internal.h"
+#include "reconciler/repairs.h"
+
+static void keep_until_gone(struct planning *planning, struct list *into, const struct list *from,
+                            const struct table *table)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (!list_find(into, table, item_key(table, from->items[i]))) {
+            void **grown = arena_array_of(planning->arena, void *, into->count + 1);
+            if (into->count)
+                memcpy(grown, into->items, into->count * sizeof(*grown));
+            grown[into->count++] = from->items[i];
+            into->items = grown;
+        }
+}
+
+/* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
+void plan_rules(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    const struct observed_network *seen = &planning->request->world->network;
+    plan->rules_last = target_rules(&planning->target);
+    plan->rules_first = described_copy(planning->arena, &rules_table, plan->rules_last);
+    bool any = plan->all.count > 0;
+    if (planning->gone_count) {
+        keep_until_gone(planning, &plan->rules_first->networks, &seen->rules->networks, &rule_network_table);
+        keep_until_gone(planning, &plan->rules_first->guards, &seen->rules->guards, &rule_guard_table);
+    }
+    bool present = seen->rules_present;
+    plan->rules_change_first =
+        (any && plan->rules_last->networks.count && !present) || !rules_equal(plan->rules_first, seen->rules);
+    plan->rules_change_last = planning->gone_count && !rules_equal(plan->rules_first, plan->rules_last);
+    if (!plan->rules_change_first)
+        return;
+    bool explained = planning->gone_count > 0;
+    for (size_t i = 0; i < plan->count; i++)
+        explained = explained || plan->actions[i]->shares_rules;
+    for (size_t i = 0; i < plan->all.count && !explained; i++) {
+        struct object *object = plan->all.items[i];
+        if (object->kind != KIND_NETWORK)
+            continue;
+        struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, object->name);
+        struct action *action = plan_append_action(
+            planning, plan_make_action(planning, VERB_REPAIR, KIND_NETWORK, object->name, object, entry));
+        plan_add_drift(planning, &action->causes, "rules were changed by another hand", object->place);
+        action->shares_rules = explained = true;
+    }
+}
+
+/* Whether what a network's resolver knows changes with this action. */
+static bool moves_names(const struct action *action, const char *network)
+{
+    bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
+                 action->verb == VERB_RECREATE || plan_field_changed(&action->causes, "networks");
+    return moves && action->kind == KIND_CONTAINER &&
+           ((action->object && plan_uses(action->object, KIND_NETWORK, network)) ||
+            (action->entry && plan_uses(&action->entry->object, KIND_NETWORK, network)));
+}
+
+static bool names_move(const struct planning *planning, const char *network)
+{
+    for (size_t i = 0; i < planning->plan->count; i++)
+        if (moves_names(planning->plan->actions[i], network))
+            return true;
+    for (size_t i = 0; i < planning->gone_count; i++)
+        if (moves_names(planning->gone[i], network))
+            return true;
+    return false;
+}
+
+/* Names that no action changes must be as they were written. */
+void plan_resolvers(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    for (size_t i = 0; i < plan->all.count; i++) {
+        const struct object *network = plan->all.items[i];
+        if (network->kind != KIND_NETWORK)
+            continue;
+        if (names_move(planning, network->name)) {
+            *arena_append(planning->arena, plan->resolvers, plan->resolver_count) = network->name;
+            continue;
+        }
+        const char *trouble = plan_action_of(planning, KIND_NETWORK, network->name)
+                                  ? NULL
+                                  : names_trouble(&planning->target, planning->request->world, network->name);
+        if (!trouble)
+            continue;
+        struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, network->name);
+        struct action *action = plan_append_action(
+            planning, plan_make_action(planning, VERB_REPAIR, KIND_NETWORK, network->name, network, entry));
+        plan_add_drift(planning, &action->causes, trouble, network->place);
+    }
+}

@@ -1,0 +1,98 @@
+# What commands say and answer, on the fakes; sourced by run.sh, whose check() counts. A case plays in a root of its
+# own: `at CASE` makes it, `run ARGUMENTS` is fpsync in it, and the spec is ROOT/spec.yaml.
+at() { # CASE
+    root=$work/case-$1
+    mkdir -p "$root"
+}
+
+run() {
+    "$fpsync" --root "$root" --parallel 1 "$@"
+}
+
+run_spec() {
+    run -f "$root/spec.yaml" "$@"
+}
+
+gives() { # EXIT COMMAND...: its status must be this; what it printed is kept in $root/said
+    local wanted=$1 status
+    shift
+    "$@" >"$root/said" 2>&1
+    status=$?
+    cat "$root/said"
+    [ "$status" = "$wanted" ] && return 0
+    echo "exit $status, expected $wanted: ${*}"
+    return 1
+}
+
+says() { # TEXT
+    grep -qF -- "$1" "$root/said" || { echo "not said: $1"; return 1; }
+}
+
+web() { # ENTRIES: a spec with one container web of them
+    printf 'images: { base: { source: "bootstrap:bookworm" } }\ncontainers: { web: { image: base%s } }\n' \
+        "${1:+, $1}" >"$root/spec.yaml"
+}
+
+runs() { # CONTAINER
+    "$tool" "$root" print | jq -e --arg name "$1" '.containers | to_entries[] | select(.key | startswith($name + ".")) | .value.running' >/dev/null ||
+        { echo "$1 does not run"; return 1; }
+}
+
+calls() {
+    "$tool" "$root" calls
+}
+
+# ---- values that must not be shown: SEMANTICS 30 ----
+
+canary=Kanarienvogel
+
+leaks_nowhere() {
+    ! grep -q "$canary" "$root/said" || { echo "it is shown"; return 1; }
+    # fake/ is the world: what containers are given. secrets/ is where the value is meant to be.
+    ! find "$root" -type f ! -path '*/fake/*' ! -path '*/secrets/*' ! -name spec.yaml \
+        -exec grep -l "$canary" {} + || return 1
+}
+
+hidden_values() {
+    at hidden
+    web "env: { DB_PASSWORD: $canary-1, api_token: $canary-2, SITE: shop }"
+    gives 2 run_spec plan && leaks_nowhere &&
+        gives 0 run_spec -o json apply && leaks_nowhere &&
+        grep -aq shop "$root/var/lib/fpsync/state/data.mdb" || return 1 # the search finds what is there
+    for arguments in 'plan' 'status' '-o json status' 'stop web' '-o json status' 'start web' 'apply' 'doctor'; do
+        # shellcheck disable=SC2086
+        run_spec $arguments >"$root/said" 2>&1
+        leaks_nowhere || { echo "by $arguments"; return 1; }
+    done
+    [ "$(stat -c %a "$root/var/lib/fpsync/secrets" "$root"/var/lib/fpsync/secrets/* | sort -u | tr '\n' ' ')" = '600 700 ' ] &&
+        gives 0 run_spec plan
+}
+
+hidden_change() {
+    web "env: { DB_PASSWORD: $canary-3, api_token: $canary-2, SITE: shop }"
+    gives 2 run_spec plan && says 'env.DB_PASSWORD: (sensitive, changed)' && leaks_nowhere &&
+        gives 0 run_spec apply && gives 0 run_spec plan &&
+        [ "$("$tool" "$root" print | grep -c "$canary-3")" -gt 0 ] || return 1
+    # What no record needs any more is gone: the key and two values stay.
+    ls "$root/var/lib/fpsync/secrets"
+    ! grep -rq "$canary-1" "$root/var/lib/fpsync/secrets" && [ "$(ls "$root/var/lib/fpsync/secrets" | wc -l)" = 3 ]
+}
+
+hidden_kept() { # start, and a repair without a file, have the value
+    "$tool" "$root" kill web || return 1
+    echo 'containers: {' >"$root/spec.yaml"
+    gives 6 run_spec --auto apply && runs web && [ "$("$tool" "$root" print | grep -c "$canary-3")" -gt 0 ]
+}
+
+hidden_lost() {
+    rm -r "$root/var/lib/fpsync/secrets"
+    gives 0 run stop web && gives 1 run start web && says 'container default/web: the value of env.DB_PASSWORD is not kept any more' || return 1
+    web "env: { DB_PASSWORD: $canary-3, api_token: $canary-2, SITE: shop }"
+    gives 2 run_spec plan && says 'env.DB_PASSWORD: (sensitive, changed)' && gives 0 run_spec apply &&
+        gives 0 run start web && runs web && gives 0 run_spec plan
+}
+
+check "values of sensitive variables stand in no output and in no record" hidden_values
+check "a changed one is told as such and replaces the old" hidden_change
+check "it is there where there is no file to ask" hidden_kept
+check "a lost one stops no container, starts none without it, and comes back from the file" hidden_lost
