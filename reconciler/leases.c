@@ -56,6 +56,13 @@ char *subnet_gateway(struct arena *arena, const char *subnet)
     return arena_printf(arena, "%s/%d", to_text(arena, base + 1), bits);
 }
 
+char *subnet_of(struct arena *arena, const char *address)
+{
+    int bits;
+    uint32_t number = split_subnet(address, &bits), mask = bits > 0 ? ~(uint32_t)0 << (32 - bits) : 0;
+    return arena_printf(arena, "%s/%d", to_text(arena, number & mask), bits);
+}
+
 char *address_with_prefix(struct arena *arena, const char *address, const char *subnet)
 {
     int bits;

@@ -30,4 +30,5 @@ struct lease_address *lease_in(const struct lease *lease, const char *network); 
 
 /* "10.30.0.0/24" -> "10.30.0.1/24"; and an address with that subnet's prefix length. */
 char *subnet_gateway(struct arena *arena, const char *subnet);
+char *subnet_of(struct arena *arena, const char *address); /* "10.30.0.7/24" -> "10.30.0.0/24" */
 char *address_with_prefix(struct arena *arena, const char *address, const char *subnet);

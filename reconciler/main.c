@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         if (!command)
             code = unknown_command(options.command);
         else if (command->needs_root && geteuid() != 0)
-            fprintf(stderr, "fpsync: %s needs root\n", command->name);
+            code = needs_root(command->name);
         else
             code = command->run(&options);
     }

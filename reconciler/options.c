@@ -44,6 +44,8 @@ static const struct flag flags[] = {
     {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "apply: 2 when something was changed"},
     {"drift", 0, FLAG_BOOL, MEMBER(drift), "status: 2 when something drifted"},
     {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing"},
+    {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
+     "doctor: make a lost record again from what exists and the files of -f"},
     {"force", 0, FLAG_BOOL, MEMBER(force), "gc: free what is younger than the retention, too"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))

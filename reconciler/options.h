@@ -18,7 +18,8 @@ struct options {
     size_t parallel;
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t lock_timeout; /* milliseconds */
-    bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force;
+    bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
+        rebuild;
     char *const *arguments; /* what follows the flags; ends with NULL */
     size_t argument_count;
 };

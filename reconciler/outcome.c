@@ -57,51 +57,56 @@ void recorder_free(struct recorder *recorder)
 
 /* ---- records ---- */
 
-static struct bytes encoded(struct recorder *recorder, const struct table *table, const void *object)
+struct bytes record_encode(struct arena *arena, const struct table *table, const void *object)
 {
     _cleanup_buffer_ struct buffer text = {0};
     fields_encode(table, object, &text);
-    return (struct bytes){.data = arena_copy(recorder->arena, text.bytes, text.length), .size = text.length};
+    return (struct bytes){.data = arena_copy(arena, text.bytes, text.length), .size = text.length};
 }
 
-static struct record *new_record(struct recorder *recorder, const struct object *object, const char *uid)
+struct record *record_new(struct arena *arena, const struct object *object, const char *uid)
 {
-    struct record *record = described_new(recorder->arena, &record_table);
+    struct record *record = described_new(arena, &record_table);
     char fresh[17];
     state_new_uid(fresh);
     record->kind = kind_name(object->kind);
     record->name = object->name;
-    record->uid = uid ? uid : arena_strdup(recorder->arena, fresh);
+    record->uid = uid ? uid : arena_strdup(arena, fresh);
     return record;
 }
 
+struct sealing {
+    struct state *state;
+    struct arena *arena;
+};
+
 static int seal(void *context, const char **value, struct error *error)
 {
-    const struct recorder *recorder = context;
-    return state_seal(recorder->execution->state, *value, recorder->arena, value, error);
+    const struct sealing *sealing = context;
+    return state_seal(sealing->state, *value, sealing->arena, value, error);
 }
 
 /* The object's body as the record and the history may hold it. */
-static int sealed_body(struct recorder *recorder, const struct object *object, void **body,
+static int sealed_body(struct state *state, struct arena *arena, const struct object *object, void **body,
                        struct error *error)
 {
     const struct table *table = kind_table(object->kind);
-    *body = described_copy(recorder->arena, table, object->body);
-    int result = fields_replace_hidden(table, *body, seal, recorder, error);
+    struct sealing sealing = {.state = state, .arena = arena};
+    *body = described_copy(arena, table, object->body);
+    int result = fields_replace_hidden(table, *body, seal, &sealing, error);
     return result < 0 ? error_wrap(error, "%s %s", kind_name(object->kind), object->name) : 0;
 }
 
-/* The object as it is now declared. */
-static int describe(struct recorder *recorder, struct record *record, const struct object *object,
-                    struct error *error)
+int record_describe(struct state *state, struct arena *arena, struct record *record,
+                    const struct object *object, struct error *error)
 {
     void *body;
-    int result = sealed_body(recorder, object, &body, error);
+    int result = sealed_body(state, arena, object, &body, error);
     if (result < 0)
         return result;
     record->source = object->source;
     record->implicit = object->implicit;
-    record->body = encoded(recorder, kind_table(object->kind), body);
+    record->body = record_encode(arena, kind_table(object->kind), body);
     record->spec_file = object->place.file;
     record->spec_line = object->place.line;
     return 0;
@@ -182,10 +187,10 @@ int recorder_begin(struct recorder *recorder, struct error *error)
         struct action *action = plan->actions[i];
         if (action->verb != VERB_CREATE || action->entry)
             continue;
-        struct record *record = new_record(recorder, action->object, action->uid);
+        struct record *record = record_new(recorder->arena, action->object, action->uid);
         action->uid = record->uid;
         set_phase(record, "pending", NULL);
-        result = describe(recorder, record, action->object, error);
+        result = record_describe(recorder->execution->state, recorder->arena, record, action->object, error);
         if (result >= 0)
             result = put_record(recorder, record, error);
     }
@@ -284,14 +289,14 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     if (!layer)
         return 0;
     const struct entry *entry = actual_find(recorder->execution->actual, KIND_LAYER, name);
-    struct record *record = entry ? entry->record : new_record(recorder, layer, NULL);
+    struct record *record = entry ? entry->record : record_new(recorder->arena, layer, NULL);
     struct facts *facts = entry ? entry->facts : described_new(recorder->arena, &facts_table);
-    int result = describe(recorder, record, layer, error);
+    int result = record_describe(recorder->execution->state, recorder->arena, record, layer, error);
     if (result < 0)
         return result;
     record->generation = record->generation ? record->generation : 1;
     facts->digest = digest;
-    record->facts = encoded(recorder, &facts_table, described_whole(&facts_table, facts));
+    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     set_phase(record, "running", NULL);
     return put_record(recorder, record, error);
 }
@@ -301,8 +306,8 @@ static int record_container(struct recorder *recorder, struct action *action, co
 {
     if (has_step(steps, STEP_CONTAINER_DEFINE)) {
         const struct bytes definition =
-            encoded(recorder, &container_definition_table,
-                    target_definition(target, action->object, action->uid, action->generation));
+            record_encode(recorder->arena, &container_definition_table,
+                          target_definition(target, action->object, action->uid, action->generation));
         char digest[DIGEST_TEXT_SIZE];
         digest_of(definition.data, definition.size, digest);
         facts->definition_digest = arena_strdup(recorder->arena, digest);
@@ -319,18 +324,18 @@ static int record_made(struct recorder *recorder, struct action *action, const s
                        const struct steps *steps, void *const *results, size_t count, struct error *error)
 {
     struct record *record =
-        action->entry ? action->entry->record : new_record(recorder, action->object, action->uid);
+        action->entry ? action->entry->record : record_new(recorder->arena, action->object, action->uid);
     struct facts *facts = action->entry ? action->entry->facts : described_new(recorder->arena, &facts_table);
     int result = 0;
     take_facts(recorder, action, steps, results, count, facts);
     if (action->kind == KIND_CONTAINER)
         result = record_container(recorder, action, target, steps, facts, error);
     if (result >= 0)
-        result = describe(recorder, record, action->object, error);
+        result = record_describe(recorder->execution->state, recorder->arena, record, action->object, error);
     if (result < 0)
         return result;
     record->generation = action->generation;
-    record->facts = encoded(recorder, &facts_table, described_whole(&facts_table, facts));
+    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     if (action->verb == VERB_STOP) {
         record->stopped_by = recorder->execution->stopped_by;
         set_phase(record, "stopped", record->stopped_by);
@@ -416,7 +421,7 @@ static int print_set(struct recorder *recorder, const struct object_set *set, st
     struct object_set sealed = {.items = arena_array_of(recorder->arena, struct object *, set->count)};
     for (; sealed.count < set->count; sealed.count++) {
         struct object *copy = arena_copy(recorder->arena, set->items[sealed.count], sizeof(*copy));
-        int result = sealed_body(recorder, copy, &copy->body, error);
+        int result = sealed_body(recorder->execution->state, recorder->arena, copy, &copy->body, error);
         if (result < 0)
             return result;
         sealed.items[sealed.count] = copy;

@@ -236,11 +236,11 @@ int session_plan_recorded(struct session *session, struct plan *plan, struct err
 int session_guard(const struct session *session, const struct plan *plan, struct error *error)
 {
     if (!session->snapshot.record_count && world_has_marked(&session->world))
-        return error_set(
-            error, -EPERM,
-            "objects with fpsync's mark exist, but the database %s is empty or missing; restore it, or "
-            "remove those objects by hand (fpsync doctor lists them)",
-            session->paths.state);
+        return error_set(error, -EPERM,
+                         "objects with fpsync's mark exist, but the database %s is empty or missing; fpsync "
+                         "doctor --rebuild "
+                         "with the same files makes the record again, without touching them",
+                         session->paths.state);
     if (plan->moved && !session->options->take_over)
         return error_set(error, -EPERM, "%s; --take-over moves it", plan->moved);
     for (size_t i = 0; i < session->set.source_count; i++)

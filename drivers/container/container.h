@@ -43,24 +43,7 @@ struct observed_containers {
     size_t count;
 };
 
-/* An init as a start or an earlier look told of it: with both numbers it is that process or none. */
-struct known_init {
-    int64_t pid, start;
-};
-
-struct map;
-
-struct container_view {
-    /* Everything below paths->lxc whose name carries the root's tag, foreign containers included (`ours` false).
-     * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
-     * missing lxcpath is an empty dump. `known` (LXC name to struct known_init; NULL: none) spares the search for
-     * the inits that are still the same; their monitor_pid stays 0. */
-    int (*dump)(const struct paths *paths, const struct map *known, const struct call *call,
-                struct observed_containers *out, struct error *error);
-};
-extern const struct container_view container_view;
-
-/* ---- effects ---- */
+/* ---- definition: what is asked for, and what a config says ---- */
 
 /* One NIC that liblxc makes at start: name inside eth0, eth1, ... by index. */
 struct nic {
@@ -90,6 +73,29 @@ struct container_definition {
     const char *hostname;
 };
 extern const struct table container_definition_table;
+
+/* An init as a start or an earlier look told of it: with both numbers it is that process or none. */
+struct known_init {
+    int64_t pid, start;
+};
+
+struct map;
+
+struct container_view {
+    /* Everything below paths->lxc whose name carries the root's tag, foreign containers included (`ours` false).
+     * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
+     * missing lxcpath is an empty dump. `known` (LXC name to struct known_init; NULL: none) spares the search for
+     * the inits that are still the same; their monitor_pid stays 0. */
+    int (*dump)(const struct paths *paths, const struct map *known, const struct call *call,
+                struct observed_containers *out, struct error *error);
+    /* What the config of a container of ours says: uid, generation, hostname, id_base, nics, env, command; the rest
+     * of the definition is left at its defaults. *out is NULL when there is no such config. For doctor --rebuild. */
+    int (*read_definition)(const struct paths *paths, const char *lxc_name, const struct call *call,
+                           struct container_definition **out, struct error *error);
+};
+extern const struct container_view container_view;
+
+/* ---- effects ---- */
 
 struct container_defined { /* result */
     struct described described;

@@ -26,6 +26,8 @@ void container_path(const struct paths *paths, const char *name, const char *fil
 /* Fills defined, ours, uid, generation, config_digest. */
 int container_read_config(const struct paths *paths, const char *name, struct arena *arena,
                           struct observed_container *out, struct error *error);
+int container_read_definition(const struct paths *paths, const char *lxc_name, const struct call *call,
+                              struct container_definition **out, struct error *error);
 /* The same from a config's text. */
 void container_read_mark(const char *text, struct arena *arena, struct observed_container *out);
 

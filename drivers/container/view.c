@@ -27,7 +27,7 @@ static int scene_read(struct scene *scene, const struct paths *paths, struct are
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
                    struct error *error);
 
-const struct container_view container_view = {.dump = dump};
+const struct container_view container_view = {.dump = dump, .read_definition = container_read_definition};
 
 int container_look(const struct paths *paths, const char *name, struct arena *arena,
                    struct observed_container *out, struct error *error)

@@ -105,7 +105,7 @@ static int write_note(const struct making *making, int64_t bytes, struct error *
 {
     _cleanup_close_ int fd =
         openat(making->folder, "complete", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || dprintf(fd, "bytes %lld\n", (long long)bytes) < 0)
+    if (fd < 0 || dprintf(fd, "bytes %lld\nname %s\n", (long long)bytes, making->request->name) < 0)
         return error_errno(error, -errno, "cannot write the image's note");
     /* One sync of the whole file system instead of one a file. */
     return syncfs(fd) < 0 ? error_errno(error, -errno, "cannot sync the image") : 0;

@@ -27,6 +27,8 @@ struct error;
 struct observed_image {
     const char *digest; /* 64 hex digits */
     int64_t bytes;      /* of content, from the store's own note; 0 when unknown */
+    const char *name; /* full name of the object it was first made for, by the same note; NULL when unknown */
+    int64_t made;     /* seconds since the epoch */
 };
 
 struct observed_data { /* a layer or a volume in its store */

@@ -52,11 +52,19 @@ static void collect_image(void *context, int directory, const char *name)
     if (buffer_read_file(&note, directory, path, NOTE_LIMIT, NULL) < 0)
         return; /* without its note it is not an image */
     long long bytes = 0;
-    if (sscanf(note.bytes, "bytes %lld", &bytes) != 1)
+    char full[80] = "";
+    struct stat status;
+    if (sscanf(note.bytes, "bytes %lld name %79s", &bytes, full) < 1)
         bytes = 0;
+    if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
     struct observed_image *image =
         arena_append(collector->arena, collector->out->images, collector->out->image_count);
-    *image = (struct observed_image){.digest = arena_strdup(collector->arena, name), .bytes = bytes};
+    *image = (struct observed_image){.digest = arena_strdup(collector->arena, name),
+                                     .bytes = bytes,
+                                     .name = full_name_is_valid(full) ? arena_strdup(collector->arena, full)
+                                                                      : NULL,
+                                     .made = status.st_mtime};
 }
 
 static struct observed_data data_of(struct collector *collector, int directory, const char *name)

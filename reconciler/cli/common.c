@@ -47,6 +47,12 @@ int fail(const struct options *options, const struct error *error, enum exit_cod
     return code;
 }
 
+int needs_root(const char *command)
+{
+    fprintf(stderr, "fpsync: %s needs root\n", command);
+    return EXIT_ERROR;
+}
+
 int fail_invalid(const struct options *options, const struct problems *problems)
 {
     if (options->output == OUTPUT_JSON) {

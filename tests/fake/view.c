@@ -69,7 +69,21 @@ static int dump_containers(const struct paths *paths, const struct map *inits, c
     return 0;
 }
 
-const struct container_view container_view = {.dump = dump_containers};
+static int read_definition(const struct paths *paths, const char *lxc_name, const struct call *call,
+                           struct container_definition **out, struct error *error)
+{
+    fake_trace("container_view.read_definition");
+    _cleanup_json_ struct json *world = NULL;
+    int result = fake_load(paths->root, &world, error);
+    if (result < 0)
+        return result;
+    const struct json *known = fake_find(world, "containers", lxc_name);
+    bool there = json_as_bool(json_get(known, "defined")) && json_as_bool(json_get(known, "ours"));
+    *out = there ? object_of(&container_definition_table, json_get(known, "definition"), call->arena) : NULL;
+    return 0;
+}
+
+const struct container_view container_view = {.dump = dump_containers, .read_definition = read_definition};
 
 /* ---- storage ---- */
 
@@ -96,6 +110,7 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     for (void *i = json_first(images); i; i = json_next(images, i)) {
         struct observed_image *seen = arena_append(call->arena, out->images, out->image_count);
         *seen = (struct observed_image){.digest = arena_strdup(call->arena, json_key(i)),
+                                        .name = copied(call, json_value(i), "name"),
                                         .bytes = number_in(json_value(i), "bytes")};
     }
     see_data(call, fake_map(world, "layers"), &out->layers, &out->layer_count);

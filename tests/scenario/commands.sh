@@ -96,3 +96,49 @@ check "values of sensitive variables stand in no output and in no record" hidden
 check "a changed one is told as such and replaces the old" hidden_change
 check "it is there where there is no file to ask" hidden_kept
 check "a lost one stops no container, starts none without it, and comes back from the file" hidden_lost
+
+# ---- a lost record: SEMANTICS 46 ----
+
+lost_record() {
+    at rebuild
+    cat >"$root/spec.yaml" <<'END'
+images: { base: { source: "bootstrap:bookworm" } }
+networks: { front: { subnet: 10.30.0.0/24 } }
+volumes: { data: {} }
+containers:
+  web: { image: base, networks: { front: { address: 10.30.0.10 }, default: {} }, volumes: [ "data:/srv" ], ports: [ "8080:80" ], env: { A: b, DB_PASSWORD: x } }
+  job: { image: base, command: [ sleep, "9" ], limits: { pids: 20 } }
+END
+    gives 0 run_spec apply && gives 0 run stop job || return 1
+    "$tool" "$root" state >"$root/before"
+    rm -r "$root/var/lib/fpsync/state"
+    before=$(calls)
+    gives 4 run_spec apply && says 'fpsync doctor --rebuild' && [ "$before" = "$(calls)" ] &&
+        gives 4 run_spec --auto apply && [ "$before" = "$(calls)" ]
+}
+
+rebuilt_record() {
+    gives 0 run_spec doctor --rebuild && says 'container/default/web: on record again' && [ "$before" = "$(calls)" ] || return 1
+    # Only what was stopped by hand is started again: nothing but the record knew of that.
+    gives 2 run_spec plan && says '1 to change' && says 'start container default/job' && gives 0 run_spec apply && gives 0 run_spec plan &&
+        gives 0 run stop job && "$tool" "$root" state | diff "$root/before" - || return 1
+    gives 0 run_spec doctor --rebuild && says 'Nothing to rebuild'
+}
+
+rebuilt_difference() { # what changed in the file meanwhile is told and done, no more
+    rm -r "$root/var/lib/fpsync/state"
+    sed -i 's/A: b/A: c/; s/, default: {}//' "$root/spec.yaml"
+    gives 0 run_spec doctor --rebuild && gives 2 run_spec plan && says 'env.A: b -> c' && says 'restart container default/web' && ! grep -q recreate "$root/said"
+}
+
+rebuilt_half() {
+    rm -r "$root/var/lib/fpsync/state"
+    cp "$root/spec.yaml" "$root/all.yaml"
+    sed -i '/ job:/d' "$root/spec.yaml"
+    gives 3 run_spec doctor --rebuild && says 'job.' && says 'no file given declares it'
+}
+
+check "without its database apply refuses and touches nothing" lost_record
+check "doctor --rebuild restores record and leases, and apply then has nothing to do" rebuilt_record
+check "what the files say otherwise meanwhile is a change as ever" rebuilt_difference
+check "what no file given declares is named" rebuilt_half
