@@ -164,7 +164,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
 
 void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
-    if (action->verb == VERB_RETAIN || action->verb == VERB_FORGET)
+    if (action->class == CLASS_RECORD)
         return;
     switch (action->kind) {
     case KIND_IMAGE:

@@ -745,14 +745,48 @@ static void withdraw_held(struct planning *planning)
     all->count = kept;
 }
 
+static bool is_gone(const struct plan_request *request, const char *source)
+{
+    for (size_t i = 0; i < request->gone_sources.count; i++)
+        if (same(request->gone_sources.items[i], source))
+            return true;
+    return false;
+}
+
+static bool changes_source(const struct object *object, const struct entry *entry)
+{
+    return entry && !entry_is_retained(entry) && !object->implicit && !entry->object.implicit &&
+           !same(object->source, entry->record->source);
+}
+
+/* SEMANTICS 3: by itself where the old source's path is gone, else by --take-over; without it check_sources() has
+ * seen to a refusal. Where nothing else happens to the object it is a matter of the record alone. */
+static void plan_moves(struct planning *planning)
+{
+    const struct plan_request *request = planning->request;
+    for (size_t i = 0; i < request->desired->count; i++) {
+        const struct object *object = request->desired->items[i];
+        struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        struct action *action = action_of(planning, object->kind, object->name);
+        if (!changes_source(object, entry) || (!action && is_held(planning, object->kind, object->name)))
+            continue;
+        if (!action) {
+            action = plan_append_action(
+                planning, plan_make_action(planning, VERB_UPDATE, object->kind, object->name, object, entry));
+            action->class = CLASS_RECORD;
+        }
+        add_cause(planning, &action->causes, "source", entry->record->source, object->source, object->place);
+    }
+}
+
 static void check_sources(struct planning *planning)
 {
     const struct plan_request *request = planning->request;
     for (size_t i = 0; i < request->desired->count && !planning->plan->moved; i++) {
         const struct object *object = request->desired->items[i];
         const struct entry *entry = actual_find(request->actual, object->kind, object->name);
-        if (!entry || entry_is_retained(entry) || object->implicit || entry->object.implicit ||
-            is_own_source(request, entry->record->source, false))
+        if (!changes_source(object, entry) || is_own_source(request, entry->record->source, false) ||
+            is_gone(request, entry->record->source))
             continue;
         planning->plan->moved =
             arena_printf(planning->arena, "%s %s is declared at %s:%u and belongs to source %s (%s:%u)",
@@ -790,6 +824,7 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     for (size_t i = 0; i < request->desired->count; i++)
         if (request->desired->items[i]->kind == KIND_CONTAINER)
             plan_containers_in_order(&planning, request->desired->items[i], &done);
+    plan_moves(&planning);
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
         if (entry_is_retained(entry) || !is_own_source(request, entry->record->source, true))

@@ -71,6 +71,8 @@ struct plan_request {
     const struct object_set *desired;
     const struct spec_source *sources;
     size_t source_count;
+    struct texts
+        gone_sources; /* recorded ones whose path exists no more: what they hold may move by itself */
     const struct actual *actual;
     const struct world *world;
     const struct lease_rules *lease_rules;

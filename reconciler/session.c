@@ -201,12 +201,25 @@ static void name_holder(struct session *session, struct held *held)
             arena_printf(session->arena, "port %s: %s listens there on the host", held->port, name);
 }
 
+/* A source of --source or stdin has no path that could be gone. */
+static struct texts gone_sources(const struct session *session)
+{
+    struct texts gone = {0};
+    for (size_t i = 0; i < session->snapshot.source_count; i++) {
+        const char *name = session->snapshot.sources[i]->name;
+        if (*name == '/' && access(name, F_OK) < 0 && errno == ENOENT)
+            *arena_append(session->arena, gone.items, gone.count) = name;
+    }
+    return gone;
+}
+
 int session_plan(struct session *session, struct plan *plan, struct error *error)
 {
     const struct plan_request request = {.paths = &session->paths,
                                          .desired = &session->set.objects,
                                          .sources = session->set.sources,
                                          .source_count = session->set.source_count,
+                                         .gone_sources = gone_sources(session),
                                          .actual = &session->actual,
                                          .world = &session->world,
                                          .policy = session->policy,
@@ -233,6 +246,18 @@ int session_plan_recorded(struct session *session, struct plan *plan, struct err
     return result;
 }
 
+/* A missing file and an empty folder are hardly ever meant; a file that declares nothing any more is believed of a
+ * person, not of an automatic run that may have met it half written. */
+static bool is_suspicious(const struct session *session, const struct spec_source *source)
+{
+    if (source->is_missing || !session->options->automatic)
+        return source->is_missing;
+    for (size_t i = 0; i < session->set.objects.count; i++)
+        if (strcmp(session->set.objects.items[i]->source, source->name) == 0)
+            return false;
+    return true;
+}
+
 int session_guard(const struct session *session, const struct plan *plan, struct error *error)
 {
     if (!session->snapshot.record_count && world_has_marked(&session->world))
@@ -244,11 +269,13 @@ int session_guard(const struct session *session, const struct plan *plan, struct
     if (plan->moved && !session->options->take_over)
         return error_set(error, -EPERM, "%s; --take-over moves it", plan->moved);
     for (size_t i = 0; i < session->set.source_count; i++)
-        if (session->set.sources[i].is_missing && plan->removals && !session->options->allow_mass_delete)
+        if (is_suspicious(session, &session->set.sources[i]) && plan->removals &&
+            !session->options->allow_mass_delete)
             return error_set(
                 error, -EPERM,
-                "source %s is missing or empty, and %zu objects would go; --allow-mass-delete removes them",
-                session->set.sources[i].name, plan->removals);
+                "source %s is missing or empty, and what it declared would go (%zu of %zu objects); "
+                "--allow-mass-delete removes it",
+                session->set.sources[i].name, plan->removals, plan->recorded);
     if (plan->removals > 3 && plan->removals * 4 > plan->recorded && !session->options->allow_mass_delete)
         return error_set(
             error, -EPERM,

@@ -142,3 +142,111 @@ check "without its database apply refuses and touches nothing" lost_record
 check "doctor --rebuild restores record and leases, and apply then has nothing to do" rebuilt_record
 check "what the files say otherwise meanwhile is a change as ever" rebuilt_difference
 check "what no file given declares is named" rebuilt_half
+
+# ---- automatic runs and human wishes: SEMANTICS 16, 18, 19, 24, 25 ----
+
+same_calls() { # COMMAND...: it makes no effect call
+    local were now
+    were=$(calls)
+    "$@" || return 1
+    now=$(calls)
+    [ "$were" = "$now" ] || { echo "$((now - were)) calls of a driver: ${*}"; return 1; }
+}
+
+auto_broken() {
+    at auto
+    web
+    gives 0 run_spec apply || return 1
+    for broken in 'containers: {' 'containers: { web: { image: nowhere } }' ''; do
+        echo "$broken" >"$root/spec.yaml"
+        "$tool" "$root" kill web || return 1
+        wanted=6
+        [ -n "$broken" ] || wanted=4
+        # By hand nothing is done, while an empty file is believed.
+        [ $wanted = 4 ] || same_calls gives 6 run_spec apply || return 1
+        gives $wanted run_spec --auto apply && runs web && same_calls gives $wanted run_spec --auto apply || return 1
+    done
+}
+
+auto_missing() {
+    rm "$root/spec.yaml"
+    "$tool" "$root" kill web && same_calls gives 4 run_spec apply && says 'missing' && gives 4 run_spec --auto apply && runs web || return 1
+    mkdir -p "$root/specs"
+    web
+    mv "$root/spec.yaml" "$root/specs/web.yaml"
+    sed -i 's/base/lower/g; s/web:/other:/' "$root/specs/web.yaml"
+    gives 0 run -f "$root/specs" apply && rm "$root/specs/web.yaml" && "$tool" "$root" kill other || return 1
+    same_calls gives 4 run -f "$root/specs" apply && says 'missing or empty' && gives 4 run -f "$root/specs" --auto apply && runs other
+}
+
+stop_survives() {
+    at wishes
+    web
+    gives 0 run_spec apply && gives 0 run stop web || return 1
+    web 'env: { A: b }'
+    gives 0 run_spec apply && ! runs web && gives 0 run_spec plan && gives 0 run_spec --auto apply && ! runs web || return 1
+    run -o json status | jq -e '.objects[] | select(.kind == "container") | .phase == "stopped" and (.reason | test("^stopped by .* at 20"))' >/dev/null &&
+        gives 0 run start web && runs web &&
+        [ "$("$tool" "$root" print | jq -r '.containers[].definition.env.A')" = b ] && gives 0 run_spec plan
+}
+
+crash_is_drift() {
+    "$tool" "$root" kill web && gives 2 run_spec plan && says 'drift: killed' && gives 0 run_spec --auto apply && runs web
+}
+
+down_stays() {
+    before=$(run -o json status | jq -c '.objects[] | select(.kind == "container") | .addresses')
+    gives 0 run_spec down && same_calls gives 0 run_spec --auto apply && ! runs web || return 1
+    run -o json status | jq -e '.objects | map(.kind + " " + .phase) == ["layer retained"]' >/dev/null && gives 0 run_spec apply && runs web &&
+        [ "$before" = "$(run -o json status | jq -c '.objects[] | select(.kind == "container") | .addresses')" ] && gives 0 run_spec --auto apply
+}
+
+one_writer() {
+    exec 7>"$root/run/fpsync/lock"
+    flock 7
+    printf 'pid %d, fpsync test' $$ >"$root/run/fpsync/lock"
+    same_calls gives 5 run_spec apply && says "pid $$, fpsync test" &&
+        same_calls gives 0 run_spec --auto --lock-timeout 10ms apply && says "pid $$, fpsync test" &&
+        gives 0 run_spec plan && gives 0 run status && gives 0 run_spec validate
+    local result=$?
+    exec 7>&-
+    return $result
+}
+
+nothing_recorded() {
+    before=$(cd "$root/var/lib/fpsync" && find . -type f ! -name lock.mdb -exec stat -c '%n %s %y' {} + | sort; sha256sum state/data.mdb)
+    same_calls gives 0 run_spec apply && same_calls gives 0 run_spec --auto apply && same_calls gives 0 run_spec plan &&
+        [ "$before" = "$(cd "$root/var/lib/fpsync" && find . -type f ! -name lock.mdb -exec stat -c '%n %s %y' {} + | sort; sha256sum state/data.mdb)" ]
+}
+
+check "a broken or empty set leaves the last good one in force, and --auto repairs it" auto_broken
+check "so does a missing file, and an empty folder" auto_missing
+check "a stop survives apply and edits until start" stop_survives
+check "a crash is drift" crash_is_drift
+check "down stays down for automatic runs, and keeps layer and address" down_stays
+check "one writer; readers take no lock" one_writer
+check "a run with no action writes nothing" nothing_recorded
+
+# ---- whose object it is: SEMANTICS 3 ----
+
+source_of() { # KIND/NAME
+    run -o json status | jq -r --arg id "$1" '.objects[] | select(.kind + "/" + .name == $id) | .source'
+}
+
+taken_over() {
+    at sources
+    web
+    gives 0 run_spec apply && cp "$root/spec.yaml" "$root/second.yaml" || return 1
+    same_calls gives 4 run -f "$root/second.yaml" apply && says 'spec.yaml:1' && says 'second.yaml:1' && says '--take-over' || return 1
+    same_calls gives 0 run -f "$root/second.yaml" --take-over apply && says 'source: ' &&
+        [ "$(source_of container/default/web)" = "$root/second.yaml" ] && gives 0 run -f "$root/second.yaml" plan
+}
+
+moved_by_itself() {
+    mv "$root/second.yaml" "$root/third.yaml"
+    gives 2 run -f "$root/third.yaml" plan && says 'source: ' && same_calls gives 0 run -f "$root/third.yaml" apply &&
+        [ "$(source_of container/default/web)" = "$root/third.yaml" ] && gives 0 run -f "$root/third.yaml" plan && runs web
+}
+
+check "another source's object is refused, and --take-over moves its record alone" taken_over
+check "it moves by itself when the first source's path is gone" moved_by_itself
