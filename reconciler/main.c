@@ -35,7 +35,7 @@ static void usage(void)
            "say.\n\n");
     for (const struct command *command = commands; command->name; command++)
         printf("  %-9s %s\n", command->name, command->help);
-    options_usage();
+    options_usage(NULL);
     printf("\nExit: 0 in sync or done, 1 error, 2 changes pending, 3 some objects failed, 4 refused by a "
            "guard,\n"
            "5 locked, 6 spec invalid, 7 not healthy in time. See fpsync(8) and fpsync.yaml(5).\n");
@@ -59,8 +59,28 @@ static int unknown_command(const char *word)
     fprintf(stderr, "fpsync: unknown command \"%s\"", word);
     if (best)
         fprintf(stderr, "; did you mean %s?", best);
-    fprintf(stderr, " fpsync --help lists them\n");
+    fprintf(stderr, "%sfpsync --help lists them\n", best ? " " : "; ");
     return EXIT_ERROR;
+}
+
+static void usage_of(const struct command *command)
+{
+    printf("usage: fpsync %s [FLAGS]%s%s\n", command->name, *command->arguments ? " " : "",
+           command->arguments);
+    if (command->alias)
+        printf("       fpsync %s is the same\n", command->alias);
+    printf("\nfpsync %s: %s.\n", command->name, command->help);
+    options_usage(command->name);
+}
+
+static int run_command(const struct command *command, const struct options *options)
+{
+    if (!*command->arguments && options->argument_count) {
+        fprintf(stderr, "fpsync: %s takes no arguments, found \"%s\"; files are given with -f\n",
+                command->name, options->arguments[0]);
+        return EXIT_ERROR;
+    }
+    return command->needs_root && geteuid() != 0 ? needs_root(command->name) : command->run(options);
 }
 
 int main(int argc, char **argv)
@@ -69,17 +89,17 @@ int main(int argc, char **argv)
     umask(022);
     int parsed = options_parse(argc, argv, &options);
     int code = EXIT_ERROR;
-    if (parsed > 0 || (parsed == 0 && !options.command)) {
-        usage();
-        code = parsed > 0 ? EXIT_IN_SYNC : EXIT_ERROR;
+    const struct command *command = options.command ? find_command(options.command) : NULL;
+    if (parsed >= 0 && options.command && !command) {
+        code = unknown_command(options.command);
+    } else if (parsed > 0) {
+        command ? usage_of(command) : usage();
+        code = EXIT_IN_SYNC;
     } else if (parsed == 0) {
-        const struct command *command = find_command(options.command);
-        if (!command)
-            code = unknown_command(options.command);
-        else if (command->needs_root && geteuid() != 0)
-            code = needs_root(command->name);
+        if (command)
+            code = run_command(command, &options);
         else
-            code = command->run(&options);
+            usage();
     }
     options_free(&options);
     return code;

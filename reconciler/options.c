@@ -11,14 +11,14 @@
 #include "lib/map.h"
 #include "lib/units.h"
 
-enum flag_type { FLAG_BOOL, FLAG_TEXT, FLAG_DURATION, FLAG_NUMBER, FLAG_OUTPUT, FLAG_FILE };
+enum flag_type { FLAG_BOOL, FLAG_TEXT, FLAG_DURATION, FLAG_NUMBER, FLAG_OUTPUT, FLAG_FILE, FLAG_COLOR };
 
 struct flag {
     const char *name;
     char letter; /* 0: none */
     enum flag_type type;
     size_t offset;
-    const char *help;
+    const char *help; /* "gc: ..." where only that command has it */
 };
 
 #define MEMBER(name) offsetof(struct options, name)
@@ -28,16 +28,16 @@ static const struct flag flags[] = {
     {"root", 0, FLAG_TEXT, MEMBER(root), "put every path below DIR and mark names with its hash (/)"},
     {"source", 0, FLAG_TEXT, MEMBER(source), "name of the source, instead of the path of -f"},
     {"output", 'o', FLAG_OUTPUT, MEMBER(output), "table, json or name"},
-    {"color", 0, FLAG_TEXT, MEMBER(color), "auto, always or never"},
+    {"color", 0, FLAG_COLOR, MEMBER(color), "auto, always or never"},
     {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)"},
     {"timeout", 0, FLAG_DURATION, MEMBER(timeout),
      "bound for a stop, 0 kills at once; else for one action (5m)"},
     {"lock-timeout", 0, FLAG_DURATION, MEMBER(lock_timeout), "how long to wait for another run (0)"},
     {"yes", 'y', FLAG_BOOL, MEMBER(yes), "answer questions with yes"},
     {"quiet", 'q', FLAG_BOOL, MEMBER(quiet), "print nothing when nothing changed"},
-    {"verbose", 'v', FLAG_BOOL, MEMBER(verbose), "say more"},
+    {"verbose", 'v', FLAG_BOOL, MEMBER(verbose), "say of each planned action what it waits for"},
     {"auto", 0, FLAG_BOOL, MEMBER(automatic),
-     "automatic run: a broken or missing set leaves the last good one in force"},
+     "apply: automatic run; a broken or missing set leaves the last good one in force"},
     {"allow-mass-delete", 0, FLAG_BOOL, MEMBER(allow_mass_delete),
      "remove more than a quarter of the objects"},
     {"take-over", 0, FLAG_BOOL, MEMBER(take_over), "take objects over from another source"},
@@ -50,14 +50,27 @@ static const struct flag flags[] = {
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
 
-void options_usage(void)
+/* Of a flag that only one command has, the text behind that command's name; NULL: it is another's. */
+static const char *help_for(const struct flag *flag, const char *command)
+{
+    size_t length = strcspn(flag->help, ": ");
+    if (!command || flag->help[length] != ':')
+        return flag->help;
+    return strncmp(flag->help, command, length) == 0 && !command[length] ? flag->help + length + strlen(": ")
+                                                                         : NULL;
+}
+
+void options_usage(const char *command)
 {
     printf("\nFlags (each also FPSYNC_NAME in the environment):\n");
     for (size_t i = 0; i < FLAGS; i++) {
+        const char *help = help_for(&flags[i], command);
+        if (!help)
+            continue;
         char letter[8] = "    ";
         if (flags[i].letter)
             snprintf(letter, sizeof(letter), "-%c, ", flags[i].letter);
-        printf("  %s--%-18s %s\n", letter, flags[i].name, flags[i].help);
+        printf("  %s--%-18s %s\n", letter, flags[i].name, help);
     }
 }
 
@@ -88,6 +101,11 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         else
             break;
         return 0;
+    case FLAG_COLOR:
+        if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
+            break;
+        *(const char **)at = value;
+        return 0;
     case FLAG_NUMBER:
         if (number_parse(value, &number) < 0 || number < 1 || number > 256)
             break;
@@ -99,8 +117,13 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         *(int64_t *)at = number;
         return 0;
     }
-    static const char *const expected[] = {
-        "", "", "a duration like 30s", "a number from 1 to 256", "table, json or name", ""};
+    static const char *const expected[] = {"",
+                                           "",
+                                           "a duration like 30s",
+                                           "a number from 1 to 256",
+                                           "table, json or name",
+                                           "",
+                                           "auto, always or never"};
     fprintf(stderr, "fpsync: --%s: expected %s, found \"%s\"\n", flag->name, expected[flag->type], value);
     return -EINVAL;
 }
@@ -139,6 +162,54 @@ static void suggest(const char *word)
             best ? best : "", best ? "?" : "");
 }
 
+struct parsing {
+    struct options *options;
+    size_t environment_files; /* named there: the command line replaces them */
+    struct option longs[FLAGS + 2];
+    char shorts[2 * FLAGS + 4];
+};
+
+static void describe_flags(struct parsing *parsing)
+{
+    strcpy(parsing->shorts, "+:h"); /* '+': stop at the first word */
+    for (size_t i = 0; i < FLAGS; i++) {
+        int wants = flags[i].type == FLAG_BOOL ? no_argument : required_argument;
+        parsing->longs[i] = (struct option){.name = flags[i].name, .has_arg = wants, .val = 256 + (int)i};
+        if (flags[i].letter)
+            snprintf(parsing->shorts + strlen(parsing->shorts), 3, "%c%s", flags[i].letter,
+                     wants == required_argument ? ":" : "");
+    }
+    parsing->longs[FLAGS] = (struct option){.name = "help", .val = 'h'};
+}
+
+/* Reads flags behind argv[0]; `shorts` says with its first letter whether words may stand between them. */
+static int parse_flags(struct parsing *parsing, const char *shorts, int argc, char **argv)
+{
+    struct options *options = parsing->options;
+    int found;
+    optind = 0; /* glibc: begin anew, with the order that `shorts` asks for */
+    while ((found = getopt_long(argc, argv, shorts, parsing->longs, NULL)) != -1) {
+        if (found == 'h')
+            return 1;
+        if (found == '?' || found == ':') {
+            const char *word = argv[optind - 1];
+            if (found == ':')
+                fprintf(stderr, "fpsync: %s needs a value\n", word);
+            else if (strncmp(word, "--", 2) == 0)
+                suggest(word + 2);
+            else
+                fprintf(stderr, "fpsync: unknown flag -%c\n", optopt);
+            return -EINVAL;
+        }
+        const struct flag *flag = found >= 256 ? &flags[found - 256] : flag_by_letter(found);
+        if (flag->type == FLAG_FILE && parsing->environment_files)
+            options->file_count = parsing->environment_files = 0;
+        if (set_flag(options, flag, optarg) < 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -146,48 +217,20 @@ int options_parse(int argc, char **argv, struct options *options)
         .root = "/", .color = "auto", .timeout = -1, .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
     if (read_environment(options) < 0)
         return -EINVAL;
-    size_t environment_files = options->file_count;
-    struct option longs[FLAGS + 2] = {0};
-    char shorts[2 * FLAGS + 4] = "+:h"; /* stop at the first word: the command's arguments may have flags */
-    for (size_t i = 0; i < FLAGS; i++) {
-        int wants = flags[i].type == FLAG_BOOL ? no_argument : required_argument;
-        longs[i] = (struct option){.name = flags[i].name, .has_arg = wants, .val = 256 + (int)i};
-        if (flags[i].letter)
-            snprintf(shorts + strlen(shorts), 3, "%c%s", flags[i].letter,
-                     wants == required_argument ? ":" : "");
-    }
-    longs[FLAGS] = (struct option){.name = "help", .val = 'h'};
-    /* Flags may stand before and after the command; `exec` takes all that follows its container. */
-    for (int pass = 0; pass < 2; pass++) {
-        int found;
-        while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-            if (found == 'h')
-                return 1;
-            if (found == '?' || found == ':') {
-                const char *word = argv[optind - 1];
-                if (found == ':')
-                    fprintf(stderr, "fpsync: %s needs a value\n", word);
-                else if (strncmp(word, "--", 2) == 0)
-                    suggest(word + 2);
-                else
-                    fprintf(stderr, "fpsync: unknown flag -%c\n", optopt);
-                return -EINVAL;
-            }
-            const struct flag *flag = found >= 256 ? &flags[found - 256] : flag_by_letter(found);
-            if (flag->type == FLAG_FILE &&
-                environment_files) { /* the command line replaces the environment */
-                options->file_count = 0;
-                environment_files = 0;
-            }
-            if (set_flag(options, flag, optarg) < 0)
-                return -EINVAL;
-        }
-        if (pass == 0 && optind < argc && !options->command)
-            options->command = argv[optind++];
+    struct parsing parsing = {.options = options, .environment_files = options->file_count};
+    describe_flags(&parsing);
+    int result = parse_flags(&parsing, parsing.shorts, argc, argv);
+    if (result == 0 && optind < argc) {
+        argc -= optind;
+        argv += optind;
+        options->command = argv[0];
+        /* Flags may stand anywhere; `exec` takes all that follows its container as it is. */
+        bool all = strcmp(options->command, "exec") == 0;
+        result = parse_flags(&parsing, parsing.shorts + (all ? 0 : 1), argc, argv);
     }
     options->arguments = argv + optind;
     options->argument_count = (size_t)(argc - optind);
-    return 0;
+    return result;
 }
 
 void options_free(struct options *options)

@@ -26,5 +26,6 @@ struct options {
 
 /* Fills from environment and argv. Returns 0, or -EINVAL after saying why on stderr. `--help` is 1. */
 int options_parse(int argc, char **argv, struct options *options);
-void options_usage(void);
+/* The flags, of all commands or (NULL: all) of one. */
+void options_usage(const char *command);
 void options_free(struct options *options);

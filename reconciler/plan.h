@@ -84,7 +84,8 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
               struct error *error);
 
 struct json;
-void plan_print(const struct plan *plan, bool color, struct buffer *out);
+/* `verbose`: with what each action waits for. */
+void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out);
 struct json *plan_to_json(const struct plan *plan);
 struct json *action_to_json(const struct action *action);
 /* "start container shop/web" */

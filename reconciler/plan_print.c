@@ -68,7 +68,7 @@ static void print_action(const struct action *action, bool color, struct buffer 
         print_cause(&action->causes.items[i], out);
 }
 
-void plan_print(const struct plan *plan, bool color, struct buffer *out)
+void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
 {
     size_t counts[3] = {0};
     for (size_t i = 0; i < plan->count; i++) {
@@ -76,6 +76,8 @@ void plan_print(const struct plan *plan, bool color, struct buffer *out)
         bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
         counts[verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
         print_action(plan->actions[i], color, out);
+        for (size_t j = 0; verbose && j < plan->actions[i]->need_count; j++)
+            buffer_printf(out, "      after: %s\n", plan->actions[i]->needs[j]->id);
     }
     for (size_t i = 0; i < plan->held_count; i++) {
         const struct held *held = &plan->held[i];

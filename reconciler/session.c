@@ -173,6 +173,23 @@ int session_look(struct session *session, struct error *error)
     return world_observe(&session->paths, &session->actual, session->arena, &session->world, error);
 }
 
+/* A path that names nothing, given by hand and never applied, is a slip of the pen. */
+static int check_arguments(const struct session *session, struct error *error)
+{
+    for (size_t i = 0; i < session->set.source_count && session->options->file_count; i++) {
+        const struct spec_source *source = &session->set.sources[i];
+        bool known = !source->is_missing || session->options->automatic;
+        for (size_t j = 0; j < session->actual.count && !known; j++) {
+            const char *holder = session->actual.items[j].record->source;
+            known = holder && strcmp(holder, source->name) == 0;
+        }
+        if (!known)
+            return error_set(error, -ENOENT, "%s: there is no such file, or no *.yaml in that folder",
+                             source->argument);
+    }
+    return 0;
+}
+
 int session_load(struct session *session, struct error *error)
 {
     struct object_set recorded = {0};
@@ -187,7 +204,8 @@ int session_load(struct session *session, struct error *error)
                                              session->options->file_count && !session->options->automatic};
     session->problems = (struct problems){.arena = session->arena};
     policy_load(session->paths.conf, session->arena, &session->policy, &session->problems);
-    return specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
+    int result = specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
+    return result < 0 ? result : check_arguments(session, error);
 }
 
 /* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */

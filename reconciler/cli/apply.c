@@ -48,7 +48,9 @@ int run_validate(const struct options *options)
         return fail(options, &error, EXIT_ERROR);
     if (options->output == OUTPUT_JSON)
         print_json(problems_to_json(&session.problems));
-    else if (!options->quiet)
+    for (size_t i = 0; options->output == OUTPUT_NAME && i < session.set.objects.count; i++)
+        printf("%s\n", session.set.objects.items[i]->id);
+    if (options->output == OUTPUT_TABLE && !options->quiet)
         printf("%zu objects, no errors\n", session.set.objects.count);
     return EXIT_IN_SYNC;
 }
@@ -64,7 +66,7 @@ static void show_plan(const struct options *options, const struct plan *plan)
         for (size_t i = 0; i < plan->count; i++)
             buffer_printf(&text, "%s/%s\n", kind_name(plan->actions[i]->kind), plan->actions[i]->name);
     else
-        plan_print(plan, use_color(options), &text);
+        plan_print(plan, use_color(options), options->verbose, &text);
     print_out(&text);
 }
 

@@ -113,6 +113,23 @@ static int free_one(struct session *session, struct pool *pool, const struct can
     return result < 0 ? result : state_commit(session->state, error);
 }
 
+/* A name that is not among what can be freed is said before anything is. */
+static int check_names(const struct session *session, const struct candidates *data, struct error *error)
+{
+    for (size_t i = 0; i < session->options->argument_count; i++) {
+        char *const name = session->options->arguments[i];
+        const struct options one = {.arguments = &name, .argument_count = 1};
+        bool found = strncmp(name, "image/", strlen("image/")) == 0; /* free only once the layers are */
+        for (size_t j = 0; j < data->count; j++)
+            found = found || is_chosen(&one, &data->items[j], session->arena);
+        if (!found)
+            return error_set(
+                error, -ENOENT,
+                "%s is not retained: it is in use or not there; fpsync gc --dry-run lists what is", name);
+    }
+    return 0;
+}
+
 static struct json *candidate_json(const struct candidate *item, bool chosen)
 {
     struct json *object = json_new_object();
@@ -149,6 +166,8 @@ static void collect(struct collection *collection, const struct candidates *foun
             item->entry->facts->digest = NULL; /* it stands on no image any more */
         if (options->output == OUTPUT_TABLE)
             printf("%s %s: %s (%s)\n", item->kind, item->name, word, item->why);
+        else if (options->output == OUTPUT_NAME && chosen)
+            printf("%s/%s\n", item->kind, item->name);
         json_append(collection->list, candidate_json(item, chosen));
     }
 }
@@ -169,6 +188,10 @@ int run_gc(const struct options *options)
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
     struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
     find_retained(&session, &data);
+    if (check_names(&session, &data, &error) < 0) {
+        json_free(collection.list);
+        return fail(options, &error, EXIT_ERROR);
+    }
     collect(&collection, &data);
     find_images(&session, &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
@@ -179,7 +202,7 @@ int run_gc(const struct options *options)
         print_json(object);
     } else {
         json_free(collection.list);
-        if (!collection.found && !options->quiet)
+        if (!collection.found && !options->quiet && options->output == OUTPUT_TABLE)
             printf("Nothing is retained.\n");
     }
     return collection.failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
@@ -216,7 +239,14 @@ int run_forget(const struct options *options)
         result = state_commit(session.state, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    if (!options->quiet)
+    if (options->output == OUTPUT_JSON) {
+        struct json *object = json_new_object();
+        json_set(object, "schema", json_new_number(1));
+        json_set(object, "forgotten",
+                 json_new_text(arena_printf(session.arena, "%s/%s", kind_name(kind), name)));
+        print_json(object);
+    } else if (!options->quiet) {
         printf("%s %s is forgotten; what exists of it stays\n", kind_name(kind), name);
+    }
     return EXIT_IN_SYNC;
 }

@@ -45,13 +45,21 @@ static bool is_running(const struct session *session, const struct entry *entry)
         world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name)));
 }
 
+static bool is_planned(const struct plan *plan, const struct entry *entry)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i]->entry == entry)
+            return true;
+    return false;
+}
+
 static int act(const struct options *options, enum verb verb)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
     struct plan plan;
     struct error error = {0};
     if (!options->argument_count) {
-        error_set(&error, -EINVAL, "%s: which container?", options->command);
+        error_set(&error, -EINVAL, "%s: which container? fpsync status -o name lists them", options->command);
         return fail(options, &error, EXIT_ERROR);
     }
     int result = session_open(options, SESSION_WRITE, &session, &error);
@@ -77,7 +85,7 @@ static int act(const struct options *options, enum verb verb)
         if (result < 0)
             break;
         enum verb now = verb == VERB_RESTART && !is_running(&session, entry) ? VERB_START : verb;
-        if (verb == VERB_START && is_running(&session, entry))
+        if ((verb == VERB_START && is_running(&session, entry)) || is_planned(&plan, entry))
             continue;
         struct action *action = wish(&session, entry, now);
         action->shares_rules = now != VERB_STOP;
@@ -88,7 +96,12 @@ static int act(const struct options *options, enum verb verb)
     plan.rules_change_first = plan.rules_change_first && plan.count && verb != VERB_STOP;
     const struct execution_request request = {.stopped_by = verb == VERB_STOP ? who(session.arena) : NULL,
                                               .stop_timeout = options->timeout};
-    return plan.count ? execute_and_report(&session, &plan, &request) : EXIT_IN_SYNC;
+    if (plan.count)
+        return execute_and_report(&session, &plan, &request);
+    plan.held_count = 0;
+    if (options->output == OUTPUT_JSON)
+        print_json(plan_to_json(&plan));
+    return EXIT_IN_SYNC;
 }
 
 int run_start(const struct options *options)
@@ -114,7 +127,7 @@ int run_exec(const struct options *options)
     struct entry *entry = NULL;
     size_t skip = options->argument_count > 1 && strcmp(options->arguments[1], "--") == 0 ? 2 : 1;
     if (options->argument_count <= skip) {
-        error_set(&error, -EINVAL, "exec: expected CONTAINER COMMAND...");
+        error_set(&error, -EINVAL, "exec: expected CONTAINER [--] COMMAND...");
         return fail(options, &error, EXIT_ERROR);
     }
     int result = session_open(options, SESSION_READ, &session, &error);

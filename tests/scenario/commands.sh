@@ -250,3 +250,51 @@ moved_by_itself() {
 
 check "another source's object is refused, and --take-over moves its record alone" taken_over
 check "it moves by itself when the first source's path is gone" moved_by_itself
+
+# ---- the command line: DESIGN 5 ----
+
+usage_errors() {
+    at usage
+    web
+    gives 1 run apply extra && says 'apply takes no arguments, found "extra"' &&
+        gives 1 run aply && says 'did you mean apply?' &&
+        gives 1 run apply --tmeout 3 && says 'did you mean --timeout?' &&
+        gives 1 run plan --color sometimes && says 'expected auto, always or never' &&
+        FPSYNC_PARALLEL=x gives 1 run plan && says '--parallel: expected a number' &&
+        gives 1 run -f "$root/missing.yaml" apply && says "$root/missing.yaml: there is no such file" &&
+        gives 1 run start && says 'start: which container?' &&
+        gives 1 run -o json forget container/none && jq -e '.schema == 1 and .code == 1 and (.error | length > 0)' "$root/said"
+}
+
+help_of_each() {
+    gives 0 run --help || return 1
+    for command in $(sed -n '/^$/,/^$/s/^  \([a-z]*\) .*/\1/p' "$root/said"); do
+        gives 0 run "$command" --help >/dev/null && says "usage: fpsync $command" && says '--root' || return 1
+    done
+    gives 0 run gc --help && says '--force' && ! grep -q -- '--drift' "$root/said"
+}
+
+flags_anywhere() {
+    FPSYNC_FILE=$root/spec.yaml gives 0 run apply -q &&
+        gives 0 run stop web -o json && jq -e '.actions[0].outcome == "done"' "$root/said" &&
+        gives 0 run start -o json web && jq -e '.actions[0].id == "start container/default/web"' "$root/said" &&
+        gives 0 run start web -o json && jq -e '.actions == []' "$root/said" &&
+        gives 0 run restart web web && [ "$(grep -c 'restart container' "$root/said")" = 1 ]
+}
+
+names_only() {
+    gives 0 run validate -f "$root/spec.yaml" -o name && says 'container/default/web' &&
+        gives 0 run status -o name && says 'container/default/web' &&
+        gives 1 run gc layer/web && says 'layer/web is not retained' &&
+        gives 0 run -f "$root/spec.yaml" down && gives 0 run gc layer/web -o name && [ "$(head -n 1 "$root/said")" = layer/default/web ]
+}
+
+waits_are_shown() {
+    gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
+}
+
+check "a wrong call says what was expected" usage_errors
+check "--help of a command is that command's" help_of_each
+check "flags may stand before and after the arguments" flags_anywhere
+check "-o name prints names" names_only
+check "-v says what an action waits for" waits_are_shown
