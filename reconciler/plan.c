@@ -767,7 +767,7 @@ static void plan_moves(struct planning *planning)
     for (size_t i = 0; i < request->desired->count; i++) {
         const struct object *object = request->desired->items[i];
         struct entry *entry = actual_find(request->actual, object->kind, object->name);
-        struct action *action = action_of(planning, object->kind, object->name);
+        struct action *action = plan_action_of(planning, object->kind, object->name);
         if (!changes_source(object, entry) || (!action && is_held(planning, object->kind, object->name)))
             continue;
         if (!action) {
