@@ -171,7 +171,6 @@ struct parsing {
 
 static void describe_flags(struct parsing *parsing)
 {
-    strcpy(parsing->shorts, "+:h"); /* '+': stop at the first word */
     for (size_t i = 0; i < FLAGS; i++) {
         int wants = flags[i].type == FLAG_BOOL ? no_argument : required_argument;
         parsing->longs[i] = (struct option){.name = flags[i].name, .has_arg = wants, .val = 256 + (int)i};
@@ -217,7 +216,9 @@ int options_parse(int argc, char **argv, struct options *options)
         .root = "/", .color = "auto", .timeout = -1, .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
     if (read_environment(options) < 0)
         return -EINVAL;
-    struct parsing parsing = {.options = options, .environment_files = options->file_count};
+    struct parsing parsing = {.options = options,
+                              .environment_files = options->file_count,
+                              .shorts = "+:h"}; /* '+': stop at the first word */
     describe_flags(&parsing);
     int result = parse_flags(&parsing, parsing.shorts, argc, argv);
     if (result == 0 && optind < argc) {

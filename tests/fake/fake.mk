@@ -4,9 +4,9 @@ FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/view.c
 FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c)
 FAKE_FLOORS  := $(B)/shared.a $(B)/specs.a $(B)/lib.a
 
-$(B)/fpsync-fake: $(call objects,$(MAIN) $(FAKE_VIEWS)) $(B)/state.a $(FAKE_FLOORS) | $(B)/fpsync-worker-fake $(B)/fake-tool
+$(B)/fpsync-fake: $(call objects,$(MAIN) $(FAKE_VIEWS) tests/fake/commit.c) $(B)/state.a $(FAKE_FLOORS) | $(B)/fpsync-worker-fake $(B)/fake-tool
 	$(call say,LINK,$@)
-	$(link) -lyaml -llmdb -ljansson -lgcrypt
+	$(link) -Wl,--wrap=mdb_txn_commit -lyaml -llmdb -ljansson -lgcrypt
 $(B)/fpsync-worker-fake: $(call objects,$(WORKER) drivers/run.c $(FAKE_EFFECTS)) $(FAKE_FLOORS)
 	$(call say,LINK,$@)
 	$(link) -ljansson -lgcrypt

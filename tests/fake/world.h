@@ -15,6 +15,7 @@
  *   FPSYNC_FAKE_FAIL=N[+][:ERRNO][:after]  call N (and all later ones) fails, without effect or after it
  *   FPSYNC_FAKE_DIE=N[:after]              fpsync and this worker die before or after the effect of call N
  *   FPSYNC_FAKE_HANG=N                     call N waits, without effect, until it is canceled or its time is over
+ * Deaths around commits stand in tests/fake/commit.c.
  * FPSYNC_FAKE_TRACE=FILE appends the name of every view function and of every interactive call to FILE. */
 #pragma once
 

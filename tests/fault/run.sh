@@ -3,7 +3,7 @@
 # again must lead where an undisturbed run leads, with nothing left over, and the next apply must do nothing.
 #
 # For every call n of a scenario: n fails; n fails after its effect; fpsync and its worker die before n, and after
-# it. Every effect of every driver contract must be called by some scenario.
+# it. For every commit n of the record: fpsync dies before it, and after it. Every effect of every driver contract must be called by some scenario.
 set -u
 . "$(dirname "$0")/../scenario/lib.sh"
 work=$(mktemp -d /tmp/fpf-XXXX) || exit 1
@@ -25,7 +25,8 @@ settle() { # ROOT
 trial() { # SCENARIO ROOT FAULT...
     local root=$2 step
     rm -rf "$root" && mkdir -p "$root" || return 1
-    unset FPSYNC_FAKE_FAIL FPSYNC_FAKE_DIE
+    unset FPSYNC_FAKE_FAIL FPSYNC_FAKE_DIE FPSYNC_FAKE_DIE_COMMIT
+    export FPSYNC_FAKE_COMMITS=$root/commits
     [ $# -lt 3 ] || export "${@:3}"
     for step in $(steps_of "$1"); do
         prepare_step "$1" "$step" "$root" 2>/dev/null || { echo "# step $step: $(cat "$root/do.log")"; return 1; }
@@ -43,23 +44,28 @@ one_scenario() { # SCENARIO: prints "ok"/"not ok" lines without numbers
     fi
     mv "$root.state" "$root.reference"
     cp "$root/fake/calls" "$work/calls-$scenario" 2>/dev/null
-    calls=$("$tool" "$root" calls)
-    for fault in FPSYNC_FAKE_FAIL=%d FPSYNC_FAKE_FAIL=%d:after FPSYNC_FAKE_DIE=%d FPSYNC_FAKE_DIE=%d:after; do
-        local bad=''
+    local all_calls commits
+    all_calls=$("$tool" "$root" calls)
+    commits=$(stat -c %s "$root/commits")
+    for fault in FPSYNC_FAKE_FAIL=%d FPSYNC_FAKE_FAIL=%d:after FPSYNC_FAKE_DIE=%d FPSYNC_FAKE_DIE=%d:after \
+        FPSYNC_FAKE_DIE_COMMIT=%d FPSYNC_FAKE_DIE_COMMIT=%d:after; do
+        local bad='' what=calls
+        calls=$all_calls
+        [[ $fault != *COMMIT* ]] || calls=$commits what=commits
         for ((n = 1; n <= calls; n++)); do
             # shellcheck disable=SC2059
             if ! trial "$scenario" "$root" "$(printf "$fault" $n)" >"$root.log"; then
                 bad="$bad $n"
-                sed "s/^/# call $n: /" "$root.log" | head -n 12
+                sed "s/^/# ${what%s} $n: /" "$root.log" | head -n 12
             elif ! diff "$root.reference" "$root.state" >"$root.diff"; then
                 bad="$bad $n"
-                sed "s/^/# call $n: /" "$root.diff" | head -n 12
+                sed "s/^/# ${what%s} $n: /" "$root.diff" | head -n 12
             fi
         done
         if [ -z "$bad" ]; then
-            echo "ok - $scenario: ${fault//%d/n} for each of $calls calls"
+            echo "ok - $scenario: ${fault//%d/n} for each of $calls $what"
         else
-            echo "not ok - $scenario: ${fault//%d/n} at calls$bad of $calls"
+            echo "not ok - $scenario: ${fault//%d/n} at $what$bad of $calls"
         fi
     done
 }

@@ -1,0 +1,37 @@
+/* Deaths around commits of the recorded state: the linker puts this before LMDB's own mdb_txn_commit().
+ *
+ *   FPSYNC_FAKE_COMMITS=FILE          grows by a byte with every commit, over all runs of a trial
+ *   FPSYNC_FAKE_DIE_COMMIT=N[:after]  fpsync dies before or after the commit that makes it N bytes long */
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int __real_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn);
+
+static long count_commit(const char *path)
+{
+    struct stat counted;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, ".", 1) != 1 || fstat(fd, &counted) < 0)
+        abort();
+    close(fd);
+    return (long)counted.st_size;
+}
+
+int __wrap_mdb_txn_commit(MDB_txn *txn)
+{
+    const char *path = getenv("FPSYNC_FAKE_COMMITS"), *fault = getenv("FPSYNC_FAKE_DIE_COMMIT");
+    long number = path ? count_commit(path) : 0;
+    bool due = fault && number && strtol(fault, NULL, 10) == number, after = due && strchr(fault, ':');
+    if (due && !after)
+        _exit(137);
+    int code = __real_mdb_txn_commit(txn);
+    if (due)
+        _exit(137);
+    return code;
+}
