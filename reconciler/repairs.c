@@ -138,16 +138,18 @@ static void find_left_nics(const struct target *target, const struct world *worl
     for (size_t i = 0; i < world->network.port_count; i++) {
         const struct observed_port *port = &world->network.ports[i];
         bool wanted = false;
+        if (!same(port->mark, mark))
+            continue;
         for (size_t j = 0; j < body->networks.count && !wanted; j++) {
             char name[PATHS_IFNAME_SIZE];
             paths_port(target->paths, object->name, ((struct attachment *)body->networks.items[j])->network,
                        name);
             wanted = strcmp(name, port->ifname) == 0;
         }
-        if (wanted || !same(port->mark, mark))
-            continue;
-        add_delete(target, port->ifname, mark,
-                   arena_printf(target->arena, "%s is in no network of its container", port->ifname), out);
+        if (!wanted)
+            add_delete(target, port->ifname, mark,
+                       arena_printf(target->arena, "%s is in no network of its container", port->ifname),
+                       out);
     }
 }
 

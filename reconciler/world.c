@@ -46,7 +46,7 @@ static int observe_guests(const struct paths *paths, const struct map *recorded,
     if (!open)
         return 0;
     struct observed_guest *guests = NULL;
-    int result = network_view.dump_guests(paths, pids, open, call, &guests, error);
+    int result = network_view.dump_guests(paths, &world->network, pids, open, call, &guests, error);
     for (size_t i = 0, next = 0; i < count && result >= 0; i++) {
         if (!is_open(&world->containers.items[i]))
             continue;

@@ -1,6 +1,6 @@
 /* The image store's effects: made under a temporary name, digested, synced, renamed to the digest.
  *
- * Who makes an image holds a lock of its "tmp-" folder as long as he lives; a "tmp-" folder that nobody holds is a
+ * Who makes an image holds a lock of its ".tmp-" folder as long as he lives; a ".tmp-" folder that nobody holds is a
  * leftover of a crash and goes before the next image is made. */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
 
-#define TEMPORARY_PREFIX "tmp-"
+#define TEMPORARY_PREFIX ".tmp-"
 
 struct making {
     const struct paths *paths;

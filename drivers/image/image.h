@@ -1,7 +1,7 @@
 /* The image family: root file systems from their sources into the store (layout in drivers/storage/storage.h).
  *
  * An image is made under a temporary name below images/, digested, marked complete, synced, and renamed to its
- * content digest; a crash leaves a "tmp-" folder that the next run removes. The digest covers path, type, mode,
+ * content digest; a crash leaves a ".tmp-" folder that the next run removes. The digest covers path, type, mode,
  * owner, size, link target, device number, xattrs and content of every entry, in byte order of paths; times are
  * left out.
  *

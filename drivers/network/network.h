@@ -63,12 +63,14 @@ struct observed_port {
     const char *mark;
     const char *master; /* interface name; NULL: none */
     bool up;
-    bool hairpin; /* a guest reaches itself by a forwarded port */
+    bool hairpin;     /* a guest reaches itself by a forwarded port */
+    int peer;         /* index of the other end, in its own namespace */
+    int peer_netnsid; /* the kernel's number for that namespace; -1: none, or it is the host's */
 };
 
 struct observed_guest_nic { /* inside a running container's network namespace */
     const char *ifname;     /* "eth0" */
-    const char *peer;       /* host end's interface name; NULL when it is not a veth to the host */
+    const char *peer;       /* host end's interface name; NULL when that is no port of ours */
     const char *mac;
     struct texts addresses; /* "10.30.0.10/24" */
     bool up;
@@ -120,9 +122,10 @@ struct network_view {
     /* Links, addresses, routes: a netlink dump each; rules: one list of our tables; /proc/net/{tcp,udp}*; pid files. */
     int (*dump)(const struct paths *, const struct call *, struct observed_network *, struct error *);
     /* Interfaces, addresses and default routes inside the namespaces of `pids`: one dump for each namespace, by
-     * a netnsid (no setns in the main thread). A process that is gone gives a guest without NICs. */
-    int (*dump_guests)(const struct paths *, const int64_t *pids, size_t count, const struct call *,
-                       struct observed_guest **out, struct error *);
+     * a netnsid (no setns in the main thread). `network` is a dump made just before, whose ports tell the far ends. A
+     * process that is gone gives a guest without NICs. */
+    int (*dump_guests)(const struct paths *, const struct observed_network *network, const int64_t *pids,
+                       size_t count, const struct call *, struct observed_guest **out, struct error *);
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
      * itself may be NULL. */
     const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);

@@ -133,6 +133,8 @@ static void take_port(const struct link *link, const struct links *links, struct
         .master = master ? arena_strdup(arena, master->name) : NULL,
         .up = link->flags & IFF_UP,
         .hairpin = link->hairpin,
+        .peer = link->peer,
+        .peer_netnsid = link->peer_netnsid,
     };
 }
 

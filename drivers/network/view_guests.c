@@ -15,39 +15,39 @@
 #include <string.h>
 
 #include "drivers/network/view_internal.h"
+#include "lib/buffer.h"
 #include "lib/error.h"
 
-static int dump_guest(struct nl_sock *socket, const struct links *host, struct arena *arena,
+#define ROUTES_LIMIT (1024 * 1024) /* bytes; a guest may have as many routes as it likes */
+
+static int dump_guest(struct nl_sock *socket, const struct observed_network *network, struct arena *arena,
                       struct observed_guest *guest, struct error *error);
 static int take_number(const struct nlmsghdr *message, void *context);
-static void take_nic(const struct link *link, int netnsid, const struct links *host,
+static void take_nic(const struct link *link, int netnsid, const struct observed_network *network,
                      const struct addresses *addresses, struct arena *arena, struct observed_guest *guest);
 static void read_gateways(struct arena *arena, struct observed_guest *guest);
 
-int view_guests(const struct paths *paths, const int64_t *pids, size_t count, const struct call *call,
-                struct observed_guest **out, struct error *error)
+int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
+                size_t count, const struct call *call, struct observed_guest **out, struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
-    struct links host = {0};
     struct observed_guest *guests = arena_array_of(call->arena, struct observed_guest, count ? count : 1);
-    int result = 0;
     (void)paths;
-    /* The host's links name the far ends, and listing them is what makes the kernel number the namespaces. */
-    if (count && ((result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
-                  (result = links_dump(socket, HERE, call->arena, &host, error)) < 0))
+    int result = count ? netlink_open(NETLINK_ROUTE, &socket, error) : 0;
+    if (result < 0)
         return error_wrap(error, "network");
     for (size_t i = 0; i < count; i++) {
         guests[i].init_pid = pids[i];
         if ((result = call_check(call)) < 0)
             return error_errno(error, result, "network of pid %" PRId64, pids[i]);
-        if ((result = dump_guest(socket, &host, call->arena, &guests[i], error)) < 0)
+        if ((result = dump_guest(socket, network, call->arena, &guests[i], error)) < 0)
             return error_wrap(error, "network of pid %" PRId64, pids[i]);
     }
     *out = guests;
     return 0;
 }
 
-static int dump_guest(struct nl_sock *socket, const struct links *host, struct arena *arena,
+static int dump_guest(struct nl_sock *socket, const struct observed_network *network, struct arena *arena,
                       struct observed_guest *guest, struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *inside = NULL;
@@ -72,7 +72,7 @@ static int dump_guest(struct nl_sock *socket, const struct links *host, struct a
         return result;
     for (size_t i = 0; i < links.count; i++)
         if (!(links.items[i].flags & IFF_LOOPBACK))
-            take_nic(&links.items[i], netnsid, host, &addresses, arena, guest);
+            take_nic(&links.items[i], netnsid, network, &addresses, arena, guest);
     if (guest->count)
         read_gateways(arena, guest);
     return 0;
@@ -97,7 +97,7 @@ static int take_number(const struct nlmsghdr *message, void *context)
     return 0;
 }
 
-static void take_nic(const struct link *link, int netnsid, const struct links *host,
+static void take_nic(const struct link *link, int netnsid, const struct observed_network *network,
                      const struct addresses *addresses, struct arena *arena, struct observed_guest *guest)
 {
     struct observed_guest_nic *nic = arena_append(arena, guest->nics, guest->count);
@@ -107,10 +107,9 @@ static void take_nic(const struct link *link, int netnsid, const struct links *h
         .up = link->flags & IFF_UP,
     };
     /* Told from our side: an index and a number that the guest cannot forge. */
-    for (size_t i = 0; i < host->count && netnsid != HERE; i++)
-        if (host->items[i].kind == LINK_VETH && host->items[i].peer == link->index &&
-            host->items[i].peer_netnsid == netnsid)
-            nic->peer = arena_strdup(arena, host->items[i].name);
+    for (size_t i = 0; i < network->port_count && netnsid != HERE; i++)
+        if (network->ports[i].peer == link->index && network->ports[i].peer_netnsid == netnsid)
+            nic->peer = network->ports[i].ifname;
     for (size_t i = 0; i < addresses->count; i++) {
         if (addresses->items[i].index != link->index)
             continue;
@@ -124,11 +123,14 @@ static void take_nic(const struct link *link, int netnsid, const struct links *h
  * that holds them in network order. The first default route of an interface has the lowest metric. */
 static void read_gateways(struct arena *arena, struct observed_guest *guest)
 {
-    _cleanup_fclose_ FILE *file =
-        fopen(arena_printf(arena, "/proc/%" PRId64 "/net/route", guest->init_pid), "re");
-    char line[256], name[IFNAMSIZ];
+    char path[64], name[IFNAMSIZ];
     unsigned destination, gateway, flags, mask;
-    while (file && fgets(line, sizeof(line), file)) {
+    _cleanup_buffer_ struct buffer text = {0};
+    snprintf(path, sizeof(path), "/proc/%" PRId64 "/net/route", guest->init_pid);
+    if (buffer_read_file(&text, AT_FDCWD, path, ROUTES_LIMIT, NULL) < 0 || !text.length)
+        return;
+    char *rest = text.bytes;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
         if (sscanf(line, "%15s %x %x %x %*d %*d %*d %x", name, &destination, &gateway, &flags, &mask) != 5 ||
             destination || mask || !gateway)
             continue;
@@ -136,9 +138,9 @@ static void read_gateways(struct arena *arena, struct observed_guest *guest)
             struct observed_guest_nic *nic = &guest->nics[i];
             if (nic->gateway || strcmp(nic->ifname, name) != 0)
                 continue;
-            char *text = arena_alloc(arena, INET_ADDRSTRLEN);
-            inet_ntop(AF_INET, &gateway, text, INET_ADDRSTRLEN);
-            nic->gateway = text;
+            char *address = arena_alloc(arena, INET_ADDRSTRLEN);
+            inet_ntop(AF_INET, &gateway, address, INET_ADDRSTRLEN);
+            nic->gateway = address;
         }
     }
 }

@@ -52,8 +52,7 @@ int data_check_name(const char *file, struct error *error)
 {
     static const char legal[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
     size_t length = strlen(file);
-    if (length == 0 || length > NAME_LENGTH || strspn(file, legal) != length || file[0] < 'a' ||
-        strncmp(file, "tmp-", 4) == 0)
+    if (length == 0 || length > NAME_LENGTH || strspn(file, legal) != length || file[0] < 'a')
         return error_set(error, -EINVAL, "\"%s\" is no name of a layer or volume in its store", file);
     return 0;
 }

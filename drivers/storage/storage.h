@@ -38,8 +38,6 @@ struct observed_data { /* a layer or a volume in its store */
 
 struct observed_root { /* a merged root that is mounted on the host */
     const char *lxc_name;
-    const char *
-        upper; /* absolute path of the upper below the layers' store, by the layer's file name; NULL when foreign */
 };
 
 struct observed_guest_mount { /* a volume seen inside a running container */

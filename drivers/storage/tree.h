@@ -9,7 +9,7 @@ struct error;
 
 /* Removes `name` below `directory` and all in it; nothing there is success. What is mounted in it is -EBUSY. */
 int tree_remove(int directory, const char *name, struct error *error);
-/* The store's way to remove: first renamed to "tmp-del-NAME", so that a crash leaves no half object under its name;
+/* The store's way to remove: first renamed to ".tmp-del-NAME", so that a crash leaves no half object under its name;
  * also clears such leftovers of earlier crashes. */
 int tree_remove_from_store(const char *store, const char *name, struct error *error);
 

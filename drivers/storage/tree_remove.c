@@ -13,7 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
-#define LEFTOVER_PREFIX "tmp-del-"
+#define LEFTOVER_PREFIX ".tmp-del-"
 
 /* A privileged guest may have set the immutable or append-only flag; both answer with EPERM. */
 static int clear_flags(int directory, const char *name)

@@ -117,10 +117,7 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     see_data(call, fake_map(world, "volumes"), &out->volumes, &out->volume_count);
     for (void *i = json_first(roots); i; i = json_next(roots, i)) {
         struct observed_root *seen = arena_append(call->arena, out->roots, out->root_count);
-        const char *layer = text_in(json_value(i), "layer");
-        *seen = (struct observed_root){
-            .lxc_name = arena_strdup(call->arena, json_key(i)),
-            .upper = layer ? arena_printf(call->arena, "%s/%s/upper", paths->layers, layer) : NULL};
+        *seen = (struct observed_root){.lxc_name = arena_strdup(call->arena, json_key(i))};
     }
     return 0;
 }
@@ -262,9 +259,11 @@ static void see_nic(const struct call *call, const char *ifname, const struct js
         *arena_append(call->arena, seen->addresses.items, seen->addresses.count) = address;
 }
 
-static int dump_guest_nics(const struct paths *paths, const int64_t *pids, size_t count,
-                           const struct call *call, struct observed_guest **out, struct error *error)
+static int dump_guest_nics(const struct paths *paths, const struct observed_network *network,
+                           const int64_t *pids, size_t count, const struct call *call,
+                           struct observed_guest **out, struct error *error)
 {
+    (void)network; /* this world knows the far ends by itself */
     fake_trace("network_view.dump_guests");
     _cleanup_json_ struct json *world = NULL;
     int result = fake_load(paths->root, &world, error);

@@ -303,7 +303,8 @@ static const struct observed_guest *look_inside(const struct guest *guest)
 {
     int64_t pid = guest->pid;
     struct observed_guest *out = NULL;
-    must(network_view.dump_guests(&world.paths, &pid, 1, &world.call, &out, &world.error), &world);
+    struct observed_network seen = look();
+    must(network_view.dump_guests(&world.paths, &seen, &pid, 1, &world.call, &out, &world.error), &world);
     return out;
 }
 
@@ -721,7 +722,8 @@ static void test_a_crowd_is_listed_quickly(void **state)
         struct observed_network seen = look();
         double dumped = milliseconds();
         struct observed_guest *inside_all;
-        must(network_view.dump_guests(&world.paths, pids, CROWD, &world.call, &inside_all, &world.error),
+        must(network_view.dump_guests(&world.paths, &seen, pids, CROWD, &world.call, &inside_all,
+                                      &world.error),
              &world);
         double end = milliseconds();
         assert_true(seen.rules_present && equals(rules, seen.rules));
