@@ -211,8 +211,10 @@ static void prepare(struct run *run, struct node *node)
     compile_action(&compiling, action, &node->steps);
 }
 
+/* No step begins before its intent is durable. */
 static int journal_ready(struct run *run, struct error *error)
 {
+    bool fresh = false;
     for (size_t i = 0; i < run->count; i++) {
         struct node *node = &run->nodes[i];
         if (node->state != NODE_READY || node->intent)
@@ -222,8 +224,9 @@ static int journal_ready(struct run *run, struct error *error)
             recorder_intend(run->recorder, node->text, node->action, &node->steps, &node->intent, error);
         if (result < 0)
             return result;
+        fresh = true;
     }
-    return recorder_flush(run->recorder, error);
+    return fresh ? recorder_flush(run->recorder, error) : 0;
 }
 
 static int dispatch(struct run *run, struct error *error)
@@ -300,6 +303,10 @@ static int loop(struct run *run, struct error *error)
             return result;
         if (run->ended != before)
             continue; /* what was done without a worker may have made others ready */
+        /* Outcomes become durable while the workers are busy with the next steps. */
+        result = recorder_flush(run->recorder, error);
+        if (result < 0)
+            return result;
         struct pool_reply reply;
         struct error trouble = {0};
         result = pool_wait(run->pool, -1, &reply, &trouble);
