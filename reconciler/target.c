@@ -138,6 +138,12 @@ static void set_texts(struct arena *arena, struct texts *texts, size_t count, co
     memcpy(texts->items, items, count * sizeof(*items));
 }
 
+/* The default route goes to the first network in the container's list. */
+static bool leads_out(const struct container *body, const char *network)
+{
+    return strcmp(((const struct attachment *)body->networks.items[0])->network, network) == 0;
+}
+
 struct resolver *target_resolver(const struct target *target, const char *network)
 {
     struct resolver *resolver = described_new(target->arena, &resolver_table);
@@ -156,6 +162,7 @@ struct resolver *target_resolver(const struct target *target, const char *networ
         name->container = object->name;
         name->mac = address->mac;
         name->address = address->address;
+        name->is_default = leads_out(body, network);
         set_texts(target->arena, &name->names, 3,
                   (const char *const[]){bare, arena_printf(target->arena, "%s.%s", bare, project),
                                         arena_printf(target->arena, "%s.%s.internal", bare, project)});
@@ -165,11 +172,9 @@ struct resolver *target_resolver(const struct target *target, const char *networ
     return described_whole(&resolver_table, resolver);
 }
 
-/* The default route goes to the first network in the container's list. */
 static const char *gateway_of(const struct target *target, const struct container *body, const char *network)
 {
-    const struct attachment *first = body->networks.items[0];
-    if (strcmp(first->network, network) != 0)
+    if (!leads_out(body, network))
         return NULL;
     char *gateway = subnet_gateway(target->arena, target_subnet(target, network));
     *strchr(gateway, '/') = '\0';

@@ -165,11 +165,14 @@ struct port_attach { /* a NIC into a running container */
 };
 extern const struct table port_attach_table;
 
+#define RESOLVER_ROUTED "routed" /* dnsmasq's tag of those that are told of a router */
+
 struct resolver_name { /* a container's names and its DHCP lease */
     struct described described;
     const char *container; /* key; full name */
     const char *mac, *address;
     struct texts names; /* "web", "web.shop", "web.shop.internal" */
+    bool is_default;    /* its default route leads through this network: only then DHCP tells of a router */
 };
 extern const struct table resolver_name_table;
 

@@ -89,6 +89,7 @@ static const struct field resolver_name_rows[] = {
     TEXT_ROW(2, resolver_name, mac),
     TEXT_ROW(3, resolver_name, address),
     {ROW(4, resolver_name, names, FIELD_TEXTS)},
+    {ROW(5, resolver_name, is_default, FIELD_BOOL)},
 };
 const struct table resolver_name_table = TABLE("resolver.names", resolver_name, resolver_name_rows);
 
@@ -100,13 +101,14 @@ static const struct field resolver_rows[] = {
 };
 const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
 
-/* A line a container in each: "MAC,ADDRESS,NAME" and "ADDRESS NAME ALIAS...". A lease carries the bare name. */
+/* A line a container in each: "MAC,set:TAG,ADDRESS,NAME" and "ADDRESS NAME ALIAS...". A lease carries the bare name. */
 void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer *hosts)
 {
     for (size_t i = 0; i < names->count; i++) {
         const struct resolver_name *name = names->items[i];
         const char *first = name->names.items[0];
-        buffer_printf(dhcp, "%s,%s,%.*s\n", name->mac, name->address, (int)strcspn(first, "."), first);
+        buffer_printf(dhcp, "%s,%s%s,%.*s\n", name->mac, name->is_default ? "set:" RESOLVER_ROUTED "," : "",
+                      name->address, (int)strcspn(first, "."), first);
         buffer_text(hosts, name->address);
         for (size_t j = 0; j < name->names.count; j++)
             buffer_printf(hosts, " %s", name->names.items[j]);

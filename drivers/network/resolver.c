@@ -221,7 +221,9 @@ static void make_arguments(const struct paths *paths, const struct resolver *req
         arena_printf(arena, "--dhcp-hostsdir=%s/dhcp", folder),
         arena_printf(arena, "--dhcp-leasefile=%s/leases", folder),
         arena_printf(arena, "--dhcp-range=%s,static,%s,1h", subnet, mask),
-        arena_printf(arena, "--dhcp-option=option:router,%s", gateway),
+        /* Without a value the option is not sent: a second default route would compete with the first. */
+        arena_printf(arena, "--dhcp-option=tag:" RESOLVER_ROUTED ",option:router,%s", gateway),
+        "--dhcp-option=tag:!" RESOLVER_ROUTED ",option:router",
         "--dhcp-ignore=tag:!known",
         "--dhcp-authoritative",
         NULL,

@@ -59,6 +59,12 @@ is 'networks trade places: the cause is the order' "$(causes_of "$PLAN" | sed 's
 is 'networks trade places: so do the interfaces' \
     "$(mac_in t/two eth0) $(address_of t/two eth0) $(mac_in t/two eth1) $(address_of t/two eth1)" "$was"
 like 'networks trade places: the default route follows' "$(inside t/two ip route | grep ^default)" "^default via $NET.129 dev eth0 *\$"
+printf '#!/bin/sh\n[ "$1" != bound ] || echo "$ip router=$router"\n' >"$ROOT/lease" && chmod 755 "$ROOT/lease"
+lease_of() { # CONTAINER INSIDE: what its network's DHCP server says to it
+    nsenter -t "$(pid_of "$1")" -n busybox udhcpc -i "$2" -n -q -f -t 5 -T 1 -s "$ROOT/lease" 2>/dev/null
+}
+is 'DHCP tells of the router where the default route is' "$(lease_of t/two eth0)" "$(address_of t/two eth0) router=$NET.129"
+is 'and of none elsewhere' "$(lease_of t/two eth1)" "$(address_of t/two eth1) router="
 check 'networks trade places: two reaches one' eventually 5 inside t/two timeout 2 wget -q -O- http://one/
 
 sed -i 's/^  data: {}/  data: {}\n  extra: {}/; s#"data:/srv/data"#"data:/srv/data", "extra:/srv/deep/extra"#' "$FILE"
