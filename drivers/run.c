@@ -23,12 +23,12 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     if (ended < 0)
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
-    if (kind >= STEP_CONTAINER_DEFINE)
-        ended = run_container(effects, paths, kind, request, call, made, error);
-    else if (kind >= STEP_BRIDGE_CREATE)
+    if (kind < STEP_BRIDGE_CREATE || kind == STEP_ROOT_WRITE)
+        ended = run_data(effects, paths, kind, request, call, made, error);
+    else if (kind < STEP_CONTAINER_DEFINE)
         ended = run_network(effects, paths, kind, request, call, error);
     else
-        ended = run_data(effects, paths, kind, request, call, made, error);
+        ended = run_container(effects, paths, kind, request, call, made, error);
     if (ended < 0)
         return ended;
     if (made)
@@ -58,6 +58,8 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->mount_root(paths, request, call, error);
     case STEP_ROOT_UNMOUNT:
         return storage->unmount_root(paths, request, call, error);
+    case STEP_ROOT_WRITE:
+        return storage->write_root(paths, request, call, error);
     case STEP_VOLUME_ATTACH:
         return storage->attach_volume(paths, request, call, error);
     case STEP_VOLUME_DETACH:

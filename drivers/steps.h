@@ -37,6 +37,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_CONTAINER_STOP = 22,
                  STEP_CONTAINER_SET_LIMITS = 23,
                  STEP_CONTAINER_DESTROY = 24,
+                 STEP_ROOT_WRITE = 25,
                  STEP_KINDS
 };
 

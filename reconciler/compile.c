@@ -117,6 +117,12 @@ static void add_repairs(const struct container_steps *to, const struct observed_
                              to->action->uid, &repairs);
     for (size_t i = 0; i < repairs.count; i++)
         steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
+    bool names = plan_field_changed(&to->action->causes, "networks") ||
+                 plan_field_changed(&to->action->causes, "unfinished");
+    struct root_write *resolv_conf =
+        names && seen && seen->running ? target_resolv_conf(to->compiling->target, to->action->object) : NULL;
+    if (resolv_conf)
+        steps_add(to->arena, to->steps, STEP_ROOT_WRITE, resolv_conf);
     /* Last: set_limits writes the config too, and the digest that counts is the final one. */
     if (to->action->config_changed || repairs.count)
         add_definition(to);

@@ -709,20 +709,44 @@ static int by_kind_and_name(const void *left, const void *right)
     return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
 }
 
-/* Desired, and what others (or a run that does not prune) leave in place. */
+/* An implicit network belongs to whoever uses it, whatever source brought it in first. */
+static bool is_needed_only(const struct entry *entry)
+{
+    return entry->object.implicit && entry->kind == KIND_NETWORK;
+}
+
+static void add_used(struct planning *planning, bool *taken)
+{
+    const struct actual *actual = planning->request->actual;
+    struct object_set *all = &planning->plan->all;
+    size_t before;
+    do { /* a layer that is used uses its image */
+        before = all->count;
+        for (size_t i = 0; i < actual->count; i++)
+            if (!taken[i] && user_of(planning, actual->items[i].kind, actual->items[i].name)) {
+                *arena_append(planning->arena, all->items, all->count) = &actual->items[i].object;
+                taken[i] = true;
+            }
+    } while (all->count != before);
+}
+
+/* Desired, what others (or a run that does not prune) leave in place, and what any of these still uses. */
 static void collect_all(struct planning *planning)
 {
     const struct plan_request *request = planning->request;
     struct object_set *all = &planning->plan->all;
+    bool *taken = arena_array_of(planning->arena, bool, request->actual->count + 1);
     for (size_t i = 0; i < request->desired->count; i++)
         *arena_append(planning->arena, all->items, all->count) = request->desired->items[i];
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
-        if (entry_is_retained(entry) || object_find(request->desired, entry->kind, entry->name) ||
-            is_own_source(request, entry->record->source, true))
+        taken[i] = entry_is_retained(entry) || object_find(request->desired, entry->kind, entry->name);
+        if (taken[i] || is_needed_only(entry) || is_own_source(request, entry->record->source, true))
             continue;
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
+        taken[i] = true;
     }
+    add_used(planning, taken);
     if (all->count)
         qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
 }
@@ -827,7 +851,8 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     plan_moves(&planning);
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
-        if (entry_is_retained(entry) || !is_own_source(request, entry->record->source, true))
+        if (entry_is_retained(entry) ||
+            (!is_needed_only(entry) && !is_own_source(request, entry->record->source, true)))
             continue;
         plan->recorded += !entry->object.implicit && entry->kind != KIND_IMAGE;
         if (!object_find(request->desired, entry->kind, entry->name))

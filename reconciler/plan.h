@@ -83,6 +83,9 @@ struct plan_request {
 int plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan,
               struct error *error);
 
+/* Whether a cause names the field or something inside it. */
+bool plan_field_changed(const struct changes *causes, const char *field);
+
 struct json;
 /* `verbose`: with what each action waits for. */
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out);

@@ -20,8 +20,6 @@ struct action *plan_make_action(struct planning *planning, enum verb verb, enum 
 struct action *plan_append_action(struct planning *planning, struct action *action);
 struct action *plan_action_of(struct planning *planning, enum kind kind, const char *name); /* NULL: none */
 void plan_add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at);
-/* Whether a cause names the field or something inside it. */
-bool plan_field_changed(const struct changes *causes, const char *field);
 /* Whether `user` needs the object of that kind and name. */
 bool plan_uses(const struct object *user, enum kind kind, const char *name);
 

@@ -190,6 +190,16 @@ static int check_arguments(const struct session *session, struct error *error)
     return 0;
 }
 
+/* SEMANTICS 19: what was taken down by hand stays down until it is applied by hand. */
+static struct texts down_sources(const struct session *session)
+{
+    struct texts down = {0};
+    for (size_t i = 0; i < session->snapshot.source_count && session->options->automatic; i++)
+        if (session->snapshot.sources[i]->down)
+            *arena_append(session->arena, down.items, down.count) = session->snapshot.sources[i]->name;
+    return down;
+}
+
 int session_load(struct session *session, struct error *error)
 {
     struct object_set recorded = {0};
@@ -200,6 +210,7 @@ int session_load(struct session *session, struct error *error)
                                          .count = session->options->file_count,
                                          .source_name = session->options->source,
                                          .default_directory = session->paths.specs,
+                                         .left_out = down_sources(session),
                                          .use_environment =
                                              session->options->file_count && !session->options->automatic};
     session->problems = (struct problems){.arena = session->arena};

@@ -201,6 +201,14 @@ struct port_attach *target_port(const struct target *target, const struct object
 
 /* ---- container ---- */
 
+/* Start of its id range; 0: privileged. */
+static int64_t id_base_of(const struct target *target, const struct object *container)
+{
+    return ((const struct container *)container->body)->privileged
+               ? 0
+               : grants_find(target->grants, KIND_CONTAINER, container->name)->id_base;
+}
+
 const char *target_image(const struct target *target, const struct object *container)
 {
     const struct container *body = container->body;
@@ -237,13 +245,12 @@ struct container_definition *target_definition(const struct target *target, cons
                                                const char *uid, int64_t generation)
 {
     const struct container *body = object->body;
-    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
     struct container_definition *definition = described_new(target->arena, &container_definition_table);
     definition->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
     definition->uid = uid;
     definition->generation = generation;
     definition->root = arena_printf(target->arena, "%s/%s", target->paths->mounts, definition->lxc_name);
-    definition->id_base = body->privileged ? 0 : lease->id_base;
+    definition->id_base = id_base_of(target, object);
     definition->env = body->env;
     definition->command = body->command;
     definition->limits = body->limits;
@@ -253,14 +260,42 @@ struct container_definition *target_definition(const struct target *target, cons
     return described_whole(&container_definition_table, definition);
 }
 
-static void add_file(const struct target *target, struct root_mount *root, const char *path,
-                     const char *content)
+static struct root_file *new_file(const struct target *target, const char *path, const char *content)
 {
     struct root_file *file = described_new(target->arena, &root_file_table);
     file->path = path;
     file->content = content;
     file->mode = 0644;
-    list_add(target->arena, &root->files, described_whole(&root_file_table, file));
+    return described_whole(&root_file_table, file);
+}
+
+static void add_file(const struct target *target, struct root_mount *root, const char *path,
+                     const char *content)
+{
+    list_add(target->arena, &root->files, new_file(target, path, content));
+}
+
+/* The resolver of the first network knows that network's names and forwards all others. */
+static struct root_file *resolv_conf(const struct target *target, const struct object *object)
+{
+    const struct attachment *first = ((const struct container *)object->body)->networks.items[0];
+    char *server = subnet_gateway(target->arena, target_subnet(target, first->network));
+    *strchr(server, '/') = '\0';
+    return new_file(target, "/etc/resolv.conf",
+                    arena_printf(target->arena, "search %s.internal\nnameserver %s\n",
+                                 name_project(target->arena, object->name), server));
+}
+
+struct root_write *target_resolv_conf(const struct target *target, const struct object *object)
+{
+    const struct container *body = object->body;
+    if (!body->networks.count)
+        return NULL;
+    struct root_write *write = described_new(target->arena, &root_write_table);
+    write->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
+    write->id_base = id_base_of(target, object);
+    list_add(target->arena, &write->files, resolv_conf(target, object));
+    return described_whole(&root_write_table, write);
 }
 
 /* systemd's EnvironmentFile and PAM's environment share double quotes and backslash escapes. */
@@ -290,13 +325,8 @@ static void add_files(const struct target *target, const struct object *object, 
              arena_printf(target->arena,
                           "127.0.0.1 localhost\n127.0.1.1 %s.%s.internal %s\n::1 localhost ip6-localhost\n",
                           bare, project, bare));
-    if (body->networks.count) {
-        const struct attachment *first = body->networks.items[0];
-        char *server = subnet_gateway(target->arena, target_subnet(target, first->network));
-        *strchr(server, '/') = '\0';
-        add_file(target, root, "/etc/resolv.conf",
-                 arena_printf(target->arena, "search %s.internal\nnameserver %s\n", project, server));
-    }
+    if (body->networks.count)
+        list_add(target->arena, &root->files, resolv_conf(target, object));
     if (!body->env.count || body->command.count)
         return;
     const char *text = environment_text(target, &body->env);
@@ -309,12 +339,11 @@ static void add_files(const struct target *target, const struct object *object, 
 struct root_mount *target_root(const struct target *target, const struct object *object, const char *digest)
 {
     const struct container *body = object->body;
-    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
     struct root_mount *root = described_new(target->arena, &root_mount_table);
     root->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
     root->digest = digest;
     root->layer = target_layer_file(target, object);
-    root->id_base = body->privileged ? 0 : lease->id_base;
+    root->id_base = id_base_of(target, object);
     root->with_init = body->command.count > 0;
     for (size_t i = 0; i < body->volumes.count; i++) {
         const struct mount *mount = body->volumes.items[i];

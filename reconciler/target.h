@@ -26,6 +26,8 @@ struct container_definition *target_definition(const struct target *target, cons
 /* `digest` of the image that the layer stands on. */
 struct root_mount *target_root(const struct target *target, const struct object *container,
                                const char *digest);
+/* What a running container asks for names; NULL without networks. */
+struct root_write *target_resolv_conf(const struct target *target, const struct object *container);
 /* Pids are filled by whoever sends it. */
 struct port_attach *target_port(const struct target *target, const struct object *container,
                                 const char *network, const char *uid);

@@ -25,6 +25,7 @@ struct collector {
 };
 
 static int collect_argument(struct collector *collector, const char *argument, struct error *error);
+static void leave_out(struct collector *collector);
 static bool source_name_is_valid(const char *name);
 static bool owner_is_fine(const struct stat *info, bool by_hand);
 
@@ -46,14 +47,34 @@ int sources_collect(const struct spec_request *request, const struct object_set 
         problem_add(problems, (struct place){.file = "--source"}, NULL,
                     "expected a name of printable characters, at most %d, found '%s'", SOURCE_LENGTH,
                     request->source_name);
-    if (!request->count)
-        return collect_argument(&collector, request->default_directory, error);
-    for (size_t i = 0; i < request->count; i++) {
-        int result = collect_argument(&collector, request->arguments[i], error);
-        if (result < 0)
-            return result;
-    }
-    return 0;
+    int result = request->count ? 0 : collect_argument(&collector, request->default_directory, error);
+    for (size_t i = 0; i < request->count && result == 0; i++)
+        result = collect_argument(&collector, request->arguments[i], error);
+    leave_out(&collector);
+    return result;
+}
+
+static bool is_left_out(const struct spec_request *request, const char *source)
+{
+    for (size_t i = 0; i < request->left_out.count; i++)
+        if (strcmp(request->left_out.items[i], source) == 0)
+            return true;
+    return false;
+}
+
+static void leave_out(struct collector *collector)
+{
+    struct spec_set *set = collector->set;
+    struct file_list *files = collector->files;
+    size_t sources = 0, kept = 0;
+    for (size_t i = 0; i < set->source_count; i++)
+        if (!is_left_out(collector->request, set->sources[i].name))
+            set->sources[sources++] = set->sources[i];
+    for (size_t i = 0; i < files->count; i++)
+        if (!is_left_out(collector->request, files->items[i].source))
+            files->items[kept++] = files->items[i];
+    set->source_count = sources;
+    files->count = kept;
 }
 
 static bool source_name_is_valid(const char *name)

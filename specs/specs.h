@@ -34,6 +34,7 @@ struct spec_request {
     size_t count;
     const char *source_name;       /* --source or NULL */
     const char *default_directory; /* absolute */
+    struct texts left_out;         /* names of sources that this run does not look at */
     bool use_environment;          /* variables of the process override .env: only in runs by hand */
 };
 

@@ -11,6 +11,7 @@ const struct storage_effects storage_effects = {
     .delete_volume = data_delete_volume,
     .mount_root = root_mount_whole,
     .unmount_root = root_unmount_whole,
+    .write_root = root_write_files,
     .attach_volume = live_attach,
     .detach_volume = live_detach,
 };

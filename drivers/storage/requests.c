@@ -48,6 +48,16 @@ const struct table root_mount_table = {
     .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};
 #undef REQUEST
 
+#define REQUEST root_write
+static const struct field root_write_rows[] = {
+    ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, id_base, FIELD_NUMBER),
+    ROW(3, files, FIELD_LIST, .nested = &root_file_table),
+};
+const struct table root_write_table = {
+    .name = "root-write", .size = sizeof(struct root_write), TABLE_ROWS(root_write_rows)};
+#undef REQUEST
+
 #define REQUEST root_reference
 static const struct field root_reference_rows[] = {
     ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),

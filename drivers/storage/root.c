@@ -362,12 +362,12 @@ static int mount_init(const struct building *building, int root, struct error *e
     return target < 0 ? target : volume_move(tree, target, INIT_PATH, error);
 }
 
-static int write_files(const struct building *building, int root, struct error *error)
+static int write_files(int root, const struct list *files, int64_t id_base, struct error *error)
 {
     _cleanup_identity_ struct identity identity = {0};
-    int result = identity_take(&identity, building->request->id_base, error);
-    for (size_t i = 0; result == 0 && i < building->request->files.count; i++) {
-        const struct root_file *file = building->request->files.items[i];
+    int result = identity_take(&identity, id_base, error);
+    for (size_t i = 0; result == 0 && i < files->count; i++) {
+        const struct root_file *file = files->items[i];
         result = guest_write_file(root, file->path, file->content ? file->content : "", file->mode, error);
     }
     return result;
@@ -394,5 +394,23 @@ static int fill_root(const struct building *building, struct error *error)
         result = mount_volume_into(building, root, volumes[i], error);
     if (result == 0 && building->request->with_init)
         result = mount_init(building, root, error);
-    return result < 0 ? result : write_files(building, root, error);
+    return result < 0 ? result
+                      : write_files(root, &building->request->files, building->request->id_base, error);
+}
+
+int root_write_files(const struct paths *paths, const struct root_write *request, const struct call *call,
+                     struct error *error)
+{
+    struct statx status;
+    int result = root_check_name(request->lxc_name, error);
+    if (result < 0)
+        return result;
+    const char *point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
+    _cleanup_close_ int root = open(point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (root < 0 || statx(root, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
+        return error_errno(error, -errno, "root of %s", request->lxc_name);
+    if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        return error_set(error, -ENOENT, "root of %s: nothing is mounted at %s", request->lxc_name, point);
+    result = write_files(root, &request->files, request->id_base, error);
+    return result < 0 ? error_wrap(error, "root of %s", request->lxc_name) : 0;
 }

@@ -8,10 +8,12 @@ struct error;
 struct mount_entry;
 struct root_mount;
 struct root_reference;
+struct root_write;
 
 int root_mount_whole(const struct paths *, const struct root_mount *, const struct call *, struct error *);
 int root_unmount_whole(const struct paths *, const struct root_reference *, const struct call *,
                        struct error *);
+int root_write_files(const struct paths *, const struct root_write *, const struct call *, struct error *);
 
 /* The one way a volume gets into a root, before start and into a running container alike: a detached tree with its
  * ids mapped, nosuid and nodev; the target below `root` is made, owned by the container's root (the caller's file

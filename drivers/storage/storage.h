@@ -107,6 +107,14 @@ struct root_mount {
 };
 extern const struct table root_mount_table;
 
+struct root_write { /* files of a root that is mounted */
+    struct described described;
+    const char *lxc_name;
+    int64_t id_base;   /* as it was mounted with */
+    struct list files; /* of root_file */
+};
+extern const struct table root_write_table;
+
 struct root_reference {
     struct described described;
     const char *lxc_name;
@@ -138,6 +146,8 @@ struct storage_effects {
     int (*mount_root)(const struct paths *, const struct root_mount *, const struct call *, struct error *);
     int (*unmount_root)(const struct paths *, const struct root_reference *, const struct call *,
                         struct error *);
+    /* Seen at once by the container that runs on it. -ENOENT when the root is not mounted. */
+    int (*write_root)(const struct paths *, const struct root_write *, const struct call *, struct error *);
     int (*attach_volume)(const struct paths *, const struct volume_attach *, const struct call *,
                          struct error *);
     int (*detach_volume)(const struct paths *, const struct volume_attach *, const struct call *,

@@ -1,5 +1,6 @@
 /* validate, plan, apply and down: from a set of specs to a plan, and from there to the host. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/cli.h"
+
+#define TOLD_LIMIT (1024 * 1024) /* bytes of what an automatic run said last of held changes */
 
 /* Opens, looks, loads and plans. Returns -1, or the exit code to end with. */
 static int prepare(struct session *session, enum session_mode mode, struct plan *plan)
@@ -140,15 +143,22 @@ static int repair_last_good(struct session *session, int code)
     return code;
 }
 
-/* SEMANTICS 19: what was taken down by hand stays down until it is applied by hand. */
-static bool is_down(const struct session *session)
+/* SEMANTICS 29: an automatic run tells of held changes once, not again while they are the same. What was told last lies
+ * in /run: a run without an action writes nothing to the record. */
+static bool is_news(const struct session *session, const struct plan *plan)
 {
-    for (size_t i = 0; i < session->set.source_count; i++)
-        for (size_t j = 0; j < session->snapshot.source_count; j++)
-            if (strcmp(session->set.sources[i].name, session->snapshot.sources[j]->name) == 0 &&
-                session->snapshot.sources[j]->down)
-                return true;
-    return false;
+    const char *path = arena_printf(session->arena, "%s/held", session->paths.run);
+    _cleanup_buffer_ struct buffer held = {0}, told = {0};
+    for (size_t i = 0; i < plan->held_count; i++)
+        buffer_printf(&held, "%s/%s: %s\n", kind_name(plan->held[i].kind), plan->held[i].name,
+                      plan->held[i].reason);
+    buffer_read_file(&told, AT_FDCWD, path, TOLD_LIMIT, NULL);
+    if (told.length == held.length && (!held.length || memcmp(told.bytes, held.bytes, held.length) == 0))
+        return false;
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || write(fd, held.bytes, held.length) != (ssize_t)held.length)
+        unlink(path); /* then it is told once more */
+    return held.length > 0;
 }
 
 int run_apply(const struct options *options)
@@ -163,14 +173,13 @@ int run_apply(const struct options *options)
         return repair_last_good(&session, code);
     if (code >= 0)
         return code;
-    if (options->automatic && is_down(&session))
-        return EXIT_IN_SYNC;
     if (session_guard(&session, &plan, &error) < 0) {
         code = fail(options, &error, EXIT_REFUSED);
         return options->automatic && session.snapshot.record_count ? repair_last_good(&session, code) : code;
     }
+    bool tell = options->automatic ? is_news(&session, &plan) : plan.held_count > 0;
     if (!plan.count) {
-        if (options->output == OUTPUT_JSON || !options->quiet || plan.held_count)
+        if (options->output == OUTPUT_JSON || !options->quiet || tell)
             show_plan(options, &plan);
         return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
     }

@@ -118,6 +118,13 @@ static int delete_volume(const struct paths *paths, const struct data_reference 
 
 /* ---- roots ---- */
 
+static void write_files(struct json *root, const struct list *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        json_set(json_get(root, "files"), item_key(&root_file_table, files->items[i]),
+                 json_of(&root_file_table, files->items[i]));
+}
+
 static int apply_mount(struct fake *fake, const struct root_mount *request, struct error *error)
 {
     if (is_running(fake, request->lxc_name))
@@ -140,9 +147,8 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
         make_data(fake, "volumes", volume->file);
         json_set(volumes, volume->path, json_new_text(volume->file));
     }
-    struct json *files = json_set(root, "files", json_new_array());
-    for (size_t i = 0; i < request->files.count; i++)
-        json_append(files, json_of(&root_file_table, request->files.items[i]));
+    json_set(root, "files", json_new_object());
+    write_files(root, &request->files);
     return 0;
 }
 
@@ -168,6 +174,25 @@ static int unmount_root(const struct paths *paths, const struct root_reference *
     struct fake fake;
     int result = fake_begin(&fake, paths, call, STEP_ROOT_UNMOUNT, request->lxc_name, error);
     return result < 0 ? result : fake_end(&fake, apply_unmount(&fake, request->lxc_name), error);
+}
+
+static int apply_write(struct fake *fake, const struct root_write *request, struct error *error)
+{
+    struct json *root = fake_find(fake->world, "roots", request->lxc_name);
+    if (!root)
+        return error_set(error, -ENOENT, "root of %s is not mounted", request->lxc_name);
+    if (number_in(root, "id_base") != request->id_base)
+        fake_violation(fake, "root.write into %s with the ids of another", request->lxc_name);
+    write_files(root, &request->files);
+    return 0;
+}
+
+static int write_root(const struct paths *paths, const struct root_write *request, const struct call *call,
+                      struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_ROOT_WRITE, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_write(&fake, request, error), error);
 }
 
 /* ---- volumes in running containers ---- */
@@ -232,6 +257,7 @@ const struct storage_effects storage_effects = {
     .delete_volume = delete_volume,
     .mount_root = mount_root,
     .unmount_root = unmount_root,
+    .write_root = write_root,
     .attach_volume = attach_volume,
     .detach_volume = detach_volume,
 };

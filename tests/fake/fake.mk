@@ -3,13 +3,16 @@
 FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/view.c
 FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c)
 FAKE_FLOORS  := $(B)/shared.a $(B)/specs.a $(B)/lib.a
+# Static: the fault loop starts tens of thousands of these, and half of a start is loading libraries. The linker's
+# warning that names of users will be looked up by shared ones is no news.
+FAKE_LIBS    := $(if $(SANITIZE),,-static-pie -Wl,--no-warnings) -lyaml -llmdb -ljansson -lgcrypt -lgpg-error
 
 $(B)/fpsync-fake: $(call objects,$(MAIN) $(FAKE_VIEWS) tests/fake/commit.c) $(B)/state.a $(FAKE_FLOORS) | $(B)/fpsync-worker-fake $(B)/fake-tool
 	$(call say,LINK,$@)
-	$(link) -Wl,--wrap=mdb_txn_commit -lyaml -llmdb -ljansson -lgcrypt
+	$(link) -Wl,--wrap=mdb_txn_commit $(FAKE_LIBS)
 $(B)/fpsync-worker-fake: $(call objects,$(WORKER) drivers/run.c $(FAKE_EFFECTS)) $(FAKE_FLOORS)
 	$(call say,LINK,$@)
-	$(link) -ljansson -lgcrypt
+	$(link) $(FAKE_LIBS)
 $(B)/fake-tool: $(call objects,tests/fake/tool.c tests/fake/world.c tests/fake/convert.c) $(FAKE_FLOORS)
 	$(call say,LINK,$@)
-	$(link) -ljansson -lgcrypt
+	$(link) $(FAKE_LIBS)

@@ -6,7 +6,8 @@
 # it. For every commit n of the record: fpsync dies before it, and after it. Every effect of every driver contract must be called by some scenario.
 set -u
 . "$(dirname "$0")/../scenario/lib.sh"
-work=$(mktemp -d /tmp/fpf-XXXX) || exit 1
+# In memory where there is room: a trial is some dozen synced commits, and its death is that of a process.
+work=$(mktemp -d -p /dev/shm fpf-XXXX 2>/dev/null || mktemp -d /tmp/fpf-XXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 export FPSYNC_BUILD build scenarios fpsync tool work
 
@@ -21,40 +22,56 @@ settle() { # ROOT
     return 1
 }
 
-# The same folder for all trials of a scenario, one after the other: names carry the root's hash.
-trial() { # SCENARIO ROOT FAULT...
-    local root=$2 step
-    rm -rf "$root" && mkdir -p "$root" || return 1
-    unset FPSYNC_FAKE_FAIL FPSYNC_FAKE_DIE FPSYNC_FAKE_DIE_COMMIT
-    export FPSYNC_FAKE_COMMITS=$root/commits
-    [ $# -lt 3 ] || export "${@:3}"
+one_step() { # SCENARIO STEP ROOT
+    prepare_step "$1" "$2" "$3" 2>/dev/null || { echo "# step $2: $(cat "$3/do.log")"; return 1; }
+    settle "$3"
+}
+
+end_state() { # ROOT
+    [ -z "$("$tool" "$1" violations)" ] || { "$tool" "$1" violations | sed 's/^/# /'; return 1; }
+    "$tool" "$1" state >"$1.state"
+}
+
+# Without a fault, leaving ROOT.before-STEP and what each step comes to: "STEP CALLS COMMITS" in ROOT.steps.
+reference() { # SCENARIO ROOT
+    local step
+    mkdir -p "$2" || return 1
     for step in $(steps_of "$1"); do
-        prepare_step "$1" "$step" "$root" 2>/dev/null || { echo "# step $step: $(cat "$root/do.log")"; return 1; }
-        settle "$root" || return 1
+        cp -a "$2" "$2.before-$step" && one_step "$1" "$step" "$2" || return 1
+        echo "$step $("$tool" "$2" calls) $(stat -c %s "$2/commits" 2>/dev/null || echo 0)" >>"$2.steps"
     done
-    [ -z "$("$tool" "$root" violations)" ] || { "$tool" "$root" violations | sed 's/^/# /'; return 1; }
-    "$tool" "$root" state >"$root.state"
+    end_state "$2" && mv "$2.state" "$2.reference"
+}
+
+# From the step that call (column 2) or commit (column 3) N belongs to; in the same folder, for names carry its hash.
+trial() { # SCENARIO ROOT COLUMN N FAULT
+    local step steps
+    steps=$(awk -v column="$3" -v n="$4" '$column >= n { print $1 }' "$2.steps")
+    rm -rf "$2" && cp -a "$2.before-${steps%%[[:space:]]*}" "$2" || return 1
+    export "${5?}"
+    for step in $steps; do
+        one_step "$1" "$step" "$2" || return 1
+    done
+    end_state "$2"
 }
 
 one_scenario() { # SCENARIO: prints "ok"/"not ok" lines without numbers
-    local scenario=$1 root=$work/$1 calls n fault
-    if ! trial "$scenario" "$root"; then
+    local scenario=$1 root=$work/$1 n fault
+    export FPSYNC_FAKE_COMMITS=$root/commits
+    if ! reference "$scenario" "$root"; then
         echo "not ok - $scenario: undisturbed"
         return
     fi
-    mv "$root.state" "$root.reference"
     cp "$root/fake/calls" "$work/calls-$scenario" 2>/dev/null
-    local all_calls commits
-    all_calls=$("$tool" "$root" calls)
-    commits=$(stat -c %s "$root/commits")
     for fault in FPSYNC_FAKE_FAIL=%d FPSYNC_FAKE_FAIL=%d:after FPSYNC_FAKE_DIE=%d FPSYNC_FAKE_DIE=%d:after \
         FPSYNC_FAKE_DIE_COMMIT=%d FPSYNC_FAKE_DIE_COMMIT=%d:after; do
-        local bad='' what=calls
-        calls=$all_calls
-        [[ $fault != *COMMIT* ]] || calls=$commits what=commits
-        for ((n = 1; n <= calls; n++)); do
+        local bad='' what=calls column=2
+        [[ $fault != *COMMIT* ]] || what=commits column=3
+        local count
+        count=$(awk -v column=$column 'END { print $column }' "$root.steps")
+        for ((n = 1; n <= count; n++)); do
             # shellcheck disable=SC2059
-            if ! trial "$scenario" "$root" "$(printf "$fault" $n)" >"$root.log"; then
+            if ! (trial "$scenario" "$root" $column $n "$(printf "$fault" $n)") >"$root.log"; then
                 bad="$bad $n"
                 sed "s/^/# ${what%s} $n: /" "$root.log" | head -n 12
             elif ! diff "$root.reference" "$root.state" >"$root.diff"; then
@@ -63,13 +80,14 @@ one_scenario() { # SCENARIO: prints "ok"/"not ok" lines without numbers
             fi
         done
         if [ -z "$bad" ]; then
-            echo "ok - $scenario: ${fault//%d/n} for each of $calls $what"
+            echo "ok - $scenario: ${fault//%d/n} for each of $count $what"
         else
-            echo "not ok - $scenario: ${fault//%d/n} at $what$bad of $calls"
+            echo "not ok - $scenario: ${fault//%d/n} at $what$bad of $count"
         fi
     done
+    rm -rf "$root" "$root".before-*
 }
-export -f settle trial one_scenario steps_of prepare_step do_line apply_step
+export -f settle one_step end_state reference trial one_scenario steps_of prepare_step do_line apply_step
 
 list=$(cd "$scenarios" && ls -d [0-9]*/ | tr -d /)
 # shellcheck disable=SC2016

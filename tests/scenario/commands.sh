@@ -201,6 +201,36 @@ down_stays() {
         [ "$before" = "$(run -o json status | jq -c '.objects[] | select(.kind == "container") | .addresses')" ] && gives 0 run_spec --auto apply
 }
 
+down_is_one_source() {
+    at two-sources
+    web
+    sed 's/web:/other:/; s/base/lower/g' "$root/spec.yaml" >"$root/other.yaml"
+    local both=(-f "$root/spec.yaml" -f "$root/other.yaml")
+    gives 0 run "${both[@]}" apply && gives 0 run_spec down && "$tool" "$root" kill other || return 1
+    gives 0 run "${both[@]}" --auto apply && runs other && ! runs web && gives 0 run "${both[@]}" apply && runs web
+}
+
+used_by_another_source() {
+    at used
+    printf 'images: { base: { source: "bootstrap:bookworm" } }\nnetworks: { front: { subnet: 10.30.0.0/24 } }\ncontainers: { web: { image: base, networks: [ front ] } }\n' >"$root/spec.yaml"
+    printf 'images: { lower: { source: "bootstrap:bookworm" } }\ncontainers: { other: { image: lower, networks: [ front ] } }\n' >"$root/other.yaml"
+    gives 0 run -f "$root/spec.yaml" -f "$root/other.yaml" apply && gives 3 run_spec down &&
+        says "held network default/front" && says "container default/other of $root/other.yaml still uses it" && runs other && ! runs web &&
+        gives 0 run -f "$root/other.yaml" apply && gives 0 run -f "$root/other.yaml" down && gives 0 run_spec down || return 1
+    run -o json status | jq -e '.objects | map(.kind + " " + .phase) == ["layer retained", "layer retained"]' >/dev/null
+}
+
+held_is_told_once() {
+    at held
+    web 'privileged: true'
+    local automatic=(run_spec --auto -q apply)
+    gives 0 "${automatic[@]}" && says 'not permitted' && gives 0 "${automatic[@]}" && [ ! -s "$root/said" ] || return 1
+    printf 'images: { base: { source: "bootstrap:bookworm" } }\ncontainers:\n  web: { image: base, privileged: true }\n  too: { image: base, privileged: true }\n' >"$root/spec.yaml"
+    gives 0 "${automatic[@]}" && says 'default/too' && gives 0 "${automatic[@]}" && [ ! -s "$root/said" ] || return 1
+    web
+    gives 0 "${automatic[@]}" && web 'privileged: true' && gives 0 "${automatic[@]}" && says 'not permitted'
+}
+
 one_writer() {
     exec 7>"$root/run/fpsync/lock"
     flock 7
@@ -226,6 +256,9 @@ check "a crash is drift" crash_is_drift
 check "down stays down for automatic runs, and keeps layer and address" down_stays
 check "one writer; readers take no lock" one_writer
 check "a run with no action writes nothing" nothing_recorded
+check "down leaves out its own source and no other" down_is_one_source
+check "what another source still uses is held back from removal" used_by_another_source
+check "an automatic run tells of a held change once" held_is_told_once
 
 # ---- whose object it is: SEMANTICS 3 ----
 

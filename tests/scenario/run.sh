@@ -3,7 +3,7 @@
 # apply must do nothing. FPSYNC_UPDATE_GOLDEN=1 writes the golden plans.
 set -u
 . "$(dirname "$0")/lib.sh"
-work=$(mktemp -d /tmp/fpq-XXXX) || exit 1
+work=$(mktemp -d -p /dev/shm fpq-XXXX 2>/dev/null || mktemp -d /tmp/fpq-XXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 count=0
 

@@ -65,6 +65,8 @@ lease_of() { # CONTAINER INSIDE: what its network's DHCP server says to it
 }
 is 'DHCP tells of the router where the default route is' "$(lease_of t/two eth0)" "$(address_of t/two eth0) router=$NET.129"
 is 'and of none elsewhere' "$(lease_of t/two eth1)" "$(address_of t/two eth1) router="
+is 'networks trade places: names are asked of the first' "$(inside t/two sed -n 's/^nameserver //p' /etc/resolv.conf)" "$NET.129"
+is 'and resolv.conf belongs to the guest' "$(inside t/two stat -c '%u:%g %a' /etc/resolv.conf)" '0:0 644'
 check 'networks trade places: two reaches one' eventually 5 inside t/two timeout 2 wget -q -O- http://one/
 
 sed -i 's/^  data: {}/  data: {}\n  extra: {}/; s#"data:/srv/data"#"data:/srv/data", "extra:/srv/deep/extra"#' "$FILE"
