@@ -36,6 +36,10 @@ static const char *name_of(const char *pid, struct arena *arena)
     if (buffer_read_file(&name, AT_FDCWD, path, 256, NULL) < 0 || !name.length)
         return NULL;
     name.bytes[strcspn(name.bytes, "\n")] = '\0';
+    for (char *at = name.bytes; *at;
+         at++) /* a process calls itself what it likes, and this reaches a terminal */
+        if (!isprint((unsigned char)*at))
+            *at = '?';
     return arena_printf(arena, "%s (%s)", name.bytes, pid);
 }
 

@@ -54,7 +54,8 @@ int run_validate(const struct options *options)
     for (size_t i = 0; options->output == OUTPUT_NAME && i < session.set.objects.count; i++)
         printf("%s\n", session.set.objects.items[i]->id);
     if (options->output == OUTPUT_TABLE && !options->quiet)
-        printf("%zu objects, no errors\n", session.set.objects.count);
+        printf("%zu object%s, no errors\n", session.set.objects.count,
+               session.set.objects.count == 1 ? "" : "s");
     return EXIT_IN_SYNC;
 }
 
