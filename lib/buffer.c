@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/error.h"
+
+#define READ_SIZE (16 * 1024)
 
 static void reserve(struct buffer *buffer, size_t more)
 {
@@ -56,7 +59,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     buffer->length += (size_t)length;
 }
 
-int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit,
+static int read_file(struct buffer *buffer, int directory, const char *path, size_t limit, bool in_one_piece,
                      struct error *error)
 {
     _cleanup_close_ int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -64,18 +67,30 @@ int buffer_read_file(struct buffer *buffer, int directory, const char *path, siz
         return error_errno(error, -errno, "cannot open %s", path);
     size_t start = buffer->length;
     for (;;) {
-        reserve(buffer, 16 * 1024);
-        ssize_t got = read(fd, buffer->bytes + buffer->length, 16 * 1024);
+        reserve(buffer, READ_SIZE);
+        ssize_t got = read(fd, buffer->bytes + buffer->length, READ_SIZE);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return error_errno(error, -errno, "cannot read %s", path);
-        if (got == 0)
-            break;
         buffer->length += (size_t)got;
         if (buffer->length - start > limit)
             return error_set(error, -EFBIG, "%s is larger than %zu bytes", path, limit);
+        if (got == 0 || (in_one_piece && got < READ_SIZE))
+            break;
     }
     buffer->bytes[buffer->length] = '\0';
     return 0;
+}
+
+int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit,
+                     struct error *error)
+{
+    return read_file(buffer, directory, path, limit, false, error);
+}
+
+int buffer_read_piece(struct buffer *buffer, int directory, const char *path, size_t limit,
+                      struct error *error)
+{
+    return read_file(buffer, directory, path, limit, true, error);
 }

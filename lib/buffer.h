@@ -26,3 +26,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__
 struct error;
 int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit,
                      struct error *error);
+/* The same for what comes in one piece, so that a short read is the end: regular files, and those of /proc that show
+ * one thing (/proc/PID/cgroup). Spares the read that only says so. */
+int buffer_read_piece(struct buffer *buffer, int directory, const char *path, size_t limit,
+                      struct error *error);

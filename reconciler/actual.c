@@ -15,6 +15,7 @@ static const struct field facts_rows[] = {
      .offset = offsetof(struct facts, definition_digest)},
     {.id = 5, .key = "init_pid", .type = FIELD_NUMBER, .offset = offsetof(struct facts, init_pid)},
     {.id = 6, .key = "init_start", .type = FIELD_NUMBER, .offset = offsetof(struct facts, init_start)},
+    {.id = 7, .key = "boot", .type = FIELD_TEXT, .offset = offsetof(struct facts, boot)},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
 

@@ -11,7 +11,8 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
     const char *config_digest; /* containers: of the LXC config as we wrote it */
     const char
         *definition_digest; /* containers: of the encoded definition; differs when it must be written again */
-    int64_t init_pid, init_start; /* containers: as started */
+    int64_t init_pid, init_start; /* containers: as started, */
+    const char *boot;             /* since this boot of the kernel */
 };
 extern const struct table facts_table;
 

@@ -264,6 +264,7 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             const struct container_started *started = results[i];
             facts->init_pid = started->init_pid;
             facts->init_start = started->init_start;
+            facts->boot = started->boot;
         } else if (steps->items[i].kind == STEP_CONTAINER_DEFINE ||
                    steps->items[i].kind == STEP_CONTAINER_SET_LIMITS) {
             facts->config_digest = ((const struct container_defined *)results[i])->config_digest;

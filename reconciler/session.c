@@ -16,6 +16,7 @@
 /* Defaults of SEMANTICS 11 and 48. */
 #define ID_FIRST        0x70000000
 #define ID_LAST         0x7fffffff
+#define HOLDER_SIZE     64    /* bytes of what the holder of the lock writes about itself */
 #define WORKER_PATIENCE 30000 /* milliseconds */
 #define SUBNET_POOL     "10.64.0.0/11"
 
@@ -49,6 +50,8 @@ static int lock_failed(const struct paths *paths, struct error *error)
 {
     _cleanup_buffer_ struct buffer holder = {0};
     buffer_read_file(&holder, AT_FDCWD, paths->lock, 4096, NULL);
+    while (holder.length && holder.bytes[holder.length - 1] == ' ')
+        holder.bytes[--holder.length] = '\0';
     return error_set(error, -EWOULDBLOCK, "another run holds %s: %s", paths->lock,
                      holder.length ? holder.bytes : "unknown");
 }
@@ -123,9 +126,12 @@ static int take_lock(struct session *session, struct error *error)
         return result == -EWOULDBLOCK ? lock_failed(paths, error)
                                       : error_errno(error, result, "cannot lock %s", paths->lock);
     }
-    char who[128];
-    int length = snprintf(who, sizeof(who), "pid %d, fpsync %s", getpid(), session->options->command);
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, who, (size_t)length, 0) < 0) {
+    /* Always as long, so that the file is never cut: that costs more than all the rest of taking the lock. */
+    _cleanup_buffer_ struct buffer who = {0};
+    buffer_printf(&who, "pid %d, fpsync %s", getpid(), session->options->command);
+    while (who.length < HOLDER_SIZE)
+        buffer_text(&who, " ");
+    if (pwrite(fd, who.bytes, who.length, 0) < 0) {
         close(fd);
         return error_errno(error, -errno, "cannot write %s", paths->lock);
     }

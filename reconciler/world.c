@@ -26,7 +26,9 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
             continue;
         struct recorded *recorded = arena_new_of(arena, struct recorded);
         *recorded = (struct recorded){
-            .init = {.pid = entry->facts->init_pid, .start = entry->facts->init_start},
+            .init = {.pid = entry->facts->init_pid,
+                     .start = entry->facts->init_start,
+                     .boot = entry->facts->boot},
             .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
         };
         map_add(names, paths_lxc_name(paths, arena, entry->name), recorded);

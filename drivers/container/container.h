@@ -74,9 +74,10 @@ struct container_definition {
 };
 extern const struct table container_definition_table;
 
-/* An init as a start or an earlier look told of it: with both numbers it is that process or none. */
+/* An init as its start told of it: with all three it is that process or none. */
 struct known_init {
     int64_t pid, start;
+    const char *boot; /* the kernel's boot_id; NULL: unknown */
 };
 
 struct map;
@@ -112,6 +113,7 @@ extern const struct table container_reference_table;
 struct container_started { /* result */
     struct described described;
     int64_t init_pid, init_start; /* 0: a command that is done already; its exit is on file */
+    const char *boot;             /* the kernel's boot_id: pids and ticks begin anew with it */
 };
 extern const struct table container_started_table;
 

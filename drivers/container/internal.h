@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include "drivers/container/container.h"
-#include "lib/buffer.h"
 
 #define CONTAINER_GROUP      "fpsync"        /* lxc.group of what is ours */
 #define CONTAINER_MARK       "# fpsync "     /* then UID, space, GENERATION */
@@ -56,6 +55,7 @@ bool monitor_is_of(pid_t pid, const struct paths *paths, const char *name);
 void monitor_find(const struct hierarchies *hierarchies, const char *name,
                   const struct monitor_socket *socket, struct observed_container *out);
 bool has_executed(pid_t init, pid_t monitor); /* init runs its own program, no longer a fork of the monitor */
+const char *boot_id(struct arena *arena);     /* of the running kernel; NULL when it cannot be read */
 int64_t process_start(pid_t pid);             /* clock ticks since boot; 0 when there is no such process */
 pid_t process_parent(pid_t pid);              /* 0 when there is no such process */
 
@@ -77,13 +77,11 @@ int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error 
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
 /* The payload group of the container whose init is `pid`; false when it cannot be told. */
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
-/* The text of /proc/PID/cgroup; false when there is none. */
-bool groups_read(pid_t pid, struct buffer *groups);
-/* Whether such a text is of a process in the payload group of this container. */
-bool groups_are_of(const struct paths *paths, const char *groups, const char *name);
 /* What the groups of a running container say; marks what could be read. */
 void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out);
-void limits_of_groups(const struct hierarchies *hierarchies, const char *groups, struct limits *out);
+/* The same by the name alone, which holds while no group has that name with a number behind it; false when there is
+ * nothing to read. */
+bool limits_by_name(const struct hierarchies *hierarchies, const char *name, struct limits *out);
 /* "lxc.payload.NAME", "lxc.monitor.NAME", also with "-1" and so on behind, which liblxc adds when the name is taken.
  * Not NAME-1 where a container of that name is. */
 bool cgroup_belongs(const struct paths *paths, const char *folder, const char *name);

@@ -53,6 +53,7 @@ const struct table container_reference_table =
 static const struct field started_rows[] = {
     NUMBER_ROW(1, container_started, init_pid),
     NUMBER_ROW(2, container_started, init_start),
+    TEXT_ROW(3, container_started, boot),
 };
 const struct table container_started_table = TABLE("container.started", container_started, started_rows);
 

@@ -64,8 +64,9 @@ int container_start(const struct paths *paths, const struct container_reference 
     /* A command may be done before anybody could look: that is no failure, and its status is on file. */
     if (failed < 0 && !has_exit(paths, name))
         return explain(paths, name, "its init ended at once", call, error);
-    *result =
-        (struct container_started){.init_pid = failed < 0 ? 0 : init, .init_start = failed < 0 ? 0 : started};
+    *result = (struct container_started){.init_pid = failed < 0 ? 0 : init,
+                                         .init_start = failed < 0 ? 0 : started,
+                                         .boot = boot_id(call->arena)};
     return 0;
 }
 

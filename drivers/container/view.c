@@ -11,11 +11,15 @@
 #include "lib/map.h"
 #include "lib/units.h"
 
+#define GROUP_PREFIX "lxc."
+
 /* What one dump reads once for all containers. */
 struct scene {
     const struct paths *paths;
     struct arena *arena;
     const struct map *known; /* of struct known_init, or NULL */
+    const char *boot;
+    struct map numbered; /* names whose groups in some hierarchy have a number behind them */
     struct monitor_sockets sockets;
     struct hierarchies hierarchies;
 };
@@ -79,24 +83,37 @@ static void names_from_sockets(const struct scene *scene, struct map *names)
 }
 
 /* Leftovers of containers that are gone altogether. Only a tag proves them ours; without one a group may be of a
- * container below any lxcpath. The last hierarchy is also the last that a removal comes to. */
-static void names_from_groups(const struct scene *scene, struct map *names)
+ * container below any lxcpath. */
+static void name_from_group(const struct scene *scene, const char *group, struct map *names)
 {
-    static const char prefix[] = "lxc.";
-    if (!*scene->paths->tag || !scene->hierarchies.count)
+    const char *tag = scene->paths->tag, *start = strchr(group + sizeof(GROUP_PREFIX) - 1, '.');
+    const char *end = *tag ? strstr(group, arena_printf(scene->arena, ".%s", tag)) : NULL;
+    if (!end || !start || start >= end)
         return;
-    char *tag = arena_printf(scene->arena, ".%s", scene->paths->tag);
+    char *name = arena_strndup(scene->arena, start + 1, (size_t)(end - start) + strlen(tag));
+    if (cgroup_belongs(scene->paths, group, name) && container_check_name(name, NULL) == 0)
+        map_add(names, name, NULL);
+}
+
+/* "lxc.payload.NAME-1": liblxc found the name taken. */
+static void note_number(struct scene *scene, const char *group)
+{
+    const char *start = strchr(group + sizeof(GROUP_PREFIX) - 1, '.'), *dash = strrchr(group, '-');
+    if (start && dash && dash > start && dash[1] && strspn(dash + 1, "0123456789") == strlen(dash + 1))
+        map_add(&scene->numbered, arena_strndup(scene->arena, start + 1, (size_t)(dash - start - 1)), scene);
+}
+
+/* The last hierarchy is also the last that a removal comes to. */
+static void names_from_groups(struct scene *scene, struct map *names)
+{
+    if (!scene->hierarchies.count)
+        return;
     DIR *folder = opendir(scene->hierarchies.items[scene->hierarchies.count - 1].folder);
     for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder)) {
-        const char *end = strstr(entry->d_name, tag);
-        const char *start = strncmp(entry->d_name, prefix, sizeof(prefix) - 1) == 0
-                                ? strchr(entry->d_name + sizeof(prefix) - 1, '.')
-                                : NULL;
-        if (!end || !start || start >= end)
+        if (strncmp(entry->d_name, GROUP_PREFIX, sizeof(GROUP_PREFIX) - 1) != 0)
             continue;
-        char *name = arena_strndup(scene->arena, start + 1, (size_t)(end - start - 1) + strlen(tag));
-        if (cgroup_belongs(scene->paths, entry->d_name, name) && container_check_name(name, NULL) == 0)
-            map_add(names, name, NULL);
+        name_from_group(scene, entry->d_name, names);
+        note_number(scene, entry->d_name);
     }
     if (folder)
         closedir(folder);
@@ -129,27 +146,25 @@ static void read_exit(const struct scene *scene, struct observed_container *out)
     out->exit_status = status;
 }
 
-/* Read before the start time is compared: a process that is the same afterwards was so before. */
-static bool is_still_init(const struct scene *scene, const struct known_init *known, const char *name,
-                          struct buffer *groups)
+static bool is_still_init(const struct scene *scene, const struct known_init *known)
 {
-    return known && known->pid > 0 && groups_read((pid_t)known->pid, groups) &&
-           process_start((pid_t)known->pid) == known->start &&
-           groups_are_of(scene->paths, groups->bytes, name);
+    return known && known->pid > 0 && known->boot && scene->boot && strcmp(known->boot, scene->boot) == 0 &&
+           process_start((pid_t)known->pid) == known->start;
 }
 
 static void observe_running(const struct scene *scene, const struct monitor_socket *socket,
                             struct observed_container *out)
 {
-    _cleanup_buffer_ struct buffer groups = {0};
     const struct known_init *known = scene->known ? map_get(scene->known, out->lxc_name) : NULL;
-    if (is_still_init(scene, known, out->lxc_name, &groups)) {
+    if (is_still_init(scene, known)) {
         out->init_pid = known->pid;
         out->init_start = known->start;
-        limits_of_groups(&scene->hierarchies, groups.bytes, &out->limits);
-        return;
+        if (!map_get(&scene->numbered, out->lxc_name) &&
+            limits_by_name(&scene->hierarchies, out->lxc_name, &out->limits))
+            return;
+    } else {
+        monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
     }
-    monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
     if (out->init_pid)
         limits_read(&scene->hierarchies, (pid_t)out->init_pid, &out->limits);
 }
@@ -180,26 +195,16 @@ static int by_name(const void *left, const void *right)
                   ((const struct observed_container *)right)->lxc_name);
 }
 
-static int dump(const struct paths *paths, const struct map *known, const struct call *call,
-                struct observed_containers *out, struct error *error)
+static int observe_all(const struct scene *scene, const struct map *names, const struct call *call,
+                       struct observed_containers *out, struct error *error)
 {
-    struct scene scene;
-    _cleanup_map_ struct map names = {0};
-    int result = scene_read(&scene, paths, call->arena, error);
-    scene.known = known;
-    if (result == 0)
-        result = names_from_folder(&scene, &names, error);
-    if (result < 0)
-        return result;
-    names_from_sockets(&scene, &names);
-    names_from_groups(&scene, &names);
     struct observed_containers found = {0};
-    for (size_t i = 0; i < names.count; i++) {
+    for (size_t i = 0; i < names->count; i++) {
         struct observed_container one;
-        result = call_check(call);
+        int result = call_check(call);
         if (result < 0)
             return error_errno(error, result, "observing containers");
-        result = observe(&scene, names.entries[i].key, &one, error);
+        result = observe(scene, names->entries[i].key, &one, error);
         if (result < 0)
             return result;
         /* A folder that defines nothing is none of ours to tell of. */
@@ -210,4 +215,23 @@ static int dump(const struct paths *paths, const struct map *known, const struct
         qsort(found.items, found.count, sizeof(*found.items), by_name);
     *out = found;
     return 0;
+}
+
+static int dump(const struct paths *paths, const struct map *known, const struct call *call,
+                struct observed_containers *out, struct error *error)
+{
+    struct scene scene;
+    _cleanup_map_ struct map names = {0};
+    int result = scene_read(&scene, paths, call->arena, error);
+    scene.known = known;
+    scene.boot = boot_id(call->arena);
+    if (result == 0)
+        result = names_from_folder(&scene, &names, error);
+    if (result < 0)
+        return result;
+    names_from_sockets(&scene, &names);
+    names_from_groups(&scene, &names);
+    result = observe_all(&scene, &names, call, out, error);
+    map_clear(&scene.numbered);
+    return result;
 }

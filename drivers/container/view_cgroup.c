@@ -3,14 +3,18 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "drivers/container/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/units.h"
 
+#define CGROUPS      "/sys/fs/cgroup"
 #define PROC_LIMIT   (16 * 1024 * 1024)          /* bytes of a mountinfo */
 #define V1_UNLIMITED INT64_C(0x7fffffffffff0000) /* PAGE_COUNTER_MAX in bytes, whatever the page size */
 
@@ -80,20 +84,10 @@ static const char *unified_controllers(struct arena *arena, const char *mount)
     return arena_strdup(arena, line);
 }
 
-/* One line of mountinfo: "ID PARENT MAJOR:MINOR ROOT MOUNT OPTIONS [TAGS] - TYPE SOURCE SUPEROPTIONS". */
-static void read_mount(char *line, const char *groups, struct arena *arena, struct hierarchies *out)
+/* `path` is the group of process 1: liblxc goes by that and leaves systemd's scope for it aside. */
+static void add_hierarchy(const char *mount, const char *root, const char *controllers, char *path,
+                          bool unified, struct arena *arena, struct hierarchies *out)
 {
-    char root[256], mount[256], type[32], options[256];
-    const char *tail = strstr(line, " - cgroup");
-    if (!tail || sscanf(line, "%*s %*s %*s %255s %255s", root, mount) != 2 ||
-        sscanf(tail, " - %31s %*s %255s", type, options) != 2)
-        return;
-    bool unified = strcmp(type, "cgroup2") == 0;
-    const char *controllers = "";
-    char *path = group_line(arena_strdup(arena, groups), unified, options, &controllers);
-    if (!path)
-        return;
-    /* liblxc goes by the group of process 1 and leaves systemd's scope for it aside. */
     static const char scope[] = "/init.scope";
     size_t length = strlen(path);
     if (length >= sizeof(scope) - 1 && strcmp(path + length - (sizeof(scope) - 1), scope) == 0)
@@ -108,18 +102,72 @@ static void read_mount(char *line, const char *groups, struct arena *arena, stru
     };
 }
 
+/* One line of mountinfo: "ID PARENT MAJOR:MINOR ROOT MOUNT OPTIONS [TAGS] - TYPE SOURCE SUPEROPTIONS". */
+static void read_mount(char *line, const char *groups, struct arena *arena, struct hierarchies *out)
+{
+    char root[256], mount[256], type[32], options[256];
+    const char *tail = strstr(line, " - cgroup");
+    if (!tail || sscanf(line, "%*s %*s %*s %255s %255s", root, mount) != 2 ||
+        sscanf(tail, " - %31s %*s %255s", type, options) != 2)
+        return;
+    bool unified = strcmp(type, "cgroup2") == 0;
+    const char *controllers = "";
+    char *path = group_line(arena_strdup(arena, groups), unified, options, &controllers);
+    if (path)
+        add_hierarchy(mount, root, controllers, path, unified, arena, out);
+}
+
+/* The root of a whole hierarchy, not of a part that was mounted by itself: such a root has the first inode. */
+static bool is_hierarchy(const char *path, long magic)
+{
+    struct statfs system;
+    struct stat status;
+    return statfs(path, &system) == 0 && system.f_type == magic && stat(path, &status) == 0 &&
+           status.st_ino == 1;
+}
+
+/* "ID:CONTROLLERS:PATH" of /proc/1/cgroup, found where every distribution mounts it. */
+static bool read_usual(char *line, struct arena *arena, struct hierarchies *out)
+{
+    char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!path)
+        return false;
+    *path++ = '\0';
+    controllers++;
+    const char *name = strncmp(controllers, "name=", 5) == 0 ? controllers + 5 : controllers;
+    bool unified = !*controllers;
+    const char *mount = arena_printf(arena, CGROUPS "%s%s", *name ? "/" : "", name);
+    if (unified && !is_hierarchy(mount, CGROUP2_SUPER_MAGIC))
+        mount = CGROUPS "/unified"; /* version 1 and 2 side by side */
+    if (!is_hierarchy(mount, unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+        return false;
+    add_hierarchy(mount, "/", controllers, path, unified, arena, out);
+    return true;
+}
+
+/* The mount table is asked only where something is not where it usually is: the kernel takes some 10 us for each of its
+ * lines, and every container has one. */
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error)
 {
     _cleanup_buffer_ struct buffer groups = {0}, mounts = {0};
     *out = (struct hierarchies){0};
-    int result = buffer_read_file(&groups, AT_FDCWD, "/proc/1/cgroup", PROC_LIMIT, error);
-    if (result >= 0)
-        result = buffer_read_file(&mounts, AT_FDCWD, "/proc/self/mountinfo", PROC_LIMIT, error);
+    int result = buffer_read_piece(&groups, AT_FDCWD, "/proc/1/cgroup", PROC_LIMIT, error);
     if (result < 0)
         return result;
-    char *rest = mounts.bytes;
+    const char *text = groups.length ? groups.bytes : "";
+    char *rest = arena_strdup(arena, text);
+    bool usual = true;
+    for (char *line = strsep(&rest, "\n"); line && usual; line = strsep(&rest, "\n"))
+        usual = !*line || read_usual(line, arena, out);
+    if (usual && out->count)
+        return 0;
+    *out = (struct hierarchies){0};
+    result = buffer_read_file(&mounts, AT_FDCWD, "/proc/self/mountinfo", PROC_LIMIT, error);
+    if (result < 0)
+        return result;
+    rest = mounts.bytes;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
-        read_mount(line, groups.bytes ? groups.bytes : "", arena, out);
+        read_mount(line, text, arena, out);
     return 0;
 }
 
@@ -148,11 +196,11 @@ static bool payload_in(const struct hierarchy *hierarchy, const char *groups,
     return length < CONTAINER_PATH_SIZE;
 }
 
-bool groups_read(pid_t pid, struct buffer *groups)
+static bool groups_read(pid_t pid, struct buffer *groups)
 {
     char file[64];
     snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
-    return buffer_read_file(groups, AT_FDCWD, file, PROC_LIMIT, NULL) == 0 && groups->length;
+    return buffer_read_piece(groups, AT_FDCWD, file, PROC_LIMIT, NULL) == 0 && groups->length;
 }
 
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE])
@@ -169,14 +217,18 @@ struct control_group {
     bool unified;
 };
 
-static bool find_control_group(const struct hierarchies *hierarchies, const char *groups,
+/* Where the text of a /proc/PID/cgroup says or, without one, where liblxc makes it when the name is free. */
+static bool find_control_group(const struct hierarchies *hierarchies, const char *groups, const char *name,
                                const char *controller, struct control_group *found)
 {
     const struct hierarchy *hierarchy = hierarchy_of(hierarchies, controller);
-    if (!hierarchy || !payload_in(hierarchy, groups, found->folder))
+    if (!hierarchy)
         return false;
     found->unified = hierarchy->unified;
-    return true;
+    if (groups)
+        return payload_in(hierarchy, groups, found->folder);
+    return snprintf(found->folder, sizeof(found->folder), "%s/lxc.payload.%s", hierarchy->folder, name) <
+           (int)sizeof(found->folder);
 }
 
 /* First line of a control file. */
@@ -205,77 +257,78 @@ static void note(struct limits *limits, size_t offset, int64_t value)
     field_mark(&limits_table, limits, offset);
 }
 
-static void read_memory(const struct control_group *group, struct limits *out)
+static bool read_memory(const struct control_group *group, struct limits *out)
 {
     char line[128];
     int64_t memory, both;
     if (!read_control(group, group->unified ? "memory.max" : "memory.limit_in_bytes", line) ||
         !amount(line, &memory))
-        return;
+        return false;
     note(out, offsetof(struct limits, memory), memory);
     /* Version 1 limits memory and swap together, and so cannot tell of swap without a limit of memory. */
     if ((!group->unified && !memory) ||
         !read_control(group, group->unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", line) ||
         !amount(line, &both))
-        return;
+        return true;
     bool endless = both == 0 && strcmp(line, "0") != 0;
     note(out, offsetof(struct limits, swap), endless ? INT64_MAX : group->unified ? both : both - memory);
+    return true;
 }
 
-static void read_cpus(const struct control_group *group, struct limits *out)
+static bool read_cpus(const struct control_group *group, struct limits *out)
 {
     char line[128], period_line[128];
     long long quota, period = CONTAINER_CPU_PERIOD;
     if (!read_control(group, group->unified ? "cpu.max" : "cpu.cfs_quota_us", line))
-        return;
+        return false;
     if (group->unified && strncmp(line, "max", 3) == 0)
         quota = 0;
     else if (sscanf(line, group->unified ? "%lld %lld" : "%lld", &quota, &period) < 1)
-        return;
+        return false;
     if (!group->unified && quota > 0 && read_control(group, "cpu.cfs_period_us", period_line))
         period = strtoll(period_line, NULL, 10);
     if (period > 0)
         note(out, offsetof(struct limits, cpus), quota <= 0 ? 0 : quota * 1000 / period);
+    return true;
 }
 
-static void read_pids(const struct control_group *group, struct limits *out)
+static bool read_pids(const struct control_group *group, struct limits *out)
 {
     char line[128];
     int64_t value;
-    if (read_control(group, "pids.max", line) && amount(line, &value))
-        note(out, offsetof(struct limits, pids), value);
+    if (!read_control(group, "pids.max", line) || !amount(line, &value))
+        return false;
+    note(out, offsetof(struct limits, pids), value);
+    return true;
 }
 
-void limits_of_groups(const struct hierarchies *hierarchies, const char *groups, struct limits *out)
+/* Whether any of them could be read. */
+static bool read_limits(const struct hierarchies *hierarchies, const char *groups, const char *name,
+                        struct limits *out)
 {
     static const struct {
         const char *controller;
-        void (*read)(const struct control_group *, struct limits *);
+        bool (*read)(const struct control_group *, struct limits *);
     } controllers[] = {{"memory", read_memory}, {"cpu", read_cpus}, {"pids", read_pids}};
+    bool any = false;
     for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
         struct control_group group;
-        if (find_control_group(hierarchies, groups, controllers[i].controller, &group))
-            controllers[i].read(&group, out);
+        if (find_control_group(hierarchies, groups, name, controllers[i].controller, &group))
+            any |= controllers[i].read(&group, out);
     }
+    return any;
+}
+
+bool limits_by_name(const struct hierarchies *hierarchies, const char *name, struct limits *out)
+{
+    return read_limits(hierarchies, NULL, name, out);
 }
 
 void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out)
 {
     _cleanup_buffer_ struct buffer groups = {0};
     if (groups_read(init, &groups))
-        limits_of_groups(hierarchies, groups.bytes, out);
-}
-
-bool groups_are_of(const struct paths *paths, const char *groups, const char *name)
-{
-    const char *payload = strstr(groups, "/lxc.payload.");
-    char folder[CONTAINER_PATH_SIZE];
-    size_t length = payload ? strcspn(payload + 1, "/\n") : 0;
-    if (!length || length >= sizeof(folder))
-        return false;
-    memcpy(folder, payload + 1, length);
-    folder[length] = '\0';
-    return cgroup_belongs(paths, folder, name);
+        read_limits(hierarchies, groups.bytes, NULL, out);
 }
 
 /* ---- leftovers ---- */

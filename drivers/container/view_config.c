@@ -79,7 +79,7 @@ int container_read_config(const struct paths *paths, const char *name, struct ar
     container_path(paths, name, "config", path);
     _cleanup_buffer_ struct buffer text = {0};
     struct error reason = {0};
-    int result = buffer_read_file(&text, AT_FDCWD, path, CONFIG_LIMIT, &reason);
+    int result = buffer_read_piece(&text, AT_FDCWD, path, CONFIG_LIMIT, &reason);
     if (result == -ENOENT || result == -ENOTDIR)
         return 0;
     if (result < 0)

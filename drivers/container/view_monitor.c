@@ -177,6 +177,14 @@ bool monitor_is_of(pid_t pid, const struct paths *paths, const char *name)
     return read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && strcmp(line, title) == 0;
 }
 
+const char *boot_id(struct arena *arena)
+{
+    char line[64];
+    return read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", line, sizeof(line)) < 0
+               ? NULL
+               : arena_strdup(arena, line);
+}
+
 /* Field 22, counted from behind the command's closing parenthesis, and the state, field 3: a zombie runs nothing. */
 int64_t process_start(pid_t pid)
 {

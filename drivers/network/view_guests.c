@@ -22,6 +22,7 @@
 
 static int dump_guest(struct nl_sock *socket, const struct observed_network *network, struct arena *arena,
                       struct observed_guest *guest, struct error *error);
+static int open_inside(int64_t pid, struct arena *arena, struct nl_sock **inside, struct error *error);
 static int take_number(const struct nlmsghdr *message, void *context);
 static void take_nic(const struct link *link, int netnsid, const struct observed_network *network,
                      const struct addresses *addresses, struct arena *arena, struct observed_guest *guest);
@@ -51,19 +52,14 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
                       struct observed_guest *guest, struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *inside = NULL;
-    const char *path = arena_printf(arena, "/proc/%" PRId64 "/ns/net", guest->init_pid);
     struct addresses addresses;
     struct links links;
     int netnsid;
-    _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
-    if (namespace < 0)
-        return errno == ENOENT || errno == ESRCH || errno == EACCES ? 0
-                                                                    : error_errno(error, -errno, "%s", path);
-    int result = namespace_number(socket, namespace, &netnsid, error);
+    int result = namespace_number_of(socket, (pid_t)guest->init_pid, &netnsid, error);
     if (result < 0)
-        return result;
+        return result == -ESRCH ? 0 : result;
     if (netnsid == HERE) {
-        if ((result = netlink_open_inside(namespace, &inside, error)) < 0)
+        if ((result = open_inside(guest->init_pid, arena, &inside, error)) <= 0)
             return result;
         socket = inside;
     }
@@ -78,14 +74,37 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     return 0;
 }
 
-int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct error *error)
+/* 1, or 0 when the process is gone. */
+static int open_inside(int64_t pid, struct arena *arena, struct nl_sock **inside, struct error *error)
+{
+    const char *path = arena_printf(arena, "/proc/%" PRId64 "/ns/net", pid);
+    _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0)
+        return errno == ENOENT || errno == ESRCH || errno == EACCES ? 0
+                                                                    : error_errno(error, -errno, "%s", path);
+    int result = netlink_open_inside(namespace, inside, error);
+    return result < 0 ? result : 1;
+}
+
+static int ask_number(struct nl_sock *socket, int attribute, uint32_t value, int *netnsid,
+                      struct error *error)
 {
     struct rtgenmsg header = {.rtgen_family = AF_UNSPEC};
     _cleanup_message_ struct nl_msg *message = message_new(RTM_GETNSID, 0, &header, sizeof(header));
     nlmsg_hdr(message)->nlmsg_len = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(header)));
-    message_put_u32(message, NETNSA_FD, (uint32_t) namespace);
+    message_put_u32(message, attribute, value);
     *netnsid = HERE;
-    return netlink_transact(socket, message, take_number, netnsid, "number of a network namespace", error);
+    return netlink_ask(socket, message, take_number, netnsid, "number of a network namespace", error);
+}
+
+int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct error *error)
+{
+    return ask_number(socket, NETNSA_FD, (uint32_t) namespace, netnsid, error);
+}
+
+int namespace_number_of(struct nl_sock *socket, pid_t pid, int *netnsid, struct error *error)
+{
+    return ask_number(socket, NETNSA_PID, (uint32_t)pid, netnsid, error);
 }
 
 static int take_number(const struct nlmsghdr *message, void *context)

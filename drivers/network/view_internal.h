@@ -17,8 +17,10 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
 int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
                 size_t count, const struct call *call, struct observed_guest **out, struct error *error);
 
-/* The kernel's number for a namespace, as seen from the socket's; HERE when it has none. */
+/* The kernel's number for a network namespace, as seen from the socket's; HERE when it has none. Of that behind a
+ * descriptor, or that of a process (-ESRCH). */
 int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct error *error);
+int namespace_number_of(struct nl_sock *socket, pid_t pid, int *netnsid, struct error *error);
 
 /* Names of interfaces of this root's bridge class begin so; of ports, with paths->port_prefix. */
 char *bridge_prefix(const struct paths *paths, struct arena *arena);

@@ -25,8 +25,8 @@ struct inside {
 };
 
 static void *open_inside(void *argument);
-static int receive(struct nl_sock *socket, uint32_t sequence, netlink_handler *handler, void *context,
-                   const char *what, struct error *error);
+static int receive(struct nl_sock *socket, uint32_t sequence, bool single, netlink_handler *handler,
+                   void *context, const char *what, struct error *error);
 static int answer_error(const struct nlmsghdr *message, const char *what, struct error *error);
 
 void cleanup_netlink(struct nl_sock **socket)
@@ -114,7 +114,7 @@ int netlink_dump(struct nl_sock *socket, struct nl_msg *message, netlink_handler
     nl_complete_msg(socket, message);
     if (nl_send(socket, message) < 0)
         return error_errno(error, errno ? -errno : -EIO, "%s", what);
-    return receive(socket, nlmsg_hdr(message)->nlmsg_seq, handler, context, what, error);
+    return receive(socket, nlmsg_hdr(message)->nlmsg_seq, false, handler, context, what, error);
 }
 
 int netlink_transact(struct nl_sock *socket, struct nl_msg *message, netlink_handler *handler, void *context,
@@ -124,7 +124,18 @@ int netlink_transact(struct nl_sock *socket, struct nl_msg *message, netlink_han
     nl_complete_msg(socket, message);
     if (nl_send(socket, message) < 0)
         return error_errno(error, errno ? -errno : -EIO, "%s", what);
-    return receive(socket, nlmsg_hdr(message)->nlmsg_seq, handler, context, what, error);
+    return receive(socket, nlmsg_hdr(message)->nlmsg_seq, false, handler, context, what, error);
+}
+
+int netlink_ask(struct nl_sock *socket, struct nl_msg *message, netlink_handler *handler, void *context,
+                const char *what, struct error *error)
+{
+    nlmsg_hdr(message)->nlmsg_flags |= NLM_F_REQUEST;
+    nl_complete_msg(socket, message);
+    nlmsg_hdr(message)->nlmsg_flags &= ~NLM_F_ACK; /* which libnl adds by itself */
+    if (nl_send(socket, message) < 0)
+        return error_errno(error, errno ? -errno : -EIO, "%s", what);
+    return receive(socket, nlmsg_hdr(message)->nlmsg_seq, true, handler, context, what, error);
 }
 
 static void *open_inside(void *argument)
@@ -139,8 +150,8 @@ static void *open_inside(void *argument)
 
 /* Everything up to the acknowledgement (NLMSG_ERROR) or the end of the dump is read even after a handler failed,
  * so that the socket can be used again. */
-static int receive(struct nl_sock *socket, uint32_t sequence, netlink_handler *handler, void *context,
-                   const char *what, struct error *error)
+static int receive(struct nl_sock *socket, uint32_t sequence, bool single, netlink_handler *handler,
+                   void *context, const char *what, struct error *error)
 {
     _cleanup_free_ char *bytes = malloc(RECEIVE_SIZE);
     if (!bytes)
@@ -167,6 +178,8 @@ static int receive(struct nl_sock *socket, uint32_t sequence, netlink_handler *h
             }
             if (handler && result == 0)
                 result = handler(message, context);
+            if (single)
+                return result;
         }
     }
 }

@@ -42,3 +42,6 @@ int netlink_dump(struct nl_sock *socket, struct nl_msg *message, netlink_handler
 /* Sends one request and waits for its acknowledgement; `handler` (may be NULL) sees answers before it. */
 int netlink_transact(struct nl_sock *socket, struct nl_msg *message, netlink_handler *handler, void *context,
                      const char *what, struct error *error);
+/* Asks for what one message answers: no acknowledgement is waited for. */
+int netlink_ask(struct nl_sock *socket, struct nl_msg *message, netlink_handler *handler, void *context,
+                const char *what, struct error *error);

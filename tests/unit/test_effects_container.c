@@ -1,5 +1,7 @@
 /* The container family on real LXC: busybox guests below a root of their own. Needs root; skipped without. */
 #include <pty.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include "tests/unit/container_world.h"
 
@@ -43,19 +45,56 @@ static void check_lifecycle(struct world *world, bool privileged)
     destroy(world);
 }
 
+static int look_elsewhere(struct world *world, const struct hierarchies *before)
+{
+    const char *elsewhere = arena_printf(world->arena, "%s/cgroups", world->root);
+    struct hierarchies after;
+    if (mkdir(elsewhere, 0755) < 0 || unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("/sys/fs/cgroup", elsewhere, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+        umount2("/sys/fs/cgroup", MNT_DETACH) < 0 ||
+        hierarchies_read(world->arena, &after, &world->error) < 0 || after.count != before->count)
+        return 1;
+    for (size_t i = 0; i < before->count; i++) {
+        const struct hierarchy *was = hierarchy_of(before, after.items[i].controllers);
+        bool same =
+            after.items[i].unified || (was && strcmp(was->controllers, after.items[i].controllers) == 0);
+        if (!same || strncmp(after.items[i].folder, elsewhere, strlen(elsewhere)) != 0)
+            return 2;
+    }
+    return 0;
+}
+
+/* Where hierarchies are not mounted where they usually are, the mount table tells the same of them. */
+static void groups_are_found_elsewhere(void **state)
+{
+    struct world *world = *state;
+    struct hierarchies before;
+    int status;
+    assert_ok(hierarchies_read(world->arena, &before, &world->error));
+    assert_true(before.count > 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(look_elsewhere(world, &before));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* What is known of an init counts only while it is that process, and this container's. */
 static void known_init_is_verified(void **state)
 {
     struct world *world = *state;
     define(world, definition_of(world, false));
     struct container_started started = start(world);
-    struct known_init right = {started.init_pid, started.init_start};
+    struct known_init right = {started.init_pid, started.init_start, started.boot};
     struct observed_container *seen = look_knowing(world, &right);
     assert_int_equal(seen->init_pid, started.init_pid);
     assert_int_equal(seen->monitor_pid, 0); /* not even looked for */
     assert_int_equal(seen->limits.memory, 64 * MEBIBYTE);
-    struct known_init wrong[] = {
-        {started.init_pid, started.init_start - 1}, {getpid(), process_start(getpid())}, {0, 0}};
+    struct known_init wrong[] = {{started.init_pid, started.init_start - 1, started.boot},
+                                 {started.init_pid, started.init_start, "another boot"},
+                                 {started.init_pid, started.init_start, NULL},
+                                 {0, 0, started.boot}};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         seen = look_knowing(world, &wrong[i]);
         assert_int_equal(seen->init_pid, started.init_pid);
@@ -559,6 +598,7 @@ int main(void)
         CASE(lifecycle_unprivileged, setup_unprivileged),
         CASE(lifecycle_privileged, setup_privileged),
         CASE(deep_root, setup_deep),
+        CASE(groups_are_found_elsewhere, setup_unprivileged),
         CASE(known_init_is_verified, setup_unprivileged),
         CASE(limits_change_live, setup_unprivileged),
         CASE(command_leaves_its_status, setup_unprivileged),

@@ -200,7 +200,7 @@ static void assert_nothing_left(void)
     digest_of_folder(at("canary"), now);
     assert_string_equal(now, canary);
     assert_int_equal(images(), 0);
-    assert_int_equal(rmdir(paths.images), 0); /* no "tmp-" either */
+    assert_int_equal(rmdir(paths.images), 0); /* no ".tmp-" either */
 }
 
 static void assert_refused(struct buffer *tar, const char *reason)
@@ -470,14 +470,14 @@ static void test_leftovers_go(void **state)
     (void)state;
     make_tree(at("tree"));
     assert_int_equal(make(arena_printf(arena, "file:%s/tree", root)), 0);
-    mkdir(arena_printf(arena, "%s/tmp-1-0", paths.images), 0700);
-    mkdir(arena_printf(arena, "%s/tmp-1-0/root", paths.images), 0700);
+    mkdir(arena_printf(arena, "%s/.tmp-1-0", paths.images), 0700);
+    mkdir(arena_printf(arena, "%s/.tmp-1-0/root", paths.images), 0700);
     char *note = arena_printf(arena, "%s/%s/complete", paths.images, made.digest);
     assert_int_equal(unlink(note), 0); /* a folder with the right name and no note is no image */
     assert_int_equal(images(), 0);
     assert_int_equal(make(arena_printf(arena, "file:%s/tree", root)), 0);
     assert_int_equal(access(note, F_OK), 0);
-    assert_int_equal(access(arena_printf(arena, "%s/tmp-1-0", paths.images), F_OK), -1);
+    assert_int_equal(access(arena_printf(arena, "%s/.tmp-1-0", paths.images), F_OK), -1);
     struct image_reference reference = {.digest = made.digest};
     assert_int_equal(image_effects.remove(&paths, &reference, &call, &error), 0);
     assert_int_equal(image_effects.remove(&paths, &reference, &call, &error), 0);
