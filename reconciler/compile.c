@@ -109,6 +109,16 @@ static void add_start(const struct container_steps *to)
     }
 }
 
+/* Whether the running guest may have to ask another resolver. A network's subnet changes without a word in the container's
+ * own fields; its NIC then gets a new address. */
+static bool names_may_change(const struct action *action, const struct repairs *repairs)
+{
+    for (size_t i = 0; i < repairs->count; i++)
+        if (repairs->items[i].step == STEP_PORT_ATTACH)
+            return true;
+    return action->unfinished || plan_field_changed(&action->causes, "networks");
+}
+
 static void add_repairs(const struct container_steps *to, const struct observed_container *seen)
 {
     struct repairs repairs = {0};
@@ -117,10 +127,9 @@ static void add_repairs(const struct container_steps *to, const struct observed_
                              to->action->uid, &repairs);
     for (size_t i = 0; i < repairs.count; i++)
         steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
-    bool names = plan_field_changed(&to->action->causes, "networks") ||
-                 plan_field_changed(&to->action->causes, "unfinished");
-    struct root_write *resolv_conf =
-        names && seen && seen->running ? target_resolv_conf(to->compiling->target, to->action->object) : NULL;
+    struct root_write *resolv_conf = seen && seen->running && names_may_change(to->action, &repairs)
+                                         ? target_resolv_conf(to->compiling->target, to->action->object)
+                                         : NULL;
     if (resolv_conf)
         steps_add(to->arena, to->steps, STEP_ROOT_WRITE, resolv_conf);
     /* Last: set_limits writes the config too, and the digest that counts is the final one. */

@@ -462,14 +462,15 @@ static struct action *plan_known_container(struct planning *planning, const stru
     }
     if (of->runs && !of->wanted)
         plan_add_drift(planning, &causes, "started although it is stopped", of->object->place);
-    bool unfinished = !causes.count && entry_has_intent(planning->request->actual, of->entry);
-    if (unfinished)
+    bool unfinished = entry_has_intent(planning->request->actual, of->entry);
+    if (unfinished && !causes.count)
         add_cause(planning, &causes, "unfinished", NULL, NULL, of->object->place);
     if (!causes.count)
         return NULL;
     struct action *action = plan_make_action(planning, verb_of(of, class, changes), KIND_CONTAINER,
                                              of->object->name, of->object, of->entry);
     action->causes = causes;
+    action->unfinished = unfinished;
     action->config_changed = unfinished || !defined ||
                              !same(of->seen->config_digest, of->entry->facts->config_digest) ||
                              config_differs(planning, of->object, of->entry);

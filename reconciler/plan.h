@@ -37,6 +37,7 @@ struct action {
     int64_t generation;
     bool shares_rules;   /* waits for the rules of this run */
     bool config_changed; /* containers: the definition must be written */
+    bool unfinished;     /* containers: an earlier run began something that did not come to its end */
 };
 
 struct held {

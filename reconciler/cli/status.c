@@ -98,6 +98,14 @@ static void print_line(const struct session *session, const struct line *line)
         printf("           %s\n", line->entry->record->reason);
 }
 
+/* A container's own layer is part of it, and would double the table. */
+static bool is_shown(const struct options *options, const struct line *line)
+{
+    const struct entry *entry = line->entry;
+    bool part = entry->kind == KIND_LAYER && entry->object.implicit && !entry_is_retained(entry);
+    return !part || options->verbose;
+}
+
 int run_status(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
@@ -124,7 +132,7 @@ int run_status(const struct options *options)
             json_append(objects, line_json(&session, &line));
         else if (options->output == OUTPUT_NAME)
             printf("%s\n", line.entry->object.id);
-        else
+        else if (is_shown(options, &line))
             print_line(&session, &line);
     }
     if (options->output == OUTPUT_JSON) {
