@@ -146,6 +146,8 @@ static void read_exit(const struct scene *scene, struct observed_container *out)
     out->exit_status = status;
 }
 
+/* Its start time, and not merely that there is such a process: an ended init stays a zombie until its monitor, which may
+ * hang, reaps it. */
 static bool is_still_init(const struct scene *scene, const struct known_init *known)
 {
     return known && known->pid > 0 && known->boot && scene->boot && strcmp(known->boot, scene->boot) == 0 &&

@@ -68,9 +68,11 @@ struct observed_port {
     int peer_netnsid; /* the kernel's number for that namespace; -1: none, or it is the host's */
 };
 
-struct observed_guest_nic { /* inside a running container's network namespace */
-    const char *ifname;     /* "eth0" */
-    const char *peer;       /* host end's interface name; NULL when that is no port of ours */
+struct
+    observed_guest_nic { /* the far end of a port of ours, inside a running container's network namespace */
+    const char *ifname;  /* "eth0" */
+    int index;
+    const char *peer; /* the port: host end's interface name */
     const char *mac;
     struct texts addresses; /* "10.30.0.10/24" */
     bool up;
@@ -121,9 +123,9 @@ struct observed_network {
 struct network_view {
     /* Links, addresses, routes: a netlink dump each; rules: one list of our tables; /proc/net/{tcp,udp}*; pid files. */
     int (*dump)(const struct paths *, const struct call *, struct observed_network *, struct error *);
-    /* Interfaces, addresses and default routes inside the namespaces of `pids`: one dump for each namespace, by
-     * a netnsid (no setns in the main thread). `network` is a dump made just before, whose ports tell the far ends. A
-     * process that is gone gives a guest without NICs. */
+    /* The far ends of our ports in the namespaces of `pids`, with addresses and default routes, by netnsid (no setns).
+     * `network` is a dump made just before, whose ports tell where they lead. A process that is gone gives a guest
+     * without NICs. */
     int (*dump_guests)(const struct paths *, const struct observed_network *network, const int64_t *pids,
                        size_t count, const struct call *, struct observed_guest **out, struct error *);
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer

@@ -214,7 +214,7 @@ static int make_port(struct attachment_work *work, struct error *error)
 static int find_nic(struct attachment_work *work, struct error *error)
 {
     struct links links;
-    int result = links_dump(work->inside, HERE, work->arena, &links, error);
+    int result = links_dump(work->inside, work->arena, &links, error);
     if (result < 0)
         return result;
     const struct link *nic = links_by_index(&links, work->port.peer);

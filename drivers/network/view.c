@@ -50,7 +50,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
     if (result < 0)
         return error_errno(error, result, "network");
     if ((result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
-        (result = links_dump(socket, HERE, call->arena, &links, error)) < 0 ||
+        (result = links_dump(socket, call->arena, &links, error)) < 0 ||
         (result = addresses_dump(socket, HERE, call->arena, &addresses, error)) < 0)
         return error_wrap(error, "network");
     const char *bridges = bridge_prefix(paths, call->arena);

@@ -1,7 +1,6 @@
-/* NICs inside running containers. The kernel lists another namespace's links and addresses to a socket of ours when
- * it has a number (netnsid) for it, which it has as soon as a veth of ours leads there; for a guest without one a
- * socket is opened inside by a short-lived thread. Routes cannot be asked for by number, but the guest's own
- * /proc/PID/net/route shows them. */
+/* Our NICs inside running containers. The kernel tells a socket of ours of another namespace's links and addresses when
+ * it has a number (netnsid) for it, which it has as soon as a veth of ours leads there. Routes cannot be asked for by
+ * number, but the guest's own /proc/PID/net/route shows them. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +21,11 @@
 
 static int dump_guest(struct nl_sock *socket, const struct observed_network *network, struct arena *arena,
                       struct observed_guest *guest, struct error *error);
-static int open_inside(int64_t pid, struct arena *arena, struct nl_sock **inside, struct error *error);
 static int take_number(const struct nlmsghdr *message, void *context);
-static void take_nic(const struct link *link, int netnsid, const struct observed_network *network,
-                     const struct addresses *addresses, struct arena *arena, struct observed_guest *guest);
+static void take_nic(const struct link *link, const char *port, struct arena *arena,
+                     struct observed_guest *guest);
+static void take_addresses(const struct addresses *addresses, struct arena *arena,
+                           struct observed_guest *guest);
 static void read_gateways(struct arena *arena, struct observed_guest *guest);
 
 int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
@@ -51,39 +51,28 @@ int view_guests(const struct paths *paths, const struct observed_network *networ
 static int dump_guest(struct nl_sock *socket, const struct observed_network *network, struct arena *arena,
                       struct observed_guest *guest, struct error *error)
 {
-    _cleanup_netlink_ struct nl_sock *inside = NULL;
     struct addresses addresses;
-    struct links links;
+    struct link link;
     int netnsid;
     int result = namespace_number_of(socket, (pid_t)guest->init_pid, &netnsid, error);
-    if (result < 0)
+    if (result < 0 || netnsid == HERE) /* without a number no port of ours leads there */
         return result == -ESRCH ? 0 : result;
-    if (netnsid == HERE) {
-        if ((result = open_inside(guest->init_pid, arena, &inside, error)) <= 0)
+    for (size_t i = 0; i < network->port_count; i++) {
+        const struct observed_port *port = &network->ports[i];
+        if (port->peer_netnsid != netnsid)
+            continue;
+        if ((result = link_inside(socket, netnsid, port->peer, arena, &link, error)) < 0)
             return result;
-        socket = inside;
+        if (result > 0)
+            take_nic(&link, port->ifname, arena, guest);
     }
-    if ((result = links_dump(socket, netnsid, arena, &links, error)) < 0 ||
-        (result = addresses_dump(socket, netnsid, arena, &addresses, error)) < 0)
+    if (!guest->count)
+        return 0;
+    if ((result = addresses_dump(socket, netnsid, arena, &addresses, error)) < 0)
         return result;
-    for (size_t i = 0; i < links.count; i++)
-        if (!(links.items[i].flags & IFF_LOOPBACK))
-            take_nic(&links.items[i], netnsid, network, &addresses, arena, guest);
-    if (guest->count)
-        read_gateways(arena, guest);
+    take_addresses(&addresses, arena, guest);
+    read_gateways(arena, guest);
     return 0;
-}
-
-/* 1, or 0 when the process is gone. */
-static int open_inside(int64_t pid, struct arena *arena, struct nl_sock **inside, struct error *error)
-{
-    const char *path = arena_printf(arena, "/proc/%" PRId64 "/ns/net", pid);
-    _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
-    if (namespace < 0)
-        return errno == ENOENT || errno == ESRCH || errno == EACCES ? 0
-                                                                    : error_errno(error, -errno, "%s", path);
-    int result = netlink_open_inside(namespace, inside, error);
-    return result < 0 ? result : 1;
 }
 
 static int ask_number(struct nl_sock *socket, int attribute, uint32_t value, int *netnsid,
@@ -116,26 +105,32 @@ static int take_number(const struct nlmsghdr *message, void *context)
     return 0;
 }
 
-static void take_nic(const struct link *link, int netnsid, const struct observed_network *network,
-                     const struct addresses *addresses, struct arena *arena, struct observed_guest *guest)
+/* Told from our side: an index and a number that the guest cannot forge. */
+static void take_nic(const struct link *link, const char *port, struct arena *arena,
+                     struct observed_guest *guest)
 {
-    struct observed_guest_nic *nic = arena_append(arena, guest->nics, guest->count);
-    *nic = (struct observed_guest_nic){
-        .ifname = arena_strdup(arena, link->name),
-        .mac = link->mac,
-        .up = link->flags & IFF_UP,
-    };
-    /* Told from our side: an index and a number that the guest cannot forge. */
-    for (size_t i = 0; i < network->port_count && netnsid != HERE; i++)
-        if (network->ports[i].peer == link->index && network->ports[i].peer_netnsid == netnsid)
-            nic->peer = network->ports[i].ifname;
-    for (size_t i = 0; i < addresses->count; i++) {
-        if (addresses->items[i].index != link->index)
-            continue;
-        char *text = arena_alloc(arena, PREFIX_TEXT_SIZE);
-        prefix_print(addresses->items[i].address, addresses->items[i].length, text);
-        *arena_append(arena, nic->addresses.items, nic->addresses.count) = text;
-    }
+    *(struct observed_guest_nic *)arena_append(arena, guest->nics, guest->count) =
+        (struct observed_guest_nic){
+            .ifname = arena_strdup(arena, link->name),
+            .index = link->index,
+            .peer = port,
+            .mac = link->mac,
+            .up = link->flags & IFF_UP,
+        };
+}
+
+static void take_addresses(const struct addresses *addresses, struct arena *arena,
+                           struct observed_guest *guest)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        for (size_t j = 0; j < guest->count; j++) {
+            struct observed_guest_nic *nic = &guest->nics[j];
+            if (addresses->items[i].index != nic->index)
+                continue;
+            char *text = arena_alloc(arena, PREFIX_TEXT_SIZE);
+            prefix_print(addresses->items[i].address, addresses->items[i].length, text);
+            *arena_append(arena, nic->addresses.items, nic->addresses.count) = text;
+        }
 }
 
 /* Columns: Iface Destination Gateway Flags RefCnt Use Metric Mask ..., addresses as the hex of a host-order word

@@ -34,19 +34,13 @@ static int read_link(const struct nlmsghdr *message, struct arena *arena, struct
 static void read_kind(struct nlattr *info, struct link *link);
 static void read_settings(struct nlattr *families, struct link *link);
 
-int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out,
-               struct error *error)
+int links_dump(struct nl_sock *socket, struct arena *arena, struct links *out, struct error *error)
 {
     int result = -EINTR;
     for (int attempt = 0; result == -EINTR && attempt < ATTEMPTS; attempt++) {
         struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
         _cleanup_message_ struct nl_msg *message = message_new(RTM_GETLINK, 0, &header, sizeof(header));
-        /* With any mask the kernel first measures every link of this namespace, also when another is asked for: a
-         * guest's few statistics cost less. */
-        if (netnsid == HERE)
-            message_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-        else
-            message_put_u32(message, IFLA_TARGET_NETNSID, (uint32_t)netnsid);
+        message_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
         *out = (struct links){0};
         result =
             netlink_dump(socket, message, take_link, &(struct link_walk){arena, out}, "list of links", error);
@@ -70,6 +64,25 @@ int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, str
     }
     return result == -EINTR ? error_set(error, -EBUSY, "addresses change faster than they can be listed")
                             : result;
+}
+
+int link_inside(struct nl_sock *socket, int netnsid, int index, struct arena *arena, struct link *link,
+                struct error *error)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    _cleanup_message_ struct nl_msg *message = message_new(RTM_GETLINK, 0, &header, sizeof(header));
+    message_put_u32(message, IFLA_TARGET_NETNSID, (uint32_t)netnsid);
+    message_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    struct links found = {0};
+    struct error reason;
+    int result = netlink_ask(socket, message, take_link, &(struct link_walk){arena, &found}, "link", &reason);
+    if (result == -ENODEV || result == -EINVAL) /* it or its namespace is gone */
+        return 0;
+    if (result < 0)
+        return error_set(error, result, "%s", reason.text);
+    if (found.count)
+        *link = found.items[0];
+    return found.count > 0;
 }
 
 int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link,

@@ -44,10 +44,12 @@ struct addresses {
     size_t count;
 };
 
-int links_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct links *out,
-               struct error *error);
+int links_dump(struct nl_sock *socket, struct arena *arena, struct links *out, struct error *error);
 int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct addresses *out,
                    struct error *error);
+/* 1 and `link` filled, 0 when there is none of that index in the namespace of that number. */
+int link_inside(struct nl_sock *socket, int netnsid, int index, struct arena *arena, struct link *link,
+                struct error *error);
 /* 1 and `link` filled, 0 when there is none of that name. */
 int link_find(struct nl_sock *socket, const char *name, struct arena *arena, struct link *link,
               struct error *error);

@@ -24,17 +24,19 @@ true &
 gone=$!
 wait $gone
 coproc HOLDER { hold $$; }
+holder=$HOLDER_PID # bash forgets it as soon as the coprocess has ended
 read -r _ <&"${HOLDER[0]}"
 fps apply -y -q -f "$FILE" >/dev/null 2>&1
 is 'a lock whose holder lives is refused' $? 5
 echo >&"${HOLDER[1]}"
-wait "$HOLDER_PID" 2>/dev/null
+wait "$holder" 2>/dev/null
 coproc HOLDER { hold $gone; }
+holder=$HOLDER_PID
 read -r _ <&"${HOLDER[0]}"
 fps apply -y -q -f "$FILE" >/dev/null 2>&1 &
 waiting=$!
 echo >&"${HOLDER[1]}"
-wait "$HOLDER_PID" 2>/dev/null
+wait "$holder" 2>/dev/null
 wait $waiting
 is 'a lock whose holder is gone is waited for' $? 0
 

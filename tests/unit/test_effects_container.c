@@ -86,15 +86,18 @@ static void known_init_is_verified(void **state)
     struct world *world = *state;
     define(world, definition_of(world, false));
     struct container_started started = start(world);
-    struct known_init right = {started.init_pid, started.init_start, started.boot};
+    const struct known_init good = {started.init_pid, started.init_start, started.boot};
+    struct known_init right = good;
     struct observed_container *seen = look_knowing(world, &right);
     assert_int_equal(seen->init_pid, started.init_pid);
     assert_int_equal(seen->monitor_pid, 0); /* not even looked for */
     assert_int_equal(seen->limits.memory, 64 * MEBIBYTE);
-    struct known_init wrong[] = {{started.init_pid, started.init_start - 1, started.boot},
-                                 {started.init_pid, started.init_start, "another boot"},
-                                 {started.init_pid, started.init_start, NULL},
-                                 {0, 0, started.boot}};
+    struct known_init wrong[] = {good, good, good, good, good};
+    wrong[0].start--;
+    wrong[1].boot = "another boot";
+    wrong[2].boot = NULL;
+    wrong[3].pid = 0;
+    wrong[4].pid = 0x7ffffff0; /* nobody's */
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         seen = look_knowing(world, &wrong[i]);
         assert_int_equal(seen->init_pid, started.init_pid);
