@@ -105,14 +105,14 @@ lxc_of() { # PROJECT/NAME or NAME
     local name=${1#default/}
     echo "${name//\//_}.$TAG"
 }
-# Witnesses that are not fpsync.
+# Witnesses that are not fpsync. They ask the monitor, which a test may have stopped: none waits for ever.
 pid_of() {
-    lxc-info -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$1")" -pH 2>/dev/null
+    timeout 20 lxc-info -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$1")" -pH 2>/dev/null
 }
 inside() { # CONTAINER, command...
     local name=$1
     shift
-    lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$name")" --clear-env -- "$@"
+    timeout 120 lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$name")" --clear-env -- "$@"
 }
 address_of() {
     inside "$1" ip -4 -o addr show dev "${2:-eth0}" | awk '{ split($4, part, "/"); print part[1] }'
@@ -229,7 +229,7 @@ cleanup() {
     trap '' INT TERM HUP
     for pid in $(jobs -p); do kill "$pid" 2>/dev/null; done
     for folder in "$ROOT"/var/lib/lxc/*/; do
-        [ -d "$folder" ] && name=$(basename "$folder") && lxc-stop -P "$ROOT/var/lib/lxc" -n "$name" -k 2>/dev/null
+        [ -d "$folder" ] && name=$(basename "$folder") && timeout 20 lxc-stop -P "$ROOT/var/lib/lxc" -n "$name" -k 2>/dev/null
     done
     processes | while read -r pid _; do kill -9 "$pid" 2>/dev/null; done
     for link in $(ip -o link show | awk -F': ' '{ print $2 }' | cut -d@ -f1 | grep "^fp$TAG"); do
