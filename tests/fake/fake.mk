@@ -5,7 +5,7 @@ FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c)
 FAKE_FLOORS  := $(B)/shared.a $(B)/specs.a $(B)/lib.a
 # Static: the fault loop starts tens of thousands of these, and half of a start is loading libraries. The linker's
 # warning that names of users will be looked up by shared ones is no news.
-FAKE_LIBS    := $(if $(SANITIZE),,-static-pie -Wl,--no-warnings) -lyaml -llmdb -ljansson -lgcrypt -lgpg-error
+FAKE_LIBS    := $(if $(SANITIZE),,-static-pie -Wno-unused-command-line-argument -Wl,--no-warnings) -lyaml -llmdb -ljansson -lgcrypt -lgpg-error
 
 $(B)/fpsync-fake: $(call objects,$(MAIN) $(FAKE_VIEWS) tests/fake/commit.c) $(B)/state.a $(FAKE_FLOORS) | $(B)/fpsync-worker-fake $(B)/fake-tool
 	$(call say,LINK,$@)
