@@ -150,8 +150,8 @@ static void read_exit(const struct scene *scene, struct observed_container *out)
  * hang, reaps it. */
 static bool is_still_init(const struct scene *scene, const struct known_init *known)
 {
-    return known && known->pid > 0 && known->boot && scene->boot && strcmp(known->boot, scene->boot) == 0 &&
-           process_start((pid_t)known->pid) == known->start;
+    return known && known->pid > 0 && known->start > 0 && known->boot && scene->boot &&
+           strcmp(known->boot, scene->boot) == 0 && process_start((pid_t)known->pid) == known->start;
 }
 
 static void observe_running(const struct scene *scene, const struct monitor_socket *socket,

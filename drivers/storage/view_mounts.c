@@ -156,11 +156,3 @@ const char *mount_volume(const struct mount_origin *volumes, struct arena *arena
     size_t length = strcspn(name, "/");
     return strcmp(name + length, "/data") == 0 ? arena_strndup(arena, name, length) : NULL;
 }
-
-const char *path_below(const char *path, const char *base)
-{
-    size_t length = strlen(base);
-    if (strncmp(path, base, length) != 0 || path[length] != '/' || strchr(path + length + 1, '/'))
-        return NULL;
-    return path + length + 1;
-}

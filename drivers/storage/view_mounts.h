@@ -41,6 +41,3 @@ int mount_origin_of(const char *folder, struct arena *arena, struct mount_origin
 /* The volume behind a mount, by its file name; NULL when it is not one of the store at `volumes`. */
 const char *mount_volume(const struct mount_origin *volumes, struct arena *arena,
                          const struct mount_entry *entry);
-
-/* The name in "BASE/NAME" when `path` is exactly one level below `base`, else NULL. */
-const char *path_below(const char *path, const char *base);
