@@ -4,28 +4,68 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define BLOCK_SIZE ((size_t)16 * 1024)
-#define ALIGNMENT  alignof(max_align_t)
+#define ALIGNMENT   alignof(max_align_t)
+#define BLOCK_SIZE  ((size_t)16 * 1024) /* of a block, until a few are full */
+#define SMALL_ARENA (4 * BLOCK_SIZE)
+/* Beyond that the arena doubles at a time. Such blocks are mapped with all their pages, at a thirtieth of what faulting
+ * them in one by one costs in a virtual machine. */
+#define LARGE_BLOCK ((size_t)256 * 1024)
+#define LARGEST     ((size_t)4 * 1024 * 1024)
 
 struct block {
     struct block *next;
     size_t size, used; /* bytes of `bytes` */
+    size_t mapped;     /* bytes of the mapping it lies in; 0: of the heap */
     alignas(ALIGNMENT) unsigned char bytes[];
 };
 
 struct arena {
     struct block *first; /* the block that is being filled */
+    size_t total;        /* bytes of all blocks */
 };
+
+static void out_of_memory(void)
+{
+    fputs("fpsync: out of memory\n", stderr);
+    abort();
+}
 
 static void *allocate(size_t size)
 {
     void *memory = calloc(1, size);
-    if (!memory) {
-        fputs("fpsync: out of memory\n", stderr);
-        abort();
-    }
+    if (!memory)
+        out_of_memory();
     return memory;
+}
+
+static struct block *block_map(size_t size)
+{
+    struct block *block =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (block == MAP_FAILED)
+        out_of_memory();
+    block->mapped = size;
+    block->size = size - sizeof(*block);
+    return block;
+}
+
+static struct block *block_new(struct arena *arena, size_t room)
+{
+    struct block *block;
+    if (arena->total < SMALL_ARENA || room > LARGE_BLOCK - sizeof(*block)) {
+        size_t size = room > BLOCK_SIZE ? room : BLOCK_SIZE;
+        block = allocate(sizeof(*block) + size);
+        block->size = size;
+    } else {
+        size_t size = LARGE_BLOCK;
+        while (size < arena->total && size < LARGEST)
+            size *= 2;
+        block = block_map(size);
+    }
+    arena->total += block->size;
+    return block;
 }
 
 struct arena *arena_new(void)
@@ -39,7 +79,10 @@ void arena_free(struct arena *arena)
         return;
     for (struct block *block = arena->first, *next; block; block = next) {
         next = block->next;
-        free(block);
+        if (block->mapped)
+            munmap(block, block->mapped);
+        else
+            free(block);
     }
     free(arena);
 }
@@ -53,11 +96,9 @@ void *arena_alloc(struct arena *arena, size_t size)
     size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
     struct block *block = arena->first;
     if (!block || block->size - block->used < size) {
-        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        struct block *fresh = allocate(sizeof(*fresh) + room);
-        fresh->size = room;
-        /* An oversized block goes behind the current one, whose free tail stays in use. */
-        if (block && room > BLOCK_SIZE) {
+        struct block *fresh = block_new(arena, size);
+        /* A block made for one thing goes behind the current one, whose free tail stays in use. */
+        if (block && size > BLOCK_SIZE && fresh->size == size) {
             fresh->next = block->next;
             block->next = fresh;
         } else {

@@ -79,9 +79,19 @@ const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, cons
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
 /* What the groups of a running container say; marks what could be read. */
 void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out);
-/* The same by the name alone, which holds while no group has that name with a number behind it; false when there is
- * nothing to read. */
-bool limits_by_name(const struct hierarchies *hierarchies, const char *name, struct limits *out);
+/* The same for many by name alone, which holds while no group has that name with a number behind it; false when there
+ * is nothing to read. The folders that hold the groups are opened once: for each group the walk down to it would cost
+ * as much again as reading. */
+#define LIMIT_CONTROLLERS 3
+struct limit_folders {
+    struct limit_folder {
+        int fd; /* -1: no hierarchy here has the controller */
+        bool unified;
+    } of[LIMIT_CONTROLLERS];
+};
+void limit_folders_open(const struct hierarchies *hierarchies, struct limit_folders *folders);
+void limit_folders_close(struct limit_folders *folders);
+bool limits_by_name(const struct limit_folders *folders, const char *name, struct limits *out);
 /* "lxc.payload.NAME", "lxc.monitor.NAME", also with "-1" and so on behind, which liblxc adds when the name is taken.
  * Not NAME-1 where a container of that name is. */
 bool cgroup_belongs(const struct paths *paths, const char *folder, const char *name);

@@ -17,11 +17,13 @@
 struct scene {
     const struct paths *paths;
     struct arena *arena;
+    const char *ending;      /* of names below a root of its own: ".TAG"; NULL below / */
     const struct map *known; /* of struct known_init, or NULL */
     const char *boot;
     struct map numbered; /* names whose groups in some hierarchy have a number behind them */
     struct monitor_sockets sockets;
     struct hierarchies hierarchies;
+    struct limit_folders limits;
 };
 
 static int dump(const struct paths *paths, const struct map *known, const struct call *call,
@@ -86,11 +88,11 @@ static void names_from_sockets(const struct scene *scene, struct map *names)
  * container below any lxcpath. */
 static void name_from_group(const struct scene *scene, const char *group, struct map *names)
 {
-    const char *tag = scene->paths->tag, *start = strchr(group + sizeof(GROUP_PREFIX) - 1, '.');
-    const char *end = *tag ? strstr(group, arena_printf(scene->arena, ".%s", tag)) : NULL;
+    const char *start = strchr(group + sizeof(GROUP_PREFIX) - 1, '.');
+    const char *end = scene->ending ? strstr(group, scene->ending) : NULL;
     if (!end || !start || start >= end)
         return;
-    char *name = arena_strndup(scene->arena, start + 1, (size_t)(end - start) + strlen(tag));
+    char *name = arena_strndup(scene->arena, start + 1, (size_t)(end - start - 1) + strlen(scene->ending));
     if (cgroup_belongs(scene->paths, group, name) && container_check_name(name, NULL) == 0)
         map_add(names, name, NULL);
 }
@@ -125,6 +127,8 @@ static int scene_read(struct scene *scene, const struct paths *paths, struct are
                       struct error *error)
 {
     *scene = (struct scene){.paths = paths, .arena = arena};
+    if (*paths->tag)
+        scene->ending = arena_printf(arena, ".%s", paths->tag);
     int result = monitor_sockets_read(arena, &scene->sockets, error);
     if (result == 0)
         result = hierarchies_read(arena, &scene->hierarchies, error);
@@ -162,7 +166,7 @@ static void observe_running(const struct scene *scene, const struct monitor_sock
         out->init_pid = known->pid;
         out->init_start = known->start;
         if (!map_get(&scene->numbered, out->lxc_name) &&
-            limits_by_name(&scene->hierarchies, out->lxc_name, &out->limits))
+            limits_by_name(&scene->limits, out->lxc_name, &out->limits))
             return;
     } else {
         monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
@@ -233,7 +237,9 @@ static int dump(const struct paths *paths, const struct map *known, const struct
         return result;
     names_from_sockets(&scene, &names);
     names_from_groups(&scene, &names);
+    limit_folders_open(&scene.hierarchies, &scene.limits);
     result = observe_all(&scene, &names, call, out, error);
+    limit_folders_close(&scene.limits);
     map_clear(&scene.numbered);
     return result;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "drivers/container/internal.h"
 #include "lib/buffer.h"
@@ -213,30 +214,17 @@ bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static
 
 /* The payload's group of one controller. */
 struct control_group {
-    char folder[CONTAINER_PATH_SIZE];
+    int directory;      /* that `folder` is relative to; AT_FDCWD */
+    const char *folder; /* its path */
     bool unified;
 };
-
-/* Where the text of a /proc/PID/cgroup says or, without one, where liblxc makes it when the name is free. */
-static bool find_control_group(const struct hierarchies *hierarchies, const char *groups, const char *name,
-                               const char *controller, struct control_group *found)
-{
-    const struct hierarchy *hierarchy = hierarchy_of(hierarchies, controller);
-    if (!hierarchy)
-        return false;
-    found->unified = hierarchy->unified;
-    if (groups)
-        return payload_in(hierarchy, groups, found->folder);
-    return snprintf(found->folder, sizeof(found->folder), "%s/lxc.payload.%s", hierarchy->folder, name) <
-           (int)sizeof(found->folder);
-}
 
 /* First line of a control file. */
 static bool read_control(const struct control_group *group, const char *file, char line[static 128])
 {
     char path[CONTAINER_PATH_SIZE + 64];
     snprintf(path, sizeof(path), "%s/%s", group->folder, file);
-    return read_line(AT_FDCWD, path, line, 128) == 0;
+    return read_line(group->directory, path, line, 128) == 0;
 }
 
 /* "max", -1 and the greatest number that version 1 can hold mean no limit: 0. */
@@ -302,33 +290,53 @@ static bool read_pids(const struct control_group *group, struct limits *out)
     return true;
 }
 
-/* Whether any of them could be read. */
-static bool read_limits(const struct hierarchies *hierarchies, const char *groups, const char *name,
-                        struct limits *out)
-{
-    static const struct {
-        const char *controller;
-        bool (*read)(const struct control_group *, struct limits *);
-    } controllers[] = {{"memory", read_memory}, {"cpu", read_cpus}, {"pids", read_pids}};
-    bool any = false;
-    for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
-        struct control_group group;
-        if (find_control_group(hierarchies, groups, name, controllers[i].controller, &group))
-            any |= controllers[i].read(&group, out);
-    }
-    return any;
-}
-
-bool limits_by_name(const struct hierarchies *hierarchies, const char *name, struct limits *out)
-{
-    return read_limits(hierarchies, NULL, name, out);
-}
+static const struct {
+    const char *controller;
+    bool (*read)(const struct control_group *, struct limits *);
+} limit_sources[LIMIT_CONTROLLERS] = {{"memory", read_memory}, {"cpu", read_cpus}, {"pids", read_pids}};
 
 void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out)
 {
     _cleanup_buffer_ struct buffer groups = {0};
-    if (groups_read(init, &groups))
-        read_limits(hierarchies, groups.bytes, NULL, out);
+    if (!groups_read(init, &groups))
+        return;
+    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++) {
+        char folder[CONTAINER_PATH_SIZE];
+        const struct hierarchy *hierarchy = hierarchy_of(hierarchies, limit_sources[i].controller);
+        if (hierarchy && payload_in(hierarchy, groups.bytes, folder))
+            limit_sources[i].read(&(struct control_group){AT_FDCWD, folder, hierarchy->unified}, out);
+    }
+}
+
+void limit_folders_open(const struct hierarchies *hierarchies, struct limit_folders *folders)
+{
+    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++) {
+        const struct hierarchy *hierarchy = hierarchy_of(hierarchies, limit_sources[i].controller);
+        folders->of[i] = (struct limit_folder){
+            .fd = hierarchy ? open(hierarchy->folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1,
+            .unified = hierarchy && hierarchy->unified,
+        };
+    }
+}
+
+void limit_folders_close(struct limit_folders *folders)
+{
+    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++)
+        if (folders->of[i].fd >= 0)
+            close(folders->of[i].fd);
+}
+
+bool limits_by_name(const struct limit_folders *folders, const char *name, struct limits *out)
+{
+    char folder[CONTAINER_PATH_SIZE];
+    bool any = false;
+    snprintf(folder, sizeof(folder), "lxc.payload.%s", name);
+    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++) {
+        const struct limit_folder *of = &folders->of[i];
+        any |=
+            of->fd >= 0 && limit_sources[i].read(&(struct control_group){of->fd, folder, of->unified}, out);
+    }
+    return any;
 }
 
 /* ---- leftovers ---- */

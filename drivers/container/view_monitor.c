@@ -185,32 +185,37 @@ const char *boot_id(struct arena *arena)
                : arena_strdup(arena, line);
 }
 
-/* Field 22, counted from behind the command's closing parenthesis, and the state, field 3: a zombie runs nothing. */
+/* From field 3 of /proc/PID/stat on: what is behind the command's closing parenthesis, which the command may hold too.
+ * NULL when there is no such process. */
+static const char *read_stat(pid_t pid, char line[static 1024])
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (pid <= 0 || read_line(AT_FDCWD, path, line, 1024) < 0)
+        return NULL;
+    const char *at = strrchr(line, ')');
+    return at && at[1] == ' ' ? at + 2 : NULL;
+}
+
+/* Field 22, and field 3, the state: a zombie runs nothing. */
 int64_t process_start(pid_t pid)
 {
-    char path[64], line[1024];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (pid <= 0 || read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+    char line[1024];
+    const char *at = read_stat(pid, line);
+    if (!at || *at == 'Z' || *at == 'X')
         return 0;
-    const char *at = strrchr(line, ')');
-    char state;
-    unsigned long long start;
-    if (!at ||
-        sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &state, &start) != 2)
-        return 0;
-    return state == 'Z' || state == 'X' ? 0 : (int64_t)start;
+    for (int field = 3; field < 22 && at; field++) {
+        at = strchr(at, ' ');
+        at = at ? at + 1 : NULL;
+    }
+    return at ? strtoll(at, NULL, 10) : 0;
 }
 
 pid_t process_parent(pid_t pid)
 {
-    char path[64], line[1024];
-    int parent;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (pid <= 0 || read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
-        return 0;
-    const char *at = strrchr(line, ')');
-    return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
+    char line[1024];
+    const char *at = read_stat(pid, line);
+    return at ? (pid_t)strtol(at + 1, NULL, 10) : 0;
 }
 
 /* Before its exec, init is a fork of its monitor, or that has failed half way. */

@@ -1,10 +1,8 @@
 /* start, stop, restart and exec: a person's wishes for one container (SEMANTICS 18). */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/error.h"
 #include "reconciler/cli/cli.h"
@@ -14,12 +12,11 @@
 static const char *who(struct arena *arena)
 {
     const char *name = getenv("SUDO_USER");
-    struct passwd *user = name ? NULL : getpwuid(getuid());
     char when[32];
     time_t now = time(NULL);
     struct tm utc;
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-    return arena_printf(arena, "stopped by %s at %s", name ? name : user ? user->pw_name : "root", when);
+    return arena_printf(arena, "stopped by %s at %s", name ? name : "root", when);
 }
 
 static struct action *wish(struct session *session, struct entry *entry, enum verb verb)
