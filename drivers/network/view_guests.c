@@ -11,13 +11,16 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "drivers/network/view_internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
 #define ROUTES_LIMIT (1024 * 1024) /* bytes; a guest may have as many routes as it likes */
+#define ROUTE_LINE   128           /* bytes; fib_route_seq_show() pads to it */
 
 static int dump_guest(struct nl_sock *socket, const struct observed_network *network, struct arena *arena,
                       struct observed_guest *guest, struct error *error);
@@ -68,8 +71,10 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     }
     if (!guest->count)
         return 0;
-    if ((result = addresses_dump(socket, netnsid, arena, &addresses, error)) < 0)
-        return result;
+    /* A guest that never stops changing its addresses is taken at its last list; one that just ended has none. */
+    result = addresses_dump(socket, netnsid, arena, &addresses, NULL);
+    if (result < 0 && result != -EBUSY)
+        addresses = (struct addresses){0};
     take_addresses(&addresses, arena, guest);
     read_gateways(arena, guest);
     return 0;
@@ -133,24 +138,52 @@ static void take_addresses(const struct addresses *addresses, struct arena *aren
         }
 }
 
+/* One read as a rule: the kernel hands out lines of ROUTE_LINE bytes as long as they fit, so that what leaves room for
+ * another was the last. A second read would walk the whole table again to say that there is no more. */
+static bool read_routes(pid_t pid, struct buffer *text)
+{
+    char path[64], part[4096];
+    snprintf(path, sizeof(path), "/proc/%d/net/route", (int)pid);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && text->length < ROUTES_LIMIT) {
+        ssize_t got = read(fd, part, sizeof(part));
+        if (got < 0)
+            return false;
+        buffer_add(text, part, (size_t)got);
+        if ((size_t)got + ROUTE_LINE <= sizeof(part))
+            return text->length > 0;
+    }
+    return false;
+}
+
 /* Columns: Iface Destination Gateway Flags RefCnt Use Metric Mask ..., addresses as the hex of a host-order word
- * that holds them in network order. The first default route of an interface has the lowest metric. */
+ * that holds them in network order. */
+static bool is_default_route(char *line, const char **ifname, uint32_t *gateway)
+{
+    char *columns[8];
+    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
+        if (!(columns[i] = strsep(&line, "\t")))
+            return false;
+    if (strcmp(columns[1], "00000000") != 0 || strcmp(columns[7], "00000000") != 0)
+        return false;
+    *ifname = columns[0];
+    *gateway = (uint32_t)strtoul(columns[2], NULL, 16);
+    return *gateway != 0;
+}
+
+/* The first default route of an interface has the lowest metric. */
 static void read_gateways(struct arena *arena, struct observed_guest *guest)
 {
-    char path[64], name[IFNAMSIZ];
-    unsigned destination, gateway, flags, mask;
     _cleanup_buffer_ struct buffer text = {0};
-    snprintf(path, sizeof(path), "/proc/%" PRId64 "/net/route", guest->init_pid);
-    if (buffer_read_file(&text, AT_FDCWD, path, ROUTES_LIMIT, NULL) < 0 || !text.length)
-        return;
-    char *rest = text.bytes;
+    const char *ifname;
+    uint32_t gateway;
+    char *rest = read_routes((pid_t)guest->init_pid, &text) ? text.bytes : NULL;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        if (sscanf(line, "%15s %x %x %x %*d %*d %*d %x", name, &destination, &gateway, &flags, &mask) != 5 ||
-            destination || mask || !gateway)
+        if (!is_default_route(line, &ifname, &gateway))
             continue;
         for (size_t i = 0; i < guest->count; i++) {
             struct observed_guest_nic *nic = &guest->nics[i];
-            if (nic->gateway || strcmp(nic->ifname, name) != 0)
+            if (nic->gateway || strcmp(nic->ifname, ifname) != 0)
                 continue;
             char *address = arena_alloc(arena, INET_ADDRSTRLEN);
             inet_ntop(AF_INET, &gateway, address, INET_ADDRSTRLEN);

@@ -76,7 +76,8 @@ int link_inside(struct nl_sock *socket, int netnsid, int index, struct arena *ar
     struct links found = {0};
     struct error reason;
     int result = netlink_ask(socket, message, take_link, &(struct link_walk){arena, &found}, "link", &reason);
-    if (result == -ENODEV || result == -EINVAL) /* it or its namespace is gone */
+    /* It or its namespace is gone, or it has more names than fit. */
+    if (result == -ENODEV || result == -EINVAL || result == -EMSGSIZE)
         return 0;
     if (result < 0)
         return error_set(error, result, "%s", reason.text);

@@ -44,10 +44,12 @@ struct addresses {
     size_t count;
 };
 
+/* -EBUSY, and the last list, when they change faster than they can be listed. */
 int links_dump(struct nl_sock *socket, struct arena *arena, struct links *out, struct error *error);
 int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, struct addresses *out,
                    struct error *error);
-/* 1 and `link` filled, 0 when there is none of that index in the namespace of that number. */
+/* 1 and `link` filled, 0 when there is none of that index in the namespace of that number, or the guest there has
+ * given it more names than the kernel can tell of. */
 int link_inside(struct nl_sock *socket, int netnsid, int index, struct arena *arena, struct link *link,
                 struct error *error);
 /* 1 and `link` filled, 0 when there is none of that name. */

@@ -15,7 +15,9 @@
 
 #include "lib/error.h"
 
-#define RECEIVE_SIZE 65536 /* bytes; the kernel fills a dump up to 32 KiB at a time */
+#define REQUEST_SIZE 1024 /* bytes; ours are a few hundred */
+/* Bytes. The kernel fills a dump up to 32 KiB at a time, but a guest may give its link 64 KiB of other names. */
+#define RECEIVE_SIZE (96 * 1024)
 
 struct inside {
     int namespace;
@@ -77,8 +79,9 @@ int netlink_open_inside(int namespace, struct nl_sock **out, struct error *error
 
 struct nl_msg *message_new(int type, int flags, const void *header, size_t size)
 {
-    struct nl_msg *message = nlmsg_alloc_simple(type, flags);
-    if (!message || nlmsg_append(message, (void *)header, size, NLMSG_ALIGNTO) < 0)
+    struct nl_msg *message = nlmsg_alloc_size(REQUEST_SIZE);
+    if (!message || !nlmsg_put(message, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags) ||
+        nlmsg_append(message, (void *)header, size, NLMSG_ALIGNTO) < 0)
         abort(); /* as lib/arena.h: without a few KiB nothing can be reported either */
     return message;
 }
@@ -86,7 +89,7 @@ struct nl_msg *message_new(int type, int flags, const void *header, size_t size)
 void message_put(struct nl_msg *message, int type, const void *data, size_t size)
 {
     if (nla_put(message, type, (int)size, data) < 0)
-        abort(); /* the default message holds a page; ours are a few hundred bytes */
+        abort(); /* REQUEST_SIZE is too small: a mistake of ours */
 }
 
 void message_put_text(struct nl_msg *message, int type, const char *text)

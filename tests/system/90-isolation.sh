@@ -73,6 +73,28 @@ inside t/rogue ip addr add $NET.50/25 dev eth0
 is 'an address that a guest gives itself is of no use' "$(inside t/rogue ping -I $NET.50 -c 2 -W 1 $NET.10 2>&1 | grep -c ' 0% packet loss')" 0
 inside t/rogue ip addr del $NET.50/25 dev eth0
 
+# What a guest's root makes of its own NIC does not keep the host's runs from the other containers.
+in_rogue() {
+    nsenter -t "$(pid_of t/rogue)" -n "$@"
+}
+long=$(head -c 124 /dev/zero | tr '\0' n)
+for i in $(seq 100 700); do echo "link property add dev eth0 altname $long$i"; done >"$ROOT/names"
+in_rogue ip -batch "$ROOT/names" >/dev/null 2>&1
+isnt 'a guest gave its NIC all the names that fit' "$(in_rogue ip link show eth0 | grep -c altname)" 0
+check '64 KiB of names for a NIC do not stop a plan' fps plan -f "$FILE"
+for i in $(seq 4000); do echo "addr add 10.255.$((i / 250)).$((i % 250 + 1))/32 dev eth0"; done >"$ROOT/many"
+in_rogue ip -batch "$ROOT/many"
+for i in $(seq 3000); do printf 'addr del 10.255.0.7/32 dev eth0\naddr add 10.255.0.7/32 dev eth0\n'; done >"$ROOT/flap"
+while in_rogue timeout 5 ip -batch "$ROOT/flap"; do :; done 2>/dev/null &
+flapping=$!
+plans() { # COUNT
+    for _ in $(seq "$1"); do fps plan -f "$FILE" || return; done
+}
+check 'nor do addresses that change all the time' plans 5
+kill $flapping
+wait $flapping 2>/dev/null
+in_rogue ip addr flush dev eth0 to 10.255.0.0/16
+
 # A stream of forgeries while rules are replaced again and again: not one gets through, and the true one does.
 lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/rogue)" --clear-env -- \
     netprobe frame eth0 6000 "$victim" $strange $NET.11 $NET.10 forged >/dev/null 2>&1 &
