@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/error.h"
 #include "lib/map.h"
 #include "reconciler/cli/cli.h"
 
@@ -90,11 +91,12 @@ static int run_command(const struct command *command, const struct options *opti
 int main(int argc, char **argv)
 {
     struct options options;
+    struct error error = {0};
     umask(022);
     /* The heap only grows: a run is short, and giving pages back to fetch them again was a twentieth of it. */
     mallopt(M_TOP_PAD, HEAP_STEP);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
-    int parsed = options_parse(argc, argv, &options);
+    int parsed = options_parse(argc, argv, &options, &error);
     int code = EXIT_ERROR;
     const struct command *command = options.command ? find_command(options.command) : NULL;
     if (parsed >= 0 && options.command && !command) {
@@ -107,6 +109,8 @@ int main(int argc, char **argv)
             code = run_command(command, &options);
         else
             usage();
+    } else {
+        fail(&options, &error, code);
     }
     options_free(&options);
     return code;

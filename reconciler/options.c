@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/error.h"
 #include "lib/map.h"
 #include "lib/units.h"
 
@@ -27,7 +28,7 @@ static const struct flag flags[] = {
      "spec file or folder, - for stdin; may be repeated (/etc/fpsync/specs.d)"},
     {"root", 0, FLAG_TEXT, MEMBER(root), "put every path below DIR and mark names with its hash (/)"},
     {"source", 0, FLAG_TEXT, MEMBER(source), "name of the source, instead of the path of -f"},
-    {"output", 'o', FLAG_OUTPUT, MEMBER(output), "table, json or name"},
+    {"output", 'o', FLAG_OUTPUT, MEMBER(format), "table, json, yaml or name"},
     {"color", 0, FLAG_COLOR, MEMBER(color), "auto, always or never"},
     {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)"},
     {"timeout", 0, FLAG_DURATION, MEMBER(timeout),
@@ -75,7 +76,7 @@ void options_usage(const char *command)
     }
 }
 
-static int set_flag(struct options *options, const struct flag *flag, const char *value)
+static int set_flag(struct options *options, const struct flag *flag, const char *value, struct error *error)
 {
     void *at = (char *)options + flag->offset;
     int64_t number = 0;
@@ -93,14 +94,15 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         options->files[options->file_count++] = value;
         return 0;
     case FLAG_OUTPUT:
-        if (strcmp(value, "json") == 0)
-            options->output = OUTPUT_JSON;
+        if (strcmp(value, "json") == 0 || strcmp(value, "yaml") == 0)
+            options->output = OUTPUT_DATA;
         else if (strcmp(value, "name") == 0)
             options->output = OUTPUT_NAME;
         else if (strcmp(value, "table") == 0)
             options->output = OUTPUT_TABLE;
         else
             break;
+        options->format = value;
         return 0;
     case FLAG_COLOR:
         if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
@@ -122,15 +124,16 @@ static int set_flag(struct options *options, const struct flag *flag, const char
                                            "",
                                            "a duration like 30s",
                                            "a number from 1 to 256",
-                                           "table, json or name",
+                                           "table, json, yaml or name",
                                            "",
                                            "auto, always or never"};
-    fprintf(stderr, "fpsync: --%s: expected %s, found \"%s\"\n", flag->name, expected[flag->type], value);
-    return -EINVAL;
+    return error_set(error, -EINVAL, "--%s: expected %s, found \"%s\"", flag->name, expected[flag->type],
+                     value);
 }
 
-static int read_environment(struct options *options)
+static int read_environment(struct options *options, struct error *error)
 {
+    int result = 0;
     for (size_t i = 0; i < FLAGS; i++) {
         char name[64] = "FPSYNC_";
         size_t length = strlen(name);
@@ -138,10 +141,10 @@ static int read_environment(struct options *options)
             name[length++] = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
         name[length] = '\0';
         const char *value = getenv(name);
-        if (value && set_flag(options, &flags[i], value) < 0)
-            return -EINVAL;
+        int set = value ? set_flag(options, &flags[i], value, result < 0 ? NULL : error) : 0;
+        result = result < 0 ? result : set;
     }
-    return 0;
+    return result;
 }
 
 static const struct flag *flag_by_letter(int letter)
@@ -152,15 +155,24 @@ static const struct flag *flag_by_letter(int letter)
     return NULL;
 }
 
-static void suggest(const char *word)
+static int unknown_flag(const char *word, struct error *error)
 {
     const char *best = NULL;
     for (size_t i = 0; i < FLAGS; i++)
         if (text_is_near(flags[i].name, word) &&
             (!best || text_distance(flags[i].name, word) < text_distance(best, word)))
             best = flags[i].name;
-    fprintf(stderr, "fpsync: unknown flag --%s%s%s%s\n", word, best ? "; did you mean --" : "",
-            best ? best : "", best ? "?" : "");
+    return error_set(error, -EINVAL, "unknown flag --%s%s%s%s", word, best ? "; did you mean --" : "",
+                     best ? best : "", best ? "?" : "");
+}
+
+static int refuse(int found, const char *word, struct error *error)
+{
+    if (found == ':')
+        return error_set(error, -EINVAL, "%s needs a value", word);
+    if (strncmp(word, "--", 2) == 0)
+        return unknown_flag(word + 2, error);
+    return error_set(error, -EINVAL, "unknown flag -%c", optopt);
 }
 
 struct parsing {
@@ -182,57 +194,60 @@ static void describe_flags(struct parsing *parsing)
     parsing->longs[FLAGS] = (struct option){.name = "help", .val = 'h'};
 }
 
-/* Reads flags behind argv[0]; `shorts` says with its first letter whether words may stand between them. */
-static int parse_flags(struct parsing *parsing, const char *shorts, int argc, char **argv)
+/* Reads flags behind argv[0]; `shorts` says with its first letter whether words may stand between them. The first error
+ * counts, and what stands behind it is read all the same: it may say how errors are to be written. */
+static int parse_flags(struct parsing *parsing, const char *shorts, int argc, char **argv,
+                       struct error *error)
 {
     struct options *options = parsing->options;
-    int found;
+    int found, result = 0;
     optind = 0; /* glibc: begin anew, with the order that `shorts` asks for */
     while ((found = getopt_long(argc, argv, shorts, parsing->longs, NULL)) != -1) {
         if (found == 'h')
             return 1;
+        struct error *first = result < 0 ? NULL : error;
+        int read;
         if (found == '?' || found == ':') {
-            const char *word = argv[optind - 1];
-            if (found == ':')
-                fprintf(stderr, "fpsync: %s needs a value\n", word);
-            else if (strncmp(word, "--", 2) == 0)
-                suggest(word + 2);
-            else
-                fprintf(stderr, "fpsync: unknown flag -%c\n", optopt);
-            return -EINVAL;
+            read = refuse(found, argv[optind - 1], first);
+            result = result < 0 ? result : read;
+            continue;
         }
         const struct flag *flag = found >= 256 ? &flags[found - 256] : flag_by_letter(found);
         if (flag->type == FLAG_FILE && parsing->environment_files)
             options->file_count = parsing->environment_files = 0;
-        if (set_flag(options, flag, optarg) < 0)
-            return -EINVAL;
+        read = set_flag(options, flag, optarg, first);
+        result = result < 0 ? result : read;
     }
-    return 0;
+    return result;
 }
 
-int options_parse(int argc, char **argv, struct options *options)
+int options_parse(int argc, char **argv, struct options *options, struct error *error)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    *options = (struct options){
-        .root = "/", .color = "auto", .timeout = -1, .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
-    if (read_environment(options) < 0)
-        return -EINVAL;
+    *options = (struct options){.root = "/",
+                                .format = "table",
+                                .color = "auto",
+                                .timeout = -1,
+                                .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
+    int environment = read_environment(options, error);
     struct parsing parsing = {.options = options,
                               .environment_files = options->file_count,
                               .shorts = "+:h"}; /* '+': stop at the first word */
     describe_flags(&parsing);
-    int result = parse_flags(&parsing, parsing.shorts, argc, argv);
-    if (result == 0 && optind < argc) {
+    int result = parse_flags(&parsing, parsing.shorts, argc, argv, environment < 0 ? NULL : error);
+    if (result <= 0 && optind < argc) {
         argc -= optind;
         argv += optind;
         options->command = argv[0];
         /* Flags may stand anywhere; `exec` takes all that follows its container as it is. */
         bool all = strcmp(options->command, "exec") == 0;
-        result = parse_flags(&parsing, parsing.shorts + (all ? 0 : 1), argc, argv);
+        bool failed = environment < 0 || result < 0;
+        int rest = parse_flags(&parsing, parsing.shorts + (all ? 0 : 1), argc, argv, failed ? NULL : error);
+        result = result < 0 ? result : rest;
     }
     options->arguments = argv + optind;
     options->argument_count = (size_t)(argc - optind);
-    return result;
+    return result > 0 || environment == 0 ? result : environment;
 }
 
 void options_free(struct options *options)

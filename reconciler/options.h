@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_NAME };
+enum output { OUTPUT_TABLE, OUTPUT_DATA, OUTPUT_NAME };
+struct error;
 
 struct options {
     const char *command;
@@ -13,8 +14,9 @@ struct options {
     const char **files; /* -f, in order */
     size_t file_count;
     const char *source; /* --source or NULL */
-    enum output output;
-    const char *color; /* "auto", "always", "never" */
+    const char *format; /* of -o */
+    enum output output; /* json and yaml are the same data */
+    const char *color;  /* "auto", "always", "never" */
     size_t parallel;
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t lock_timeout; /* milliseconds */
@@ -24,8 +26,9 @@ struct options {
     size_t argument_count;
 };
 
-/* Fills from environment and argv. Returns 0, or -EINVAL after saying why on stderr. `--help` is 1. */
-int options_parse(int argc, char **argv, struct options *options);
+/* Fills from environment and argv. Returns 0, or -EINVAL with what is known so far, so that the error can be told as
+ * -o asks. `--help` is 1. */
+int options_parse(int argc, char **argv, struct options *options, struct error *error);
 /* The flags, of all commands or (NULL: all) of one. */
 void options_usage(const char *command);
 void options_free(struct options *options);

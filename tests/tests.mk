@@ -54,6 +54,7 @@ check:
 	$(Q)tests/run $(B) lint unit scenario fault
 check-system: test-system
 PARTS ?= unit scenario fault system
+check-sanitize: export PATIENCE = 8
 check-sanitize:
 	+$(Q)$(MAKE) --no-print-directory B=build/sanitize-$(notdir $(CC)) SANITIZE='$(SANITIZERS)' \
 	    PARTS='$(PARTS)' test-parts

@@ -18,19 +18,18 @@ int run_explain(const struct options *options)
 
 int run_schema(const struct options *options)
 {
-    (void)options;
-    print_json(specs_schema());
+    print_data(options, specs_schema());
     return EXIT_IN_SYNC;
 }
 
 int run_version(const struct options *options)
 {
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         json_set(object, "version", json_new_text(FPSYNC_VERSION));
         json_set(object, "state_format", json_new_number(STATE_FORMAT));
-        print_json(object);
+        print_data(options, object);
         return EXIT_IN_SYNC;
     }
     printf("fpsync %s (state format %u)\n", FPSYNC_VERSION, STATE_FORMAT);

@@ -49,8 +49,8 @@ int run_validate(const struct options *options)
         return fail_invalid(options, &session.problems);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    if (options->output == OUTPUT_JSON)
-        print_json(problems_to_json(&session.problems));
+    if (options->output == OUTPUT_DATA)
+        print_data(options, problems_to_json(&session.problems));
     for (size_t i = 0; options->output == OUTPUT_NAME && i < session.set.objects.count; i++)
         printf("%s\n", session.set.objects.items[i]->id);
     if (options->output == OUTPUT_TABLE && !options->quiet)
@@ -61,8 +61,8 @@ int run_validate(const struct options *options)
 
 static void show_plan(const struct options *options, const struct plan *plan)
 {
-    if (options->output == OUTPUT_JSON) {
-        print_json(plan_to_json(plan));
+    if (options->output == OUTPUT_DATA) {
+        print_data(options, plan_to_json(plan));
         return;
     }
     _cleanup_buffer_ struct buffer text = {0};
@@ -83,7 +83,7 @@ int run_plan(const struct options *options)
     if (code >= 0)
         return code;
     bool pending = plan.count || plan.held_count;
-    if (pending || !options->quiet || options->output == OUTPUT_JSON)
+    if (pending || !options->quiet || options->output == OUTPUT_DATA)
         show_plan(options, &plan);
     if (session_guard(&session, &plan, &error) < 0) {
         fprintf(stderr, "fpsync: apply would refuse: %s\n", error.text);
@@ -180,11 +180,11 @@ int run_apply(const struct options *options)
     }
     bool tell = options->automatic ? is_news(&session, &plan) : plan.held_count > 0;
     if (!plan.count) {
-        if (options->output == OUTPUT_JSON || !options->quiet || tell)
+        if (options->output == OUTPUT_DATA || !options->quiet || tell)
             show_plan(options, &plan);
         return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
     }
-    if (options->output != OUTPUT_JSON)
+    if (options->output != OUTPUT_DATA)
         show_plan(options, &plan);
     fflush(stdout);
     if (!is_confirmed(options, &plan)) {
@@ -215,7 +215,7 @@ int run_down(const struct options *options)
         result = session_plan(&session, &plan, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    if (options->output != OUTPUT_JSON || options->dry_run)
+    if (options->output != OUTPUT_DATA || options->dry_run)
         show_plan(options, &plan);
     fflush(stdout);
     if (options->dry_run || !plan.count)

@@ -42,14 +42,15 @@ int run_schema(const struct options *options);
 int run_doctor(const struct options *options);
 int run_version(const struct options *options);
 
-/* Prints an error (JSON under -o json, to stderr otherwise) and returns the exit code given. */
+/* Prints an error (as data under -o json and yaml, to stderr otherwise) and returns the exit code given. */
 int fail(const struct options *options, const struct error *error, enum exit_code code);
 /* Prints the problems of a broken set; returns EXIT_INVALID. */
 int fail_invalid(const struct options *options, const struct problems *problems);
 int needs_root(const char *command); /* says so; EXIT_ERROR */
 bool use_color(const struct options *options);
 void print_out(const struct buffer *text);
-void print_json(struct json *value); /* frees it */
+/* As -o says, JSON or YAML; frees it. */
+void print_data(const struct options *options, struct json *value);
 
 /* Executes a plan with progress on stderr, and prints the outcome; shared by apply, down, stop, start, restart. */
 struct execution_request {

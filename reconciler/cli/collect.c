@@ -195,11 +195,11 @@ int run_gc(const struct options *options)
     collect(&collection, &data);
     find_images(&session, &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         json_set(object, "objects", collection.list);
-        print_json(object);
+        print_data(options, object);
     } else {
         json_free(collection.list);
         if (!collection.found && !options->quiet && options->output == OUTPUT_TABLE)
@@ -239,12 +239,12 @@ int run_forget(const struct options *options)
         result = state_commit(session.state, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         json_set(object, "forgotten",
                  json_new_text(arena_printf(session.arena, "%s/%s", kind_name(kind), name)));
-        print_json(object);
+        print_data(options, object);
     } else if (!options->quiet) {
         printf("%s %s is forgotten; what exists of it stays\n", kind_name(kind), name);
     }

@@ -24,23 +24,14 @@ void print_out(const struct buffer *text)
         fwrite(text->bytes, 1, text->length, stdout);
 }
 
-void print_json(struct json *value)
-{
-    _cleanup_buffer_ struct buffer text = {0};
-    json_print(value, true, &text);
-    buffer_text(&text, "\n");
-    print_out(&text);
-    json_free(value);
-}
-
 int fail(const struct options *options, const struct error *error, enum exit_code code)
 {
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         json_set(object, "error", json_new_text(error->text));
         json_set(object, "code", json_new_number(code));
-        print_json(object);
+        print_data(options, object);
     } else {
         fprintf(stderr, "fpsync: %s\n", error->text);
     }
@@ -55,8 +46,8 @@ int needs_root(const char *command)
 
 int fail_invalid(const struct options *options, const struct problems *problems)
 {
-    if (options->output == OUTPUT_JSON) {
-        print_json(problems_to_json(problems));
+    if (options->output == OUTPUT_DATA) {
+        print_data(options, problems_to_json(problems));
         return EXIT_INVALID;
     }
     _cleanup_buffer_ struct buffer text = {0};
@@ -85,7 +76,7 @@ static void report(void *context, const struct action *action, enum outcome outc
 {
     struct show *show = context;
     show->ended++;
-    if (show->options->output == OUTPUT_JSON)
+    if (show->options->output == OUTPUT_DATA)
         return;
     fprintf(stderr, "[%zu/%zu] %s %s %s: %s%s%s\n", show->ended, show->count, verb_name(action->verb),
             kind_name(action->kind), action->name, outcome_name(outcome), message ? ": " : "",
@@ -95,11 +86,12 @@ static void report(void *context, const struct action *action, enum outcome outc
 static void progress(void *context, const struct action *action, const char *line)
 {
     const struct show *show = context;
-    if (show->options->output != OUTPUT_JSON && !show->options->quiet)
+    if (show->options->output != OUTPUT_DATA && !show->options->quiet)
         fprintf(stderr, "        %s %s: %s\n", kind_name(action->kind), action->name, line);
 }
 
-static void print_outcome(const struct plan *plan, const struct execution_result *result)
+static void print_outcome(const struct options *options, const struct plan *plan,
+                          const struct execution_result *result)
 {
     struct json *object = plan_to_json(plan);
     struct json *actions = json_get(object, "actions");
@@ -108,7 +100,7 @@ static void print_outcome(const struct plan *plan, const struct execution_result
         if (result->items[i].message)
             json_set(json_at(actions, i), "message", json_new_text(result->items[i].message));
     }
-    print_json(object);
+    print_data(options, object);
 }
 
 int execute_and_report(struct session *session, const struct plan *plan,
@@ -142,8 +134,8 @@ int execute_and_report(struct session *session, const struct plan *plan,
     struct execution_result result;
     if (execute_plan(&execution, session->arena, &result, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
-    if (options->output == OUTPUT_JSON)
-        print_outcome(plan, &result);
+    if (options->output == OUTPUT_DATA)
+        print_outcome(options, plan, &result);
     if (result.canceled)
         return EXIT_ERROR;
     return result.failed || result.skipped ? EXIT_SOME_FAILED : EXIT_IN_SYNC;

@@ -36,7 +36,7 @@ static void check(struct report *report, bool good, const struct finding *findin
         json_set(item, "cost", json_new_text(finding->cost));
         json_set(item, "mend", json_new_text(finding->mend));
     }
-    if (report->options->output == OUTPUT_JSON || (good && report->options->quiet))
+    if (report->options->output == OUTPUT_DATA || (good && report->options->quiet))
         return;
     printf("%-8s %s\n", level, finding->what);
     if (!good)
@@ -136,7 +136,7 @@ static void check_record(struct report *report)
 
 static void print_rebuilt(const struct options *options, const struct rebuilt *rebuilt)
 {
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         struct json *restored = json_set(object, "restored", json_new_array());
@@ -145,7 +145,7 @@ static void print_rebuilt(const struct options *options, const struct rebuilt *r
         struct json *left = json_set(object, "left", json_new_array());
         for (size_t i = 0; i < rebuilt->left.count; i++)
             json_append(left, json_new_text(rebuilt->left.items[i]));
-        print_json(object);
+        print_data(options, object);
         return;
     }
     for (size_t i = 0; i < rebuilt->restored.count; i++)
@@ -191,11 +191,11 @@ int run_doctor(const struct options *options)
     check_programs(&report);
     check_kernel(&report);
     check_record(&report);
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         json_set(object, "checks", report.list);
-        print_json(object);
+        print_data(options, object);
     } else {
         json_free(report.list);
         printf("%zu missing, %zu warnings\n", report.fatal, report.warnings);

@@ -96,8 +96,8 @@ static int act(const struct options *options, enum verb verb)
     if (plan.count)
         return execute_and_report(&session, &plan, &request);
     plan.held_count = 0;
-    if (options->output == OUTPUT_JSON)
-        print_json(plan_to_json(&plan));
+    if (options->output == OUTPUT_DATA)
+        print_data(options, plan_to_json(&plan));
     return EXIT_IN_SYNC;
 }
 

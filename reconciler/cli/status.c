@@ -128,18 +128,18 @@ int run_status(const struct options *options)
             line.seen = world_container(&session.world,
                                         paths_lxc_name(&session.paths, session.arena, line.entry->name));
         line.phase = phase_of(&line);
-        if (options->output == OUTPUT_JSON)
+        if (options->output == OUTPUT_DATA)
             json_append(objects, line_json(&session, &line));
         else if (options->output == OUTPUT_NAME)
             printf("%s\n", line.entry->object.id);
         else if (is_shown(options, &line))
             print_line(&session, &line);
     }
-    if (options->output == OUTPUT_JSON) {
+    if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));
         json_set(object, "objects", objects);
-        print_json(object);
+        print_data(options, object);
     } else {
         json_free(objects);
         for (size_t i = 0; i < plan.held_count && options->output == OUTPUT_TABLE; i++)

@@ -322,6 +322,47 @@ names_only() {
         gives 0 run -f "$root/spec.yaml" down && gives 0 run gc layer/web -o name && [ "$(head -n 1 "$root/said")" = layer/default/web ]
 }
 
+as_yaml() {
+    at yaml
+    web 'env: { ON: "no", PORT: "8080" }, networks: []'
+    gives 2 run_spec plan -o yaml && diff - "$root/said" <<END || return 1
+schema: 1
+actions:
+  - id: create image/default/base
+    kind: image
+    name: default/base
+    verb: create
+    class: live
+    causes:
+      - field: declared
+        old: null
+        new: bootstrap:bookworm
+        at: $root/spec.yaml:1
+    needs: []
+  - id: create container/default/web
+    kind: container
+    name: default/web
+    verb: create
+    class: live
+    causes:
+      - field: declared
+        old: null
+        new: default/base
+        at: $root/spec.yaml:2
+    needs:
+      - create image/default/base
+held: []
+END
+    gives 0 run_spec apply && web 'env: { ON: "yes", PORT: "a: b" }, networks: []' && gives 2 run_spec plan -o yaml &&
+        says 'old: "no"' && says 'new: "yes"' && says 'old: "8080"' && says 'new: "a: b"'
+}
+
+errors_as_data() {
+    gives 1 run plan --paralel 3 -o json && jq -e '.error == "unknown flag --paralel; did you mean --parallel?" and .code == 1' "$root/said" &&
+        gives 1 run -o json plan --parallel many && jq -e '.error | startswith("--parallel: expected a number")' "$root/said" &&
+        FPSYNC_OUTPUT=yaml gives 1 run plan --timeout && says 'error: "--timeout needs a value"'
+}
+
 waits_are_shown() {
     gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
 }
@@ -330,4 +371,6 @@ check "a wrong call says what was expected" usage_errors
 check "--help of a command is that command's" help_of_each
 check "flags may stand before and after the arguments" flags_anywhere
 check "-o name prints names" names_only
+check "a wrong flag is told as -o asks, even before it" errors_as_data
 check "-v says what an action waits for" waits_are_shown
+check "-o yaml prints the data of -o json" as_yaml

@@ -1,0 +1,87 @@
+/* Data for programs: one tree, written as JSON or as YAML. */
+#include <string.h>
+#include <strings.h>
+
+#include "lib/fields.h"
+#include "lib/json.h"
+#include "reconciler/cli/cli.h"
+
+#define STEP 2 /* spaces a level */
+
+static void print_block(const struct json *value, int indent, struct buffer *out);
+
+void print_data(const struct options *options, struct json *value)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    if (strcmp(options->format, "yaml") == 0) {
+        print_block(value, 0, &text);
+    } else {
+        json_print(value, true, &text);
+        buffer_text(&text, "\n");
+    }
+    print_out(&text);
+    json_free(value);
+}
+
+/* Words that readers of YAML 1.1, which most languages still have, take for a truth value. */
+static bool is_truth(const char *text)
+{
+    static const char *const words[] = {"yes", "no", "on", "off", "y", "n"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static void print_scalar(const struct json *value, struct buffer *out)
+{
+    const char *text = json_as_text(value);
+    if (text && !is_truth(text))
+        scalar_print(text, out);
+    else
+        json_print(value, false, out);
+}
+
+static bool is_block(const struct json *value)
+{
+    return json_length(value) > 0;
+}
+
+/* What follows "KEY:" or "-", up to the end of its lines. */
+static void print_behind(const struct json *value, int indent, struct buffer *out)
+{
+    if (is_block(value)) {
+        buffer_text(out, "\n");
+        print_block(value, indent, out);
+        return;
+    }
+    buffer_text(out, " ");
+    print_scalar(value, out);
+    buffer_text(out, "\n");
+}
+
+static void print_block(const struct json *value, int indent, struct buffer *out)
+{
+    for (void *at = json_holds_object(value) ? json_first(value) : NULL; at; at = json_next(value, at)) {
+        buffer_printf(out, "%*s", indent, "");
+        scalar_print(json_key(at), out);
+        buffer_text(out, ":");
+        print_behind(json_value(at), indent + STEP, out);
+    }
+    for (size_t i = 0; json_holds_array(value) && i < json_length(value); i++) {
+        const struct json *item = json_at(value, i);
+        buffer_printf(out, "%*s-", indent, "");
+        if (!json_holds_object(item) || !is_block(item)) {
+            print_behind(item, indent + STEP, out);
+            continue;
+        }
+        /* The first key of an object stands behind its dash: indented as deep, the dash and a space long. */
+        size_t start = out->length;
+        print_block(item, indent + STEP, out);
+        memmove(out->bytes + start + 1, out->bytes + start + (size_t)indent + STEP,
+                out->length - start - (size_t)indent - STEP);
+        out->bytes[start] = ' ';
+        out->length -= (size_t)indent + STEP - 1;
+        out->bytes[out->length] = '\0';
+    }
+}
