@@ -36,7 +36,7 @@ INIT    := $(wildcard drivers/container/init/*.c)
 MAIN    := $(wildcard reconciler/*.c reconciler/cli/*.c)
 
 objects   = $(patsubst %.c,$(B)/%.o,$(1))
-# The main program carries its libraries in itself: a run with nothing to do would spend a quarter of its time on
+# The main program carries its libraries in itself: a run with nothing to do would spend a sixth of its time on
 # loading them. DYNAMIC=1 leaves them to the system's updates. (The linker warns of name lookups in libnl that are
 # never called.)
 MAIN_STATIC := $(if $(DYNAMIC)$(SANITIZE),,-static-pie -Wno-unused-command-line-argument -Wl,--no-warnings)

@@ -54,18 +54,18 @@ static const struct command *find_command(const char *word)
     return NULL;
 }
 
-static int unknown_command(const char *word)
+static int unknown_command(const struct options *options)
 {
+    const char *word = options->command;
     const char *best = NULL;
     for (const struct command *command = commands; command->name; command++)
         if (text_is_near(command->name, word) &&
             (!best || text_distance(command->name, word) < text_distance(best, word)))
             best = command->name;
-    fprintf(stderr, "fpsync: unknown command \"%s\"", word);
-    if (best)
-        fprintf(stderr, "; did you mean %s?", best);
-    fprintf(stderr, "%sfpsync --help lists them\n", best ? " " : "; ");
-    return EXIT_ERROR;
+    struct error error;
+    error_set(&error, -EINVAL, "unknown command \"%s\"%s%s%s fpsync --help lists them", word,
+              best ? "; did you mean " : "", best ? best : "", best ? "?" : ";");
+    return fail(options, &error, EXIT_ERROR);
 }
 
 static void usage_of(const struct command *command)
@@ -80,12 +80,13 @@ static void usage_of(const struct command *command)
 
 static int run_command(const struct command *command, const struct options *options)
 {
+    struct error error;
     if (!*command->arguments && options->argument_count) {
-        fprintf(stderr, "fpsync: %s takes no arguments, found \"%s\"; files are given with -f\n",
-                command->name, options->arguments[0]);
-        return EXIT_ERROR;
+        error_set(&error, -EINVAL, "%s takes no arguments, found \"%s\"; files are given with -f",
+                  command->name, options->arguments[0]);
+        return fail(options, &error, EXIT_ERROR);
     }
-    return command->needs_root && geteuid() != 0 ? needs_root(command->name) : command->run(options);
+    return command->needs_root && geteuid() != 0 ? needs_root(options, command->name) : command->run(options);
 }
 
 int main(int argc, char **argv)
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
     int code = EXIT_ERROR;
     const struct command *command = options.command ? find_command(options.command) : NULL;
     if (parsed >= 0 && options.command && !command) {
-        code = unknown_command(options.command);
+        code = unknown_command(&options);
     } else if (parsed > 0) {
         command ? usage_of(command) : usage();
         code = EXIT_IN_SYNC;

@@ -30,6 +30,7 @@ static int dump(const struct paths *paths, const struct map *known, const struct
                 struct observed_containers *out, struct error *error);
 static int scene_read(struct scene *scene, const struct paths *paths, struct arena *arena,
                       struct error *error);
+static void scene_close(struct scene *scene);
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
                    struct error *error);
 
@@ -42,7 +43,11 @@ int container_look(const struct paths *paths, const char *name, struct arena *ar
     int result = container_check_name(name, error);
     if (result == 0)
         result = scene_read(&scene, paths, arena, error);
-    return result < 0 ? result : observe(&scene, name, out, error);
+    if (result < 0)
+        return result;
+    result = observe(&scene, name, out, error);
+    scene_close(&scene);
+    return result;
 }
 
 /* ---- which names ---- */
@@ -132,7 +137,15 @@ static int scene_read(struct scene *scene, const struct paths *paths, struct are
     int result = monitor_sockets_read(arena, &scene->sockets, error);
     if (result == 0)
         result = hierarchies_read(arena, &scene->hierarchies, error);
+    if (result == 0)
+        limit_folders_open(&scene->hierarchies, &scene->limits);
     return result;
+}
+
+static void scene_close(struct scene *scene)
+{
+    limit_folders_close(&scene->limits);
+    map_clear(&scene->numbered);
 }
 
 /* ---- one container ---- */
@@ -229,17 +242,16 @@ static int dump(const struct paths *paths, const struct map *known, const struct
     struct scene scene;
     _cleanup_map_ struct map names = {0};
     int result = scene_read(&scene, paths, call->arena, error);
-    scene.known = known;
-    scene.boot = boot_id(call->arena);
-    if (result == 0)
-        result = names_from_folder(&scene, &names, error);
     if (result < 0)
         return result;
-    names_from_sockets(&scene, &names);
-    names_from_groups(&scene, &names);
-    limit_folders_open(&scene.hierarchies, &scene.limits);
-    result = observe_all(&scene, &names, call, out, error);
-    limit_folders_close(&scene.limits);
-    map_clear(&scene.numbered);
+    scene.known = known;
+    scene.boot = boot_id(call->arena);
+    result = names_from_folder(&scene, &names, error);
+    if (result == 0) {
+        names_from_sockets(&scene, &names);
+        names_from_groups(&scene, &names);
+        result = observe_all(&scene, &names, call, out, error);
+    }
+    scene_close(&scene);
     return result;
 }

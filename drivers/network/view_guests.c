@@ -71,10 +71,11 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     }
     if (!guest->count)
         return 0;
-    /* A guest that never stops changing its addresses is taken at its last list; one that just ended has none. */
-    result = addresses_dump(socket, netnsid, arena, &addresses, NULL);
-    if (result < 0 && result != -EBUSY)
-        addresses = (struct addresses){0};
+    /* A guest that never stops changing its addresses is taken at its last list; of one that just ended the number is
+     * invalid, and it has none. */
+    result = addresses_dump(socket, netnsid, arena, &addresses, error);
+    if (result < 0 && result != -EBUSY && result != -EINVAL)
+        return result;
     take_addresses(&addresses, arena, guest);
     read_gateways(arena, guest);
     return 0;

@@ -160,7 +160,9 @@ static int dump_guest(const struct paths *paths, int64_t init_pid, const struct 
     if (result < 0)
         return result;
     /* It may end just now, and may have more mounts than are read: nobody else's objects shall suffer for that. */
-    mounts_read(table, call->arena, &entries, NULL);
+    result = mounts_read(table, call->arena, &entries, error);
+    if (result < 0 && result != -ENOENT && result != -ESRCH && result != -EINVAL && result != -EFBIG)
+        return result;
     for (size_t i = 0; i < entries.count; i++) {
         const char *layer = mount_layer(paths, call->arena, &entries.items[i]);
         if (layer && strcmp(entries.items[i].point, "/") == 0)

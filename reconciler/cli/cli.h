@@ -46,7 +46,7 @@ int run_version(const struct options *options);
 int fail(const struct options *options, const struct error *error, enum exit_code code);
 /* Prints the problems of a broken set; returns EXIT_INVALID. */
 int fail_invalid(const struct options *options, const struct problems *problems);
-int needs_root(const char *command); /* says so; EXIT_ERROR */
+int needs_root(const struct options *options, const char *command); /* says so; EXIT_ERROR */
 bool use_color(const struct options *options);
 void print_out(const struct buffer *text);
 /* As -o says, JSON or YAML; frees it. */

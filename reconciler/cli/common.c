@@ -38,10 +38,11 @@ int fail(const struct options *options, const struct error *error, enum exit_cod
     return code;
 }
 
-int needs_root(const char *command)
+int needs_root(const struct options *options, const char *command)
 {
-    fprintf(stderr, "fpsync: %s needs root\n", command);
-    return EXIT_ERROR;
+    struct error error;
+    error_set(&error, -EPERM, "%s needs root", command);
+    return fail(options, &error, EXIT_ERROR);
 }
 
 int fail_invalid(const struct options *options, const struct problems *problems)

@@ -8,13 +8,14 @@
 
 #define STEP 2 /* spaces a level */
 
-static void print_block(const struct json *value, int indent, struct buffer *out);
+/* `opened`: the first line has its indentation already. */
+static void print_block(const struct json *value, int indent, bool opened, struct buffer *out);
 
 void print_data(const struct options *options, struct json *value)
 {
     _cleanup_buffer_ struct buffer text = {0};
     if (strcmp(options->format, "yaml") == 0) {
-        print_block(value, 0, &text);
+        print_block(value, 0, false, &text);
     } else {
         json_print(value, true, &text);
         buffer_text(&text, "\n");
@@ -42,46 +43,30 @@ static void print_scalar(const struct json *value, struct buffer *out)
         json_print(value, false, out);
 }
 
-static bool is_block(const struct json *value)
+/* What follows "KEY:" or "-", up to the end of its lines. The first key of an object stands behind its dash. */
+static void print_behind(const struct json *value, int indent, bool dash, struct buffer *out)
 {
-    return json_length(value) > 0;
-}
-
-/* What follows "KEY:" or "-", up to the end of its lines. */
-static void print_behind(const struct json *value, int indent, struct buffer *out)
-{
-    if (is_block(value)) {
-        buffer_text(out, "\n");
-        print_block(value, indent, out);
+    bool block = json_length(value) > 0, same_line = !block || (dash && json_holds_object(value));
+    buffer_text(out, same_line ? " " : "\n");
+    if (block) {
+        print_block(value, indent, same_line, out);
         return;
     }
-    buffer_text(out, " ");
     print_scalar(value, out);
     buffer_text(out, "\n");
 }
 
-static void print_block(const struct json *value, int indent, struct buffer *out)
+static void print_block(const struct json *value, int indent, bool opened, struct buffer *out)
 {
     for (void *at = json_holds_object(value) ? json_first(value) : NULL; at; at = json_next(value, at)) {
-        buffer_printf(out, "%*s", indent, "");
+        buffer_printf(out, "%*s", opened ? 0 : indent, "");
+        opened = false;
         scalar_print(json_key(at), out);
         buffer_text(out, ":");
-        print_behind(json_value(at), indent + STEP, out);
+        print_behind(json_value(at), indent + STEP, false, out);
     }
     for (size_t i = 0; json_holds_array(value) && i < json_length(value); i++) {
-        const struct json *item = json_at(value, i);
         buffer_printf(out, "%*s-", indent, "");
-        if (!json_holds_object(item) || !is_block(item)) {
-            print_behind(item, indent + STEP, out);
-            continue;
-        }
-        /* The first key of an object stands behind its dash: indented as deep, the dash and a space long. */
-        size_t start = out->length;
-        print_block(item, indent + STEP, out);
-        memmove(out->bytes + start + 1, out->bytes + start + (size_t)indent + STEP,
-                out->length - start - (size_t)indent - STEP);
-        out->bytes[start] = ' ';
-        out->length -= (size_t)indent + STEP - 1;
-        out->bytes[out->length] = '\0';
+        print_behind(json_at(value, i), indent + STEP, true, out);
     }
 }

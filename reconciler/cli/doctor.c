@@ -186,7 +186,7 @@ static int rebuild(const struct options *options)
 int run_doctor(const struct options *options)
 {
     if (options->rebuild)
-        return geteuid() == 0 ? rebuild(options) : needs_root("doctor --rebuild");
+        return geteuid() == 0 ? rebuild(options) : needs_root(options, "doctor --rebuild");
     struct report report = {.list = json_new_array(), .options = options};
     check_programs(&report);
     check_kernel(&report);

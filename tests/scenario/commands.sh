@@ -360,6 +360,8 @@ END
 errors_as_data() {
     gives 1 run plan --paralel 3 -o json && jq -e '.error == "unknown flag --paralel; did you mean --parallel?" and .code == 1' "$root/said" &&
         gives 1 run -o json plan --parallel many && jq -e '.error | startswith("--parallel: expected a number")' "$root/said" &&
+        gives 1 run -o json aply && jq -e '.error | contains("did you mean apply?")' "$root/said" &&
+        gives 1 run -o json plan web && jq -e '.error | startswith("plan takes no arguments")' "$root/said" &&
         FPSYNC_OUTPUT=yaml gives 1 run plan --timeout && says 'error: "--timeout needs a value"'
 }
 
