@@ -9,8 +9,8 @@
 #define ALIGNMENT   alignof(max_align_t)
 #define BLOCK_SIZE  ((size_t)16 * 1024) /* of a block, until a few are full */
 #define SMALL_ARENA (4 * BLOCK_SIZE)
-/* Beyond that the arena doubles at a time. Such blocks are mapped with all their pages, at a thirtieth of what faulting
- * them in one by one costs in a virtual machine. */
+/* Beyond that the arena grows by a quarter or more at a time. Such blocks are mapped with all their pages, at a thirtieth
+ * of what faulting them in one by one costs in a virtual machine. */
 #define LARGE_BLOCK ((size_t)256 * 1024)
 #define LARGEST     ((size_t)4 * 1024 * 1024)
 
@@ -60,7 +60,7 @@ static struct block *block_new(struct arena *arena, size_t room)
         block->size = size;
     } else {
         size_t size = LARGE_BLOCK;
-        while (size < arena->total && size < LARGEST)
+        while (size < arena->total / 4 && size < LARGEST)
             size *= 2;
         block = block_map(size);
     }

@@ -643,6 +643,17 @@ struct comparison {
     struct changes *changes;
 };
 
+/* Where a comparison stands. Most find nothing to say, so the text is made for a change only. */
+struct path {
+    const struct path *outer; /* NULL: `key` is of the object itself */
+    const char *key;
+};
+
+static const char *path_text(struct arena *arena, const struct path *path)
+{
+    return path->outer ? arena_printf(arena, "%s.%s", path_text(arena, path->outer), path->key) : path->key;
+}
+
 static const char *printed(struct arena *arena, const struct table *table, const void *object,
                            const struct field *row)
 {
@@ -654,14 +665,15 @@ static const char *printed(struct arena *arena, const struct table *table, const
     return text.length ? arena_strdup(arena, text.bytes) : NULL;
 }
 
-static void note(const struct comparison *to, const char *field, const char *old, const char *new,
+static void note(const struct comparison *to, const struct path *path, const char *old, const char *new,
                  enum field_class class, struct place at)
 {
     struct change *change = arena_append(to->arena, to->changes->items, to->changes->count);
-    *change = (struct change){.field = field, .old = old, .new = new, .class = class, .at = at};
+    *change = (struct change){
+        .field = path_text(to->arena, path), .old = old, .new = new, .class = class, .at = at};
 }
 
-static void diff_pairs(const struct comparison *to, const struct field *row, const char *name,
+static void diff_pairs(const struct comparison *to, const struct field *row, const struct path *path,
                        const struct pairs *old, const struct pairs *new, struct place place)
 {
     size_t i = 0, j = 0;
@@ -676,7 +688,7 @@ static void diff_pairs(const struct comparison *to, const struct field *row, con
             was = left && !right ? "(sensitive)" : NULL;
             is = left && right ? "(sensitive, changed)" : right ? "(sensitive)" : NULL;
         }
-        note(to, arena_printf(to->arena, "%s.%s", name, (left ? left : right)->key), was, is, row->class,
+        note(to, &(struct path){path, (left ? left : right)->key}, was, is, row->class,
              right && right->place.file ? right->place : place);
     }
 }
@@ -700,36 +712,39 @@ static const char *common_keys(struct arena *arena, const struct table *nested, 
     return arena_strdup(arena, text.bytes);
 }
 
-static void diff_order(const struct comparison *to, const struct field *row, const char *name,
+static void diff_order(const struct comparison *to, const struct field *row, const struct path *path,
                        const struct list *old, const struct list *new, struct place place)
 {
     const char *before = common_keys(to->arena, row->nested, old, new);
     const char *after = common_keys(to->arena, row->nested, new, old);
     if (strcmp(before, after) != 0)
-        note(to, name, before, after, row->class, place);
+        note(to, path, before, after, row->class, place);
 }
 
-static void diff_lists(const struct comparison *to, const struct field *row, const char *name,
+static void diff_objects(const struct comparison *to, const struct table *table, const void *old,
+                         const void *new, const struct path *outer);
+
+static void diff_lists(const struct comparison *to, const struct field *row, const struct path *path,
                        const struct list *old, const struct list *new, struct place place)
 {
     for (size_t i = 0; i < old->count; i++) {
         const char *key = item_key(row->nested, old->items[i]);
         if (!list_find(new, row->nested, key))
-            note(to, arena_printf(to->arena, "%s.%s", name, key), flow(to->arena, row->nested, old->items[i]),
-                 NULL, row->class, place);
+            note(to, &(struct path){path, key}, flow(to->arena, row->nested, old->items[i]), NULL, row->class,
+                 place);
     }
     for (size_t i = 0; i < new->count; i++) {
         const char *key = item_key(row->nested, new->items[i]);
         const void *before = list_find(old, row->nested, key);
-        const char *path = arena_printf(to->arena, "%s.%s", name, key);
+        const struct path item = {path, key};
         if (before)
-            fields_diff(row->nested, before, new->items[i], path, to->arena, to->changes);
+            diff_objects(to, row->nested, before, new->items[i], &item);
         else
-            note(to, path, NULL, flow(to->arena, row->nested, new->items[i]), row->class,
+            note(to, &item, NULL, flow(to->arena, row->nested, new->items[i]), row->class,
                  ((const struct described *)new->items[i])->place);
     }
     if (row->flags & FIELD_ORDERED)
-        diff_order(to, row, name, old, new, place);
+        diff_order(to, row, path, old, new, place);
 }
 
 static bool texts_equal(const struct texts *left, const struct texts *right)
@@ -762,29 +777,36 @@ static bool scalars_equal(const struct field *row, const void *left, const void 
     }
 }
 
-void fields_diff(const struct table *table, const void *old, const void *new, const char *prefix,
-                 struct arena *arena, struct changes *changes)
+static void diff_objects(const struct comparison *to, const struct table *table, const void *old,
+                         const void *new, const struct path *outer)
 {
-    const struct comparison to = {.arena = arena, .changes = changes};
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
         const void *left = field_at(old, row), *right = field_at(new, row);
         bool was = field_is_said(table, old, row), is = field_is_said(table, new, row);
         struct place place = field_place(table, new, row);
-        const char *name = *prefix ? arena_printf(arena, "%s.%s", prefix, row->key) : row->key;
-        size_t before = changes->count;
+        const struct path path = {outer, row->key};
+        size_t before = to->changes->count;
         if (row->type == FIELD_PAIRS)
-            diff_pairs(&to, row, name, left, right, place);
+            diff_pairs(to, row, &path, left, right, place);
         else if (row->type == FIELD_LIST)
-            diff_lists(&to, row, name, left, right, place);
+            diff_lists(to, row, &path, left, right, place);
         else if (row->type == FIELD_STRUCT)
-            fields_diff(row->nested, *(void *const *)left, *(void *const *)right, name, arena, changes);
+            diff_objects(to, row->nested, *(void *const *)left, *(void *const *)right, &path);
         else if ((was || is) && (was != is || !scalars_equal(row, left, right)))
-            note(&to, name, printed(arena, table, old, row), printed(arena, table, new, row), row->class,
-                 place);
+            note(to, &path, printed(to->arena, table, old, row), printed(to->arena, table, new, row),
+                 row->class, place);
         /* "set to nothing" against "not mentioned": the items are equal, the saying is not. */
-        if ((row->type == FIELD_PAIRS || row->type == FIELD_LIST) && was != is && changes->count == before)
-            note(&to, name, was ? "[]" : NULL, is ? "[]" : NULL, row->class, place);
+        if ((row->type == FIELD_PAIRS || row->type == FIELD_LIST) && was != is &&
+            to->changes->count == before)
+            note(to, &path, was ? "[]" : NULL, is ? "[]" : NULL, row->class, place);
     }
+}
+
+void fields_diff(const struct table *table, const void *old, const void *new, struct arena *arena,
+                 struct changes *changes)
+{
+    const struct comparison to = {.arena = arena, .changes = changes};
+    diff_objects(&to, table, old, new, NULL);
 }
 
 enum field_class changes_class(const struct changes *changes)

@@ -182,10 +182,10 @@ struct changes {
     size_t count;
 };
 
-/* Appends the differences of two objects of one table, in row order; `old` or `new` may not be NULL. Prefix is
- * put before field names ("" for none). Equal objects append nothing. */
-void fields_diff(const struct table *table, const void *old, const void *new, const char *prefix,
-                 struct arena *arena, struct changes *changes);
+/* Appends the differences of two objects of one table, in row order; `old` or `new` may not be NULL. Equal objects
+ * append nothing. */
+void fields_diff(const struct table *table, const void *old, const void *new, struct arena *arena,
+                 struct changes *changes);
 enum field_class changes_class(const struct changes *changes); /* CLASS_RECORD when empty */
 
 /* Puts what `replace` makes of it in the place of every value of a FIELD_PAIRS that must not be shown. */

@@ -10,6 +10,10 @@
 #include "reconciler/outcome.h"
 #include "reconciler/pool.h"
 
+/* Milliseconds that an outcome waits for others, as many as run side by side, to become durable with them: a commit may
+ * take the disk longer than a step takes. What is lost with the outcome is found again by its intent. */
+#define OUTCOME_DELAY 100
+
 enum node_state { NODE_WAITING, NODE_READY, NODE_RUNNING, NODE_ENDED };
 
 struct node {
@@ -33,6 +37,7 @@ struct run {
     struct pool *pool;
     struct node *nodes;
     size_t count, ended;
+    size_t unsaved; /* outcomes that are not durable yet */
     struct execution_result *result;
 };
 
@@ -211,6 +216,12 @@ static void prepare(struct run *run, struct node *node)
     compile_action(&compiling, action, &node->steps);
 }
 
+static int save(struct run *run, struct error *error)
+{
+    run->unsaved = 0;
+    return recorder_flush(run->recorder, error);
+}
+
 /* No step begins before its intent is durable. */
 static int journal_ready(struct run *run, struct error *error)
 {
@@ -226,7 +237,7 @@ static int journal_ready(struct run *run, struct error *error)
             return result;
         fresh = true;
     }
-    return fresh ? recorder_flush(run->recorder, error) : 0;
+    return fresh ? save(run, error) : 0;
 }
 
 static int dispatch(struct run *run, struct error *error)
@@ -240,6 +251,7 @@ static int dispatch(struct run *run, struct error *error)
                                        node->intent, error);
             if (result < 0)
                 return result;
+            run->unsaved++;
             end_node(run, node, OUTCOME_DONE, NULL);
             continue;
         }
@@ -269,6 +281,7 @@ static int take_reply(struct run *run, const struct pool_reply *reply, struct er
                                      reply->result_count, node->intent, error);
     if (result < 0)
         return result;
+    run->unsaved++;
     enum outcome outcome = reply->code == 0            ? OUTCOME_DONE
                            : reply->code == -ECANCELED ? OUTCOME_CANCELED
                                                        : OUTCOME_FAILED;
@@ -304,12 +317,13 @@ static int loop(struct run *run, struct error *error)
         if (run->ended != before)
             continue; /* what was done without a worker may have made others ready */
         /* Outcomes become durable while the workers are busy with the next steps. */
-        result = recorder_flush(run->recorder, error);
-        if (result < 0)
-            return result;
+        if (run->unsaved >= run->execution->parallel && save(run, error) < 0)
+            return error->code;
         struct pool_reply reply;
         struct error trouble = {0};
-        result = pool_wait(run->pool, -1, &reply, &trouble);
+        result = pool_wait(run->pool, run->unsaved ? OUTCOME_DELAY : -1, &reply, &trouble);
+        if (result == 0 && save(run, error) < 0)
+            return error->code;
         while (result > 0) { /* all that is there: one commit for them together */
             result = take_reply(run, &reply, error);
             if (result < 0)
@@ -319,7 +333,7 @@ static int loop(struct run *run, struct error *error)
         if (result < 0 && result != -EINTR)
             return error_set(error, result, "%s", trouble.text);
     }
-    return recorder_flush(run->recorder, error);
+    return save(run, error);
 }
 
 int execute_plan(const struct execution *execution, struct arena *arena, struct execution_result *result,

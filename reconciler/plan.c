@@ -114,7 +114,7 @@ static void plan_image(struct planning *planning, const struct object *object, s
                   object->place);
     } else {
         verb = VERB_RECREATE;
-        fields_diff(&image_table, entry->object.body, object->body, "", planning->arena, &causes);
+        fields_diff(&image_table, entry->object.body, object->body, planning->arena, &causes);
         if (!causes.count && !world_has_image(planning->request->world, entry->facts->digest)) {
             verb = VERB_REPAIR;
             plan_add_drift(planning, &causes, "its files are gone from the store", object->place);
@@ -145,7 +145,7 @@ static void plan_data(struct planning *planning, const struct object *object, st
         plan_add_drift(planning, &causes, "its data is gone from the store", object->place);
     } else {
         verb = VERB_UPDATE;
-        fields_diff(kind_table(object->kind), entry->object.body, object->body, "", planning->arena, &causes);
+        fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
     }
     if (causes.count)
         plan_append_action(planning,
@@ -200,7 +200,7 @@ static void plan_network(struct planning *planning, const struct object *object,
     if (is_new(entry)) {
         add_cause(planning, &causes, why_new(object, entry), NULL, subnet, object->place);
     } else {
-        fields_diff(&network_table, entry->object.body, object->body, "", planning->arena, &causes);
+        fields_diff(&network_table, entry->object.body, object->body, planning->arena, &causes);
         verb = causes.count ? VERB_UPDATE : VERB_REPAIR;
         repairs_of_network(&planning->target, planning->request->world, object, entry->record->uid, &repairs);
         for (size_t i = 0; i < repairs.count && verb == VERB_REPAIR; i++)
@@ -437,7 +437,7 @@ static enum verb verb_of(const struct container_case *of, enum field_class class
 static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
 {
     struct changes causes = {0};
-    fields_diff(&container_table, of->entry->object.body, of->object->body, "", planning->arena, &causes);
+    fields_diff(&container_table, of->entry->object.body, of->object->body, planning->arena, &causes);
     explain_leases(planning, of->object, &causes);
     enum field_class class = changes_class(&causes);
     size_t changes = causes.count;
@@ -524,7 +524,7 @@ static void plan_container(struct planning *planning, const struct object *objec
         }
     } else {
         struct changes changes = {0};
-        fields_diff(&container_table, entry->object.body, object->body, "", planning->arena, &changes);
+        fields_diff(&container_table, entry->object.body, object->body, planning->arena, &changes);
         bool ended =
             !of.runs && exit_is_final(object->body, of.seen) && changes_class(&changes) < CLASS_RESTART;
         of.wanted = !entry->record->stopped_by && !ended;

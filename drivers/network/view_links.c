@@ -117,8 +117,12 @@ const struct link *links_by_index(const struct links *links, int index)
 
 void mac_print(const unsigned char mac[static 6], char text[static MAC_TEXT_SIZE])
 {
-    snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-             mac[5]);
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 6; i++) {
+        text[3 * i] = digits[mac[i] >> 4];
+        text[3 * i + 1] = digits[mac[i] & 15];
+        text[3 * i + 2] = i < 5 ? ':' : '\0';
+    }
 }
 
 void prefix_print(uint32_t address, unsigned length, char text[static PREFIX_TEXT_SIZE])

@@ -47,9 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(once.length == twice.length);
     MUST(!once.length || memcmp(once.bytes, twice.bytes, once.length) == 0);
     struct changes changes = {0};
-    fields_diff(table, object, described_copy(arena, table, object), "", arena, &changes);
+    fields_diff(table, object, described_copy(arena, table, object), arena, &changes);
     MUST(!changes.count);
-    fields_diff(table, described_new(arena, table), object, "", arena, &changes);
+    fields_diff(table, described_new(arena, table), object, arena, &changes);
     fields_print_flow(table, object, &text);
     return 0;
 }

@@ -194,7 +194,7 @@ static bool equals(const struct rules *left, const struct rules *right)
     struct changes changes = {0};
     fields_encode(&rules_table, left, &a);
     fields_encode(&rules_table, right, &b);
-    fields_diff(&rules_table, left, right, "", world.arena, &changes);
+    fields_diff(&rules_table, left, right, world.arena, &changes);
     bool same =
         a.length == b.length && (!a.length || memcmp(a.bytes, b.bytes, a.length) == 0) && !changes.count;
     buffer_clear(&a);

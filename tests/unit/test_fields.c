@@ -140,7 +140,7 @@ static struct tree *full_tree(void)
 static struct changes diff(const struct tree *old, const struct tree *new)
 {
     struct changes changes = {0};
-    fields_diff(&tree_table, old, new, "", arena, &changes);
+    fields_diff(&tree_table, old, new, arena, &changes);
     return changes;
 }
 
