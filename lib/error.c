@@ -29,10 +29,10 @@ int error_errno(struct error *error, int code, const char *format, ...)
     return code;
 }
 
-int error_wrap(struct error *error, const char *format, ...)
+int error_wrap(struct error *error, int code, const char *format, ...)
 {
     if (!error)
-        return 0;
+        return code;
     char inner[ERROR_TEXT_SIZE];
     memcpy(inner, error->text, sizeof(inner));
     va_list arguments;
@@ -41,5 +41,5 @@ int error_wrap(struct error *error, const char *format, ...)
     va_end(arguments);
     size_t length = strlen(error->text);
     snprintf(error->text + length, sizeof(error->text) - length, ": %s", inner);
-    return error->code;
+    return code;
 }

@@ -22,5 +22,5 @@ int error_set(struct error *error, int code, const char *format, ...) __attribut
 /* Like error_set() with ": strerror(code)" appended. */
 int error_errno(struct error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "OUTER: " before the text of an error that is already set; returns its code. */
-int error_wrap(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Puts "OUTER: " before the text of an error that is already set; returns `code`, which is that of the error. */
+int error_wrap(struct error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

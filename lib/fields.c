@@ -537,7 +537,7 @@ int fields_replace_hidden(const struct table *table, void *object,
                              ? replace(context, &pairs->items[i].value, error)
                              : 0;
             if (result < 0)
-                return error_wrap(error, "%s.%s", row->key, pairs->items[i].key) ?: result;
+                return error_wrap(error, result, "%s.%s", row->key, pairs->items[i].key);
         }
     }
     return 0;

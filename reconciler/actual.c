@@ -51,7 +51,7 @@ static int decode_entry(struct state *state, struct record *record, struct arena
     if (result >= 0)
         result = fields_replace_hidden(kind_table(kind), body, unseal, &unsealing, error);
     if (result < 0)
-        return error_wrap(error, "record of %s %s", record->kind, record->name);
+        return error_wrap(error, result, "record of %s %s", record->kind, record->name);
     struct described *head = body;
     head->place = (struct place){.file = record->spec_file, .line = (uint32_t)record->spec_line};
     *entry = (struct entry){

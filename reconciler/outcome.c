@@ -94,7 +94,7 @@ static int sealed_body(struct state *state, struct arena *arena, const struct ob
     struct sealing sealing = {.state = state, .arena = arena};
     *body = described_copy(arena, table, object->body);
     int result = fields_replace_hidden(table, *body, seal, &sealing, error);
-    return result < 0 ? error_wrap(error, "%s %s", kind_name(object->kind), object->name) : 0;
+    return result < 0 ? error_wrap(error, result, "%s %s", kind_name(object->kind), object->name) : 0;
 }
 
 int record_describe(struct state *state, struct arena *arena, struct record *record,

@@ -175,7 +175,7 @@ int pool_submit(struct pool *pool, void *owner, const struct steps *steps, int64
     result = task_send(worker->fd, &task_table, task, error);
     if (result < 0) {
         end_worker(worker);
-        return error_wrap(error, "worker");
+        return error_wrap(error, result, "worker");
     }
     worker->owner = owner;
     worker->steps = steps;

@@ -155,6 +155,15 @@ void check_addresses(struct world *world)
 
 /* ---- ports ---- */
 
+/* From 224.0.0.0 on: multicast, reserved, broadcast. A forward from there would be made, and never get a packet. */
+static void check_port_address(struct world *world, const struct port *port)
+{
+    uint32_t address;
+    if (port->address && ipv4_parse(port->address, &address) && address >> 29 == 7)
+        problem_add(world->problems, port->described.place, "leave the address out to take all of the host's",
+                    "port %" PRId64 ": %s is not an address that a host can have", port->host, port->address);
+}
+
 /* A port is claimed under three keys: "80/tcp" by whoever comes first, "80/tcp *" by who has it on all addresses,
  * "80/tcp 192.0.2.1" by who has it on that one. */
 static void claim_port(struct world *world, struct map *claims, const struct object *object,
@@ -180,8 +189,11 @@ static void claim_ports(struct world *world, struct map *claims, const struct ob
     if (object->kind != KIND_CONTAINER)
         return;
     const struct container *container = object->body;
-    for (size_t i = 0; i < container->ports.count; i++)
+    for (size_t i = 0; i < container->ports.count; i++) {
         claim_port(world, claims, object, container->ports.items[i], is_own);
+        if (is_own)
+            check_port_address(world, container->ports.items[i]);
+    }
     if (is_own && container->ports.count && !container->networks.count)
         problem_add(world->problems,
                     field_place(&container_table, container, field_by_key(&container_table, "ports")),

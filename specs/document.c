@@ -124,6 +124,9 @@ static void read_section(struct collection *collection, enum kind kind, const st
                         kind_name(kind), form_expectation(FORM_NAME), node_describe(collection->arena, key));
             continue;
         }
+        if (kind == KIND_CONTAINER && strcmp(key->text, "localhost") == 0)
+            problem_add(collection->problems, key->place, "take another name",
+                        "container name: 'localhost' is what every host calls itself");
         const char *name = arena_printf(collection->arena, "%s/%s", context->project, key->text);
         struct object *object = collection_add(collection, kind, name, key->place, source);
         read_object(&reader, kind_table(kind), node->entries[i].value, object->body);

@@ -39,7 +39,7 @@ int state_read(struct state *state, struct arena *arena, struct snapshot *out, s
         result = read_snapshot(state, txn, arena, &read, error);
         read_end(txn);
         if (result < 0)
-            return error_wrap(error, "state in %s", state->folder) ?: result;
+            return error_wrap(error, result, "state in %s", state->folder);
     }
     *out = read;
     return 0;
@@ -217,7 +217,7 @@ static int read_history(struct reading *reading, struct error *error)
         return result;
     result = read_each(reading->state, txn, DB_HISTORY, read_generation, reading, error);
     read_end(txn);
-    return result < 0 ? error_wrap(error, "state in %s", reading->state->folder) ?: result : 0;
+    return result < 0 ? error_wrap(error, result, "state in %s", reading->state->folder) : 0;
 }
 
 int state_read_history(struct state *state, const char *source, struct arena *arena,

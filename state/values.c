@@ -110,6 +110,6 @@ int value_decode(const struct table *table, const char *key, struct span value, 
         return result;
     result = fields_decode(table, payload.data, payload.size, arena, object, error);
     if (result < 0)
-        return error_wrap(error, "%s", key) ?: result;
+        return error_wrap(error, result, "%s", key);
     return 0;
 }

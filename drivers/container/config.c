@@ -84,7 +84,7 @@ void config_set_limits(struct config *config, const struct hierarchies *hierarch
     int count = limits_settings(hierarchies, limits, settings, config->error);
     if (count < 0) {
         config->result = count;
-        error_wrap(config->error, "container %s", config->name);
+        error_wrap(config->error, count, "container %s", config->name);
     }
     for (int i = 0; i < count; i++) {
         char key[96];

@@ -292,5 +292,5 @@ static int make_folder(const struct paths *paths, const struct container_definit
     container_path(paths, definition->lxc_name, CONTAINER_HOST_DIR, path);
     if (result == 0 && definition->command.count)
         result = make_init_folder(path, definition, error);
-    return result < 0 ? error_wrap(error, "container %s", definition->lxc_name) : 0;
+    return result < 0 ? error_wrap(error, result, "container %s", definition->lxc_name) : 0;
 }

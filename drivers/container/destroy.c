@@ -30,7 +30,7 @@ int container_destroy(const struct paths *paths, const struct container_referenc
     result = cgroups_remove(paths, name, error);
     if (result == 0)
         result = remove_files(paths, name, call, error);
-    return result < 0 ? error_wrap(error, "container %s", name) : 0;
+    return result < 0 ? error_wrap(error, result, "container %s", name) : 0;
 }
 
 static int remove_names(int folder, const char *const *names, size_t count)

@@ -115,7 +115,7 @@ int container_set_limits(const struct paths *paths, const struct container_limit
     if (failed == 0 && present.init_pid)
         failed = read_back(&hierarchies, &present, limits->limits, call->arena, error);
     if (failed < 0)
-        return error_wrap(error, "container %s", limits->lxc_name);
+        return error_wrap(error, failed, "container %s", limits->lxc_name);
     static const char *const files[] = {"memory.limit_in_bytes",
                                         "memory.memsw.limit_in_bytes",
                                         "memory.max",

@@ -121,7 +121,7 @@ static int prepare(const struct paths *paths, const char *name, const struct obs
         result = empty_file(paths, name, CONTAINER_HOST_DIR "/exit", error);
     if (result == 0 && present->leftover_cgroups)
         result = cgroups_remove(paths, name, error);
-    return result < 0 ? error_wrap(error, "container %s", name) : 0;
+    return result < 0 ? error_wrap(error, result, "container %s", name) : 0;
 }
 
 /* ---- the call ---- */

@@ -125,7 +125,7 @@ int container_read_definition(const struct paths *paths, const char *lxc_name, c
     container_path(paths, lxc_name, "config", path);
     result = buffer_read_file(&text, AT_FDCWD, path, FILE_LIMIT, error);
     if (result < 0)
-        return result == -ENOENT ? 0 : error_wrap(error, "container %s", lxc_name) ?: result;
+        return result == -ENOENT ? 0 : error_wrap(error, result, "container %s", lxc_name);
     if (text.length)
         container_read_mark(text.bytes, call->arena, &mark);
     if (!mark.ours)

@@ -174,7 +174,7 @@ static int make(const struct paths *paths, const struct image_make *request, con
     if (result == 0)
         result = make_into(&making, made, error);
     cleanup_close(&making.folder);
-    return result < 0 ? error_wrap(error, "image %s", request->name) : 0;
+    return result < 0 ? error_wrap(error, result, "image %s", request->name) : 0;
 }
 
 static int remove_image(const struct paths *paths, const struct image_reference *request,

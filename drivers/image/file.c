@@ -84,5 +84,5 @@ int file_make(const char *path, int target, const struct call *call, struct erro
     int result = tree_copy(source, target, "copying:", call, &copied, error);
     if (result == 0)
         tell_skipped(call, copied.skipped);
-    return result < 0 ? error_wrap(error, "%s", path) : 0;
+    return result < 0 ? error_wrap(error, result, "%s", path) : 0;
 }

@@ -44,7 +44,7 @@ int bridge_create(const struct paths *paths, const struct bridge *request, const
         (result = link_set_mac(socket, &link, mac, error)) < 0 ||
         (result = link_set_address(socket, &link, request->address, call->arena, &changed, error)) < 0 ||
         (result = link_set_up(socket, &link, error)) < 0)
-        return error_wrap(error, "bridge");
+        return error_wrap(error, result, "bridge");
     return set_settings(request, call->arena, error);
 }
 
@@ -84,7 +84,7 @@ static int make_bridge(struct nl_sock *socket, const struct bridge *request,
     message_put_text(message, IFLA_INFO_KIND, "bridge");
     nla_nest_end(message, info);
     int result = netlink_transact(socket, message, NULL, NULL, "create", error);
-    return result < 0 ? error_wrap(error, "bridge %s", request->ifname) : 0;
+    return result < 0 ? error_wrap(error, result, "bridge %s", request->ifname) : 0;
 }
 
 /* The kernel takes no alias at creation, so a crash can leave a bridge without its mark, and somebody may take it

@@ -28,7 +28,7 @@ static int link_change(struct nl_sock *socket, struct nl_msg *message, const str
                        const char *what, struct error *error)
 {
     int result = netlink_transact(socket, message, NULL, NULL, what, error);
-    return result < 0 ? error_wrap(error, "link %s", link->name) : 0;
+    return result < 0 ? error_wrap(error, result, "link %s", link->name) : 0;
 }
 
 int link_set_mark(struct nl_sock *socket, const struct link *link, const char *mark, struct error *error)
@@ -151,7 +151,7 @@ int link_set_address(struct nl_sock *socket, const struct link *link, const char
             return error_set(error, result, "link %s: %s", link->name, failure.text);
     }
     result = change_address(socket, RTM_NEWADDR, link, wanted, length, prefix, error);
-    return result < 0 ? error_wrap(error, "link %s: address", link->name) : 0;
+    return result < 0 ? error_wrap(error, result, "link %s: address", link->name) : 0;
 }
 
 int mark_check(const char *ifname, const char *mark, struct error *error)

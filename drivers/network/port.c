@@ -75,7 +75,7 @@ int port_attach(const struct paths *paths, const struct port_attach *request, co
     nl_socket_free(work.inside);
     if (work.namespace >= 0)
         close(work.namespace);
-    return result < 0 ? error_wrap(error, "port %s", request->ifname ? request->ifname : "") : 0;
+    return result < 0 ? error_wrap(error, result, "port %s", request->ifname ? request->ifname : "") : 0;
 }
 
 int port_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
@@ -243,7 +243,7 @@ static int mend_nic(struct attachment_work *work, struct error *error)
     if (result < 0 || (result = link_set_up(work->inside, &work->nic, error)) < 0 ||
         (result = link_set_address(work->inside, &work->nic, work->request->address, work->arena, &changed,
                                    error)) < 0)
-        return error_wrap(error, "in the container");
+        return error_wrap(error, result, "in the container");
     return work->request->gateway ? set_gateway(work, error) : 0;
 }
 
@@ -269,7 +269,7 @@ static int set_gateway(struct attachment_work *work, struct error *error)
     message_put_u32(message, RTA_GATEWAY, search.gateway);
     message_put_u32(message, RTA_OIF, (uint32_t)work->nic.index);
     result = netlink_transact(work->inside, message, NULL, NULL, work->request->gateway, error);
-    return result < 0 ? error_wrap(error, "in the container: default route") : 0;
+    return result < 0 ? error_wrap(error, result, "in the container: default route") : 0;
 }
 
 static int take_route(const struct nlmsghdr *message, void *context)

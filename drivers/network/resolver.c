@@ -62,14 +62,14 @@ int resolver_set(const struct paths *paths, const struct resolver *request, cons
     make_arguments(paths, request, call->arena, arguments);
     if ((result = resolver_find(paths, request->bridge, call->arena, &pid, &pidfd, error)) < 0 ||
         (result = write_names(paths, request, pidfd, call->arena, error)) < 0)
-        return error_wrap(error, "resolver of %s", request->bridge);
+        return error_wrap(error, result, "resolver of %s", request->bridge);
     if (pid && arguments_match(pid, arguments, call->arena))
         return 0;
     if (pid && (result = stop(pidfd, request->bridge, error)) < 0)
-        return error_wrap(error, "resolver of %s", request->bridge);
+        return error_wrap(error, result, "resolver of %s", request->bridge);
     end_strays(group_of(request->bridge, call->arena));
     if ((result = start(request, arguments, call, error)) < 0)
-        return error_wrap(error, "resolver of %s", request->bridge);
+        return error_wrap(error, result, "resolver of %s", request->bridge);
     return 0;
 }
 

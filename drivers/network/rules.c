@@ -96,16 +96,16 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
         (result = write_forwards(request, "tcp", false, &text, error)) < 0 ||
         (result = write_forwards(request, "udp", true, &text, error)) < 0 ||
         (result = write_forwards(request, "udp", false, &text, error)) < 0)
-        return error_wrap(error, "rules");
+        return error_wrap(error, result, "rules");
     buffer_text(&text, ip_chains);
     buffer_text(&text, "}\n");
     replace_table(&text, "bridge", paths->nft_table);
     if ((result = write_guards(paths, request, &text, error)) < 0)
-        return error_wrap(error, "rules");
+        return error_wrap(error, result, "rules");
     buffer_text(&text, "}\n");
     if ((result = set_settings(request, call->arena, error)) < 0 || (result = run(&text, error)) < 0 ||
         (result = write_witness(paths, call->arena, error)) < 0)
-        return error_wrap(error, "rules");
+        return error_wrap(error, result, "rules");
     return 0;
 }
 
@@ -117,7 +117,7 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
         return error_set(error, -EINVAL, "rules: table \"%s\"", paths->nft_table);
     int result = rules_shape(paths, shape, error);
     if (result < 0)
-        return error_wrap(error, "rules");
+        return error_wrap(error, result, "rules");
     if (unlink(rules_witness_file(paths, call->arena)) < 0 && errno != ENOENT)
         return error_errno(error, -errno, "%s", rules_witness_file(paths, call->arena));
     if (!*shape)
@@ -126,7 +126,7 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
     buffer_printf(&text, "table ip %s\ndelete table ip %s\ntable bridge %s\ndelete table bridge %s\n",
                   paths->nft_table, paths->nft_table, paths->nft_table, paths->nft_table);
     result = run(&text, error);
-    return result < 0 ? error_wrap(error, "rules") : 0;
+    return result < 0 ? error_wrap(error, result, "rules") : 0;
 }
 
 static void replace_table(struct buffer *text, const char *family, const char *table)

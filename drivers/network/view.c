@@ -52,7 +52,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
     if ((result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
         (result = links_dump(socket, call->arena, &links, error)) < 0 ||
         (result = addresses_dump(socket, HERE, call->arena, &addresses, error)) < 0)
-        return error_wrap(error, "network");
+        return error_wrap(error, result, "network");
     const char *bridges = bridge_prefix(paths, call->arena);
     for (size_t i = 0; i < links.count; i++) {
         if (strncmp(links.items[i].name, bridges, strlen(bridges)) == 0)
@@ -65,7 +65,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         (result = view_rules(paths, call->arena, &seen, error)) < 0 ||
         (result = view_listeners(call->arena, &seen, error)) < 0 ||
         (result = view_resolvers(paths, call->arena, &seen, error)) < 0)
-        return error_wrap(error, "network");
+        return error_wrap(error, result, "network");
     *out = seen;
     return 0;
 }

@@ -39,13 +39,13 @@ int view_guests(const struct paths *paths, const struct observed_network *networ
     (void)paths;
     int result = count ? netlink_open(NETLINK_ROUTE, &socket, error) : 0;
     if (result < 0)
-        return error_wrap(error, "network");
+        return error_wrap(error, result, "network");
     for (size_t i = 0; i < count; i++) {
         guests[i].init_pid = pids[i];
         if ((result = call_check(call)) < 0)
             return error_errno(error, result, "network of pid %" PRId64, pids[i]);
         if ((result = dump_guest(socket, network, call->arena, &guests[i], error)) < 0)
-            return error_wrap(error, "network of pid %" PRId64, pids[i]);
+            return error_wrap(error, result, "network of pid %" PRId64, pids[i]);
     }
     *out = guests;
     return 0;

@@ -83,7 +83,7 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
     _cleanup_netlink_ struct nl_sock *socket = NULL;
     int result = netlink_open(NETLINK_NETFILTER, &socket, error);
     if (result < 0)
-        return error_wrap(error, "rules");
+        return error_wrap(error, result, "rules");
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         struct rules *rules = described_new(arena, &rules_table);
         bool present = false;
@@ -91,7 +91,7 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
         char shape[WITNESS_SIZE];
         if ((result = read_generation(socket, &before, error)) < 0 ||
             (result = read_shape(socket, paths, shape, error)) < 0)
-            return error_wrap(error, "rules");
+            return error_wrap(error, result, "rules");
         result = *shape ? read_rules(socket, paths, arena, rules, &present, error) : 0;
         /* An error as well may come from reading while somebody commits. */
         struct error failure;
@@ -100,7 +100,7 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
         if (before != after || result == -EINTR)
             continue;
         if (result < 0)
-            return error_wrap(error, "rules");
+            return error_wrap(error, result, "rules");
         out->rules = rules;
         out->rules_present = present && witness_matches(paths, arena, shape);
         return 0;

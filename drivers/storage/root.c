@@ -70,7 +70,7 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
         result = fill_root(&building, error);
     if (result < 0)
         take_down(paths, request->lxc_name, NULL, NULL);
-    return result < 0 ? error_wrap(error, "root of %s", request->lxc_name) : 0;
+    return result < 0 ? error_wrap(error, result, "root of %s", request->lxc_name) : 0;
 }
 
 int root_unmount_whole(const struct paths *paths, const struct root_reference *request,
@@ -412,5 +412,5 @@ int root_write_files(const struct paths *paths, const struct root_write *request
     if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
         return error_set(error, -ENOENT, "root of %s: nothing is mounted at %s", request->lxc_name, point);
     result = write_files(root, &request->files, request->id_base, error);
-    return result < 0 ? error_wrap(error, "root of %s", request->lxc_name) : 0;
+    return result < 0 ? error_wrap(error, result, "root of %s", request->lxc_name) : 0;
 }

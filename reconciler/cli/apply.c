@@ -189,7 +189,7 @@ int run_apply(const struct options *options)
     fflush(stdout);
     if (!is_confirmed(options, &plan)) {
         printf("Nothing was done.\n");
-        return EXIT_IN_SYNC;
+        return EXIT_PENDING;
     }
     return execute_set(&session, &plan, false);
 }
@@ -222,7 +222,7 @@ int run_down(const struct options *options)
         return options->dry_run && plan.count ? EXIT_PENDING : EXIT_IN_SYNC;
     if (!is_confirmed(options, &plan)) {
         printf("Nothing was done.\n");
-        return EXIT_IN_SYNC;
+        return EXIT_PENDING;
     }
     return execute_set(&session, &plan, true);
 }

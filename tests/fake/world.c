@@ -248,7 +248,7 @@ int fake_load(const char *root, struct json **world, struct error *error)
     else if (result < 0)
         return result;
     else if ((result = json_parse(text.bytes, text.length, &loaded, error)) < 0)
-        return error_wrap(error, "%s", path) ?: result;
+        return error_wrap(error, result, "%s", path);
     complete(loaded);
     *world = loaded;
     return 0;

@@ -365,10 +365,31 @@ errors_as_data() {
         FPSYNC_OUTPUT=yaml gives 1 run plan --timeout && says 'error: "--timeout needs a value"'
 }
 
+explained_as_data() {
+    gives 0 run explain container.ports && cp "$root/said" "$root/text" && gives 0 run -o json explain container.ports &&
+        jq -e --rawfile text "$root/text" '.schema == 1 and .field == "container.ports" and .text == $text' "$root/said" &&
+        gives 0 run explain -o yaml container.ports && says 'field: container.ports'
+}
+
+# On a terminal, made by script(1): anywhere else nobody is asked.
+at_terminal() { # ANSWER COMMAND...
+    local answer=$1
+    shift
+    echo "$answer" | script -qec "$(printf '%q ' "$@")" /dev/null
+}
+
+asked_on_a_terminal() {
+    local down=("$fpsync" --root "$root" -f "$root/spec.yaml" down)
+    web 'networks: []' && gives 0 run_spec apply &&
+        gives 2 at_terminal n "${down[@]}" && says 'Do it? [y/N]' && says 'Nothing was done.' && runs web &&
+        gives 0 at_terminal y "${down[@]}" && says 'delete container default/web: done' && gives 1 runs web
+}
+
 waits_are_shown() {
     gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
 }
 
+check "explain is data where data is asked for" explained_as_data
 check "a wrong call says what was expected" usage_errors
 check "--help of a command is that command's" help_of_each
 check "flags may stand before and after the arguments" flags_anywhere
@@ -376,3 +397,5 @@ check "-o name prints names" names_only
 check "a wrong flag is told as -o asks, even before it" errors_as_data
 check "-v says what an action waits for" waits_are_shown
 check "-o yaml prints the data of -o json" as_yaml
+at terminal
+check "a terminal is asked before something goes, and no leaves it" asked_on_a_terminal

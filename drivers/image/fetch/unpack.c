@@ -256,7 +256,7 @@ static int unpack_hardlink(struct unpacker *unpacker, struct archive_entry *entr
     struct stat status;
     int result = name_clean(archive_entry_hardlink(entry), target, unpacker->error);
     if (result < 0)
-        return error_wrap(unpacker->error, "entry \"%.160s\": hard link", unpacker->path);
+        return error_wrap(unpacker->error, result, "entry \"%.160s\": hard link", unpacker->path);
     /* O_PATH with O_NOFOLLOW would be ELOOP under RESOLVE_NO_SYMLINKS for a symlink: only files are linked. */
     _cleanup_close_ int fd = open_beneath(unpacker->root, target, O_PATH | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
