@@ -154,7 +154,14 @@ static void build_graph(struct run *run)
     add_resolvers(run);
 }
 
-/* ---- ends ---- */
+/* ---- beginnings and ends ---- */
+
+static void begin_node(struct run *run, struct node *node)
+{
+    node->state = NODE_RUNNING;
+    if (run->execution->begun && node->action)
+        run->execution->begun(run->execution->context, node->action);
+}
 
 static void end_node(struct run *run, struct node *node, enum outcome outcome, const char *message)
 {
@@ -167,8 +174,8 @@ static void end_node(struct run *run, struct node *node, enum outcome outcome, c
     run->result->items[node->index] = (struct executed){.outcome = outcome, .message = node->message};
     run->result->failed += outcome == OUTCOME_FAILED;
     run->result->skipped += outcome == OUTCOME_SKIPPED;
-    if (run->execution->report)
-        run->execution->report(run->execution->context, node->action, outcome, node->message);
+    if (run->execution->ended)
+        run->execution->ended(run->execution->context, node->action, outcome, node->message);
 }
 
 /* Ready when all it needs is done; skipped, with the reason, when something it needs is not going to be. */
@@ -262,7 +269,7 @@ static int dispatch(struct run *run, struct error *error)
         if (pool_submit(run->pool, node, &node->steps, image ? 0 : run->execution->timeout, &trouble) < 0)
             end_node(run, node, OUTCOME_FAILED, trouble.text);
         else
-            node->state = NODE_RUNNING;
+            begin_node(run, node);
     }
     return 0;
 }

@@ -30,8 +30,10 @@ struct execution {
     size_t parallel;
     int64_t timeout;      /* milliseconds a task; 0: none */
     int64_t stop_timeout; /* -1: each container's own */
-    void (*report)(void *context, const struct action *action, enum outcome outcome, const char *message);
+    /* Each may be NULL. Every action ends, and only once; what is skipped or canceled never begins. */
+    void (*begun)(void *context, const struct action *action);
     void (*progress)(void *context, const struct action *action, const char *line);
+    void (*ended)(void *context, const struct action *action, enum outcome outcome, const char *message);
     void *context;
     const volatile int *interrupted; /* 1: end the current steps and stop, 2: stop at once */
 };

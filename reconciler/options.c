@@ -12,7 +12,7 @@
 #include "lib/map.h"
 #include "lib/units.h"
 
-enum flag_type { FLAG_BOOL, FLAG_TEXT, FLAG_DURATION, FLAG_NUMBER, FLAG_OUTPUT, FLAG_FILE, FLAG_COLOR };
+enum flag_type { FLAG_BOOL, FLAG_TEXT, FLAG_DURATION, FLAG_NUMBER, FLAG_OUTPUT, FLAG_FILE, FLAG_CHOICE };
 
 struct flag {
     const char *name;
@@ -29,7 +29,8 @@ static const struct flag flags[] = {
     {"root", 0, FLAG_TEXT, MEMBER(root), "put every path below DIR and mark names with its hash (/)"},
     {"source", 0, FLAG_TEXT, MEMBER(source), "name of the source, instead of the path of -f"},
     {"output", 'o', FLAG_OUTPUT, MEMBER(format), "table, json, yaml or name"},
-    {"color", 0, FLAG_COLOR, MEMBER(color), "auto, always or never"},
+    {"color", 0, FLAG_CHOICE, MEMBER(color), "auto, always or never"},
+    {"progress", 0, FLAG_CHOICE, MEMBER(progress), "auto, tty, plain or json"},
     {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)"},
     {"timeout", 0, FLAG_DURATION, MEMBER(timeout),
      "bound for a stop, 0 kills at once; else for one action (5m)"},
@@ -76,6 +77,16 @@ void options_usage(const char *command)
     }
 }
 
+/* The help of a FLAG_CHOICE is the list of its choices. */
+static bool is_choice(const struct flag *flag, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *at = flag->help; *at; at += strcspn(at, ", "), at += strspn(at, ", "))
+        if (strcspn(at, ", ") == length && strncmp(at, value, length) == 0)
+            return strcmp(value, "or") != 0;
+    return false;
+}
+
 static int set_flag(struct options *options, const struct flag *flag, const char *value, struct error *error)
 {
     void *at = (char *)options + flag->offset;
@@ -104,8 +115,8 @@ static int set_flag(struct options *options, const struct flag *flag, const char
             break;
         options->format = value;
         return 0;
-    case FLAG_COLOR:
-        if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
+    case FLAG_CHOICE:
+        if (!is_choice(flag, value))
             break;
         *(const char **)at = value;
         return 0;
@@ -120,15 +131,10 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         *(int64_t *)at = number;
         return 0;
     }
-    static const char *const expected[] = {"",
-                                           "",
-                                           "a duration like 30s",
-                                           "a number from 1 to 256",
-                                           "table, json, yaml or name",
-                                           "",
-                                           "auto, always or never"};
-    return error_set(error, -EINVAL, "--%s: expected %s, found \"%s\"", flag->name, expected[flag->type],
-                     value);
+    const char *expected = flag->type == FLAG_DURATION ? "a duration like 30s"
+                           : flag->type == FLAG_NUMBER ? "a number from 1 to 256"
+                                                       : flag->help;
+    return error_set(error, -EINVAL, "--%s: expected %s, found \"%s\"", flag->name, expected, value);
 }
 
 static int read_environment(struct options *options, struct error *error)
@@ -227,6 +233,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
     *options = (struct options){.root = "/",
                                 .format = "table",
                                 .color = "auto",
+                                .progress = "auto",
                                 .timeout = -1,
                                 .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
     int environment = read_environment(options, error);

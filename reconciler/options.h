@@ -13,10 +13,11 @@ struct options {
     const char *root;
     const char **files; /* -f, in order */
     size_t file_count;
-    const char *source; /* --source or NULL */
-    const char *format; /* of -o */
-    enum output output; /* json and yaml are the same data */
-    const char *color;  /* "auto", "always", "never" */
+    const char *source;   /* --source or NULL */
+    const char *format;   /* of -o */
+    enum output output;   /* json and yaml are the same data */
+    const char *color;    /* "auto", "always", "never" */
+    const char *progress; /* "auto", "tty", "plain", "json" */
     size_t parallel;
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t lock_timeout; /* milliseconds */

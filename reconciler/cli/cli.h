@@ -52,6 +52,11 @@ void print_out(const struct buffer *text);
 /* As -o says, JSON or YAML; frees it. */
 void print_data(const struct options *options, struct json *value);
 
+/* What a run tells on stderr while it is under way; lives in the arena. */
+struct progress *progress_new(const struct options *options, size_t count, struct arena *arena);
+void progress_watch(struct progress *progress, struct execution *execution);
+void progress_end(const struct progress *progress);
+
 /* Executes a plan with progress on stderr, and prints the outcome; shared by apply, down, stop, start, restart. */
 struct execution_request {
     const struct spec_source *sources;

@@ -1,4 +1,4 @@
-/* What the commands share: errors, output, and running a plan with its progress. */
+/* What the commands share: errors, output, and running a plan. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,29 +68,6 @@ static void interrupt(int signal)
     interrupted++;
 }
 
-struct show {
-    const struct options *options;
-    size_t ended, count;
-};
-
-static void report(void *context, const struct action *action, enum outcome outcome, const char *message)
-{
-    struct show *show = context;
-    show->ended++;
-    if (show->options->output == OUTPUT_DATA)
-        return;
-    fprintf(stderr, "[%zu/%zu] %s %s %s: %s%s%s\n", show->ended, show->count, verb_name(action->verb),
-            kind_name(action->kind), action->name, outcome_name(outcome), message ? ": " : "",
-            message ? message : "");
-}
-
-static void progress(void *context, const struct action *action, const char *line)
-{
-    const struct show *show = context;
-    if (show->options->output != OUTPUT_DATA && !show->options->quiet)
-        fprintf(stderr, "        %s %s: %s\n", kind_name(action->kind), action->name, line);
-}
-
 static void print_outcome(const struct options *options, const struct plan *plan,
                           const struct execution_result *result)
 {
@@ -108,32 +85,32 @@ int execute_and_report(struct session *session, const struct plan *plan,
                        const struct execution_request *request)
 {
     const struct options *options = session->options;
-    struct show show = {.options = options, .count = plan->count};
     struct sigaction action = {.sa_handler = interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     struct error error = {0};
     if (session_write(session, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
-    const struct execution execution = {.paths = &session->paths,
-                                        .plan = plan,
-                                        .actual = &session->actual,
-                                        .world = &session->world,
-                                        .state = session->state,
-                                        .sources = request->sources,
-                                        .source_count = request->source_count,
-                                        .digest = request->digest,
-                                        .down = request->down,
-                                        .stopped_by = request->stopped_by,
-                                        .parallel = options->parallel,
-                                        .timeout = TASK_TIMEOUT,
-                                        .stop_timeout = request->stop_timeout,
-                                        .report = report,
-                                        .progress = progress,
-                                        .context = &show,
-                                        .interrupted = &interrupted};
+    struct execution execution = {.paths = &session->paths,
+                                  .plan = plan,
+                                  .actual = &session->actual,
+                                  .world = &session->world,
+                                  .state = session->state,
+                                  .sources = request->sources,
+                                  .source_count = request->source_count,
+                                  .digest = request->digest,
+                                  .down = request->down,
+                                  .stopped_by = request->stopped_by,
+                                  .parallel = options->parallel,
+                                  .timeout = TASK_TIMEOUT,
+                                  .stop_timeout = request->stop_timeout,
+                                  .interrupted = &interrupted};
+    struct progress *progress = progress_new(options, plan->count, session->arena);
+    progress_watch(progress, &execution);
     struct execution_result result;
-    if (execute_plan(&execution, session->arena, &result, &error) < 0)
+    int executed = execute_plan(&execution, session->arena, &result, &error);
+    progress_end(progress);
+    if (executed < 0)
         return fail(options, &error, EXIT_ERROR);
     if (options->output == OUTPUT_DATA)
         print_outcome(options, plan, &result);

@@ -385,6 +385,28 @@ asked_on_a_terminal() {
         gives 0 at_terminal y "${down[@]}" && says 'delete container default/web: done' && gives 1 runs web
 }
 
+# Every action begins once and ends once, in that order, and the last says that all have ended.
+progress_as_events() {
+    web 'networks: []' && run_spec --progress json apply 2>"$root/events" >"$root/said" || return 1
+    jq -se '
+        (map(select(.event == "begun")) | length) == 2 and
+        (map(select(.event == "ended")) | map(.ended)) == [1, 2] and
+        all(.[]; .schema == 1 and .count == 2) and
+        any(.[]; .event == "progress" and .kind == "image" and .message == "unpacking 50 %") and
+        (.[0] | .event == "begun" and .kind == "image") and
+        (last | .event == "ended" and .name == "default/web" and .outcome == "done")' "$root/events" ||
+        { cat "$root/events"; return 1; }
+    gives 0 run_spec -o json down && [ "$(grep -c event "$root/said")" = 0 ]
+}
+
+progress_on_a_terminal() {
+    local clear=$'\r\e[K'
+    web 'networks: []' && TERM=xterm gives 0 at_terminal '' "$fpsync" --root "$root" -f "$root/spec.yaml" apply &&
+        says "$clear[0/2] create default/base;" && says "$clear[0/2] create default/base: unpacking 50 %;" &&
+        says "$clear[1/2] create image default/base: done" && says "$clear[2/2] create container default/web: done" &&
+        TERM=dumb gives 0 at_terminal y "$fpsync" --root "$root" -f "$root/spec.yaml" down && [ "$(grep -c $'\e\[K' "$root/said")" = 0 ]
+}
+
 waits_are_shown() {
     gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
 }
@@ -399,3 +421,5 @@ check "-v says what an action waits for" waits_are_shown
 check "-o yaml prints the data of -o json" as_yaml
 at terminal
 check "a terminal is asked before something goes, and no leaves it" asked_on_a_terminal
+check "progress is an event a line for a program" progress_as_events
+check "progress is a line in place on a terminal" progress_on_a_terminal
