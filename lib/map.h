@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "lib/cleanup.h"
 
@@ -34,3 +35,9 @@ const char *map_nearest(const struct map *map, const char *word);
 size_t text_distance(const char *left, const char *right);
 /* True when `candidate` is near enough to `word` to be offered as "did you mean". */
 bool text_is_near(const char *candidate, const char *word);
+
+/* NULL is the same as NULL only. */
+static inline bool text_is_same(const char *left, const char *right)
+{
+    return left == right || (left && right && strcmp(left, right) == 0);
+}

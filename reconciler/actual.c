@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "reconciler/contest.h"
 
 static const struct field facts_rows[] = {
     {.id = 1, .key = "digest", .type = FIELD_TEXT, .offset = offsetof(struct facts, digest)},
@@ -16,6 +17,11 @@ static const struct field facts_rows[] = {
     {.id = 5, .key = "init_pid", .type = FIELD_NUMBER, .offset = offsetof(struct facts, init_pid)},
     {.id = 6, .key = "init_start", .type = FIELD_NUMBER, .offset = offsetof(struct facts, init_start)},
     {.id = 7, .key = "boot", .type = FIELD_TEXT, .offset = offsetof(struct facts, boot)},
+    {.id = 8,
+     .key = "repairs",
+     .type = FIELD_LIST,
+     .offset = offsetof(struct facts, repairs),
+     .nested = &repaired_table},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
 

@@ -13,6 +13,7 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
         *definition_digest; /* containers: of the encoded definition; differs when it must be written again */
     int64_t init_pid, init_start; /* containers: as started, */
     const char *boot;             /* since this boot of the kernel */
+    struct list repairs;          /* struct repaired: drift that was put right of late */
 };
 extern const struct table facts_table;
 

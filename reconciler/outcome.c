@@ -6,6 +6,7 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
+#include "reconciler/contest.h"
 
 struct recorder {
     const struct execution *execution;
@@ -329,6 +330,7 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     struct facts *facts = action->entry ? action->entry->facts : described_new(recorder->arena, &facts_table);
     int result = 0;
     take_facts(recorder, action, steps, results, count, facts);
+    contest_note(recorder->arena, &facts->repairs, &action->causes, contest_now());
     if (action->kind == KIND_CONTAINER)
         result = record_container(recorder, action, target, steps, facts, error);
     if (result >= 0)

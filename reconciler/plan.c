@@ -7,6 +7,7 @@
 
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "reconciler/contest.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
 
@@ -20,11 +21,6 @@ const char *verb_name(enum verb verb)
 char *action_text(struct arena *arena, const struct action *action)
 {
     return arena_printf(arena, "%s %s %s", verb_name(action->verb), kind_name(action->kind), action->name);
-}
-
-static bool same(const char *left, const char *right)
-{
-    return left == right || (left && right && strcmp(left, right) == 0);
 }
 
 /* ---- actions ---- */
@@ -69,7 +65,7 @@ void plan_add_drift(struct planning *planning, struct changes *causes, const cha
     add_cause(planning, causes, arena_printf(planning->arena, "drift: %s", what), NULL, NULL, at);
 }
 
-static void need(struct planning *planning, struct action *action, struct action *needed)
+void plan_need(struct planning *planning, struct action *action, struct action *needed)
 {
     if (!needed || needed == action)
         return;
@@ -167,7 +163,8 @@ static const struct observed_route *clashing_route(struct planning *planning, co
 {
     const struct observed_network *network = &planning->request->world->network;
     for (size_t i = 0; i < network->route_count; i++)
-        if (!same(network->routes[i].ifname, bridge) && !is_own_bridge(planning, network->routes[i].ifname) &&
+        if (!text_is_same(network->routes[i].ifname, bridge) &&
+            !is_own_bridge(planning, network->routes[i].ifname) &&
             subnets_overlap(network->routes[i].subnet, subnet))
             return &network->routes[i];
     return NULL;
@@ -315,7 +312,7 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     const struct entry *entry = actual_find(planning->request->actual, KIND_LAYER, layer);
     const char *image = target_image(&planning->target, object);
     const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
-    if (!made_on || same(made_on, image))
+    if (!made_on || text_is_same(made_on, image))
         return true;
     hold(planning, KIND_CONTAINER, object->name,
          arena_printf(planning->arena, "its layer %s was made on image %s, not on %s", layer, made_on, image),
@@ -377,7 +374,7 @@ static bool config_differs(struct planning *planning, const struct object *objec
     fields_encode(&container_definition_table, definition, &encoded);
     char digest[65];
     digest_of(encoded.bytes, encoded.length, digest);
-    return !same(digest, entry->facts->definition_digest);
+    return !text_is_same(digest, entry->facts->definition_digest);
 }
 
 static void explain_leases(struct planning *planning, const struct object *object, struct changes *causes)
@@ -390,7 +387,7 @@ static void explain_leases(struct planning *planning, const struct object *objec
         for (size_t j = 0; j < now->addresses.count; j++) {
             const struct lease_address *fresh = now->addresses.items[j];
             const struct lease_address *old = lease_in(was, fresh->network);
-            if (old && old->index >= 0 && fresh->index >= 0 && !same(old->address, fresh->address) &&
+            if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address, fresh->address) &&
                 !plan_field_changed(causes, "networks"))
                 add_cause(planning, causes,
                           arena_printf(planning->arena, "networks.%s.address", fresh->network), old->address,
@@ -444,13 +441,13 @@ static struct action *plan_known_container(struct planning *planning, const stru
     bool defined = of->seen && of->seen->defined;
     if (!defined)
         plan_add_drift(planning, &causes, "its LXC config was removed", of->object->place);
-    else if (!same(of->seen->config_digest, of->entry->facts->config_digest))
+    else if (!text_is_same(of->seen->config_digest, of->entry->facts->config_digest))
         plan_add_drift(planning, &causes, "its LXC config was edited", of->object->place);
     add_rule_drift(planning, of->object, &causes);
     if (of->runs)
         add_live_drift(planning, of, &causes);
     if (!of->runs && of->wanted) {
-        bool stopped = same(of->entry->record->phase, "stopped");
+        bool stopped = text_is_same(of->entry->record->phase, "stopped");
         const char *how =
             of->seen && of->seen->exited
                 ? arena_printf(planning->arena, "exited with status %d", (int)of->seen->exit_status)
@@ -472,7 +469,7 @@ static struct action *plan_known_container(struct planning *planning, const stru
     action->causes = causes;
     action->unfinished = unfinished;
     action->config_changed = unfinished || !defined ||
-                             !same(of->seen->config_digest, of->entry->facts->config_digest) ||
+                             !text_is_same(of->seen->config_digest, of->entry->facts->config_digest) ||
                              config_differs(planning, of->object, of->entry);
     return action;
 }
@@ -480,19 +477,20 @@ static struct action *plan_known_container(struct planning *planning, const stru
 static void need_what_it_uses(struct planning *planning, struct action *action)
 {
     const struct container *body = action->object->body;
-    need(planning, action,
-         plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
-    need(planning, action, plan_action_of(planning, KIND_LAYER, body->layer));
+    plan_need(planning, action,
+              plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
+    plan_need(planning, action, plan_action_of(planning, KIND_LAYER, body->layer));
     for (size_t i = 0; i < body->networks.count; i++)
-        need(planning, action,
-             plan_action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
+        plan_need(
+            planning, action,
+            plan_action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
     for (size_t i = 0; i < body->volumes.count; i++)
-        need(planning, action,
-             plan_action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
+        plan_need(planning, action,
+                  plan_action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
     for (size_t i = 0; i < body->depends_on.count; i++)
-        need(planning, action,
-             plan_action_of(planning, KIND_CONTAINER,
-                            ((struct dependency *)body->depends_on.items[i])->container));
+        plan_need(planning, action,
+                  plan_action_of(planning, KIND_CONTAINER,
+                                 ((struct dependency *)body->depends_on.items[i])->container));
 }
 
 static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
@@ -557,7 +555,7 @@ static void plan_containers_in_order(struct planning *planning, const struct obj
 static bool is_own_source(const struct plan_request *request, const char *source, bool pruning)
 {
     for (size_t i = 0; i < request->source_count; i++)
-        if (same(request->sources[i].name, source) && (!pruning || request->sources[i].prunes))
+        if (text_is_same(request->sources[i].name, source) && (!pruning || request->sources[i].prunes))
             return true;
     return false;
 }
@@ -566,19 +564,19 @@ bool plan_uses(const struct object *user, enum kind kind, const char *name)
 {
     const struct container *body = user->body;
     if (user->kind == KIND_LAYER)
-        return kind == KIND_IMAGE && same(((const struct layer *)user->body)->image, name);
+        return kind == KIND_IMAGE && text_is_same(((const struct layer *)user->body)->image, name);
     if (user->kind != KIND_CONTAINER)
         return false;
     switch (kind) {
     case KIND_IMAGE:
-        return same(body->image, name);
+        return text_is_same(body->image, name);
     case KIND_LAYER:
-        return same(body->layer, name);
+        return text_is_same(body->layer, name);
     case KIND_NETWORK:
         return list_find(&body->networks, &attachment_table, name);
     case KIND_VOLUME:
         for (size_t i = 0; i < body->volumes.count; i++)
-            if (same(((struct mount *)body->volumes.items[i])->volume, name))
+            if (text_is_same(((struct mount *)body->volumes.items[i])->volume, name))
                 return true;
         return false;
     default:
@@ -619,87 +617,44 @@ static void plan_removal(struct planning *planning, struct entry *entry)
         planning->plan->removals++;
 }
 
-/* True when the plan gives away something that `going` still holds: its port, its address or its layer. */
-static bool frees_for(struct planning *planning, const struct action *going, const struct action *claiming)
+/* ---- contested drift ---- */
+
+static void drop_action(struct planning *planning, const struct action *dropped)
 {
-    if (going->kind != KIND_CONTAINER || claiming->kind != KIND_CONTAINER || !claiming->object)
-        return false;
-    const struct container *old = going->entry->object.body, *new = claiming->object->body;
-    for (size_t i = 0; i < new->ports.count; i++)
-        if (list_find(&old->ports, &port_table, ((struct port *)new->ports.items[i])->listen))
-            return true;
-    const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
-    for (size_t i = 0; lease && i < lease->addresses.count; i++) {
-        const struct lease_address *address = lease->addresses.items[i];
-        const struct attachment *held = list_find(&old->networks, &attachment_table, address->network);
-        if (held && same(held->address, address->address))
-            return true;
+    struct plan *plan = planning->plan;
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct action *action = plan->actions[i];
+        if (action == dropped)
+            continue;
+        plan->actions[kept++] = action;
+        size_t needs = 0;
+        for (size_t j = 0; j < action->need_count; j++)
+            if (action->needs[j] != dropped)
+                action->needs[needs++] = action->needs[j];
+        action->need_count = needs;
     }
-    return same(old->layer, new->layer) && new->layer;
+    plan->count = kept;
 }
 
-static const char *recorded_subnet(const struct planning *planning, const char *network)
-{
-    const struct snapshot *snapshot = planning->request->actual->snapshot;
-    for (size_t i = 0; i < snapshot->lease_count; i++)
-        if (strcmp(snapshot->leases[i]->kind, "network") == 0 &&
-            strcmp(snapshot->leases[i]->name, network) == 0)
-            return snapshot->leases[i]->subnet;
-    return NULL;
-}
-
-/* A network that claims a subnet waits for the one that gives it up. */
-static void order_subnets(struct planning *planning)
+static void hold_contested(struct planning *planning)
 {
     struct plan *plan = planning->plan;
-    for (size_t i = 0; i < plan->count; i++)
-        for (size_t j = 0; j < plan->count; j++) {
-            struct action *claims = plan->actions[i], *leaves = plan->actions[j];
-            if (i == j || claims->kind != KIND_NETWORK || leaves->kind != KIND_NETWORK || !claims->object ||
-                !leaves->entry)
-                continue;
-            const char *old = recorded_subnet(planning, leaves->name);
-            const char *now = leaves->object ? target_subnet(&planning->target, leaves->name) : NULL;
-            const char *claimed = target_subnet(&planning->target, claims->name);
-            if (old && !same(old, now) && claimed && subnets_overlap(old, claimed))
-                need(planning, claims, leaves);
-        }
-}
-
-/* Freeing deletes go to the front, all others to the end, users before the used. */
-static void place_removals(struct planning *planning)
-{
-    struct plan *plan = planning->plan;
-    struct action **changes = plan->actions;
-    size_t change_count = plan->count;
-    plan->actions = NULL;
-    plan->count = 0;
-    bool *front = arena_array_of(planning->arena, bool, planning->gone_count + 1);
-    for (size_t i = 0; i < planning->gone_count; i++)
-        for (size_t j = 0; j < change_count; j++)
-            if (frees_for(planning, planning->gone[i], changes[j])) {
-                need(planning, changes[j], planning->gone[i]);
-                front[i] = true;
-            }
-    for (size_t i = 0; i < planning->gone_count; i++)
-        if (front[i])
-            plan_append_action(planning, planning->gone[i]);
-    for (size_t i = 0; i < change_count; i++)
-        plan_append_action(planning, changes[i]);
-    static const enum kind order[] = {KIND_CONTAINER, KIND_LAYER, KIND_VOLUME, KIND_NETWORK, KIND_IMAGE};
-    for (size_t k = 0; k < KIND_COUNT; k++)
-        for (size_t i = 0; i < planning->gone_count; i++)
-            if (!front[i] && planning->gone[i]->kind == order[k])
-                plan_append_action(planning, planning->gone[i]);
-    /* The used waits for every container that used it and now goes or moves. */
-    for (size_t i = 0; i < planning->gone_count; i++)
-        for (size_t j = 0; j < plan->count; j++) {
-            const struct entry *entry = plan->actions[j]->entry;
-            if (planning->gone[i]->kind != KIND_CONTAINER && entry &&
-                plan->actions[j]->kind == KIND_CONTAINER &&
-                plan_uses(&entry->object, planning->gone[i]->kind, planning->gone[i]->name))
-                need(planning, planning->gone[i], plan->actions[j]);
-        }
+    for (size_t i = planning->request->contested_at ? plan->count : 0; i-- > 0;) {
+        const struct action *action = plan->actions[i];
+        const char *drift = action->entry && contest_is_drift(&action->causes)
+                                ? contest_find(&action->entry->facts->repairs, &action->causes,
+                                               planning->request->contested_at)
+                                : NULL;
+        if (!drift)
+            continue;
+        hold(planning, action->kind, action->name,
+             arena_printf(planning->arena,
+                          "contested: \"%s\" came back after three repairs within 10 minutes", drift),
+             "find out who changes it; fpsync apply by hand repairs it once more",
+             action->causes.items[0].at);
+        drop_action(planning, action);
+    }
 }
 
 /* ---- the whole ---- */
@@ -773,7 +728,7 @@ static void withdraw_held(struct planning *planning)
 static bool is_gone(const struct plan_request *request, const char *source)
 {
     for (size_t i = 0; i < request->gone_sources.count; i++)
-        if (same(request->gone_sources.items[i], source))
+        if (text_is_same(request->gone_sources.items[i], source))
             return true;
     return false;
 }
@@ -781,7 +736,7 @@ static bool is_gone(const struct plan_request *request, const char *source)
 static bool changes_source(const struct object *object, const struct entry *entry)
 {
     return entry && !entry_is_retained(entry) && !object->implicit && !entry->object.implicit &&
-           !same(object->source, entry->record->source);
+           !text_is_same(object->source, entry->record->source);
 }
 
 /* SEMANTICS 3: by itself where the old source's path is gone, else by --take-over; without it check_sources() has
@@ -862,8 +817,8 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     withdraw_held(&planning);
     plan_rules(&planning);
     plan_resolvers(&planning);
-    place_removals(&planning);
-    order_subnets(&planning);
+    hold_contested(&planning);
+    plan_order(&planning);
     map_clear(&planning.by_object);
     return 0;
 }

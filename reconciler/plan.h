@@ -78,6 +78,7 @@ struct plan_request {
     const struct world *world;
     const struct lease_rules *lease_rules;
     const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
+    int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 
 /* -ENOSPC when a pool is dry; all other trouble is part of the plan. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/buffer.h"
+#include "lib/map.h"
 #include "lib/units.h"
 
 static void add(const struct target *target, struct repairs *out, enum step_kind step, void *request,
@@ -12,17 +13,12 @@ static void add(const struct target *target, struct repairs *out, enum step_kind
     *repair = (struct repair){.step = step, .request = request, .field = field, .drift = drift};
 }
 
-static bool same(const char *left, const char *right)
-{
-    return left == right || (left && right && strcmp(left, right) == 0);
-}
-
 /* ---- network interfaces ---- */
 
 static const struct observed_guest_nic *nic_of(const struct world_guest *guest, const char *port)
 {
     for (size_t i = 0; guest->nics && i < guest->nics->count; i++)
-        if (same(guest->nics->nics[i].peer, port))
+        if (text_is_same(guest->nics->nics[i].peer, port))
             return &guest->nics->nics[i];
     return NULL;
 }
@@ -51,7 +47,7 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
     const struct observed_guest_nic *nic = nic_of(guest, wanted->ifname);
     if (!port)
         return arena_printf(arena, "veth of eth%d removed", (int)wanted->index);
-    if (!same(port->master, wanted->bridge))
+    if (!text_is_same(port->master, wanted->bridge))
         return arena_printf(arena, "%s taken off bridge %s", port->ifname, wanted->bridge);
     if (!port->up)
         return arena_printf(arena, "%s set down", port->ifname);
@@ -61,13 +57,13 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
         return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
     if (is_misplaced(nic, wanted))
         return arena_printf(arena, "eth%d renamed to %s", (int)wanted->index, nic->ifname);
-    if (!same(nic->mac, wanted->mac))
+    if (!text_is_same(nic->mac, wanted->mac))
         return arena_printf(arena, "MAC of %s changed to %s", nic->ifname, nic->mac);
     if (!has_text(&nic->addresses, wanted->address))
         return arena_printf(arena, "address %s removed from %s", wanted->address, nic->ifname);
     if (!nic->up)
         return arena_printf(arena, "%s set down", nic->ifname);
-    if (wanted->gateway && !same(nic->gateway, wanted->gateway))
+    if (wanted->gateway && !text_is_same(nic->gateway, wanted->gateway))
         return arena_printf(arena, "default route by %s removed", wanted->gateway);
     return NULL;
 }
@@ -123,7 +119,7 @@ static void find_nics(const struct target *target, const struct world *world, co
         port->init_start = observed->init_start;
         if (trouble) {
             add(target, out, STEP_PORT_ATTACH, port, "networks", trouble);
-        } else if (!same(seen->mark, port->mark)) {
+        } else if (!text_is_same(seen->mark, port->mark)) {
             add_mark(target, port, arena_printf(target->arena, "mark of %s removed", port->ifname), out);
         }
     }
@@ -138,7 +134,7 @@ static void find_left_nics(const struct target *target, const struct world *worl
     for (size_t i = 0; i < world->network.port_count; i++) {
         const struct observed_port *port = &world->network.ports[i];
         bool wanted = false;
-        if (!same(port->mark, mark))
+        if (!text_is_same(port->mark, mark))
             continue;
         for (size_t j = 0; j < body->networks.count && !wanted; j++) {
             char name[PATHS_IFNAME_SIZE];
@@ -237,16 +233,16 @@ static const char *bridge_trouble(struct arena *arena, const struct world *world
     const struct observed_bridge *seen = world_bridge(world, wanted->ifname);
     if (!seen)
         return arena_printf(arena, "bridge %s removed", wanted->ifname);
-    if (!same(seen->mark, wanted->mark))
+    if (!text_is_same(seen->mark, wanted->mark))
         return arena_printf(arena, "mark of bridge %s removed", wanted->ifname);
-    if (!same(seen->address, wanted->address))
+    if (!text_is_same(seen->address, wanted->address))
         return seen->address
                    ? arena_printf(arena, "address of bridge %s is %s", wanted->ifname, seen->address)
                    : arena_printf(arena, "address %s removed from bridge %s", wanted->address,
                                   wanted->ifname);
     if (!seen->up)
         return arena_printf(arena, "bridge %s set down", wanted->ifname);
-    if (!same(seen->mac, wanted->mac))
+    if (!text_is_same(seen->mac, wanted->mac))
         return arena_printf(arena, "MAC of bridge %s changed to %s", wanted->ifname, seen->mac);
     if (!world->network.forwards)
         return "net.ipv4.ip_forward turned off";
@@ -278,7 +274,8 @@ const char *names_trouble(const struct target *target, const struct world *world
     if (!seen)
         return NULL; /* its lack is the network's own trouble */
     resolver_texts(&wanted->names, &dhcp, &hosts);
-    return same(seen->dhcp, dhcp.bytes ? dhcp.bytes : "") && same(seen->hosts, hosts.bytes ? hosts.bytes : "")
+    return text_is_same(seen->dhcp, dhcp.bytes ? dhcp.bytes : "") &&
+                   text_is_same(seen->hosts, hosts.bytes ? hosts.bytes : "")
                ? NULL
                : arena_printf(target->arena, "names of bridge %s changed by another hand", wanted->bridge);
 }

@@ -12,6 +12,7 @@
 
 #include "lib/error.h"
 #include "lib/map.h"
+#include "reconciler/contest.h"
 
 /* Defaults of SEMANTICS 11 and 48. */
 #define ID_FIRST        0x70000000
@@ -248,6 +249,12 @@ static struct texts gone_sources(const struct session *session)
     return gone;
 }
 
+/* Automatic runs let contested drift stand. */
+static int64_t contested_at(const struct session *session)
+{
+    return session->options->automatic ? contest_now() : 0;
+}
+
 int session_plan(struct session *session, struct plan *plan, struct error *error)
 {
     const struct plan_request request = {.paths = &session->paths,
@@ -258,7 +265,8 @@ int session_plan(struct session *session, struct plan *plan, struct error *error
                                          .actual = &session->actual,
                                          .world = &session->world,
                                          .policy = session->policy,
-                                         .lease_rules = &session->lease_rules};
+                                         .lease_rules = &session->lease_rules,
+                                         .contested_at = contested_at(session)};
     int result = plan_make(&request, session->arena, plan, error);
     for (size_t i = 0; result >= 0 && i < plan->held_count; i++)
         name_holder(session, &plan->held[i]);
@@ -275,7 +283,8 @@ int session_plan_recorded(struct session *session, struct plan *plan, struct err
                                          .desired = &set,
                                          .actual = &session->actual,
                                          .world = &session->world,
-                                         .lease_rules = &session->lease_rules};
+                                         .lease_rules = &session->lease_rules,
+                                         .contested_at = contested_at(session)};
     int result = plan_make(&request, session->arena, plan, error);
     plan->moved = NULL; /* every object stands under its own source here */
     return result;

@@ -25,6 +25,7 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -DFPSYNC_SA
 $(filter-out $(UNIT_EFFECTS),$(UNIT)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FLOORS)
 	$(call say,LINK,$@)
 	$(link) $(TEST_LIBS)
+$(B)/tests/unit/test_contest: $(B)/reconciler/contest.o
 $(UNIT_EFFECTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/effects.a $(FLOORS)
 	$(call say,LINK,$@)
 	$(link) -llxc $(TEST_LIBS)

@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/contest.h"
 
 struct line {
     const struct entry *entry;
@@ -26,6 +27,9 @@ static const struct action *action_on(const struct plan *plan, const struct entr
 static const char *phase_of(const struct line *line)
 {
     const struct record *record = line->entry->record;
+    if (line->action && contest_is_drift(&line->action->causes) &&
+        contest_find(&line->entry->facts->repairs, &line->action->causes, contest_now()))
+        return "contested";
     if (line->entry->kind != KIND_CONTAINER || entry_is_retained(line->entry))
         return record->phase ? record->phase : "pending";
     if (line->seen && line->seen->running)

@@ -3,18 +3,14 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/map.h"
 #include "tests/fake/convert.h"
 #include "tests/fake/world.h"
-
-static bool same(const char *left, const char *right)
-{
-    return left == right || (left && right && strcmp(left, right) == 0);
-}
 
 /* A link without our mark is never touched. */
 static int check_mark(const struct json *link, const char *ifname, const char *mark, struct error *error)
 {
-    if (link && !same(text_in(link, "mark"), mark))
+    if (link && !text_is_same(text_in(link, "mark"), mark))
         return error_set(error, -EPERM, "interface %s does not carry the mark \"%s\"", ifname, mark);
     return 0;
 }
@@ -24,7 +20,7 @@ static int check_mark(const struct json *link, const char *ifname, const char *m
 static int apply_create_bridge(struct fake *fake, const struct bridge *request, struct error *error)
 {
     struct json *bridge = fake_find(fake->world, "bridges", request->ifname);
-    bool known = bridge && !text_in(bridge, "mark") && same(text_in(bridge, "mac"), request->mac);
+    bool known = bridge && !text_in(bridge, "mark") && text_is_same(text_in(bridge, "mac"), request->mac);
     int result = known ? 0 : check_mark(bridge, request->ifname, request->mark, error);
     if (result < 0)
         return result;
@@ -56,7 +52,7 @@ static int apply_delete_bridge(struct fake *fake, const struct link_reference *r
         return result;
     const struct json *ports = fake_map(fake->world, "ports");
     for (void *i = json_first(ports); i; i = json_next(ports, i)) {
-        if (!same(text_in(json_value(i), "master"), request->ifname))
+        if (!text_is_same(text_in(json_value(i), "master"), request->ifname))
             continue;
         fake_violation(fake, "bridge.delete of %s under port %s", request->ifname, json_key(i));
         json_remove(json_value(i), "master");
@@ -165,7 +161,7 @@ static int mark_port(const struct paths *paths, const struct port_mark *request,
 static const char *inside_of(const struct json *nics, const char *port)
 {
     for (void *i = json_first(nics); i; i = json_next(nics, i))
-        if (same(text_in(json_value(i), "peer"), port))
+        if (text_is_same(text_in(json_value(i), "peer"), port))
             return json_key(i);
     return NULL;
 }
@@ -188,7 +184,7 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     if (old && strcmp(old, ifname) != 0)
         json_remove(nics, old);
     const struct json *taken = json_get(nics, ifname);
-    if (taken && !same(text_in(taken, "peer"), request->ifname))
+    if (taken && !text_is_same(text_in(taken, "peer"), request->ifname))
         return error_set(error, -EEXIST, "%s inside is the other end of %s", ifname, text_in(taken, "peer"));
     port = json_set(fake_map(fake->world, "ports"), request->ifname, json_new_object());
     json_set(port, "mark", json_new_text(request->mark));

@@ -5,17 +5,13 @@
 
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "lib/map.h"
 #include "tests/fake/convert.h"
 #include "tests/fake/world.h"
 
 static bool is_running(const struct fake *fake, const char *lxc_name)
 {
     return json_as_bool(json_get(fake_find(fake->world, "containers", lxc_name), "running"));
-}
-
-static bool same(const char *left, const char *right)
-{
-    return left && right && strcmp(left, right) == 0;
 }
 
 static void make_data(struct fake *fake, const char *store, const char *file)
@@ -32,10 +28,10 @@ static const char *user_of_layer(const struct fake *fake, const char *file)
     const struct json *roots = fake_map(fake->world, "roots"),
                       *containers = fake_map(fake->world, "containers");
     for (void *i = json_first(roots); i; i = json_next(roots, i))
-        if (same(text_in(json_value(i), "layer"), file))
+        if (text_is_same(text_in(json_value(i), "layer"), file))
             return json_key(i);
     for (void *i = json_first(containers); i; i = json_next(containers, i))
-        if (same(text_in(json_value(i), "guest_layer"), file))
+        if (text_is_same(text_in(json_value(i), "guest_layer"), file))
             return json_key(i);
     return NULL;
 }
@@ -43,7 +39,7 @@ static const char *user_of_layer(const struct fake *fake, const char *file)
 static bool holds(const struct json *mounts, const char *file)
 {
     for (void *i = json_first(mounts); i; i = json_next(mounts, i))
-        if (same(json_as_text(json_value(i)), file))
+        if (text_is_same(json_as_text(json_value(i)), file))
             return true;
     return false;
 }
@@ -218,7 +214,7 @@ static int apply_attach(struct fake *fake, const struct volume_attach *request, 
     if (!request->file || !fake_find(fake->world, "volumes", request->file))
         return error_set(error, -ENOENT, "no volume %s", request->file ? request->file : "(none)");
     const char *there = text_in(mounts, request->path);
-    if (there && !same(there, request->file))
+    if (there && !text_is_same(there, request->file))
         return error_set(error, -EBUSY, "volume %s is mounted at %s of %s", there, request->path,
                          request->lxc_name);
     json_set(mounts, request->path, json_new_text(request->file));
@@ -308,7 +304,7 @@ static int apply_remove(struct fake *fake, const char *digest, struct error *err
 {
     const struct json *roots = fake_map(fake->world, "roots");
     for (void *i = json_first(roots); i; i = json_next(roots, i))
-        if (same(text_in(json_value(i), "digest"), digest))
+        if (text_is_same(text_in(json_value(i), "digest"), digest))
             return error_set(error, -EBUSY, "the root of %s stands on image %s", json_key(i), digest);
     json_remove(fake_map(fake->world, "images"), digest);
     return 0;

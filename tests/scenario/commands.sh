@@ -169,7 +169,9 @@ auto_broken() {
 }
 
 auto_missing() {
-    rm "$root/spec.yaml"
+    at missing
+    web
+    gives 0 run_spec apply && rm "$root/spec.yaml" || return 1
     "$tool" "$root" kill web && same_calls gives 4 run_spec apply && says 'missing' && gives 4 run_spec --auto apply && runs web || return 1
     mkdir -p "$root/specs"
     web
@@ -177,6 +179,23 @@ auto_missing() {
     sed -i 's/base/lower/g; s/web:/other:/' "$root/specs/web.yaml"
     gives 0 run -f "$root/specs" apply && rm "$root/specs/web.yaml" && "$tool" "$root" kill other || return 1
     same_calls gives 4 run -f "$root/specs" apply && says 'missing or empty' && gives 4 run -f "$root/specs" --auto apply && runs other
+}
+
+# SEMANTICS 23: what an automatic run has repaired three times within ten minutes it lets stand, and says so once.
+contested_drift() {
+    at contested
+    web 'networks: []'
+    gives 0 run_spec apply || return 1
+    for _ in 1 2 3; do
+        "$tool" "$root" kill web && gives 0 run_spec --auto apply && runs web || return 1
+    done
+    "$tool" "$root" kill web || return 1
+    same_calls gives 0 run_spec --auto -q apply && says 'contested: "drift: killed" came back after three repairs' &&
+        same_calls gives 0 run_spec --auto -q apply && [ ! -s "$root/said" ] && gives 1 runs web &&
+        gives 0 run status -o json && jq -e '.objects[] | select(.kind == "container") | .phase == "contested"' "$root/said" || return 1
+    # Another drift of it, a change and a person have their way.
+    gives 0 run_spec apply && runs web && "$tool" "$root" kill web || return 1
+    web 'networks: [], env: { A: b }' && gives 0 run_spec --auto apply && runs web
 }
 
 stop_survives() {
@@ -251,6 +270,7 @@ nothing_recorded() {
 
 check "a broken or empty set leaves the last good one in force, and --auto repairs it" auto_broken
 check "so does a missing file, and an empty folder" auto_missing
+check "drift that keeps coming back is contested" contested_drift
 check "a stop survives apply and edits until start" stop_survives
 check "a crash is drift" crash_is_drift
 check "down stays down for automatic runs, and keeps layer and address" down_stays
