@@ -47,6 +47,7 @@ int paths_make(const char *root, struct arena *arena, struct paths *paths, struc
         .lxc = arena_printf(arena, "%s/var/lib/lxc", base),
         .run = arena_printf(arena, "%s/run/fpsync", base),
         .mounts = arena_printf(arena, "%s/run/fpsync/mounts", base),
+        .uppers = arena_printf(arena, "%s/run/fpsync/uppers", base),
         .networks = arena_printf(arena, "%s/run/fpsync/networks", base),
         .workers = arena_printf(arena, "%s/run/fpsync/workers", base),
         .lock = arena_printf(arena, "%s/run/fpsync/lock", base),

@@ -21,6 +21,7 @@ struct paths {
     const char *lxc;         /* ROOT/var/lib/lxc */
     const char *run;         /* ROOT/run/fpsync */
     const char *mounts;      /* ROOT/run/fpsync/mounts: one merged root a container */
+    const char *uppers;      /* ROOT/run/fpsync/uppers: which root a layer is mounted for, one link a layer */
     const char *networks;    /* ROOT/run/fpsync/networks: dnsmasq's files, one folder a network */
     const char *lock;        /* ROOT/run/fpsync/lock */
     const char *workers;     /* ROOT/run/fpsync/workers: locked, shared, by whatever acts for a run */

@@ -96,7 +96,8 @@ static void add_start(const struct container_steps *to)
     const struct container *body = to->action->object->body;
     steps_add(to->arena, to->steps, STEP_ROOT_MOUNT,
               target_root(to->compiling->target, to->action->object, to->compiling->digest));
-    add_definition(to);
+    if (to->action->config_changed)
+        add_definition(to);
     add_reference(to, STEP_CONTAINER_START);
     for (size_t i = 0; i < body->networks.count; i++) {
         const char *network = ((struct attachment *)body->networks.items[i])->network;

@@ -365,14 +365,16 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
     }
 }
 
-/* Whether the config on disk is not the one that the target asks for. */
-static bool config_differs(struct planning *planning, const struct object *object, const struct entry *entry)
+bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,
+                         const struct observed_container *seen)
 {
+    if (!seen || !seen->defined || !text_is_same(seen->config_digest, entry->facts->config_digest))
+        return true;
     struct container_definition *definition =
-        target_definition(&planning->target, object, entry->record->uid, entry->record->generation);
+        target_definition(target, object, entry->record->uid, entry->record->generation);
     _cleanup_buffer_ struct buffer encoded = {0};
     fields_encode(&container_definition_table, definition, &encoded);
-    char digest[65];
+    char digest[DIGEST_TEXT_SIZE];
     digest_of(encoded.bytes, encoded.length, digest);
     return !text_is_same(digest, entry->facts->definition_digest);
 }
@@ -468,9 +470,8 @@ static struct action *plan_known_container(struct planning *planning, const stru
                                              of->object->name, of->object, of->entry);
     action->causes = causes;
     action->unfinished = unfinished;
-    action->config_changed = unfinished || !defined ||
-                             !text_is_same(of->seen->config_digest, of->entry->facts->config_digest) ||
-                             config_differs(planning, of->object, of->entry);
+    action->config_changed =
+        unfinished || plan_config_differs(&planning->target, of->object, of->entry, of->seen);
     return action;
 }
 

@@ -85,6 +85,10 @@ struct plan_request {
 int plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan,
               struct error *error);
 
+/* Whether the config on disk is not the one that the object asks for: gone, edited, or made otherwise today. */
+bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,
+                         const struct observed_container *seen);
+
 /* Whether a cause names the field or something inside it. */
 bool plan_field_changed(const struct changes *causes, const char *field);
 

@@ -17,13 +17,10 @@
 #define NAME_LENGTH 63 /* two names of 31 and the "_" between */
 #define USED_MARK   "used"
 
+/* The worker's umask, 022, takes nothing from the modes asked for here. */
 static int make_one(const char *path, unsigned mode, struct error *error)
 {
-    if (mkdir(path, 0700) < 0)
-        return errno == EEXIST ? 0 : error_errno(error, -errno, "cannot make %s", path);
-    if (chmod(path, mode) < 0) /* whatever the umask */
-        return error_errno(error, -errno, "%s", path);
-    return 0;
+    return mkdir(path, mode) < 0 && errno != EEXIST ? error_errno(error, -errno, "cannot make %s", path) : 0;
 }
 
 int folder_make(const char *path, unsigned mode, struct error *error)

@@ -50,25 +50,34 @@ static int hold_namespace(void *unused)
 }
 
 /* A namespace begins with a process in it and lives on through a descriptor: a child waits, to be killed, until its
- * maps are written. It shares our memory, as copying that would cost more than all the rest. */
-int idmap_namespace(int64_t base, struct error *error)
+ * maps are written. It shares our memory, as copying that would cost more than all the rest; and it is reaped late, as
+ * waiting for its end on another processor would cost as much again. */
+int user_namespace_make(struct user_namespace *made, int64_t base, struct error *error)
 {
     static _Alignas(16) char stack[16 * 1024];
     sigset_t all, before;
+    *made = NO_USER_NAMESPACE;
     if (base <= 0 || base > UINT32_MAX - ID_RANGE)
         return error_set(error, -EINVAL, "ids cannot begin at %lld", (long long)base);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = clone(hold_namespace, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, NULL);
-    int fd =
+    int result =
         pid < 0 ? error_errno(error, -errno, "cannot make a user namespace") : open_mapped(pid, base, error);
-    if (pid > 0) {
+    if (pid > 0)
         kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-            ;
-    }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    return fd;
+    *made = (struct user_namespace){.fd = result < 0 ? -1 : result, .holder = pid > 0 ? pid : 0};
+    return result < 0 ? result : 0;
+}
+
+void user_namespace_close(struct user_namespace *made)
+{
+    if (made->fd >= 0)
+        close(made->fd);
+    while (made->holder && waitpid(made->holder, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+    *made = NO_USER_NAMESPACE;
 }
 
 int tree_clone(int directory, const char *path, uint64_t attributes, int user_namespace, struct error *error)

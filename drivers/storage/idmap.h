@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/cleanup.h"
 
@@ -13,8 +14,16 @@ struct error;
 
 #define ID_RANGE 65536
 
-/* A file descriptor of a user namespace that maps 0-65535 to `base` and up. */
-int idmap_namespace(int64_t base, struct error *error);
+struct user_namespace {
+    int fd;       /* -1: none */
+    pid_t holder; /* the process that it began with: killed, and reaped when it is closed; 0: none */
+};
+#define NO_USER_NAMESPACE ((struct user_namespace){.fd = -1})
+
+/* One that maps 0-65535 to `base` and up. Only one at a time may be open. */
+int user_namespace_make(struct user_namespace *made, int64_t base, struct error *error);
+void user_namespace_close(struct user_namespace *made);
+#define _cleanup_user_namespace_ _cleanup_(user_namespace_close)
 
 /* A detached copy of the mount at `path` (relative to `directory` when not absolute), without what is mounted
  * below it, with `attributes` (MOUNT_ATTR_*) and, when `user_namespace` is not -1, its ids mapped. */

@@ -25,6 +25,7 @@
 #include "drivers/storage/view_mounts.h"
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "lib/map.h"
 
 #define INIT_PATH "/.fpsync/init"
 
@@ -39,7 +40,10 @@ struct building { /* one root on its way up */
 static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
 static int take_down(const struct paths *paths, const char *lxc_name, struct mount_entries *entries,
                      struct error *error);
+static bool take_place(const struct building *building);
 static int make_way(const struct building *building, struct error *error);
+static void put_link(const struct building *building);
+static void remove_link(const struct paths *paths, const char *layer);
 static int mount_overlay(const struct building *building, struct error *error);
 static int fill_root(const struct building *building, struct error *error);
 
@@ -50,6 +54,8 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     if (result == 0)
         result = folder_make(paths->mounts, 0711, error);
     if (result == 0)
+        result = folder_make(paths->uppers, 0700, error);
+    if (result == 0)
         result = layer_make(paths, request->layer, error);
     if (result < 0)
         return result;
@@ -58,13 +64,12 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
         return lock;
     struct building building = {.paths = paths, .request = request, .call = call, .user_namespace = -1};
     building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
-    result = make_way(&building, error);
-    if (result < 0)
+    if (!take_place(&building) && (result = make_way(&building, error)) < 0)
         return result;
-    _cleanup_close_ int user_namespace = request->id_base ? idmap_namespace(request->id_base, error) : -1;
-    if (request->id_base && user_namespace < 0)
-        return user_namespace;
-    building.user_namespace = user_namespace;
+    _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
+    if (request->id_base && (result = user_namespace_make(&ids, request->id_base, error)) < 0)
+        return result;
+    building.user_namespace = ids.fd;
     result = mount_overlay(&building, error);
     if (result == 0)
         result = fill_root(&building, error);
@@ -140,17 +145,21 @@ int unmount_inside(const char *base, const struct mount_entry *entry, struct err
 
 /* Last mounted first. The base itself not lazily: an upper that is still in use must be known as such, or it
  * would be mounted a second time. */
-static int unmount_below(const struct mount_entries *entries, const char *base, struct error *error)
+static int unmount_below(const struct paths *paths, struct arena *arena, const struct mount_entries *entries,
+                         const char *base, struct error *error)
 {
     int result = 0;
     for (size_t i = entries->count; result == 0 && i-- > 0;) {
         const char *at = entries->items[i].point;
         if (!is_at_or_below(at, base))
             continue;
+        const char *layer = mount_layer(paths, arena, &entries->items[i]);
         if (at[strlen(base)] == '/')
             result = unmount_inside(base, &entries->items[i], error);
         else if (umount2(base, UMOUNT_NOFOLLOW) < 0)
             result = error_errno(error, -errno, "cannot unmount %s", base);
+        else if (layer)
+            remove_link(paths, layer);
     }
     return result;
 }
@@ -167,12 +176,61 @@ static int take_down(const struct paths *paths, const char *lxc_name, struct mou
     entries = entries ? entries : &own;
     const char *point = arena_printf(arena, "%s/%s", mounts, lxc_name);
     if (result == 0)
-        result = unmount_below(entries, point, error);
+        result = unmount_below(paths, arena, entries, point, error);
     if (result < 0)
         return result;
     if (rmdir(point) < 0 && errno != ENOENT)
         return error_errno(error, -errno, "cannot remove %s", point);
     return 0;
+}
+
+/* ---- one mount for each upper ---- */
+
+static char *link_of(const struct building *building)
+{
+    return arena_printf(building->call->arena, "%s/%s", building->paths->uppers, building->request->layer);
+}
+
+static void put_link(const struct building *building)
+{
+    const char *link = link_of(building);
+    unlink(link);
+    if (symlink(building->request->lxc_name, link) < 0)
+        return; /* then the next one looks at the mount table */
+}
+
+static void remove_link(const struct paths *paths, const char *layer)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", paths->uppers, layer);
+    unlink(path);
+}
+
+/* Whether the layer was mounted when this worker first asked. A worker lives for one run. */
+static bool was_mounted(const struct building *building)
+{
+    static struct map layers;
+    static bool known;
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct mount_entries entries = {0};
+    if (!known && mounts_read("/proc/self/mountinfo", arena, &entries, NULL) < 0)
+        return true;
+    for (size_t i = 0; i < entries.count; i++) {
+        const char *layer = mount_layer(building->paths, arena, &entries.items[i]);
+        if (layer)
+            map_add(&layers, layer, (void *)&known);
+    }
+    known = true;
+    return map_get(&layers, building->request->layer);
+}
+
+/* The quick way to be sure that nothing is in the way, for the mount table costs 13 us a mount of the whole host. A link
+ * stands for every upper that fpsync mounted, from before it did: whoever can make it and the mount point is alone,
+ * unless someone else mounted the layer; and for that the table is read once a run. */
+static bool take_place(const struct building *building)
+{
+    return symlink(building->request->lxc_name, link_of(building)) == 0 &&
+           mkdir(building->point, 0755) == 0 && !was_mounted(building);
 }
 
 /* What stands in its place is always taken down: a mount table cannot tell whether it is exactly this one. The
@@ -189,7 +247,11 @@ static int make_way(const struct building *building, struct error *error)
             (!point || strcmp(entries.items[i].point, point) != 0))
             result = error_set(error, -EBUSY, "layer %s is mounted at %s", layer, entries.items[i].point);
     }
-    return result < 0 ? result : take_down(building->paths, building->request->lxc_name, &entries, error);
+    if (result == 0)
+        result = take_down(building->paths, building->request->lxc_name, &entries, error);
+    if (result == 0)
+        put_link(building);
+    return result;
 }
 
 /* The store as the container's ids see it, attached where the overlay can take it from: where that will be. */

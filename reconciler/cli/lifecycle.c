@@ -19,18 +19,28 @@ static const char *who(struct arena *arena)
     return arena_printf(arena, "stopped by %s at %s", name ? name : "root", when);
 }
 
-static struct action *wish(struct session *session, struct entry *entry, enum verb verb)
+static const struct observed_container *seen_of(const struct session *session, const struct entry *entry)
 {
+    return world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
+}
+
+static struct action *wish(struct session *session, const struct plan *plan, struct entry *entry,
+                           enum verb verb)
+{
+    const struct target target = {
+        .paths = &session->paths, .arena = session->arena, .all = &plan->all, .grants = &plan->grants};
     struct action *action = arena_new_of(session->arena, struct action);
-    *action = (struct action){.id = arena_printf(session->arena, "%s %s", verb_name(verb), entry->object.id),
-                              .kind = KIND_CONTAINER,
-                              .name = entry->name,
-                              .verb = verb,
-                              .class = CLASS_RESTART,
-                              .object = &entry->object,
-                              .entry = entry,
-                              .uid = entry->record->uid,
-                              .config_changed = true};
+    *action = (struct action){
+        .id = arena_printf(session->arena, "%s %s", verb_name(verb), entry->object.id),
+        .kind = KIND_CONTAINER,
+        .name = entry->name,
+        .verb = verb,
+        .class = CLASS_RESTART,
+        .object = &entry->object,
+        .entry = entry,
+        .uid = entry->record->uid,
+        .config_changed = entry_has_intent(&session->actual, entry) ||
+                          plan_config_differs(&target, &entry->object, entry, seen_of(session, entry))};
     struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
     *cause = (struct change){.field = "asked for", .class = CLASS_RESTART};
     return action;
@@ -38,8 +48,7 @@ static struct action *wish(struct session *session, struct entry *entry, enum ve
 
 static bool is_running(const struct session *session, const struct entry *entry)
 {
-    return container_is_up(
-        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name)));
+    return container_is_up(seen_of(session, entry));
 }
 
 static bool is_planned(const struct plan *plan, const struct entry *entry)
@@ -84,7 +93,7 @@ static int act(const struct options *options, enum verb verb)
         enum verb now = verb == VERB_RESTART && !is_running(&session, entry) ? VERB_START : verb;
         if ((verb == VERB_START && is_running(&session, entry)) || is_planned(&plan, entry))
             continue;
-        struct action *action = wish(&session, entry, now);
+        struct action *action = wish(&session, &plan, entry, now);
         action->shares_rules = now != VERB_STOP;
         *arena_append(session.arena, plan.actions, plan.count) = action;
     }

@@ -87,6 +87,17 @@ PLAN=$(plan_of "$FILE")
 like 'a subnet that the host routes is held, the interface named' "$(held_of "$PLAN")" "xx$TAG"
 ip addr del "$NET.100/26" dev "xx$TAG"
 converge 'with both gone it converges'
+
+# An upper that someone else mounted, which the kernel would mount a second time without a word.
+fps stop --timeout 0 t/one >/dev/null 2>&1
+mkdir "$ROOT/stranger" "$ROOT/stranger-work"
+mount -t overlay -o "lowerdir=$BUSYBOX,upperdir=$ROOT/var/lib/fpsync/layers/t_one/upper,workdir=$ROOT/stranger-work" stranger "$ROOT/stranger"
+fails 'a layer that someone else mounted is not mounted again' 3 fps start t/one
+like 'and where it is, is said' "$(fps start t/one 2>&1)" "layer t_one is mounted at $ROOT/stranger"
+is 'the stranger keeps it' "$(findmnt -n -o SOURCE "$ROOT/stranger")" stranger
+umount "$ROOT/stranger"
+check 'without the stranger it starts' fps start t/one
+check 'and runs' test -n "$(pid_of t/one)"
 is 'nothing foreign changed to the end' "$(state)" "$before"
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 lxc-stop -P "$LXC" -n $foreign -k
