@@ -472,6 +472,8 @@ static struct action *plan_known_container(struct planning *planning, const stru
     action->unfinished = unfinished;
     action->config_changed =
         unfinished || plan_config_differs(&planning->target, of->object, of->entry, of->seen);
+    if (!action->config_changed && action->verb == VERB_UPDATE && changes_class(&causes) == CLASS_RECORD)
+        action->class = CLASS_RECORD;
     return action;
 }
 

@@ -27,6 +27,12 @@ report 'every field of the language is in fpsync.yaml(5)' "$("$fpsync" schema |
     grep -vxE 'fpsync|project|images|networks|volumes|layers|containers' | while read -r key; do
     grep -qE "^\.(It )?Ic .*\b$key\b" man/fpsync.yaml.5 || echo "$key"
 done)"
+# An image that changes under a layer is held, so nothing can be walked there.
+report 'every field is walked on a running object' "$("$fpsync" schema | jq -r '
+        ."$defs" | to_entries[] | .key as $table | [.value | (., .anyOf[]?) | .properties? // empty | keys[]] | unique[] | "\($table).\(.)"' |
+    grep -vxE 'image\.(source|packages)' | while read -r field; do
+    grep -qE "^(.*&& )?effect ${field//./\\.} " tests/system/72-fields.sh || echo "$field"
+done)"
 report 'every command is in fpsync(8)' "$("$fpsync" --help | sed -n '/^$/,/^Flags/s/^  \([a-z][a-z]*\) .*/\1/p' |
     while read -r command; do grep -q "^\.It Ic $command" man/fpsync.8 || echo "$command"; done)"
 report 'every flag is in fpsync(8)' "$("$fpsync" --help | sed -n 's/^  .*--\([a-z-]*\) .*/\1/p' | sort -u |

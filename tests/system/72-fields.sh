@@ -1,0 +1,301 @@
+#!/bin/bash
+# Walks the field tables: every field is set, changed and taken away again on an object that runs, and its effect is read
+# from inside the guest or from the kernel, never from the record. `make lint` asks for an `effect` of every row.
+#
+# A walk is a set of fields with one class. It declares, by functions that print the spec, what stands there without the
+# fields, with them, and with other values; each effect names its four answers: without, set, changed, taken away.
+. "$(dirname "$0")/lib.sh"
+
+effects=()
+effect() { # FIELD, COMMAND that prints the effect, WITHOUT, SET, CHANGED, TAKEN; - is not asked
+    effects+=("$@")
+}
+
+started() { # CONTAINER: pid and start time of its init
+    local pid
+    pid=$(pid_of "$1")
+    [ -n "$pid" ] && echo "$pid $(awk '{ print $22 }' "/proc/$pid/stat")"
+}
+
+class_of() { # CONTAINER: in the last plan
+    jq -r --arg name "$1" '[.actions[] | select(.kind == "container" and .name == $name) | .class] | first // "none"' <<<"$PLAN"
+}
+
+walk() { # CONTAINER CLASS WALK; of class - its init stays
+    local name=$1 class=$2 walk=$3 phase column=2 before i
+    for phase in without set changed taken; do
+        spec "$walk" < <("${walk}_${phase/taken/without}")
+        before=$(started "$name")
+        converge "$walk: $phase" || break
+        if [ "$phase" != without ]; then
+            [ "$class" = - ] || is "$walk: $phase is $class" "$(class_of "$name")" "$class"
+            case $class in
+            live | record | -) is "$walk: $phase: the init stays" "$(started "$name")" "$before" ;;
+            *) isnt "$walk: $phase: the init is another" "$(started "$name")" "$before" ;;
+            esac
+        fi
+        for ((i = 0; i < ${#effects[@]}; i += 6)); do
+            [ "${effects[i + column]}" = - ] || is "${effects[i]}: $phase" "$(${effects[i + 1]} 2>&1)" "${effects[i + column]}"
+        done
+        column=$((column + 1))
+    done
+    fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+    fps gc --force -y >/dev/null 2>&1
+    effects=()
+}
+
+# ---- what the kernel says ----
+
+in_cgroup() { # CONTAINER, CONTROLLER, file of v2, file of v1
+    local folder
+    folder=$(cgroup_of "$1" "$2")
+    if [ -e "$folder/$3" ]; then cat "$folder/$3"; else cat "$folder/$4"; fi
+}
+bytes() { # of a limit; v1 writes no limit as a number of its own
+    local value
+    value=$(in_cgroup "$@")
+    [ "$value" = max ] || [ "$value" -gt $((1 << 60)) ] && echo none || echo "$value"
+}
+swap() {
+    local folder both
+    folder=$(cgroup_of "$1" memory)
+    if [ -e "$folder/memory.swap.max" ]; then
+        bytes "$1" memory memory.swap.max none
+    else
+        both=$(bytes "$1" memory none memory.memsw.limit_in_bytes)
+        [ "$both" = none ] && echo none || echo $((both - $(cat "$folder/memory.limit_in_bytes")))
+    fi
+}
+swap_is_counted() {
+    [ -e /sys/fs/cgroup/cgroup.controllers ] || [ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] && return
+    skip container.limits.swap 'this kernel does not count swap'
+    false
+}
+cpus() {
+    in_cgroup "$1" cpu cpu.max cpu.cfs_quota_us | awk '{ print $1 == "max" || $1 < 0 ? "none" : $1 / 100000 }'
+}
+opens() { # which of OFFSET[/udp]@ADDRESS, ports of the host, leads to something that answers
+    local at port host
+    for at in "$@"; do
+        host=${at#*@} port=${at%@*} port=$((PORT + ${port%/udp}))
+        case $at in
+        */udp@*) [ -n "$("$BUILD/tests/system/netprobe" ask-udp "$host" $port hello 2>/dev/null)" ] ;;
+        *) page "http://$host:$port/" 2>/dev/null ;;
+        esac && echo "$at"
+    done
+}
+addresses() { # all of a container, without lo
+    inside "$1" ip -4 -o addr | awk '$2 != "lo" { sub("/.*", "", $4); print $4 }'
+}
+networks() { # a quarter of $NET each
+    addresses "$1" | awk -F. '{ print (split("front back third", name, " ") ? name[int($4 / 64) + 1] : "") }' | sort | paste -sd' '
+}
+front_address() {
+    addresses "$1" | awk -F. '$4 < 64'
+}
+
+# ---- a running container, live ----
+
+live() { # ENTRIES of the container
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks:
+  front: { subnet: $NET.0/26 }
+  back: { subnet: $NET.64/26 }
+  third: { subnet: $NET.128/26 }
+volumes: { data: {}, extra: {} }
+containers:
+  marks: { image: guest, networks: [], volumes: [ "data:/data", "extra:/extra" ] }
+  one: { image: guest, $1 }
+END
+}
+live_without() { live 'networks: [ front ]'; }
+live_set() {
+    live "networks: { back: {}, front: { address: $NET.10 } }, volumes: [ \"data:/srv/a\" ],
+    limits: { memory: 64MiB, swap: 16MiB, cpus: 0.5, pids: 100 },
+    ports: [ \"$((PORT + 0)):80\", { host: $((PORT + 2)), guest: 80, address: 127.0.0.1 },
+      { host: $((PORT + 3)), guest: 7, protocol: udp }, { host: $((PORT + 4)), guest: 80 } ]"
+}
+live_changed() {
+    live "networks: { third: {}, front: { address: $NET.11 } }, volumes: [ \"extra:/srv/b\" ],
+    limits: { memory: 96MiB, swap: 32MiB, cpus: 1.5, pids: 120 },
+    ports: [ \"$((PORT + 1)):80\", { host: $((PORT + 2)), guest: 80, address: 127.0.0.2 },
+      { host: $((PORT + 3)), guest: 80, protocol: tcp }, { host: $((PORT + 4)), guest: 8099 } ]"
+}
+volumes() { # PATH=VOLUME of each below /srv, by a mark that a container with both leaves in them
+    inside t/marks sh -c 'for name in data extra; do echo $name >/$name/mark; done'
+    inside t/one sh -c 'for name in a b; do grep -q " /srv/$name " /proc/mounts && echo "$name=$(cat /srv/$name/mark)"; done; :'
+}
+effect container.limits 'in_cgroup t/one pids pids.max pids.max' 8192 100 120 8192
+effect container.limits.memory 'bytes t/one memory memory.max memory.limit_in_bytes' none $((64 << 20)) $((96 << 20)) none
+effect container.limits.cpus 'cpus t/one' none 0.5 1.5 none
+effect container.limits.pids 'in_cgroup t/one pids pids.max pids.max' 8192 100 120 8192
+swap_is_counted && effect container.limits.swap 'swap t/one' none $((16 << 20)) $((32 << 20)) none
+effect container.networks 'networks t/one' front 'back front' 'front third' front
+effect container.networks.network 'networks t/one' front 'back front' 'front third' front
+effect container.networks.address 'front_address t/one' "$NET.2" "$NET.10" "$NET.11" "$NET.11" # the lease stays
+effect container.ports 'opens 0@127.0.0.1 1@127.0.0.1' '' 0@127.0.0.1 1@127.0.0.1 ''
+effect container.ports.host 'opens 0@127.0.0.1 1@127.0.0.1' '' 0@127.0.0.1 1@127.0.0.1 ''
+effect container.ports.address 'opens 2@127.0.0.1 2@127.0.0.2' '' 2@127.0.0.1 2@127.0.0.2 ''
+effect container.ports.protocol 'opens 3@127.0.0.1 3/udp@127.0.0.1' '' 3/udp@127.0.0.1 3@127.0.0.1 ''
+effect container.ports.guest 'opens 4@127.0.0.1' '' 4@127.0.0.1 '' ''
+effect container.volumes 'volumes t/one' '' a=data b=extra ''
+effect container.volumes.path 'volumes t/one' '' a=data b=extra ''
+effect container.volumes.volume 'volumes t/one' '' a=data b=extra ''
+walk t/one live live
+
+# ---- what init is started with ----
+
+restart() { # ENTRIES of the container
+    printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
+}
+restart_without() { restart ''; }
+restart_set() { restart ', env: { COLOR: "deep blue" }, command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ]'; }
+restart_changed() { restart ', env: { COLOR: red }, command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ]'; }
+environment() {
+    tr '\0' '\n' <"/proc/$(pid_of "$1")/environ" | sed -n 's/^COLOR=//p'
+}
+program() { # what runs beside init: the command, or what the image's init starts
+    inside "$1" ps | grep -oE '# (first|second)|/bin/httpd' | sort -u
+}
+effect container.env 'environment t/one' '' 'deep blue' red ''
+effect container.command 'program t/one' /bin/httpd '# first' '# second' /bin/httpd
+walk t/one restart restart
+
+# ---- how it is stopped ----
+
+signals() { # ENTRIES of the container, whose command writes down what asks it to end
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+containers:
+  one:
+    image: guest
+    networks: []
+    command:
+    - /bin/sh
+    - -c
+    - for name in TERM USR1 USR2; do trap "echo \$name >/srv/asked; exit" \$name; done; while :; do sleep 0.1; done
+    $1
+END
+}
+signals_without() { signals ''; }
+signals_set() { signals 'stop_signal: SIGUSR1'; }
+signals_changed() { signals 'stop_signal: SIGUSR2'; }
+asked() { # to end by which signal
+    fps restart "$1" >/dev/null 2>&1
+    inside "$1" cat /srv/asked
+}
+effect container.stop_signal 'asked t/one' TERM USR1 USR2 TERM
+walk t/one restart signals
+
+# ---- what is only remembered, and counts when something happens ----
+
+remembered() { # ENTRIES of `ends`, of `stubborn`, of `first`
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+containers:
+  ends:
+    image: guest
+    networks: []
+    command: [ /bin/sh, -c, 'until [ -s /srv/end ]; do sleep 0.1; done; read -r status </srv/end; rm /srv/end; exit \$status' ]
+    $1
+  stubborn:
+    image: guest
+    networks: []
+    command: [ /bin/sh, -c, 'trap "" TERM; while :; do sleep 1; done' ]
+    $2
+  first: { image: guest, networks: []$3 }
+  second: { image: guest, networks: [] }
+  third: { image: guest, networks: [] }
+END
+}
+remembered_without() { remembered '' '' ''; }
+remembered_set() { remembered 'restart: never' 'stop_timeout: 1s' ', depends_on: [ second ]'; }
+remembered_changed() { remembered 'restart: on-failure' 'stop_timeout: 3s' ', depends_on: { third: started }'; }
+runs() {
+    [ -n "$(pid_of "$1")" ]
+}
+stands() {
+    ! runs "$1"
+}
+after_exit() { # with 0 and with 3: what the next apply does
+    local status
+    for status in 0 3; do
+        inside t/ends sh -c "echo $status >/srv/end"
+        eventually 10 stands t/ends
+        fps apply -y -f "$FILE" >/dev/null 2>&1
+        runs t/ends && echo "$status starts" || echo "$status stays"
+        fps start t/ends >/dev/null 2>&1
+    done | paste -sd' '
+}
+stop_seconds() { # of one that does not listen
+    local began=$SECONDS
+    fps stop t/stubborn >/dev/null 2>&1
+    echo $((SECONDS - began))
+    fps start t/stubborn >/dev/null 2>&1
+}
+order() { # in which three come up that were killed
+    local name
+    for name in first second third; do kill -9 "$(pid_of t/$name)"; done
+    for name in first second third; do eventually 10 stands t/$name; done
+    fps apply -y --parallel 1 -f "$FILE" >/dev/null 2>&1
+    for name in first second third; do echo "$(started t/$name) $name"; done | sort -k2n | cut -d' ' -f3 | paste -sd' '
+}
+effect container.restart after_exit '0 starts 3 starts' '0 stays 3 stays' '0 stays 3 starts' '0 starts 3 starts'
+effect container.stop_timeout stop_seconds - 1 3 - # else 30 s
+effect container.depends_on order 'first second third' 'second first third' 'third first second' 'first second third'
+effect container.depends_on.container order - 'second first third' 'third first second' -
+effect container.depends_on.condition order - - 'third first second' -
+walk t/ends record remembered
+
+# ---- what makes another root ----
+
+permit() {
+    mkdir -p "$ROOT/etc/fpsync"
+    echo 'allow: { privileged: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+}
+recreate() { # ENTRIES of the container
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" }, other: { source: "file:$ROOT/other" } }
+layers: { kept: { image: other }, more: { image: guest } }
+containers: { one: { $1, networks: [] } }
+END
+}
+recreate_without() { recreate 'image: guest'; }
+recreate_set() { recreate 'image: other, layer: kept'; }
+recreate_changed() { recreate 'layer: more, privileged: true'; }
+image_below() {
+    inside "$1" cat /image 2>/dev/null || echo guest
+}
+upper_of() { # the layer that the root in the kernel's table writes to
+    awk -v point="$ROOT/run/fpsync/mounts/$(lxc_of "$1")" '$5 == point' /proc/self/mountinfo | grep -oE 'layers/[^/,]*' | head -n 1
+}
+mapped() {
+    awk '{ print $2 == 0 ? "root outside" : "ids of its own" }' "/proc/$(pid_of "$1")/uid_map"
+}
+permit
+cp -a "$BUSYBOX" "$ROOT/other" && echo other >"$ROOT/other/image"
+effect container.image 'image_below t/one' guest other guest guest
+effect layer.image 'image_below t/one' guest other guest guest
+effect container.layer 'upper_of t/one' layers/t_one layers/t_kept layers/t_more layers/t_one
+effect container.privileged 'mapped t/one' 'ids of its own' 'ids of its own' 'root outside' 'ids of its own'
+walk t/one recreate recreate
+
+# ---- networks ----
+
+subnet() {
+    printf 'project: t\nimages: { guest: { source: "file:%s" } }\nnetworks: { wide: {%s} }\n' "$BUSYBOX" "$1"
+    echo 'containers: { one: { image: guest, networks: [ wide ] } }'
+}
+subnet_without() { subnet ''; }
+subnet_set() { subnet " subnet: $NET.0/25 "; }
+subnet_changed() { subnet " subnet: $NET.128/26 "; }
+within() { # which of the two
+    addresses "$1" | awk -F. -v net="$NET" '{ print $1 "." $2 "." $3 != net ? "leased" : $4 < 128 ? "lower" : "upper" }'
+}
+effect network.subnet 'within t/one' leased lower upper upper # the lease stays
+walk t/one - subnet
