@@ -88,6 +88,8 @@ enum field_form {
     FORM_DURATION,     /* number: milliseconds */
     FORM_CPUS,         /* number: thousandths of a CPU */
     FORM_PORT,         /* number: 1-65535 */
+    FORM_HOSTNAME, /* labels of a-z, 0-9 and '-' with dots between; at most 64 bytes, as the kernel keeps */
+    FORM_CPUSET,   /* processors by number, "0-3,8"; stored in order, neighbours joined */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */
@@ -105,6 +107,7 @@ enum field_flags {
     FIELD_SENSITIVE = 2, /* never printed */
     FIELD_DERIVED = 4,   /* made from other fields while reading; YAML has no such key */
     FIELD_ORDERED = 8,   /* a list whose written order means something */
+    FIELD_RARE = 16, /* looked at only on objects whose record says it: looking costs, and most never do */
 };
 
 struct table;

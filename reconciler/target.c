@@ -241,6 +241,12 @@ static void add_nics(const struct target *target, const struct object *object,
     }
 }
 
+static const char *hostname_of(const struct object *object)
+{
+    const char *said = ((const struct container *)object->body)->hostname;
+    return said ? said : name_bare(object->name);
+}
+
 struct container_definition *target_definition(const struct target *target, const struct object *object,
                                                const char *uid, int64_t generation)
 {
@@ -255,7 +261,7 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->command = body->command;
     definition->limits = body->limits;
     definition->halt_signal = body->stop_signal;
-    definition->hostname = name_bare(object->name);
+    definition->hostname = hostname_of(object);
     add_nics(target, object, definition);
     return described_whole(&container_definition_table, definition);
 }
@@ -319,12 +325,14 @@ static const char *environment_text(const struct target *target, const struct pa
 static void add_files(const struct target *target, const struct object *object, struct root_mount *root)
 {
     const struct container *body = object->body;
-    const char *bare = name_bare(object->name), *project = name_project(target->arena, object->name);
-    add_file(target, root, "/etc/hostname", arena_printf(target->arena, "%s\n", bare));
+    const char *host = hostname_of(object), *project = name_project(target->arena, object->name);
+    const char *names = strchr(host, '.')
+                            ? arena_printf(target->arena, "%s %.*s", host, (int)strcspn(host, "."), host)
+                            : arena_printf(target->arena, "%s.%s.internal %s", host, project, host);
+    add_file(target, root, "/etc/hostname", arena_printf(target->arena, "%s\n", host));
     add_file(target, root, "/etc/hosts",
-             arena_printf(target->arena,
-                          "127.0.0.1 localhost\n127.0.1.1 %s.%s.internal %s\n::1 localhost ip6-localhost\n",
-                          bare, project, bare));
+             arena_printf(target->arena, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n",
+                          names));
     if (body->networks.count)
         list_add(target->arena, &root->files, resolv_conf(target, object));
     if (!body->env.count || body->command.count)

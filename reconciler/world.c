@@ -28,7 +28,8 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
         *recorded = (struct recorded){
             .init = {.pid = entry->facts->init_pid,
                      .start = entry->facts->init_start,
-                     .boot = entry->facts->boot},
+                     .boot = entry->facts->boot,
+                     .limits = ((const struct container *)entry->object.body)->limits},
             .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
         };
         map_add(names, paths_lxc_name(paths, arena, entry->name), recorded);

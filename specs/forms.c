@@ -13,6 +13,8 @@
 #define PATH_LENGTH     1024 /* bytes of a path in a container */
 #define VARIABLE_LENGTH 255
 #define PACKAGE_LENGTH  128
+#define HOSTNAME_LENGTH 64   /* the kernel's __NEW_UTS_LEN */
+#define PROCESSORS      4096 /* more than any kernel is built for */
 
 static const struct {
     const char *expectation, *example;
@@ -31,11 +33,15 @@ static const struct {
     [FORM_DURATION] = {"a duration", "1m30s"},
     [FORM_CPUS] = {"a number of processors with at most three decimals", "1.5"},
     [FORM_PORT] = {"a port", "8080"},
+    [FORM_HOSTNAME] = {"a host name of at most 64 characters (a-z, 0-9, '-' and '.')", "web.example.org"},
+    [FORM_CPUSET] = {"processors by number", "0-3 or 0,2"},
 };
 
 static const char *reference_canonical(const struct form_context *context, const char *text);
 static const char *source_canonical(const struct form_context *context, const char *text);
 static const char *signal_canonical(struct arena *arena, const char *text);
+static const char *cpuset_canonical(struct arena *arena, const char *text);
+static bool hostname_is_valid(const char *text);
 static bool path_is_clean(const char *path);
 static bool package_is_valid(const char *text);
 static bool variable_is_valid(const char *text);
@@ -92,8 +98,13 @@ const char *form_canonical(const struct form_context *context, enum field_form f
     case FORM_VARIABLE:
         fine = variable_is_valid(text);
         break;
+    case FORM_HOSTNAME:
+        fine = hostname_is_valid(text);
+        break;
     case FORM_SIGNAL:
         return signal_canonical(context->arena, text);
+    case FORM_CPUSET:
+        return cpuset_canonical(context->arena, text);
     default:
         break;
     }
@@ -258,6 +269,62 @@ static const char *signal_canonical(struct arena *arena, const char *text)
         number_parse(name + 6, &offset) < 0 || offset > 30)
         return NULL;
     return offset ? arena_printf(arena, "SIG%s", name) : above ? "SIGRTMIN" : "SIGRTMAX";
+}
+
+/* RFC 1123, 2.1: labels of letters, digits and, not at an end, '-'. */
+static bool hostname_is_valid(const char *text)
+{
+    if (strlen(text) > HOSTNAME_LENGTH)
+        return false;
+    for (const char *label = text;; label++) {
+        size_t length = strcspn(label, ".");
+        if (length < 1 || length > 63 || label[0] == '-' || label[length - 1] == '-' ||
+            strspn(label, "abcdefghijklmnopqrstuvwxyz0123456789-") < length)
+            return false;
+        label += length;
+        if (!*label)
+            return true;
+    }
+}
+
+/* One number of "0-3,8"; moves on. */
+static bool read_processor(const char **text, unsigned *number)
+{
+    size_t digits = strspn(*text, "0123456789");
+    if (digits < 1 || digits > 4)
+        return false;
+    *number = 0;
+    for (; digits; digits--)
+        *number = *number * 10 + (unsigned)(*(*text)++ - '0');
+    return *number < PROCESSORS;
+}
+
+/* As the kernel prints it: in order, neighbours joined (cpuset(7), "Formats"). */
+static const char *cpuset_canonical(struct arena *arena, const char *text)
+{
+    bool taken[PROCESSORS + 1] = {false};
+    for (bool more = true; more; text += more) {
+        unsigned first, last;
+        if (!read_processor(&text, &first))
+            return NULL;
+        last = first;
+        if (*text == '-' && (text++, !read_processor(&text, &last) || last < first))
+            return NULL;
+        memset(taken + first, true, last - first + 1);
+        more = *text == ',';
+        if (!more && *text)
+            return NULL;
+    }
+    _cleanup_buffer_ struct buffer out = {0};
+    for (unsigned first = 0, last; first < PROCESSORS; first = last + 1) {
+        last = first;
+        if (!taken[first])
+            continue;
+        while (taken[last + 1])
+            last++;
+        buffer_printf(&out, last > first ? "%s%u-%u" : "%s%u", out.length ? "," : "", first, last);
+    }
+    return arena_strdup(arena, out.bytes);
 }
 
 /* Debian Policy 5.6.1. */

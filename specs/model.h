@@ -63,6 +63,8 @@ struct limits { /* 0 where not said and without default: no limit */
     int64_t memory, swap; /* bytes; swap is the amount beside memory */
     int64_t cpus;         /* thousandths */
     int64_t pids;
+    int64_t cpu_weight; /* against the others', 100 being usual */
+    const char *cpuset; /* NULL: all processors */
 };
 
 struct dependency {
@@ -84,6 +86,7 @@ struct container {
     bool privileged;
     struct list depends_on;  /* of dependency */
     const char *restart;     /* "always", "on-failure", "never" */
+    const char *hostname;    /* NULL: its bare name */
     const char *stop_signal; /* NULL: by the kind of init */
     int64_t stop_timeout;    /* milliseconds */
 };

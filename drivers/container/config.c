@@ -88,6 +88,8 @@ void config_set_limits(struct config *config, const struct hierarchies *hierarch
     }
     for (int i = 0; i < count; i++) {
         char key[96];
+        if (settings[i].only_live)
+            continue;
         snprintf(key, sizeof(key), "lxc.cgroup%s.%s", settings[i].unified ? "2" : "", settings[i].file);
         config_set(config, key, settings[i].value);
     }

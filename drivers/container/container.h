@@ -74,10 +74,11 @@ struct container_definition {
 };
 extern const struct table container_definition_table;
 
-/* An init as its start told of it: with all three it is that process or none. */
+/* An init as its start told of it: with all three it is that process or none; and the limits that its record says. */
 struct known_init {
     int64_t pid, start;
     const char *boot; /* the kernel's boot_id; NULL: unknown */
+    const struct limits *limits;
 };
 
 struct map;

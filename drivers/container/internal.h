@@ -77,21 +77,25 @@ int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error 
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
 /* The payload group of the container whose init is `pid`; false when it cannot be told. */
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
-/* What the groups of a running container say; marks what could be read. */
-void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out);
+/* What the groups of a running container say, of rare limits only what `said` says (NULL: none); marks what could be
+ * read. */
+void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct limits *said,
+                 struct arena *arena, struct limits *out);
 /* The same for many by name alone, which holds while no group has that name with a number behind it; false when there
  * is nothing to read. The folders that hold the groups are opened once: for each group the walk down to it would cost
  * as much again as reading. */
-#define LIMIT_CONTROLLERS 3
+#define LIMIT_SOURCES    5
+#define LIMIT_VALUE_SIZE 1024 /* bytes: a list of processors */
 struct limit_folders {
     struct limit_folder {
         int fd; /* -1: no hierarchy here has the controller */
         bool unified;
-    } of[LIMIT_CONTROLLERS];
+    } of[LIMIT_SOURCES];
 };
 void limit_folders_open(const struct hierarchies *hierarchies, struct limit_folders *folders);
 void limit_folders_close(struct limit_folders *folders);
-bool limits_by_name(const struct limit_folders *folders, const char *name, struct limits *out);
+bool limits_by_name(const struct limit_folders *folders, const char *name, const struct limits *said,
+                    struct arena *arena, struct limits *out);
 /* "lxc.payload.NAME", "lxc.monitor.NAME", also with "-1" and so on behind, which liblxc adds when the name is taken.
  * Not NAME-1 where a container of that name is. */
 bool cgroup_belongs(const struct paths *paths, const char *folder, const char *name);
@@ -115,9 +119,10 @@ int cgroups_remove(const struct paths *paths, const char *name, struct error *er
 struct limit_setting {
     const char *controller, *file;
     bool unified;
-    char value[48];
+    bool only_live; /* what the kernel gives by itself: not worth a line of the config */
+    char value[LIMIT_VALUE_SIZE];
 };
-#define LIMIT_SETTINGS 6
+#define LIMIT_SETTINGS 8
 /* What `limits` means on this host, file by file, in the order in which liblxc and a lowering write them. Returns the
  * count; -EOPNOTSUPP when a limit that was asked for has no controller here. */
 int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,

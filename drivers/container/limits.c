@@ -7,6 +7,7 @@
 
 #include "drivers/container/internal.h"
 #include "lib/error.h"
+#include "lib/map.h"
 
 static int write_live(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits,
                       struct error *error);
@@ -57,6 +58,29 @@ static void add_memory(struct meaning *to, const struct limits *limits)
         add(to, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", both, limits->swap);
 }
 
+/* Version 1 counts in shares of 1024 what version 2 weighs with 100. Rounded down: the view rounds up. */
+static void add_weight(struct meaning *to, const struct limits *limits)
+{
+    int64_t weight = limits->cpu_weight ? limits->cpu_weight : 100;
+    if (add(to, "cpu", "cpu.shares", "cpu.weight", weight * 1024 / 100, weight))
+        to->settings[to->count - 1].only_live = !limits->cpu_weight;
+}
+
+/* No limit is the list of the group above on version 1, and an empty one on version 2. */
+static void add_cpuset(struct meaning *to, const struct limits *limits)
+{
+    char path[CONTAINER_PATH_SIZE], above[LIMIT_VALUE_SIZE] = "";
+    const struct hierarchy *hierarchy = add(to, "cpuset", "cpuset.cpus", "cpuset.cpus", 0, 0);
+    if (!hierarchy)
+        return;
+    snprintf(path, sizeof(path), "%s/cpuset.cpus", hierarchy->folder);
+    if (!limits->cpuset && !hierarchy->unified && read_line(AT_FDCWD, path, above, sizeof(above)) < 0)
+        *above = '\0';
+    struct limit_setting *setting = &to->settings[to->count - 1];
+    setting->only_live = !limits->cpuset;
+    snprintf(setting->value, sizeof(setting->value), "%s", limits->cpuset ? limits->cpuset : above);
+}
+
 static void add_cpus(struct meaning *to, const struct limits *limits)
 {
     int64_t quota = limits->cpus ? limits->cpus * (CONTAINER_CPU_PERIOD / 1000) : -1;
@@ -77,7 +101,9 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
     const struct {
         const char *controller;
         bool asked;
-    } needs[] = {{"memory", limits->memory > 0}, {"cpu", limits->cpus > 0}};
+    } needs[] = {{"memory", limits->memory > 0},
+                 {"cpu", limits->cpus > 0 || limits->cpu_weight > 0},
+                 {"cpuset", limits->cpuset != NULL}};
     for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)
         if (needs[i].asked && !hierarchy_of(hierarchies, needs[i].controller))
             return error_set(error, -EOPNOTSUPP, "this host has no control groups for %s",
@@ -87,6 +113,8 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
     add_cpus(&meaning, limits);
     add(&meaning, "pids", "pids.max", "pids.max", limits->pids ? limits->pids : -1,
         limits->pids ? limits->pids : -1);
+    add_weight(&meaning, limits);
+    add_cpuset(&meaning, limits);
     return meaning.count;
 }
 
@@ -123,6 +151,9 @@ int container_set_limits(const struct paths *paths, const struct container_limit
                                         "cpu.cfs_period_us",
                                         "cpu.cfs_quota_us",
                                         "cpu.max",
+                                        "cpu.shares",
+                                        "cpu.weight",
+                                        "cpuset.cpus",
                                         "pids.max"};
     _cleanup_config_ struct config config;
     failed = config_open(&config, paths, limits->lxc_name, true, error);
@@ -148,8 +179,10 @@ static int write_control(const struct hierarchies *hierarchies, pid_t init,
         return error_set(error, -ESRCH, "its control group for %s cannot be found", setting->controller);
     snprintf(path, sizeof(path), "%s/%s", folder, setting->file);
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-    size_t length = strlen(setting->value);
-    if (fd < 0 || write(fd, setting->value, length) != (ssize_t)length)
+    /* The newline: nothing at all would not be written. */
+    char line[LIMIT_VALUE_SIZE + 1];
+    int length = snprintf(line, sizeof(line), "%s\n", setting->value);
+    if (fd < 0 || write(fd, line, (size_t)length) != length)
         return error_errno(error, -errno, "%s cannot become %s", setting->file, setting->value);
     return 0;
 }
@@ -158,7 +191,7 @@ static int write_control(const struct hierarchies *hierarchies, pid_t init,
 static bool sum_goes_first(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits)
 {
     struct limits now = {0};
-    limits_read(hierarchies, init, &now);
+    limits_read(hierarchies, init, NULL, NULL, &now);
     return now.memory && (!limits->memory || limits->memory > now.memory);
 }
 
@@ -187,19 +220,35 @@ static bool is_near(int64_t wanted, int64_t found)
     return wanted - found < page && found - wanted < page;
 }
 
+static bool is_in_force(const struct field *row, const struct limits *wanted, const struct limits *found)
+{
+    const void *asked = field_at(wanted, row), *got = field_at(found, row);
+    if (row->type == FIELD_TEXT)
+        return text_is_same(*(const char *const *)asked, *(const char *const *)got);
+    return is_near(*(const int64_t *)asked, *(const int64_t *)got);
+}
+
+static const char *limit_text(struct arena *arena, const struct field *row, const struct limits *limits)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    field_print(row, limits, &text);
+    return text.length ? arena_strdup(arena, text.bytes) : "none";
+}
+
 static int read_back(const struct hierarchies *hierarchies, const struct observed_container *container,
                      const struct limits *wanted, struct arena *arena, struct error *error)
 {
     struct limits *found = described_new(arena, &limits_table);
-    limits_read(hierarchies, (pid_t)container->init_pid, found);
+    /* All of them are looked at, for those that were taken away have to be gone. */
+    const struct limits *said = described_whole(&limits_table, described_copy(arena, &limits_table, wanted));
+    limits_read(hierarchies, (pid_t)container->init_pid, said, arena, found);
     if (!process_start((pid_t)container->init_pid))
         return error_set(error, -ESRCH, "it ended while its limits were set");
     for (size_t i = 0; i < limits_table.count; i++) {
         const struct field *row = &limits_table.rows[i];
-        int64_t asked = *(int64_t *)field_at(wanted, row), got = *(int64_t *)field_at(found, row);
-        if (field_is_present(&limits_table, found, row) && !is_near(asked, got))
-            return error_set(error, -EIO, "limit of %s: %lld was written, %lld is in force", row->key,
-                             (long long)asked, (long long)got);
+        if (field_is_present(&limits_table, found, row) && !is_in_force(row, wanted, found))
+            return error_set(error, -EIO, "limit of %s: %s was written, %s is in force", row->key,
+                             limit_text(arena, row, wanted), limit_text(arena, row, found));
     }
     return 0;
 }

@@ -179,13 +179,14 @@ static void observe_running(const struct scene *scene, const struct monitor_sock
         out->init_pid = known->pid;
         out->init_start = known->start;
         if (!map_get(&scene->numbered, out->lxc_name) &&
-            limits_by_name(&scene->limits, out->lxc_name, &out->limits))
+            limits_by_name(&scene->limits, out->lxc_name, known->limits, scene->arena, &out->limits))
             return;
     } else {
         monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
     }
     if (out->init_pid)
-        limits_read(&scene->hierarchies, (pid_t)out->init_pid, &out->limits);
+        limits_read(&scene->hierarchies, (pid_t)out->init_pid, known ? known->limits : NULL, scene->arena,
+                    &out->limits);
 }
 
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,

@@ -13,10 +13,13 @@
 #include "drivers/container/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
+#include "lib/map.h"
 #include "lib/units.h"
 
 #define CGROUPS      "/sys/fs/cgroup"
-#define PROC_LIMIT   (16 * 1024 * 1024)          /* bytes of a mountinfo */
+#define PROC_LIMIT   (16 * 1024 * 1024) /* bytes of a mountinfo */
+#define USUAL_WEIGHT 100
+#define USUAL_SHARES 1024                        /* the same on version 1 */
 #define V1_UNLIMITED INT64_C(0x7fffffffffff0000) /* PAGE_COUNTER_MAX in bytes, whatever the page size */
 
 int read_line(int directory, const char *path, char *line, size_t size)
@@ -217,7 +220,16 @@ struct control_group {
     int directory;      /* that `folder` is relative to; AT_FDCWD */
     const char *folder; /* its path */
     bool unified;
+    const struct limits *said; /* what is asked for; NULL: nothing rare */
+    struct arena *arena;       /* for texts */
 };
+
+static bool read_list(const struct control_group *group, const char *file, char line[static LIMIT_VALUE_SIZE])
+{
+    char path[CONTAINER_PATH_SIZE + 64];
+    snprintf(path, sizeof(path), "%s/%s", group->folder, file);
+    return read_line(group->directory, path, line, LIMIT_VALUE_SIZE) == 0;
+}
 
 /* First line of a control file. */
 static bool read_control(const struct control_group *group, const char *file, char line[static 128])
@@ -290,27 +302,72 @@ static bool read_pids(const struct control_group *group, struct limits *out)
     return true;
 }
 
+/* Rounded up, as limits_shares() rounds down. */
+static bool read_weight(const struct control_group *group, struct limits *out)
+{
+    char line[128];
+    int64_t value;
+    if (!read_control(group, group->unified ? "cpu.weight" : "cpu.shares", line) || !amount(line, &value))
+        return false;
+    int64_t weight = group->unified ? value : (value * USUAL_WEIGHT + USUAL_SHARES - 1) / USUAL_SHARES;
+    note(out, offsetof(struct limits, cpu_weight), weight == USUAL_WEIGHT ? 0 : weight);
+    return true;
+}
+
+/* A group of version 1 always has a list: without a limit that of the group above it, which may also be what was asked. */
+static bool read_cpuset(const struct control_group *group, struct limits *out)
+{
+    char line[LIMIT_VALUE_SIZE], above[LIMIT_VALUE_SIZE];
+    if (!read_list(group, "cpuset.cpus", line))
+        return false;
+    bool all =
+        group->unified ? !*line : read_list(group, "../cpuset.cpus", above) && strcmp(line, above) == 0;
+    bool as_said = group->said && text_is_same(group->said->cpuset, line);
+    out->cpuset = all && !as_said ? NULL : arena_strdup(group->arena, line);
+    field_mark(&limits_table, out, offsetof(struct limits, cpuset));
+    return true;
+}
+
+/* One file or two of one controller; of rare limits with the member that says them. */
 static const struct {
     const char *controller;
     bool (*read)(const struct control_group *, struct limits *);
-} limit_sources[LIMIT_CONTROLLERS] = {{"memory", read_memory}, {"cpu", read_cpus}, {"pids", read_pids}};
+    size_t rare; /* 0: not rare */
+} limit_sources[LIMIT_SOURCES] = {
+    {"memory", read_memory, 0},
+    {"cpu", read_cpus, 0},
+    {"pids", read_pids, 0},
+    {"cpu", read_weight, offsetof(struct limits, cpu_weight)},
+    {"cpuset", read_cpuset, offsetof(struct limits, cpuset)},
+};
 
-void limits_read(const struct hierarchies *hierarchies, pid_t init, struct limits *out)
+static bool is_asked(size_t source, const struct limits *said)
+{
+    size_t rare = limit_sources[source].rare;
+    for (size_t i = 0; rare && said && i < limits_table.count; i++)
+        if (limits_table.rows[i].offset == rare)
+            return field_is_present(&limits_table, said, &limits_table.rows[i]);
+    return !rare;
+}
+
+void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct limits *said,
+                 struct arena *arena, struct limits *out)
 {
     _cleanup_buffer_ struct buffer groups = {0};
     if (!groups_read(init, &groups))
         return;
-    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++) {
+    for (size_t i = 0; i < LIMIT_SOURCES; i++) {
         char folder[CONTAINER_PATH_SIZE];
         const struct hierarchy *hierarchy = hierarchy_of(hierarchies, limit_sources[i].controller);
-        if (hierarchy && payload_in(hierarchy, groups.bytes, folder))
-            limit_sources[i].read(&(struct control_group){AT_FDCWD, folder, hierarchy->unified}, out);
+        if (hierarchy && is_asked(i, said) && payload_in(hierarchy, groups.bytes, folder))
+            limit_sources[i].read(&(struct control_group){AT_FDCWD, folder, hierarchy->unified, said, arena},
+                                  out);
     }
 }
 
 void limit_folders_open(const struct hierarchies *hierarchies, struct limit_folders *folders)
 {
-    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++) {
+    for (size_t i = 0; i < LIMIT_SOURCES; i++) {
         const struct hierarchy *hierarchy = hierarchy_of(hierarchies, limit_sources[i].controller);
         folders->of[i] = (struct limit_folder){
             .fd = hierarchy ? open(hierarchy->folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1,
@@ -321,20 +378,21 @@ void limit_folders_open(const struct hierarchies *hierarchies, struct limit_fold
 
 void limit_folders_close(struct limit_folders *folders)
 {
-    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++)
+    for (size_t i = 0; i < LIMIT_SOURCES; i++)
         if (folders->of[i].fd >= 0)
             close(folders->of[i].fd);
 }
 
-bool limits_by_name(const struct limit_folders *folders, const char *name, struct limits *out)
+bool limits_by_name(const struct limit_folders *folders, const char *name, const struct limits *said,
+                    struct arena *arena, struct limits *out)
 {
     char folder[CONTAINER_PATH_SIZE];
     bool any = false;
     snprintf(folder, sizeof(folder), "lxc.payload.%s", name);
-    for (size_t i = 0; i < LIMIT_CONTROLLERS; i++) {
+    for (size_t i = 0; i < LIMIT_SOURCES; i++) {
         const struct limit_folder *of = &folders->of[i];
-        any |=
-            of->fd >= 0 && limit_sources[i].read(&(struct control_group){of->fd, folder, of->unified}, out);
+        any |= of->fd >= 0 && is_asked(i, said) &&
+               limit_sources[i].read(&(struct control_group){of->fd, folder, of->unified, said, arena}, out);
     }
     return any;
 }

@@ -74,6 +74,12 @@ swap_is_counted() {
 cpus() {
     in_cgroup "$1" cpu cpu.max cpu.cfs_quota_us | awk '{ print $1 == "max" || $1 < 0 ? "none" : $1 / 100000 }'
 }
+weight() { # as version 2 counts, 100 being usual
+    in_cgroup "$1" cpu cpu.weight cpu.shares | awk -v v1="$([ -e /sys/fs/cgroup/cgroup.controllers ] || echo 1)" '{ print v1 ? int($1 / 10.24 + 0.99) : $1 }'
+}
+processors() { # that init may run on
+    sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(pid_of "$1")/status"
+}
 opens() { # which of OFFSET[/udp]@ADDRESS, ports of the host, leads to something that answers
     local at port host
     for at in "$@"; do
@@ -96,6 +102,9 @@ front_address() {
 
 # ---- a running container, live ----
 
+all=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/1/status)
+last=$(($(nproc) - 1))
+
 live() { # ENTRIES of the container
     cat <<END
 project: t
@@ -113,13 +122,13 @@ END
 live_without() { live 'networks: [ front ]'; }
 live_set() {
     live "networks: { back: {}, front: { address: $NET.10 } }, volumes: [ \"data:/srv/a\" ],
-    limits: { memory: 64MiB, swap: 16MiB, cpus: 0.5, pids: 100 },
+    limits: { memory: 64MiB, swap: 16MiB, cpus: 0.5, pids: 100, cpu_weight: 33, cpuset: \"0\" },
     ports: [ \"$((PORT + 0)):80\", { host: $((PORT + 2)), guest: 80, address: 127.0.0.1 },
       { host: $((PORT + 3)), guest: 7, protocol: udp }, { host: $((PORT + 4)), guest: 80 } ]"
 }
 live_changed() {
     live "networks: { third: {}, front: { address: $NET.11 } }, volumes: [ \"extra:/srv/b\" ],
-    limits: { memory: 96MiB, swap: 32MiB, cpus: 1.5, pids: 120 },
+    limits: { memory: 96MiB, swap: 32MiB, cpus: 1.5, pids: 120, cpu_weight: 10000, cpuset: \"0-$last\" },
     ports: [ \"$((PORT + 1)):80\", { host: $((PORT + 2)), guest: 80, address: 127.0.0.2 },
       { host: $((PORT + 3)), guest: 80, protocol: tcp }, { host: $((PORT + 4)), guest: 8099 } ]"
 }
@@ -131,6 +140,8 @@ effect container.limits 'in_cgroup t/one pids pids.max pids.max' 8192 100 120 81
 effect container.limits.memory 'bytes t/one memory memory.max memory.limit_in_bytes' none $((64 << 20)) $((96 << 20)) none
 effect container.limits.cpus 'cpus t/one' none 0.5 1.5 none
 effect container.limits.pids 'in_cgroup t/one pids pids.max pids.max' 8192 100 120 8192
+effect container.limits.cpu_weight 'weight t/one' 100 33 10000 100
+effect container.limits.cpuset 'processors t/one' "$all" 0 "0-$last" "$all"
 swap_is_counted && effect container.limits.swap 'swap t/one' none $((16 << 20)) $((32 << 20)) none
 effect container.networks 'networks t/one' front 'back front' 'front third' front
 effect container.networks.network 'networks t/one' front 'back front' 'front third' front
@@ -151,15 +162,20 @@ restart() { # ENTRIES of the container
     printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
 }
 restart_without() { restart ''; }
-restart_set() { restart ', env: { COLOR: "deep blue" }, command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ]'; }
-restart_changed() { restart ', env: { COLOR: red }, command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ]'; }
+restart_set() { restart ', hostname: web.example.org, env: { COLOR: "deep blue" }, command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ]'; }
+restart_changed() { restart ', hostname: www, env: { COLOR: red }, command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ]'; }
 environment() {
     tr '\0' '\n' <"/proc/$(pid_of "$1")/environ" | sed -n 's/^COLOR=//p'
+}
+names_itself() { # to the kernel, in a file, and in full
+    inside "$1" sh -c 'echo $(hostname) $(cat /etc/hostname) $(sed -n "s/^127.0.1.1 \([^ ]*\) .*/\1/p" /etc/hosts)'
 }
 program() { # what runs beside init: the command, or what the image's init starts
     inside "$1" ps | grep -oE '# (first|second)|/bin/httpd' | sort -u
 }
 effect container.env 'environment t/one' '' 'deep blue' red ''
+effect container.hostname 'names_itself t/one' 'one one one.t.internal' 'web.example.org web.example.org web.example.org' 'www www www.t.internal' \
+    'one one one.t.internal'
 effect container.command 'program t/one' /bin/httpd '# first' '# second' /bin/httpd
 walk t/one restart restart
 
@@ -205,7 +221,10 @@ containers:
   stubborn:
     image: guest
     networks: []
-    command: [ /bin/sh, -c, 'trap "" TERM; while :; do sleep 1; done' ]
+    command:
+    - /bin/sh
+    - -c
+    - now() { cut -d' ' -f1 /proc/uptime; }; trap 'now >/srv/asked' TERM; while :; do now >/srv/alive; sleep 0.1; done
     $2
   first: { image: guest, networks: []$3 }
   second: { image: guest, networks: [] }
@@ -213,8 +232,8 @@ containers:
 END
 }
 remembered_without() { remembered '' '' ''; }
-remembered_set() { remembered 'restart: never' 'stop_timeout: 1s' ', depends_on: [ second ]'; }
-remembered_changed() { remembered 'restart: on-failure' 'stop_timeout: 3s' ', depends_on: { third: started }'; }
+remembered_set() { remembered 'restart: never' 'stop_timeout: 100ms' ', depends_on: [ second ]'; }
+remembered_changed() { remembered 'restart: on-failure' 'stop_timeout: 5s' ', depends_on: { third: started }'; }
 runs() {
     [ -n "$(pid_of "$1")" ]
 }
@@ -231,10 +250,9 @@ after_exit() { # with 0 and with 3: what the next apply does
         fps start t/ends >/dev/null 2>&1
     done | paste -sd' '
 }
-stop_seconds() { # of one that does not listen
-    local began=$SECONDS
+killed_soon() { # one that does not listen: by what it wrote down until then
     fps stop t/stubborn >/dev/null 2>&1
-    echo $((SECONDS - began))
+    (cd "$ROOT/var/lib/fpsync/layers/t_stubborn/upper/srv" && paste asked alive | awk '{ print $2 - $1 < 4 ? "yes" : "no" }')
     fps start t/stubborn >/dev/null 2>&1
 }
 order() { # in which three come up that were killed
@@ -245,7 +263,7 @@ order() { # in which three come up that were killed
     for name in first second third; do echo "$(started t/$name) $name"; done | sort -k2n | cut -d' ' -f3 | paste -sd' '
 }
 effect container.restart after_exit '0 starts 3 starts' '0 stays 3 stays' '0 stays 3 starts' '0 starts 3 starts'
-effect container.stop_timeout stop_seconds - 1 3 - # else 30 s
+effect container.stop_timeout killed_soon - yes no - # else after 30 s
 effect container.depends_on order 'first second third' 'second first third' 'third first second' 'first second third'
 effect container.depends_on.container order - 'second first third' 'third first second' -
 effect container.depends_on.condition order - - 'third first second' -
