@@ -224,7 +224,7 @@ containers:
     command:
     - /bin/sh
     - -c
-    - now() { cut -d' ' -f1 /proc/uptime; }; trap 'now >/srv/asked' TERM; while :; do now >/srv/alive; sleep 0.1; done
+    - now() { cut -d' ' -f1 /proc/uptime; }; rm -f /srv/asked; trap '[ -s /srv/asked ] || now >/srv/asked' TERM; while :; do now >/srv/alive; sleep 0.1; done
     $2
   first: { image: guest, networks: []$3 }
   second: { image: guest, networks: [] }
