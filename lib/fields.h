@@ -88,8 +88,10 @@ enum field_form {
     FORM_DURATION,     /* number: milliseconds */
     FORM_CPUS,         /* number: thousandths of a CPU */
     FORM_PORT,         /* number: 1-65535 */
-    FORM_HOSTNAME, /* labels of a-z, 0-9 and '-' with dots between; at most 64 bytes, as the kernel keeps */
-    FORM_CPUSET,   /* processors by number, "0-3,8"; stored in order, neighbours joined */
+    FORM_HOSTNAME,   /* labels of a-z, 0-9 and '-' with dots between; at most 64 bytes, as the kernel keeps */
+    FORM_CAPABILITY, /* net_raw; CAP_NET_RAW is stored so, too */
+    FORM_LXC_LINE,   /* "lxc.KEY = VALUE" of lxc.container.conf(5), of a key that is not fpsync's own */
+    FORM_CPUSET,     /* processors by number, "0-3,8"; stored in order, neighbours joined */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */

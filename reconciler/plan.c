@@ -245,16 +245,29 @@ static bool networks_are_there(struct planning *planning, const struct object *o
     return true;
 }
 
+/* SEMANTICS 40: what root has to permit first. */
 static bool is_permitted(struct planning *planning, const struct object *object)
 {
     const struct policy *policy = planning->request->policy;
-    if (!((const struct container *)object->body)->privileged || !policy || policy->allow->privileged)
+    const struct container *body = object->body;
+    if (!policy)
         return true;
-    hold(planning, KIND_CONTAINER, object->name, "privileged: true is not permitted on this host",
-         arena_printf(planning->arena, "write to %s: allow: { privileged: true }",
-                      planning->request->paths->conf),
-         object->place);
-    return false;
+    const struct {
+        bool asked, allowed;
+        const char *field, *key;
+    } needs[] = {{body->privileged, policy->allow->privileged, "privileged: true", "privileged"},
+                 {body->lxc.count, policy->allow->raw_lxc, "lxc", "raw_lxc"}};
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+        if (!needs[i].asked || needs[i].allowed)
+            continue;
+        hold(planning, KIND_CONTAINER, object->name,
+             arena_printf(planning->arena, "%s is not permitted on this host", needs[i].field),
+             arena_printf(planning->arena, "write to %s: allow: { %s: true }", planning->request->paths->conf,
+                          needs[i].key),
+             object->place);
+        return false;
+    }
+    return true;
 }
 
 /* Recorded objects stand in for declared ones where there is no file to ask. */

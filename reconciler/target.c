@@ -262,6 +262,10 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->limits = body->limits;
     definition->halt_signal = body->stop_signal;
     definition->hostname = hostname_of(object);
+    definition->cap_drop = body->capabilities->drop;
+    definition->cap_keep = body->capabilities->keep;
+    definition->nesting = body->nesting;
+    definition->lxc = body->lxc;
     add_nics(target, object, definition);
     return described_whole(&container_definition_table, definition);
 }

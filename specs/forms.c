@@ -13,7 +13,8 @@
 #define PATH_LENGTH     1024 /* bytes of a path in a container */
 #define VARIABLE_LENGTH 255
 #define PACKAGE_LENGTH  128
-#define HOSTNAME_LENGTH 64   /* the kernel's __NEW_UTS_LEN */
+#define HOSTNAME_LENGTH 64 /* the kernel's __NEW_UTS_LEN */
+#define LXC_KEY_LENGTH  100
 #define PROCESSORS      4096 /* more than any kernel is built for */
 
 static const struct {
@@ -34,6 +35,9 @@ static const struct {
     [FORM_CPUS] = {"a number of processors with at most three decimals", "1.5"},
     [FORM_PORT] = {"a port", "8080"},
     [FORM_HOSTNAME] = {"a host name of at most 64 characters (a-z, 0-9, '-' and '.')", "web.example.org"},
+    [FORM_CAPABILITY] = {"a capability", "net_raw"},
+    [FORM_LXC_LINE] = {"lxc.KEY = VALUE, of a key that fpsync does not set itself",
+                       "lxc.prlimit.nofile = 4096"},
     [FORM_CPUSET] = {"processors by number", "0-3 or 0,2"},
 };
 
@@ -41,6 +45,8 @@ static const char *reference_canonical(const struct form_context *context, const
 static const char *source_canonical(const struct form_context *context, const char *text);
 static const char *signal_canonical(struct arena *arena, const char *text);
 static const char *cpuset_canonical(struct arena *arena, const char *text);
+static const char *capability_canonical(struct arena *arena, const char *text);
+static const char *lxc_line_canonical(struct arena *arena, const char *text);
 static bool hostname_is_valid(const char *text);
 static bool path_is_clean(const char *path);
 static bool package_is_valid(const char *text);
@@ -103,6 +109,10 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     case FORM_SIGNAL:
         return signal_canonical(context->arena, text);
+    case FORM_CAPABILITY:
+        return capability_canonical(context->arena, text);
+    case FORM_LXC_LINE:
+        return lxc_line_canonical(context->arena, text);
     case FORM_CPUSET:
         return cpuset_canonical(context->arena, text);
     default:
@@ -269,6 +279,90 @@ static const char *signal_canonical(struct arena *arena, const char *text)
         number_parse(name + 6, &offset) < 0 || offset > 30)
         return NULL;
     return offset ? arena_printf(arena, "SIG%s", name) : above ? "SIGRTMIN" : "SIGRTMAX";
+}
+
+/* capabilities(7), as of Linux 6.1. */
+static const char *capability_canonical(struct arena *arena, const char *text)
+{
+    static const char *const known[] = {"chown",
+                                        "dac_override",
+                                        "dac_read_search",
+                                        "fowner",
+                                        "fsetid",
+                                        "kill",
+                                        "setgid",
+                                        "setuid",
+                                        "setpcap",
+                                        "linux_immutable",
+                                        "net_bind_service",
+                                        "net_broadcast",
+                                        "net_admin",
+                                        "net_raw",
+                                        "ipc_lock",
+                                        "ipc_owner",
+                                        "sys_module",
+                                        "sys_rawio",
+                                        "sys_chroot",
+                                        "sys_ptrace",
+                                        "sys_pacct",
+                                        "sys_admin",
+                                        "sys_boot",
+                                        "sys_nice",
+                                        "sys_resource",
+                                        "sys_time",
+                                        "sys_tty_config",
+                                        "mknod",
+                                        "lease",
+                                        "audit_write",
+                                        "audit_control",
+                                        "setfcap",
+                                        "mac_override",
+                                        "mac_admin",
+                                        "syslog",
+                                        "wake_alarm",
+                                        "block_suspend",
+                                        "audit_read",
+                                        "perfmon",
+                                        "bpf",
+                                        "checkpoint_restore"};
+    const char *name = strncasecmp(text, "cap_", 4) == 0 ? text + 4 : text;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcasecmp(name, known[i]) == 0)
+            return arena_strdup(arena, known[i]);
+    return NULL;
+}
+
+/* What fpsync sets itself, or goes by when it looks: a second word on it would be drift or worse. */
+static bool is_own_key(const char *key, size_t length)
+{
+    static const char *const own[] = {"lxc.rootfs",  "lxc.uts",   "lxc.idmap", "lxc.net",
+                                      "lxc.group",   "lxc.start", "lxc.init",  "lxc.ephemeral",
+                                      "lxc.include", "lxc.log",   "lxc.cap",   "lxc.environment",
+                                      "lxc.console", "lxc.signal"};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        size_t end = strlen(own[i]);
+        if (length >= end && strncmp(key, own[i], end) == 0 && (length == end || key[end] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* "KEY = VALUE", one blank on each side. */
+static const char *lxc_line_canonical(struct arena *arena, const char *text)
+{
+    size_t key = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+    const char *value = text + key + strspn(text + key, " \t");
+    if (strncmp(text, "lxc.", 4) != 0 || key == 4 || key > LXC_KEY_LENGTH || is_own_key(text, key) ||
+        *value != '=')
+        return NULL;
+    value += 1 + strspn(value + 1, " \t");
+    size_t length = strlen(value);
+    while (length && (value[length - 1] == ' ' || value[length - 1] == '\t'))
+        length--;
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)value[i]))
+            return NULL;
+    return length ? arena_printf(arena, "%.*s = %.*s", (int)key, text, (int)length, value) : NULL;
 }
 
 /* RFC 1123, 2.1: labels of letters, digits and, not at an end, '-'. */

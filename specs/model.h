@@ -9,7 +9,8 @@
 enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, KIND_COUNT };
 
 extern const struct table image_table, network_table, volume_table, layer_table, container_table;
-extern const struct table attachment_table, port_table, mount_table, limits_table, dependency_table;
+extern const struct table attachment_table, port_table, mount_table, limits_table, capabilities_table,
+    dependency_table;
 
 const struct table *kind_table(enum kind kind);
 const char *kind_name(enum kind kind);             /* "container" */
@@ -67,6 +68,12 @@ struct limits { /* 0 where not said and without default: no limit */
     const char *cpuset; /* NULL: all processors */
 };
 
+struct capabilities {
+    struct described described;
+    struct texts drop; /* beside those that every container is without */
+    struct texts keep; /* these alone; empty: all but the dropped ones */
+};
+
 struct dependency {
     struct described described;
     const char *container; /* key; full name */
@@ -84,11 +91,14 @@ struct container {
     struct texts command;  /* empty: the image's init */
     struct limits *limits; /* never NULL */
     bool privileged;
-    struct list depends_on;  /* of dependency */
-    const char *restart;     /* "always", "on-failure", "never" */
-    const char *hostname;    /* NULL: its bare name */
-    const char *stop_signal; /* NULL: by the kind of init */
-    int64_t stop_timeout;    /* milliseconds */
+    bool nesting;
+    struct capabilities *capabilities; /* never NULL */
+    struct texts lxc;                  /* lines of the LXC config */
+    struct list depends_on;            /* of dependency */
+    const char *restart;               /* "always", "on-failure", "never" */
+    const char *hostname;              /* NULL: its bare name */
+    const char *stop_signal;           /* NULL: by the kind of init */
+    int64_t stop_timeout;              /* milliseconds */
 };
 
 /* One object of a set. `body` is the struct of its kind. Full names read "project/name". */

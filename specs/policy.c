@@ -14,6 +14,13 @@ static const struct field allow_rows[] = {
      .standard = "false",
      .example = "true",
      .help = "Containers may run without an id range of their own."},
+    {.id = 2,
+     .key = "raw_lxc",
+     .type = FIELD_BOOL,
+     AT(policy_allow, raw_lxc),
+     .standard = "false",
+     .example = "true",
+     .help = "Containers may bring lines of the LXC config."},
 };
 static const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};

@@ -7,6 +7,7 @@
 struct policy_allow {
     struct described described;
     bool privileged; /* containers without an id range of their own */
+    bool raw_lxc;    /* lines of the LXC config */
 };
 
 struct policy {

@@ -245,6 +245,31 @@ const struct table limits_table = {.name = "container.limits",
                                    TABLE_ROWS(limits_rows),
                                    .help = "What a container may use at most."};
 
+static const struct field capabilities_rows[] = {
+    {.id = 1,
+     .key = "drop",
+     .type = FIELD_TEXTS,
+     .form = FORM_CAPABILITY,
+     AT(capabilities, drop),
+     .class = CLASS_RESTART,
+     .example = "[net_raw, sys_chroot]",
+     .help =
+         "To be without, beside those that every container is without: mac_admin, mac_override, sys_time, "
+         "sys_module, sys_rawio."},
+    {.id = 2,
+     .key = "keep",
+     .type = FIELD_TEXTS,
+     .form = FORM_CAPABILITY,
+     AT(capabilities, keep),
+     .class = CLASS_RESTART,
+     .example = "[chown, setuid, setgid, net_bind_service]",
+     .help = "To have and no others; not together with drop."},
+};
+const struct table capabilities_table = {.name = "container.capabilities",
+                                         .size = sizeof(struct capabilities),
+                                         TABLE_ROWS(capabilities_rows),
+                                         .help = "What root inside may do: capabilities(7)."};
+
 static const struct field dependency_rows[] = {
     {.id = 1,
      .key = "container",
@@ -384,6 +409,33 @@ static const struct field container_rows[] = {
      .standard = "30s",
      .example = "1m30s",
      .help = "How long it may take to end before it is killed."},
+    {.id = 15,
+     .key = "capabilities",
+     .type = FIELD_STRUCT,
+     AT(container, capabilities),
+     .class = CLASS_RESTART,
+     .nested = &capabilities_table,
+     .example = "{drop: [net_raw]}",
+     .help = "What root inside may do."},
+    {.id = 16,
+     .key = "nesting",
+     .type = FIELD_BOOL,
+     AT(container, nesting),
+     .class = CLASS_RESTART,
+     .standard = "false",
+     .example = "true",
+     .help = "Whether containers may run inside: mounts of proc and sys that nothing hides are put where the "
+             "kernel looks for them."},
+    {.id = 17,
+     .key = "lxc",
+     .type = FIELD_TEXTS,
+     .form = FORM_LXC_LINE,
+     AT(container, lxc),
+     .class = CLASS_RESTART,
+     .example = "[\"lxc.prlimit.nofile = 4096\"]",
+     .help = "Lines of lxc.container.conf(5) for what has no field. Must be permitted in fpsync.conf: some "
+             "of them "
+             "run programs as root on the host."},
     {.id = 14,
      .key = "hostname",
      .type = FIELD_TEXT,

@@ -71,6 +71,9 @@ struct container_definition {
     struct limits *limits;
     const char *halt_signal; /* NULL: by what init is (systemd SIGRTMIN+3, else SIGPWR; command SIGTERM) */
     const char *hostname;
+    struct texts cap_drop, cap_keep; /* beside the standard ones; instead of them */
+    bool nesting;
+    struct texts lxc; /* "KEY = VALUE" */
 };
 extern const struct table container_definition_table;
 

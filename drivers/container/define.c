@@ -27,6 +27,43 @@ static int check_present(const struct container_definition *definition,
                          const struct observed_container *present, struct error *error);
 static void set_basics(struct config *config, const struct paths *paths,
                        const struct container_definition *definition);
+static void set_each(struct config *config, const char *key, const struct texts *values)
+{
+    for (size_t i = 0; i < values->count; i++)
+        config_set(config, key, values->items[i]);
+}
+
+static void set_capabilities(struct config *config, const struct container_definition *definition)
+{
+    if (definition->cap_keep.count) {
+        set_each(config, "lxc.cap.keep", &definition->cap_keep);
+        return;
+    }
+    /* Of no use in a user namespace either, but units there ask for them and then fail. */
+    config_set(config, "lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio");
+    set_each(config, "lxc.cap.drop", &definition->cap_drop);
+}
+
+/* The kernel lets a user namespace mount proc and sysfs only where it sees whole ones already, and those of the guest
+ * have parts covered. */
+static void set_nesting(struct config *config, const struct container_definition *definition)
+{
+    if (!definition->nesting)
+        return;
+    config_set(config, "lxc.mount.entry", "proc dev/.lxc/proc proc create=dir,optional 0 0");
+    config_set(config, "lxc.mount.entry", "sys dev/.lxc/sys sysfs create=dir,optional 0 0");
+}
+
+static void set_lines(struct config *config, const struct container_definition *definition)
+{
+    for (size_t i = 0; i < definition->lxc.count; i++) {
+        const char *line = definition->lxc.items[i], *equals = strstr(line, " = ");
+        char key[128];
+        snprintf(key, sizeof(key), "%.*s", equals ? (int)(equals - line) : 0, line);
+        config_set(config, key, equals ? equals + strlen(" = ") : line);
+    }
+}
+
 static void set_privileges(struct config *config, const struct container_definition *definition);
 static void set_nics(struct config *config, const struct container_definition *definition);
 static void set_process(struct config *config, const struct paths *paths,
@@ -58,6 +95,8 @@ int container_define(const struct paths *paths, const struct container_definitio
     set_privileges(&config, definition);
     set_nics(&config, definition);
     set_process(&config, paths, definition);
+    set_nesting(&config, definition);
+    set_lines(&config, definition);
     config_set_limits(&config, &hierarchies, definition->limits);
     return config_save(&config, paths, definition->uid, definition->generation, call->arena,
                        &result->config_digest);
@@ -161,8 +200,7 @@ static void set_privileges(struct config *config, const struct container_definit
         /* systemd in the guest mounts things for its units. */
         config_set(config, "lxc.apparmor.allow_nesting", "1");
     }
-    /* Of no use in a user namespace either, but units there ask for them and then fail. */
-    config_set(config, "lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio");
+    set_capabilities(config, definition);
     if (!definition->id_base) {
         set_privileged(config);
         return;

@@ -39,6 +39,10 @@ static const struct field definition_rows[] = {
      .nested = &limits_table},
     TEXT_ROW(10, container_definition, halt_signal),
     TEXT_ROW(11, container_definition, hostname),
+    {.id = 12, .key = "cap_drop", .type = FIELD_TEXTS, AT(container_definition, cap_drop)},
+    {.id = 13, .key = "cap_keep", .type = FIELD_TEXTS, AT(container_definition, cap_keep)},
+    {.id = 14, .key = "nesting", .type = FIELD_BOOL, AT(container_definition, nesting)},
+    {.id = 15, .key = "lxc", .type = FIELD_TEXTS, AT(container_definition, lxc)},
 };
 const struct table container_definition_table =
     TABLE("container.define", container_definition, definition_rows);

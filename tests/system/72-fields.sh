@@ -44,6 +44,9 @@ walk() { # CONTAINER CLASS WALK; of class - its init stays
     effects=()
 }
 
+mkdir -p "$ROOT/etc/fpsync"
+echo 'allow: { privileged: true, raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+
 # ---- what the kernel says ----
 
 in_cgroup() { # CONTAINER, CONTROLLER, file of v2, file of v1
@@ -162,8 +165,32 @@ restart() { # ENTRIES of the container
     printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
 }
 restart_without() { restart ''; }
-restart_set() { restart ', hostname: web.example.org, env: { COLOR: "deep blue" }, command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ]'; }
-restart_changed() { restart ', hostname: www, env: { COLOR: red }, command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ]'; }
+restart_set() {
+    restart ', hostname: web.example.org, env: { COLOR: "deep blue" }, nesting: true, capabilities: { drop: [ net_raw ] },
+    lxc: [ "lxc.prlimit.nofile = 1024" ], command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ]'
+}
+restart_changed() {
+    restart ', hostname: www, env: { COLOR: red }, nesting: false, capabilities: { keep: [ kill, CAP_NET_RAW ] },
+    lxc: [ "lxc.prlimit.nofile=2048" ], command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ]'
+}
+can() { # which of these bits are in what init may ever have
+    local bits name
+    bits=$((0x$(sed -n 's/^CapBnd:[[:space:]]*//p' "/proc/$(pid_of "$1")/status")))
+    for name in net_admin=12 net_raw=13; do
+        [ $((bits >> ${name#*=} & 1)) = 0 ] || echo "${name%=*}"
+    done | paste -sd' '
+}
+open_files() {
+    awk '/^Max open files/ { print $4 }' "/proc/$(pid_of "$1")/limits"
+}
+nests() { # whether a user namespace in the guest may have a proc of its own
+    inside "$1" unshare -U -r -p -f -m --mount-proc true >/dev/null 2>&1 && echo yes || echo no
+}
+effect container.capabilities 'can t/one' 'net_admin net_raw' net_admin net_raw 'net_admin net_raw'
+effect container.capabilities.drop 'can t/one' 'net_admin net_raw' net_admin net_raw 'net_admin net_raw'
+effect container.capabilities.keep 'can t/one' 'net_admin net_raw' net_admin net_raw 'net_admin net_raw'
+effect container.nesting 'nests t/one' no yes no no
+effect container.lxc 'open_files t/one' "$(ulimit -Sn)" 1024 2048 "$(ulimit -Sn)"
 environment() {
     tr '\0' '\n' <"/proc/$(pid_of "$1")/environ" | sed -n 's/^COLOR=//p'
 }
@@ -271,10 +298,6 @@ walk t/ends record remembered
 
 # ---- what makes another root ----
 
-permit() {
-    mkdir -p "$ROOT/etc/fpsync"
-    echo 'allow: { privileged: true }' >"$ROOT/etc/fpsync/fpsync.conf"
-}
 recreate() { # ENTRIES of the container
     cat <<END
 project: t
@@ -295,7 +318,6 @@ upper_of() { # the layer that the root in the kernel's table writes to
 mapped() {
     awk '{ print $2 == 0 ? "root outside" : "ids of its own" }' "/proc/$(pid_of "$1")/uid_map"
 }
-permit
 cp -a "$BUSYBOX" "$ROOT/other" && echo other >"$ROOT/other/image"
 effect container.image 'image_below t/one' guest other guest guest
 effect layer.image 'image_below t/one' guest other guest guest

@@ -42,5 +42,9 @@ root=$(pid_of t/root)
 fps apply -y -f "$FILE" >/dev/null 2>&1
 is 'permission withdrawn: a change is held' $? 3
 is 'and what runs is left alone' "$(pid_of t/root)" "$root"
+echo '  raw: { image: guest, networks: [], lxc: [ "lxc.prlimit.nofile = 100" ] }' >>"$FILE"
+text=$(fps plan -f "$FILE")
+like 'lines of the LXC config are held as well' "$text" 'held container t/raw: lxc is not permitted'
+like 'and the line that permits them is named' "$text" "hint: write to $conf: allow: \{ raw_lxc: true \}"
 check 'down' fps down -y --timeout 0 -f "$FILE"
 is 'nothing is left' "$(leftovers)" ''
