@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/digest.h"
@@ -22,6 +23,9 @@ struct granting {
     struct map taken;    /* "network address" of every address that is declared or leased */
     struct map declared; /* the same, declared ones only */
     struct map ranges;   /* id bases in use, as text */
+    struct map
+        cursors; /* network -> uint32_t: no host number below it is free; they are only ever taken here */
+    int64_t next_range; /* the same of id bases */
 };
 
 static uint32_t to_number(const char *address)
@@ -75,27 +79,42 @@ struct lease_address *lease_in(const struct lease *lease, const char *network)
     return list_find(&lease->addresses, &lease_address_table, network);
 }
 
-struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name)
+static int compare_name(const void *key, const void *item)
 {
-    for (size_t i = 0; i < grants->count; i++)
-        if (strcmp(grants->items[i]->kind, kind_name(kind)) == 0 && strcmp(grants->items[i]->name, name) == 0)
-            return grants->items[i];
-    return NULL;
+    return strcmp(key, (*(struct lease *const *)item)->name);
 }
 
-static const struct lease *recorded_lease(const struct snapshot *snapshot, enum kind kind, const char *name)
+/* Both kinds in order of name, as the set is. */
+struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name)
 {
-    for (size_t i = 0; i < snapshot->lease_count; i++)
-        if (strcmp(snapshot->leases[i]->kind, kind_name(kind)) == 0 &&
-            strcmp(snapshot->leases[i]->name, name) == 0)
-            return snapshot->leases[i];
-    return NULL;
+    size_t first = kind == KIND_NETWORK ? 0 : grants->network_count;
+    size_t count = kind == KIND_NETWORK ? grants->network_count : grants->count - first;
+    struct lease **found =
+        count ? bsearch(name, grants->items + first, count, sizeof(*found), compare_name) : NULL;
+    return found ? *found : NULL;
+}
+
+static int compare_lease(const void *left, const void *right)
+{
+    const struct lease *a = *(struct lease *const *)left, *b = *(struct lease *const *)right;
+    int order = strcmp(a->kind, b->kind);
+    return order ? order : strcmp(a->name, b->name);
+}
+
+/* The record holds them in order of kind and name. */
+const struct lease *lease_recorded(const struct snapshot *snapshot, enum kind kind, const char *name)
+{
+    const struct lease key = {.kind = kind_name(kind), .name = name}, *wanted = &key;
+    struct lease **found = snapshot->lease_count ? bsearch(&wanted, snapshot->leases, snapshot->lease_count,
+                                                           sizeof(*found), compare_lease)
+                                                 : NULL;
+    return found ? *found : NULL;
 }
 
 /* The recorded lease to continue, or an empty one. */
 static struct lease *lease_for(struct granting *granting, const struct object *object, bool *fresh)
 {
-    const struct lease *recorded = recorded_lease(granting->snapshot, object->kind, object->name);
+    const struct lease *recorded = lease_recorded(granting->snapshot, object->kind, object->name);
     *fresh = !recorded;
     if (recorded)
         return described_copy(granting->arena, &lease_table, recorded);
@@ -174,8 +193,9 @@ static int grant_ids(struct granting *granting, struct lease *lease, bool *fresh
 {
     if (lease->id_base)
         return 0;
-    for (int64_t base = granting->rules->id_first; base + ID_RANGE - 1 <= granting->rules->id_last;
-         base += ID_RANGE) {
+    for (; granting->next_range + ID_RANGE - 1 <= granting->rules->id_last;
+         granting->next_range += ID_RANGE) {
+        const int64_t base = granting->next_range;
         char key[32];
         snprintf(key, sizeof(key), "%" PRId64, base);
         if (!map_add(&granting->ranges, key, lease))
@@ -213,6 +233,17 @@ static bool address_fits(const char *address, const char *subnet)
     return (number & mask) == base && number != base && number != base + 1 && number != (base | ~mask);
 }
 
+static uint32_t *cursor_of(struct granting *granting, const char *network)
+{
+    uint32_t *cursor = map_get(&granting->cursors, network);
+    if (!cursor) {
+        cursor = arena_new_of(granting->arena, uint32_t);
+        *cursor = 2; /* the network's own and its bridge's come first */
+        map_add(&granting->cursors, network, cursor);
+    }
+    return cursor;
+}
+
 /* The recorded address while it fits, its host part in a changed subnet, else the lowest free one. */
 static const char *pick_address(struct granting *granting, const struct lease *lease, const char *network,
                                 const char *subnet, const char *recorded)
@@ -231,8 +262,8 @@ static const char *pick_address(struct granting *granting, const struct lease *l
             return recorded;
         }
     }
-    for (uint32_t host = 2; host + 1 < size; host++) {
-        const char *address = to_text(granting->arena, base + host);
+    for (uint32_t *host = cursor_of(granting, network); *host + 1 < size; ++*host) {
+        const char *address = to_text(granting->arena, base + *host);
         if (map_add(&granting->taken, taken_key(granting->arena, network, address), (void *)lease))
             return address;
     }
@@ -404,7 +435,8 @@ int leases_grant(const struct object_set *all, const struct actual *actual, cons
                                 .world = world,
                                 .rules = rules,
                                 .arena = arena,
-                                .grants = grants};
+                                .grants = grants,
+                                .next_range = rules->id_first};
     *grants = (struct grants){.items = arena_array_of(arena, struct lease *, all->count + 1),
                               .fresh = arena_array_of(arena, bool, all->count + 1)};
     collect_taken(&granting);
@@ -412,11 +444,13 @@ int leases_grant(const struct object_set *all, const struct actual *actual, cons
     for (size_t i = 0; i < all->count && result >= 0; i++)
         if (all->items[i]->kind == KIND_NETWORK)
             result = grant_network(&granting, all->items[i], error);
+    grants->network_count = grants->count;
     for (size_t i = 0; i < all->count && result >= 0; i++)
         if (all->items[i]->kind == KIND_CONTAINER)
             result = grant_container(&granting, all->items[i], error);
     map_clear(&granting.taken);
     map_clear(&granting.declared);
     map_clear(&granting.ranges);
+    map_clear(&granting.cursors);
     return result;
 }

@@ -9,8 +9,8 @@
 #include "reconciler/world.h"
 
 struct grants {
-    struct lease **items; /* all that the desired objects hold, in the order of the set */
-    size_t count;
+    struct lease **items; /* all that the desired objects hold: networks by name, then containers by name */
+    size_t count, network_count;
     bool *fresh; /* whether items[i] differs from what is recorded */
 };
 
@@ -20,11 +20,14 @@ struct lease_rules {
     const char *pool;          /* of subnets, "10.64.0.0/11", cut into /24s */
 };
 
-/* -ENOSPC with the pool named when it is dry. `all` is every object that exists after the run. */
+/* -ENOSPC with the pool named when it is dry. `all` is every object that exists after the run,
+ * in order of kind and name. */
 int leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
                  const struct lease_rules *rules, struct arena *arena, struct grants *grants,
                  struct error *error);
 
+const struct lease *lease_recorded(const struct snapshot *snapshot, enum kind kind,
+                                   const char *name); /* or NULL */
 struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name);
 struct lease_address *lease_in(const struct lease *lease, const char *network); /* NULL when it has none */
 

@@ -395,19 +395,15 @@ bool plan_config_differs(const struct target *target, const struct object *objec
 static void explain_leases(struct planning *planning, const struct object *object, struct changes *causes)
 {
     const struct lease *now = grants_find(&planning->plan->grants, KIND_CONTAINER, object->name);
-    for (size_t i = 0; i < planning->request->actual->snapshot->lease_count; i++) {
-        const struct lease *was = planning->request->actual->snapshot->leases[i];
-        if (strcmp(was->kind, "container") != 0 || strcmp(was->name, object->name) != 0)
-            continue;
-        for (size_t j = 0; j < now->addresses.count; j++) {
-            const struct lease_address *fresh = now->addresses.items[j];
-            const struct lease_address *old = lease_in(was, fresh->network);
-            if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address, fresh->address) &&
-                !plan_field_changed(causes, "networks"))
-                add_cause(planning, causes,
-                          arena_printf(planning->arena, "networks.%s.address", fresh->network), old->address,
-                          fresh->address, object->place);
-        }
+    const struct lease *was =
+        lease_recorded(planning->request->actual->snapshot, KIND_CONTAINER, object->name);
+    for (size_t i = 0; was && i < now->addresses.count; i++) {
+        const struct lease_address *fresh = now->addresses.items[i];
+        const struct lease_address *old = lease_in(was, fresh->network);
+        if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address, fresh->address) &&
+            !plan_field_changed(causes, "networks"))
+            add_cause(planning, causes, arena_printf(planning->arena, "networks.%s.address", fresh->network),
+                      old->address, fresh->address, object->place);
     }
 }
 

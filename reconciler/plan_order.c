@@ -24,30 +24,33 @@ static bool frees_for(struct planning *planning, const struct action *going, con
 
 static const char *recorded_subnet(const struct planning *planning, const char *network)
 {
-    const struct snapshot *snapshot = planning->request->actual->snapshot;
-    for (size_t i = 0; i < snapshot->lease_count; i++)
-        if (strcmp(snapshot->leases[i]->kind, "network") == 0 &&
-            strcmp(snapshot->leases[i]->name, network) == 0)
-            return snapshot->leases[i]->subnet;
-    return NULL;
+    const struct lease *lease = lease_recorded(planning->request->actual->snapshot, KIND_NETWORK, network);
+    return lease ? lease->subnet : NULL;
 }
 
 /* A network that claims a subnet waits for the one that gives it up. */
+static void order_subnet(struct planning *planning, struct action *claims, struct action *leaves)
+{
+    if (claims == leaves || !claims->object || !leaves->entry)
+        return;
+    const char *old = recorded_subnet(planning, leaves->name);
+    const char *now = leaves->object ? target_subnet(&planning->target, leaves->name) : NULL;
+    const char *claimed = target_subnet(&planning->target, claims->name);
+    if (old && !text_is_same(old, now) && claimed && subnets_overlap(old, claimed))
+        plan_need(planning, claims, leaves);
+}
+
 static void order_subnets(struct planning *planning)
 {
     struct plan *plan = planning->plan;
+    struct action **networks = arena_array_of(planning->arena, struct action *, plan->count + 1);
+    size_t count = 0;
     for (size_t i = 0; i < plan->count; i++)
-        for (size_t j = 0; j < plan->count; j++) {
-            struct action *claims = plan->actions[i], *leaves = plan->actions[j];
-            if (i == j || claims->kind != KIND_NETWORK || leaves->kind != KIND_NETWORK || !claims->object ||
-                !leaves->entry)
-                continue;
-            const char *old = recorded_subnet(planning, leaves->name);
-            const char *now = leaves->object ? target_subnet(&planning->target, leaves->name) : NULL;
-            const char *claimed = target_subnet(&planning->target, claims->name);
-            if (old && !text_is_same(old, now) && claimed && subnets_overlap(old, claimed))
-                plan_need(planning, claims, leaves);
-        }
+        if (plan->actions[i]->kind == KIND_NETWORK)
+            networks[count++] = plan->actions[i];
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++)
+            order_subnet(planning, networks[i], networks[j]);
 }
 
 /* Freeing deletes go to the front, all others to the end, users before the used. */
