@@ -132,6 +132,16 @@ char *arena_strndup(struct arena *arena, const char *text, size_t length)
     return copy;
 }
 
+char *arena_join(struct arena *arena, const char *left, char between, const char *right)
+{
+    size_t first = strlen(left), second = strlen(right);
+    char *text = arena_alloc(arena, first + second + 2);
+    memcpy(text, left, first);
+    text[first] = between;
+    memcpy(text + first + 1, right, second + 1);
+    return text;
+}
+
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list arguments, again;

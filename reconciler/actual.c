@@ -67,7 +67,7 @@ static int decode_entry(struct state *state, struct record *record, struct arena
         .facts = facts,
         .object = {.kind = kind,
                    .name = record->name,
-                   .id = arena_printf(arena, "%s/%s", record->kind, record->name),
+                   .id = arena_join(arena, record->kind, '/', record->name),
                    .implicit = record->implicit,
                    .place = head->place,
                    .source = record->source,

@@ -222,7 +222,7 @@ static const char *mac_of(const struct granting *granting, const char *container
 
 static const char *taken_key(struct arena *arena, const char *network, const char *address)
 {
-    return arena_printf(arena, "%s %s", network, address);
+    return arena_join(arena, network, ' ', address);
 }
 
 static bool address_fits(const char *address, const char *subnet)

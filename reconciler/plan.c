@@ -28,9 +28,10 @@ char *action_text(struct arena *arena, const struct action *action)
 struct action *plan_make_action(struct planning *planning, enum verb verb, enum kind kind, const char *name,
                                 const struct object *object, struct entry *entry)
 {
+    char id[OBJECT_ID_SIZE];
     struct action *action = arena_new_of(planning->arena, struct action);
     *action = (struct action){
-        .id = arena_printf(planning->arena, "%s %s/%s", verb_name(verb), kind_name(kind), name),
+        .id = arena_join(planning->arena, verb_name(verb), ' ', object_id(kind, name, id)),
         .kind = kind,
         .name = name,
         .verb = verb,
@@ -43,7 +44,7 @@ struct action *plan_make_action(struct planning *planning, enum verb verb, enum 
         .uid = entry ? entry->record->uid : NULL,
         .generation = entry ? entry->record->generation : 0,
     };
-    map_add(&planning->by_object, arena_printf(planning->arena, "%s/%s", kind_name(kind), name), action);
+    map_add(&planning->by_object, id, action);
     return action;
 }
 
@@ -77,8 +78,8 @@ void plan_need(struct planning *planning, struct action *action, struct action *
 
 struct action *plan_action_of(struct planning *planning, enum kind kind, const char *name)
 {
-    return name ? map_get(&planning->by_object, arena_printf(planning->arena, "%s/%s", kind_name(kind), name))
-                : NULL;
+    char id[OBJECT_ID_SIZE];
+    return name ? map_get(&planning->by_object, object_id(kind, name, id)) : NULL;
 }
 
 static void hold(struct planning *planning, enum kind kind, const char *name, const char *reason,

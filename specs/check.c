@@ -42,10 +42,9 @@ static bool is_foreign(const struct collection *own, const struct spec_set *sour
 
 struct object *world_find(const struct world *world, enum kind kind, const char *full_name)
 {
-    _cleanup_buffer_ struct buffer id = {0};
-    buffer_printf(&id, "%s/%s", kind_name(kind), full_name);
-    struct object *object = map_get(world->own->by_id, id.bytes);
-    return object ? object : map_get(&world->foreign_by_id, id.bytes);
+    char id[OBJECT_ID_SIZE];
+    struct object *object = map_get(world->own->by_id, object_id(kind, full_name, id));
+    return object ? object : map_get(&world->foreign_by_id, id);
 }
 
 const char *name_seen_from(struct arena *arena, const char *full_name, const struct object *object)

@@ -20,7 +20,7 @@ struct object *collection_add(struct collection *collection, enum kind kind, con
     *object = (struct object){
         .kind = kind,
         .name = full_name,
-        .id = arena_printf(collection->arena, "%s/%s", kind_name(kind), full_name),
+        .id = arena_join(collection->arena, kind_name(kind), '/', full_name),
         .place = place,
         .source = source,
         .body = described_new(collection->arena, kind_table(kind)),
@@ -127,7 +127,7 @@ static void read_section(struct collection *collection, enum kind kind, const st
         if (kind == KIND_CONTAINER && strcmp(key->text, "localhost") == 0)
             problem_add(collection->problems, key->place, "take another name",
                         "container name: 'localhost' is what every host calls itself");
-        const char *name = arena_printf(collection->arena, "%s/%s", context->project, key->text);
+        const char *name = arena_join(collection->arena, context->project, '/', key->text);
         struct object *object = collection_add(collection, kind, name, key->place, source);
         read_object(&reader, kind_table(kind), node->entries[i].value, object->body);
     }

@@ -228,7 +228,7 @@ static const char *reference_canonical(const struct form_context *context, const
 {
     if (full_name_is_valid(text))
         return text;
-    return name_is_valid(text) ? arena_printf(context->arena, "%s/%s", context->project, text) : NULL;
+    return name_is_valid(text) ? arena_join(context->arena, context->project, '/', text) : NULL;
 }
 
 static bool path_is_clean(const char *path)

@@ -44,6 +44,17 @@ int kind_parse(const char *text, enum kind *kind)
     return -EINVAL;
 }
 
+const char *object_id(enum kind kind, const char *name, char id[static OBJECT_ID_SIZE])
+{
+    const char *word = kind_name(kind);
+    size_t first = strlen(word), second = strnlen(name, OBJECT_ID_SIZE - 2 - first);
+    memcpy(id, word, first);
+    id[first] = '/';
+    memcpy(id + first + 1, name, second);
+    id[first + 1 + second] = '\0';
+    return id;
+}
+
 struct object *object_find(const struct object_set *set, enum kind kind, const char *name)
 {
     size_t low = 0, high = set->count;

@@ -101,6 +101,10 @@ struct container {
     int64_t stop_timeout;              /* milliseconds */
 };
 
+/* "kind/project/name" into a place of the caller's, for looking something up; what is longer than any name is cut. */
+#define OBJECT_ID_SIZE 128
+const char *object_id(enum kind kind, const char *name, char id[static OBJECT_ID_SIZE]);
+
 /* One object of a set. `body` is the struct of its kind. Full names read "project/name". */
 struct object {
     enum kind kind;
