@@ -427,6 +427,18 @@ progress_on_a_terminal() {
         TERM=dumb gives 0 at_terminal y "$fpsync" --root "$root" -f "$root/spec.yaml" down && [ "$(grep -c $'\e\[K' "$root/said")" = 0 ]
 }
 
+history_is_told() {
+    at history
+    web 'networks: []'
+    gives 0 run_spec apply && web 'networks: [], env: { A: b }' && gives 0 run_spec apply || return 1
+    gives 0 run history && [ "$(grep -c "$root/spec.yaml" "$root/said")" = 2 ] &&
+        [ "$(sed -n 2p "$root/said" | awk '{ print $2, $4, $5 }')" = '2 1 done' ] || return 1
+    gives 0 run -v history "$root/spec.yaml" && says 'restart container default/web: done' && says 'create image default/base: done' &&
+        gives 0 run -v -o json history && jq -e '.schema == 1 and (.generations | map(.generation)) == [2, 1] and
+            (.generations[0].set | contains("A:")) and (.generations[1].actions | length) == 2' "$root/said" &&
+        gives 1 run history "$root/spec.yml" && says "did you mean $root/spec.yaml?"
+}
+
 waits_are_shown() {
     gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
 }
@@ -443,3 +455,4 @@ at terminal
 check "a terminal is asked before something goes, and no leaves it" asked_on_a_terminal
 check "progress is an event a line for a program" progress_as_events
 check "progress is a line in place on a terminal" progress_on_a_terminal
+check "history tells what was applied when" history_is_told

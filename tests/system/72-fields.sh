@@ -107,6 +107,8 @@ front_address() {
 
 all=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/1/status)
 last=$(($(nproc) - 1))
+# Without a word there is none beside the memory; version 1 cannot say so before the memory is limited.
+no_swap=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 0 || echo none)
 
 live() { # ENTRIES of the container
     cat <<END
@@ -145,7 +147,7 @@ effect container.limits.cpus 'cpus t/one' none 0.5 1.5 none
 effect container.limits.pids 'in_cgroup t/one pids pids.max pids.max' 8192 100 120 8192
 effect container.limits.cpu_weight 'weight t/one' 100 33 10000 100
 effect container.limits.cpuset 'processors t/one' "$all" 0 "0-$last" "$all"
-swap_is_counted && effect container.limits.swap 'swap t/one' none $((16 << 20)) $((32 << 20)) none
+swap_is_counted && effect container.limits.swap 'swap t/one' "$no_swap" $((16 << 20)) $((32 << 20)) "$no_swap"
 effect container.networks 'networks t/one' front 'back front' 'front third' front
 effect container.networks.network 'networks t/one' front 'back front' 'front third' front
 effect container.networks.address 'front_address t/one' "$NET.2" "$NET.10" "$NET.11" "$NET.11" # the lease stays
