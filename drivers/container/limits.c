@@ -66,16 +66,19 @@ static void add_weight(struct meaning *to, const struct limits *limits)
         to->settings[to->count - 1].only_live = !limits->cpu_weight;
 }
 
-/* No limit is the list of the group above on version 1, and an empty one on version 2. */
+/* No limit is the list of the group above: with processes in it a group cannot be without one (-ENOSPC). */
 static void add_cpuset(struct meaning *to, const struct limits *limits)
 {
-    char path[CONTAINER_PATH_SIZE], above[LIMIT_VALUE_SIZE] = "";
+    char path[CONTAINER_PATH_SIZE + 64], above[LIMIT_VALUE_SIZE];
     const struct hierarchy *hierarchy = add(to, "cpuset", "cpuset.cpus", "cpuset.cpus", 0, 0);
     if (!hierarchy)
         return;
-    snprintf(path, sizeof(path), "%s/cpuset.cpus", hierarchy->folder);
-    if (!limits->cpuset && !hierarchy->unified && read_line(AT_FDCWD, path, above, sizeof(above)) < 0)
-        *above = '\0';
+    snprintf(path, sizeof(path), "%s/%s", hierarchy->folder,
+             hierarchy->unified ? CPUSET_ABOVE_V2 : CPUSET_ABOVE_V1);
+    if (!limits->cpuset && read_line(AT_FDCWD, path, above, sizeof(above)) < 0) {
+        to->count--; /* then it stays as it is, and reading back tells */
+        return;
+    }
     struct limit_setting *setting = &to->settings[to->count - 1];
     setting->only_live = !limits->cpuset;
     snprintf(setting->value, sizeof(setting->value), "%s", limits->cpuset ? limits->cpuset : above);
@@ -179,10 +182,8 @@ static int write_control(const struct hierarchies *hierarchies, pid_t init,
         return error_set(error, -ESRCH, "its control group for %s cannot be found", setting->controller);
     snprintf(path, sizeof(path), "%s/%s", folder, setting->file);
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-    /* The newline: nothing at all would not be written. */
-    char line[LIMIT_VALUE_SIZE + 1];
-    int length = snprintf(line, sizeof(line), "%s\n", setting->value);
-    if (fd < 0 || write(fd, line, (size_t)length) != length)
+    size_t length = strlen(setting->value);
+    if (fd < 0 || write(fd, setting->value, length) != (ssize_t)length)
         return error_errno(error, -errno, "%s cannot become %s", setting->file, setting->value);
     return 0;
 }

@@ -314,14 +314,15 @@ static bool read_weight(const struct control_group *group, struct limits *out)
     return true;
 }
 
-/* A group of version 1 always has a list: without a limit that of the group above it, which may also be what was asked. */
+/* Without a limit the list is that of the group above, on version 2 also none; and that may be what was asked. */
 static bool read_cpuset(const struct control_group *group, struct limits *out)
 {
     char line[LIMIT_VALUE_SIZE], above[LIMIT_VALUE_SIZE];
     if (!read_list(group, "cpuset.cpus", line))
         return false;
     bool all =
-        group->unified ? !*line : read_list(group, "../cpuset.cpus", above) && strcmp(line, above) == 0;
+        !*line || (read_list(group, group->unified ? "../" CPUSET_ABOVE_V2 : "../" CPUSET_ABOVE_V1, above) &&
+                   strcmp(line, above) == 0);
     bool as_said = group->said && text_is_same(group->said->cpuset, line);
     out->cpuset = all && !as_said ? NULL : arena_strdup(group->arena, line);
     field_mark(&limits_table, out, offsetof(struct limits, cpuset));
