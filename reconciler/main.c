@@ -27,6 +27,7 @@ const struct command commands[] = {
     {"gc", NULL, "[layer/NAME|volume/NAME|image/DIGEST...]", "free what is retained and no longer used", true,
      run_gc},
     {"forget", NULL, "KIND/NAME", "drop the record of an object and touch nothing else", true, run_forget},
+    {"ports", NULL, "", "show which ports of the host lead into which container", true, run_ports},
     {"history", NULL, "[SOURCE]", "show what was applied when", true, run_history},
     {"explain", NULL, "[KIND[.FIELD]]", "describe the fields of the language", false, run_explain},
     {"schema", NULL, "", "print the JSON Schema of spec files", false, run_schema},

@@ -283,18 +283,6 @@ static bool values_are_kept(struct planning *planning, const struct object *obje
     return false;
 }
 
-static const struct observed_listener *clashing_listener(struct planning *planning, const struct port *port)
-{
-    const struct observed_network *network = &planning->request->world->network;
-    for (size_t i = 0; i < network->listener_count; i++) {
-        const struct observed_listener *listener = &network->listeners[i];
-        bool address = !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
-        if (address && listener->port == port->host && strcmp(listener->protocol, port->protocol) == 0)
-            return listener;
-    }
-    return NULL;
-}
-
 /* Ports that the recorded container has already are not checked again: whoever listens there came later, and
  * taking the forward away would be the greater surprise. */
 static bool ports_are_free(struct planning *planning, const struct object *object, const struct entry *entry)
@@ -303,7 +291,7 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
     const struct container *before = entry ? entry->object.body : NULL;
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
-        const struct observed_listener *listener = clashing_listener(planning, port);
+        const struct observed_listener *listener = world_listener(planning->request->world, port);
         if (!listener || (before && list_find(&before->ports, &port_table, port->listen)))
             continue;
         hold(planning, KIND_CONTAINER, object->name,

@@ -229,12 +229,9 @@ int session_load(struct session *session, struct error *error)
 /* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
 static void name_holder(struct session *session, struct held *held)
 {
-    const char *name = held->listener && network_view.name_listener
-                           ? network_view.name_listener(held->listener, session->arena)
-                           : NULL;
-    if (name)
-        held->reason =
-            arena_printf(session->arena, "port %s: %s listens there on the host", held->port, name);
+    if (held->listener)
+        held->reason = arena_printf(session->arena, "port %s: %s listens there on the host", held->port,
+                                    world_listener_name(held->listener, session->arena));
 }
 
 /* A source of --source or stdin has no path that could be gone. */

@@ -158,3 +158,22 @@ bool world_has_marked(const struct world *world)
             return true;
     return false;
 }
+
+const struct observed_listener *world_listener(const struct world *world, const struct port *port)
+{
+    for (size_t i = 0; i < world->network.listener_count; i++) {
+        const struct observed_listener *listener = &world->network.listeners[i];
+        bool address = !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
+        if (address && listener->port == port->host && strcmp(listener->protocol, port->protocol) == 0)
+            return listener;
+    }
+    return NULL;
+}
+
+const char *world_listener_name(const struct observed_listener *listener, struct arena *arena)
+{
+    if (listener->process)
+        return listener->process;
+    const char *name = network_view.name_listener ? network_view.name_listener(listener, arena) : NULL;
+    return name ? name : "a process";
+}

@@ -29,6 +29,9 @@ const struct world_guest *world_guest(const struct world *world, const struct ob
 const struct observed_bridge *world_bridge(const struct world *world, const char *ifname);
 const struct observed_port *world_port(const struct world *world, const char *ifname);
 const struct observed_root *world_root(const struct world *world, const char *lxc_name);
+/* A socket of the host in the way of a forward, or NULL; and whose it is, which costs a walk through /proc. */
+const struct observed_listener *world_listener(const struct world *world, const struct port *port);
+const char *world_listener_name(const struct observed_listener *listener, struct arena *arena);
 bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);
 bool world_has_volume(const struct world *world, const char *file);

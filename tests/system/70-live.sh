@@ -37,6 +37,9 @@ if [ -n "$HOST" ]; then
 fi
 like 'ports: UDP from the host by loopback' "$("$BUILD/tests/system/netprobe" ask-udp 127.0.0.1 $((PORT + 3)) hello)" 'hello'
 
+like 'fpsync ports: what is bound says so' "$(fps ports)" "^127\.0\.0\.1:$((PORT + 2))/tcp +t/one +$NET\.10:80 +open on 127\.0\.0\.1\$"
+is 'fpsync ports: all three as data' "$(fps ports -o json | jq -c '[.ports[] | [.protocol, .guest, .open]]')" '[["tcp",80,true],["tcp",80,true],["udp",7,true]]'
+
 sed -i "s/address: $NET.10/address: $NET.77/" "$FILE"
 converge 'address'
 same address
@@ -96,5 +99,8 @@ sed -i "s#^  front: .*#  front: { subnet: $NET.64/26 }#; s#^  back: .*#&\n  half
 converge 'a subnet given up is claimed by another network'
 is 'the declared address is still in the guest' "$(address_of t/one)" "$NET.77"
 
+fps stop --timeout 0 t/one >/dev/null 2>&1
+is 'fpsync ports: what does not run is closed' "$(fps ports -o json | jq -r '[.ports[] | select(.open | not) | .reason] | unique[]')" \
+    'the container does not run'
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''

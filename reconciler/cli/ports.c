@@ -1,0 +1,98 @@
+/* ports: which ports of the host lead into which container, and whether they really do. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "lib/map.h"
+#include "reconciler/cli/cli.h"
+
+struct line {
+    const struct entry *entry;
+    const struct port *port;
+    const struct rule_forward *forward; /* in the kernel; NULL: none */
+    const char *closed;                 /* why nothing gets in; NULL: it is open */
+};
+
+static const char *why_closed(const struct session *session, const struct line *line)
+{
+    const char *lxc_name = paths_lxc_name(&session->paths, session->arena, line->entry->name);
+    if (!container_is_up(world_container(&session->world, lxc_name)))
+        return "the container does not run";
+    const struct observed_listener *listener =
+        line->forward ? NULL : world_listener(&session->world, line->port);
+    if (listener)
+        return arena_printf(session->arena, "%s of the host listens there",
+                            world_listener_name(listener, session->arena));
+    return line->forward ? NULL : "its forward is missing; fpsync apply repairs it";
+}
+
+static void print_line(const struct line *line)
+{
+    char target[64] = "-";
+    if (line->forward)
+        snprintf(target, sizeof(target), "%s:%" PRId64, line->forward->target, line->forward->guest);
+    printf("%-24s %-28s %-22s ", line->port->listen, line->entry->name, target);
+    if (line->closed)
+        printf("closed: %s\n", line->closed);
+    else
+        printf("open on %s\n", line->port->address ? line->port->address : "all addresses");
+}
+
+static struct json *line_json(const struct line *line)
+{
+    struct json *object = json_new_object();
+    json_set(object, "listen", json_new_text(line->port->listen));
+    json_set(object, "address", json_new_text(line->port->address));
+    json_set(object, "host", json_new_number(line->port->host));
+    json_set(object, "protocol", json_new_text(line->port->protocol));
+    json_set(object, "container", json_new_text(line->entry->name));
+    json_set(object, "target", json_new_text(line->forward ? line->forward->target : NULL));
+    json_set(object, "guest", json_new_number(line->port->guest));
+    json_set(object, "open", json_new_bool(!line->closed));
+    json_set(object, "reason", json_new_text(line->closed));
+    return object;
+}
+
+static void show_port(const struct session *session, const struct entry *entry, const struct port *port,
+                      struct json *list)
+{
+    const struct rules *rules = session->world.network.rules;
+    struct line line = {.entry = entry,
+                        .port = port,
+                        .forward = list_find(&rules->forwards, &rule_forward_table, port->listen)};
+    line.closed = why_closed(session, &line);
+    if (list)
+        json_append(list, line_json(&line));
+    else
+        print_line(&line);
+}
+
+int run_ports(const struct options *options)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct error error = {0};
+    int result = session_open(options, SESSION_READ, &session, &error);
+    if (result >= 0)
+        result = session_look(&session, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    struct json *list = options->output == OUTPUT_DATA ? json_new_array() : NULL;
+    if (!list)
+        printf("%-24s %-28s %-22s %s\n", "PORT", "CONTAINER", "LEADS TO", "STATE");
+    for (size_t i = 0; i < session.actual.count; i++) {
+        const struct entry *entry = &session.actual.items[i];
+        const struct list *ports =
+            entry->kind == KIND_CONTAINER ? &((const struct container *)entry->object.body)->ports : NULL;
+        for (size_t j = 0; ports && j < ports->count; j++)
+            show_port(&session, entry, ports->items[j], list);
+    }
+    if (list) {
+        struct json *object = json_new_object();
+        json_set(object, "schema", json_new_number(1));
+        json_set(object, "ports", list);
+        print_data(options, object);
+    }
+    return EXIT_IN_SYNC;
+}
