@@ -49,6 +49,7 @@ static const struct flag flags[] = {
     {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing"},
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
      "doctor: make a lost record again from what exists and the files of -f"},
+    {"follow", 0, FLAG_BOOL, MEMBER(follow), "logs: go on with what comes, until interrupted"},
     {"force", 0, FLAG_BOOL, MEMBER(force), "gc: free what is younger than the retention, too"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))

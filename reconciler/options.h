@@ -22,7 +22,7 @@ struct options {
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t lock_timeout; /* milliseconds */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
-        rebuild;
+        follow, rebuild;
     char *const *arguments; /* what follows the flags; ends with NULL */
     size_t argument_count;
 };

@@ -37,6 +37,7 @@ int run_start(const struct options *options);
 int run_restart(const struct options *options);
 int run_gc(const struct options *options);
 int run_forget(const struct options *options);
+int run_logs(const struct options *options);
 int run_ports(const struct options *options);
 int run_history(const struct options *options);
 int run_explain(const struct options *options);
