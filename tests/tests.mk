@@ -66,7 +66,7 @@ test: deps
 	$(BUILD_TESTS)
 	$(Q)tests/run $(B) lint unit scenario fault system
 format:
-	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+	$(Q)clang-format -i $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 bench: all $(BENCH_TOOLS)
 	$(BUILD_TESTS)
 	$(Q)tests/bench/run

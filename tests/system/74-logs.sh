@@ -36,11 +36,11 @@ follower=$!
 check 'follow begins with what is there' eventually 5 holds "$ROOT/followed" first
 say 'echo second'
 check 'and goes on' eventually 5 holds "$ROOT/followed" second
-say 'seq 300000; echo third'
+say 'seq 200000; echo third'
 check 'over a full file as well' eventually 20 holds "$ROOT/followed" third
 check 'and it was full' test -s "$ROOT/var/lib/lxc/$(lxc_of t/talker)/console.log.1"
-# liblxc writes a piece that does not fit any more to the full file as far as it goes and whole to the next.
-is 'with no line lost' "$(comm -13 <(tr -d '\r' <"$ROOT/followed" | sort -u) <(seq 300000 | sort) | head -n 5)" ''
+# Not line by line: of the piece that did not fit any more, liblxc 5.0.2 repeats a part and loses another.
+check 'with every byte of both files' cmp "$ROOT/followed" <(cat "$ROOT/var/lib/lxc/$(lxc_of t/talker)"/console.log{.1,})
 check 'logs has the end of it' logs_hold third
 kill $follower
 wait $follower 2>/dev/null
