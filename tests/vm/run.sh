@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${FPSYNC_BUILD:-$PWD/build}
 vm=$build/vm
 QEMU=qemu-system-x86_64
-LIMIT=${FPSYNC_VM_SECONDS:-1800}
+LIMIT=${FPSYNC_VM_SECONDS:-2700}
 
 give_up() { # what is wrong, how it is mended
     echo "not ok - virtual machine: $1"
