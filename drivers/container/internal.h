@@ -86,6 +86,9 @@ void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct
  * as much again as reading. */
 #define LIMIT_SOURCES    5
 #define LIMIT_VALUE_SIZE 1024 /* bytes: a list of processors */
+/* A weight of version 2 that says nothing, and the same in the shares of version 1. */
+#define USUAL_WEIGHT 100
+#define USUAL_SHARES 1024
 /* What a group of cpuset has that says nothing, to be read from the group above. */
 #define CPUSET_ABOVE_V1 "cpuset.cpus"
 #define CPUSET_ABOVE_V2 "cpuset.cpus.effective"

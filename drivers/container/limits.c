@@ -58,11 +58,11 @@ static void add_memory(struct meaning *to, const struct limits *limits)
         add(to, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", both, limits->swap);
 }
 
-/* Version 1 counts in shares of 1024 what version 2 weighs with 100. Rounded down: the view rounds up. */
+/* Rounded down to shares: the view rounds up. */
 static void add_weight(struct meaning *to, const struct limits *limits)
 {
-    int64_t weight = limits->cpu_weight ? limits->cpu_weight : 100;
-    if (add(to, "cpu", "cpu.shares", "cpu.weight", weight * 1024 / 100, weight))
+    int64_t weight = limits->cpu_weight ? limits->cpu_weight : USUAL_WEIGHT;
+    if (add(to, "cpu", "cpu.shares", "cpu.weight", weight * USUAL_SHARES / USUAL_WEIGHT, weight))
         to->settings[to->count - 1].only_live = !limits->cpu_weight;
 }
 

@@ -17,9 +17,7 @@
 #include "lib/units.h"
 
 #define CGROUPS      "/sys/fs/cgroup"
-#define PROC_LIMIT   (16 * 1024 * 1024) /* bytes of a mountinfo */
-#define USUAL_WEIGHT 100
-#define USUAL_SHARES 1024                        /* the same on version 1 */
+#define PROC_LIMIT   (16 * 1024 * 1024)          /* bytes of a mountinfo */
 #define V1_UNLIMITED INT64_C(0x7fffffffffff0000) /* PAGE_COUNTER_MAX in bytes, whatever the page size */
 
 int read_line(int directory, const char *path, char *line, size_t size)
@@ -224,19 +222,12 @@ struct control_group {
     struct arena *arena;       /* for texts */
 };
 
-static bool read_list(const struct control_group *group, const char *file, char line[static LIMIT_VALUE_SIZE])
-{
-    char path[CONTAINER_PATH_SIZE + 64];
-    snprintf(path, sizeof(path), "%s/%s", group->folder, file);
-    return read_line(group->directory, path, line, LIMIT_VALUE_SIZE) == 0;
-}
-
 /* First line of a control file. */
-static bool read_control(const struct control_group *group, const char *file, char line[static 128])
+static bool read_control(const struct control_group *group, const char *file, char *line, size_t size)
 {
     char path[CONTAINER_PATH_SIZE + 64];
     snprintf(path, sizeof(path), "%s/%s", group->folder, file);
-    return read_line(group->directory, path, line, 128) == 0;
+    return read_line(group->directory, path, line, size) == 0;
 }
 
 /* "max", -1 and the greatest number that version 1 can hold mean no limit: 0. */
@@ -261,13 +252,14 @@ static bool read_memory(const struct control_group *group, struct limits *out)
 {
     char line[128];
     int64_t memory, both;
-    if (!read_control(group, group->unified ? "memory.max" : "memory.limit_in_bytes", line) ||
+    if (!read_control(group, group->unified ? "memory.max" : "memory.limit_in_bytes", line, sizeof(line)) ||
         !amount(line, &memory))
         return false;
     note(out, offsetof(struct limits, memory), memory);
     /* Version 1 limits memory and swap together, and so cannot tell of swap without a limit of memory. */
     if ((!group->unified && !memory) ||
-        !read_control(group, group->unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", line) ||
+        !read_control(group, group->unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", line,
+                      sizeof(line)) ||
         !amount(line, &both))
         return true;
     bool endless = both == 0 && strcmp(line, "0") != 0;
@@ -279,13 +271,14 @@ static bool read_cpus(const struct control_group *group, struct limits *out)
 {
     char line[128], period_line[128];
     long long quota, period = CONTAINER_CPU_PERIOD;
-    if (!read_control(group, group->unified ? "cpu.max" : "cpu.cfs_quota_us", line))
+    if (!read_control(group, group->unified ? "cpu.max" : "cpu.cfs_quota_us", line, sizeof(line)))
         return false;
     if (group->unified && strncmp(line, "max", 3) == 0)
         quota = 0;
     else if (sscanf(line, group->unified ? "%lld %lld" : "%lld", &quota, &period) < 1)
         return false;
-    if (!group->unified && quota > 0 && read_control(group, "cpu.cfs_period_us", period_line))
+    if (!group->unified && quota > 0 &&
+        read_control(group, "cpu.cfs_period_us", period_line, sizeof(period_line)))
         period = strtoll(period_line, NULL, 10);
     if (period > 0)
         note(out, offsetof(struct limits, cpus), quota <= 0 ? 0 : quota * 1000 / period);
@@ -296,18 +289,19 @@ static bool read_pids(const struct control_group *group, struct limits *out)
 {
     char line[128];
     int64_t value;
-    if (!read_control(group, "pids.max", line) || !amount(line, &value))
+    if (!read_control(group, "pids.max", line, sizeof(line)) || !amount(line, &value))
         return false;
     note(out, offsetof(struct limits, pids), value);
     return true;
 }
 
-/* Rounded up, as limits_shares() rounds down. */
+/* Rounded up, as add_weight() in limits.c rounds down. */
 static bool read_weight(const struct control_group *group, struct limits *out)
 {
     char line[128];
     int64_t value;
-    if (!read_control(group, group->unified ? "cpu.weight" : "cpu.shares", line) || !amount(line, &value))
+    if (!read_control(group, group->unified ? "cpu.weight" : "cpu.shares", line, sizeof(line)) ||
+        !amount(line, &value))
         return false;
     int64_t weight = group->unified ? value : (value * USUAL_WEIGHT + USUAL_SHARES - 1) / USUAL_SHARES;
     note(out, offsetof(struct limits, cpu_weight), weight == USUAL_WEIGHT ? 0 : weight);
@@ -318,11 +312,11 @@ static bool read_weight(const struct control_group *group, struct limits *out)
 static bool read_cpuset(const struct control_group *group, struct limits *out)
 {
     char line[LIMIT_VALUE_SIZE], above[LIMIT_VALUE_SIZE];
-    if (!read_list(group, "cpuset.cpus", line))
+    if (!read_control(group, "cpuset.cpus", line, sizeof(line)))
         return false;
-    bool all =
-        !*line || (read_list(group, group->unified ? "../" CPUSET_ABOVE_V2 : "../" CPUSET_ABOVE_V1, above) &&
-                   strcmp(line, above) == 0);
+    bool all = !*line || (read_control(group, group->unified ? "../" CPUSET_ABOVE_V2 : "../" CPUSET_ABOVE_V1,
+                                       above, sizeof(above)) &&
+                          strcmp(line, above) == 0);
     bool as_said = group->said && text_is_same(group->said->cpuset, line);
     out->cpuset = all && !as_said ? NULL : arena_strdup(group->arena, line);
     field_mark(&limits_table, out, offsetof(struct limits, cpuset));

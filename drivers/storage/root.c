@@ -42,7 +42,7 @@ static int take_down(const struct paths *paths, const char *lxc_name, struct mou
                      struct error *error);
 static bool take_place(const struct building *building);
 static int make_way(const struct building *building, struct error *error);
-static void put_link(const struct building *building);
+static int put_link(const struct building *building, struct error *error);
 static void remove_link(const struct paths *paths, const char *layer);
 static int mount_overlay(const struct building *building, struct error *error);
 static int fill_root(const struct building *building, struct error *error);
@@ -191,12 +191,13 @@ static char *link_of(const struct building *building)
     return arena_printf(building->call->arena, "%s/%s", building->paths->uppers, building->request->layer);
 }
 
-static void put_link(const struct building *building)
+/* Without it nothing may be mounted: the next one would take the layer for free. */
+static int put_link(const struct building *building, struct error *error)
 {
     const char *link = link_of(building);
-    unlink(link);
-    if (symlink(building->request->lxc_name, link) < 0)
-        return; /* then the next one looks at the mount table */
+    if ((unlink(link) < 0 && errno != ENOENT) || symlink(building->request->lxc_name, link) < 0)
+        return error_errno(error, -errno, "cannot make %s", link);
+    return 0;
 }
 
 static void remove_link(const struct paths *paths, const char *layer)
@@ -249,9 +250,7 @@ static int make_way(const struct building *building, struct error *error)
     }
     if (result == 0)
         result = take_down(building->paths, building->request->lxc_name, &entries, error);
-    if (result == 0)
-        put_link(building);
-    return result;
+    return result < 0 ? result : put_link(building, error);
 }
 
 /* The store as the container's ids see it, attached where the overlay can take it from: where that will be. */

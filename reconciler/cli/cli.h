@@ -60,6 +60,9 @@ struct progress *progress_new(const struct options *options, size_t count, struc
 void progress_watch(struct progress *progress, struct execution *execution);
 void progress_end(const struct progress *progress);
 
+/* {schema, KEY: list}, as above; frees the list. */
+void print_list(const struct options *options, const char *key, struct json *list);
+
 /* Executes a plan with progress on stderr, and prints the outcome; shared by apply, down, stop, start, restart. */
 struct execution_request {
     const struct spec_source *sources;

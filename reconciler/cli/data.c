@@ -24,6 +24,14 @@ void print_data(const struct options *options, struct json *value)
     json_free(value);
 }
 
+void print_list(const struct options *options, const char *key, struct json *list)
+{
+    struct json *object = json_new_object();
+    json_set(object, "schema", json_new_number(1));
+    json_set(object, key, list);
+    print_data(options, object);
+}
+
 /* Words that readers of YAML 1.1, which most languages still have, take for a truth value. */
 static bool is_truth(const char *text)
 {

@@ -192,10 +192,7 @@ int run_doctor(const struct options *options)
     check_kernel(&report);
     check_record(&report);
     if (options->output == OUTPUT_DATA) {
-        struct json *object = json_new_object();
-        json_set(object, "schema", json_new_number(1));
-        json_set(object, "checks", report.list);
-        print_data(options, object);
+        print_list(options, "checks", report.list);
     } else {
         json_free(report.list);
         printf("%zu missing, %zu warnings\n", report.fatal, report.warnings);

@@ -119,11 +119,7 @@ int run_history(const struct options *options)
             json_free(list);
         return fail(options, &error, EXIT_ERROR);
     }
-    if (list) {
-        struct json *object = json_new_object();
-        json_set(object, "schema", json_new_number(1));
-        json_set(object, "generations", list);
-        print_data(options, object);
-    }
+    if (list)
+        print_list(options, "generations", list);
     return EXIT_IN_SYNC;
 }

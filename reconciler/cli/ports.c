@@ -88,11 +88,7 @@ int run_ports(const struct options *options)
         for (size_t j = 0; ports && j < ports->count; j++)
             show_port(&session, entry, ports->items[j], list);
     }
-    if (list) {
-        struct json *object = json_new_object();
-        json_set(object, "schema", json_new_number(1));
-        json_set(object, "ports", list);
-        print_data(options, object);
-    }
+    if (list)
+        print_list(options, "ports", list);
     return EXIT_IN_SYNC;
 }

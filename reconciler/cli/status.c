@@ -140,10 +140,7 @@ int run_status(const struct options *options)
             print_line(&session, &line);
     }
     if (options->output == OUTPUT_DATA) {
-        struct json *object = json_new_object();
-        json_set(object, "schema", json_new_number(1));
-        json_set(object, "objects", objects);
-        print_data(options, object);
+        print_list(options, "objects", objects);
     } else {
         json_free(objects);
         for (size_t i = 0; i < plan.held_count && options->output == OUTPUT_TABLE; i++)
