@@ -1,4 +1,4 @@
-/* Inside the planner: what plan.c and plan_shared.c hand to each other. */
+/* Inside the planner: what its files hand to each other. */
 #pragma once
 
 #include "lib/map.h"
@@ -19,11 +19,33 @@ struct action *plan_make_action(struct planning *planning, enum verb verb, enum 
                                 const struct object *object, struct entry *entry);
 struct action *plan_append_action(struct planning *planning, struct action *action);
 struct action *plan_action_of(struct planning *planning, enum kind kind, const char *name); /* NULL: none */
+void plan_add_cause(struct planning *planning, struct changes *causes, const char *field, const char *old,
+                    const char *new, struct place at);
 void plan_add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at);
 /* NULL and itself are not waited for. */
 void plan_need(struct planning *planning, struct action *action, struct action *needed);
 /* Whether `user` needs the object of that kind and name. */
 bool plan_uses(const struct object *user, enum kind kind, const char *name);
+
+/* Holds the object back: listed apart from the actions, with the reason and, unless NULL, a hint. */
+void plan_hold(struct planning *planning, enum kind kind, const char *name, const char *reason,
+               const char *hint, struct place at);
+bool plan_is_held(const struct planning *planning, enum kind kind, const char *name);
+/* Nothing of it was ever finished. */
+bool plan_is_new(const struct entry *entry);
+/* Why something is made: it is new, or an earlier run did not finish making it. */
+const char *plan_why_new(const struct object *object, const struct entry *entry);
+
+/* plan_objects.c */
+void plan_image(struct planning *planning, const struct object *object, struct entry *entry);
+void plan_data(struct planning *planning, const struct object *object, struct entry *entry);
+void plan_network(struct planning *planning, const struct object *object, struct entry *entry);
+
+/* plan_container.c. In the order of what they depend on; `done` holds what has been planned. */
+void plan_containers_in_order(struct planning *planning, const struct object *object, struct map *done);
+
+/* plan_gates.c: false when the container was held. */
+bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry);
 
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);

@@ -1,7 +1,7 @@
 /* The model: what YAML can ask for, as structs, with one table of rows for each.
  *
  * The same structs hold what is desired (from YAML), what is recorded (from LMDB) and, where a driver can see a
- * field, what is observed. Rows, with all they say about a field, stand in specs/rows.c. */
+ * field, what is observed. Rows, with all they say about a field, stand in specs/rows_*.c. */
 #pragma once
 
 #include "lib/fields.h"

@@ -31,7 +31,7 @@ done)"
 report 'every field is walked on a running object' "$("$fpsync" schema | jq -r '
         ."$defs" | to_entries[] | .key as $table | [.value | (., .anyOf[]?) | .properties? // empty | keys[]] | unique[] | "\($table).\(.)"' |
     grep -vxE 'image\.(source|packages)' | while read -r field; do
-    grep -qE "^(.*&& )?effect ${field//./\\.} " tests/system/72-fields.sh || echo "$field"
+    grep -qE "^(.*&& )?effect ${field//./\\.} " tests/system/[0-9]*.sh || echo "$field"
 done)"
 report 'every command is in fpsync(8)' "$("$fpsync" --help | sed -n '/^$/,/^Flags/s/^  \([a-z][a-z]*\) .*/\1/p' |
     while read -r command; do grep -q "^\.It Ic $command" man/fpsync.8 || echo "$command"; done)"

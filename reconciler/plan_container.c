@@ -1,0 +1,230 @@
+/* Plans containers: what changed, what drifted, whether it should run, and which verb brings it there. */
+#include <string.h>
+
+#include "lib/digest.h"
+#include "reconciler/plan_internal.h"
+#include "reconciler/repairs.h"
+
+bool plan_field_changed(const struct changes *causes, const char *field)
+{
+    size_t length = strlen(field);
+    for (size_t i = 0; i < causes->count; i++)
+        if (strncmp(causes->items[i].field, field, length) == 0 &&
+            (causes->items[i].field[length] == '.' || !causes->items[i].field[length]))
+            return true;
+    return false;
+}
+
+/* SEMANTICS 21: what an exit means under the policy. */
+static bool exit_is_final(const struct container *body, const struct observed_container *seen)
+{
+    bool clean = !seen || !seen->exited || seen->exit_status == 0;
+    if (strcmp(body->restart, "never") == 0)
+        return true;
+    return strcmp(body->restart, "on-failure") == 0 && clean && seen && seen->exited;
+}
+
+static void add_rule_drift(struct planning *planning, const struct object *object, struct changes *causes)
+{
+    const struct container *body = object->body;
+    const struct rules *seen = planning->request->world->network.rules;
+    if (planning->rules_lost)
+        return; /* said once, by the networks */
+    for (size_t i = 0; i < body->networks.count && !plan_field_changed(causes, "networks"); i++) {
+        char port[PATHS_IFNAME_SIZE];
+        const char *network = ((struct attachment *)body->networks.items[i])->network;
+        paths_port(planning->request->paths, object->name, network, port);
+        if (!list_find(&seen->guards, &rule_guard_table, port))
+            plan_add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
+                           object->place);
+    }
+    for (size_t i = 0; i < body->ports.count && !plan_field_changed(causes, "ports"); i++) {
+        const char *listen = ((struct port *)body->ports.items[i])->listen;
+        if (body->networks.count && !list_find(&seen->forwards, &rule_forward_table, listen))
+            plan_add_drift(planning, causes, arena_printf(planning->arena, "forward %s removed", listen),
+                           object->place);
+    }
+}
+
+bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,
+                         const struct observed_container *seen)
+{
+    if (!seen || !seen->defined || !text_is_same(seen->config_digest, entry->facts->config_digest))
+        return true;
+    struct container_definition *definition =
+        target_definition(target, object, entry->record->uid, entry->record->generation);
+    _cleanup_buffer_ struct buffer encoded = {0};
+    fields_encode(&container_definition_table, definition, &encoded);
+    char digest[DIGEST_TEXT_SIZE];
+    digest_of(encoded.bytes, encoded.length, digest);
+    return !text_is_same(digest, entry->facts->definition_digest);
+}
+
+static void explain_leases(struct planning *planning, const struct object *object, struct changes *causes)
+{
+    const struct lease *now = grants_find(&planning->plan->grants, KIND_CONTAINER, object->name);
+    const struct lease *was =
+        lease_recorded(planning->request->actual->snapshot, KIND_CONTAINER, object->name);
+    for (size_t i = 0; was && i < now->addresses.count; i++) {
+        const struct lease_address *fresh = now->addresses.items[i];
+        const struct lease_address *old = lease_in(was, fresh->network);
+        if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address, fresh->address) &&
+            !plan_field_changed(causes, "networks"))
+            plan_add_cause(planning, causes,
+                           arena_printf(planning->arena, "networks.%s.address", fresh->network), old->address,
+                           fresh->address, object->place);
+    }
+}
+
+struct container_case { /* all that one container's planning looks at */
+    const struct object *object;
+    struct entry *entry;
+    const struct observed_container *seen;
+    const char *lxc_name;
+    bool runs, wanted; /* is up; should be up */
+};
+
+static void add_live_drift(struct planning *planning, const struct container_case *of, struct changes *causes)
+{
+    struct repairs repairs = {0};
+    repairs_of_container(&planning->target, planning->request->world, of->object, of->seen,
+                         of->entry->record->uid, &repairs);
+    for (size_t i = 0; i < repairs.count; i++)
+        if (repairs.items[i].drift && !plan_field_changed(causes, repairs.items[i].field))
+            plan_add_drift(planning, causes, repairs.items[i].drift, of->object->place);
+    if (!world_root(planning->request->world, of->lxc_name))
+        plan_hold(planning, KIND_CONTAINER, of->object->name,
+                  "drift: its root was unmounted on the host while it runs",
+                  "it is put right at the container's next start: fpsync restart", of->object->place);
+}
+
+static enum verb verb_of(const struct container_case *of, enum field_class class, size_t changes)
+{
+    if (of->runs && !of->wanted)
+        return VERB_STOP;
+    if (class == CLASS_RECREATE)
+        return VERB_RECREATE;
+    if (class == CLASS_RESTART && of->runs)
+        return VERB_RESTART;
+    if (!of->runs && of->wanted)
+        return VERB_START;
+    return changes ? VERB_UPDATE : VERB_REPAIR;
+}
+
+static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
+{
+    struct changes causes = {0};
+    fields_diff(&container_table, of->entry->object.body, of->object->body, planning->arena, &causes);
+    explain_leases(planning, of->object, &causes);
+    enum field_class class = changes_class(&causes);
+    size_t changes = causes.count;
+    bool defined = of->seen && of->seen->defined;
+    if (!defined)
+        plan_add_drift(planning, &causes, "its LXC config was removed", of->object->place);
+    else if (!text_is_same(of->seen->config_digest, of->entry->facts->config_digest))
+        plan_add_drift(planning, &causes, "its LXC config was edited", of->object->place);
+    add_rule_drift(planning, of->object, &causes);
+    if (of->runs)
+        add_live_drift(planning, of, &causes);
+    if (!of->runs && of->wanted) {
+        bool stopped = text_is_same(of->entry->record->phase, "stopped");
+        const char *how =
+            of->seen && of->seen->exited
+                ? arena_printf(planning->arena, "exited with status %d", (int)of->seen->exit_status)
+                : "killed";
+        if (!stopped)
+            plan_add_drift(planning, &causes, how, of->object->place);
+        else
+            plan_add_cause(planning, &causes, "started", "stopped", NULL, of->object->place);
+    }
+    if (of->runs && !of->wanted)
+        plan_add_drift(planning, &causes, "started although it is stopped", of->object->place);
+    bool unfinished = entry_has_intent(planning->request->actual, of->entry);
+    if (unfinished && !causes.count)
+        plan_add_cause(planning, &causes, "unfinished", NULL, NULL, of->object->place);
+    if (!causes.count)
+        return NULL;
+    struct action *action = plan_make_action(planning, verb_of(of, class, changes), KIND_CONTAINER,
+                                             of->object->name, of->object, of->entry);
+    action->causes = causes;
+    action->unfinished = unfinished;
+    action->config_changed =
+        unfinished || plan_config_differs(&planning->target, of->object, of->entry, of->seen);
+    if (!action->config_changed && action->verb == VERB_UPDATE && changes_class(&causes) == CLASS_RECORD)
+        action->class = CLASS_RECORD;
+    return action;
+}
+
+static void need_what_it_uses(struct planning *planning, struct action *action)
+{
+    const struct container *body = action->object->body;
+    plan_need(planning, action,
+              plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
+    plan_need(planning, action, plan_action_of(planning, KIND_LAYER, body->layer));
+    for (size_t i = 0; i < body->networks.count; i++)
+        plan_need(
+            planning, action,
+            plan_action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
+    for (size_t i = 0; i < body->volumes.count; i++)
+        plan_need(planning, action,
+                  plan_action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
+    for (size_t i = 0; i < body->depends_on.count; i++)
+        plan_need(planning, action,
+                  plan_action_of(planning, KIND_CONTAINER,
+                                 ((struct dependency *)body->depends_on.items[i])->container));
+}
+
+static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    struct container_case of = {.object = object, .entry = entry};
+    of.lxc_name = paths_lxc_name(planning->request->paths, planning->arena, object->name);
+    of.seen = world_container(planning->request->world, of.lxc_name);
+    of.runs = container_is_up(of.seen);
+    if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && !entry) {
+        plan_hold(
+            planning, KIND_CONTAINER, object->name,
+            arena_printf(planning->arena, "an LXC container %s exists that fpsync did not make", of.lxc_name),
+            "rename one of the two", object->place);
+        return;
+    }
+    if (!plan_gates_open(planning, object, entry))
+        return;
+    struct action *action;
+    if (plan_is_new(entry)) {
+        action = plan_make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
+        plan_add_cause(planning, &action->causes, plan_why_new(object, entry), NULL,
+                       target_image(&planning->target, object), object->place);
+        action->config_changed = true;
+        if (!entry && of.seen && of.seen->ours) { /* what an interrupted run made */
+            action->uid = of.seen->uid;
+            action->generation = of.seen->generation;
+        }
+    } else {
+        struct changes changes = {0};
+        fields_diff(&container_table, entry->object.body, object->body, planning->arena, &changes);
+        bool ended =
+            !of.runs && exit_is_final(object->body, of.seen) && changes_class(&changes) < CLASS_RESTART;
+        of.wanted = !entry->record->stopped_by && !ended;
+        action = plan_known_container(planning, &of);
+    }
+    if (!action)
+        return;
+    action->shares_rules = true;
+    plan_append_action(planning, action);
+    need_what_it_uses(planning, action);
+}
+
+/* Containers in the order of what they depend on; the loader has refused cycles. */
+void plan_containers_in_order(struct planning *planning, const struct object *object, struct map *done)
+{
+    if (!map_add(done, object->name, (void *)object))
+        return;
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->depends_on.count; i++) {
+        const struct object *other = object_find(planning->request->desired, KIND_CONTAINER,
+                                                 ((struct dependency *)body->depends_on.items[i])->container);
+        if (other)
+            plan_containers_in_order(planning, other, done);
+    }
+    plan_container(planning, object, actual_find(planning->request->actual, KIND_CONTAINER, object->name));
+}

@@ -1,0 +1,107 @@
+/* What must be so before anything happens to a container: each gate holds it back with a reason, or lets it through. */
+#include <string.h>
+
+#include "reconciler/plan_internal.h"
+
+static bool networks_are_there(struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const char *network = ((struct attachment *)body->networks.items[i])->network;
+        if (!plan_is_held(planning, KIND_NETWORK, network) || plan_action_of(planning, KIND_NETWORK, network))
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "it needs network %s, which is held", network), NULL,
+                  object->place);
+        return false;
+    }
+    return true;
+}
+
+/* SEMANTICS 40: what root has to permit first. */
+static bool is_permitted(struct planning *planning, const struct object *object)
+{
+    const struct policy *policy = planning->request->policy;
+    const struct container *body = object->body;
+    if (!policy)
+        return true;
+    const struct {
+        bool asked, allowed;
+        const char *field, *key;
+    } needs[] = {{body->privileged, policy->allow->privileged, "privileged: true", "privileged"},
+                 {body->lxc.count, policy->allow->raw_lxc, "lxc", "raw_lxc"}};
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+        if (!needs[i].asked || needs[i].allowed)
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "%s is not permitted on this host", needs[i].field),
+                  arena_printf(planning->arena, "write to %s: allow: { %s: true }",
+                               planning->request->paths->conf, needs[i].key),
+                  object->place);
+        return false;
+    }
+    return true;
+}
+
+/* Recorded objects stand in for declared ones where there is no file to ask. */
+static bool values_are_kept(struct planning *planning, const struct object *object)
+{
+    const char *lost = object_lost_value(object, planning->arena);
+    if (!lost)
+        return true;
+    plan_hold(planning, KIND_CONTAINER, object->name,
+              arena_printf(planning->arena, "the value of %s is not kept any more", lost),
+              "fpsync apply with the file that declares it brings it back", object->place);
+    return false;
+}
+
+/* Ports that the recorded container has already are not checked again: whoever listens there came later, and
+ * taking the forward away would be the greater surprise. */
+static bool ports_are_free(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const struct container *body = object->body;
+    const struct container *before = entry ? entry->object.body : NULL;
+    for (size_t i = 0; i < body->ports.count; i++) {
+        const struct port *port = body->ports.items[i];
+        const struct observed_listener *listener = world_listener(planning->request->world, port);
+        if (!listener || (before && list_find(&before->ports, &port_table, port->listen)))
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "port %s: %s listens there on the host", port->listen,
+                               listener->process ? listener->process : "a process"),
+                  "choose another host port, or stop that process", port->described.place);
+        struct held *held = &planning->plan->held[planning->plan->held_count - 1];
+        held->port = port->listen;
+        held->listener = listener;
+        return false;
+    }
+    return true;
+}
+
+/* An upper belongs on the image it was made on: SEMANTICS 9. */
+static bool layer_fits(struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    const char *layer = body->layer ? body->layer : object->name;
+    const struct entry *entry = actual_find(planning->request->actual, KIND_LAYER, layer);
+    const char *image = target_image(&planning->target, object);
+    const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
+    if (!made_on || text_is_same(made_on, image))
+        return true;
+    plan_hold(
+        planning, KIND_CONTAINER, object->name,
+        arena_printf(planning->arena, "its layer %s was made on image %s, not on %s", layer, made_on, image),
+        arena_printf(planning->arena,
+                     "name another layer for it, or throw the old one away: remove the container, then "
+                     "fpsync gc layer/%s",
+                     layer),
+        object->place);
+    return false;
+}
+
+bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    return values_are_kept(planning, object) && is_permitted(planning, object) &&
+           networks_are_there(planning, object) && layer_fits(planning, object) &&
+           ports_are_free(planning, object, entry);
+}

@@ -1,0 +1,126 @@
+/* Plans images, layers, volumes and networks, one function each. */
+#include <string.h>
+
+#include "reconciler/plan_internal.h"
+#include "reconciler/repairs.h"
+
+/* ---- images, volumes, layers ---- */
+
+void plan_image(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    struct changes causes = {0};
+    enum verb verb = VERB_CREATE;
+    if (plan_is_new(entry)) {
+        plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL,
+                       ((struct image *)object->body)->source, object->place);
+    } else {
+        verb = VERB_RECREATE;
+        fields_diff(&image_table, entry->object.body, object->body, planning->arena, &causes);
+        if (!causes.count && !world_has_image(planning->request->world, entry->facts->digest)) {
+            verb = VERB_REPAIR;
+            plan_add_drift(planning, &causes, "its files are gone from the store", object->place);
+        }
+    }
+    if (causes.count)
+        plan_append_action(planning,
+                           plan_make_action(planning, verb, KIND_IMAGE, object->name, object, entry))
+            ->causes = causes;
+}
+
+/* A retained record is picked up again by declaring the name: data and identity are its own. */
+void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    const struct world *world = planning->request->world;
+    const char *file = paths_file_name(planning->arena, object->name);
+    bool there = object->kind == KIND_VOLUME ? world_has_volume(world, file) : world_has_layer(world, file);
+    struct changes causes = {0};
+    enum verb verb = VERB_CREATE;
+    if (object->implicit && object->kind == KIND_LAYER)
+        return; /* made and recorded with its container */
+    if (plan_is_new(entry))
+        plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, NULL, object->place);
+    else if (entry_is_retained(entry))
+        plan_add_cause(planning, &causes, "declared again", "retained", NULL, object->place);
+    else if (!there) {
+        verb = VERB_REPAIR;
+        plan_add_drift(planning, &causes, "its data is gone from the store", object->place);
+    } else {
+        verb = VERB_UPDATE;
+        fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
+    }
+    if (causes.count)
+        plan_append_action(planning,
+                           plan_make_action(planning, verb, object->kind, object->name, object, entry))
+            ->causes = causes;
+}
+
+/* ---- networks ---- */
+
+/* Networks of ours were held against each other when the set was loaded; a subnet may change hands in one plan. */
+static bool is_own_bridge(const struct planning *planning, const char *ifname)
+{
+    const struct observed_bridge *bridge = world_bridge(planning->request->world, ifname);
+    return bridge && bridge->mark && strncmp(bridge->mark, "fpsync ", strlen("fpsync ")) == 0;
+}
+
+static const struct observed_route *clashing_route(struct planning *planning, const char *subnet,
+                                                   const char *bridge)
+{
+    const struct observed_network *network = &planning->request->world->network;
+    for (size_t i = 0; i < network->route_count; i++)
+        if (!text_is_same(network->routes[i].ifname, bridge) &&
+            !is_own_bridge(planning, network->routes[i].ifname) &&
+            subnets_overlap(network->routes[i].subnet, subnet))
+            return &network->routes[i];
+    return NULL;
+}
+
+void plan_network(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    char ifname[PATHS_IFNAME_SIZE];
+    paths_bridge(planning->request->paths, object->name, ifname);
+    const struct observed_bridge *seen = world_bridge(planning->request->world, ifname);
+    const char *subnet = target_subnet(&planning->target, object->name);
+    bool ours = seen && seen->mark && strncmp(seen->mark, "fpsync ", strlen("fpsync ")) == 0;
+    if (seen && !ours && !entry) { /* an unfinished record is the second witness of an unmarked bridge */
+        plan_hold(planning, KIND_NETWORK, object->name,
+                  arena_printf(planning->arena, "an interface %s exists that fpsync did not make", ifname),
+                  "rename or delete that interface", object->place);
+        return;
+    }
+    const struct observed_route *route = clashing_route(planning, subnet, ifname);
+    if (route && plan_is_new(entry)) {
+        plan_hold(planning, KIND_NETWORK, object->name,
+                  arena_printf(planning->arena, "subnet %s overlaps the host's route %s by %s", subnet,
+                               route->subnet, route->ifname),
+                  "choose another subnet", object->place);
+        return;
+    }
+    struct changes causes = {0};
+    enum verb verb = VERB_CREATE;
+    struct repairs repairs = {0};
+    if (plan_is_new(entry)) {
+        plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, subnet, object->place);
+    } else {
+        fields_diff(&network_table, entry->object.body, object->body, planning->arena, &causes);
+        verb = causes.count ? VERB_UPDATE : VERB_REPAIR;
+        repairs_of_network(&planning->target, planning->request->world, object, entry->record->uid, &repairs);
+        for (size_t i = 0; i < repairs.count && verb == VERB_REPAIR; i++)
+            plan_add_drift(planning, &causes, repairs.items[i].drift, object->place);
+        if (!list_find(&planning->request->world->network.rules->networks, &rule_network_table, ifname) ||
+            planning->rules_lost)
+            plan_add_drift(planning, &causes, "its rules are gone", object->place);
+    }
+    if (!causes.count && entry && entry_has_intent(planning->request->actual, entry))
+        plan_add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
+    if (!causes.count)
+        return;
+    struct action *action = plan_append_action(
+        planning, plan_make_action(planning, verb, KIND_NETWORK, object->name, object, entry));
+    action->causes = causes;
+    action->shares_rules = true;
+    if (!action->uid && ours) { /* what an interrupted run made: "fpsync UID NAME" */
+        const char *uid = seen->mark + strlen("fpsync ");
+        action->uid = arena_strndup(planning->arena, uid, strcspn(uid, " "));
+    }
+}

@@ -1,0 +1,10 @@
+/* The rows of every kind: what YAML may say, what it means, what a change of it costs.
+ *
+ * Reading, defaults, diffs, printing, explain, the JSON Schema and the encoding all follow these rows. Ids stand
+ * in databases: never change one, never use one again. */
+#pragma once
+
+#include "specs/model.h"
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+#define MEBIBYTE         ((int64_t)1 << 20)

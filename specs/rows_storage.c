@@ -1,0 +1,79 @@
+/* Rows of images, volumes and layers, and of a container's mounts. */
+#include "specs/rows.h"
+
+static const struct field image_rows[] = {
+    {.id = 1,
+     .key = "source",
+     .type = FIELD_TEXT,
+     .form = FORM_IMAGE_SOURCE,
+     AT(image, source),
+     .class = CLASS_RECREATE,
+     .flags = FIELD_REQUIRED,
+     .example = "\"bootstrap:bookworm\"",
+     .help =
+         "Where the root file system comes from: bootstrap:SUITE (mmdebstrap with the host's apt sources) or "
+         "file:PATH, a tar archive or a folder; a relative path starts at the folder of the spec file."},
+    {.id = 2,
+     .key = "packages",
+     .type = FIELD_TEXTS,
+     .form = FORM_PACKAGE,
+     AT(image, packages),
+     .class = CLASS_RECREATE,
+     .example = "[systemd-sysv, ifupdown]",
+     .help = "Further Debian packages of a bootstrap."},
+};
+const struct table image_table = {.name = "image",
+                                  .size = sizeof(struct image),
+                                  TABLE_ROWS(image_rows),
+                                  .help = "A read-only root file system, stored once and never written to."};
+
+/* Nothing to say of a volume yet but that it is there. */
+static const struct field volume_rows[1];
+const struct table volume_table = {.name = "volume",
+                                   .size = sizeof(struct volume),
+                                   .rows = volume_rows,
+                                   .count = 0,
+                                   .help = "Data with a life of its own, mounted into containers."};
+
+static const struct field layer_rows[] = {
+    {.id = 1,
+     .key = "image",
+     .type = FIELD_TEXT,
+     .form = FORM_REFERENCE,
+     AT(layer, image),
+     .class = CLASS_RECREATE,
+     .flags = FIELD_REQUIRED,
+     .example = "base",
+     .help = "The image below the layer."},
+};
+const struct table layer_table = {.name = "layer",
+                                  .size = sizeof(struct layer),
+                                  TABLE_ROWS(layer_rows),
+                                  .help =
+                                      "What one container writes, above its image. A container that names no "
+                                      "layer has one of its own name."};
+
+static const struct field mount_rows[] = {
+    {.id = 1,
+     .key = "path",
+     .type = FIELD_TEXT,
+     .form = FORM_GUEST_PATH,
+     AT(mount, path),
+     .class = CLASS_LIVE,
+     .flags = FIELD_REQUIRED,
+     .example = "/srv/data",
+     .help = "Where it is mounted in the container."},
+    {.id = 2,
+     .key = "volume",
+     .type = FIELD_TEXT,
+     .form = FORM_REFERENCE,
+     AT(mount, volume),
+     .class = CLASS_LIVE,
+     .flags = FIELD_REQUIRED,
+     .example = "data",
+     .help = "The volume."},
+};
+const struct table mount_table = {.name = "container.volumes",
+                                  .size = sizeof(struct mount),
+                                  TABLE_ROWS(mount_rows),
+                                  .help = "A volume mounted in the container."};
