@@ -46,7 +46,7 @@ FETCH_LIBS  := -larchive -ljansson -lgcrypt -lseccomp
 PROGRAMS    := $(B)/fpsync $(B)/fpsync-worker $(B)/fpsync-fetch $(B)/fpsync-init
 
 .PHONY: all
-all: $(PROGRAMS)
+all: $(PROGRAMS) manuals
 
 $(B)/%.o: %.c Makefile
 	$(call say,CC,$<)

@@ -34,7 +34,7 @@ static const struct field policy_rows[] = {
      .example = "{ privileged: true }",
      .help = "What specs may ask for beyond what is harmless."},
 };
-static const struct table policy_table = {
+const struct table policy_table = {
     .name = "fpsync.conf", .size = sizeof(struct policy), TABLE_ROWS(policy_rows)};
 
 bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems)

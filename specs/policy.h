@@ -15,5 +15,7 @@ struct policy {
     struct policy_allow *allow; /* never NULL */
 };
 
+extern const struct table policy_table;
+
 /* False when the file cannot be used: `problems` says why, and nothing is permitted. */
 bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems);

@@ -43,7 +43,7 @@ BUILD_TESTS = +$(Q)$(MAKE) --no-print-directory -k test-programs || true
 export FPSYNC_BUILD = $(abspath $(B))
 
 .PHONY: test-programs test test-unit test-scenario test-fault test-system check check-system check-sanitize test-parts lint format bench
-test-programs: $(PROGRAMS) $(FAKE) $(UNIT) $(REPLAYS) $(GUEST_TOOLS)
+test-programs: all $(FAKE) $(UNIT) $(REPLAYS) $(GUEST_TOOLS)
 
 lint:
 	$(Q)tests/run $(B) lint

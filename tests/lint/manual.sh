@@ -3,7 +3,8 @@
 # example is valid, and what man renders has no warning.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-fpsync=${FPSYNC_BUILD:-$PWD/build}/fpsync
+build=${FPSYNC_BUILD:-$PWD/build}
+fpsync=$build/fpsync
 number=0
 failed=0
 
@@ -25,7 +26,7 @@ fi
 report 'every field of the language is in fpsync.yaml(5)' "$("$fpsync" schema |
     jq -r '[.. | objects | .properties? // empty | keys[]] | unique[]' |
     grep -vxE 'fpsync|project|images|networks|volumes|layers|containers' | while read -r key; do
-    grep -qE "^\.(It )?Ic .*\b$key\b" man/fpsync.yaml.5 || echo "$key"
+    grep -qE "^\.(It )?Ic .*\b$key\b" "$build/man/fpsync.yaml.5" || echo "$key"
 done)"
 # An image that changes under a layer is held, so nothing can be walked there.
 report 'every field is walked on a running object' "$("$fpsync" schema | jq -r '
@@ -43,14 +44,18 @@ report 'every example is valid' "$(for example in examples/*/; do "$fpsync" vali
 report 'the files in README and fpsync.yaml(5) are valid' "$(
     folder=$(mktemp -d) && chmod 755 "$folder"
     awk '/^```yaml/ { on = 1; next } /^```/ { on = 0 } on' README.md >"$folder/readme.yaml"
-    awk '/^\.Bd -literal/ { on = 1; next } /^\.Ed/ { on = 0 } on' man/fpsync.yaml.5 >"$folder/manual.yaml"
+    awk '/^\.Bd -literal/ { on = 1; next } /^\.Ed/ { on = 0 } on' "$build/man/fpsync.yaml.5" >"$folder/manual.yaml"
     for file in "$folder"/*.yaml; do "$fpsync" validate -q -f "$file" 2>&1; done
     rm -r "$folder"
 )"
-if command -v man >/dev/null && command -v groff >/dev/null; then
-    report 'the pages render without a warning' "$(for page in man/*; do man --warnings -l -Tutf8 -Z "$page" 2>&1 >/dev/null; done)"
-else
+rendered() { # NAME, program that must be there, then the text of violations
+    command -v "$2" >/dev/null && report "$1" "$3" && return
     number=$((number + 1))
-    echo "ok $number - the pages render without a warning # SKIP groff is not installed"
-fi
+    echo "ok $number - $1 # SKIP $2 is not installed"
+}
+rendered 'the pages render without a warning' groff \
+    "$(for page in "$build"/man/*.[58]; do man --warnings -l -Tutf8 -Z "$page" 2>&1 >/dev/null; done)"
+# Pages that are not installed are no mistake of these.
+rendered 'mandoc finds nothing worth a warning in the pages' mandoc \
+    "$(mandoc -Tlint -W warning "$build"/man/*.[58] 2>&1 | grep -v 'mandoc.db')"
 exit $failed
