@@ -1,78 +1,14 @@
 #include "reconciler/leases.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/digest.h"
-#include "lib/error.h"
-#include "lib/map.h"
+#include "reconciler/addresses.h"
+#include "reconciler/leases_internal.h"
 
 #define ID_RANGE 65536
-
-struct granting {
-    const struct object_set *all;
-    const struct actual *actual;
-    const struct snapshot *snapshot;
-    const struct world *world;
-    const struct lease_rules *rules;
-    struct arena *arena;
-    struct grants *grants;
-    struct map taken;    /* "network address" of every address that is declared or leased */
-    struct map declared; /* the same, declared ones only */
-    struct map ranges;   /* id bases in use, as text */
-    struct map
-        cursors; /* network -> uint32_t: no host number below it is free; they are only ever taken here */
-    int64_t next_range; /* the same of id bases */
-};
-
-static uint32_t to_number(const char *address)
-{
-    struct in_addr raw = {0};
-    inet_pton(AF_INET, address, &raw);
-    return ntohl(raw.s_addr);
-}
-
-static char *to_text(struct arena *arena, uint32_t address)
-{
-    struct in_addr raw = {.s_addr = htonl(address)};
-    char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &raw, text, sizeof(text));
-    return arena_strdup(arena, text);
-}
-
-static uint32_t split_subnet(const char *subnet, int *bits)
-{
-    char base[INET_ADDRSTRLEN] = "";
-    const char *slash = strchr(subnet, '/');
-    size_t length = slash ? (size_t)(slash - subnet) : strlen(subnet);
-    memcpy(base, subnet, length < sizeof(base) ? length : sizeof(base) - 1);
-    *bits = slash ? atoi(slash + 1) : 32;
-    return to_number(base);
-}
-
-char *subnet_gateway(struct arena *arena, const char *subnet)
-{
-    int bits;
-    uint32_t base = split_subnet(subnet, &bits);
-    return arena_printf(arena, "%s/%d", to_text(arena, base + 1), bits);
-}
-
-char *subnet_of(struct arena *arena, const char *address)
-{
-    int bits;
-    uint32_t number = split_subnet(address, &bits), mask = bits > 0 ? ~(uint32_t)0 << (32 - bits) : 0;
-    return arena_printf(arena, "%s/%d", to_text(arena, number & mask), bits);
-}
-
-char *address_with_prefix(struct arena *arena, const char *address, const char *subnet)
-{
-    int bits;
-    split_subnet(subnet, &bits);
-    return arena_printf(arena, "%s/%d", address, bits);
-}
 
 struct lease_address *lease_in(const struct lease *lease, const char *network)
 {
@@ -115,9 +51,12 @@ const struct lease *lease_recorded(const struct snapshot *snapshot, enum kind ki
 static struct lease *lease_for(struct granting *granting, const struct object *object, bool *fresh)
 {
     const struct lease *recorded = lease_recorded(granting->snapshot, object->kind, object->name);
-    *fresh = !recorded;
-    if (recorded)
-        return described_copy(granting->arena, &lease_table, recorded);
+    *fresh = !recorded || recorded->left;
+    if (recorded) {
+        struct lease *kept = described_copy(granting->arena, &lease_table, recorded);
+        kept->left = 0;
+        return kept;
+    }
     struct lease *lease = described_new(granting->arena, &lease_table);
     lease->kind = kind_name(object->kind);
     lease->name = object->name;
@@ -126,15 +65,33 @@ static struct lease *lease_for(struct granting *granting, const struct object *o
     return lease;
 }
 
+const char *grants_denied(const struct grants *grants, enum kind kind, const char *name)
+{
+    for (size_t i = 0; i < grants->denied_count; i++)
+        if (grants->denied[i].kind == kind && strcmp(grants->denied[i].name, name) == 0)
+            return grants->denied[i].reason;
+    return NULL;
+}
+
 static void add_grant(struct granting *granting, struct lease *lease, bool fresh)
 {
     granting->grants->items[granting->grants->count] = lease;
     granting->grants->fresh[granting->grants->count++] = fresh;
 }
 
+/* What it had it keeps. */
+static void deny(struct granting *granting, const struct object *object, const char *reason)
+{
+    const struct lease *recorded = lease_recorded(granting->snapshot, object->kind, object->name);
+    *arena_append(granting->arena, granting->grants->denied, granting->grants->denied_count) =
+        (struct denial){.kind = object->kind, .name = object->name, .reason = reason};
+    if (recorded)
+        add_grant(granting, (struct lease *)recorded, false);
+}
+
 /* ---- subnets ---- */
 
-static bool subnet_is_free(const struct granting *granting, const char *subnet, const char *network)
+bool granting_subnet_is_free(const struct granting *granting, const char *subnet, const char *network)
 {
     for (size_t i = 0; i < granting->world->network.route_count; i++) {
         const struct observed_route *route = &granting->world->network.routes[i];
@@ -158,7 +115,7 @@ static bool subnet_is_free(const struct granting *granting, const char *subnet, 
     return true;
 }
 
-static int grant_network(struct granting *granting, struct object *object, struct error *error)
+static void grant_network(struct granting *granting, const struct object *object)
 {
     const struct network *body = object->body;
     bool fresh;
@@ -168,31 +125,35 @@ static int grant_network(struct granting *granting, struct object *object, struc
         lease->subnet = body->subnet;
     } else if (!lease->subnet) {
         int bits;
-        uint32_t base = split_subnet(granting->rules->pool, &bits);
+        uint32_t base = subnet_split(granting->rules->pool, &bits);
         uint32_t end = base + ((uint32_t)1 << (32 - bits));
         for (; base < end; base += 256) {
-            char *subnet = arena_printf(granting->arena, "%s/24", to_text(granting->arena, base));
-            if (!subnet_is_free(granting, subnet, object->name))
+            char *subnet = arena_printf(granting->arena, "%s/24", address_text(granting->arena, base));
+            if (!granting_subnet_is_free(granting, subnet, object->name))
                 continue;
             lease->subnet = subnet;
             break;
         }
         if (!lease->subnet)
-            return error_set(error, -ENOSPC, "network %s: no free /24 left in the pool %s", object->name,
-                             granting->rules->pool);
+            lease->subnet = reclaim_subnet(granting);
+        if (!lease->subnet) {
+            deny(granting, object,
+                 arena_printf(granting->arena, "no free /24 is left in the pool %s", granting->rules->pool));
+            return;
+        }
         fresh = true;
     }
     field_mark(&lease_table, lease, offsetof(struct lease, subnet));
     add_grant(granting, lease, fresh);
-    return 0;
 }
 
 /* ---- containers ---- */
 
-static int grant_ids(struct granting *granting, struct lease *lease, bool *fresh, struct error *error)
+/* Why not, or NULL. */
+static const char *grant_ids(struct granting *granting, struct lease *lease, bool *fresh)
 {
     if (lease->id_base)
-        return 0;
+        return NULL;
     for (; granting->next_range + ID_RANGE - 1 <= granting->rules->id_last;
          granting->next_range += ID_RANGE) {
         const int64_t base = granting->next_range;
@@ -203,11 +164,15 @@ static int grant_ids(struct granting *granting, struct lease *lease, bool *fresh
         lease->id_base = base;
         field_mark(&lease_table, lease, offsetof(struct lease, id_base));
         *fresh = true;
-        return 0;
+        return NULL;
     }
-    return error_set(error, -ENOSPC,
-                     "container %s: no free range of %d ids left between %" PRId64 " and %" PRId64,
-                     lease->name, ID_RANGE, granting->rules->id_first, granting->rules->id_last);
+    lease->id_base = reclaim_ids(granting);
+    field_mark(&lease_table, lease, offsetof(struct lease, id_base));
+    *fresh = true;
+    return lease->id_base ? NULL
+                          : arena_printf(granting->arena,
+                                         "no free range of %d ids is left between %" PRId64 " and %" PRId64,
+                                         ID_RANGE, granting->rules->id_first, granting->rules->id_last);
 }
 
 /* Locally administered, derived from host, container and network: the same after a lost database. */
@@ -220,17 +185,9 @@ static const char *mac_of(const struct granting *granting, const char *container
                         (unsigned)(bits >> 8) & 255, (unsigned)bits & 255);
 }
 
-static const char *taken_key(struct arena *arena, const char *network, const char *address)
+const char *granting_key(struct arena *arena, const char *network, const char *address)
 {
     return arena_join(arena, network, ' ', address);
-}
-
-static bool address_fits(const char *address, const char *subnet)
-{
-    int bits;
-    uint32_t base = split_subnet(subnet, &bits), number = to_number(address);
-    uint32_t mask = bits ? ~(uint32_t)0 << (32 - bits) : 0;
-    return (number & mask) == base && number != base && number != base + 1 && number != (base | ~mask);
 }
 
 static uint32_t *cursor_of(struct granting *granting, const char *network)
@@ -249,12 +206,12 @@ static const char *pick_address(struct granting *granting, const struct lease *l
                                 const char *subnet, const char *recorded)
 {
     int bits;
-    uint32_t base = split_subnet(subnet, &bits);
+    uint32_t base = subnet_split(subnet, &bits);
     uint32_t size = bits >= 32 ? 1 : (uint32_t)1 << (32 - bits);
     if (recorded && !address_fits(recorded, subnet))
-        recorded = to_text(granting->arena, base | (to_number(recorded) & (size - 1)));
+        recorded = address_text(granting->arena, base | (address_number(recorded) & (size - 1)));
     if (recorded && address_fits(recorded, subnet)) {
-        const char *key = taken_key(granting->arena, network, recorded);
+        const char *key = granting_key(granting->arena, network, recorded);
         const struct lease *holder = map_get(&granting->taken, key);
         if (!map_get(&granting->declared, key) &&
             (!holder || holder == lease || strcmp(holder->name, lease->name) == 0)) {
@@ -263,11 +220,11 @@ static const char *pick_address(struct granting *granting, const struct lease *l
         }
     }
     for (uint32_t *host = cursor_of(granting, network); *host + 1 < size; ++*host) {
-        const char *address = to_text(granting->arena, base + *host);
-        if (map_add(&granting->taken, taken_key(granting->arena, network, address), (void *)lease))
+        const char *address = address_text(granting->arena, base + *host);
+        if (map_add(&granting->taken, granting_key(granting->arena, network, address), (void *)lease))
             return address;
     }
-    return NULL;
+    return reclaim_address(granting, network, subnet);
 }
 
 static int64_t lowest_free_index(const struct lease *lease)
@@ -298,29 +255,29 @@ static struct lease_address *new_address(struct granting *granting, struct lease
     return address;
 }
 
-static int grant_address(struct granting *granting, struct lease *lease, const struct attachment *attachment,
-                         bool *fresh, struct error *error)
+/* Why not, or NULL. */
+static const char *grant_address(struct granting *granting, struct lease *lease,
+                                 const struct attachment *attachment, bool *fresh)
 {
     const struct lease *network = grants_find(granting->grants, KIND_NETWORK, attachment->network);
     struct lease_address *address = lease_in(lease, attachment->network);
     if (!network)
-        return error_set(error, -ENOENT, "container %s: network %s is not known", lease->name,
-                         attachment->network);
+        return arena_printf(granting->arena, "network %s has no subnet", attachment->network);
     if (!address)
         address = new_address(granting, lease, attachment->network);
     const char *chosen = attachment->address ? attachment->address
                                              : pick_address(granting, lease, attachment->network,
                                                             network->subnet, address->address);
     if (!chosen)
-        return error_set(error, -ENOSPC, "container %s: no free address left in network %s (%s)", lease->name,
-                         attachment->network, network->subnet);
+        return arena_printf(granting->arena, "no free address is left in network %s (%s)",
+                            attachment->network, network->subnet);
     if (!address->address || strcmp(address->address, chosen) != 0 || address->index < 0) {
         address->address = chosen;
         if (address->index < 0)
             address->index = lowest_free_index(lease);
         *fresh = true;
     }
-    return 0;
+    return NULL;
 }
 
 /* A NIC that is gone frees its place; address and MAC stay the name's own. */
@@ -382,20 +339,20 @@ static void follow_order(struct granting *granting, struct lease *lease, const s
     }
 }
 
-static int grant_container(struct granting *granting, struct object *object, struct error *error)
+static void grant_container(struct granting *granting, const struct object *object)
 {
     const struct container *body = object->body;
     bool fresh;
     struct lease *lease = lease_for(granting, object, &fresh);
-    int result = body->privileged ? 0 : grant_ids(granting, lease, &fresh, error);
+    const char *denied = body->privileged ? NULL : grant_ids(granting, lease, &fresh);
     release_left(lease, body, &fresh);
     follow_order(granting, lease, body, &fresh);
-    for (size_t i = 0; i < body->networks.count && result >= 0; i++)
-        result = grant_address(granting, lease, body->networks.items[i], &fresh, error);
-    if (result < 0)
-        return result;
-    add_grant(granting, lease, fresh);
-    return 0;
+    for (size_t i = 0; i < body->networks.count && !denied; i++)
+        denied = grant_address(granting, lease, body->networks.items[i], &fresh);
+    if (denied)
+        deny(granting, object, denied);
+    else
+        add_grant(granting, lease, fresh);
 }
 
 /* What is spoken for before the first grant: declared addresses, then everybody's recorded leases. */
@@ -408,7 +365,7 @@ static void collect_taken(struct granting *granting)
             const struct attachment *attachment = body->networks.items[j];
             if (!attachment->address)
                 continue;
-            const char *key = taken_key(granting->arena, attachment->network, attachment->address);
+            const char *key = granting_key(granting->arena, attachment->network, attachment->address);
             map_add(&granting->declared, key, object);
         }
     }
@@ -418,16 +375,16 @@ static void collect_taken(struct granting *granting)
             map_add(&granting->ranges, arena_printf(granting->arena, "%" PRId64, lease->id_base), lease);
         for (size_t j = 0; j < lease->addresses.count; j++) {
             const struct lease_address *address = lease->addresses.items[j];
-            map_add(&granting->taken, taken_key(granting->arena, address->network, address->address), lease);
+            map_add(&granting->taken, granting_key(granting->arena, address->network, address->address),
+                    lease);
         }
     }
     for (size_t i = 0; i < granting->declared.count; i++)
         map_add(&granting->taken, granting->declared.entries[i].key, granting->declared.entries[i].value);
 }
 
-int leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
-                 const struct lease_rules *rules, struct arena *arena, struct grants *grants,
-                 struct error *error)
+void leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
+                  const struct lease_rules *rules, struct arena *arena, struct grants *grants)
 {
     struct granting granting = {.all = all,
                                 .actual = actual,
@@ -440,17 +397,15 @@ int leases_grant(const struct object_set *all, const struct actual *actual, cons
     *grants = (struct grants){.items = arena_array_of(arena, struct lease *, all->count + 1),
                               .fresh = arena_array_of(arena, bool, all->count + 1)};
     collect_taken(&granting);
-    int result = 0;
-    for (size_t i = 0; i < all->count && result >= 0; i++)
+    for (size_t i = 0; i < all->count; i++)
         if (all->items[i]->kind == KIND_NETWORK)
-            result = grant_network(&granting, all->items[i], error);
+            grant_network(&granting, all->items[i]);
     grants->network_count = grants->count;
-    for (size_t i = 0; i < all->count && result >= 0; i++)
+    for (size_t i = 0; i < all->count; i++)
         if (all->items[i]->kind == KIND_CONTAINER)
-            result = grant_container(&granting, all->items[i], error);
+            grant_container(&granting, all->items[i]);
     map_clear(&granting.taken);
     map_clear(&granting.declared);
     map_clear(&granting.ranges);
     map_clear(&granting.cursors);
-    return result;
 }

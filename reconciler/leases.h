@@ -8,10 +8,19 @@
 #include "reconciler/actual.h"
 #include "reconciler/world.h"
 
+struct denial { /* a pool is dry: the object is held, the rest goes on */
+    enum kind kind;
+    const char *name, *reason;
+};
+
 struct grants {
     struct lease **items; /* all that the desired objects hold: networks by name, then containers by name */
     size_t count, network_count;
-    bool *fresh; /* whether items[i] differs from what is recorded */
+    bool *fresh;              /* whether items[i] differs from what is recorded */
+    struct lease **reclaimed; /* of absent names, as they are after a dry pool took something from them */
+    size_t reclaimed_count;
+    struct denial *denied; /* their recorded leases, if any, stand in items */
+    size_t denied_count;
 };
 
 struct lease_rules {
@@ -20,18 +29,13 @@ struct lease_rules {
     const char *pool;          /* of subnets, "10.64.0.0/11", cut into /24s */
 };
 
-/* -ENOSPC with the pool named when it is dry. `all` is every object that exists after the run,
- * in order of kind and name. */
-int leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
-                 const struct lease_rules *rules, struct arena *arena, struct grants *grants,
-                 struct error *error);
+/* `all` is every object that exists after the run, in order of kind and name. */
+void leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
+                  const struct lease_rules *rules, struct arena *arena, struct grants *grants);
+/* Why the object got no lease; NULL when it got one. */
+const char *grants_denied(const struct grants *grants, enum kind kind, const char *name);
 
 const struct lease *lease_recorded(const struct snapshot *snapshot, enum kind kind,
                                    const char *name); /* or NULL */
 struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name);
 struct lease_address *lease_in(const struct lease *lease, const char *network); /* NULL when it has none */
-
-/* "10.30.0.0/24" -> "10.30.0.1/24"; and an address with that subnet's prefix length. */
-char *subnet_gateway(struct arena *arena, const char *subnet);
-char *subnet_of(struct arena *arena, const char *address); /* "10.30.0.7/24" -> "10.30.0.0/24" */
-char *address_with_prefix(struct arena *arena, const char *address, const char *subnet);

@@ -138,17 +138,21 @@ static int delete_record(struct recorder *recorder, enum kind kind, const char *
 
 /* ---- before ---- */
 
+static int put_lease(struct recorder *recorder, const struct lease *lease, struct error *error)
+{
+    int result = writing(recorder, error);
+    return result < 0 ? result : state_put_lease(recorder->execution->state, lease, error);
+}
+
 static int put_leases(struct recorder *recorder, struct error *error)
 {
     const struct grants *grants = &recorder->execution->plan->grants;
     int result = 0;
-    for (size_t i = 0; i < grants->count && result >= 0; i++) {
-        if (!grants->fresh[i])
-            continue;
-        result = writing(recorder, error);
-        if (result >= 0)
-            result = state_put_lease(recorder->execution->state, grants->items[i], error);
-    }
+    for (size_t i = 0; i < grants->reclaimed_count && result >= 0; i++)
+        result = put_lease(recorder, grants->reclaimed[i], error);
+    for (size_t i = 0; i < grants->count && result >= 0; i++)
+        if (grants->fresh[i])
+            result = put_lease(recorder, grants->items[i], error);
     return result;
 }
 
@@ -358,11 +362,28 @@ static int retain(struct recorder *recorder, struct record *record, struct error
     return put_record(recorder, record, error);
 }
 
+/* The name keeps what is leased to it; whoever left first gives it up first, should a pool run dry. */
+static int note_leaving(struct recorder *recorder, const struct action *action, struct error *error)
+{
+    const struct lease *recorded =
+        lease_recorded(recorder->execution->actual->snapshot, action->kind, action->name);
+    if (!recorded)
+        return 0;
+    struct lease *lease = described_copy(recorder->arena, &lease_table, recorded);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    lease->left = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    field_mark(&lease_table, lease, offsetof(struct lease, left));
+    return put_lease(recorder, lease, error);
+}
+
 static int record_gone(struct recorder *recorder, const struct action *action, struct error *error)
 {
     if (action->verb == VERB_RETAIN)
         return retain(recorder, action->entry->record, error);
     int result = delete_record(recorder, action->kind, action->name, error);
+    if (result >= 0)
+        result = note_leaving(recorder, action, error);
     const struct entry *layer =
         action->kind == KIND_CONTAINER ? layer_entry(recorder, &action->entry->object) : NULL;
     if (result >= 0 && layer && layer->object.implicit)

@@ -336,17 +336,14 @@ static void check_sources(struct planning *planning)
     }
 }
 
-int plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan, struct error *error)
+void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan)
 {
     *plan = (struct plan){0};
     struct planning planning = {.request = request, .arena = arena, .plan = plan};
     planning.rules_lost = !request->world->network.rules_present;
     check_sources(&planning);
     collect_all(&planning);
-    int result = leases_grant(&plan->all, request->actual, request->world, request->lease_rules, arena,
-                              &plan->grants, error);
-    if (result < 0)
-        return result;
+    leases_grant(&plan->all, request->actual, request->world, request->lease_rules, arena, &plan->grants);
     planning.target =
         (struct target){.paths = request->paths, .arena = arena, .all = &plan->all, .grants = &plan->grants};
     for (size_t i = 0; i < plan->all.count; i++) {
@@ -380,5 +377,4 @@ int plan_make(const struct plan_request *request, struct arena *arena, struct pl
     hold_contested(&planning);
     plan_order(&planning);
     map_clear(&planning.by_object);
-    return 0;
 }

@@ -81,9 +81,8 @@ struct plan_request {
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 
-/* -ENOSPC when a pool is dry; all other trouble is part of the plan. */
-int plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan,
-              struct error *error);
+/* Trouble is part of the plan: what cannot be is held. */
+void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan);
 
 /* Whether the config on disk is not the one that the object asks for: gone, edited, or made otherwise today. */
 bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,

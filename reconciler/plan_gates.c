@@ -99,9 +99,19 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     return false;
 }
 
+bool plan_gate_lease(struct planning *planning, const struct object *object)
+{
+    const char *denied = grants_denied(&planning->plan->grants, object->kind, object->name);
+    if (denied)
+        plan_hold(planning, object->kind, object->name, denied,
+                  "take something out first; what is taken out in this run is free in the next",
+                  object->place);
+    return !denied;
+}
+
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     return values_are_kept(planning, object) && is_permitted(planning, object) &&
            networks_are_there(planning, object) && layer_fits(planning, object) &&
-           ports_are_free(planning, object, entry);
+           plan_gate_lease(planning, object) && ports_are_free(planning, object, entry);
 }

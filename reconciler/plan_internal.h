@@ -44,7 +44,8 @@ void plan_network(struct planning *planning, const struct object *object, struct
 /* plan_container.c. In the order of what they depend on; `done` holds what has been planned. */
 void plan_containers_in_order(struct planning *planning, const struct object *object, struct map *done);
 
-/* plan_gates.c: false when the container was held. */
+/* plan_gates.c: false when the object was held: for a dry pool, or a container for whatever speaks against it. */
+bool plan_gate_lease(struct planning *planning, const struct object *object);
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry);
 
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */

@@ -77,6 +77,8 @@ static const struct observed_route *clashing_route(struct planning *planning, co
 
 void plan_network(struct planning *planning, const struct object *object, struct entry *entry)
 {
+    if (!plan_gate_lease(planning, object))
+        return;
     char ifname[PATHS_IFNAME_SIZE];
     paths_bridge(planning->request->paths, object->name, ifname);
     const struct observed_bridge *seen = world_bridge(planning->request->world, ifname);

@@ -5,6 +5,7 @@
 
 #include "lib/error.h"
 #include "lib/map.h"
+#include "reconciler/addresses.h"
 #include "reconciler/outcome.h"
 
 struct rebuilding {
@@ -140,7 +141,6 @@ static struct list networks_of(struct rebuilding *rebuilding, const struct objec
         address->address = arena_strndup(rebuilding->arena, nic->address, strcspn(nic->address, "/"));
         address->mac = nic->mac;
         address->index = nic->index;
-        address->used = rebuilding->now;
         *arena_append(rebuilding->arena, lease->addresses.items, lease->addresses.count) =
             described_whole(&lease_address_table, address);
     }

@@ -252,7 +252,7 @@ static int64_t contested_at(const struct session *session)
     return session->options->automatic ? contest_now() : 0;
 }
 
-int session_plan(struct session *session, struct plan *plan, struct error *error)
+void session_plan(struct session *session, struct plan *plan)
 {
     const struct plan_request request = {.paths = &session->paths,
                                          .desired = &session->set.objects,
@@ -264,13 +264,12 @@ int session_plan(struct session *session, struct plan *plan, struct error *error
                                          .policy = session->policy,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
-    int result = plan_make(&request, session->arena, plan, error);
-    for (size_t i = 0; result >= 0 && i < plan->held_count; i++)
+    plan_make(&request, session->arena, plan);
+    for (size_t i = 0; i < plan->held_count; i++)
         name_holder(session, &plan->held[i]);
-    return result;
 }
 
-int session_plan_recorded(struct session *session, struct plan *plan, struct error *error)
+void session_plan_recorded(struct session *session, struct plan *plan)
 {
     struct object_set set = {0};
     for (size_t i = 0; i < session->actual.count; i++)
@@ -282,9 +281,8 @@ int session_plan_recorded(struct session *session, struct plan *plan, struct err
                                          .world = &session->world,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
-    int result = plan_make(&request, session->arena, plan, error);
+    plan_make(&request, session->arena, plan);
     plan->moved = NULL; /* every object stands under its own source here */
-    return result;
 }
 
 /* A missing file and an empty folder are hardly ever meant; a file that declares nothing any more is believed of a

@@ -38,9 +38,9 @@ void session_close(struct session *session);
 int session_look(struct session *session, struct error *error);
 /* Specs of -f or the default folder, checked against what other sources hold. -EINVAL: see problems. */
 int session_load(struct session *session, struct error *error);
-int session_plan(struct session *session, struct plan *plan, struct error *error);
+void session_plan(struct session *session, struct plan *plan);
 /* Plans as if the recorded objects were what is declared: what is left is drift. */
-int session_plan_recorded(struct session *session, struct plan *plan, struct error *error);
+void session_plan_recorded(struct session *session, struct plan *plan);
 /* Reasons to refuse the plan (exit 4): other sources' objects, mass delete, lost database. 0 or -EPERM. */
 int session_guard(const struct session *session, const struct plan *plan, struct error *error);
 

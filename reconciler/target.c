@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "reconciler/addresses.h"
 
 static void list_add(struct arena *arena, struct list *list, void *item)
 {

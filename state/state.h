@@ -74,7 +74,6 @@ struct lease_address { /* in one network */
     const char *address; /* "10.30.0.10" */
     const char *mac;
     int64_t index; /* of eth inside; -1: not attached now, the rest is kept */
-    int64_t used;  /* seconds since the epoch of the last run that used it: oldest are reclaimed first */
 };
 extern const struct table lease_address_table;
 
@@ -84,6 +83,7 @@ struct lease {
     int64_t id_base;       /* containers: start of 65,536 host ids; 0: none */
     const char *subnet;    /* networks: leased from the pool; NULL */
     struct list addresses; /* of lease_address */
+    int64_t left; /* milliseconds since the epoch: when the last object of that name went; 0: never yet */
 };
 extern const struct table lease_table;
 

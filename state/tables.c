@@ -42,11 +42,11 @@ const struct table record_table = {
     .name = "record", .size = sizeof(struct record), TABLE_ROWS(record_rows), .help = "One recorded object."};
 
 static const struct field lease_address_rows[] = {
+    /* 5 was used once */
     TEXT(lease_address, 1, network, "Full name of the network."),
     TEXT(lease_address, 2, address, "IPv4 address."),
     TEXT(lease_address, 3, mac, "MAC address."),
     NUMBER(lease_address, 4, index, "-1", "Number of the interface inside; -1 while not attached."),
-    NUMBER(lease_address, 5, used, "0", "Last use, in seconds since the epoch."),
 };
 const struct table lease_address_table = {.name = "lease.address",
                                           .size = sizeof(struct lease_address),
@@ -64,6 +64,7 @@ static const struct field lease_rows[] = {
      .offset = offsetof(struct lease, addresses),
      .nested = &lease_address_table,
      .help = "One a network."},
+    NUMBER(lease, 6, left, "0", "When the last object of that name went, in milliseconds since the epoch."),
 };
 const struct table lease_table = {.name = "lease",
                                   .size = sizeof(struct lease),

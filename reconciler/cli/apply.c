@@ -28,9 +28,10 @@ static int prepare(struct session *session, enum session_mode mode, struct plan 
         return fail_invalid(options, &session->problems);
     if (result >= 0)
         result = session_look(session, &error);
-    if (result >= 0)
-        result = session_plan(session, plan, &error);
-    return result < 0 ? fail(options, &error, EXIT_ERROR) : -1;
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    session_plan(session, plan);
+    return -1;
 }
 
 int run_validate(const struct options *options)
@@ -133,11 +134,9 @@ static int repair_last_good(struct session *session, int code)
 {
     struct plan plan;
     struct error error = {0};
-    int result = session_look(session, &error);
-    if (result >= 0)
-        result = session_plan_recorded(session, &plan, &error);
-    if (result < 0)
+    if (session_look(session, &error) < 0)
         return fail(session->options, &error, EXIT_ERROR);
+    session_plan_recorded(session, &plan);
     const struct execution_request request = {.stop_timeout = session->options->timeout};
     if (plan.count)
         execute_and_report(session, &plan, &request);
@@ -211,10 +210,9 @@ int run_down(const struct options *options)
         session.set.sources[i].prunes = true;
     if (result >= 0)
         result = session_look(&session, &error);
-    if (result >= 0)
-        result = session_plan(&session, &plan, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
+    session_plan(&session, &plan);
     if (options->output != OUTPUT_DATA || options->dry_run)
         show_plan(options, &plan);
     fflush(stdout);

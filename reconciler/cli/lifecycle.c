@@ -73,8 +73,7 @@ static int act(const struct options *options, enum verb verb)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
     result = session_look(&session, &error);
     if (result >= 0)
-        result =
-            session_plan_recorded(&session, &plan, &error); /* for leases and rules of what is recorded */
+        session_plan_recorded(&session, &plan); /* for leases and rules of what is recorded */
     plan.actions = NULL;
     plan.count = plan.resolver_count = 0;
     plan.rules_change_last = false;

@@ -118,10 +118,9 @@ int run_status(const struct options *options)
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result >= 0)
         result = session_look(&session, &error);
-    if (result >= 0)
-        result = session_plan_recorded(&session, &plan, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
+    session_plan_recorded(&session, &plan);
     struct json *objects = json_new_array();
     if (options->output == OUTPUT_TABLE && session.actual.count)
         printf("%-10s %-28s %-10s %-8s %s\n", "KIND", "NAME", "PHASE", "PID", "ADDRESSES");

@@ -194,10 +194,13 @@ static void test_leases_come_back(void **context)
     _cleanup_state_ struct state *state = opened(fixture, STATE_WRITE);
     struct lease_address front = {
         .network = "shop/front", .address = "10.30.0.10", .mac = "02:00:00:00:00:01"};
-    struct lease_address back = {.network = "shop/back", .address = "10.31.0.10", .index = -1, .used = 99};
+    struct lease_address back = {.network = "shop/back", .address = "10.31.0.10", .index = -1};
     void *addresses[] = {&front, &back};
-    struct lease lease = {
-        .kind = "container", .name = "shop/web", .id_base = 0x70000000, .addresses = {addresses, 2}};
+    struct lease lease = {.kind = "container",
+                          .name = "shop/web",
+                          .id_base = 0x70000000,
+                          .addresses = {addresses, 2},
+                          .left = 99};
     assert_ok(fixture, state_begin(state, &fixture->error));
     assert_ok(fixture, state_put_lease(state, &lease, &fixture->error));
     assert_ok(fixture, state_commit(state, &fixture->error));
@@ -212,7 +215,7 @@ static void test_leases_come_back(void **context)
     assert_string_equal(first->mac, "02:00:00:00:00:01");
     assert_int_equal(second->index, -1);
     assert_null(second->mac);
-    assert_int_equal(second->used, 99);
+    assert_int_equal(got.leases[0]->left, 99);
     assert_ok(fixture, state_begin(state, &fixture->error));
     assert_ok(fixture, state_delete_lease(state, "container", "shop/web", &fixture->error));
     assert_ok(fixture, state_commit(state, &fixture->error));
