@@ -1,9 +1,5 @@
 /* Volumes into and out of a running container, from outside and below its own feet.
  *
- * Everything of the container is reached through one handle of /proc/PID, taken after the pidfd and checked
- * against init's start time, so that a recycled pid is noticed. Targets are resolved in the container's root
- * before a child enters its mount namespace; afterwards nothing is looked up by path any more.
- *
  * Two kinds of mounts are met on the way out. Those attached live are unmounted in the guest's namespace. Those
  * that were there at start are locked in it (it belongs to the guest's user namespace, see mount_namespaces(7)):
  * they go by unmounting them below the merged root on the host, from where it propagates. */
@@ -11,15 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "drivers/storage/data.h"
+#include "drivers/storage/guest.h"
 #include "drivers/storage/guest_path.h"
 #include "drivers/storage/idmap.h"
 #include "drivers/storage/root.h"
@@ -28,127 +20,17 @@
 #include "lib/buffer.h"
 #include "lib/error.h"
 
-#define PROC_LIMIT ((size_t)1024 * 1024)
-
-struct guest {
-    int pidfd, proc, root;
-    int user_namespace; /* -1: the host's own */
-    int64_t id_base;
-};
-
-static void cleanup_guest(struct guest *guest)
-{
-    cleanup_close(&guest->pidfd);
-    cleanup_close(&guest->proc);
-    cleanup_close(&guest->root);
-    cleanup_close(&guest->user_namespace);
-}
-#define _cleanup_guest_ _cleanup_(cleanup_guest)
-#define NO_GUEST                                                                                             \
-    {                                                                                                        \
-        .pidfd = -1, .proc = -1, .root = -1, .user_namespace = -1                                            \
-    }
-
 static int check_request(const struct volume_attach *request, struct error *error)
 {
     int result = root_check_name(request->lxc_name, error);
     if (result == 0 && !guest_path_is_clean(request->path))
         return error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", request->path);
-    if (result == 0 && request->init_pid <= 1)
-        return error_set(error, -ESRCH, "%s does not run", request->lxc_name);
     return result;
 }
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, also spaces and brackets. */
-static int check_start(const struct guest *guest, const struct volume_attach *request, struct error *error)
+static int enter(const struct volume_attach *request, struct guest *guest, struct error *error)
 {
-    _cleanup_buffer_ struct buffer stat = {0};
-    int result = buffer_read_file(&stat, guest->proc, "stat", PROC_LIMIT, error);
-    if (result < 0)
-        return result;
-    const char *at = strrchr(stat.bytes, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    if (!at || strtoll(at + 1, NULL, 10) != request->init_start)
-        return error_set(error, -ESRCH, "%s: process %lld is not its init any more", request->lxc_name,
-                         (long long)request->init_pid);
-    return 0;
-}
-
-static int open_user_namespace(struct guest *guest, struct error *error)
-{
-    struct stat own, theirs;
-    _cleanup_close_ int fd = openat(guest->proc, "ns/user", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &theirs) < 0 || stat("/proc/self/ns/user", &own) < 0)
-        return error_errno(error, -errno, "user namespace of the container");
-    if (own.st_ino == theirs.st_ino && own.st_dev == theirs.st_dev)
-        return 0;
-    _cleanup_buffer_ struct buffer map = {0};
-    int result = buffer_read_file(&map, guest->proc, "uid_map", PROC_LIMIT, error);
-    long long inside, outside;
-    if (result < 0)
-        return result;
-    if (sscanf(map.bytes, "%lld %lld", &inside, &outside) != 2 || inside != 0)
-        return error_set(error, -EINVAL, "the container's root has no id on the host");
-    guest->id_base = outside;
-    guest->user_namespace = TAKE_FD(fd);
-    return 0;
-}
-
-static int open_guest(const struct volume_attach *request, struct guest *guest, struct error *error)
-{
-    char path[64];
-    guest->pidfd = pidfd_open((pid_t)request->init_pid, 0);
-    snprintf(path, sizeof(path), "/proc/%lld", (long long)request->init_pid);
-    if (guest->pidfd >= 0)
-        guest->proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (guest->pidfd < 0 || guest->proc < 0)
-        return error_set(error, -ESRCH, "%s: process %lld is gone", request->lxc_name,
-                         (long long)request->init_pid);
-    int result = check_start(guest, request, error);
-    if (result < 0)
-        return result;
-    guest->root = openat(guest->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (guest->root < 0)
-        return error_errno(error, -errno, "root of %s", request->lxc_name);
-    return open_user_namespace(guest, error);
-}
-
-/* Runs `work` in a child, because whoever joins a mount namespace loses his own root and working folder. The
- * child makes system calls only. Returns what `work` returned: a negative errno or 0. */
-static int in_mount_namespace(const struct guest *guest, int (*work)(int fd, int target), int fd, int target)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -errno;
-    _cleanup_close_ int reader = ends[0];
-    pid_t pid = fork();
-    if (pid == 0) {
-        int code = setns(guest->pidfd, CLONE_NEWNS) < 0 ? -errno : work(fd, target);
-        ssize_t written = write(ends[1], &code, sizeof(code));
-        _exit(written == sizeof(code) ? 0 : 1);
-    }
-    int code = -errno;
-    close(ends[1]);
-    if (pid < 0)
-        return code;
-    if (read(reader, &code, sizeof(code)) != sizeof(code))
-        code = -EIO;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return code;
-}
-
-static int work_move(int tree, int target)
-{
-    return move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno
-                                                                                                   : 0;
-}
-
-static int work_unmount(int unused, int target)
-{
-    (void)unused;
-    return fchdir(target) < 0 || umount2(".", MNT_DETACH) < 0 ? -errno : 0;
+    return guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
 }
 
 /* The volume of ours that is mounted at the path, topmost; NULL: none. */
@@ -187,7 +69,7 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
     if (result == 0)
         result = data_check_name(request->file, error);
     if (result == 0)
-        result = open_guest(request, &guest, error);
+        result = enter(request, &guest, error);
     if (result == 0)
         result = volume_make(paths, request->file, NULL, error);
     if (result == 0) /* it has a life from now on, and is filled no more at a later start */
@@ -209,7 +91,7 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
     identity_drop(&identity);
     if (target < 0)
         return target;
-    result = in_mount_namespace(&guest, work_move, tree, target);
+    result = guest_move(&guest, tree, true, false, target);
     return result < 0
                ? error_errno(error, result, "cannot mount at %s in %s", request->path, request->lxc_name)
                : 0;
@@ -255,7 +137,7 @@ int live_detach(const struct paths *paths, const struct volume_attach *request, 
     const char *volume;
     int result = check_request(request, error);
     if (result == 0)
-        result = open_guest(request, &guest, error);
+        result = enter(request, &guest, error);
     if (result == 0)
         result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
     if (result < 0 || !entry)
@@ -263,7 +145,7 @@ int live_detach(const struct paths *paths, const struct volume_attach *request, 
     _cleanup_close_ int target = open_mounted(&guest, request, entry, error);
     if (target < 0)
         return target;
-    result = in_mount_namespace(&guest, work_unmount, -1, target);
+    result = guest_unmount(&guest, target, NULL);
     if (result == -EINVAL) /* locked */
         result = unmount_on_host(paths, request, call, error);
     else if (result < 0)

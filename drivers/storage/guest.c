@@ -1,0 +1,174 @@
+#include "drivers/storage/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define PROC_LIMIT ((size_t)1024 * 1024)
+
+/* Where a tree is attached for a moment, in a namespace of its own: there is always something of the kind. */
+#define STAGE_FOLDER "/proc"
+#define STAGE_FILE   "/dev/null"
+
+/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, also spaces and brackets. */
+static int check_start(const struct guest *guest, int64_t init_pid, int64_t init_start, struct error *error)
+{
+    _cleanup_buffer_ struct buffer stat = {0};
+    int result = buffer_read_file(&stat, guest->proc, "stat", PROC_LIMIT, error);
+    if (result < 0)
+        return result;
+    const char *at = strrchr(stat.bytes, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    if (!at || strtoll(at + 1, NULL, 10) != init_start)
+        return error_set(error, -ESRCH, "%s: process %lld is not its init any more", guest->lxc_name,
+                         (long long)init_pid);
+    return 0;
+}
+
+static int open_user_namespace(struct guest *guest, struct error *error)
+{
+    struct stat own, theirs;
+    _cleanup_close_ int fd = openat(guest->proc, "ns/user", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &theirs) < 0 || stat("/proc/self/ns/user", &own) < 0)
+        return error_errno(error, -errno, "user namespace of the container");
+    if (own.st_ino == theirs.st_ino && own.st_dev == theirs.st_dev)
+        return 0;
+    _cleanup_buffer_ struct buffer map = {0};
+    int result = buffer_read_file(&map, guest->proc, "uid_map", PROC_LIMIT, error);
+    long long inside, outside;
+    if (result < 0)
+        return result;
+    if (sscanf(map.bytes, "%lld %lld", &inside, &outside) != 2 || inside != 0)
+        return error_set(error, -EINVAL, "the container's root has no id on the host");
+    guest->id_base = outside;
+    guest->user_namespace = TAKE_FD(fd);
+    return 0;
+}
+
+int guest_enter(const char *lxc_name, int64_t init_pid, int64_t init_start, struct guest *guest,
+                struct error *error)
+{
+    char path[64];
+    *guest = NO_GUEST;
+    guest->lxc_name = lxc_name;
+    if (init_pid <= 1)
+        return error_set(error, -ESRCH, "%s does not run", lxc_name);
+    guest->pidfd = pidfd_open((pid_t)init_pid, 0);
+    snprintf(path, sizeof(path), "/proc/%lld", (long long)init_pid);
+    if (guest->pidfd >= 0)
+        guest->proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (guest->pidfd < 0 || guest->proc < 0)
+        return error_set(error, -ESRCH, "%s: process %lld is gone", lxc_name, (long long)init_pid);
+    int result = check_start(guest, init_pid, init_start, error);
+    if (result < 0)
+        return result;
+    guest->root = openat(guest->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (guest->root < 0)
+        return error_errno(error, -errno, "root of %s", lxc_name);
+    return open_user_namespace(guest, error);
+}
+
+void guest_leave(struct guest *guest)
+{
+    cleanup_close(&guest->pidfd);
+    cleanup_close(&guest->proc);
+    cleanup_close(&guest->root);
+    cleanup_close(&guest->user_namespace);
+}
+
+struct task {
+    int tree; /* -1: unmount */
+    int target;
+    bool is_folder;   /* of a tree */
+    const char *name; /* of what is to be unmounted in `target`; NULL: that itself */
+    int lock_by;      /* the user namespace that must not lift the tree's flags; -1: none */
+};
+
+/* A copy of a mount into a namespace of less privilege locks its flags there (mount_namespaces(7)): so the tree goes
+ * through two of our own, the second of them owned by the guest's user namespace. */
+static int lock_flags(struct task *task)
+{
+    const char *stage = task->is_folder ? STAGE_FOLDER : STAGE_FILE;
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        move_mount(task->tree, "", AT_FDCWD, stage, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+        setns(task->lock_by, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0)
+        return -errno;
+    task->tree = open_tree(AT_FDCWD, stage, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    return task->tree < 0 ? -errno : 0;
+}
+
+static int move_tree(const struct task *task)
+{
+    return move_mount(task->tree, "", task->target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+               ? -errno
+               : 0;
+}
+
+static int unmount_target(const struct task *task)
+{
+    return fchdir(task->target) < 0 ||
+                   umount2(task->name ? task->name : ".", MNT_DETACH | (task->name ? UMOUNT_NOFOLLOW : 0)) < 0
+               ? -errno
+               : 0;
+}
+
+static int run_task(const struct guest *guest, struct task *task)
+{
+    int result = task->lock_by >= 0 ? lock_flags(task) : 0;
+    if (result == 0 && setns(guest->pidfd, CLONE_NEWNS) < 0)
+        result = -errno;
+    if (result < 0)
+        return result;
+    return task->tree >= 0 ? move_tree(task) : unmount_target(task);
+}
+
+/* In a child, because whoever joins a mount namespace loses his own root and working folder. It makes system calls
+ * only. */
+static int in_child(const struct guest *guest, struct task *task)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    _cleanup_close_ int reader = ends[0];
+    pid_t pid = fork();
+    if (pid == 0) {
+        int code = run_task(guest, task);
+        ssize_t written = write(ends[1], &code, sizeof(code));
+        _exit(written == sizeof(code) ? 0 : 1);
+    }
+    int code = -errno;
+    close(ends[1]);
+    if (pid < 0)
+        return code;
+    if (read(reader, &code, sizeof(code)) != sizeof(code))
+        code = -EIO;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return code;
+}
+
+int guest_move(const struct guest *guest, int tree, bool is_folder, bool locked, int target)
+{
+    struct task task = {.tree = tree,
+                        .target = target,
+                        .is_folder = is_folder,
+                        .lock_by = locked ? guest->user_namespace : -1};
+    return in_child(guest, &task);
+}
+
+int guest_unmount(const struct guest *guest, int target, const char *name)
+{
+    struct task task = {.tree = -1, .target = target, .name = name, .lock_by = -1};
+    return in_child(guest, &task);
+}
