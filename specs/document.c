@@ -1,16 +1,16 @@
-/* Documents: `fpsync`, `project`, one section a kind, and x-* for everybody else. */
+/* Documents: `fpsync`, `project`, one section a kind, and x-* for everybody else; `include` and `defaults` were taken
+ * before. */
 #include "specs/document.h"
 
 #include <string.h>
 
-#include "lib/map.h"
+#include "specs/defaults.h"
 
 #define LANGUAGE_VERSION 1 /* SEMANTICS 28: a default never changes within one */
 
-static const char *read_project(struct collection *collection, const struct node *root);
 static void check_version(struct collection *collection, const struct node *node);
 static void read_section(struct collection *collection, enum kind kind, const struct node *node,
-                         const char *source, const struct form_context *context);
+                         const struct document *document, const struct defaults *defaults);
 static void unknown_section(struct collection *collection, const struct node *key);
 
 struct object *collection_add(struct collection *collection, enum kind kind, const char *full_name,
@@ -38,14 +38,20 @@ struct object *collection_add(struct collection *collection, enum kind kind, con
     return object;
 }
 
+static bool is_taken_before(const char *key)
+{
+    return strcmp(key, "project") == 0 || strcmp(key, "include") == 0 || strcmp(key, "defaults") == 0;
+}
+
 bool document_ignores(const char *key)
 {
     return strncmp(key, "x-", 2) == 0;
 }
 
-void document_read(struct collection *collection, const struct node *root, const char *source,
-                   const char *folder)
+void document_read(struct collection *collection, const struct document *document,
+                   const struct defaults *defaults)
 {
+    const struct node *root = document->root;
     if (root->type == NODE_SCALAR && (root->broken || scalar_kind(root) == SCALAR_NULL))
         return;
     if (root->type != NODE_MAPPING) {
@@ -54,30 +60,29 @@ void document_read(struct collection *collection, const struct node *root, const
                     node_describe(collection->arena, root));
         return;
     }
-    const struct form_context context = {
-        .arena = collection->arena, .project = read_project(collection, root), .folder = folder};
     for (size_t i = 0; i < root->count; i++) {
         const struct entry *entry = &root->entries[i];
+        const char *key = entry->key->text;
         enum kind kind;
-        if (strcmp(entry->key->text, "fpsync") == 0)
+        if (strcmp(key, "fpsync") == 0)
             check_version(collection, entry->value);
-        else if (kind_parse(entry->key->text, &kind) == 0 && strcmp(entry->key->text, kind_plural(kind)) == 0)
-            read_section(collection, kind, entry->value, source, &context);
-        else if (strcmp(entry->key->text, "project") != 0 && !document_ignores(entry->key->text))
+        else if (kind_parse(key, &kind) == 0 && strcmp(key, kind_plural(kind)) == 0)
+            read_section(collection, kind, entry->value, document, defaults);
+        else if (!is_taken_before(key) && !document_ignores(key))
             unknown_section(collection, entry->key);
     }
 }
 
-static const char *read_project(struct collection *collection, const struct node *root)
+const char *document_project(struct arena *arena, struct problems *problems, const struct node *root)
 {
-    const struct node *node = node_get(root, "project");
+    const struct node *node = root->type == NODE_MAPPING ? node_get(root, "project") : NULL;
     if (!node || node->broken)
-        return "default";
+        return NULL;
     if (node->type == NODE_SCALAR && name_is_valid(node->text))
         return node->text;
-    problem_add(collection->problems, node->place, NULL, "'project': expected %s, found %s",
-                form_expectation(FORM_NAME), node_describe(collection->arena, node));
-    return "default";
+    problem_add(problems, node->place, NULL, "'project': expected %s, found %s", form_expectation(FORM_NAME),
+                node_describe(arena, node));
+    return NULL;
 }
 
 static void check_version(struct collection *collection, const struct node *node)
@@ -95,16 +100,18 @@ static void check_version(struct collection *collection, const struct node *node
 
 static void unknown_section(struct collection *collection, const struct node *key)
 {
-    const char *known[KIND_COUNT + 3] = {"project"};
+    const char *known[KIND_COUNT + 5] = {"project"};
     for (size_t i = 0; i < KIND_COUNT; i++)
         known[i + 1] = kind_plural((enum kind)i);
-    known[KIND_COUNT + 1] = "fpsync";
+    known[KIND_COUNT + 1] = "include";
+    known[KIND_COUNT + 2] = "defaults";
+    known[KIND_COUNT + 3] = "fpsync";
     problem_add(collection->problems, key->place, hint_nearest(collection->arena, key->text, known),
                 "unknown key '%s' at the top", key->text);
 }
 
 static void read_section(struct collection *collection, enum kind kind, const struct node *node,
-                         const char *source, const struct form_context *context)
+                         const struct document *document, const struct defaults *defaults)
 {
     if (node->type == NODE_SCALAR && (node->broken || scalar_kind(node) == SCALAR_NULL))
         return;
@@ -116,7 +123,9 @@ static void read_section(struct collection *collection, enum kind kind, const st
         return;
     }
     const struct reader reader = {
-        .arena = collection->arena, .problems = collection->problems, .context = *context};
+        .arena = collection->arena,
+        .problems = collection->problems,
+        .context = {.arena = collection->arena, .project = document->project, .folder = document->folder}};
     for (size_t i = 0; i < node->count; i++) {
         const struct node *key = node->entries[i].key;
         if (!name_is_valid(key->text)) {
@@ -127,8 +136,10 @@ static void read_section(struct collection *collection, enum kind kind, const st
         if (kind == KIND_CONTAINER && strcmp(key->text, "localhost") == 0)
             problem_add(collection->problems, key->place, "take another name",
                         "container name: 'localhost' is what every host calls itself");
-        const char *name = arena_join(collection->arena, context->project, '/', key->text);
-        struct object *object = collection_add(collection, kind, name, key->place, source);
-        read_object(&reader, kind_table(kind), node->entries[i].value, object->body);
+        const char *name = arena_join(collection->arena, document->project, '/', key->text);
+        struct object *object = collection_add(collection, kind, name, key->place, document->source);
+        const struct node *value =
+            defaults_below(defaults, collection, document, kind, node->entries[i].value);
+        read_object(&reader, kind_table(kind), value, object->body);
     }
 }

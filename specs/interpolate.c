@@ -53,6 +53,39 @@ void interpolate(struct variables *variables, struct node *node)
     }
 }
 
+static struct node *named_key(struct variables *variables, struct node *key)
+{
+    static const char word[] = "${INSTANCE}";
+    _cleanup_buffer_ struct buffer text = {0};
+    const char *rest = key->text;
+    for (const char *at; (at = strstr(rest, word)); rest = at + strlen(word)) {
+        buffer_add(&text, rest, (size_t)(at - rest));
+        buffer_text(&text, variables->instance);
+    }
+    if (rest == key->text)
+        return key;
+    buffer_text(&text, rest);
+    struct node *named = arena_copy(variables->arena, key, sizeof(*key)); /* aliases share keys */
+    named->text = arena_strdup(variables->arena, text.bytes);
+    named->length = text.length;
+    return named;
+}
+
+void interpolate_keys(struct variables *variables, struct node *node)
+{
+    _cleanup_map_ struct map keys = {0};
+    for (size_t i = 0; variables->instance && i < node->count; i++) {
+        if (node->type == NODE_SEQUENCE) {
+            interpolate_keys(variables, node->items[i]);
+            continue;
+        }
+        struct node *key = node->entries[i].key = named_key(variables, node->entries[i].key);
+        if (!map_add(&keys, key->text, key))
+            problem_add(variables->problems, key->place, NULL, "the key '%s' is there twice", key->text);
+        interpolate_keys(variables, node->entries[i].value);
+    }
+}
+
 static void read_line(struct variables *variables, struct place place, char *line)
 {
     line += strspn(line, " \t");
@@ -85,6 +118,8 @@ static void read_line(struct variables *variables, struct place place, char *lin
 
 static const char *lookup(struct variables *variables, const char *name)
 {
+    if (variables->instance && strcmp(name, "INSTANCE") == 0)
+        return variables->instance;
     const char *value = variables->use_environment ? getenv(name) : NULL;
     if (!value)
         return map_get(&variables->values, name);

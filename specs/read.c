@@ -93,7 +93,7 @@ static void unknown_key(const struct reader *reader, const struct table *table, 
 static void check_required(const struct reader *reader, const struct table *table, const struct node *node,
                            const void *object)
 {
-    for (const struct field *row = table->rows; row < table->rows + table->count; row++)
+    for (const struct field *row = table->rows; !reader->partial && row < table->rows + table->count; row++)
         if ((row->flags & FIELD_REQUIRED) && !field_is_present(table, object, row))
             problem_add(reader->problems, node->place,
                         arena_printf(reader->arena, "add %s: %s", row->key, row->example), "%s needs '%s'",

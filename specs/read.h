@@ -8,6 +8,7 @@ struct reader {
     struct arena *arena;
     struct problems *problems;
     struct form_context context;
+    bool partial; /* defaults: what is required may stand elsewhere */
 };
 
 /* Fills `object`, fresh from described_new(), from a mapping; a missing value counts as {}. */

@@ -10,6 +10,9 @@
 #define INTERPOLATION_PATTERN "\\$\\{"
 
 static struct json *schema_of_kind(enum kind kind);
+static struct json *or_null(struct json *schema);
+static struct json *schema_of_include(void);
+static struct json *schema_of_defaults(void);
 static struct json *schema_of_table(const struct table *table);
 static struct json *schema_of_row(const struct field *row);
 static void define(struct json *definitions, const struct table *table);
@@ -32,6 +35,8 @@ struct json *specs_schema(void)
     struct json *project = json_set(properties, "project", of_type("string"));
     json_set(project, "description", json_new_text("The namespace of the document's names."));
     json_set(project, "default", json_new_text("default"));
+    json_set(properties, "include", schema_of_include());
+    json_set(properties, "defaults", schema_of_defaults());
     for (enum kind kind = 0; kind < KIND_COUNT; kind++)
         json_set(properties, kind_plural(kind), schema_of_kind(kind));
     json_set(json_set(schema, "patternProperties", json_new_object()), "^x-", json_new_bool(true));
@@ -39,6 +44,37 @@ struct json *specs_schema(void)
     struct json *definitions = json_set(schema, "$defs", json_new_object());
     for (enum kind kind = 0; kind < KIND_COUNT; kind++)
         define(definitions, kind_table(kind));
+    return schema;
+}
+
+static struct json *schema_of_include(void)
+{
+    struct json *either = json_new_object(), *choices = json_set(either, "anyOf", json_new_array());
+    json_set(
+        either, "description",
+        json_new_text("Files that belong to this one: paths from its folder, patterns for their names."));
+    json_append(choices, of_type("string"));
+    json_set(json_append(choices, of_type("array")), "items", of_type("string"));
+    return either;
+}
+
+/* Fields of a kind, none of them required here. */
+static struct json *schema_of_defaults(void)
+{
+    struct json *schema = of_type("object"), *kinds = json_set(schema, "properties", json_new_object());
+    json_set(schema, "description",
+             json_new_text("What every object of a kind says, unless it says otherwise."));
+    json_set(schema, "additionalProperties", json_new_bool(false));
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+        struct json *fields = of_type("object");
+        struct json *properties = json_set(fields, "properties", json_new_object());
+        const struct table *table = kind_table(kind);
+        for (size_t i = 0; i < table->count; i++)
+            if (!(table->rows[i].flags & FIELD_DERIVED))
+                json_set(properties, table->rows[i].key, schema_of_row(&table->rows[i]));
+        json_set(fields, "additionalProperties", json_new_bool(false));
+        json_set(kinds, kind_plural(kind), or_null(fields));
+    }
     return schema;
 }
 

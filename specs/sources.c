@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/digest.h"
 #include "lib/error.h"
 #include "specs/forms.h"
+#include "specs/template.h"
 #include "specs/tree.h"
 
 #define SOURCE_LENGTH 512 /* bytes of a source's name */
@@ -149,27 +151,41 @@ static void add_file(struct collector *collector, const char *path, const char *
 
 /* Nobody but the owner may be able to put files into a folder of specs (sticky: can put, cannot replace; a folder
  * of specs needs more). */
-static bool folder_is_safe(const struct collector *collector, const char *path, const struct stat *info)
+static bool folder_is_safe(const char *path, struct place place, const struct stat *info, bool by_hand,
+                           struct problems *problems)
 {
-    if (!owner_is_fine(info, collector->request->use_environment)) {
-        problem_add(collector->problems, (struct place){.file = path},
-                    arena_printf(collector->arena, "chown root %s", path),
+    if (!owner_is_fine(info, by_hand)) {
+        problem_add(problems, place, arena_printf(problems->arena, "chown root %s", path),
                     "the folder does not belong to root");
         return false;
     }
     if (geteuid() == 0 && (info->st_mode & 022)) {
-        problem_add(collector->problems, (struct place){.file = path},
-                    arena_printf(collector->arena, "chmod go-w %s", path),
+        problem_add(problems, place, arena_printf(problems->arena, "chmod go-w %s", path),
                     "others than its owner may add specs here");
         return false;
     }
     return true;
 }
 
-static int is_spec_name(const struct dirent *entry)
+static bool has_ending(const char *name, const char *ending)
 {
-    const char *dot = strrchr(entry->d_name, '.');
-    return entry->d_name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    size_t length = strlen(name), end = strlen(ending);
+    return length > end && strcmp(name + length - end, ending) == 0;
+}
+
+static bool is_spec_name(const char *name)
+{
+    return name[0] != '.' && (has_ending(name, ".yaml") || has_ending(name, ".yml"));
+}
+
+static bool is_drop_in_name(const char *name)
+{
+    return name[0] != '.' && (has_ending(name, ".yaml.d") || has_ending(name, ".yml.d"));
+}
+
+static int is_of_specs(const struct dirent *entry)
+{
+    return is_spec_name(entry->d_name) || is_drop_in_name(entry->d_name);
 }
 
 static int compare_names(const struct dirent **left, const struct dirent **right)
@@ -177,26 +193,55 @@ static int compare_names(const struct dirent **left, const struct dirent **right
     return strcmp((*left)->d_name, (*right)->d_name); /* bytes: the locale has no say */
 }
 
-static int collect_directory(struct collector *collector, const char *path, struct spec_source *source,
-                             struct error *error)
+/* A folder of drop-ins whose file is gone, or was never there, would say something to nobody. */
+static void check_drop_ins(const char *folder, struct arena *arena, struct problems *problems)
 {
+    const char *file = arena_strndup(arena, folder, strlen(folder) - strlen(".d"));
+    struct stat info;
+    if (lstat(file, &info) < 0 && errno == ENOENT)
+        problem_add(problems, (struct place){.file = folder},
+                    arena_printf(arena, "it says something else than %s; remove or rename it", file),
+                    "a folder of drop-ins without its file");
+}
+
+bool spec_folder_read(const char *path, bool by_hand, struct place place, struct arena *arena,
+                      struct problems *problems, struct texts *names)
+{
+    struct stat info;
     struct dirent **entries = NULL;
-    int count = scandir(path, &entries, is_spec_name, compare_names);
-    if (count < 0)
-        return error_errno(error, -errno, "cannot read folder %s", path);
-    size_t length = strlen(path);
+    if (stat(path, &info) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return true;
+    int count = scandir(path, &entries, is_of_specs, compare_names);
+    if (count < 0) {
+        problem_add(problems, place, NULL, "cannot read folder %s: %s", path, strerror(errno));
+        return false;
+    }
+    const char *slash = has_ending(path, "/") ? "" : "/";
     for (int i = 0; i < count; i++) {
-        const char *file = arena_printf(collector->arena, "%s%s%s", path,
-                                        length && path[length - 1] == '/' ? "" : "/", entries[i]->d_name);
-        struct stat info;
-        /* Subfolders are not entered whatever they are called. */
-        if (lstat(file, &info) < 0 || !S_ISDIR(info.st_mode))
-            add_file(collector, file, file, source->name);
+        const char *file = arena_printf(arena, "%s%s%s", path, slash, entries[i]->d_name);
+        const bool is_folder = lstat(file, &info) == 0 && S_ISDIR(info.st_mode);
+        if (is_folder && is_drop_in_name(entries[i]->d_name))
+            check_drop_ins(file, arena, problems);
+        else if (!is_folder && is_spec_name(entries[i]->d_name) && !template_is_one(file))
+            *arena_append(arena, names->items, names->count) = arena_strdup(arena, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
-    source->is_missing = count == 0;
-    return 0;
+    return stat(path, &info) == 0 && folder_is_safe(path, place, &info, by_hand, problems);
+}
+
+static void collect_directory(struct collector *collector, const char *path, struct spec_source *source)
+{
+    struct texts names = {0};
+    if (!spec_folder_read(path, collector->request->use_environment, (struct place){.file = path},
+                          collector->arena, collector->problems, &names))
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        const char *file =
+            arena_printf(collector->arena, "%s%s%s", path, has_ending(path, "/") ? "" : "/", names.items[i]);
+        add_file(collector, file, file, source->name);
+    }
+    source->is_missing = names.count == 0;
 }
 
 static int collect_argument(struct collector *collector, const char *argument, struct error *error)
@@ -214,9 +259,8 @@ static int collect_argument(struct collector *collector, const char *argument, s
         struct spec_source *source =
             add_source(collector, argument, directory_source(collector, clean), true);
         source->is_directory = true;
-        return folder_is_safe(collector, argument, &info)
-                   ? collect_directory(collector, argument, source, error)
-                   : 0;
+        collect_directory(collector, argument, source);
+        return 0;
     }
     const char *parent = directory_source(collector, parent_of(collector->arena, clean));
     const bool narrowed = is_known_source(collector, parent);
@@ -305,4 +349,13 @@ bool spec_file_read(const char *path, bool by_hand, bool missing_is_fine, struct
         return false;
     }
     return file_is_fine(path, &info, by_hand, problems) && read_all(fd, path, problems, text);
+}
+
+/* Lengths are part of the digest, so that bytes cannot move from one file to the next unnoticed. */
+void spec_digest(struct digest *digest, const char *name, const struct buffer *text)
+{
+    uint64_t length = text->length;
+    digest_add(digest, name, strlen(name) + 1);
+    digest_add(digest, &length, sizeof(length));
+    digest_add(digest, text->bytes, text->length);
 }

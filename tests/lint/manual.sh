@@ -25,7 +25,7 @@ if [ ! -x "$fpsync" ]; then
 fi
 report 'every field of the language is in fpsync.yaml(5)' "$("$fpsync" schema |
     jq -r '[.. | objects | .properties? // empty | keys[]] | unique[]' |
-    grep -vxE 'fpsync|project|images|networks|volumes|layers|containers' | while read -r key; do
+    grep -vxE 'fpsync|project|include|defaults|images|networks|volumes|layers|containers' | while read -r key; do
     grep -qE "^\.(It )?Ic .*\b$key\b" "$build/man/fpsync.yaml.5" || echo "$key"
 done)"
 # An image that changes under a layer is held, so nothing can be walked there.
@@ -44,7 +44,7 @@ report 'every example is valid' "$(for example in examples/*/; do "$fpsync" vali
 report 'the files in README and fpsync.yaml(5) are valid' "$(
     folder=$(mktemp -d) && chmod 755 "$folder"
     awk '/^```yaml/ { on = 1; next } /^```/ { on = 0 } on' README.md >"$folder/readme.yaml"
-    awk '/^\.Bd -literal/ { on = 1; next } /^\.Ed/ { on = 0 } on' "$build/man/fpsync.yaml.5" >"$folder/manual.yaml"
+    awk '/^\.Bd -literal/ { on = 1; print "---"; next } /^\.Ed/ { on = 0 } on' "$build/man/fpsync.yaml.5" >"$folder/manual.yaml"
     for file in "$folder"/*.yaml; do "$fpsync" validate -q -f "$file" 2>&1; done
     rm -r "$folder"
 )"

@@ -99,8 +99,8 @@ static void copy_case(const char *from, const char *to)
     }
     assert_int_equal(mkdir(to, 0755), 0);
     for (struct dirent *entry; (entry = readdir(folder));)
-        if (entry->d_type == DT_REG)
-            copy_file(arena_printf(seen_arena, "%s/%s", from, entry->d_name),
+        if (entry->d_type == DT_REG || (entry->d_type == DT_DIR && strspn(entry->d_name, ".") == 0))
+            copy_case(arena_printf(seen_arena, "%s/%s", from, entry->d_name),
                       arena_printf(seen_arena, "%s/%s", to, entry->d_name));
     closedir(folder);
 }
@@ -267,7 +267,8 @@ static void sources_that_cannot_be_read(void **state)
     setrlimit(RLIMIT_NOFILE, &none);
     int result = load_path(folder, &said);
     setrlimit(RLIMIT_NOFILE, &before);
-    assert_int_equal(result, -EMFILE);
+    assert_int_equal(result, -EINVAL);
+    assert_non_null(strstr(said.bytes, "cannot read folder"));
 
     _cleanup_close_ int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(chdir(folder), 0);
@@ -282,6 +283,54 @@ static void sources_that_cannot_be_read(void **state)
     dup2(input, STDIN_FILENO);
     assert_int_equal(result, -EINVAL);
     assert_non_null(strstr(said.bytes, "cannot read it"));
+}
+
+/* Bounds of what includes and drop-ins bring in. */
+static void many_includes(void **state)
+{
+    (void)state;
+    const char *folder = in_scratch("many");
+    assert_int_equal(mkdir(folder, 0755), 0);
+    assert_int_equal(mkdir(in_scratch("many/parts"), 0755), 0);
+    write_text(in_scratch("many/a.yaml"), "include: parts/*.yaml\n");
+    for (int i = 0; i < 1001; i++)
+        write_text(arena_printf(seen_arena, "%s/parts/%04d.yaml", folder, i), "x-a: 1\n");
+    says(folder, "a.yaml:1:10: includes and drop-ins bring in more than 1000 files or 64 MiB");
+
+    folder = in_scratch("chain");
+    assert_int_equal(mkdir(folder, 0755), 0);
+    for (int i = 0; i < 18; i++)
+        write_text(arena_printf(seen_arena, "%s/%02d.yaml", folder, i),
+                   arena_printf(seen_arena, "include: %02d.yaml\n", (i + 1) % 18));
+    says(in_scratch("chain/00.yaml"), "16.yaml:1:10: more than 16 files include each other in a row");
+    _cleanup_buffer_ struct buffer said = {0};
+    assert_int_equal(load_path(folder, &said), 0); /* each is named, none lies deep; the circle is fine */
+
+    _cleanup_buffer_ struct buffer spec = {0};
+    buffer_text(&spec, "include: [b.yaml");
+    for (int i = 0; i < 10000; i++)
+        buffer_text(&spec, ",b.yaml");
+    buffer_text(&spec, "]\n");
+    folder = in_scratch("edges");
+    assert_int_equal(mkdir(folder, 0755), 0);
+    write_text(in_scratch("edges/a.yaml"), spec.bytes);
+    write_text(in_scratch("edges/b.yaml"), "x-a: 1\n");
+    says(in_scratch("edges/a.yaml"), "more than 10000 includes");
+}
+
+static void templates_named(void **state)
+{
+    (void)state;
+    const char *path = in_scratch("web@.yaml");
+    write_text(path, "containers: {}\n");
+    says(path, "it is a template, which is not read by itself");
+    path = in_scratch("other@one.yaml");
+    assert_int_equal(symlink("web@.yaml", path), 0);
+    says(path, "it is a symbolic link");
+    path = in_scratch("web@one.yaml");
+    assert_int_equal(symlink("web@.yaml", path), 0);
+    _cleanup_buffer_ struct buffer said = {0};
+    assert_int_equal(load_path(path, &said), 0);
 }
 
 static void source_names(void **state)
@@ -457,6 +506,8 @@ int main(void)
         cmocka_unit_test(large_values),
         cmocka_unit_test(odd_variables),
         cmocka_unit_test(sources_that_cannot_be_read),
+        cmocka_unit_test(many_includes),
+        cmocka_unit_test(templates_named),
         cmocka_unit_test(source_names),
         cmocka_unit_test(explain_errors),
         cmocka_unit_test(all_texts_were_provoked),
