@@ -16,17 +16,22 @@
 
 enum node_state { NODE_WAITING, NODE_READY, NODE_RUNNING, NODE_ENDED };
 
+struct node_list {
+    struct node **items;
+    size_t count;
+};
+
 struct node {
     struct action *action; /* NULL: shared */
     const char *text;      /* "start container shop/web", "set rules" */
-    struct node **needs;
-    size_t need_count;
+    struct node_list needs, needed_by;
+    size_t unmet; /* of `needs`: those that have not ended */
     enum node_state state;
     enum outcome outcome;
     const char *message;
     struct steps steps;
     struct intent *intent; /* NULL: nothing to journal */
-    size_t index;          /* of the action in the plan */
+    size_t index;          /* in the run's nodes; of the action in the plan */
 };
 
 struct run {
@@ -37,7 +42,10 @@ struct run {
     struct pool *pool;
     struct node *nodes;
     size_t count, ended;
-    size_t unsaved; /* outcomes that are not durable yet */
+    struct node_list met;   /* all they need has ended; not judged yet */
+    struct node_list fresh; /* ready, without an intent */
+    struct node_list queue; /* ready, with a durable intent: a heap, the first of the plan on top */
+    size_t unsaved;         /* outcomes that are not durable yet */
     struct execution_result *result;
 };
 
@@ -49,24 +57,29 @@ const char *outcome_name(enum outcome outcome)
 
 /* ---- the graph ---- */
 
+static void list_add(struct run *run, struct node_list *list, struct node *node)
+{
+    *arena_append(run->arena, list->items, list->count) = node;
+}
+
 static void node_needs(struct run *run, struct node *node, struct node *needed)
 {
-    if (needed && needed != node)
-        *arena_append(run->arena, node->needs, node->need_count) = needed;
+    if (!needed || needed == node)
+        return;
+    list_add(run, &node->needs, needed);
+    list_add(run, &needed->needed_by, node);
+    node->unmet++;
 }
 
 static struct node *node_of(struct run *run, const struct action *action)
 {
-    for (size_t i = 0; i < run->execution->plan->count; i++)
-        if (run->nodes[i].action == action)
-            return &run->nodes[i];
-    return NULL;
+    return run->nodes[action->index].action == action ? &run->nodes[action->index] : NULL;
 }
 
 static struct node *shared_node(struct run *run, const char *text, enum step_kind kind, void *request)
 {
-    struct node *node = &run->nodes[run->count++];
-    *node = (struct node){.text = text};
+    struct node *node = &run->nodes[run->count];
+    *node = (struct node){.text = text, .index = run->count++};
     steps_add(run->arena, &node->steps, kind, request);
     return node;
 }
@@ -144,14 +157,19 @@ static void build_graph(struct run *run)
     const struct plan *plan = run->execution->plan;
     run->nodes = arena_array_of(run->arena, struct node, plan->count + plan->resolver_count + 2);
     run->count = plan->count;
-    for (size_t i = 0; i < plan->count; i++)
+    for (size_t i = 0; i < plan->count; i++) {
+        plan->actions[i]->index = i;
         run->nodes[i] = (struct node){
             .action = plan->actions[i], .text = action_text(run->arena, plan->actions[i]), .index = i};
+    }
     for (size_t i = 0; i < plan->count; i++)
         for (size_t j = 0; j < plan->actions[i]->need_count; j++)
             node_needs(run, &run->nodes[i], node_of(run, plan->actions[i]->needs[j]));
     add_rules(run);
     add_resolvers(run);
+    for (size_t i = 0; i < run->count; i++)
+        if (!run->nodes[i].unmet)
+            list_add(run, &run->met, &run->nodes[i]);
 }
 
 /* ---- beginnings and ends ---- */
@@ -169,6 +187,9 @@ static void end_node(struct run *run, struct node *node, enum outcome outcome, c
     node->outcome = outcome;
     node->message = arena_strdup(run->arena, message);
     run->ended++;
+    for (size_t i = 0; i < node->needed_by.count; i++)
+        if (--node->needed_by.items[i]->unmet == 0)
+            list_add(run, &run->met, node->needed_by.items[i]);
     if (!node->action)
         return;
     run->result->items[node->index] = (struct executed){.outcome = outcome, .message = node->message};
@@ -178,13 +199,11 @@ static void end_node(struct run *run, struct node *node, enum outcome outcome, c
         run->execution->ended(run->execution->context, node->action, outcome, node->message);
 }
 
-/* Ready when all it needs is done; skipped, with the reason, when something it needs is not going to be. */
+/* Ready when all it needed is done; skipped, with the reason, when something it needed is not. */
 static void settle(struct run *run, struct node *node)
 {
-    for (size_t i = 0; i < node->need_count; i++) {
-        const struct node *needed = node->needs[i];
-        if (needed->state != NODE_ENDED)
-            return;
+    for (size_t i = 0; i < node->needs.count; i++) {
+        const struct node *needed = node->needs.items[i];
         if (needed->outcome == OUTCOME_DONE)
             continue;
         const char *why = arena_printf(run->arena, "needs \"%s\", which %s%s%s", needed->text,
@@ -195,17 +214,65 @@ static void settle(struct run *run, struct node *node)
         return;
     }
     node->state = NODE_READY;
+    list_add(run, &run->fresh, node);
+}
+
+static int by_index(const void *left, const void *right)
+{
+    const struct node *a = *(struct node *const *)left, *b = *(struct node *const *)right;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+static struct node_list take_sorted(struct node_list *list)
+{
+    struct node_list taken = *list;
+    *list = (struct node_list){0};
+    if (taken.count)
+        qsort(taken.items, taken.count, sizeof(*taken.items), by_index);
+    return taken;
 }
 
 static void settle_all(struct run *run)
 {
-    size_t before;
-    do { /* a skip may make others skip */
-        before = run->ended;
-        for (size_t i = 0; i < run->count; i++)
-            if (run->nodes[i].state == NODE_WAITING)
-                settle(run, &run->nodes[i]);
-    } while (run->ended != before);
+    while (run->met.count) { /* a skip may make others skip */
+        struct node_list met = take_sorted(&run->met);
+        for (size_t i = 0; i < met.count; i++)
+            if (met.items[i]->state == NODE_WAITING)
+                settle(run, met.items[i]);
+    }
+}
+
+/* ---- the queue ---- */
+
+static void swap_nodes(struct node **left, struct node **right)
+{
+    struct node *kept = *left;
+    *left = *right;
+    *right = kept;
+}
+
+static void queue_add(struct run *run, struct node *node)
+{
+    list_add(run, &run->queue, node);
+    struct node **items = run->queue.items;
+    for (size_t i = run->queue.count - 1; i && items[i]->index < items[(i - 1) / 2]->index; i = (i - 1) / 2)
+        swap_nodes(&items[i], &items[(i - 1) / 2]);
+}
+
+static void queue_drop_first(struct run *run)
+{
+    struct node **items = run->queue.items;
+    const size_t count = --run->queue.count;
+    items[0] = items[count];
+    for (size_t i = 0, least;; i = least) {
+        least = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < count; child++)
+            if (items[child]->index < items[least]->index)
+                least = child;
+        if (least == i)
+            return;
+        swap_nodes(&items[i], &items[least]);
+    }
 }
 
 /* ---- steps ---- */
@@ -232,44 +299,58 @@ static int save(struct run *run, struct error *error)
 /* No step begins before its intent is durable. */
 static int journal_ready(struct run *run, struct error *error)
 {
-    bool fresh = false;
-    for (size_t i = 0; i < run->count; i++) {
-        struct node *node = &run->nodes[i];
-        if (node->state != NODE_READY || node->intent)
-            continue;
+    struct node_list fresh = take_sorted(&run->fresh);
+    for (size_t i = 0; i < fresh.count; i++) {
+        struct node *node = fresh.items[i];
         prepare(run, node);
         int result =
             recorder_intend(run->recorder, node->text, node->action, &node->steps, &node->intent, error);
         if (result < 0)
             return result;
-        fresh = true;
+        queue_add(run, node);
     }
-    return fresh ? save(run, error) : 0;
+    return fresh.count ? save(run, error) : 0;
+}
+
+/* A record's own change needs no worker. */
+static int finish_without_steps(struct run *run, struct node *node, struct error *error)
+{
+    int result =
+        recorder_done(run->recorder, node->action, &run->target, &node->steps, NULL, 0, node->intent, error);
+    if (result < 0)
+        return result;
+    run->unsaved++;
+    end_node(run, node, OUTCOME_DONE, NULL);
+    return 0;
+}
+
+static void submit(struct run *run, struct node *node)
+{
+    struct error trouble = {0};
+    bool image = node->action && node->action->kind == KIND_IMAGE;
+    if (pool_submit(run->pool, node, &node->steps, image ? 0 : run->execution->timeout, &trouble) < 0)
+        end_node(run, node, OUTCOME_FAILED, trouble.text);
+    else
+        begin_node(run, node);
 }
 
 static int dispatch(struct run *run, struct error *error)
 {
-    for (size_t i = 0; i < run->count; i++) {
-        struct node *node = &run->nodes[i];
-        if (node->state != NODE_READY)
+    while (run->queue.count) {
+        struct node *node = run->queue.items[0];
+        const bool waits = node->state == NODE_READY; /* not canceled */
+        if (waits && node->steps.count && !pool_has_room(run->pool))
+            return 0;
+        queue_drop_first(run);
+        if (!waits)
             continue;
-        if (!node->steps.count) {
-            int result = recorder_done(run->recorder, node->action, &run->target, &node->steps, NULL, 0,
-                                       node->intent, error);
-            if (result < 0)
-                return result;
-            run->unsaved++;
-            end_node(run, node, OUTCOME_DONE, NULL);
-            continue;
-        }
-        if (!pool_has_room(run->pool))
-            continue;
-        struct error trouble = {0};
-        bool image = node->action && node->action->kind == KIND_IMAGE;
-        if (pool_submit(run->pool, node, &node->steps, image ? 0 : run->execution->timeout, &trouble) < 0)
-            end_node(run, node, OUTCOME_FAILED, trouble.text);
+        int result = 0;
+        if (node->steps.count)
+            submit(run, node);
         else
-            begin_node(run, node);
+            result = finish_without_steps(run, node, error);
+        if (result < 0)
+            return result;
     }
     return 0;
 }

@@ -87,6 +87,8 @@ void plan_hold(struct planning *planning, enum kind kind, const char *name, cons
 {
     struct held *held = arena_append(planning->arena, planning->plan->held, planning->plan->held_count);
     *held = (struct held){.kind = kind, .name = name, .reason = reason, .hint = hint, .at = at};
+    char id[OBJECT_ID_SIZE];
+    map_add(&planning->held, object_id(kind, name, id), planning);
 }
 
 /* Why something is made: it is new, or an earlier run did not finish making it. */
@@ -102,10 +104,8 @@ bool plan_is_new(const struct entry *entry)
 
 bool plan_is_held(const struct planning *planning, enum kind kind, const char *name)
 {
-    for (size_t i = 0; i < planning->plan->held_count; i++)
-        if (planning->plan->held[i].kind == kind && strcmp(planning->plan->held[i].name, name) == 0)
-            return true;
-    return false;
+    char id[OBJECT_ID_SIZE];
+    return planning->held.count && map_get(&planning->held, object_id(kind, name, id));
 }
 
 /* ---- what goes ---- */
@@ -118,41 +118,9 @@ static bool is_own_source(const struct plan_request *request, const char *source
     return false;
 }
 
-bool plan_uses(const struct object *user, enum kind kind, const char *name)
-{
-    const struct container *body = user->body;
-    if (user->kind == KIND_LAYER)
-        return kind == KIND_IMAGE && text_is_same(((const struct layer *)user->body)->image, name);
-    if (user->kind != KIND_CONTAINER)
-        return false;
-    switch (kind) {
-    case KIND_IMAGE:
-        return text_is_same(body->image, name);
-    case KIND_LAYER:
-        return text_is_same(body->layer, name);
-    case KIND_NETWORK:
-        return list_find(&body->networks, &attachment_table, name);
-    case KIND_VOLUME:
-        for (size_t i = 0; i < body->volumes.count; i++)
-            if (text_is_same(((struct mount *)body->volumes.items[i])->volume, name))
-                return true;
-        return false;
-    default:
-        return list_find(&body->depends_on, &dependency_table, name);
-    }
-}
-
-static const struct object *user_of(const struct planning *planning, enum kind kind, const char *name)
-{
-    for (size_t i = 0; i < planning->plan->all.count; i++)
-        if (plan_uses(planning->plan->all.items[i], kind, name))
-            return planning->plan->all.items[i];
-    return NULL;
-}
-
 static void plan_removal(struct planning *planning, struct entry *entry)
 {
-    const struct object *user = user_of(planning, entry->kind, entry->name);
+    const struct object *user = plan_user_of(planning, entry->kind, entry->name);
     if (user && !entry->object.implicit) {
         plan_hold(planning, entry->kind, entry->name,
                   arena_printf(planning->arena, "it is declared no more, but %s %s of %s still uses it",
@@ -178,18 +146,18 @@ static void plan_removal(struct planning *planning, struct entry *entry)
 
 /* ---- contested drift ---- */
 
-static void drop_action(struct planning *planning, const struct action *dropped)
+/* Takes out the actions whose `dropped` is set, and who waited for one waits no more. */
+static void drop_actions(struct plan *plan)
 {
-    struct plan *plan = planning->plan;
     size_t kept = 0;
     for (size_t i = 0; i < plan->count; i++) {
         struct action *action = plan->actions[i];
-        if (action == dropped)
+        if (action->dropped)
             continue;
         plan->actions[kept++] = action;
         size_t needs = 0;
         for (size_t j = 0; j < action->need_count; j++)
-            if (action->needs[j] != dropped)
+            if (!action->needs[j]->dropped)
                 action->needs[needs++] = action->needs[j];
         action->need_count = needs;
     }
@@ -200,7 +168,7 @@ static void hold_contested(struct planning *planning)
 {
     struct plan *plan = planning->plan;
     for (size_t i = planning->request->contested_at ? plan->count : 0; i-- > 0;) {
-        const struct action *action = plan->actions[i];
+        struct action *action = plan->actions[i];
         const char *drift = action->entry && contest_is_drift(&action->causes)
                                 ? contest_find(&action->entry->facts->repairs, &action->causes,
                                                planning->request->contested_at)
@@ -212,8 +180,9 @@ static void hold_contested(struct planning *planning)
                                "contested: \"%s\" came back after three repairs within 10 minutes", drift),
                   "find out who changes it; fpsync apply by hand repairs it once more",
                   action->causes.items[0].at);
-        drop_action(planning, action);
+        action->dropped = true;
     }
+    drop_actions(plan);
 }
 
 /* ---- the whole ---- */
@@ -234,15 +203,19 @@ static void add_used(struct planning *planning, bool *taken)
 {
     const struct actual *actual = planning->request->actual;
     struct object_set *all = &planning->plan->all;
-    size_t before;
+    bool more;
     do { /* a layer that is used uses its image */
-        before = all->count;
-        for (size_t i = 0; i < actual->count; i++)
-            if (!taken[i] && user_of(planning, actual->items[i].kind, actual->items[i].name)) {
-                *arena_append(planning->arena, all->items, all->count) = &actual->items[i].object;
-                taken[i] = true;
-            }
-    } while (all->count != before);
+        more = false;
+        for (size_t i = 0; i < actual->count; i++) {
+            struct entry *entry = &actual->items[i];
+            if (taken[i] || !plan_user_of(planning, entry->kind, entry->name))
+                continue;
+            *arena_append(planning->arena, all->items, all->count) = &entry->object;
+            plan_add_user(planning, &entry->object);
+            taken[i] = more = true;
+        }
+    } while (more);
+    map_clear(&planning->users); /* its answers were good for being there, not for being the first */
 }
 
 /* Desired, what others (or a run that does not prune) leave in place, and what any of these still uses. */
@@ -377,4 +350,6 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     hold_contested(&planning);
     plan_order(&planning);
     map_clear(&planning.by_object);
+    map_clear(&planning.held);
+    map_clear(&planning.users);
 }

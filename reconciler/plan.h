@@ -38,6 +38,8 @@ struct action {
     bool shares_rules;   /* waits for the rules of this run */
     bool config_changed; /* containers: the definition must be written */
     bool unfinished;     /* containers: an earlier run began something that did not come to its end */
+    bool dropped;        /* contested: on its way out of the plan */
+    size_t index;        /* in the plan that is being executed */
 };
 
 struct held {

@@ -27,20 +27,20 @@ static bool exit_is_final(const struct container *body, const struct observed_co
 static void add_rule_drift(struct planning *planning, const struct object *object, struct changes *causes)
 {
     const struct container *body = object->body;
-    const struct rules *seen = planning->request->world->network.rules;
+    const struct world *world = planning->request->world;
     if (planning->rules_lost)
         return; /* said once, by the networks */
     for (size_t i = 0; i < body->networks.count && !plan_field_changed(causes, "networks"); i++) {
         char port[PATHS_IFNAME_SIZE];
         const char *network = ((struct attachment *)body->networks.items[i])->network;
         paths_port(planning->request->paths, object->name, network, port);
-        if (!list_find(&seen->guards, &rule_guard_table, port))
+        if (!world_has_guard(world, port))
             plan_add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
                            object->place);
     }
     for (size_t i = 0; i < body->ports.count && !plan_field_changed(causes, "ports"); i++) {
         const char *listen = ((struct port *)body->ports.items[i])->listen;
-        if (body->networks.count && !list_find(&seen->forwards, &rule_forward_table, listen))
+        if (body->networks.count && !world_has_forward(world, listen))
             plan_add_drift(planning, causes, arena_printf(planning->arena, "forward %s removed", listen),
                            object->place);
     }

@@ -12,6 +12,8 @@ struct planning {
     struct action **gone; /* deletes, before they are ordered */
     size_t gone_count;
     struct map by_object; /* "kind/project/name" -> action */
+    struct map held;      /* "kind/project/name" -> struct held */
+    struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
     bool rules_lost;      /* our tables are not there at all */
 };
 
@@ -24,8 +26,14 @@ void plan_add_cause(struct planning *planning, struct changes *causes, const cha
 void plan_add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at);
 /* NULL and itself are not waited for. */
 void plan_need(struct planning *planning, struct action *action, struct action *needed);
-/* Whether `user` needs the object of that kind and name. */
+/* plan_uses.c: `see` is called for everything that `user` names. */
+typedef void used_function(void *context, const struct object *user, enum kind kind, const char *name);
+void plan_each_used(const struct object *user, used_function *see, void *context);
 bool plan_uses(const struct object *user, enum kind kind, const char *name);
+/* The first of plan->all that uses the object; NULL: none. Who is added to plan->all after the first question is to be
+ * added to the users, too. */
+const struct object *plan_user_of(struct planning *planning, enum kind kind, const char *name);
+void plan_add_user(struct planning *planning, const struct object *user);
 
 /* Holds the object back: listed apart from the actions, with the reason and, unless NULL, a hint. */
 void plan_hold(struct planning *planning, enum kind kind, const char *name, const char *reason,

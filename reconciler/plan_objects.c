@@ -109,8 +109,7 @@ void plan_network(struct planning *planning, const struct object *object, struct
         repairs_of_network(&planning->target, planning->request->world, object, entry->record->uid, &repairs);
         for (size_t i = 0; i < repairs.count && verb == VERB_REPAIR; i++)
             plan_add_drift(planning, &causes, repairs.items[i].drift, object->place);
-        if (!list_find(&planning->request->world->network.rules->networks, &rule_network_table, ifname) ||
-            planning->rules_lost)
+        if (!world_has_network_rules(planning->request->world, ifname) || planning->rules_lost)
             plan_add_drift(planning, &causes, "its rules are gone", object->place);
     }
     if (!causes.count && entry && entry_has_intent(planning->request->actual, entry))

@@ -1,6 +1,7 @@
 /* The order of actions: what must go before something else may take its place, and who waits for whom. */
 #include <string.h>
 
+#include "lib/index.h"
 #include "reconciler/plan_internal.h"
 
 /* True when the plan gives away something that `going` still holds: its port, its address or its layer. */
@@ -31,26 +32,148 @@ static const char *recorded_subnet(const struct planning *planning, const char *
 /* A network that claims a subnet waits for the one that gives it up. */
 static void order_subnet(struct planning *planning, struct action *claims, struct action *leaves)
 {
-    if (claims == leaves || !claims->object || !leaves->entry)
+    if (claims == leaves || !claims->object)
         return;
-    const char *old = recorded_subnet(planning, leaves->name);
-    const char *now = leaves->object ? target_subnet(&planning->target, leaves->name) : NULL;
     const char *claimed = target_subnet(&planning->target, claims->name);
-    if (old && !text_is_same(old, now) && claimed && subnets_overlap(old, claimed))
+    if (claimed && subnets_overlap(recorded_subnet(planning, leaves->name), claimed))
         plan_need(planning, claims, leaves);
+}
+
+static bool leaves_subnet(const struct planning *planning, const struct action *action)
+{
+    const char *old = action->entry ? recorded_subnet(planning, action->name) : NULL;
+    return old && !text_is_same(old, action->object ? target_subnet(&planning->target, action->name) : NULL);
 }
 
 static void order_subnets(struct planning *planning)
 {
     struct plan *plan = planning->plan;
-    struct action **networks = arena_array_of(planning->arena, struct action *, plan->count + 1);
-    size_t count = 0;
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->actions[i]->kind == KIND_NETWORK)
-            networks[count++] = plan->actions[i];
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < count; j++)
-            order_subnet(planning, networks[i], networks[j]);
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->actions[i]->kind != KIND_NETWORK || !leaves_subnet(planning, plan->actions[i]))
+            continue;
+        for (size_t j = 0; j < plan->count; j++)
+            if (plan->actions[j]->kind == KIND_NETWORK)
+                order_subnet(planning, plan->actions[j], plan->actions[i]);
+    }
+}
+
+/* ---- who frees what ---- */
+
+#define PORTS_A_BUCKET 64
+
+struct held_thing { /* by a container that goes */
+    const char *key;
+    size_t gone; /* of planning->gone */
+};
+
+struct things {
+    struct held_thing *items;
+    size_t count;
+};
+
+static void add_thing(struct planning *planning, struct things *things, size_t gone, const char *key)
+{
+    *(struct held_thing *)arena_append(planning->arena, things->items, things->count) =
+        (struct held_thing){.key = key, .gone = gone};
+}
+
+/* Only to find who is worth a look: whether they really meet is up to frees_for(). */
+static void add_common_things(struct planning *planning, struct things *things, size_t gone,
+                              const struct container *body)
+{
+    for (size_t i = 0; i < body->ports.count; i++) {
+        const struct port *port = body->ports.items[i];
+        for (int64_t bucket = port->host / PORTS_A_BUCKET; bucket <= port->host / PORTS_A_BUCKET; bucket++)
+            add_thing(planning, things, gone, arena_printf(planning->arena, "ports %d", (int)bucket));
+    }
+    if (body->layer)
+        add_thing(planning, things, gone, arena_join(planning->arena, "layer", ' ', body->layer));
+}
+
+static void add_held_things(struct planning *planning, struct things *things, size_t gone)
+{
+    const struct action *action = planning->gone[gone];
+    if (action->kind != KIND_CONTAINER)
+        return;
+    const struct container *body = action->entry->object.body;
+    add_common_things(planning, things, gone, body);
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *held = body->networks.items[i];
+        if (held->address)
+            add_thing(planning, things, gone, arena_join(planning->arena, held->network, ' ', held->address));
+    }
+}
+
+static struct things claimed_things(struct planning *planning, const struct action *claiming)
+{
+    struct things things = {0};
+    if (claiming->kind != KIND_CONTAINER || !claiming->object)
+        return things;
+    add_common_things(planning, &things, 0, claiming->object->body);
+    const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
+    for (size_t i = 0; lease && i < lease->addresses.count; i++) {
+        const struct lease_address *address = lease->addresses.items[i];
+        if (address->address)
+            add_thing(planning, &things, 0,
+                      arena_join(planning->arena, address->network, ' ', address->address));
+    }
+    return things;
+}
+
+/* Lets every change wait for the deletes that free something for it, and marks those in `front`. */
+static void find_freeing(struct planning *planning, struct action *const *changes, size_t count, bool *front)
+{
+    struct things held = {0};
+    for (size_t i = 0; i < planning->gone_count; i++)
+        add_held_things(planning, &held, i);
+    const struct index by_key = index_make(planning->arena, held.items, held.count, sizeof(*held.items),
+                                           offsetof(struct held_thing, key));
+    for (size_t j = 0; j < count && held.count; j++) {
+        const struct things claimed = claimed_things(planning, changes[j]);
+        for (size_t k = 0; k < claimed.count; k++)
+            for (const struct held_thing *thing = index_find(&by_key, claimed.items[k].key); thing;
+                 thing = index_next(&by_key, thing, claimed.items[k].key)) {
+                struct action *going = planning->gone[thing->gone];
+                if (!frees_for(planning, going, changes[j]))
+                    continue;
+                plan_need(planning, changes[j], going);
+                front[thing->gone] = true;
+            }
+    }
+}
+
+/* ---- the order ---- */
+
+struct waiting { /* of deletes for one of their users */
+    struct planning *planning;
+    const struct map *gone; /* "kind/project/name" -> action */
+    struct action *user;
+};
+
+static void wait_for_user(void *context, const struct object *user, enum kind kind, const char *name)
+{
+    (void)user;
+    const struct waiting *waiting = context;
+    char id[OBJECT_ID_SIZE];
+    struct action *going = kind == KIND_CONTAINER ? NULL : map_get(waiting->gone, object_id(kind, name, id));
+    if (going)
+        plan_need(waiting->planning, going, waiting->user);
+}
+
+/* The used waits for every container that used it and now goes or moves. */
+static void wait_for_users(struct planning *planning)
+{
+    const struct plan *plan = planning->plan;
+    _cleanup_map_ struct map gone = {0};
+    char id[OBJECT_ID_SIZE];
+    for (size_t i = 0; i < planning->gone_count; i++)
+        map_add(&gone, object_id(planning->gone[i]->kind, planning->gone[i]->name, id), planning->gone[i]);
+    struct waiting waiting = {.planning = planning, .gone = &gone};
+    for (size_t j = 0; j < plan->count && gone.count; j++) {
+        waiting.user = plan->actions[j];
+        if (waiting.user->entry && waiting.user->kind == KIND_CONTAINER)
+            plan_each_used(&waiting.user->entry->object, wait_for_user, &waiting);
+    }
 }
 
 /* Freeing deletes go to the front, all others to the end, users before the used. */
@@ -58,16 +181,11 @@ static void place_removals(struct planning *planning)
 {
     struct plan *plan = planning->plan;
     struct action **changes = plan->actions;
-    size_t change_count = plan->count;
+    const size_t change_count = plan->count;
     plan->actions = NULL;
     plan->count = 0;
     bool *front = arena_array_of(planning->arena, bool, planning->gone_count + 1);
-    for (size_t i = 0; i < planning->gone_count; i++)
-        for (size_t j = 0; j < change_count; j++)
-            if (frees_for(planning, planning->gone[i], changes[j])) {
-                plan_need(planning, changes[j], planning->gone[i]);
-                front[i] = true;
-            }
+    find_freeing(planning, changes, change_count, front);
     for (size_t i = 0; i < planning->gone_count; i++)
         if (front[i])
             plan_append_action(planning, planning->gone[i]);
@@ -78,15 +196,7 @@ static void place_removals(struct planning *planning)
         for (size_t i = 0; i < planning->gone_count; i++)
             if (!front[i] && planning->gone[i]->kind == order[k])
                 plan_append_action(planning, planning->gone[i]);
-    /* The used waits for every container that used it and now goes or moves. */
-    for (size_t i = 0; i < planning->gone_count; i++)
-        for (size_t j = 0; j < plan->count; j++) {
-            const struct entry *entry = plan->actions[j]->entry;
-            if (planning->gone[i]->kind != KIND_CONTAINER && entry &&
-                plan->actions[j]->kind == KIND_CONTAINER &&
-                plan_uses(&entry->object, planning->gone[i]->kind, planning->gone[i]->name))
-                plan_need(planning, planning->gone[i], plan->actions[j]);
-        }
+    wait_for_users(planning);
 }
 
 void plan_order(struct planning *planning)

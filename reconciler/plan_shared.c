@@ -1,20 +1,23 @@
 /* The part of a plan that belongs to no single object: rules, and the names of networks. */
 #include <string.h>
 
+#include "lib/index.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
 
 static void keep_until_gone(struct planning *planning, struct list *into, const struct list *from,
                             const struct table *table)
 {
+    const struct index there =
+        index_make_pointers(planning->arena, into->items, into->count, table->rows[0].offset);
+    void **all = arena_array_of(planning->arena, void *, into->count + from->count + 1);
+    size_t count = into->count;
+    if (count)
+        memcpy(all, into->items, count * sizeof(*all));
     for (size_t i = 0; i < from->count; i++)
-        if (!list_find(into, table, item_key(table, from->items[i]))) {
-            void **grown = arena_array_of(planning->arena, void *, into->count + 1);
-            if (into->count)
-                memcpy(grown, into->items, into->count * sizeof(*grown));
-            grown[into->count++] = from->items[i];
-            into->items = grown;
-        }
+        if (!index_find(&there, item_key(table, from->items[i])))
+            all[count++] = from->items[i];
+    *into = (struct list){.items = all, .count = count};
 }
 
 /* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */

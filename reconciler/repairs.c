@@ -131,11 +131,9 @@ static void find_left_nics(const struct target *target, const struct world *worl
 {
     const struct container *body = object->body;
     const char *mark = target_mark(target->arena, uid, object->name);
-    for (size_t i = 0; i < world->network.port_count; i++) {
-        const struct observed_port *port = &world->network.ports[i];
+    for (const struct observed_port *port = world_marked_port(world, mark); port;
+         port = world_marked_next(world, port)) {
         bool wanted = false;
-        if (!text_is_same(port->mark, mark))
-            continue;
         for (size_t j = 0; j < body->networks.count && !wanted; j++) {
             char name[PATHS_IFNAME_SIZE];
             paths_port(target->paths, object->name, ((struct attachment *)body->networks.items[j])->network,

@@ -63,6 +63,32 @@ static int observe_guests(const struct paths *paths, const struct map *recorded,
     return result;
 }
 
+static struct index index_rules(struct arena *arena, const struct list *list, const struct table *table)
+{
+    return index_make_pointers(arena, list->items, list->count, table->rows[0].offset);
+}
+
+#define INDEX(arena, items, count, field)                                                                    \
+    index_make((arena), (items), (count), sizeof(*(items)), offsetof(__typeof__(*(items)), field))
+
+static void index_world(struct world *world, struct arena *arena)
+{
+    const struct observed_storage *storage = &world->storage;
+    const struct observed_network *network = &world->network;
+    world->by.containers = INDEX(arena, world->containers.items, world->containers.count, lxc_name);
+    world->by.images = INDEX(arena, storage->images, storage->image_count, digest);
+    world->by.layers = INDEX(arena, storage->layers, storage->layer_count, file);
+    world->by.volumes = INDEX(arena, storage->volumes, storage->volume_count, file);
+    world->by.roots = INDEX(arena, storage->roots, storage->root_count, lxc_name);
+    world->by.bridges = INDEX(arena, network->bridges, network->bridge_count, ifname);
+    world->by.ports = INDEX(arena, network->ports, network->port_count, ifname);
+    world->by.marks = INDEX(arena, network->ports, network->port_count, mark);
+    world->by.resolvers = INDEX(arena, network->resolvers, network->resolver_count, bridge);
+    world->by.guards = index_rules(arena, &network->rules->guards, &rule_guard_table);
+    world->by.forwards = index_rules(arena, &network->rules->forwards, &rule_forward_table);
+    world->by.networks = index_rules(arena, &network->rules->networks, &rule_network_table);
+}
+
 int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
                   struct world *world, struct error *error)
 {
@@ -77,20 +103,15 @@ int world_observe(const struct paths *paths, const struct actual *actual, struct
         result = network_view.dump(paths, &call, &world->network, error);
     if (result >= 0)
         result = observe_guests(paths, &recorded, &call, world, error);
-    return result < 0 ? result : 0;
+    if (result < 0)
+        return result;
+    index_world(world, arena);
+    return 0;
 }
-
-#define FIND(items, count, field, wanted)                                                                    \
-    do {                                                                                                     \
-        for (size_t i_ = 0; i_ < (count); i_++)                                                              \
-            if ((items)[i_].field && strcmp((items)[i_].field, (wanted)) == 0)                               \
-                return &(items)[i_];                                                                         \
-        return NULL;                                                                                         \
-    } while (0)
 
 const struct observed_container *world_container(const struct world *world, const char *lxc_name)
 {
-    FIND(world->containers.items, world->containers.count, lxc_name, lxc_name);
+    return index_find(&world->by.containers, lxc_name);
 }
 
 const struct world_guest *world_guest(const struct world *world, const struct observed_container *container)
@@ -100,47 +121,62 @@ const struct world_guest *world_guest(const struct world *world, const struct ob
 
 const struct observed_bridge *world_bridge(const struct world *world, const char *ifname)
 {
-    FIND(world->network.bridges, world->network.bridge_count, ifname, ifname);
+    return index_find(&world->by.bridges, ifname);
 }
 
 const struct observed_port *world_port(const struct world *world, const char *ifname)
 {
-    FIND(world->network.ports, world->network.port_count, ifname, ifname);
+    return index_find(&world->by.ports, ifname);
+}
+
+const struct observed_port *world_marked_port(const struct world *world, const char *mark)
+{
+    return index_find(&world->by.marks, mark);
+}
+
+const struct observed_port *world_marked_next(const struct world *world, const struct observed_port *port)
+{
+    return index_next(&world->by.marks, port, port->mark);
+}
+
+bool world_has_guard(const struct world *world, const char *port)
+{
+    return index_find(&world->by.guards, port);
+}
+
+bool world_has_forward(const struct world *world, const char *listen)
+{
+    return index_find(&world->by.forwards, listen);
+}
+
+bool world_has_network_rules(const struct world *world, const char *bridge)
+{
+    return index_find(&world->by.networks, bridge);
 }
 
 const struct observed_root *world_root(const struct world *world, const char *lxc_name)
 {
-    FIND(world->storage.roots, world->storage.root_count, lxc_name, lxc_name);
-}
-
-static const struct observed_image *image_of(const struct world *world, const char *digest)
-{
-    FIND(world->storage.images, world->storage.image_count, digest, digest);
-}
-
-static const struct observed_data *data_of(const struct observed_data *items, size_t count, const char *file)
-{
-    FIND(items, count, file, file);
+    return index_find(&world->by.roots, lxc_name);
 }
 
 const struct observed_resolver *world_resolver(const struct world *world, const char *bridge)
 {
-    FIND(world->network.resolvers, world->network.resolver_count, bridge, bridge);
+    return index_find(&world->by.resolvers, bridge);
 }
 
 bool world_has_image(const struct world *world, const char *digest)
 {
-    return digest && image_of(world, digest);
+    return digest && index_find(&world->by.images, digest);
 }
 
 bool world_has_layer(const struct world *world, const char *file)
 {
-    return data_of(world->storage.layers, world->storage.layer_count, file);
+    return index_find(&world->by.layers, file);
 }
 
 bool world_has_volume(const struct world *world, const char *file)
 {
-    return data_of(world->storage.volumes, world->storage.volume_count, file);
+    return index_find(&world->by.volumes, file);
 }
 
 bool container_is_up(const struct observed_container *container)

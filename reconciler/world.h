@@ -5,6 +5,7 @@
 #include "drivers/container/container.h"
 #include "drivers/network/network.h"
 #include "drivers/storage/storage.h"
+#include "lib/index.h"
 #include "reconciler/actual.h"
 
 struct world_guest {                   /* the inside of one running container */
@@ -17,6 +18,10 @@ struct world {
     struct observed_storage storage;
     struct observed_network network;
     struct world_guest *guests; /* one for each of containers.items */
+    struct {                    /* by name; ports by their mark, too */
+        struct index containers, images, layers, volumes, roots, bridges, ports, marks, resolvers;
+        struct index guards, forwards, networks; /* of the rules that are in force */
+    } by;
 };
 
 /* `actual` tells which containers have volumes: only those are looked into for mounts. */
@@ -28,6 +33,13 @@ const struct observed_container *world_container(const struct world *world, cons
 const struct world_guest *world_guest(const struct world *world, const struct observed_container *container);
 const struct observed_bridge *world_bridge(const struct world *world, const char *ifname);
 const struct observed_port *world_port(const struct world *world, const char *ifname);
+/* Host ends with this mark: the first, and the one after `port`. */
+const struct observed_port *world_marked_port(const struct world *world, const char *mark);
+const struct observed_port *world_marked_next(const struct world *world, const struct observed_port *port);
+/* Whether the rules in force have it: a guard by its port, a forward by what it listens on, a network by its bridge. */
+bool world_has_guard(const struct world *world, const char *port);
+bool world_has_forward(const struct world *world, const char *listen);
+bool world_has_network_rules(const struct world *world, const char *bridge);
 const struct observed_root *world_root(const struct world *world, const char *lxc_name);
 /* A socket of the host in the way of a forward, or NULL; and whose it is, which costs a walk through /proc. */
 const struct observed_listener *world_listener(const struct world *world, const struct port *port);

@@ -1,6 +1,6 @@
 # build/fpsync-fake and build/fpsync-worker-fake: the real programs on the fake world of tests/fake/world.h, and
 # build/fake-tool, the other hand that changes it. Included by tests/tests.mk.
-FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/view.c
+FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/seen.c tests/fake/view.c
 FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c)
 FAKE_FLOORS  := $(B)/shared.a $(B)/specs.a $(B)/lib.a
 # Static: the fault loop starts tens of thousands of these, and half of a start is loading libraries. The linker's

@@ -4,41 +4,33 @@
 
 #include "lib/buffer.h"
 #include "lib/error.h"
-#include "tests/fake/convert.h"
+#include "tests/fake/seen.h"
 #include "tests/fake/world.h"
 
 /* ---- containers ---- */
 
-static const char *copied(const struct call *call, const struct json *object, const char *key)
-{
-    return arena_strdup(call->arena, text_in(object, key));
-}
-
-static void see_container(const struct call *call, const char *name, const struct json *known,
+static void see_container(const struct call *call, const char *name, const struct seen *known,
                           struct observed_container *seen)
 {
-    char digest[65];
     *seen = (struct observed_container){
         .lxc_name = arena_strdup(call->arena, name),
-        .defined = json_as_bool(json_get(known, "defined")),
-        .ours = json_as_bool(json_get(known, "ours")),
-        .running = json_as_bool(json_get(known, "running")),
-        .monitor_pid = number_in(known, "monitor_pid"),
-        .init_pid = number_in(known, "init_pid"),
-        .init_start = number_in(known, "init_start"),
-        .exited = json_get(known, "exit_status") != NULL,
-        .exit_status = number_in(known, "exit_status"),
-        .leftover_cgroups = json_as_bool(json_get(known, "leftover_cgroups")),
+        .defined = seen_flag(known, "defined"),
+        .ours = seen_flag(known, "ours"),
+        .running = seen_flag(known, "running"),
+        .monitor_pid = seen_number(known, "monitor_pid"),
+        .init_pid = seen_number(known, "init_pid"),
+        .init_start = seen_number(known, "init_start"),
+        .exited = seen_in(known, "exit_status") != NULL,
+        .exit_status = seen_number(known, "exit_status"),
+        .leftover_cgroups = seen_flag(known, "leftover_cgroups"),
     };
     if (seen->ours) {
-        seen->uid = copied(call, json_get(known, "definition"), "uid");
-        seen->generation = number_in(json_get(known, "definition"), "generation");
+        seen->uid = seen_text(seen_in(known, "definition"), "uid");
+        seen->generation = seen_number(seen_in(known, "definition"), "generation");
     }
-    if (seen->defined) {
-        fake_config_digest(known, digest);
-        seen->config_digest = arena_strdup(call->arena, digest);
-    }
-    const struct limits *limits = object_of(&limits_table, json_get(known, "cgroup"), call->arena);
+    if (seen->defined)
+        seen->config_digest = seen_text(known, "config_digest");
+    const struct limits *limits = object_seen(&limits_table, seen_in(known, "cgroup"), call->arena);
     if (limits)
         seen->limits = *limits;
 }
@@ -54,15 +46,15 @@ static int dump_containers(const struct paths *paths, const struct map *inits, c
 {
     (void)inits; /* this world is read at once anyway */
     fake_trace("container_view.dump");
-    _cleanup_json_ struct json *world = NULL;
-    int result = fake_load(paths->root, &world, error);
+    const struct seen *world;
+    int result = seen_world(paths->root, &world, error);
     if (result < 0)
         return result;
     *out = (struct observed_containers){0};
-    const struct json *known = fake_map(world, "containers");
-    for (void *i = json_first(known); i; i = json_next(known, i)) {
+    const struct seen *known = seen_in(world, "containers");
+    for (const struct seen *i = seen_first(known); i; i = seen_next(i)) {
         struct observed_container *seen = arena_append(call->arena, out->items, out->count);
-        see_container(call, json_key(i), json_value(i), seen);
+        see_container(call, seen_key(i), i, seen);
     }
     if (out->count)
         qsort(out->items, out->count, sizeof(*out->items), by_name);
@@ -73,13 +65,13 @@ static int read_definition(const struct paths *paths, const char *lxc_name, cons
                            struct container_definition **out, struct error *error)
 {
     fake_trace("container_view.read_definition");
-    _cleanup_json_ struct json *world = NULL;
-    int result = fake_load(paths->root, &world, error);
+    const struct seen *world;
+    int result = seen_whole(paths->root, &world, error);
     if (result < 0)
         return result;
-    const struct json *known = fake_find(world, "containers", lxc_name);
-    bool there = json_as_bool(json_get(known, "defined")) && json_as_bool(json_get(known, "ours"));
-    *out = there ? object_of(&container_definition_table, json_get(known, "definition"), call->arena) : NULL;
+    const struct seen *known = seen_in(seen_in(world, "containers"), lxc_name);
+    bool there = seen_flag(known, "defined") && seen_flag(known, "ours");
+    *out = there ? object_seen(&container_definition_table, seen_in(known, "definition"), call->arena) : NULL;
     return 0;
 }
 
@@ -87,13 +79,12 @@ const struct container_view container_view = {.dump = dump_containers, .read_def
 
 /* ---- storage ---- */
 
-static void see_data(const struct call *call, const struct json *known, struct observed_data **items,
+static void see_data(const struct call *call, const struct seen *known, struct observed_data **items,
                      size_t *count)
 {
-    for (void *i = json_first(known); i; i = json_next(known, i)) {
+    for (const struct seen *i = seen_first(known); i; i = seen_next(i)) {
         struct observed_data *seen = arena_append(call->arena, *items, *count);
-        *seen = (struct observed_data){.file = arena_strdup(call->arena, json_key(i)),
-                                       .modified = number_in(json_value(i), "modified")};
+        *seen = (struct observed_data){.file = seen_key(i), .modified = seen_number(i, "modified")};
     }
 }
 
@@ -101,23 +92,22 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
                         struct error *error)
 {
     fake_trace("storage_view.dump");
-    _cleanup_json_ struct json *world = NULL;
-    int result = fake_load(paths->root, &world, error);
+    const struct seen *world;
+    int result = seen_world(paths->root, &world, error);
     if (result < 0)
         return result;
     *out = (struct observed_storage){0};
-    const struct json *images = fake_map(world, "images"), *roots = fake_map(world, "roots");
-    for (void *i = json_first(images); i; i = json_next(images, i)) {
+    const struct seen *images = seen_in(world, "images"), *roots = seen_in(world, "roots");
+    for (const struct seen *i = seen_first(images); i; i = seen_next(i)) {
         struct observed_image *seen = arena_append(call->arena, out->images, out->image_count);
-        *seen = (struct observed_image){.digest = arena_strdup(call->arena, json_key(i)),
-                                        .name = copied(call, json_value(i), "name"),
-                                        .bytes = number_in(json_value(i), "bytes")};
+        *seen = (struct observed_image){
+            .digest = seen_key(i), .name = seen_text(i, "name"), .bytes = seen_number(i, "bytes")};
     }
-    see_data(call, fake_map(world, "layers"), &out->layers, &out->layer_count);
-    see_data(call, fake_map(world, "volumes"), &out->volumes, &out->volume_count);
-    for (void *i = json_first(roots); i; i = json_next(roots, i)) {
+    see_data(call, seen_in(world, "layers"), &out->layers, &out->layer_count);
+    see_data(call, seen_in(world, "volumes"), &out->volumes, &out->volume_count);
+    for (const struct seen *i = seen_first(roots); i; i = seen_next(i)) {
         struct observed_root *seen = arena_append(call->arena, out->roots, out->root_count);
-        *seen = (struct observed_root){.lxc_name = arena_strdup(call->arena, json_key(i))};
+        *seen = (struct observed_root){.lxc_name = seen_key(i)};
     }
     return 0;
 }
@@ -132,18 +122,16 @@ static int dump_guest_mounts(const struct paths *paths, int64_t init_pid, const 
                              struct observed_guest_mounts *out, struct error *error)
 {
     fake_trace("storage_view.dump_guest");
-    _cleanup_json_ struct json *world = NULL;
-    int result = fake_load(paths->root, &world, error);
+    const struct seen *world;
+    int result = seen_world(paths->root, &world, error);
     if (result < 0)
         return result;
-    const struct json *container = fake_by_init(world, init_pid),
-                      *mounts = json_get(container, "guest_mounts");
-    *out = (struct observed_guest_mounts){.layer = copied(call, container, "guest_layer")};
-    for (void *i = json_first(mounts); i; i = json_next(mounts, i)) {
+    const struct seen *container = seen_by_init(paths->root, init_pid),
+                      *mounts = seen_in(container, "guest_mounts");
+    *out = (struct observed_guest_mounts){.layer = seen_text(container, "guest_layer")};
+    for (const struct seen *i = seen_first(mounts); i; i = seen_next(i)) {
         struct observed_guest_mount *seen = arena_append(call->arena, out->items, out->count);
-        *seen =
-            (struct observed_guest_mount){.path = arena_strdup(call->arena, json_key(i)),
-                                          .volume = arena_strdup(call->arena, json_as_text(json_value(i)))};
+        *seen = (struct observed_guest_mount){.path = seen_key(i), .volume = seen_as_text(i)};
     }
     if (out->count)
         qsort(out->items, out->count, sizeof(*out->items), by_path);
@@ -155,65 +143,62 @@ const struct storage_view storage_view = {.dump = dump_storage, .dump_guest = du
 /* ---- network ---- */
 
 /* What another hand spoiled reads like nothing that was ever written. */
-static void see_names(const struct call *call, const struct json *known, struct observed_resolver *seen)
+static void see_names(const struct call *call, const struct seen *known, struct observed_resolver *seen)
 {
     _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
-    const struct resolver *resolver = object_of(&resolver_table, known, call->arena);
-    if (!resolver || json_get(known, "spoiled"))
+    const struct resolver *resolver = object_seen(&resolver_table, known, call->arena);
+    if (!resolver || seen_in(known, "spoiled"))
         return;
     resolver_texts(&resolver->names, &dhcp, &hosts);
     seen->dhcp = arena_strdup(call->arena, dhcp.bytes ? dhcp.bytes : "");
     seen->hosts = arena_strdup(call->arena, hosts.bytes ? hosts.bytes : "");
 }
 
-static void see_links(const struct call *call, const struct json *world, struct observed_network *out)
+static void see_links(const struct call *call, const struct seen *world, struct observed_network *out)
 {
-    const struct json *bridges = fake_map(world, "bridges"), *ports = fake_map(world, "ports"),
-                      *resolvers = fake_map(world, "resolvers");
-    for (void *i = json_first(bridges); i; i = json_next(bridges, i)) {
+    const struct seen *bridges = seen_in(world, "bridges"), *ports = seen_in(world, "ports"),
+                      *resolvers = seen_in(world, "resolvers");
+    for (const struct seen *i = seen_first(bridges); i; i = seen_next(i)) {
         struct observed_bridge *seen = arena_append(call->arena, out->bridges, out->bridge_count);
-        *seen =
-            (struct observed_bridge){.ifname = arena_strdup(call->arena, json_key(i)),
-                                     .mark = copied(call, json_value(i), "mark"),
-                                     .is_bridge = true,
-                                     .up = json_as_bool(json_get(json_value(i), "up")),
-                                     .address = copied(call, json_value(i), "address"),
-                                     .mac = copied(call, json_value(i), "mac"),
-                                     .forwards = json_as_bool(json_get(json_value(i), "forwards")),
-                                     .routes_local = json_as_bool(json_get(json_value(i), "routes_local"))};
+        *seen = (struct observed_bridge){.ifname = seen_key(i),
+                                         .mark = seen_text(i, "mark"),
+                                         .is_bridge = true,
+                                         .up = seen_flag(i, "up"),
+                                         .address = seen_text(i, "address"),
+                                         .mac = seen_text(i, "mac"),
+                                         .forwards = seen_flag(i, "forwards"),
+                                         .routes_local = seen_flag(i, "routes_local")};
     }
-    for (void *i = json_first(ports); i; i = json_next(ports, i)) {
+    for (const struct seen *i = seen_first(ports); i; i = seen_next(i)) {
         struct observed_port *seen = arena_append(call->arena, out->ports, out->port_count);
-        *seen = (struct observed_port){.ifname = arena_strdup(call->arena, json_key(i)),
-                                       .mark = copied(call, json_value(i), "mark"),
-                                       .master = copied(call, json_value(i), "master"),
-                                       .up = json_as_bool(json_get(json_value(i), "up")),
-                                       .hairpin = json_as_bool(json_get(json_value(i), "hairpin"))};
+        *seen = (struct observed_port){.ifname = seen_key(i),
+                                       .mark = seen_text(i, "mark"),
+                                       .master = seen_text(i, "master"),
+                                       .up = seen_flag(i, "up"),
+                                       .hairpin = seen_flag(i, "hairpin")};
     }
-    for (void *i = json_first(resolvers); i; i = json_next(resolvers, i)) {
+    for (const struct seen *i = seen_first(resolvers); i; i = seen_next(i)) {
         struct observed_resolver *seen = arena_append(call->arena, out->resolvers, out->resolver_count);
-        *seen = (struct observed_resolver){.bridge = arena_strdup(call->arena, json_key(i)),
-                                           .pid = number_in(json_value(i), "pid")};
-        see_names(call, json_value(i), seen);
+        *seen = (struct observed_resolver){.bridge = seen_key(i), .pid = seen_number(i, "pid")};
+        see_names(call, i, seen);
     }
-    out->forwards = json_as_bool(json_get(world, "forwards"));
+    out->forwards = seen_flag(world, "forwards");
 }
 
-static void see_host(const struct call *call, const struct json *world, struct observed_network *out)
+static void see_host(const struct call *call, const struct seen *world, struct observed_network *out)
 {
-    const struct json *listeners = json_get(world, "listeners"), *routes = json_get(world, "routes");
-    for (size_t i = 0; i < json_length(listeners); i++) {
-        const struct json *known = json_at(listeners, i);
+    const struct seen *listeners = seen_in(world, "listeners"), *routes = seen_in(world, "routes");
+    for (const struct seen *known = seen_first(listeners); known; known = seen_next(known)) {
         struct observed_listener *seen = arena_append(call->arena, out->listeners, out->listener_count);
-        *seen = (struct observed_listener){.protocol = copied(call, known, "protocol"),
-                                           .address = copied(call, known, "address"),
-                                           .port = number_in(known, "port"),
-                                           .process = copied(call, known, "process")};
+        *seen = (struct observed_listener){.protocol = seen_text(known, "protocol"),
+                                           .address = seen_text(known, "address"),
+                                           .port = seen_number(known, "port"),
+                                           .process = seen_text(known, "process")};
     }
-    for (size_t i = 0; i < json_length(routes); i++) {
+    for (const struct seen *known = seen_first(routes); known; known = seen_next(known)) {
         struct observed_route *seen = arena_append(call->arena, out->routes, out->route_count);
-        *seen = (struct observed_route){.subnet = copied(call, json_at(routes, i), "subnet"),
-                                        .ifname = copied(call, json_at(routes, i), "ifname")};
+        *seen = (struct observed_route){.subnet = seen_text(known, "subnet"),
+                                        .ifname = seen_text(known, "ifname")};
     }
     /* As on a real host, a bridge with an address has the route of its subnet. */
     for (size_t i = 0; i < out->bridge_count; i++) {
@@ -232,29 +217,29 @@ static int dump_network(const struct paths *paths, const struct call *call, stru
                         struct error *error)
 {
     fake_trace("network_view.dump");
-    _cleanup_json_ struct json *world = NULL;
-    int result = fake_load(paths->root, &world, error);
+    const struct seen *world;
+    int result = seen_world(paths->root, &world, error);
     if (result < 0)
         return result;
     *out = (struct observed_network){0};
     see_links(call, world, out);
     see_host(call, world, out);
-    out->rules = object_of(&rules_table, json_get(world, "rules"), call->arena);
+    out->rules = object_seen(&rules_table, seen_in(world, "rules"), call->arena);
     out->rules_present = out->rules != NULL;
     if (!out->rules)
         out->rules = described_new(call->arena, &rules_table);
     return 0;
 }
 
-static void see_nic(const struct call *call, const char *ifname, const struct json *known,
+static void see_nic(const struct call *call, const char *ifname, const struct seen *known,
                     struct observed_guest_nic *seen)
 {
     *seen = (struct observed_guest_nic){.ifname = arena_strdup(call->arena, ifname),
-                                        .peer = copied(call, known, "peer"),
-                                        .mac = copied(call, known, "mac"),
-                                        .up = json_as_bool(json_get(known, "up")),
-                                        .gateway = copied(call, known, "gateway")};
-    const char *address = copied(call, known, "address");
+                                        .peer = seen_text(known, "peer"),
+                                        .mac = seen_text(known, "mac"),
+                                        .up = seen_flag(known, "up"),
+                                        .gateway = seen_text(known, "gateway")};
+    const char *address = seen_text(known, "address");
     if (address)
         *arena_append(call->arena, seen->addresses.items, seen->addresses.count) = address;
 }
@@ -265,17 +250,17 @@ static int dump_guest_nics(const struct paths *paths, const struct observed_netw
 {
     (void)network; /* this world knows the far ends by itself */
     fake_trace("network_view.dump_guests");
-    _cleanup_json_ struct json *world = NULL;
-    int result = fake_load(paths->root, &world, error);
+    const struct seen *world;
+    int result = seen_world(paths->root, &world, error);
     if (result < 0)
         return result;
     struct observed_guest *guests = arena_array_of(call->arena, struct observed_guest, count);
     for (size_t i = 0; i < count; i++) {
         guests[i].init_pid = pids[i];
-        const struct json *nics = json_get(fake_by_init(world, pids[i]), "guest_nics");
-        for (void *j = json_first(nics); j; j = json_next(nics, j)) {
+        const struct seen *nics = seen_in(seen_by_init(paths->root, pids[i]), "guest_nics");
+        for (const struct seen *j = seen_first(nics); j; j = seen_next(j)) {
             struct observed_guest_nic *seen = arena_append(call->arena, guests[i].nics, guests[i].count);
-            see_nic(call, json_key(j), json_value(j), seen);
+            see_nic(call, seen_key(j), j, seen);
         }
     }
     *out = guests;

@@ -13,8 +13,6 @@
 #include "lib/error.h"
 #include "lib/units.h"
 
-#define WORLD_LIMIT ((size_t)64 << 20)
-
 struct fault {
     int64_t number; /* 0: none */
     bool and_later, after;
@@ -26,6 +24,37 @@ static bool is_due(const struct fault *fault, int64_t number, bool after);
 static int hang(const struct fake *fake, struct error *error);
 static void die(struct fake *fake) __attribute__((noreturn));
 static int release(struct fake *fake, int result);
+static int save_seen(const char *root, struct json *world, struct error *error);
+
+/* ---- a world that stays in memory ---- */
+
+static struct kept { /* of the one worker of a run with FPSYNC_FAKE_KEEP */
+    struct json *world;
+    char root[PATH_MAX];
+} kept;
+
+static void save_kept(void)
+{
+    struct error error;
+    if (fake_save(kept.root, kept.world, &error) < 0 || save_seen(kept.root, kept.world, &error) < 0)
+        fprintf(stderr, "%s\n", error.text);
+    json_free(TAKE_PTR(kept.world));
+}
+
+static int begin_kept(struct fake *fake, const char *root, struct error *error)
+{
+    if (!kept.world) {
+        int result = fake_lock(root, &fake->lock, error); /* held until we end */
+        if (result == 0)
+            result = fake_load(root, &kept.world, error);
+        if (result < 0)
+            return release(fake, result);
+        snprintf(kept.root, sizeof(kept.root), "%s", root);
+        atexit(save_kept);
+    }
+    fake->world = kept.world;
+    return 0;
+}
 
 /* ---- calls ---- */
 
@@ -51,6 +80,8 @@ int fake_begin(struct fake *fake, const struct paths *paths, const struct call *
 {
     *fake = (struct fake){
         .paths = paths, .call = call, .lock = -1, .step = step_type(kind)->name, .object = object};
+    if (getenv("FPSYNC_FAKE_KEEP"))
+        return begin_kept(fake, paths->root, error);
     int result = fake_lock(paths->root, &fake->lock, error);
     if (result == 0)
         result = fake_load(paths->root, &fake->world, error);
@@ -81,6 +112,8 @@ int fake_begin(struct fake *fake, const struct paths *paths, const struct call *
 
 int fake_end(struct fake *fake, int result, struct error *error)
 {
+    if (kept.world)
+        return result;
     if (result < 0) { /* the counted call stays */
         struct error ignored;
         json_free(TAKE_PTR(fake->world));
@@ -242,7 +275,7 @@ int fake_load(const char *root, struct json **world, struct error *error)
     snprintf(path, sizeof(path), "%s/fake/world.json", root);
     _cleanup_buffer_ struct buffer text = {0};
     struct json *loaded = NULL;
-    int result = buffer_read_file(&text, AT_FDCWD, path, WORLD_LIMIT, error);
+    int result = buffer_read_file(&text, AT_FDCWD, path, FAKE_WORLD_LIMIT, error);
     if (result == -ENOENT)
         loaded = json_new_object();
     else if (result < 0)
@@ -254,18 +287,49 @@ int fake_load(const char *root, struct json **world, struct error *error)
     return 0;
 }
 
-int fake_save(const char *root, const struct json *world, struct error *error)
+static int write_world(const char *root, const char *name, bool pretty, const struct json *world,
+                       struct error *error)
 {
     char path[PATH_MAX], temporary[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/fake/world.json", root);
+    snprintf(path, sizeof(path), "%s/fake/%s", root, name);
     snprintf(temporary, sizeof(temporary), "%s/fake/world.tmp", root);
     _cleanup_buffer_ struct buffer text = {0};
-    json_print(world, true, &text);
+    json_print(world, pretty, &text);
     buffer_text(&text, "\n");
     _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text.bytes, text.length) != (ssize_t)text.length || rename(temporary, path) < 0)
         return error_errno(error, -errno, "cannot write %s", path);
     return 0;
+}
+
+int fake_save(const char *root, struct json *world, struct error *error)
+{
+    char digest[65];
+    const struct json *containers = fake_map(world, "containers");
+    for (void *i = json_first(containers); i; i = json_next(containers, i))
+        if (json_as_bool(json_get(json_value(i), "defined"))) {
+            fake_config_digest(json_value(i), digest);
+            json_set(json_value(i), "config_digest", json_new_text(digest));
+        }
+    return write_world(root, "world.json", true, world, error);
+}
+
+/* Takes out of the world what no view looks at. */
+static int save_seen(const char *root, struct json *world, struct error *error)
+{
+    struct json *containers = fake_map(world, "containers"), *roots = fake_map(world, "roots");
+    for (void *i = json_first(containers); i; i = json_next(containers, i)) {
+        const struct json *definition = json_get(json_value(i), "definition");
+        if (!definition)
+            continue;
+        struct json *brief = json_new_object();
+        json_set(brief, "uid", json_new_text(text_in(definition, "uid")));
+        json_set(brief, "generation", json_new_number(number_in(definition, "generation")));
+        json_set(json_value(i), "definition", brief);
+    }
+    for (void *i = json_first(roots); i; i = json_next(roots, i))
+        json_remove(json_value(i), "files");
+    return write_world(root, "world.seen", false, world, error);
 }
 
 int fake_lock(const char *root, int *lock, struct error *error)

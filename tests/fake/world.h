@@ -15,6 +15,8 @@
  *   FPSYNC_FAKE_FAIL=N[+][:ERRNO][:after]  call N (and all later ones) fails, without effect or after it
  *   FPSYNC_FAKE_DIE=N[:after]              fpsync and this worker die before or after the effect of call N
  *   FPSYNC_FAKE_HANG=N                     call N waits, without effect, until it is canceled or its time is over
+ *   FPSYNC_FAKE_KEEP=1                     no fault: the only worker (--parallel 1) keeps the world in memory and writes
+ *                                          it when it ends, and world.seen (seen.h); for runs of thousands of calls
  * Deaths around commits stand in tests/fake/commit.c.
  * FPSYNC_FAKE_TRACE=FILE appends the name of every view function and of every interactive call to FILE. */
 #pragma once
@@ -24,7 +26,8 @@
 
 struct error;
 
-#define FAKE_FIRST_PID 5000000 /* above the kernel's highest pid_max, 4,194,304 */
+#define FAKE_WORLD_LIMIT ((size_t)64 << 20) /* bytes of world.json */
+#define FAKE_FIRST_PID   5000000            /* above the kernel's highest pid_max, 4,194,304 */
 
 struct fake {
     const struct paths *paths;
@@ -45,9 +48,9 @@ int fake_end(struct fake *fake, int result, struct error *error);
 void fake_violation(struct fake *fake, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fake_trace(const char *name);
 
-/* For views and the tool: the caller frees it. A missing file is an empty world. */
+/* For effects and the tool; views have seen.h. The caller frees it. A missing file is an empty world. */
 int fake_load(const char *root, struct json **world, struct error *error);
-int fake_save(const char *root, const struct json *world, struct error *error);
+int fake_save(const char *root, struct json *world, struct error *error);
 int fake_lock(const char *root, int *lock, struct error *error); /* makes ROOT/fake */
 
 struct json *fake_map(const struct json *world, const char *name); /* object; never NULL */

@@ -1,0 +1,427 @@
+#include "tests/fake/seen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "drivers/task.h"
+#include "lib/buffer.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "tests/fake/world.h"
+
+#define DEPTH_LIMIT 64
+
+enum shape { SHAPE_NULL, SHAPE_FLAG, SHAPE_NUMBER, SHAPE_TEXT, SHAPE_ARRAY, SHAPE_OBJECT };
+
+struct seen {
+    const char *key;
+    enum shape shape;
+    uint32_t span; /* values in the array from this one to behind its last part */
+    bool last;     /* of its object or array */
+    union {
+        const char *text;
+        int64_t number; /* and flags */
+    };
+};
+
+static struct loaded {
+    struct buffer text;
+    struct seen *values;
+    size_t count, room;
+    const struct seen **by_init; /* running containers in order of init; NULL: not asked for yet */
+    size_t running;
+    struct timespec modified;
+    ino_t inode;
+    struct loaded *before; /* what it replaced: somebody may still look at its texts */
+} * loaded;
+
+/* ---- reading ---- */
+
+struct parser {
+    struct loaded *into;
+    char *at;
+    int depth;
+    bool broken;
+};
+
+static struct seen *add_value(struct loaded *into, const char *key)
+{
+    if (into->count == into->room) {
+        into->room = into->room ? into->room * 2 : 1024;
+        into->values = realloc(into->values, into->room * sizeof(*into->values));
+        if (!into->values)
+            abort();
+    }
+    into->values[into->count] = (struct seen){.key = key};
+    return &into->values[into->count++];
+}
+
+static void skip_space(struct parser *parser)
+{
+    while (*parser->at == ' ' || *parser->at == '\n' || *parser->at == '\t' || *parser->at == '\r')
+        parser->at++;
+}
+
+static bool take(struct parser *parser, char wanted)
+{
+    skip_space(parser);
+    if (*parser->at != wanted)
+        return false;
+    parser->at++;
+    return true;
+}
+
+static unsigned hex_of(struct parser *parser)
+{
+    unsigned value = 0;
+    for (int i = 0; i < 4; i++, parser->at++) {
+        const char *digit = strchr("0123456789abcdef", *parser->at | 0x20);
+        if (!*parser->at || !digit)
+            parser->broken = true;
+        else
+            value = value << 4 | (unsigned)(digit - "0123456789abcdef");
+        if (parser->broken)
+            break;
+    }
+    return value;
+}
+
+static char *put_utf8(char *to, unsigned code)
+{
+    if (code < 0x80) {
+        *to++ = (char)code;
+    } else if (code < 0x800) {
+        *to++ = (char)(0xc0 | code >> 6);
+        *to++ = (char)(0x80 | (code & 0x3f));
+    } else {
+        *to++ = (char)(0xe0 | code >> 12);
+        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
+        *to++ = (char)(0x80 | (code & 0x3f));
+    }
+    return to;
+}
+
+/* Unescapes in place: an escape is never shorter than what it stands for. Nothing here is written as two escapes. */
+static const char *read_text(struct parser *parser)
+{
+    static const char short_escapes[] = "bfnrt", meant[] = "\b\f\n\r\t";
+    if (!take(parser, '"')) {
+        parser->broken = true;
+        return "";
+    }
+    char *start = parser->at, *to = start;
+    for (;;) {
+        size_t plain = strcspn(parser->at, "\"\\");
+        if (to != parser->at)
+            memmove(to, parser->at, plain);
+        to += plain;
+        parser->at += plain;
+        if (*parser->at != '\\')
+            break;
+        const char escape = parser->at[1], *found = escape ? strchr(short_escapes, escape) : NULL;
+        parser->at += escape ? 2 : 1;
+        if (escape == 'u')
+            to = put_utf8(to, hex_of(parser));
+        else
+            *to++ = found ? meant[found - short_escapes] : escape;
+    }
+    parser->broken = parser->broken || *parser->at != '"';
+    parser->at += !parser->broken;
+    *to = '\0';
+    return start;
+}
+
+static void read_value(struct parser *parser, const char *key);
+
+static void read_parts(struct parser *parser, size_t whole, char end)
+{
+    if (++parser->depth > DEPTH_LIMIT)
+        parser->broken = true;
+    for (size_t part = 0; !parser->broken && !take(parser, end);) {
+        if (part && !take(parser, ',')) {
+            parser->broken = true;
+            break;
+        }
+        const char *key = end == '}' ? read_text(parser) : NULL;
+        if (key && !take(parser, ':'))
+            parser->broken = true;
+        if (part)
+            parser->into->values[part].last = false;
+        part = parser->into->count;
+        if (!parser->broken)
+            read_value(parser, key);
+        if (!parser->broken)
+            parser->into->values[part].last = true;
+    }
+    parser->depth--;
+    parser->into->values[whole].span = (uint32_t)(parser->into->count - whole);
+}
+
+static bool take_word(struct parser *parser, const char *word)
+{
+    size_t length = strlen(word);
+    if (strncmp(parser->at, word, length) != 0)
+        return false;
+    parser->at += length;
+    return true;
+}
+
+static void read_value(struct parser *parser, const char *key)
+{
+    const size_t index = parser->into->count;
+    struct seen *value = add_value(parser->into, key);
+    value->span = 1;
+    skip_space(parser);
+    if (*parser->at == '"') {
+        value->shape = SHAPE_TEXT;
+        value->text = read_text(parser);
+    } else if (take(parser, '{')) {
+        value->shape = SHAPE_OBJECT;
+        read_parts(parser, index, '}');
+    } else if (take(parser, '[')) {
+        value->shape = SHAPE_ARRAY;
+        read_parts(parser, index, ']');
+    } else if (take_word(parser, "true") || take_word(parser, "false")) {
+        value->shape = SHAPE_FLAG;
+        value->number = parser->at[-2] == 'u';
+    } else if (!take_word(parser, "null")) {
+        char *end;
+        value->shape = SHAPE_NUMBER;
+        value->number = strtoll(parser->at, &end, 10);
+        parser->broken = parser->broken || end == parser->at;
+        parser->at = end;
+    }
+}
+
+static void loaded_free(struct loaded *old)
+{
+    buffer_clear(&old->text);
+    free(old->values);
+    free(old->by_init);
+    free(old);
+}
+
+static int load(const char *path, const struct stat *info, struct error *error)
+{
+    struct loaded *fresh = calloc(1, sizeof(*fresh));
+    if (!fresh)
+        abort();
+    fresh->before = loaded;
+    if (info) {
+        fresh->modified = info->st_mtim;
+        fresh->inode = info->st_ino;
+    }
+    int result = info ? buffer_read_file(&fresh->text, AT_FDCWD, path, FAKE_WORLD_LIMIT, error) : 0;
+    if (result == 0 && !info)
+        buffer_text(&fresh->text, "{}");
+    struct parser parser = {.into = fresh, .at = fresh->text.bytes};
+    if (result == 0) {
+        read_value(&parser, NULL);
+        skip_space(&parser);
+        if (parser.broken || *parser.at)
+            result =
+                error_set(error, -EINVAL, "%s: no JSON at byte %td", path, parser.at - fresh->text.bytes);
+    }
+    if (result < 0) {
+        loaded_free(fresh);
+        return result;
+    }
+    loaded = fresh;
+    return 0;
+}
+
+/* `info` is zeroed when it is not there. */
+static int look_for(const char *path, struct stat *info, struct error *error)
+{
+    *info = (struct stat){0};
+    return stat(path, info) == 0 || errno == ENOENT ? 0 : error_errno(error, -errno, "cannot read %s", path);
+}
+
+static int load_once(const char *path, const struct stat *info, const struct seen **world,
+                     struct error *error)
+{
+    bool same = loaded && loaded->inode == info->st_ino &&
+                memcmp(&loaded->modified, &info->st_mtim, sizeof(info->st_mtim)) == 0;
+    int result = same ? 0 : load(path, info->st_ino ? info : NULL, error);
+    if (result == 0)
+        *world = loaded->values;
+    return result;
+}
+
+int seen_whole(const char *root, const struct seen **world, struct error *error)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    snprintf(path, sizeof(path), "%s/fake/world.json", root);
+    int result = look_for(path, &info, error);
+    return result < 0 ? result : load_once(path, &info, world, error);
+}
+
+static bool is_older(const struct timespec *left, const struct timespec *right)
+{
+    return left->tv_sec != right->tv_sec ? left->tv_sec < right->tv_sec : left->tv_nsec < right->tv_nsec;
+}
+
+int seen_world(const char *root, const struct seen **world, struct error *error)
+{
+    char path[PATH_MAX], brief_path[PATH_MAX];
+    struct stat whole, brief;
+    snprintf(path, sizeof(path), "%s/fake/world.json", root);
+    snprintf(brief_path, sizeof(brief_path), "%s/fake/world.seen", root);
+    int result = look_for(path, &whole, error);
+    if (result == 0)
+        result = look_for(brief_path, &brief, error);
+    if (result < 0)
+        return result;
+    if (brief.st_ino && !is_older(&brief.st_mtim, &whole.st_mtim))
+        return load_once(brief_path, &brief, world, error);
+    return load_once(path, &whole, world, error);
+}
+
+/* ---- looking ---- */
+
+const struct seen *seen_first(const struct seen *of)
+{
+    return of && of->shape >= SHAPE_ARRAY && of->span > 1 ? of + 1 : NULL;
+}
+
+const struct seen *seen_next(const struct seen *item)
+{
+    return item->last ? NULL : item + item->span;
+}
+
+const char *seen_key(const struct seen *item)
+{
+    return item->key;
+}
+
+const struct seen *seen_in(const struct seen *object, const char *key)
+{
+    for (const struct seen *i = seen_first(object); i && i->key; i = seen_next(i))
+        if (strcmp(i->key, key) == 0)
+            return i;
+    return NULL;
+}
+
+const char *seen_as_text(const struct seen *item)
+{
+    return item && item->shape == SHAPE_TEXT ? item->text : NULL;
+}
+
+const char *seen_text(const struct seen *object, const char *key)
+{
+    return seen_as_text(seen_in(object, key));
+}
+
+int64_t seen_number(const struct seen *object, const char *key)
+{
+    const struct seen *value = seen_in(object, key);
+    return value && value->shape == SHAPE_NUMBER ? value->number : 0;
+}
+
+bool seen_flag(const struct seen *object, const char *key)
+{
+    const struct seen *value = seen_in(object, key);
+    return value && value->shape == SHAPE_FLAG && value->number;
+}
+
+static int compare_init(const void *left, const void *right)
+{
+    const int64_t a = seen_number(*(const struct seen *const *)left, "init_pid"),
+                  b = seen_number(*(const struct seen *const *)right, "init_pid");
+    return (a > b) - (a < b);
+}
+
+static void sort_by_init(struct loaded *of)
+{
+    const struct seen *containers = seen_in(of->values, "containers");
+    size_t count = 0;
+    for (const struct seen *i = seen_first(containers); i; i = seen_next(i))
+        count++;
+    of->by_init = calloc(count + 1, sizeof(*of->by_init));
+    if (!of->by_init)
+        abort();
+    for (const struct seen *i = seen_first(containers); i; i = seen_next(i))
+        if (seen_flag(i, "running"))
+            of->by_init[of->running++] = i;
+    if (of->running)
+        qsort(of->by_init, of->running, sizeof(*of->by_init), compare_init);
+}
+
+const struct seen *seen_by_init(const char *root, int64_t init_pid)
+{
+    const struct seen *world;
+    if (seen_world(root, &world, NULL) < 0)
+        return NULL;
+    if (!loaded->by_init)
+        sort_by_init(loaded);
+    size_t low = 0, high = loaded->running;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (seen_number(loaded->by_init[middle], "init_pid") < init_pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < loaded->running && seen_number(loaded->by_init[low], "init_pid") == init_pid;
+    return found ? loaded->by_init[low] : NULL;
+}
+
+/* ---- described structs ---- */
+
+static void fill(const struct field *row, const struct seen *value, void *at, struct arena *arena)
+{
+    switch (row->type) {
+    case FIELD_TEXT:
+        *(const char **)at = seen_as_text(value);
+        break;
+    case FIELD_BOOL:
+        *(bool *)at = value->shape == SHAPE_FLAG && value->number;
+        break;
+    case FIELD_NUMBER:
+        *(int64_t *)at = value->shape == SHAPE_NUMBER ? value->number : 0;
+        break;
+    case FIELD_TEXTS: {
+        struct texts *texts = at;
+        for (const struct seen *i = seen_first(value); i; i = seen_next(i))
+            *arena_append(arena, texts->items, texts->count) = seen_as_text(i);
+        break;
+    }
+    case FIELD_PAIRS: {
+        struct pairs *pairs = at;
+        for (const struct seen *i = seen_first(value); i; i = seen_next(i))
+            *(struct pair *)arena_append(arena, pairs->items, pairs->count) =
+                (struct pair){.key = seen_key(i), .value = seen_as_text(i)};
+        break;
+    }
+    case FIELD_LIST: {
+        struct list *list = at;
+        for (const struct seen *i = seen_first(value); i; i = seen_next(i))
+            *arena_append(arena, list->items, list->count) = object_seen(row->nested, i, arena);
+        break;
+    }
+    case FIELD_STRUCT:
+        *(void **)at = object_seen(row->nested, value, arena);
+        break;
+    case FIELD_BYTES:
+        break; /* no driver's request or result has any */
+    }
+}
+
+void *object_seen(const struct table *table, const struct seen *seen, struct arena *arena)
+{
+    if (!seen || seen->shape != SHAPE_OBJECT)
+        return NULL;
+    void *object = described_new(arena, table);
+    for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
+        const struct seen *value = seen_in(seen, row->key);
+        if (value)
+            fill(row, value, field_at(object, row), arena);
+    }
+    task_mark(table, object);
+    return object;
+}
