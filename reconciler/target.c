@@ -90,6 +90,10 @@ struct rules *target_rules(const struct target *target)
         struct rule_network *network = described_new(target->arena, &rule_network_table);
         network->bridge = bridge_name(target, object->name);
         network->subnet = target_subnet(target, object->name);
+        const struct network *body = object->body;
+        network->isolated = body->isolated;
+        network->routed = !body->isolated && !body->nat;
+        network->nat_address = body->isolated || !body->nat ? NULL : body->nat_address;
         list_add(target->arena, &rules->networks, described_whole(&rule_network_table, network));
     }
     list_sort(&rules->networks, &rule_network_table);
@@ -145,11 +149,17 @@ static bool leads_out(const struct container *body, const char *network)
     return strcmp(((const struct attachment *)body->networks.items[0])->network, network) == 0;
 }
 
+static const struct network *network_body(const struct target *target, const char *network)
+{
+    return object_find(target->all, KIND_NETWORK, network)->body;
+}
+
 struct resolver *target_resolver(const struct target *target, const char *network)
 {
     struct resolver *resolver = described_new(target->arena, &resolver_table);
     resolver->network = network;
     resolver->bridge = bridge_name(target, network);
+    resolver->isolated = network_body(target, network)->isolated;
     resolver->address = subnet_gateway(target->arena, target_subnet(target, network));
     for (size_t i = 0; i < target->all->count; i++) {
         const struct object *object = target->all->items[i];

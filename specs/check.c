@@ -22,6 +22,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
     check_references(&world);
     check_storage(&world);
     check_subnets(&world);
+    check_ways_out(&world);
     check_addresses(&world);
     check_ports(&world);
     check_capabilities(&world);

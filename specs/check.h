@@ -23,6 +23,7 @@ void imply_all(struct world *world);
 void check_references(struct world *world);
 void check_storage(struct world *world);
 void check_subnets(struct world *world);
+void check_ways_out(struct world *world);
 void check_addresses(struct world *world);
 void check_ports(struct world *world);
 void check_dependencies(struct world *world);

@@ -26,6 +26,9 @@ struct image {
 struct network {
     struct described described;
     const char *subnet; /* "10.30.0.0/24"; NULL: leased from the pool. The bridge has its first address. */
+    bool nat;           /* what leaves the host does so under one of its addresses: */
+    const char *nat_address; /* this; NULL: the one of the way it takes */
+    bool isolated;
 };
 
 struct volume {

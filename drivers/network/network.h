@@ -23,8 +23,11 @@ struct error;
 
 struct rule_network {
     struct described described;
-    const char *bridge; /* key; interface name */
-    const char *subnet; /* "10.30.0.0/24" */
+    const char *bridge;      /* key; interface name */
+    const char *subnet;      /* "10.30.0.0/24" */
+    bool routed;             /* leaves the host as it is, not under the host's address */
+    bool isolated;           /* does not leave; then `routed` is false and there is no address */
+    const char *nat_address; /* leaves under this one; NULL: under that of its way */
 };
 struct rule_guard { /* the one source a port may send from */
     struct described described;
@@ -182,6 +185,7 @@ struct resolver {
     struct described described;
     const char *network;          /* full name */
     const char *bridge, *address; /* "10.30.0.1/24" */
+    bool isolated;                /* asks nobody else: names of others would be a way out */
     struct list
         names; /* of resolver_name: all of the network, sorted. What else lies beside their files is removed */
 };

@@ -29,8 +29,9 @@
     }
 
 static const struct field rule_network_rows[] = {
-    TEXT_ROW(1, rule_network, bridge),
-    TEXT_ROW(2, rule_network, subnet),
+    TEXT_ROW(1, rule_network, bridge),          TEXT_ROW(2, rule_network, subnet),
+    {ROW(3, rule_network, routed, FIELD_BOOL)}, {ROW(4, rule_network, isolated, FIELD_BOOL)},
+    TEXT_ROW(5, rule_network, nat_address),
 };
 const struct table rule_network_table = TABLE("rules.networks", rule_network, rule_network_rows);
 
@@ -94,10 +95,9 @@ static const struct field resolver_name_rows[] = {
 const struct table resolver_name_table = TABLE("resolver.names", resolver_name, resolver_name_rows);
 
 static const struct field resolver_rows[] = {
-    TEXT_ROW(1, resolver, network),
-    TEXT_ROW(2, resolver, bridge),
-    TEXT_ROW(3, resolver, address),
-    LIST_ROW(4, resolver, names, &resolver_name_table),
+    TEXT_ROW(1, resolver, network),           TEXT_ROW(2, resolver, bridge),
+    TEXT_ROW(3, resolver, address),           LIST_ROW(4, resolver, names, &resolver_name_table),
+    {ROW(5, resolver, isolated, FIELD_BOOL)},
 };
 const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
 

@@ -226,6 +226,7 @@ static void make_arguments(const struct paths *paths, const struct resolver *req
         "--dhcp-option=tag:!" RESOLVER_ROUTED ",option:router",
         "--dhcp-ignore=tag:!known",
         "--dhcp-authoritative",
+        request->isolated ? "--no-resolv" : NULL,
         NULL,
     };
     _Static_assert(sizeof(all) / sizeof(all[0]) <= ARGUMENT_BOUND, "room for all arguments");

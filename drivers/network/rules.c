@@ -8,11 +8,13 @@
  *   raw          guests cannot use route_localnet to reach what listens on the host's 127.0.0.1
  *   prerouting   forwards for packets to any address of this host, from outside and from guests,
  *   output       and from the host itself, 127.0.0.1 included
- *   forward      one network does not reach another, save through a forward. The check inside one network matters
- *                with bridge-nf-call-iptables, when bridged frames pass here too
+ *   forward      one network does not reach another, save through a forward, and an isolated one nothing, through a
+ *                forward neither. The check inside one network matters with bridge-nf-call-iptables, when bridged
+ *                frames pass here too
+ *   input        of the host, an isolated network reaches names and DHCP
  *   postrouting  what comes from 127/8 needs a source that a guest can answer; a guest that reaches a neighbour of
  *                its own network by a forward would be answered directly, past the translation; and guests leave
- *                the host under its address
+ *                the host under its address, under one that their network names, or under their own
  * Table of family bridge:
  *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard, a DHCP question, and
  *                nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
@@ -49,15 +51,28 @@ static const char ip_chains[] = "chain forwards {\n"
                                 "chain forward {\n"
                                 " type filter hook forward priority filter; policy accept;\n"
                                 " ct state established,related accept\n"
-                                " ct status dnat accept\n"
                                 " iifname . ip saddr @networks oifname . ip saddr @networks accept\n"
+                                " iifname @isolated drop\n"
+                                " ct status dnat accept\n"
+                                " oifname @isolated drop\n"
                                 " iifname @bridges oifname @bridges drop\n"
+                                "}\n"
+                                "chain input {\n"
+                                " type filter hook input priority filter; policy accept;\n"
+                                " iifname != @isolated accept\n"
+                                " ct state established,related accept\n"
+                                " udp dport { 53, 67 } accept\n"
+                                " tcp dport 53 accept\n"
+                                " icmp type echo-request accept\n"
+                                " drop\n"
                                 "}\n"
                                 "chain postrouting {\n"
                                 " type nat hook postrouting priority srcnat; policy accept;\n"
                                 " oifname @bridges ip saddr 127.0.0.0/8 masquerade\n"
                                 " ct status dnat oifname . ip saddr @networks masquerade\n"
-                                " iifname . ip saddr @networks oifname != @bridges masquerade\n"
+                                " oifname @bridges accept\n"
+                                " snat ip to iifname . ip saddr map @sources\n"
+                                " iifname . ip saddr @masqueraded masquerade\n"
                                 "}\n";
 
 static const char port_chain[] =
@@ -72,6 +87,7 @@ static const char port_chain[] =
     "}\n";
 
 static int write_networks(const struct rules *request, struct buffer *text, struct error *error);
+static int write_ways_out(const struct rules *request, struct buffer *text, struct error *error);
 static int write_forwards(const struct rules *request, const char *protocol, bool specific,
                           struct buffer *text, struct error *error);
 static int check_forward(const struct rule_forward *forward, uint32_t *address, uint32_t *target,
@@ -92,6 +108,7 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
         return error_set(error, -EINVAL, "rules: table \"%s\"", paths->nft_table);
     replace_table(&text, "ip", paths->nft_table);
     if ((result = write_networks(request, &text, error)) < 0 ||
+        (result = write_ways_out(request, &text, error)) < 0 ||
         (result = write_forwards(request, "tcp", true, &text, error)) < 0 ||
         (result = write_forwards(request, "tcp", false, &text, error)) < 0 ||
         (result = write_forwards(request, "udp", true, &text, error)) < 0 ||
@@ -177,6 +194,64 @@ static int write_networks(const struct rules *request, struct buffer *text, stru
         buffer_printf(text, "/%u,\n", length);
     }
     end_set(text, networks->count);
+    return 0;
+}
+
+/* Every network of write_networks() is in one of these, save those that are routed. */
+enum way { WAY_ISOLATED, WAY_SOURCE, WAY_MASQUERADED, WAY_ROUTED };
+
+static enum way way_of(const struct rule_network *network)
+{
+    return network->isolated      ? WAY_ISOLATED
+           : network->nat_address ? WAY_SOURCE
+           : network->routed      ? WAY_ROUTED
+                                  : WAY_MASQUERADED;
+}
+
+static int write_way_out(const struct rule_network *network, struct buffer *text, struct error *error)
+{
+    uint32_t address;
+    unsigned length;
+    prefix_parse(network->subnet, &address, &length);
+    buffer_printf(text, "\"%s\"", network->bridge);
+    if (way_of(network) != WAY_ISOLATED) {
+        buffer_text(text, " . ");
+        write_address(text, address);
+        buffer_printf(text, "/%u", length);
+    }
+    if (way_of(network) == WAY_SOURCE) {
+        if (address_parse(network->nat_address, &address) < 0 || address == 0)
+            return error_set(error, -EINVAL, "network %s: NAT address \"%s\"", network->bridge,
+                             network->nat_address);
+        buffer_text(text, " : ");
+        write_address(text, address);
+    }
+    buffer_text(text, ",\n");
+    return 0;
+}
+
+static int write_ways_out(const struct rules *request, struct buffer *text, struct error *error)
+{
+    static const struct {
+        const char *kind, *name, *type;
+    } sets[] = {
+        [WAY_ISOLATED] = {"set", "isolated", "ifname"},
+        [WAY_SOURCE] = {"map", "sources", "ifname . ipv4_addr : ipv4_addr; flags interval"},
+        [WAY_MASQUERADED] = {"set", "masqueraded", "ifname . ipv4_addr; flags interval"},
+    };
+    for (enum way way = 0; way < WAY_ROUTED; way++) {
+        size_t count = 0;
+        for (size_t i = 0; i < request->networks.count; i++)
+            count += way_of(request->networks.items[i]) == way;
+        begin_set(text, sets[way].kind, sets[way].name, sets[way].type, count);
+        for (size_t i = 0; i < request->networks.count; i++) {
+            const struct rule_network *network = request->networks.items[i];
+            int result = way_of(network) == way ? write_way_out(network, text, error) : 0;
+            if (result < 0)
+                return result;
+        }
+        end_set(text, count);
+    }
     return 0;
 }
 

@@ -54,6 +54,9 @@ static int read_set(struct nl_sock *socket, uint8_t family, const char *table, c
                     struct element_walk *walk, struct error *error);
 static int take_elements(const struct nlmsghdr *message, void *context);
 static int take_network(struct element_walk *walk, const struct element *element);
+static int take_isolated(struct element_walk *walk, const struct element *element);
+static int take_source(struct element_walk *walk, const struct element *element);
+static int take_masqueraded(struct element_walk *walk, const struct element *element);
 static int take_guard(struct element_walk *walk, const struct element *element);
 static int take_forward(struct element_walk *walk, const struct element *element);
 static int take_forward_at(struct element_walk *walk, const struct element *element);
@@ -65,16 +68,18 @@ static void mark_all(const struct table *table, void *object);
 static void sort_list(struct list *list);
 static bool witness_matches(const struct paths *paths, struct arena *arena, const char *shape);
 
-/* The sets, their families, and what an element of each means. */
+/* The sets, their families, and what an element of each means; networks before what says more of them. */
 static const struct set {
     uint8_t family;
     const char *name, *protocol;
     int (*take)(struct element_walk *, const struct element *);
 } sets[] = {
-    {NFPROTO_IPV4, "networks", NULL, take_network}, {NFPROTO_IPV4, "bridges", NULL, take_other},
-    {NFPROTO_IPV4, "tcp_any", "tcp", take_forward}, {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},
-    {NFPROTO_IPV4, "udp_any", "udp", take_forward}, {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},
-    {NFPROTO_BRIDGE, "guards", NULL, take_guard},   {NFPROTO_BRIDGE, "clients", NULL, take_other},
+    {NFPROTO_IPV4, "networks", NULL, take_network},        {NFPROTO_IPV4, "bridges", NULL, take_other},
+    {NFPROTO_IPV4, "isolated", NULL, take_isolated},       {NFPROTO_IPV4, "sources", NULL, take_source},
+    {NFPROTO_IPV4, "masqueraded", NULL, take_masqueraded}, {NFPROTO_IPV4, "tcp_any", "tcp", take_forward},
+    {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},      {NFPROTO_IPV4, "udp_any", "udp", take_forward},
+    {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},      {NFPROTO_BRIDGE, "guards", NULL, take_guard},
+    {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
 
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
@@ -205,6 +210,13 @@ static int take_elements(const struct nlmsghdr *message, void *context)
     return 0;
 }
 
+static const char *address_text(struct arena *arena, const unsigned char *bytes)
+{
+    char *text = arena_alloc(arena, INET_ADDRSTRLEN);
+    inet_ntop(AF_INET, bytes, text, INET_ADDRSTRLEN);
+    return text;
+}
+
 /* Keys are the parts one after another, each filled up to a multiple of four bytes; a name is 16 bytes. */
 static int take_network(struct element_walk *walk, const struct element *element)
 {
@@ -220,16 +232,50 @@ static int take_network(struct element_walk *walk, const struct element *element
     network->bridge =
         arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
     network->subnet = subnet;
+    network->routed = true; /* until another set says otherwise */
     mark_all(&rule_network_table, network);
     *arena_append(walk->arena, walk->rules->networks.items, walk->rules->networks.count) = network;
     return 0;
 }
 
-static const char *address_text(struct arena *arena, const unsigned char *bytes)
+/* The network that an element says more about; one that there is not makes the sets inconsistent. */
+static struct rule_network *network_of(struct element_walk *walk, const struct element *element)
 {
-    char *text = arena_alloc(arena, INET_ADDRSTRLEN);
-    inet_ntop(AF_INET, bytes, text, INET_ADDRSTRLEN);
-    return text;
+    struct rule_network *network =
+        element->key_size >= IFNAMSIZ
+            ? list_find(&walk->rules->networks, &rule_network_table,
+                        arena_strndup(walk->arena, (const char *)element->key,
+                                      strnlen((const char *)element->key, IFNAMSIZ)))
+            : NULL;
+    if (!network)
+        walk->others++;
+    else
+        network->routed = false;
+    return network;
+}
+
+static int take_isolated(struct element_walk *walk, const struct element *element)
+{
+    struct rule_network *network = network_of(walk, element);
+    if (network)
+        network->isolated = true;
+    return 0;
+}
+
+static int take_source(struct element_walk *walk, const struct element *element)
+{
+    struct rule_network *network = element->data_size >= 4 ? network_of(walk, element) : NULL;
+    if (network) {
+        network->nat_address = address_text(walk->arena, element->data);
+        mark_all(&rule_network_table, network);
+    }
+    return 0;
+}
+
+static int take_masqueraded(struct element_walk *walk, const struct element *element)
+{
+    network_of(walk, element);
+    return 0;
 }
 
 static int take_guard(struct element_walk *walk, const struct element *element)

@@ -210,7 +210,7 @@ static inline struct rule_network *rule_network(struct arena *arena, const char 
     struct rule_network *network = described_new(arena, &rule_network_table);
     network->bridge = bridge;
     network->subnet = subnet;
-    network->described.present = 3;
+    network->described.present = 15; /* no NAT address */
     return network;
 }
 

@@ -9,7 +9,8 @@
 #include <time.h>
 
 static struct world world;
-static char front[PATHS_IFNAME_SIZE], back[PATHS_IFNAME_SIZE], web_port[PATHS_IFNAME_SIZE];
+static char front[PATHS_IFNAME_SIZE], back[PATHS_IFNAME_SIZE], third[PATHS_IFNAME_SIZE],
+    fourth[PATHS_IFNAME_SIZE], web_port[PATHS_IFNAME_SIZE];
 
 #define FRONT_MAC "02:fb:00:00:00:01"
 #define WEB_MAC   "02:fb:00:00:01:01"
@@ -172,7 +173,16 @@ static struct rules *example_rules(void)
 {
     struct rules *rules = rules_new(world.arena);
     add(world.arena, &rules->networks, rule_network(world.arena, front, "10.30.0.0/24"));
-    add(world.arena, &rules->networks, rule_network(world.arena, back, "10.31.7.128/25"));
+    struct rule_network *shut = rule_network(world.arena, back, "10.31.7.128/25");
+    struct rule_network *named = rule_network(world.arena, third, "10.32.0.0/16");
+    struct rule_network *routed = rule_network(world.arena, fourth, "10.33.0.0/16");
+    shut->isolated = true;
+    routed->routed = true;
+    named->nat_address = "192.0.2.9";
+    field_mark(&rule_network_table, named, offsetof(struct rule_network, nat_address));
+    add(world.arena, &rules->networks, shut);
+    add(world.arena, &rules->networks, named);
+    add(world.arena, &rules->networks, routed);
     add(world.arena, &rules->guards, rule_guard(world.arena, web_port, WEB_MAC, "10.30.0.10"));
     add(world.arena, &rules->forwards, rule_forward(world.arena, NULL, 8080, "tcp", "10.30.0.10", 80));
     add(world.arena, &rules->forwards, rule_forward(world.arena, "192.0.2.1", 8080, "tcp", "10.30.0.11", 81));
@@ -250,6 +260,9 @@ static void test_damaged_rules_are_seen(void **state)
     }
     must(set_rules(rules), &world);
     run(NULL, "nft", "delete", "element", "ip", table, "tcp_any", "{ 8080 }");
+    assert_false(equals(rules, look().rules));
+    must(set_rules(rules), &world);
+    run(NULL, "nft", "flush", "set", "ip", table, "isolated");
     assert_false(equals(rules, look().rules));
     must(set_rules(rules), &world);
     assert_true(look().rules_present && equals(rules, look().rules));
@@ -771,6 +784,8 @@ static int begin(void **state)
     world_open(&world);
     paths_bridge(&world.paths, "shop/front", front);
     paths_bridge(&world.paths, "shop/back", back);
+    paths_bridge(&world.paths, "shop/third", third);
+    paths_bridge(&world.paths, "shop/fourth", fourth);
     paths_port(&world.paths, "shop/web", "shop/front", web_port);
     return 0;
 }

@@ -1,0 +1,74 @@
+#!/bin/bash
+# Networks of our own, seen by somebody outside of the host: how they leave it, and whether they do. The outside is a
+# network namespace that answers with the address by which it was asked, and routes back to every network.
+. "$(dirname "$0")/walk.sh"
+
+OUTSIDE=out$TAG
+OUT=198.18.$((0x${TAG:0:2})).$((0x${TAG:2:2} & 0xf8)) # /29
+out() { # N: an address of it
+    echo "${OUT%.*}.$((${OUT##*.} + $1))"
+}
+after_cleanup() {
+    ip link del "$OUTSIDE" 2>/dev/null
+    ip netns del "$OUTSIDE" 2>/dev/null
+}
+outside() {
+    ip netns exec "$OUTSIDE" "$@"
+}
+serve() { # COMMAND...: one that stays; it is a job of this script, which ends it
+    "$@" >/dev/null 2>&1 &
+}
+ip netns add "$OUTSIDE"
+ip link add "$OUTSIDE" type veth peer name eth0 netns "$OUTSIDE"
+for n in 1 3 4; do ip addr add "$(out $n)/29" dev "$OUTSIDE"; done
+ip link set "$OUTSIDE" up
+outside ip addr add "$(out 2)/29" dev eth0
+outside ip link set eth0 up
+outside ip link set lo up
+outside ip route add "$NET.0/24" via "$(out 1)"
+serve outside "$BUSYBOX/bin/busybox" httpd -f -p 80 -h "$BUSYBOX/www"
+serve "$BUSYBOX/bin/busybox" httpd -f -p "$(out 1):$PORT" -h "$BUSYBOX/www"
+check 'the outside answers' eventually 10 page "http://$(out 2)/"
+check 'the host answers' eventually 10 page "http://$(out 1):$PORT/"
+
+ask() { # CONTAINER URL
+    inside "$1" timeout 2 wget -q -O - "$2" 2>/dev/null
+}
+seen_as() { # CONTAINER: by the outside
+    ask "$1" "http://$(out 2)/cgi-bin/who"
+}
+reaches() { # what of a world around CONTAINER answers
+    local name=$1
+    ask "$name" "http://$(out 2)/" >/dev/null && echo outside
+    ask "$name" "http://$(out 1):$PORT/" >/dev/null && echo host
+    ask "$name" "http://$(out 1):$((PORT + 1))/" >/dev/null && echo forward
+    ask "$name" 'http://mate.t/' >/dev/null && echo neighbour
+    outside timeout 2 "$BUSYBOX/bin/busybox" wget -q -O - "http://$(out 1):$((PORT + 2))/" >/dev/null 2>&1 && echo published
+    outside timeout 2 "$BUSYBOX/bin/busybox" wget -q -O - "http://$(address_of "$name")/" >/dev/null 2>&1 && echo routed
+}
+ways() { # ENTRIES of `plain`, of `named`, of `shut`
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks:
+  plain: { subnet: $NET.0/26$1 }
+  named: { subnet: $NET.64/26$2 }
+  shut: { subnet: $NET.128/26$3 }
+containers:
+  one: { image: guest, networks: { plain: { address: $NET.10 } }, ports: [ "$((PORT + 1)):80" ] }
+  two: { image: guest, networks: [ named ] }
+  three: { image: guest, networks: [ shut ], ports: [ "$((PORT + 2)):80" ] }
+  mate: { image: guest, networks: [ shut ] }
+END
+}
+ways_without() { ways '' '' ''; }
+ways_set() { ways ', nat: false' ", nat_address: $(out 3)" ', isolated: true'; }
+ways_changed() { ways ', nat: true' ", nat_address: $(out 4)" ', isolated: false'; }
+open='outside host forward neighbour published routed'
+effect network.nat 'seen_as t/one' "$(out 1)" "$NET.10" "$(out 1)" "$(out 1)"
+effect network.nat_address 'seen_as t/two' "$(out 1)" "$(out 3)" "$(out 4)" "$(out 1)"
+effect network.isolated 'reached t/three' "$open" 'neighbour published' "$open" "$open"
+reached() {
+    reaches "$1" | paste -sd' '
+}
+walk t/one - ways
