@@ -184,42 +184,77 @@ static void find_limits(const struct target *target, const struct object *object
 
 /* ---- volumes ---- */
 
-static struct volume_attach *volume_request(const struct target *target,
-                                            const struct observed_container *observed, const char *path,
-                                            const char *file)
+static void add_volume(const struct target *target, enum step_kind step,
+                       const struct observed_container *observed, const char *path,
+                       const struct mount *wanted, const char *drift, struct repairs *out)
 {
     struct volume_attach *request = described_new(target->arena, &volume_attach_table);
     request->lxc_name = observed->lxc_name;
     request->init_pid = observed->init_pid;
     request->init_start = observed->init_start;
     request->path = path;
-    request->file = file;
-    return described_whole(&volume_attach_table, request);
+    request->file = wanted ? paths_file_name(target->arena, wanted->volume) : NULL;
+    request->read_only = wanted && wanted->read_only;
+    add(target, out, step, described_whole(&volume_attach_table, request), "volumes", drift);
 }
 
+static bool is_of(const struct target *target, const struct mount *wanted,
+                  const struct observed_guest_mount *seen)
+{
+    return wanted && strcmp(paths_file_name(target->arena, wanted->volume), seen->volume) == 0;
+}
+
+/* Topmost of those at the path. */
+static const struct observed_guest_mount *mount_at(const struct observed_guest_mounts *mounts,
+                                                   const char *path)
+{
+    for (size_t i = mounts->count; i-- > 0;)
+        if (strcmp(mounts->items[i].path, path) == 0)
+            return &mounts->items[i];
+    return NULL;
+}
+
+static bool is_below(const char *path, const char *base)
+{
+    size_t length = strlen(base);
+    return strncmp(path, base, length) == 0 && path[length] == '/';
+}
+
+/* Whether a mount on which it lies has just been taken out, and it with that. */
+static bool went_along(const struct repairs *repairs, const char *path)
+{
+    for (size_t i = 0; i < repairs->count; i++)
+        if ((repairs->items[i].step == STEP_VOLUME_DETACH || repairs->items[i].step == STEP_VOLUME_ATTACH) &&
+            is_below(path, ((const struct volume_attach *)repairs->items[i].request)->path))
+            return true;
+    return false;
+}
+
+/* In the order of paths: "/srv" before "/srv/data", which lies on it. */
 static void find_volumes(const struct target *target, const struct world *world, const struct object *object,
                          const struct observed_container *observed, struct repairs *out)
 {
     const struct container *body = object->body;
     const struct observed_guest_mounts *mounts = &world_guest(world, observed)->mounts;
     for (size_t i = 0; i < mounts->count; i++) {
-        const struct mount *wanted = list_find(&body->volumes, &mount_table, mounts->items[i].path);
-        if (wanted && strcmp(paths_file_name(target->arena, wanted->volume), mounts->items[i].volume) == 0)
+        const char *path = mounts->items[i].path;
+        if (is_of(target, list_find(&body->volumes, &mount_table, path), &mounts->items[i]))
             continue;
-        add(target, out, STEP_VOLUME_DETACH, volume_request(target, observed, mounts->items[i].path, NULL),
-            "volumes",
-            arena_printf(target->arena, "volume at %s is not declared there", mounts->items[i].path));
+        add_volume(target, STEP_VOLUME_DETACH, observed, path, NULL,
+                   arena_printf(target->arena, "volume at %s is not declared there", path), out);
     }
     for (size_t i = 0; i < body->volumes.count; i++) {
         const struct mount *wanted = body->volumes.items[i];
-        const char *file = paths_file_name(target->arena, wanted->volume);
-        bool there = false;
-        for (size_t j = 0; j < mounts->count; j++)
-            there = there || (strcmp(mounts->items[j].path, wanted->path) == 0 &&
-                              strcmp(mounts->items[j].volume, file) == 0);
-        if (!there)
-            add(target, out, STEP_VOLUME_ATTACH, volume_request(target, observed, wanted->path, file),
-                "volumes", arena_printf(target->arena, "volume at %s unmounted", wanted->path));
+        const struct observed_guest_mount *seen = mount_at(mounts, wanted->path);
+        const char *drift = NULL;
+        if (!seen || !is_of(target, wanted, seen))
+            drift = arena_printf(target->arena, "volume at %s unmounted", wanted->path);
+        else if (seen->read_only != wanted->read_only)
+            drift = arena_printf(target->arena, "volume at %s is mounted %s", wanted->path,
+                                 seen->read_only ? "read-only" : "writable");
+        else if (!went_along(out, wanted->path))
+            continue;
+        add_volume(target, STEP_VOLUME_ATTACH, observed, wanted->path, wanted, drift, out);
     }
 }
 

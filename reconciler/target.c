@@ -373,6 +373,7 @@ struct root_mount *target_root(const struct target *target, const struct object 
         struct root_volume *volume = described_new(target->arena, &root_volume_table);
         volume->path = mount->path;
         volume->file = paths_file_name(target->arena, mount->volume);
+        volume->read_only = mount->read_only;
         list_add(target->arena, &root->volumes, described_whole(&root_volume_table, volume));
     }
     list_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */

@@ -60,6 +60,7 @@ struct mount {
     struct described described;
     const char *path;   /* key; inside the container, clean and absolute */
     const char *volume; /* full name */
+    bool read_only;
 };
 
 struct limits { /* 0 where not said and without default: no limit */

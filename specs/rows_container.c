@@ -162,7 +162,7 @@ static const struct field container_rows[] = {
      AT(container, volumes),
      .class = CLASS_LIVE,
      .nested = &mount_table,
-     .shorthand = "VOLUME:/PATH",
+     .shorthand = "VOLUME:/PATH[:ro]",
      .example = "[\"data:/srv/data\"]",
      .help = "Volumes and where they are mounted."},
     {.id = 6,

@@ -90,6 +90,15 @@ static void read_mount(const struct reader *reader, const struct field *row, con
         return;
     }
     *path++ = '\0';
+    char *mode = strchr(path, ':');
+    if (mode)
+        *mode++ = '\0';
+    if (mode && strcmp(mode, "ro") != 0 && strcmp(mode, "rw") != 0) {
+        not_of_shape(reader, row, node);
+        return;
+    }
     set_part(reader, row->nested, item, "volume", volume, node);
     set_part(reader, row->nested, item, "path", path, node);
+    if (mode)
+        set_part(reader, row->nested, item, "read_only", strcmp(mode, "ro") == 0 ? "true" : "false", node);
 }

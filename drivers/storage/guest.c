@@ -11,14 +11,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "drivers/storage/lock_tree.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
 #define PROC_LIMIT ((size_t)1024 * 1024)
-
-/* Where a tree is attached for a moment, in a namespace of its own: there is always something of the kind. */
-#define STAGE_FOLDER "/proc"
-#define STAGE_FILE   "/dev/null"
 
 /* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, also spaces and brackets. */
 static int check_start(const struct guest *guest, int64_t init_pid, int64_t init_start, struct error *error)
@@ -90,23 +87,8 @@ void guest_leave(struct guest *guest)
 struct task {
     int tree; /* -1: unmount */
     int target;
-    bool is_folder;   /* of a tree */
     const char *name; /* of what is to be unmounted in `target`; NULL: that itself */
-    int lock_by;      /* the user namespace that must not lift the tree's flags; -1: none */
 };
-
-/* A copy of a mount into a namespace of less privilege locks its flags there (mount_namespaces(7)): so the tree goes
- * through two of our own, the second of them owned by the guest's user namespace. */
-static int lock_flags(struct task *task)
-{
-    const char *stage = task->is_folder ? STAGE_FOLDER : STAGE_FILE;
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        move_mount(task->tree, "", AT_FDCWD, stage, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-        setns(task->lock_by, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0)
-        return -errno;
-    task->tree = open_tree(AT_FDCWD, stage, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    return task->tree < 0 ? -errno : 0;
-}
 
 static int move_tree(const struct task *task)
 {
@@ -123,19 +105,16 @@ static int unmount_target(const struct task *task)
                : 0;
 }
 
-static int run_task(const struct guest *guest, struct task *task)
+static int run_task(const struct guest *guest, const struct task *task)
 {
-    int result = task->lock_by >= 0 ? lock_flags(task) : 0;
-    if (result == 0 && setns(guest->pidfd, CLONE_NEWNS) < 0)
-        result = -errno;
-    if (result < 0)
-        return result;
+    if (setns(guest->pidfd, CLONE_NEWNS) < 0)
+        return -errno;
     return task->tree >= 0 ? move_tree(task) : unmount_target(task);
 }
 
 /* In a child, because whoever joins a mount namespace loses his own root and working folder. It makes system calls
  * only. */
-static int in_child(const struct guest *guest, struct task *task)
+static int in_child(const struct guest *guest, const struct task *task)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -158,17 +137,15 @@ static int in_child(const struct guest *guest, struct task *task)
     return code;
 }
 
-int guest_move(const struct guest *guest, int tree, bool is_folder, bool locked, int target)
+int guest_move(const struct guest *guest, int tree, bool locked, int target)
 {
-    struct task task = {.tree = tree,
-                        .target = target,
-                        .is_folder = is_folder,
-                        .lock_by = locked ? guest->user_namespace : -1};
-    return in_child(guest, &task);
+    struct task task = {.tree = tree, .target = target};
+    int result = locked ? tree_lock_flags(tree, guest->user_namespace, NULL) : 0;
+    return result < 0 ? result : in_child(guest, &task);
 }
 
 int guest_unmount(const struct guest *guest, int target, const char *name)
 {
-    struct task task = {.tree = -1, .target = target, .name = name, .lock_by = -1};
+    struct task task = {.tree = -1, .target = target, .name = name};
     return in_child(guest, &task);
 }

@@ -26,9 +26,9 @@ int guest_enter(const char *lxc_name, int64_t init_pid, int64_t init_start, stru
 void guest_leave(struct guest *guest);
 #define _cleanup_guest_ _cleanup_(guest_leave)
 
-/* Puts a detached tree (a folder or not) at a place of the guest; `locked`: root of a container with ids of its own
- * cannot lift its flags (read-only, above all) by a remount. -errno. */
-int guest_move(const struct guest *guest, int tree, bool is_folder, bool locked, int target);
+/* Puts a detached tree (a folder or not) at a place of the guest; `locked`: its root cannot lift its flags (read-only,
+ * above all) by a remount, see lock_tree.h. -errno. */
+int guest_move(const struct guest *guest, int tree, bool locked, int target);
 /* Unmounts, lazily, what is mounted at `name` in the folder `target`, or (NULL) what `target` is the root of. -EINVAL:
  * it is locked, since it was there before the guest was. */
 int guest_unmount(const struct guest *guest, int target, const char *name);

@@ -57,46 +57,6 @@ static int find_volume(const struct paths *paths, const struct guest *guest, con
     return result;
 }
 
-int live_attach(const struct paths *paths, const struct volume_attach *request, const struct call *call,
-                struct error *error)
-{
-    _cleanup_guest_ struct guest guest = NO_GUEST;
-    const struct mount_entry *entry;
-    const char *volume;
-    int result = check_request(request, error);
-    if (result == 0 && !request->file)
-        result = error_set(error, -EINVAL, "%s: no volume is named", request->path);
-    if (result == 0)
-        result = data_check_name(request->file, error);
-    if (result == 0)
-        result = enter(request, &guest, error);
-    if (result == 0)
-        result = volume_make(paths, request->file, NULL, error);
-    if (result == 0) /* it has a life from now on, and is filled no more at a later start */
-        result = volume_mark_used(paths, request->file, error);
-    if (result == 0)
-        result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
-    if (result < 0 || (volume && strcmp(volume, request->file) == 0))
-        return result;
-    if (volume)
-        return error_set(error, -EBUSY, "%s in %s holds volume %s", request->path, request->lxc_name, volume);
-    _cleanup_close_ int tree = volume_tree(paths, request->file, guest.user_namespace, error);
-    if (tree < 0)
-        return tree;
-    _cleanup_identity_ struct identity identity = {0};
-    result = identity_take(&identity, guest.id_base, error);
-    if (result < 0)
-        return result;
-    _cleanup_close_ int target = guest_open_folder(guest.root, request->path, error);
-    identity_drop(&identity);
-    if (target < 0)
-        return target;
-    result = guest_move(&guest, tree, true, false, target);
-    return result < 0
-               ? error_errno(error, result, "cannot mount at %s in %s", request->path, request->lxc_name)
-               : 0;
-}
-
 /* Opens what is mounted at the path and proves that it is that very mount: the guest may swap paths meanwhile. */
 static int open_mounted(const struct guest *guest, const struct volume_attach *request,
                         const struct mount_entry *entry, struct error *error)
@@ -129,6 +89,78 @@ static int unmount_on_host(const struct paths *paths, const struct volume_attach
                      request->lxc_name);
 }
 
+static int take_out(const struct paths *paths, const struct guest *guest, const struct volume_attach *request,
+                    const struct mount_entry *entry, const struct call *call, struct error *error)
+{
+    const char *volume;
+    _cleanup_close_ int target = open_mounted(guest, request, entry, error);
+    if (target < 0)
+        return target;
+    int result = guest_unmount(guest, target, NULL);
+    if (result == -EINVAL) /* locked */
+        result = unmount_on_host(paths, request, call, error);
+    else if (result < 0)
+        return error_errno(error, result, "cannot unmount %s in %s", request->path, request->lxc_name);
+    if (result == 0)
+        result = find_volume(paths, guest, request->path, call, &entry, &volume, error);
+    if (result == 0 && entry)
+        return error_set(error, -EBUSY, "%s in %s is still mounted", request->path, request->lxc_name);
+    return result;
+}
+
+/* Its mount into the guest, with flags that stay as they are there. */
+static int put_tree(const struct guest *guest, const struct volume_attach *request, int tree,
+                    struct error *error)
+{
+    _cleanup_identity_ struct identity identity = {0};
+    int result = identity_take(&identity, guest->id_base, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int target = guest_open_folder(guest->root, request->path, error);
+    identity_drop(&identity);
+    if (target < 0)
+        return target;
+    result = guest_move(guest, tree, request->read_only, target);
+    return result < 0
+               ? error_errno(error, result, "cannot mount at %s in %s", request->path, request->lxc_name)
+               : 0;
+}
+
+int live_attach(const struct paths *paths, const struct volume_attach *request, const struct call *call,
+                struct error *error)
+{
+    _cleanup_guest_ struct guest guest = NO_GUEST;
+    const struct mount_entry *entry;
+    const char *volume;
+    int result = check_request(request, error);
+    if (result == 0 && !request->file)
+        result = error_set(error, -EINVAL, "%s: no volume is named", request->path);
+    if (result == 0)
+        result = data_check_name(request->file, error);
+    if (result == 0)
+        result = enter(request, &guest, error);
+    if (result == 0)
+        result = volume_make(paths, request->file, NULL, error);
+    if (result == 0) /* it has a life from now on, and is filled no more at a later start */
+        result = volume_mark_used(paths, request->file, error);
+    if (result == 0)
+        result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
+    if (result < 0)
+        return result;
+    if (volume && strcmp(volume, request->file) != 0)
+        return error_set(error, -EBUSY, "%s in %s holds volume %s", request->path, request->lxc_name, volume);
+    if (volume && entry->read_only == request->read_only)
+        return 0;
+    _cleanup_close_ int tree =
+        volume_tree(paths, request->file, guest.user_namespace, request->read_only, error);
+    if (tree < 0)
+        return tree;
+    /* What was mounted read-only is locked so: another takes its place. */
+    if (volume && (result = take_out(paths, &guest, request, entry, call, error)) < 0)
+        return result;
+    return put_tree(&guest, request, tree, error);
+}
+
 int live_detach(const struct paths *paths, const struct volume_attach *request, const struct call *call,
                 struct error *error)
 {
@@ -140,19 +172,5 @@ int live_detach(const struct paths *paths, const struct volume_attach *request, 
         result = enter(request, &guest, error);
     if (result == 0)
         result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
-    if (result < 0 || !entry)
-        return result;
-    _cleanup_close_ int target = open_mounted(&guest, request, entry, error);
-    if (target < 0)
-        return target;
-    result = guest_unmount(&guest, target, NULL);
-    if (result == -EINVAL) /* locked */
-        result = unmount_on_host(paths, request, call, error);
-    else if (result < 0)
-        return error_errno(error, result, "cannot unmount %s in %s", request->path, request->lxc_name);
-    if (result == 0)
-        result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
-    if (result == 0 && entry)
-        return error_set(error, -EBUSY, "%s in %s is still mounted", request->path, request->lxc_name);
-    return result;
+    return result < 0 || !entry ? result : take_out(paths, &guest, request, entry, call, error);
 }

@@ -29,6 +29,7 @@ const struct table root_file_table = {
 static const struct field root_volume_rows[] = {
     ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(2, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, read_only, FIELD_BOOL),
 };
 const struct table root_volume_table = {
     .name = "root-volume", .size = sizeof(struct root_volume), TABLE_ROWS(root_volume_rows)};
@@ -73,6 +74,7 @@ static const struct field volume_attach_rows[] = {
     ROW(3, init_start, FIELD_NUMBER),
     ROW(4, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(5, file, FIELD_TEXT),
+    ROW(6, read_only, FIELD_BOOL),
 };
 const struct table volume_attach_table = {
     .name = "volume-attach", .size = sizeof(struct volume_attach), TABLE_ROWS(volume_attach_rows)};

@@ -20,6 +20,7 @@
 #include "drivers/storage/data.h"
 #include "drivers/storage/guest_path.h"
 #include "drivers/storage/idmap.h"
+#include "drivers/storage/lock_tree.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_mounts.h"
@@ -329,11 +330,13 @@ static int mount_overlay(const struct building *building, struct error *error)
     return overlay < 0 ? overlay : attach_overlay(building, overlay, error);
 }
 
-int volume_tree(const struct paths *paths, const char *file, int user_namespace, struct error *error)
+int volume_tree(const struct paths *paths, const char *file, int user_namespace, bool read_only,
+                struct error *error)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%s/data", paths->volumes, file);
-    return tree_clone(AT_FDCWD, path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, user_namespace, error);
+    uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0);
+    return tree_clone(AT_FDCWD, path, attributes, user_namespace, error);
 }
 
 int volume_move(int tree, int target, const char *path, struct error *error)
@@ -394,9 +397,12 @@ static int mount_volume_into(const struct building *building, int root, const st
         result = fill_volume(building, volume, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int tree = volume_tree(building->paths, volume->file, building->user_namespace, error);
+    _cleanup_close_ int tree =
+        volume_tree(building->paths, volume->file, building->user_namespace, volume->read_only, error);
     if (tree < 0)
         return tree;
+    if (volume->read_only && building->user_namespace < 0 && (result = tree_lock_flags(tree, -1, error)) < 0)
+        return result;
     _cleanup_identity_ struct identity identity = {0};
     result = identity_take(&identity, building->request->id_base, error);
     if (result < 0)

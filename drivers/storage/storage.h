@@ -43,6 +43,7 @@ struct observed_root { /* a merged root that is mounted on the host */
 struct observed_guest_mount { /* a volume seen inside a running container */
     const char *path;         /* in the guest */
     const char *volume;       /* file name in the volumes' store */
+    bool read_only;
 };
 
 struct observed_storage {
@@ -92,6 +93,7 @@ struct root_volume {
     struct described described;
     const char *path; /* in the container */
     const char *file; /* folder in the volumes' store */
+    bool read_only;   /* and root inside cannot change that */
 };
 extern const struct table root_volume_table;
 
@@ -128,6 +130,7 @@ struct
     int64_t init_pid, init_start; /* both must still match, else -ESRCH */
     const char *path;
     const char *file; /* NULL in a detach */
+    bool read_only;   /* what is mounted otherwise is mounted anew */
 };
 extern const struct table volume_attach_table;
 

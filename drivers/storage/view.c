@@ -171,7 +171,8 @@ static int dump_guest(const struct paths *paths, int64_t init_pid, const struct 
         if (!volume)
             continue;
         struct observed_guest_mount *mount = arena_append(call->arena, found.items, found.count);
-        *mount = (struct observed_guest_mount){.path = entries.items[i].point, .volume = volume};
+        *mount = (struct observed_guest_mount){
+            .path = entries.items[i].point, .volume = volume, .read_only = entries.items[i].read_only};
     }
     sort(found.items, found.count, sizeof(*found.items), compare_guest_mounts);
     *out = found;

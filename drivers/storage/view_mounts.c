@@ -41,15 +41,17 @@ static bool parse_line(char *line, struct mount_entry *entry)
     char *device = strtok_r(NULL, " ", &save);
     char *root = strtok_r(NULL, " ", &save);
     char *point = strtok_r(NULL, " ", &save);
+    char *flags = strtok_r(NULL, " ", &save);
     char *type = strtok_r(rest + 3, " ", &tail);
     char *source = strtok_r(NULL, " ", &tail);
-    if (!parent || !device || !root || !point || !type || !source)
+    if (!parent || !device || !root || !point || !flags || !type || !source)
         return false;
     entry->id = atoi(id);
     if (sscanf(device, "%u:%u", &entry->major, &entry->minor) != 2)
         return false;
     entry->root = unescape(root);
     entry->point = unescape(point);
+    entry->read_only = strncmp(flags, "ro", 2) == 0 && (flags[2] == ',' || !flags[2]);
     entry->type = type;
     entry->options = tail ? tail : "";
     return true;

@@ -36,12 +36,23 @@ static const char *user_of_layer(const struct fake *fake, const char *file)
     return NULL;
 }
 
+static bool is_of(const char *mount, const char *file)
+{
+    size_t length = strcspn(mount, ":");
+    return strlen(file) == length && strncmp(mount, file, length) == 0;
+}
+
 static bool holds(const struct json *mounts, const char *file)
 {
     for (void *i = json_first(mounts); i; i = json_next(mounts, i))
-        if (text_is_same(json_as_text(json_value(i)), file))
+        if (is_of(json_as_text(json_value(i)), file))
             return true;
     return false;
+}
+
+static struct json *mount_of(const struct fake *fake, const char *file, bool read_only)
+{
+    return json_new_text(read_only ? arena_printf(fake->call->arena, "%s:ro", file) : file);
 }
 
 static const char *user_of_volume(const struct fake *fake, const char *file)
@@ -141,7 +152,7 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
     for (size_t i = 0; i < request->volumes.count; i++) {
         const struct root_volume *volume = request->volumes.items[i];
         make_data(fake, "volumes", volume->file);
-        json_set(volumes, volume->path, json_new_text(volume->file));
+        json_set(volumes, volume->path, mount_of(fake, volume->file, volume->read_only));
     }
     json_set(root, "files", json_new_object());
     write_files(root, &request->files);
@@ -214,10 +225,10 @@ static int apply_attach(struct fake *fake, const struct volume_attach *request, 
     if (!request->file || !fake_find(fake->world, "volumes", request->file))
         return error_set(error, -ENOENT, "no volume %s", request->file ? request->file : "(none)");
     const char *there = text_in(mounts, request->path);
-    if (there && !text_is_same(there, request->file))
+    if (there && !is_of(there, request->file))
         return error_set(error, -EBUSY, "volume %s is mounted at %s of %s", there, request->path,
                          request->lxc_name);
-    json_set(mounts, request->path, json_new_text(request->file));
+    json_set(mounts, request->path, mount_of(fake, request->file, request->read_only));
     return 0;
 }
 

@@ -131,7 +131,11 @@ static int dump_guest_mounts(const struct paths *paths, int64_t init_pid, const 
     *out = (struct observed_guest_mounts){.layer = seen_text(container, "guest_layer")};
     for (const struct seen *i = seen_first(mounts); i; i = seen_next(i)) {
         struct observed_guest_mount *seen = arena_append(call->arena, out->items, out->count);
-        *seen = (struct observed_guest_mount){.path = seen_key(i), .volume = seen_as_text(i)};
+        const char *text = seen_as_text(i);
+        size_t length = strcspn(text, ":");
+        *seen = (struct observed_guest_mount){.path = seen_key(i),
+                                              .volume = arena_strndup(call->arena, text, length),
+                                              .read_only = strcmp(text + length, ":ro") == 0};
     }
     if (out->count)
         qsort(out->items, out->count, sizeof(*out->items), by_path);

@@ -522,6 +522,59 @@ static void test_live_volumes_privileged(void **state)
     live_volumes(true);
 }
 
+/* Read-only is final for root inside, whichever way the volume came in; and both ways lead back to writable. */
+static bool can_write(struct lxc_container *container, const char *path)
+{
+    const char *const remount[] = {BUSYBOX, "mount", "-o", "remount,bind,rw", path, NULL};
+    const char *const touch[] = {BUSYBOX, "touch", arena_printf(arena, "%s/file", path), NULL};
+    run_inside(container, remount);
+    return run_inside(container, touch) == 0;
+}
+
+static void read_only_volumes(bool privileged)
+{
+    static const char *const places[] = {"/srv/first", "/srv/second"};
+    struct root_mount *request = request_of(live_name(), "shop_live");
+    request->id_base = privileged ? 0 : BASE;
+    add_volume(request, places[0], "shop_first");
+    ((struct root_volume *)request->volumes.items[0])->read_only = true;
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    struct lxc_container *container = start(live_name(), privileged);
+    for (size_t i = 0; i < 2; i++) {
+        struct volume_attach *attach = described_new(arena, &volume_attach_table);
+        attach->lxc_name = live_name();
+        attach->init_pid = container->init_pid(container);
+        attach->init_start = start_of(attach->init_pid);
+        attach->path = places[i];
+        attach->file = i == 0 ? "shop_first" : "shop_second";
+        for (int round = 0; round < 5; round++) {
+            struct observed_guest_mounts seen;
+            attach->read_only = round % 2 == 0;
+            assert_done(storage_effects.attach_volume(&paths, attach, &call, &error));
+            assert_int_equal(can_write(container, places[i]), !attach->read_only);
+            assert_done(storage_view.dump_guest(&paths, attach->init_pid, &call, &seen, &error));
+            assert_int_equal(seen.count, i + 1);
+            assert_string_equal(seen.items[i].path, places[i]);
+            assert_int_equal(seen.items[i].read_only, attach->read_only);
+        }
+    }
+    stop_running();
+    unmount(live_name());
+    assert_int_equal(mounts_below(), 0);
+}
+
+static void test_read_only_volumes(void **state)
+{
+    (void)state;
+    read_only_volumes(false);
+}
+
+static void test_read_only_volumes_privileged(void **state)
+{
+    (void)state;
+    read_only_volumes(true);
+}
+
 /* A root that was unmounted on the host under a running container: its layer still counts as in use, and no
  * other container's namespaces keep a root alive that is gone here. */
 static void test_other_containers_pin_nothing(void **state)
@@ -635,6 +688,8 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_bad_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_read_only_volumes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_read_only_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_containers_pin_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_root_unmounted_under_a_guest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_race_with_a_guest, set_up, tear_down),
