@@ -214,23 +214,6 @@ static const struct observed_guest_mount *mount_at(const struct observed_guest_m
     return NULL;
 }
 
-static bool is_below(const char *path, const char *base)
-{
-    size_t length = strlen(base);
-    return strncmp(path, base, length) == 0 && path[length] == '/';
-}
-
-/* Whether a mount on which it lies has just been taken out, and it with that. */
-static bool went_along(const struct repairs *repairs, const char *path)
-{
-    for (size_t i = 0; i < repairs->count; i++)
-        if ((repairs->items[i].step == STEP_VOLUME_DETACH || repairs->items[i].step == STEP_VOLUME_ATTACH) &&
-            is_below(path, ((const struct volume_attach *)repairs->items[i].request)->path))
-            return true;
-    return false;
-}
-
-/* In the order of paths: "/srv" before "/srv/data", which lies on it. */
 static void find_volumes(const struct target *target, const struct world *world, const struct object *object,
                          const struct observed_container *observed, struct repairs *out)
 {
@@ -252,7 +235,7 @@ static void find_volumes(const struct target *target, const struct world *world,
         else if (seen->read_only != wanted->read_only)
             drift = arena_printf(target->arena, "volume at %s is mounted %s", wanted->path,
                                  seen->read_only ? "read-only" : "writable");
-        else if (!went_along(out, wanted->path))
+        else
             continue;
         add_volume(target, STEP_VOLUME_ATTACH, observed, wanted->path, wanted, drift, out);
     }
