@@ -42,23 +42,58 @@ static int64_t number_of_standard(const struct field *row)
     return value;
 }
 
-void *described_new(struct arena *arena, const struct table *table)
+/* An object of each table as it is when nothing was said, made at its first use: defaults are written as in YAML, and
+ * reading them for every object and every comparison was a tenth of a run. */
+struct standard {
+    const struct table *table;
+    void *object;
+    bool nests; /* it holds other described structs */
+};
+
+static void fill_standard(const struct table *table, struct standard *standard)
 {
     assert(table->count <= 64);
-    void *object = arena_alloc(arena, table->size);
+    *standard = (struct standard){.table = table, .object = calloc(1, table->size)};
+    if (!standard->object)
+        abort();
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
-        void *at = field_at(object, row);
-        if (row->type == FIELD_STRUCT)
-            *(void **)at = described_new(arena, row->nested);
-        else if (!row->standard)
+        void *at = field_at(standard->object, row);
+        standard->nests = standard->nests || row->type == FIELD_STRUCT;
+        if (!row->standard)
             continue;
-        else if (row->type == FIELD_TEXT)
+        if (row->type == FIELD_TEXT)
             *(const char **)at = row->standard;
         else if (row->type == FIELD_BOOL)
             *(bool *)at = strcmp(row->standard, "true") == 0;
         else if (row->type == FIELD_NUMBER)
             *(int64_t *)at = number_of_standard(row);
     }
+}
+
+#define STANDARD_SLOTS 256 /* a power of two, several times the tables there are */
+
+static const struct standard *standard_of(const struct table *table)
+{
+    static struct standard standards[STANDARD_SLOTS];
+    static size_t count;
+    size_t slot = (uintptr_t)table / sizeof(void *) * 31 % STANDARD_SLOTS;
+    while (standards[slot].table && standards[slot].table != table)
+        slot = (slot + 1) % STANDARD_SLOTS;
+    if (!standards[slot].table) {
+        assert(++count < STANDARD_SLOTS);
+        fill_standard(table, &standards[slot]);
+    }
+    return &standards[slot];
+}
+
+void *described_new(struct arena *arena, const struct table *table)
+{
+    const struct standard *standard = standard_of(table);
+    void *object = arena_copy(arena, standard->object, table->size);
+    if (standard->nests)
+        for (const struct field *row = table->rows; row < table->rows + table->count; row++)
+            if (row->type == FIELD_STRUCT)
+                *(void **)field_at(object, row) = described_new(arena, row->nested);
     return object;
 }
 
@@ -121,9 +156,10 @@ bool field_is_said(const struct table *table, const void *object, const struct f
         return text && (!row->standard || strcmp(text, row->standard) != 0);
     }
     case FIELD_BOOL:
-        return !row->standard || *(const bool *)at != (strcmp(row->standard, "true") == 0);
+        return !row->standard || *(const bool *)at != *(bool *)field_at(standard_of(table)->object, row);
     case FIELD_NUMBER:
-        return !row->standard || *(const int64_t *)at != number_of_standard(row);
+        return !row->standard ||
+               *(const int64_t *)at != *(int64_t *)field_at(standard_of(table)->object, row);
     case FIELD_STRUCT: {
         const void *nested = *(void *const *)at;
         for (size_t i = 0; i < row->nested->count; i++)
@@ -235,7 +271,16 @@ struct reader {
     const unsigned char *at, *end;
     struct arena *arena;
     int depth;
+    /* Where texts stay in the bytes: that of the last one still has to be ended, by a NUL in the place of what comes
+     * behind it, once that was read. */
+    unsigned char **open_end;
 };
+
+static void end_text(const struct reader *reader)
+{
+    if (reader->open_end && *reader->open_end)
+        *TAKE_PTR(*reader->open_end) = '\0';
+}
 
 static bool take(struct reader *reader, size_t width, struct reader *piece)
 {
@@ -245,6 +290,7 @@ static bool take(struct reader *reader, size_t width, struct reader *piece)
     uint64_t length = get_number(reader->at, width);
     if (left - width < length)
         return false;
+    end_text(reader);
     *piece = *reader;
     piece->at = reader->at + width;
     piece->end = piece->at + length;
@@ -258,7 +304,10 @@ static char *text_of(const struct reader *piece)
     size_t length = (size_t)(piece->end - piece->at);
     if (length && memchr(piece->at, '\0', length))
         return NULL;
-    return arena_strndup(piece->arena, (const char *)piece->at, length);
+    if (!piece->open_end)
+        return arena_strndup(piece->arena, (const char *)piece->at, length);
+    *piece->open_end = (unsigned char *)piece->end;
+    return (char *)piece->at;
 }
 
 static void *decode_object(const struct table *table, struct reader *reader);
@@ -293,12 +342,9 @@ static bool decode_value(const struct field *row, struct reader piece, void *at)
         struct pairs *pairs = at;
         while (piece.at < piece.end) {
             struct reader key, value;
-            if (!take(&piece, 4, &key) || !take(&piece, 4, &value))
-                return false;
             struct pair *pair = arena_append(piece.arena, pairs->items, pairs->count);
-            pair->key = text_of(&key);
-            pair->value = text_of(&value);
-            if (!pair->key || !pair->value)
+            if (!take(&piece, 4, &key) || !(pair->key = text_of(&key)) || !take(&piece, 4, &value) ||
+                !(pair->value = text_of(&value)))
                 return false;
         }
         return true;
@@ -318,8 +364,8 @@ static bool decode_value(const struct field *row, struct reader piece, void *at)
     case FIELD_STRUCT:
         return (*(void **)at = decode_object(row->nested, &piece)) != NULL;
     case FIELD_BYTES:
-        *(struct bytes *)at =
-            (struct bytes){.data = arena_copy(piece.arena, piece.at, length), .size = length};
+        *(struct bytes *)at = (struct bytes){
+            .data = piece.open_end ? piece.at : arena_copy(piece.arena, piece.at, length), .size = length};
         return true;
     }
     return false;
@@ -345,13 +391,15 @@ static void *decode_object(const struct table *table, struct reader *reader)
         const unsigned char *start = reader->at;
         if (reader->end - reader->at < 2)
             return NULL;
-        const struct field *row = row_by_id(table, get_number(reader->at, 2));
+        const uint64_t id = get_number(reader->at, 2);
+        const struct field *row = row_by_id(table, id);
         reader->at += 2;
         struct reader piece;
         if (!take(reader, 4, &piece))
             return NULL;
         if (!row) {
-            buffer_add(&unknown, start, (size_t)(reader->at - start));
+            put_number(&unknown, id, 2); /* it may have become the end of a text */
+            buffer_add(&unknown, start + 2, (size_t)(reader->at - start - 2));
             continue;
         }
         if (field_is_present(table, object, row) || !decode_value(row, piece, field_at(object, row)))
@@ -363,17 +411,32 @@ static void *decode_object(const struct table *table, struct reader *reader)
     return object;
 }
 
+static int decode(const struct table *table, struct reader *reader, void **object, struct error *error)
+{
+    const size_t size = (size_t)(reader->end - reader->at);
+    void *decoded = decode_object(table, reader);
+    end_text(reader);
+    if (!decoded)
+        return error_set(error, -EBADMSG, "damaged encoding of %s (%zu bytes)", table->name, size);
+    *object = decoded;
+    return 0;
+}
+
 int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena,
                   void **object, struct error *error)
 {
     const unsigned char *start =
         size ? bytes : (const unsigned char *)""; /* nothing may be written as NULL */
     struct reader reader = {.at = start, .end = start + size, .arena = arena};
-    void *decoded = decode_object(table, &reader);
-    if (!decoded)
-        return error_set(error, -EBADMSG, "damaged encoding of %s (%zu bytes)", table->name, size);
-    *object = decoded;
-    return 0;
+    return decode(table, &reader, object, error);
+}
+
+int fields_decode_in_place(const struct table *table, void *bytes, size_t size, struct arena *arena,
+                           void **object, struct error *error)
+{
+    unsigned char nothing, *start = size ? bytes : &nothing, *open_end = NULL;
+    struct reader reader = {.at = start, .end = start + size, .arena = arena, .open_end = &open_end};
+    return decode(table, &reader, object, error);
 }
 
 /* ---- copies ---- */
@@ -715,6 +778,11 @@ static const char *common_keys(struct arena *arena, const struct table *nested, 
 static void diff_order(const struct comparison *to, const struct field *row, const struct path *path,
                        const struct list *old, const struct list *new, struct place place)
 {
+    bool same = old->count == new->count;
+    for (size_t i = 0; i < old->count && same; i++)
+        same = strcmp(item_key(row->nested, old->items[i]), item_key(row->nested, new->items[i])) == 0;
+    if (same)
+        return;
     const char *before = common_keys(to->arena, row->nested, old, new);
     const char *after = common_keys(to->arena, row->nested, new, old);
     if (strcmp(before, after) != 0)
@@ -780,6 +848,8 @@ static bool scalars_equal(const struct field *row, const void *left, const void 
 static void diff_objects(const struct comparison *to, const struct table *table, const void *old,
                          const void *new, const struct path *outer)
 {
+    if (old == new)
+        return;
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
         const void *left = field_at(old, row), *right = field_at(new, row);
         bool was = field_is_said(table, old, row), is = field_is_said(table, new, row);

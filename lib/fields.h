@@ -173,6 +173,11 @@ void fields_encode(const struct table *table, const void *object, struct buffer 
 int fields_decode(const struct table *table, const void *bytes, size_t size, struct arena *arena,
                   void **object, struct error *error);
 
+/* The same without copying texts: the object points into `bytes`, which are written to, end one byte behind `size` and
+ * live as long as the object. A field of bytes may be decoded so in its turn. */
+int fields_decode_in_place(const struct table *table, void *bytes, size_t size, struct arena *arena,
+                           void **object, struct error *error);
+
 /* One difference, as a plan shows it. `old` is NULL for something added, `new` for something removed. Sensitive
  * values read "(sensitive)"; where one replaced another, `old` is NULL and `new` "(sensitive, changed)". */
 struct change {

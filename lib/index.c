@@ -3,16 +3,9 @@
 #include <string.h>
 
 #include "lib/arena.h"
+#include "lib/hash.h"
 
 #define FEW 8
-
-static uint64_t hash(const char *key)
-{
-    uint64_t value = 1469598103934665603u; /* FNV-1a */
-    for (; *key; key++)
-        value = (value ^ (unsigned char)*key) * 1099511628211u;
-    return value ^ value >> 32;
-}
 
 static char *item_at(const struct index *index, size_t i)
 {
@@ -33,7 +26,7 @@ static bool has_key(const struct index *index, size_t i, const char *key)
 
 static uint32_t *slot_of(const struct index *index, const char *key)
 {
-    size_t at = hash(key) & index->mask;
+    size_t at = hash_text(key) & index->mask;
     while (index->slots[at] && !has_key(index, index->slots[at] - 1, key))
         at = (at + 1) & index->mask;
     return &index->slots[at];

@@ -3,15 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LONGEST_WORD 64 /* words longer than this are never offered as "did you mean" */
+#include "lib/hash.h"
 
-static uint64_t hash(const char *key)
-{
-    uint64_t value = 1469598103934665603u; /* FNV-1a */
-    for (; *key; key++)
-        value = (value ^ (unsigned char)*key) * 1099511628211u;
-    return value;
-}
+#define LONGEST_WORD 64 /* words longer than this are never offered as "did you mean" */
 
 static void *grow(void *memory, size_t size)
 {
@@ -25,7 +19,7 @@ static void *grow(void *memory, size_t size)
 
 static size_t *slot_of(const struct map *map, const char *key)
 {
-    size_t index = hash(key) & (map->modulus - 1);
+    size_t index = hash_text(key) & (map->modulus - 1);
     while (map->slots[index] && strcmp(map->entries[map->slots[index] - 1].key, key) != 0)
         index = (index + 1) & (map->modulus - 1);
     return &map->slots[index];

@@ -42,6 +42,14 @@ static int unseal(void *context, const char **value, struct error *error)
     return state_unseal(unsealing->state, *value, unsealing->arena, value, error);
 }
 
+/* The record's own bytes stay as they are: it may be written again. */
+static int decode_copy(const struct table *table, struct bytes bytes, struct arena *arena, void **object,
+                       struct error *error)
+{
+    return fields_decode_in_place(table, arena_strndup(arena, bytes.data ? bytes.data : "", bytes.size),
+                                  bytes.size, arena, object, error);
+}
+
 static int decode_entry(struct state *state, struct record *record, struct arena *arena, struct entry *entry,
                         struct error *error)
 {
@@ -51,9 +59,9 @@ static int decode_entry(struct state *state, struct record *record, struct arena
     if (kind_parse(record->kind, &kind) < 0)
         return error_set(error, -EBADMSG, "record of unknown kind \"%s\": written by a newer fpsync?",
                          record->kind);
-    int result = fields_decode(kind_table(kind), record->body.data, record->body.size, arena, &body, error);
+    int result = decode_copy(kind_table(kind), record->body, arena, &body, error);
     if (result >= 0)
-        result = fields_decode(&facts_table, record->facts.data, record->facts.size, arena, &facts, error);
+        result = decode_copy(&facts_table, record->facts, arena, &facts, error);
     if (result >= 0)
         result = fields_replace_hidden(kind_table(kind), body, unseal, &unsealing, error);
     if (result < 0)
@@ -88,13 +96,15 @@ int actual_decode(struct state *state, const struct snapshot *snapshot, struct a
         actual->count++;
     }
     qsort(actual->items, actual->count, sizeof(*actual->items), compare_entries);
+    actual->by_id = index_make(arena, actual->items, actual->count, sizeof(*actual->items),
+                               offsetof(struct entry, object.id));
     return 0;
 }
 
 struct entry *actual_find(const struct actual *actual, enum kind kind, const char *name)
 {
-    struct entry key = {.kind = kind, .name = name};
-    return bsearch(&key, actual->items, actual->count, sizeof(key), compare_entries);
+    char id[OBJECT_ID_SIZE];
+    return index_find(&actual->by_id, object_id(kind, name, id));
 }
 
 const char *object_lost_value(const struct object *object, struct arena *arena)

@@ -29,6 +29,7 @@ struct actual {
     const struct snapshot *snapshot;
     struct entry *items; /* in order of kind and name */
     size_t count;
+    struct index by_id;
 };
 
 /* `state` has the values that the records only name. */

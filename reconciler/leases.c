@@ -15,19 +15,14 @@ struct lease_address *lease_in(const struct lease *lease, const char *network)
     return list_find(&lease->addresses, &lease_address_table, network);
 }
 
-static int compare_name(const void *key, const void *item)
-{
-    return strcmp(key, (*(struct lease *const *)item)->name);
-}
-
-/* Both kinds in order of name, as the set is. */
 struct lease *grants_find(const struct grants *grants, enum kind kind, const char *name)
 {
-    size_t first = kind == KIND_NETWORK ? 0 : grants->network_count;
-    size_t count = kind == KIND_NETWORK ? grants->network_count : grants->count - first;
-    struct lease **found =
-        count ? bsearch(name, grants->items + first, count, sizeof(*found), compare_name) : NULL;
-    return found ? *found : NULL;
+    return index_find(kind == KIND_NETWORK ? &grants->networks : &grants->containers, name);
+}
+
+static struct index index_leases(struct arena *arena, struct lease *const *items, size_t count)
+{
+    return index_make_pointers(arena, (void *const *)items, count, offsetof(struct lease, name));
 }
 
 static int compare_lease(const void *left, const void *right)
@@ -40,11 +35,25 @@ static int compare_lease(const void *left, const void *right)
 /* The record holds them in order of kind and name. */
 const struct lease *lease_recorded(const struct snapshot *snapshot, enum kind kind, const char *name)
 {
+    const struct lease *first = index_find(&snapshot->leases_by_name, name);
+    if (!first || strcmp(first->kind, kind_name(kind)) == 0)
+        return first;
     const struct lease key = {.kind = kind_name(kind), .name = name}, *wanted = &key;
     struct lease **found = snapshot->lease_count ? bsearch(&wanted, snapshot->leases, snapshot->lease_count,
                                                            sizeof(*found), compare_lease)
                                                  : NULL;
     return found ? *found : NULL;
+}
+
+/* Texts stay the recorded ones. */
+static struct lease *copy_lease(struct arena *arena, const struct lease *lease)
+{
+    struct lease *copy = arena_copy(arena, lease, sizeof(*lease));
+    struct list *addresses = &copy->addresses;
+    addresses->items = arena_copy(arena, addresses->items, addresses->count * sizeof(*addresses->items));
+    for (size_t i = 0; i < addresses->count; i++)
+        addresses->items[i] = arena_copy(arena, addresses->items[i], sizeof(struct lease_address));
+    return copy;
 }
 
 /* The recorded lease to continue, or an empty one. */
@@ -53,7 +62,7 @@ static struct lease *lease_for(struct granting *granting, const struct object *o
     const struct lease *recorded = lease_recorded(granting->snapshot, object->kind, object->name);
     *fresh = !recorded || recorded->left;
     if (recorded) {
-        struct lease *kept = described_copy(granting->arena, &lease_table, recorded);
+        struct lease *kept = copy_lease(granting->arena, recorded);
         kept->left = 0;
         return kept;
     }
@@ -401,9 +410,12 @@ void leases_grant(const struct object_set *all, const struct actual *actual, con
         if (all->items[i]->kind == KIND_NETWORK)
             grant_network(&granting, all->items[i]);
     grants->network_count = grants->count;
+    grants->networks = index_leases(arena, grants->items, grants->count);
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i]->kind == KIND_CONTAINER)
             grant_container(&granting, all->items[i]);
+    grants->containers =
+        index_leases(arena, grants->items + grants->network_count, grants->count - grants->network_count);
     map_clear(&granting.taken);
     map_clear(&granting.declared);
     map_clear(&granting.ranges);

@@ -16,7 +16,8 @@ struct denial { /* a pool is dry: the object is held, the rest goes on */
 struct grants {
     struct lease **items; /* all that the desired objects hold: networks by name, then containers by name */
     size_t count, network_count;
-    bool *fresh;              /* whether items[i] differs from what is recorded */
+    struct index networks, containers; /* of `items`, by name */
+    bool *fresh;                       /* whether items[i] differs from what is recorded */
     struct lease **reclaimed; /* of absent names, as they are after a dry pool took something from them */
     size_t reclaimed_count;
     struct denial *denied; /* their recorded leases, if any, stand in items */

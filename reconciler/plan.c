@@ -228,7 +228,7 @@ static void collect_all(struct planning *planning)
         *arena_append(planning->arena, all->items, all->count) = request->desired->items[i];
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
-        taken[i] = entry_is_retained(entry) || object_find(request->desired, entry->kind, entry->name);
+        taken[i] = entry_is_retained(entry) || planning->declared[i];
         if (taken[i] || is_needed_only(entry) || is_own_source(request, entry->record->source, true))
             continue;
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
@@ -237,6 +237,7 @@ static void collect_all(struct planning *planning)
     add_used(planning, taken);
     if (all->count)
         qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
+    object_set_index(all, planning->arena);
 }
 
 /* What is held back stays as it is recorded, or out: its new ports and names must not become rules. */
@@ -244,6 +245,8 @@ static void withdraw_held(struct planning *planning)
 {
     struct object_set *all = &planning->plan->all;
     size_t kept = 0;
+    if (!planning->held.count)
+        return;
     for (size_t i = 0; i < all->count; i++) {
         struct object *object = all->items[i];
         struct entry *entry = actual_find(planning->request->actual, object->kind, object->name);
@@ -278,9 +281,11 @@ static void plan_moves(struct planning *planning)
     const struct plan_request *request = planning->request;
     for (size_t i = 0; i < request->desired->count; i++) {
         const struct object *object = request->desired->items[i];
-        struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        struct entry *entry = planning->recorded[i];
+        if (!changes_source(object, entry))
+            continue;
         struct action *action = plan_action_of(planning, object->kind, object->name);
-        if (!changes_source(object, entry) || (!action && plan_is_held(planning, object->kind, object->name)))
+        if (!action && plan_is_held(planning, object->kind, object->name))
             continue;
         if (!action) {
             action = plan_append_action(
@@ -292,12 +297,31 @@ static void plan_moves(struct planning *planning)
     }
 }
 
+/* Both are in order of kind and name. */
+static void pair_up(struct planning *planning)
+{
+    const struct object_set *desired = planning->request->desired;
+    const struct actual *actual = planning->request->actual;
+    planning->recorded = arena_array_of(planning->arena, struct entry *, desired->count + 1);
+    planning->declared = arena_array_of(planning->arena, struct object *, actual->count + 1);
+    for (size_t i = 0, j = 0; i < desired->count && j < actual->count;) {
+        struct object *object = desired->items[i], *other = &actual->items[j].object;
+        int order = by_kind_and_name(&object, &other);
+        if (order == 0) {
+            planning->recorded[i] = &actual->items[j];
+            planning->declared[j] = object;
+        }
+        i += order <= 0;
+        j += order >= 0;
+    }
+}
+
 static void check_sources(struct planning *planning)
 {
     const struct plan_request *request = planning->request;
     for (size_t i = 0; i < request->desired->count && !planning->plan->moved; i++) {
         const struct object *object = request->desired->items[i];
-        const struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        const struct entry *entry = planning->recorded[i];
         if (!changes_source(object, entry) || is_own_source(request, entry->record->source, false) ||
             is_gone(request, entry->record->source))
             continue;
@@ -314,6 +338,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     *plan = (struct plan){0};
     struct planning planning = {.request = request, .arena = arena, .plan = plan};
     planning.rules_lost = !request->world->network.rules_present;
+    pair_up(&planning);
     check_sources(&planning);
     collect_all(&planning);
     leases_grant(&plan->all, request->actual, request->world, request->lease_rules, arena, &plan->grants);
@@ -321,6 +346,8 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
         (struct target){.paths = request->paths, .arena = arena, .all = &plan->all, .grants = &plan->grants};
     for (size_t i = 0; i < plan->all.count; i++) {
         const struct object *object = plan->all.items[i];
+        if (object->kind == KIND_CONTAINER)
+            break; /* the last kind */
         struct entry *entry = actual_find(request->actual, object->kind, object->name);
         if (object->kind == KIND_IMAGE && object_find(request->desired, KIND_IMAGE, object->name))
             plan_image(&planning, object, entry);
@@ -341,7 +368,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
             (!is_needed_only(entry) && !is_own_source(request, entry->record->source, true)))
             continue;
         plan->recorded += !entry->object.implicit && entry->kind != KIND_IMAGE;
-        if (!object_find(request->desired, entry->kind, entry->name))
+        if (!planning.declared[i])
             plan_removal(&planning, entry);
     }
     withdraw_held(&planning);

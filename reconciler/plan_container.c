@@ -81,7 +81,8 @@ struct container_case { /* all that one container's planning looks at */
     struct entry *entry;
     const struct observed_container *seen;
     const char *lxc_name;
-    bool runs, wanted; /* is up; should be up */
+    struct changes asked; /* what the spec changes */
+    bool runs, wanted;    /* is up; should be up */
 };
 
 static void add_live_drift(struct planning *planning, const struct container_case *of, struct changes *causes)
@@ -113,8 +114,7 @@ static enum verb verb_of(const struct container_case *of, enum field_class class
 
 static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
 {
-    struct changes causes = {0};
-    fields_diff(&container_table, of->entry->object.body, of->object->body, planning->arena, &causes);
+    struct changes causes = of->asked;
     explain_leases(planning, of->object, &causes);
     enum field_class class = changes_class(&causes);
     size_t changes = causes.count;
@@ -200,10 +200,9 @@ static void plan_container(struct planning *planning, const struct object *objec
             action->generation = of.seen->generation;
         }
     } else {
-        struct changes changes = {0};
-        fields_diff(&container_table, entry->object.body, object->body, planning->arena, &changes);
+        fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
         bool ended =
-            !of.runs && exit_is_final(object->body, of.seen) && changes_class(&changes) < CLASS_RESTART;
+            !of.runs && exit_is_final(object->body, of.seen) && changes_class(&of.asked) < CLASS_RESTART;
         of.wanted = !entry->record->stopped_by && !ended;
         action = plan_known_container(planning, &of);
     }

@@ -26,7 +26,7 @@ void plan_rules(struct planning *planning)
     struct plan *plan = planning->plan;
     const struct observed_network *seen = &planning->request->world->network;
     plan->rules_last = target_rules(&planning->target);
-    plan->rules_first = described_copy(planning->arena, &rules_table, plan->rules_last);
+    plan->rules_first = arena_copy(planning->arena, plan->rules_last, sizeof(*plan->rules_last));
     bool any = plan->all.count > 0;
     if (planning->gone_count) {
         keep_until_gone(planning, &plan->rules_first->networks, &seen->rules->networks, &rule_network_table);

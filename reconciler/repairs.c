@@ -88,15 +88,15 @@ static void add_delete(const struct target *target, const char *ifname, const ch
 
 /* NICs that trade places are all taken out before the first is put in: a place is free only then. */
 static void find_misplaced_nics(const struct target *target, const struct world *world,
-                                const struct object *object, const struct world_guest *guest, const char *uid,
-                                struct repairs *out)
+                                const struct world_guest *guest, struct port_attach *const *ports,
+                                size_t count, struct repairs *out)
 {
-    const struct container *body = object->body;
-    for (size_t i = 0; i < body->networks.count; i++) {
-        const struct attachment *attachment = body->networks.items[i];
-        const struct port_attach *port = target_port(target, object, attachment->network, uid);
+    for (size_t i = 0; i < count; i++) {
+        const struct port_attach *port = ports[i];
+        if (!is_misplaced(nic_of(guest, port->ifname), port))
+            continue;
         const struct observed_port *seen = world_port(world, port->ifname);
-        if (!seen || !is_misplaced(nic_of(guest, port->ifname), port))
+        if (!seen)
             continue;
         if (!seen->mark)
             add_mark(target, port, NULL, out);
@@ -104,15 +104,14 @@ static void find_misplaced_nics(const struct target *target, const struct world 
     }
 }
 
-static void find_nics(const struct target *target, const struct world *world, const struct object *object,
-                      const struct observed_container *observed, const char *uid, struct repairs *out)
+static void find_nics(const struct target *target, const struct world *world,
+                      const struct observed_container *observed, struct port_attach *const *ports,
+                      size_t count, struct repairs *out)
 {
-    const struct container *body = object->body;
     const struct world_guest *guest = world_guest(world, observed);
-    find_misplaced_nics(target, world, object, guest, uid, out);
-    for (size_t i = 0; i < body->networks.count; i++) {
-        const struct attachment *attachment = body->networks.items[i];
-        struct port_attach *port = target_port(target, object, attachment->network, uid);
+    find_misplaced_nics(target, world, guest, ports, count, out);
+    for (size_t i = 0; i < count; i++) {
+        struct port_attach *port = ports[i];
         const char *trouble = nic_trouble(target->arena, world, guest, port);
         const struct observed_port *seen = world_port(world, port->ifname);
         port->init_pid = observed->init_pid;
@@ -127,24 +126,32 @@ static void find_nics(const struct target *target, const struct world *world, co
 
 /* Host ends that belong to this container by their mark but to none of its networks. */
 static void find_left_nics(const struct target *target, const struct world *world,
-                           const struct object *object, const char *uid, struct repairs *out)
+                           const struct object *object, const char *uid, struct port_attach *const *ports,
+                           size_t count, struct repairs *out)
 {
-    const struct container *body = object->body;
     const char *mark = target_mark(target->arena, uid, object->name);
-    for (const struct observed_port *port = world_marked_port(world, mark); port;
-         port = world_marked_next(world, port)) {
+    for (const struct observed_port *seen = world_marked_port(world, mark); seen;
+         seen = world_marked_next(world, seen)) {
         bool wanted = false;
-        for (size_t j = 0; j < body->networks.count && !wanted; j++) {
-            char name[PATHS_IFNAME_SIZE];
-            paths_port(target->paths, object->name, ((struct attachment *)body->networks.items[j])->network,
-                       name);
-            wanted = strcmp(name, port->ifname) == 0;
-        }
+        for (size_t i = 0; i < count && !wanted; i++)
+            wanted = strcmp(ports[i]->ifname, seen->ifname) == 0;
         if (!wanted)
-            add_delete(target, port->ifname, mark,
-                       arena_printf(target->arena, "%s is in no network of its container", port->ifname),
+            add_delete(target, seen->ifname, mark,
+                       arena_printf(target->arena, "%s is in no network of its container", seen->ifname),
                        out);
     }
+}
+
+static void find_network_interfaces(const struct target *target, const struct world *world,
+                                    const struct object *object, const struct observed_container *observed,
+                                    const char *uid, struct repairs *out)
+{
+    const struct list *networks = &((const struct container *)object->body)->networks;
+    struct port_attach **ports = arena_array_of(target->arena, struct port_attach *, networks->count + 1);
+    for (size_t i = 0; i < networks->count; i++)
+        ports[i] = target_port(target, object, ((const struct attachment *)networks->items[i])->network, uid);
+    find_left_nics(target, world, object, uid, ports, networks->count, out);
+    find_nics(target, world, observed, ports, networks->count, out);
 }
 
 /* ---- limits ---- */
@@ -245,8 +252,7 @@ void repairs_of_container(const struct target *target, const struct world *world
                           const struct observed_container *observed, const char *uid, struct repairs *out)
 {
     find_limits(target, object, observed, out);
-    find_left_nics(target, world, object, uid, out);
-    find_nics(target, world, object, observed, uid, out);
+    find_network_interfaces(target, world, object, observed, uid, out);
     find_volumes(target, world, object, observed, out);
 }
 

@@ -44,6 +44,7 @@ int specs_load(const struct spec_request *request, const struct object_set *reco
     loaded.objects = (struct object_set){.items = collection.items, .count = collection.count};
     if (loaded.objects.count)
         qsort(loaded.objects.items, loaded.objects.count, sizeof(*loaded.objects.items), object_compare);
+    object_set_index(&loaded.objects, arena);
     digest_finish(digest, loaded.digest);
     *set = loaded;
     return 0;

@@ -55,8 +55,18 @@ const char *object_id(enum kind kind, const char *name, char id[static OBJECT_ID
     return id;
 }
 
+void object_set_index(struct object_set *set, struct arena *arena)
+{
+    set->by_id =
+        index_make_pointers(arena, (void *const *)set->items, set->count, offsetof(struct object, id));
+}
+
 struct object *object_find(const struct object_set *set, enum kind kind, const char *name)
 {
+    char id[OBJECT_ID_SIZE];
+    const struct index *index = &set->by_id;
+    if (index->slots && index->items == (const char *)set->items && index->count == set->count)
+        return index_find(index, object_id(kind, name, id));
     size_t low = 0, high = set->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "lib/fields.h"
+#include "lib/index.h"
 
 enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, KIND_COUNT };
 
@@ -124,7 +125,11 @@ struct object {
 struct object_set {
     struct object **items;
     size_t count;
+    struct index by_id; /* of object_set_index(); what it does not fit any more is searched */
 };
+
+/* For a set that is looked into often. */
+void object_set_index(struct object_set *set, struct arena *arena);
 
 struct object *object_find(const struct object_set *set, enum kind kind, const char *name); /* full name */
 /* Parts of a full name; `name_bare` points into `full`, `name_project` is copied into `arena`. */

@@ -167,6 +167,8 @@ static int read_snapshot(struct state *state, struct MDB_txn *txn, struct arena 
         result = read_each(state, txn, DB_SOURCES, read_source, &reading, error);
     if (result == 0)
         result = read_each(state, txn, DB_JOURNAL, read_intent, &reading, error);
+    out->leases_by_name = index_make_pointers(arena, (void *const *)out->leases, out->lease_count,
+                                              offsetof(struct lease, name));
     return result;
 }
 

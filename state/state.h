@@ -133,6 +133,7 @@ struct snapshot {
     size_t record_count;
     struct lease **leases;
     size_t lease_count;
+    struct index leases_by_name; /* of one name and several kinds, it finds the first */
     struct source **sources;
     size_t source_count;
     struct intent **intents; /* in order of sequence */

@@ -108,7 +108,9 @@ int value_decode(const struct table *table, const char *key, struct span value, 
     int result = value_open(key, value, &payload, error);
     if (result < 0)
         return result;
-    result = fields_decode(table, payload.data, payload.size, arena, object, error);
+    /* In one copy, with a byte more. */
+    char *copy = arena_strndup(arena, payload.data, payload.size);
+    result = fields_decode_in_place(table, copy, payload.size, arena, object, error);
     if (result < 0)
         return error_wrap(error, result, "%s", key);
     return 0;

@@ -31,8 +31,8 @@ const struct seen *seen_next(const struct seen *item);
 const char *seen_key(const struct seen *item);     /* NULL in an array */
 const char *seen_as_text(const struct seen *item); /* NULL for anything else */
 
-/* The running container with this init, or NULL. */
-const struct seen *seen_by_init(const char *root, int64_t init_pid);
+/* The running container with this init in the world that was looked at last, or NULL. */
+const struct seen *seen_by_init(int64_t init_pid);
 
 /* As object_of() in convert.h. */
 void *object_seen(const struct table *table, const struct seen *seen, struct arena *arena);

@@ -121,13 +121,9 @@ static int by_path(const void *left, const void *right)
 static int dump_guest_mounts(const struct paths *paths, int64_t init_pid, const struct call *call,
                              struct observed_guest_mounts *out, struct error *error)
 {
+    (void)paths, (void)error; /* of the world that the containers were found in */
     fake_trace("storage_view.dump_guest");
-    const struct seen *world;
-    int result = seen_world(paths->root, &world, error);
-    if (result < 0)
-        return result;
-    const struct seen *container = seen_by_init(paths->root, init_pid),
-                      *mounts = seen_in(container, "guest_mounts");
+    const struct seen *container = seen_by_init(init_pid), *mounts = seen_in(container, "guest_mounts");
     *out = (struct observed_guest_mounts){.layer = seen_text(container, "guest_layer")};
     for (const struct seen *i = seen_first(mounts); i; i = seen_next(i)) {
         struct observed_guest_mount *seen = arena_append(call->arena, out->items, out->count);
@@ -252,16 +248,13 @@ static int dump_guest_nics(const struct paths *paths, const struct observed_netw
                            const int64_t *pids, size_t count, const struct call *call,
                            struct observed_guest **out, struct error *error)
 {
-    (void)network; /* this world knows the far ends by itself */
+    (void)network;            /* this world knows the far ends by itself */
+    (void)paths, (void)error; /* of the world that the containers were found in */
     fake_trace("network_view.dump_guests");
-    const struct seen *world;
-    int result = seen_world(paths->root, &world, error);
-    if (result < 0)
-        return result;
     struct observed_guest *guests = arena_array_of(call->arena, struct observed_guest, count);
     for (size_t i = 0; i < count; i++) {
         guests[i].init_pid = pids[i];
-        const struct seen *nics = seen_in(seen_by_init(paths->root, pids[i]), "guest_nics");
+        const struct seen *nics = seen_in(seen_by_init(pids[i]), "guest_nics");
         for (const struct seen *j = seen_first(nics); j; j = seen_next(j)) {
             struct observed_guest_nic *seen = arena_append(call->arena, guests[i].nics, guests[i].count);
             see_nic(call, seen_key(j), j, seen);
