@@ -9,9 +9,9 @@ struct planning {
     struct arena *arena;
     struct plan *plan;
     struct target target;
-    struct entry **recorded;   /* of each desired object: the entry of its name, or NULL */
-    struct object **declared;  /* of each entry: the desired object of its name, or NULL */
-    struct action **gone; /* deletes, before they are ordered */
+    struct entry **recorded;  /* of each desired object: the entry of its name, or NULL */
+    struct object **declared; /* of each entry: the desired object of its name, or NULL */
+    struct action **gone;     /* deletes, before they are ordered */
     size_t gone_count;
     struct map by_object; /* "kind/project/name" -> action */
     struct map held;      /* "kind/project/name" -> struct held */

@@ -241,8 +241,7 @@ static int load(const char *path, const struct stat *info, struct error *error)
         read_value(&parser, NULL);
         skip_space(&parser);
         if (parser.broken || *parser.at)
-            result =
-                error_set(error, -EINVAL, "%s: no JSON at byte %td", path, parser.at - fresh->text);
+            result = error_set(error, -EINVAL, "%s: no JSON at byte %td", path, parser.at - fresh->text);
     }
     if (result < 0) {
         loaded_free(fresh);
