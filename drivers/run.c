@@ -23,7 +23,8 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     if (ended < 0)
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
-    if (kind < STEP_BRIDGE_CREATE || kind == STEP_ROOT_WRITE)
+    if (kind < STEP_BRIDGE_CREATE || kind == STEP_ROOT_WRITE ||
+        (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_CHECK))
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE)
         ended = run_network(effects, paths, kind, request, call, error);
@@ -60,6 +61,16 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->unmount_root(paths, request, call, error);
     case STEP_ROOT_WRITE:
         return storage->write_root(paths, request, call, error);
+    case STEP_LAYER_CHANGE:
+        return storage->change_layer(paths, request, call, result, error);
+    case STEP_VOLUME_CHANGE:
+        return storage->change_volume(paths, request, call, result, error);
+    case STEP_LAYER_DROP:
+        return storage->drop_layer_snapshot(paths, request, call, error);
+    case STEP_VOLUME_DROP:
+        return storage->drop_volume_snapshot(paths, request, call, error);
+    case STEP_LAYER_CHECK:
+        return storage->check_layer(paths, request, call, error);
     case STEP_VOLUME_ATTACH:
         return storage->attach_volume(paths, request, call, error);
     case STEP_VOLUME_DETACH:

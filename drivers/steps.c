@@ -27,11 +27,14 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_CONTAINER_SET_LIMITS] = {"container.set_limits", &container_limits_table, &container_defined_table},
     [STEP_CONTAINER_DESTROY] = {"container.destroy", &container_reference_table, NULL},
     [STEP_ROOT_WRITE] = {"root.write", &root_write_table, NULL},
+    [STEP_LAYER_CHANGE] = {"layer.change", &data_change_table, &data_changed_table},
+    [STEP_VOLUME_CHANGE] = {"volume.change", &data_change_table, &data_changed_table},
+    [STEP_LAYER_DROP] = {"layer.drop", &data_change_table, NULL},
+    [STEP_VOLUME_DROP] = {"volume.drop", &data_change_table, NULL},
+    [STEP_LAYER_CHECK] = {"layer.check", &layer_check_table, NULL},
 };
 
 const struct step_type *step_type(enum step_kind kind)
 {
-    if (kind <= 0 || kind >= STEP_KINDS)
-        return NULL;
-    return &types[kind];
+    return kind <= 0 || kind >= STEP_KINDS || !types[kind].name ? NULL : &types[kind];
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/map.h"
 #include "reconciler/repairs.h"
 
 void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request)
@@ -91,11 +92,64 @@ static void add_definition(const struct container_steps *to)
                                 to->action->generation));
 }
 
+static struct data_change *new_change(const struct container_steps *to, const char *token)
+{
+    struct data_change *change = described_new(to->arena, &data_change_table);
+    change->file = target_layer_file(to->compiling->target, to->action->object);
+    change->token = token;
+    change->image = to->action->follow.from ? to->action->follow.from : to->compiling->digest;
+    return described_whole(&data_change_table, change);
+}
+
+static void add_check(const struct container_steps *to)
+{
+    const struct follow *follow = &to->action->follow;
+    struct layer_check *check = described_new(to->arena, &layer_check_table);
+    check->file = target_layer_file(to->compiling->target, to->action->object);
+    check->from = follow->from;
+    check->to = to->compiling->digest;
+    if (follow_moves(follow) && follow->checked && !follow->to)
+        steps_add(to->arena, to->steps, STEP_LAYER_CHECK, described_whole(&layer_check_table, check));
+}
+
+/* The layer goes onto another image: frozen, so that the upper on it is a new one. */
+static void add_follow(const struct container_steps *to)
+{
+    const struct follow *follow = &to->action->follow;
+    if (!follow_moves(follow) || text_is_same(follow->from, to->compiling->digest))
+        return;
+    struct data_change *change =
+        new_change(to, arena_printf(to->arena, "on-%s", digest_brief(to->arena, to->compiling->digest)));
+    change->fresh = follow->how == FOLLOW_RESET;
+    if (change->fresh)
+        change->name = arena_printf(to->arena, "image-%s", digest_brief(to->arena, follow->from));
+    steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
+}
+
+/* A layer gives way to a copy, or the other way round: what was there is kept. */
+static const char *add_other_root(const struct container_steps *to)
+{
+    const struct entry *entry = to->action->entry;
+    const struct container *body = to->action->object->body;
+    if (!entry || root_is_copy(entry->object.body) == root_is_copy(body))
+        return NULL;
+    struct data_change *change = new_change(to, NULL);
+    change->name = arena_printf(to->arena, "before-%s-%lld", body->root, (long long)to->action->generation);
+    change->token = change->name;
+    change->whole = root_is_copy(entry->object.body);
+    change->fresh = true;
+    steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
+    return change->whole ? NULL : change->name;
+}
+
 static void add_start(const struct container_steps *to)
 {
     const struct container *body = to->action->object->body;
-    steps_add(to->arena, to->steps, STEP_ROOT_MOUNT,
-              target_root(to->compiling->target, to->action->object, to->compiling->digest));
+    add_follow(to);
+    const char *from = add_other_root(to);
+    struct root_mount *root = target_root(to->compiling->target, to->action->object, to->compiling->digest);
+    root->from = from;
+    steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
     if (to->action->config_changed)
         add_definition(to);
     add_reference(to, STEP_CONTAINER_START);
@@ -151,11 +205,14 @@ static void compile_container(const struct compiling *compiling, const struct ac
     const struct observed_container *seen = world_container(compiling->world, to.lxc_name);
     bool runs = seen && seen->running;
     bool mounted = world_root(compiling->world, to.lxc_name);
+    if (action->only_follows && text_is_same(action->follow.from, compiling->digest))
+        return; /* made anew, the image is what it was */
     switch (action->verb) {
     case VERB_CREATE: /* also over what an interrupted run left half made */
     case VERB_RECREATE:
     case VERB_RESTART:
     case VERB_START:
+        add_check(&to);
         if (runs)
             add_stop(&to);
         if (mounted)

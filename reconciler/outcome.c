@@ -11,7 +11,7 @@
 struct recorder {
     const struct execution *execution;
     struct arena *arena;
-    struct map digests; /* image name -> content digest, as of now */
+    struct map digests; /* image name -> place of its content digest, as of now */
     bool open;          /* a transaction is under way */
 };
 
@@ -37,6 +37,22 @@ int recorder_flush(struct recorder *recorder, struct error *error)
     return state_commit(recorder->execution->state, error);
 }
 
+static void set_digest(struct recorder *recorder, const char *image, const char *digest)
+{
+    const char **place = map_get(&recorder->digests, image);
+    if (!place) {
+        place = arena_new_of(recorder->arena, const char *);
+        map_add(&recorder->digests, image, place);
+    }
+    *place = digest;
+}
+
+static const char *get_digest(const struct recorder *recorder, const char *image)
+{
+    const char *const *place = image ? map_get(&recorder->digests, image) : NULL;
+    return place ? *place : NULL;
+}
+
 struct recorder *recorder_new(const struct execution *execution, struct arena *arena)
 {
     struct recorder *recorder = arena_new_of(arena, struct recorder);
@@ -44,7 +60,7 @@ struct recorder *recorder_new(const struct execution *execution, struct arena *a
     for (size_t i = 0; i < execution->actual->count; i++) {
         const struct entry *entry = &execution->actual->items[i];
         if (entry->kind == KIND_IMAGE && entry->facts->digest)
-            map_add(&recorder->digests, entry->name, (void *)entry->facts->digest);
+            set_digest(recorder, entry->name, entry->facts->digest);
     }
     return recorder;
 }
@@ -222,11 +238,13 @@ const char *recorder_digest(struct recorder *recorder, const struct target *targ
 {
     if (action->kind != KIND_CONTAINER || !action->object)
         return NULL;
+    if (follow_moves(&action->follow))
+        return get_digest(recorder, action->follow.image);
     const struct entry *layer = layer_entry(recorder, action->object);
     bool there = world_has_layer(recorder->execution->world, target_layer_file(target, action->object));
     if (there && layer && layer->facts->digest)
         return layer->facts->digest;
-    return map_get(&recorder->digests, target_image(target, action->object));
+    return get_digest(recorder, target_image(target, action->object));
 }
 
 int recorder_intend(struct recorder *recorder, const char *text, const struct action *action,
@@ -264,7 +282,7 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             const struct image_made *made = results[i];
             facts->digest = made->digest;
             facts->bytes = made->bytes;
-            map_add(&recorder->digests, action->name, (void *)arena_strdup(recorder->arena, made->digest));
+            set_digest(recorder, action->name, arena_strdup(recorder->arena, made->digest));
         } else if (steps->items[i].kind == STEP_CONTAINER_START) {
             const struct container_started *started = results[i];
             facts->init_pid = started->init_pid;

@@ -361,6 +361,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     for (size_t i = 0; i < request->desired->count; i++)
         if (request->desired->items[i]->kind == KIND_CONTAINER)
             plan_containers_in_order(&planning, request->desired->items[i], &done);
+    plan_waves(&planning);
     plan_moves(&planning);
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];

@@ -5,7 +5,7 @@
  * the actions that change them say so (`shares`), and the executor writes them once for all. */
 #pragma once
 
-#include "reconciler/target.h"
+#include "reconciler/follow.h"
 #include "specs/policy.h"
 
 enum verb {
@@ -35,11 +35,13 @@ struct action {
     struct entry *entry;         /* recorded; NULL when it is new */
     const char *uid;             /* of the object: recorded, found in a mark, or new */
     int64_t generation;
-    bool shares_rules;   /* waits for the rules of this run */
-    bool config_changed; /* containers: the definition must be written */
-    bool unfinished;     /* containers: an earlier run began something that did not come to its end */
-    bool dropped;        /* contested: on its way out of the plan */
-    size_t index;        /* in the plan that is being executed */
+    struct follow follow; /* containers: whether the layer is put on another image */
+    bool shares_rules;    /* waits for the rules of this run */
+    bool config_changed;  /* containers: the definition must be written */
+    bool unfinished;      /* containers: an earlier run began something that did not come to its end */
+    bool only_follows;    /* containers: nothing but another image is the cause */
+    bool dropped;         /* contested: on its way out of the plan */
+    size_t index;         /* in the plan that is being executed */
 };
 
 struct held {

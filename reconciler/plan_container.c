@@ -83,6 +83,7 @@ struct container_case { /* all that one container's planning looks at */
     const char *lxc_name;
     struct changes asked; /* what the spec changes */
     bool runs, wanted;    /* is up; should be up */
+    struct follow follow;
 };
 
 static void add_live_drift(struct planning *planning, const struct container_case *of, struct changes *causes)
@@ -112,10 +113,18 @@ static enum verb verb_of(const struct container_case *of, enum field_class class
     return changes ? VERB_UPDATE : VERB_REPAIR;
 }
 
+static bool changes_root(const struct container_case *of)
+{
+    return root_is_copy(of->object->body) != root_is_copy(of->entry->object.body);
+}
+
 static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
 {
     struct changes causes = of->asked;
     explain_leases(planning, of->object, &causes);
+    bool follows = of->wanted && follow_moves(&of->follow);
+    if (follows)
+        plan_follow_cause(planning, of->object, &of->follow, &causes);
     enum field_class class = changes_class(&causes);
     size_t changes = causes.count;
     bool defined = of->seen && of->seen->defined;
@@ -148,8 +157,10 @@ static struct action *plan_known_container(struct planning *planning, const stru
                                              of->object->name, of->object, of->entry);
     action->causes = causes;
     action->unfinished = unfinished;
-    action->config_changed =
-        unfinished || plan_config_differs(&planning->target, of->object, of->entry, of->seen);
+    action->follow = of->follow;
+    action->only_follows = follows && causes.count == 1;
+    action->config_changed = unfinished || changes_root(of) ||
+                             plan_config_differs(&planning->target, of->object, of->entry, of->seen);
     if (!action->config_changed && action->verb == VERB_UPDATE && changes_class(&causes) == CLASS_RECORD)
         action->class = CLASS_RECORD;
     return action;
@@ -190,19 +201,21 @@ static void plan_container(struct planning *planning, const struct object *objec
     if (!plan_gates_open(planning, object, entry))
         return;
     struct action *action;
+    of.follow = plan_follow(planning, object);
     if (plan_is_new(entry)) {
         action = plan_make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
         plan_add_cause(planning, &action->causes, plan_why_new(object, entry), NULL,
                        target_image(&planning->target, object), object->place);
         action->config_changed = true;
+        action->follow = of.follow;
         if (!entry && of.seen && of.seen->ours) { /* what an interrupted run made */
             action->uid = of.seen->uid;
             action->generation = of.seen->generation;
         }
     } else {
         fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
-        bool ended =
-            !of.runs && exit_is_final(object->body, of.seen) && changes_class(&of.asked) < CLASS_RESTART;
+        bool ended = !of.runs && exit_is_final(object->body, of.seen) &&
+                     changes_class(&of.asked) < CLASS_RESTART && !follow_moves(&of.follow);
         of.wanted = !entry->record->stopped_by && !ended;
         action = plan_known_container(planning, &of);
     }

@@ -58,6 +58,13 @@ void plan_containers_in_order(struct planning *planning, const struct object *ob
 bool plan_gate_lease(struct planning *planning, const struct object *object);
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry);
 
+/* plan_follow.c: layers that are put on another image. plan_follow() finds out and says why not; plan_waves() lets the
+ * restarts that one image causes come a part at a time. */
+struct follow plan_follow(struct planning *planning, const struct object *object);
+void plan_follow_cause(struct planning *planning, const struct object *object, const struct follow *follow,
+                       struct changes *causes);
+void plan_waves(struct planning *planning);
+
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);
 

@@ -264,6 +264,7 @@ void session_plan(struct session *session, struct plan *plan)
                                          .policy = session->policy,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
+    follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     for (size_t i = 0; i < plan->held_count; i++)
         name_holder(session, &plan->held[i]);
@@ -281,6 +282,7 @@ void session_plan_recorded(struct session *session, struct plan *plan)
                                          .world = &session->world,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
+    follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     plan->moved = NULL; /* every object stands under its own source here */
 }

@@ -5,6 +5,7 @@
 
 #include "lib/digest.h"
 #include "reconciler/addresses.h"
+#include "reconciler/follow.h"
 
 static void list_add(struct arena *arena, struct list *list, void *item)
 {
@@ -368,6 +369,7 @@ struct root_mount *target_root(const struct target *target, const struct object 
     root->layer = target_layer_file(target, object);
     root->id_base = id_base_of(target, object);
     root->with_init = body->command.count > 0;
+    root->copy = root_is_copy(body);
     for (size_t i = 0; i < body->volumes.count; i++) {
         const struct mount *mount = body->volumes.items[i];
         struct root_volume *volume = described_new(target->arena, &root_volume_table);

@@ -13,6 +13,11 @@ struct world_guest {                   /* the inside of one running container */
     struct observed_guest_mounts mounts;
 };
 
+struct world_difference { /* see follow_look() */
+    const char *layer;    /* file name */
+    struct observed_difference found;
+};
+
 struct world {
     struct observed_containers containers;
     struct observed_storage storage;
@@ -22,6 +27,8 @@ struct world {
         struct index containers, images, layers, volumes, roots, bridges, ports, marks, resolvers;
         struct index guards, forwards, networks; /* of the rules that are in force */
     } by;
+    struct world_difference *differences;
+    size_t difference_count;
 };
 
 /* `actual` tells which containers have volumes: only those are looked into for mounts. */

@@ -38,7 +38,8 @@ struct volume {
 
 struct layer {
     struct described described;
-    const char *image; /* full name */
+    const char *image;           /* full name */
+    const char *on_image_change; /* "auto", "restack", "keep", "reset" */
 };
 
 /* A container's place in a network. */
@@ -104,6 +105,8 @@ struct container {
     const char *hostname;              /* NULL: its bare name */
     const char *stop_signal;           /* NULL: by the kind of init */
     int64_t stop_timeout;              /* milliseconds */
+    const char *root;                  /* "layer" or "copy" */
+    const char *on_image_change;       /* NULL: as its layer says */
 };
 
 /* "kind/project/name" into a place of the caller's, for looking something up; what is longer than any name is cut. */

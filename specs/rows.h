@@ -7,4 +7,5 @@
 #include "specs/model.h"
 
 #define AT(type, member) .offset = offsetof(struct type, member)
-#define MEBIBYTE         ((int64_t)1 << 20)
+extern const char *const image_changes[]; /* words of on_image_change */
+#define MEBIBYTE ((int64_t)1 << 20)

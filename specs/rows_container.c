@@ -2,6 +2,7 @@
 #include "specs/rows.h"
 
 static const char *const conditions[] = {"started", NULL};
+static const char *const roots[] = {"layer", "copy", NULL};
 static const char *const restarts[] = {"always", "on-failure", "never", NULL};
 
 static const struct field limits_rows[] = {
@@ -260,6 +261,29 @@ static const struct field container_rows[] = {
      .help = "Lines of lxc.container.conf(5) for what has no field. Must be permitted in fpsync.conf: some "
              "of them "
              "run programs as root on the host."},
+    {.id = 28,
+     .key = "root",
+     .type = FIELD_TEXT,
+     AT(container, root),
+     .class = CLASS_RECREATE,
+     .standard = "layer",
+     .words = roots,
+     .example = "copy",
+     .help =
+         "What it writes to: a layer above the image, or a full copy of the image that is its own and "
+         "follows "
+         "no change of the image. A layer that becomes a copy takes its data along; what was there before "
+         "is kept as a snapshot."},
+    {.id = 30,
+     .key = "on_image_change",
+     .type = FIELD_TEXT,
+     AT(container, on_image_change),
+     .class = CLASS_RECORD,
+     .words = image_changes,
+     .example = "keep",
+     .help =
+         "What becomes of its layer when the image changed, at the next start: auto, restack, keep or reset; "
+         "without it as its layer says."},
     {.id = 14,
      .key = "hostname",
      .type = FIELD_TEXT,

@@ -35,6 +35,8 @@ const struct table volume_table = {.name = "volume",
                                    .count = 0,
                                    .help = "Data with a life of its own, mounted into containers."};
 
+const char *const image_changes[] = {"auto", "restack", "keep", "reset", NULL};
+
 static const struct field layer_rows[] = {
     {.id = 1,
      .key = "image",
@@ -45,6 +47,18 @@ static const struct field layer_rows[] = {
      .flags = FIELD_REQUIRED,
      .example = "base",
      .help = "The image below the layer."},
+    {.id = 3,
+     .key = "on_image_change",
+     .type = FIELD_TEXT,
+     AT(layer, on_image_change),
+     .class = CLASS_RECORD,
+     .standard = "auto",
+     .words = image_changes,
+     .example = "keep",
+     .help =
+         "What becomes of it when its image changed, at the next start: auto and restack put it on the new "
+         "image, auto not if it holds a package database or the system below is another one; keep stays on "
+         "the old image; reset keeps it as a snapshot and begins anew."},
 };
 const struct table layer_table = {.name = "layer",
                                   .size = sizeof(struct layer),

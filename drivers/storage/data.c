@@ -78,6 +78,12 @@ int layer_make(const struct paths *paths, const char *file, struct error *error)
     return make_folders(paths->layers, file, inside, 0755, error);
 }
 
+int layer_make_folder(const struct paths *paths, const char *file, struct error *error)
+{
+    static const char *const nothing[] = {NULL};
+    return make_folders(paths->layers, file, nothing, 0755, error);
+}
+
 int volume_make(const struct paths *paths, const char *file, bool *fresh, struct error *error)
 {
     static const char *const inside[] = {"data", NULL};

@@ -16,6 +16,8 @@ int data_check_name(const char *file, struct error *error);
 
 /* Make the folders when missing. `fresh` says whether the volume was never used before; may be NULL. */
 int layer_make(const struct paths *paths, const char *file, struct error *error);
+int layer_make_folder(const struct paths *paths, const char *file,
+                      struct error *error); /* and nothing in it */
 int volume_make(const struct paths *paths, const char *file, bool *fresh, struct error *error);
 /* A fresh volume is filled from its image once; this ends being fresh. */
 int volume_mark_used(const struct paths *paths, const char *file, struct error *error);

@@ -2,6 +2,7 @@
 #include "drivers/storage/data.h"
 #include "drivers/storage/live.h"
 #include "drivers/storage/root.h"
+#include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 
 const struct storage_effects storage_effects = {
@@ -9,6 +10,11 @@ const struct storage_effects storage_effects = {
     .create_volume = data_create_volume,
     .delete_layer = data_delete_layer,
     .delete_volume = data_delete_volume,
+    .change_layer = stack_change_layer,
+    .change_volume = stack_change_volume,
+    .drop_layer_snapshot = stack_drop_layer,
+    .drop_volume_snapshot = stack_drop_volume,
+    .check_layer = stack_check_layer,
     .mount_root = root_mount_whole,
     .unmount_root = root_unmount_whole,
     .write_root = root_write_files,

@@ -13,7 +13,7 @@
 
 struct search {
     const struct paths *paths;
-    struct mount_origin volumes;
+    struct mount_origin volumes, layers;
     const char *image, *layer, *volume; /* one of them */
 };
 
@@ -33,6 +33,8 @@ static bool table_holds(const struct search *search, const char *table)
              is_wanted(mount_image(search->paths, arena, &entries.items[i]), search->image)) ||
             (search->layer &&
              is_wanted(mount_layer(search->paths, arena, &entries.items[i]), search->layer)) ||
+            (search->layer &&
+             is_wanted(mount_copied_layer(&search->layers, arena, &entries.items[i]), search->layer)) ||
             (search->volume &&
              is_wanted(mount_volume(&search->volumes, arena, &entries.items[i]), search->volume)))
             return true;
@@ -78,7 +80,10 @@ int image_check_unused(const struct paths *paths, const char *digest, struct err
 
 int layer_check_unused(const struct paths *paths, const char *file, struct error *error)
 {
-    return check(&(struct search){.paths = paths, .layer = file}, "layer", file, error);
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct search search = {.paths = paths, .layer = file};
+    int result = mount_origin_of(paths->layers, arena, &search.layers, error);
+    return result < 0 ? result : check(&search, "layer", file, error);
 }
 
 int volume_check_unused(const struct paths *paths, const char *file, struct error *error)

@@ -44,9 +44,45 @@ static const struct field root_mount_rows[] = {
     ROW(5, volumes, FIELD_LIST, .nested = &root_volume_table),
     ROW(6, files, FIELD_LIST, .nested = &root_file_table),
     ROW(7, with_init, FIELD_BOOL),
+    ROW(8, copy, FIELD_BOOL),
+    ROW(9, from, FIELD_TEXT),
 };
 const struct table root_mount_table = {
     .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};
+#undef REQUEST
+
+#define REQUEST data_change
+static const struct field data_change_rows[] = {
+    ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, token, FIELD_TEXT),
+    ROW(3, image, FIELD_TEXT),
+    ROW(4, name, FIELD_TEXT),
+    ROW(5, kept, FIELD_BOOL),
+    ROW(6, whole, FIELD_BOOL),
+    ROW(7, fresh, FIELD_BOOL),
+    ROW(8, from, FIELD_TEXT),
+};
+const struct table data_change_table = {
+    .name = "data-change", .size = sizeof(struct data_change), TABLE_ROWS(data_change_rows)};
+#undef REQUEST
+
+#define REQUEST data_changed
+static const struct field data_changed_rows[] = {
+    ROW(1, name, FIELD_TEXT),
+    ROW(2, image, FIELD_TEXT),
+};
+const struct table data_changed_table = {
+    .name = "data-changed", .size = sizeof(struct data_changed), TABLE_ROWS(data_changed_rows)};
+#undef REQUEST
+
+#define REQUEST layer_check
+static const struct field layer_check_rows[] = {
+    ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, from, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, to, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table layer_check_table = {
+    .name = "layer-check", .size = sizeof(struct layer_check), TABLE_ROWS(layer_check_rows)};
 #undef REQUEST
 
 #define REQUEST root_write

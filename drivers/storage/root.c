@@ -21,6 +21,8 @@
 #include "drivers/storage/guest_path.h"
 #include "drivers/storage/idmap.h"
 #include "drivers/storage/lock_tree.h"
+#include "drivers/storage/lower.h"
+#include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_mounts.h"
@@ -36,6 +38,7 @@ struct building { /* one root on its way up */
     const struct call *call;
     const char *point;  /* mounts/NAME */
     int user_namespace; /* -1: privileged */
+    int layer;          /* its folder in the store, locked */
 };
 
 static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
@@ -46,6 +49,7 @@ static int make_way(const struct building *building, struct error *error);
 static int put_link(const struct building *building, struct error *error);
 static void remove_link(const struct paths *paths, const char *layer);
 static int mount_overlay(const struct building *building, struct error *error);
+static int mount_copy(const struct building *building, struct error *error);
 static int fill_root(const struct building *building, struct error *error);
 
 int root_mount_whole(const struct paths *paths, const struct root_mount *request, const struct call *call,
@@ -57,7 +61,8 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     if (result == 0)
         result = folder_make(paths->uppers, 0700, error);
     if (result == 0)
-        result = layer_make(paths, request->layer, error);
+        result = request->copy ? layer_make_folder(paths, request->layer, error)
+                               : layer_make(paths, request->layer, error);
     if (result < 0)
         return result;
     _cleanup_close_ int lock = data_lock(paths->layers, request->layer, error);
@@ -71,7 +76,8 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     if (request->id_base && (result = user_namespace_make(&ids, request->id_base, error)) < 0)
         return result;
     building.user_namespace = ids.fd;
-    result = mount_overlay(&building, error);
+    building.layer = lock;
+    result = request->copy ? mount_copy(&building, error) : mount_overlay(&building, error);
     if (result == 0)
         result = fill_root(&building, error);
     if (result < 0)
@@ -144,6 +150,17 @@ int unmount_inside(const char *base, const struct mount_entry *entry, struct err
     return umount2(link, MNT_DETACH) < 0 ? error_errno(error, -errno, "cannot unmount %s", entry->point) : 0;
 }
 
+/* The layer below a root, be it an overlay or a copy. */
+static const char *layer_of(const struct paths *paths, struct arena *arena, const struct mount_entry *entry)
+{
+    struct mount_origin layers;
+    const char *layer = mount_layer(paths, arena, entry);
+    if (layer || strcmp(entry->type, "overlay") == 0 ||
+        mount_origin_of(paths->layers, arena, &layers, NULL) < 0)
+        return layer;
+    return mount_copied_layer(&layers, arena, entry);
+}
+
 /* Last mounted first. The base itself not lazily: an upper that is still in use must be known as such, or it
  * would be mounted a second time. */
 static int unmount_below(const struct paths *paths, struct arena *arena, const struct mount_entries *entries,
@@ -154,7 +171,7 @@ static int unmount_below(const struct paths *paths, struct arena *arena, const s
         const char *at = entries->items[i].point;
         if (!is_at_or_below(at, base))
             continue;
-        const char *layer = mount_layer(paths, arena, &entries->items[i]);
+        const char *layer = at[strlen(base)] ? NULL : layer_of(paths, arena, &entries->items[i]);
         if (at[strlen(base)] == '/')
             result = unmount_inside(base, &entries->items[i], error);
         else if (umount2(base, UMOUNT_NOFOLLOW) < 0)
@@ -266,20 +283,16 @@ static int attach_store(const struct building *building, struct error *error)
     return 0;
 }
 
-static int set_option(int context, const char *key, const char *value, struct error *error)
-{
-    if (fsconfig(context, FSCONFIG_SET_STRING, key, value, 0) < 0)
-        return error_errno(error, -errno, "overlay %s=%s", key, value);
-    return 0;
-}
-
 /* A detached overlay over the image and layer that lie below `store`. */
 static int make_overlay(const struct building *building, const char *store, struct error *error)
 {
     const struct root_mount *request = building->request;
     struct arena *arena = building->call->arena;
+    struct stack stack;
+    int result = stack_settle(building->layer, arena, &stack, error);
+    if (result < 0)
+        return result;
     const char *const options[][2] = {
-        {"lowerdir", arena_printf(arena, "%s/images/%s/root", store, request->digest)},
         {"upperdir", arena_printf(arena, "%s/layers/%s/upper", store, request->layer)},
         {"workdir", arena_printf(arena, "%s/layers/%s/work", store, request->layer)},
         {"index", "off"},
@@ -290,9 +303,11 @@ static int make_overlay(const struct building *building, const char *store, stru
     _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
     if (context < 0)
         return error_errno(error, -errno, "overlay");
-    int result = set_option(context, "source", "fpsync", error);
+    result = lower_option(context, "source", "fpsync", error);
+    if (result == 0)
+        result = lower_set(context, store, request->layer, request->digest, &stack.frozen, arena, error);
     for (size_t i = 0; result == 0 && i < sizeof(options) / sizeof(options[0]); i++)
-        result = set_option(context, options[i][0], options[i][1], error);
+        result = lower_option(context, options[i][0], options[i][1], error);
     if (result < 0)
         return result;
     _cleanup_identity_ struct identity identity = {0};
@@ -328,6 +343,20 @@ static int mount_overlay(const struct building *building, struct error *error)
     if (mapped && umount2(building->point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && overlay >= 0)
         return error_errno(error, -errno, "cannot unmount %s", building->point);
     return overlay < 0 ? overlay : attach_overlay(building, overlay, error);
+}
+
+/* The copy as the container's ids see it, in the place where else the overlay would be. */
+static int mount_copy(const struct building *building, struct error *error)
+{
+    const struct root_mount *request = building->request;
+    int result = copy_make(building->paths, building->layer, request, building->call, error);
+    if (result < 0)
+        return result;
+    if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
+        return error_errno(error, -errno, "cannot make %s", building->point);
+    _cleanup_close_ int tree =
+        tree_clone(building->layer, "root", MOUNT_ATTR_NODEV, building->user_namespace, error);
+    return tree < 0 ? tree : attach_overlay(building, tree, error);
 }
 
 int volume_tree(const struct paths *paths, const char *file, int user_namespace, bool read_only,

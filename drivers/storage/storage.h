@@ -3,7 +3,9 @@
  *   images/DIGEST/root          one unpacked root file system, ids 0-65535 as in the image, never written again
  *   images/DIGEST/complete      written last: without it the folder is a leftover
  *   layers/FILE/upper, /work    one folder a layer (overlay's work directories must not share a parent)
- *   volumes/FILE/data           one folder a volume
+ *   layers/FILE/root            instead of the upper, for `root: copy`: all of the image, and what was written
+ *   layers/FILE/frozen, /snapshots, /stack     what lies below the upper, what was kept: view_stack.h
+ *   volumes/FILE/data           one folder a volume, with frozen and snapshots like a layer
  *   run/.../mounts/LXCNAME      the merged root of a container: overlay(upper, lower = image), volumes mounted on it
  *
  * On disk everything carries container ids; a container's id range is only a mount-time fact (idmapped mounts of
@@ -62,6 +64,24 @@ struct observed_guest_mounts {
         *layer; /* file name of the layer whose overlay is the guest's root; NULL when it is none of ours */
 };
 
+struct observed_snapshot {
+    const char *kind; /* "layer" or "volume" */
+    const char *file, *name;
+    const char *image; /* digest that the layer stood on; NULL for volumes */
+    int64_t made;      /* seconds since the epoch */
+    bool kept;         /* by a person: it goes only by name */
+};
+
+struct observed_snapshots {
+    struct observed_snapshot *items; /* by kind, file and name */
+    size_t count;
+};
+
+struct observed_difference { /* what may keep a layer from another image: SEMANTICS 10 */
+    const char *database;    /* "dpkg": the package database that the layer holds a part of; NULL */
+    const char *system;      /* "VERSION_ID 12 -> 13": what differs between the images; NULL */
+};
+
 struct storage_view {
     /* One read of three folders and of /proc/self/mountinfo. Missing folders are empty. */
     int (*dump)(const struct paths *, const struct call *, struct observed_storage *, struct error *);
@@ -69,6 +89,12 @@ struct storage_view {
      * root is still the overlay of `layer_file`. */
     int (*dump_guest)(const struct paths *, int64_t init_pid, const struct call *,
                       struct observed_guest_mounts *, struct error *);
+    /* Reads the notes in every layer's and volume's folder: for those who ask for snapshots. */
+    int (*dump_snapshots)(const struct paths *, const struct call *, struct observed_snapshots *,
+                          struct error *);
+    /* Looks into a layer and at two images; `to` may be NULL while it is not made yet. */
+    int (*dump_difference)(const struct paths *, const char *layer_file, const char *from, const char *to,
+                           const struct call *, struct observed_difference *, struct error *);
 };
 extern const struct storage_view storage_view;
 
@@ -106,8 +132,38 @@ struct root_mount {
     struct list volumes; /* of root_volume; made when missing */
     struct list files;   /* of root_file */
     bool with_init;      /* provides fpsync's small init at /.fpsync/init (read-only bind), for `command:` */
+    bool copy;           /* the root is a copy of the image, not a layer on it; made when missing */
+    const char *from; /* a copy that is made: of what this snapshot shows of the layer; NULL: of the image */
 };
 extern const struct table root_mount_table;
+
+struct data_change { /* of a layer or volume that is mounted nowhere */
+    struct described described;
+    const char *file;
+    const char *token; /* a change with the token of the last one is already so */
+    const char *image; /* layers: digest that it stands on until now */
+    const char
+        *name;  /* keep what is there as this snapshot, with "-2" where the name is taken; NULL: do not */
+    bool kept;  /* the snapshot goes only by name */
+    bool whole; /* a copy root; a volume always is */
+    bool fresh; /* begin anew with nothing */
+    const char *from; /* go back to this snapshot; NULL */
+};
+extern const struct table data_change_table;
+
+struct data_changed { /* result */
+    struct described described;
+    const char *name;  /* of the snapshot that was made; NULL: none */
+    const char *image; /* of the snapshot that was gone back to: what the layer stands on now; NULL */
+};
+extern const struct table data_changed_table;
+
+struct layer_check {
+    struct described described;
+    const char *file;
+    const char *from, *to; /* digests of images */
+};
+extern const struct table layer_check_table;
 
 struct root_write { /* files of a root that is mounted */
     struct described described;
@@ -144,6 +200,19 @@ struct storage_effects {
                         struct error *);
     int (*delete_volume)(const struct paths *, const struct data_reference *, const struct call *,
                          struct error *);
+    /* Freezes the upper, without a copy, and what else is asked: see drivers/storage/stack.h. Changes of what is whole
+     * copy the data where the file system cannot share it. -EBUSY while it is mounted. */
+    int (*change_layer)(const struct paths *, const struct data_change *, const struct call *,
+                        struct data_changed *, struct error *);
+    int (*change_volume)(const struct paths *, const struct data_change *, const struct call *,
+                         struct data_changed *, struct error *);
+    /* Frees the snapshot `name` and what only it names. */
+    int (*drop_layer_snapshot)(const struct paths *, const struct data_change *, const struct call *,
+                               struct error *);
+    int (*drop_volume_snapshot)(const struct paths *, const struct data_change *, const struct call *,
+                                struct error *);
+    /* -EPERM, saying why, when the layer should not be put on the image `to`: see observed_difference. */
+    int (*check_layer)(const struct paths *, const struct layer_check *, const struct call *, struct error *);
     /* The merged root at mounts/LXCNAME with volumes and files. A root that is mounted already is first taken down
      * when it is not exactly this one (the container is stopped: that is the caller's promise). */
     int (*mount_root)(const struct paths *, const struct root_mount *, const struct call *, struct error *);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "drivers/storage/storage.h"
+#include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_mounts.h"
 #include "lib/buffer.h"
 #include "lib/digest.h"
@@ -66,7 +67,7 @@ static void collect_image(void *context, int directory, const char *name)
                                      .made = status.st_mtime};
 }
 
-static struct observed_data data_of(struct collector *collector, int directory, const char *name)
+static struct observed_data data_of(const struct collector *collector, int directory, const char *name)
 {
     struct stat status;
     char *path = arena_printf(collector->arena, "%s/%s", name, collector->inside);
@@ -79,6 +80,10 @@ static void collect_layer(void *context, int directory, const char *name)
 {
     struct collector *collector = context;
     struct observed_data data = data_of(collector, directory, name);
+    if (!data.file) { /* perhaps a copy of its image */
+        const struct collector copies = {.arena = collector->arena, .inside = "root"};
+        data = data_of(&copies, directory, name);
+    }
     if (data.file)
         *arena_append(collector->arena, collector->out->layers, collector->out->layer_count) = data;
 }
@@ -179,4 +184,7 @@ static int dump_guest(const struct paths *paths, int64_t init_pid, const struct 
     return 0;
 }
 
-const struct storage_view storage_view = {.dump = dump, .dump_guest = dump_guest};
+const struct storage_view storage_view = {.dump = dump,
+                                          .dump_guest = dump_guest,
+                                          .dump_snapshots = view_snapshots,
+                                          .dump_difference = view_difference};

@@ -74,17 +74,22 @@ int mounts_read(const char *table, struct arena *arena, struct mount_entries *en
     return 0;
 }
 
-/* The value of an option of an overlay, or NULL. */
-static char *option_value(struct arena *arena, const struct mount_entry *entry, const char *key)
+/* The value of an option of an overlay that may be there several times, or NULL. */
+static char *nth_option_value(struct arena *arena, const struct mount_entry *entry, const char *key, size_t n)
 {
     if (strcmp(entry->type, "overlay") != 0)
         return NULL;
     for (const char *at = entry->options; *at; at += strcspn(at, ","), at += *at == ',') {
         size_t length = strlen(key);
-        if (strncmp(at, key, length) == 0)
+        if (strncmp(at, key, length) == 0 && n-- == 0)
             return unescape(arena_strndup(arena, at + length, strcspn(at + length, ",")));
     }
     return NULL;
+}
+
+static char *option_value(struct arena *arena, const struct mount_entry *entry, const char *key)
+{
+    return nth_option_value(arena, entry, key, 0);
 }
 
 /* NAME of "STORE/FOLDER/NAME/END", where STORE is ours or our idmapped copy of it below the mounts' folder. */
@@ -112,9 +117,23 @@ const char *mount_layer(const struct paths *paths, struct arena *arena, const st
     return upper ? name_in_store(paths, arena, upper, "layers", "/upper") : NULL;
 }
 
+/* The last of the lower folders: below frozen uppers it is told by "../../images/DIGEST/root", and only an overlay of
+ * ours has those. */
 const char *mount_image(const struct paths *paths, struct arena *arena, const struct mount_entry *entry)
 {
+    static const char beside[] = "../../images/";
     const char *lower = option_value(arena, entry, "lowerdir=");
+    for (size_t i = 0; !lower && strcmp(entry->type, "overlay") == 0; i++) {
+        const char *each = nth_option_value(arena, entry, "lowerdir+=", i);
+        if (!each)
+            break;
+        if (strncmp(each, beside, strlen(beside)) == 0)
+            lower = each;
+    }
+    const char *last = lower ? strrchr(lower, ':') : NULL;
+    lower = last ? last + 1 : lower;
+    if (lower && strncmp(lower, beside, strlen(beside)) == 0 && mount_layer(paths, arena, entry))
+        return arena_strndup(arena, lower + strlen(beside), strcspn(lower + strlen(beside), "/"));
     return lower ? name_in_store(paths, arena, lower, "images", "/root") : NULL;
 }
 
@@ -146,15 +165,27 @@ int mount_origin_of(const char *folder, struct arena *arena, struct mount_origin
     return error_set(error, -ENOENT, "%s lies on no mount of this process", folder);
 }
 
-const char *mount_volume(const struct mount_origin *volumes, struct arena *arena,
-                         const struct mount_entry *entry)
+static const char *name_at(const struct mount_origin *store, struct arena *arena,
+                           const struct mount_entry *entry, const char *end)
 {
-    if (!volumes->found || entry->major != volumes->major || entry->minor != volumes->minor)
+    if (!store->found || entry->major != store->major || entry->minor != store->minor)
         return NULL;
-    size_t base = strlen(volumes->root);
-    if (strncmp(entry->root, volumes->root, base) != 0 || entry->root[base] != '/')
+    size_t base = strlen(store->root);
+    if (strncmp(entry->root, store->root, base) != 0 || entry->root[base] != '/')
         return NULL;
     const char *name = entry->root + base + 1;
     size_t length = strcspn(name, "/");
-    return strcmp(name + length, "/data") == 0 ? arena_strndup(arena, name, length) : NULL;
+    return strcmp(name + length, end) == 0 ? arena_strndup(arena, name, length) : NULL;
+}
+
+const char *mount_volume(const struct mount_origin *volumes, struct arena *arena,
+                         const struct mount_entry *entry)
+{
+    return name_at(volumes, arena, entry, "/data");
+}
+
+const char *mount_copied_layer(const struct mount_origin *layers, struct arena *arena,
+                               const struct mount_entry *entry)
+{
+    return name_at(layers, arena, entry, "/root");
 }

@@ -39,6 +39,9 @@ struct mount_origin {
 int mount_origin_of(const char *folder, struct arena *arena, struct mount_origin *origin,
                     struct error *error);
 
+/* The layer behind a mount of its copy of an image; NULL when it is not one of the store at `layers`. */
+const char *mount_copied_layer(const struct mount_origin *layers, struct arena *arena,
+                               const struct mount_entry *entry);
 /* The volume behind a mount, by its file name; NULL when it is not one of the store at `volumes`. */
 const char *mount_volume(const struct mount_origin *volumes, struct arena *arena,
                          const struct mount_entry *entry);

@@ -41,6 +41,8 @@ static struct action *wish(struct session *session, const struct plan *plan, str
         .uid = entry->record->uid,
         .config_changed = entry_has_intent(&session->actual, entry) ||
                           plan_config_differs(&target, &entry->object, entry, seen_of(session, entry))};
+    if (verb != VERB_STOP)
+        action->follow = follow_of(&target, &session->actual, &session->world, &entry->object, false);
     struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
     *cause = (struct change){.field = "asked for", .class = CLASS_RESTART};
     return action;

@@ -123,6 +123,136 @@ static int delete_volume(const struct paths *paths, const struct data_reference 
     return fake_end(&fake, result, error);
 }
 
+/* ---- what lies below, and snapshots ----
+ *
+ * A layer or volume is "dirty" once a root was mounted on it; "frozen" is what lies below: a list of numbers that grow
+ * with every freeze. */
+
+static struct json *copy_list(const struct json *list)
+{
+    struct json *copy = json_new_array();
+    for (size_t i = 0; i < json_length(list); i++)
+        json_append(copy, json_new_number(json_as_number(json_at(list, i), 0)));
+    return copy;
+}
+
+static void freeze(struct fake *fake, struct json *data)
+{
+    struct json *frozen = json_new_array();
+    json_append(frozen, json_new_number(fake_tick(fake->world)));
+    for (size_t i = 0; i < json_length(json_get(data, "frozen")); i++)
+        json_append(frozen, json_new_number(json_as_number(json_at(json_get(data, "frozen"), i), 0)));
+    json_set(data, "frozen", frozen);
+    json_remove(data, "dirty");
+}
+
+static const char *free_name(const struct call *call, const struct json *snapshots, const char *wanted)
+{
+    const char *name = wanted;
+    for (int number = 2; json_get(snapshots, name); number++)
+        name = arena_printf(call->arena, "%s-%d", wanted, number);
+    return name;
+}
+
+static int apply_change(struct fake *fake, const char *store, const struct data_change *request,
+                        const char *user, const struct call *call, struct data_changed *changed,
+                        struct error *error)
+{
+    struct json *data = fake_find(fake->world, store, request->file);
+    if (user)
+        fake_violation(fake, "%s/%s is changed while it is mounted for %s", store, request->file, user);
+    if (!data)
+        return request->kept ? error_set(error, -ENOENT, "no %s/%s", store, request->file) : 0;
+    if (request->token && text_is_same(text_in(data, "token"), request->token))
+        return 0;
+    struct json *snapshots = json_get(data, "snapshots");
+    if (!snapshots)
+        snapshots = json_set(data, "snapshots", json_new_object());
+    const struct json *from = request->from ? json_get(snapshots, request->from) : NULL;
+    if (request->from && !from)
+        return error_set(error, -ENOENT, "%s has no snapshot %s", request->file, request->from);
+    if (json_as_bool(json_get(data, "dirty")))
+        freeze(fake, data);
+    if (request->name && (json_length(json_get(data, "frozen")) || request->kept)) {
+        changed->name = free_name(call, snapshots, request->name);
+        struct json *snapshot = json_set(snapshots, changed->name, json_new_object());
+        json_set(snapshot, "image", request->image ? json_new_text(request->image) : json_new_null());
+        json_set(snapshot, "kept", json_new_bool(request->kept));
+        json_set(snapshot, "frozen", copy_list(json_get(data, "frozen")));
+    }
+    if (request->fresh || from)
+        json_set(data, "frozen", from ? copy_list(json_get(from, "frozen")) : json_new_array());
+    if (from)
+        changed->image = arena_strdup(call->arena, text_in(from, "image"));
+    if (request->token)
+        json_set(data, "token", json_new_text(request->token));
+    return 0;
+}
+
+static int change_layer(const struct paths *paths, const struct data_change *request, const struct call *call,
+                        struct data_changed *changed, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_LAYER_CHANGE, request->file, error);
+    if (result < 0)
+        return result;
+    result =
+        apply_change(&fake, "layers", request, user_of_layer(&fake, request->file), call, changed, error);
+    return fake_end(&fake, result, error);
+}
+
+static int change_volume(const struct paths *paths, const struct data_change *request,
+                         const struct call *call, struct data_changed *changed, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_VOLUME_CHANGE, request->file, error);
+    if (result < 0)
+        return result;
+    const char *user = request->from ? user_of_volume(&fake, request->file) : NULL;
+    result = apply_change(&fake, "volumes", request, user, call, changed, error);
+    return fake_end(&fake, result, error);
+}
+
+static int drop_snapshot(const struct paths *paths, enum step_kind step, const char *store,
+                         const struct data_change *request, const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, step, request->file, error);
+    if (result < 0)
+        return result;
+    struct json *snapshots = json_get(fake_find(fake.world, store, request->file), "snapshots");
+    if (snapshots && request->name)
+        json_remove(snapshots, request->name);
+    return fake_end(&fake, 0, error);
+}
+
+static int drop_layer_snapshot(const struct paths *paths, const struct data_change *request,
+                               const struct call *call, struct error *error)
+{
+    return drop_snapshot(paths, STEP_LAYER_DROP, "layers", request, call, error);
+}
+
+static int drop_volume_snapshot(const struct paths *paths, const struct data_change *request,
+                                const struct call *call, struct error *error)
+{
+    return drop_snapshot(paths, STEP_VOLUME_DROP, "volumes", request, call, error);
+}
+
+static int check_layer(const struct paths *paths, const struct layer_check *request, const struct call *call,
+                       struct error *error)
+{
+    struct fake fake;
+    struct observed_difference found = {0};
+    int result = fake_begin(&fake, paths, call, STEP_LAYER_CHECK, request->file, error);
+    if (result == 0) {
+        storage_view.dump_difference(paths, request->file, request->from, request->to, call, &found, error);
+        const char *why = found.system ? found.system : found.database;
+        result = why ? error_set(error, -EPERM, "layer %s stays on its image: %s", request->file, why) : 0;
+        result = fake_end(&fake, result, error);
+    }
+    return result;
+}
+
 /* ---- roots ---- */
 
 static void write_files(struct json *root, const struct list *files)
@@ -143,6 +273,8 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
     if (user)
         return error_set(error, -EBUSY, "layer %s is mounted for %s", request->layer, user);
     make_data(fake, "layers", request->layer);
+    json_set(fake_find(fake->world, "layers", request->layer), "dirty", json_new_bool(true));
+    json_set(fake_find(fake->world, "layers", request->layer), "copy", json_new_bool(request->copy));
     struct json *root = json_set(fake_map(fake->world, "roots"), request->lxc_name, json_new_object());
     json_set(root, "layer", json_new_text(request->layer));
     json_set(root, "digest", json_new_text(request->digest));
@@ -262,6 +394,11 @@ const struct storage_effects storage_effects = {
     .create_volume = create_volume,
     .delete_layer = delete_layer,
     .delete_volume = delete_volume,
+    .change_layer = change_layer,
+    .change_volume = change_volume,
+    .drop_layer_snapshot = drop_layer_snapshot,
+    .drop_volume_snapshot = drop_volume_snapshot,
+    .check_layer = check_layer,
     .mount_root = mount_root,
     .unmount_root = unmount_root,
     .write_root = write_root,
@@ -297,6 +434,7 @@ static int apply_make(struct fake *fake, const struct image_make *request, const
         struct json *image = json_set(fake_map(fake->world, "images"), digest, json_new_object());
         json_set(image, "bytes", json_new_number(1 << 20));
         json_set(image, "name", json_new_text(request->name));
+        json_set(image, "source", json_new_text(request->source));
     }
     made->digest = arena_strdup(call->arena, digest);
     made->bytes = 1 << 20;

@@ -170,6 +170,14 @@ static void number_macs(struct json *value, struct json *seen)
     }
 }
 
+/* Their numbers tell only in which order things were frozen. */
+static void count_frozen(struct json *holder)
+{
+    const struct json *frozen = json_get(holder, "frozen");
+    if (frozen)
+        json_set(holder, "frozen", json_new_number((int64_t)json_length(frozen)));
+}
+
 /* What would be compared after two ways to the same end: everything but numbers that count time. */
 static int run_state(struct json *world, char **arguments, struct error *error)
 {
@@ -188,8 +196,14 @@ static int run_state(struct json *world, char **arguments, struct error *error)
         json_set(json_value(i), "pid", json_new_bool(number_in(json_value(i), "pid") > 0));
     static const char *const data[] = {"layers", "volumes"};
     for (size_t i = 0; i < 2; i++)
-        for (void *j = json_first(fake_map(world, data[i])); j; j = json_next(fake_map(world, data[i]), j))
+        for (void *j = json_first(fake_map(world, data[i])); j; j = json_next(fake_map(world, data[i]), j)) {
             json_remove(json_value(j), "modified");
+            json_remove(json_value(j), "token");
+            count_frozen(json_value(j));
+            const struct json *snapshots = json_get(json_value(j), "snapshots");
+            for (void *k = json_first(snapshots); k; k = json_next(snapshots, k))
+                count_frozen(json_value(k));
+        }
     static const char *const marked[] = {"bridges", "ports"};
     for (size_t i = 0; i < 2; i++)
         for (void *j = json_first(fake_map(world, marked[i])); j;
@@ -626,6 +640,16 @@ static int run_drop_volume(struct json *world, char **arguments, struct error *e
     return drop(world, "volumes", arguments[0], error);
 }
 
+/* Its guest installed something. */
+static int run_install_packages(struct json *world, char **arguments, struct error *error)
+{
+    struct json *layer = fake_find(world, "layers", arguments[0]);
+    if (!layer)
+        return error_set(error, -ENOENT, "no layer %s", arguments[0]);
+    json_set(layer, "packages", json_new_bool(true));
+    return 0;
+}
+
 static int run_renew_source(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -685,6 +709,7 @@ static const struct command commands[] = {
     {"drop-layer", "FILE", 1, run_drop_layer},
     {"drop-volume", "FILE", 1, run_drop_volume},
     {"renew-source", "SOURCE", 1, run_renew_source},
+    {"install-packages", "LAYER", 1, run_install_packages},
 };
 
 static const struct command *find_command(const char *name, int count)

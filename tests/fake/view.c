@@ -138,7 +138,62 @@ static int dump_guest_mounts(const struct paths *paths, int64_t init_pid, const 
     return 0;
 }
 
-const struct storage_view storage_view = {.dump = dump_storage, .dump_guest = dump_guest_mounts};
+static void see_snapshots(const struct call *call, const struct json *world, const char *store,
+                          const char *kind, struct observed_snapshots *out)
+{
+    const struct json *all = fake_map(world, store);
+    for (void *i = json_first(all); i; i = json_next(all, i)) {
+        const struct json *snapshots = json_get(json_value(i), "snapshots");
+        for (void *j = json_first(snapshots); j; j = json_next(snapshots, j)) {
+            struct observed_snapshot *seen = arena_append(call->arena, out->items, out->count);
+            *seen = (struct observed_snapshot){.kind = kind,
+                                               .file = arena_strdup(call->arena, json_key(i)),
+                                               .name = arena_strdup(call->arena, json_key(j)),
+                                               .image = copied(call, json_value(j), "image"),
+                                               .made = 1700000000,
+                                               .kept = json_as_bool(json_get(json_value(j), "kept"))};
+        }
+    }
+}
+
+static int dump_snapshots(const struct paths *paths, const struct call *call, struct observed_snapshots *out,
+                          struct error *error)
+{
+    fake_trace("storage_view.dump_snapshots");
+    _cleanup_json_ struct json *world = NULL;
+    int result = fake_load(paths->root, &world, error);
+    if (result < 0)
+        return result;
+    *out = (struct observed_snapshots){0};
+    see_snapshots(call, world, "layers", "layer", out);
+    see_snapshots(call, world, "volumes", "volume", out);
+    return 0;
+}
+
+/* Suites are other systems here; the tool puts a package database into a layer. */
+static int dump_difference(const struct paths *paths, const char *layer_file, const char *from,
+                           const char *to, const struct call *call, struct observed_difference *out,
+                           struct error *error)
+{
+    fake_trace("storage_view.dump_difference");
+    _cleanup_json_ struct json *world = NULL;
+    int result = fake_load(paths->root, &world, error);
+    if (result < 0)
+        return result;
+    *out = (struct observed_difference){0};
+    if (json_as_bool(json_get(fake_find(world, "layers", layer_file), "packages")))
+        out->database = "it holds a package database (dpkg)";
+    const char *old = text_in(fake_find(world, "images", from), "source");
+    const char *new = to ? text_in(fake_find(world, "images", to), "source") : old;
+    if (old && new &&strcmp(old, new) != 0)
+        out->system = arena_printf(call->arena, "VERSION_ID of its system changes from %s to %s", old, new);
+    return 0;
+}
+
+const struct storage_view storage_view = {.dump = dump_storage,
+                                          .dump_guest = dump_guest_mounts,
+                                          .dump_snapshots = dump_snapshots,
+                                          .dump_difference = dump_difference};
 
 /* ---- network ---- */
 

@@ -1,0 +1,101 @@
+#include "reconciler/follow.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/map.h"
+
+bool root_is_copy(const struct container *container)
+{
+    return text_is_same(container->root, "copy");
+}
+
+const char *digest_brief(struct arena *arena, const char *digest)
+{
+    return digest ? arena_strndup(arena, digest, 12) : NULL;
+}
+
+/* The container's word, else its layer's. */
+static const char *policy_of(const struct target *target, const struct container *body, const char *layer)
+{
+    const struct object *object = object_find(target->all, KIND_LAYER, layer);
+    const struct layer *declared = object ? object->body : NULL;
+    return body->on_image_change ? body->on_image_change : declared ? declared->on_image_change : "auto";
+}
+
+static const struct observed_difference *difference_of(const struct world *world, const char *file)
+{
+    for (size_t i = 0; i < world->difference_count; i++)
+        if (strcmp(world->differences[i].layer, file) == 0)
+            return &world->differences[i].found;
+    return NULL;
+}
+
+static const char *trouble_of(const struct observed_difference *found)
+{
+    return !found ? NULL : found->database ? found->database : found->system;
+}
+
+struct follow follow_of(const struct target *target, const struct actual *actual, const struct world *world,
+                        const struct object *container, bool changing)
+{
+    const struct container *body = container->body;
+    const char *layer = body->layer ? body->layer : container->name;
+    const struct entry *entry = actual_find(actual, KIND_LAYER, layer);
+    struct follow follow = {.image = target_image(target, container)};
+    const struct entry *image = follow.image ? actual_find(actual, KIND_IMAGE, follow.image) : NULL;
+    if (!entry || !entry->facts->digest || !image || !image->facts->digest || root_is_copy(body))
+        return follow;
+    follow.from = entry->facts->digest;
+    follow.to = changing ? NULL : image->facts->digest;
+    if (text_is_same(follow.from, follow.to) ||
+        !text_is_same(((struct layer *)entry->object.body)->image, follow.image))
+        return follow;
+    const char *file = target_layer_file(target, container), *policy = policy_of(target, body, layer);
+    if (strcmp(policy, "keep") == 0 || !world_has_layer(world, file))
+        return follow;
+    follow.checked = strcmp(policy, "auto") == 0;
+    follow.reason = follow.checked ? trouble_of(difference_of(world, file)) : NULL;
+    follow.how = follow.reason ? FOLLOW_HELD : strcmp(policy, "reset") == 0 ? FOLLOW_RESET : FOLLOW_RESTACK;
+    return follow;
+}
+
+bool follow_moves(const struct follow *follow)
+{
+    return follow->how == FOLLOW_RESTACK || follow->how == FOLLOW_RESET;
+}
+
+static bool image_differs(const struct object_set *desired, const struct entry *image, struct arena *arena)
+{
+    const struct object *wanted = object_find(desired, KIND_IMAGE, image->name);
+    struct changes changes = {0};
+    if (wanted)
+        fields_diff(&image_table, image->object.body, wanted->body, arena, &changes);
+    return changes.count > 0;
+}
+
+void follow_look(const struct paths *paths, const struct object_set *desired, const struct actual *actual,
+                 struct arena *arena, struct world *world)
+{
+    const struct call call = {.arena = arena, .cancel = -1};
+    for (size_t i = 0; i < actual->count; i++) {
+        const struct entry *layer = &actual->items[i];
+        const char *name = layer->kind == KIND_LAYER ? ((struct layer *)layer->object.body)->image : NULL;
+        const struct entry *image =
+            name && layer->facts->digest ? actual_find(actual, KIND_IMAGE, name) : NULL;
+        if (!image || !image->facts->digest)
+            continue;
+        bool differs = image_differs(desired, image, arena);
+        const char *file = paths_file_name(arena, layer->name);
+        if ((!differs && strcmp(layer->facts->digest, image->facts->digest) == 0) ||
+            !world_has_layer(world, file))
+            continue;
+        struct world_difference *found = arena_append(arena, world->differences, world->difference_count);
+        struct error error = {0};
+        found->layer = file;
+        if (storage_view.dump_difference(paths, file, layer->facts->digest,
+                                         differs ? NULL : image->facts->digest, &call, &found->found,
+                                         &error) < 0)
+            found->found.database = arena_strdup(arena, error.text);
+    }
+}

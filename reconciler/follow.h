@@ -1,0 +1,38 @@
+/* Whether a container's layer is put on another image than the one it stands on: SEMANTICS 10.
+ *
+ * An image that changed has another digest; a layer stands on the digest it was made on until its container starts
+ * again. Where nothing speaks against it the layer follows: what was written is frozen and put on the new image. */
+#pragma once
+
+#include "reconciler/target.h"
+
+enum following {
+    FOLLOW_STAY,    /* nothing changed, or it is not to follow */
+    FOLLOW_RESTACK, /* what was written moves along */
+    FOLLOW_RESET,   /* what was written is kept as a snapshot, and the layer begins anew */
+    FOLLOW_HELD,    /* `reason` speaks against it */
+};
+
+struct follow {
+    enum following how;
+    const char *image;  /* name */
+    const char *from;   /* digest that the layer stands on */
+    const char *to;     /* NULL: the image is made in this run, and the worker looks whether it fits */
+    const char *reason; /* of FOLLOW_HELD */
+    bool checked;       /* `auto`: only where nothing speaks against it */
+};
+
+/* Whether the container's root is a copy of its image. */
+bool root_is_copy(const struct container *container);
+/* `changing`: the image is made anew in this run. */
+struct follow follow_of(const struct target *target, const struct actual *actual, const struct world *world,
+                        const struct object *container, bool changing);
+/* What of it has an effect when the container is started. */
+bool follow_moves(const struct follow *follow);
+/* "3f2a9b01c2d3", for people. */
+const char *digest_brief(struct arena *arena, const char *digest);
+
+/* Looks into every layer that stands on another digest than its image has, or is going to have: the plan needs to know,
+ * and may not look. */
+void follow_look(const struct paths *paths, const struct object_set *desired, const struct actual *actual,
+                 struct arena *arena, struct world *world);
