@@ -149,7 +149,8 @@ static void see_snapshots(const struct call *call, const struct json *world, con
             *seen = (struct observed_snapshot){.kind = kind,
                                                .file = arena_strdup(call->arena, json_key(i)),
                                                .name = arena_strdup(call->arena, json_key(j)),
-                                               .image = copied(call, json_value(j), "image"),
+                                               .image =
+                                                   arena_strdup(call->arena, text_in(json_value(j), "image")),
                                                .made = 1700000000,
                                                .kept = json_as_bool(json_get(json_value(j), "kept"))};
         }

@@ -28,7 +28,6 @@ report 'every field of the language is in fpsync.yaml(5)' "$("$fpsync" schema |
     grep -vxE 'fpsync|project|include|defaults|images|networks|volumes|layers|containers' | while read -r key; do
     grep -qE "^\.(It )?Ic .*\b$key\b" "$build/man/fpsync.yaml.5" || echo "$key"
 done)"
-# An image that changes under a layer is held, so nothing can be walked there.
 report 'every field is walked on a running object' "$("$fpsync" schema | jq -r '
         ."$defs" | to_entries[] | .key as $table | [.value | (., .anyOf[]?) | .properties? // empty | keys[]] | unique[] | "\($table).\(.)"' |
     while read -r field; do
