@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "reconciler/forwards.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
 
@@ -39,10 +40,10 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
                            object->place);
     }
     for (size_t i = 0; i < body->ports.count && !plan_field_changed(causes, "ports"); i++) {
-        const char *listen = ((struct port *)body->ports.items[i])->listen;
-        if (body->networks.count && !world_has_forward(world, listen))
-            plan_add_drift(planning, causes, arena_printf(planning->arena, "forward %s removed", listen),
-                           object->place);
+        const struct port *port = body->ports.items[i];
+        if (body->networks.count && !forwards_stand(planning->arena, port, world))
+            plan_add_drift(planning, causes,
+                           arena_printf(planning->arena, "forward %s removed", port->listen), object->place);
     }
 }
 

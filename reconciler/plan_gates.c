@@ -55,21 +55,41 @@ static bool values_are_kept(struct planning *planning, const struct object *obje
     return false;
 }
 
+static bool has_port_of(const struct container *body, const struct observed_listener *listener)
+{
+    for (size_t i = 0; i < body->ports.count; i++)
+        if (listener_meets(listener, body->ports.items[i]))
+            return true;
+    return false;
+}
+
 /* Ports that the recorded container has already are not checked again: whoever listens there came later, and
  * taking the forward away would be the greater surprise. */
+static const struct observed_listener *listener_in_way(const struct world *world, const struct port *port,
+                                                       const struct container *before)
+{
+    for (size_t i = 0; i < world->network.listener_count; i++) {
+        const struct observed_listener *listener = &world->network.listeners[i];
+        if (listener_meets(listener, port) && (!before || !has_port_of(before, listener)))
+            return listener;
+    }
+    return NULL;
+}
+
 static bool ports_are_free(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     const struct container *body = object->body;
     const struct container *before = entry ? entry->object.body : NULL;
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
-        const struct observed_listener *listener = world_listener(planning->request->world, port);
-        if (!listener || (before && list_find(&before->ports, &port_table, port->listen)))
+        const struct observed_listener *listener =
+            port->take ? NULL : listener_in_way(planning->request->world, port, before);
+        if (!listener)
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "port %s: %s listens there on the host", port->listen,
                                listener->process ? listener->process : "a process"),
-                  "choose another host port, or stop that process", port->described.place);
+                  "choose another host port, stop that process, or say take: true", port->described.place);
         struct held *held = &planning->plan->held[planning->plan->held_count - 1];
         held->port = port->listen;
         held->listener = listener;

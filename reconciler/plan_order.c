@@ -3,6 +3,7 @@
 
 #include "lib/index.h"
 #include "reconciler/plan_internal.h"
+#include "specs/ports.h"
 
 /* True when the plan gives away something that `going` still holds: its port, its address or its layer. */
 static bool frees_for(struct planning *planning, const struct action *going, const struct action *claiming)
@@ -11,8 +12,9 @@ static bool frees_for(struct planning *planning, const struct action *going, con
         return false;
     const struct container *old = going->entry->object.body, *new = claiming->object->body;
     for (size_t i = 0; i < new->ports.count; i++)
-        if (list_find(&old->ports, &port_table, ((struct port *)new->ports.items[i])->listen))
-            return true;
+        for (size_t j = 0; j < old->ports.count; j++)
+            if (ports_meet(new->ports.items[i], old->ports.items[j]))
+                return true;
     const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
     for (size_t i = 0; lease && i < lease->addresses.count; i++) {
         const struct lease_address *address = lease->addresses.items[i];
@@ -83,7 +85,8 @@ static void add_common_things(struct planning *planning, struct things *things, 
 {
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
-        for (int64_t bucket = port->host / PORTS_A_BUCKET; bucket <= port->host / PORTS_A_BUCKET; bucket++)
+        for (int64_t bucket = port->host / PORTS_A_BUCKET;
+             bucket <= (port->host + port->count - 1) / PORTS_A_BUCKET; bucket++)
             add_thing(planning, things, gone, arena_printf(planning->arena, "ports %d", (int)bucket));
     }
     if (body->layer)

@@ -6,6 +6,7 @@
 #include "lib/digest.h"
 #include "reconciler/addresses.h"
 #include "reconciler/follow.h"
+#include "reconciler/forwards.h"
 
 static void list_add(struct arena *arena, struct list *list, void *item)
 {
@@ -66,17 +67,8 @@ static void add_container_rules(const struct target *target, const struct object
         if (!first)
             first = address->address;
     }
-    for (size_t i = 0; i < body->ports.count && first; i++) {
-        const struct port *port = body->ports.items[i];
-        struct rule_forward *forward = described_new(target->arena, &rule_forward_table);
-        forward->listen = port->listen;
-        forward->protocol = port->protocol;
-        forward->address = port->address;
-        forward->host = port->host;
-        forward->target = first;
-        forward->guest = port->guest;
-        list_add(target->arena, &rules->forwards, described_whole(&rule_forward_table, forward));
-    }
+    for (size_t i = 0; i < body->ports.count && first; i++)
+        forwards_of_port(target->arena, body->ports.items[i], first, &rules->forwards);
 }
 
 struct rules *target_rules(const struct target *target)

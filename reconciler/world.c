@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/map.h"
+#include "specs/ports.h"
 
 /* Guests are asked only about what runs and is ours; without a config the mark is gone, and the name has to do. */
 static bool is_open(const struct observed_container *container)
@@ -144,7 +145,7 @@ bool world_has_guard(const struct world *world, const char *port)
     return index_find(&world->by.guards, port);
 }
 
-bool world_has_forward(const struct world *world, const char *listen)
+const struct rule_forward *world_forward(const struct world *world, const char *listen)
 {
     return index_find(&world->by.forwards, listen);
 }
@@ -195,14 +196,18 @@ bool world_has_marked(const struct world *world)
     return false;
 }
 
+bool listener_meets(const struct observed_listener *listener, const struct port *port)
+{
+    bool address = !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
+    return address && listener->port >= port->host && listener->port < port->host + port->count &&
+           port_speaks(port, listener->protocol);
+}
+
 const struct observed_listener *world_listener(const struct world *world, const struct port *port)
 {
-    for (size_t i = 0; i < world->network.listener_count; i++) {
-        const struct observed_listener *listener = &world->network.listeners[i];
-        bool address = !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
-        if (address && listener->port == port->host && strcmp(listener->protocol, port->protocol) == 0)
-            return listener;
-    }
+    for (size_t i = 0; i < world->network.listener_count; i++)
+        if (listener_meets(&world->network.listeners[i], port))
+            return &world->network.listeners[i];
     return NULL;
 }
 

@@ -43,12 +43,13 @@ const struct observed_port *world_port(const struct world *world, const char *if
 /* Host ends with this mark: the first, and the one after `port`. */
 const struct observed_port *world_marked_port(const struct world *world, const char *mark);
 const struct observed_port *world_marked_next(const struct world *world, const struct observed_port *port);
-/* Whether the rules in force have it: a guard by its port, a forward by what it listens on, a network by its bridge. */
+/* What the rules in force have: a guard by its port, a forward by what it listens on, a network by its bridge. */
 bool world_has_guard(const struct world *world, const char *port);
-bool world_has_forward(const struct world *world, const char *listen);
+const struct rule_forward *world_forward(const struct world *world, const char *listen);
 bool world_has_network_rules(const struct world *world, const char *bridge);
 const struct observed_root *world_root(const struct world *world, const char *lxc_name);
 /* A socket of the host in the way of a forward, or NULL; and whose it is, which costs a walk through /proc. */
+bool listener_meets(const struct observed_listener *listener, const struct port *port);
 const struct observed_listener *world_listener(const struct world *world, const struct port *port);
 const char *world_listener_name(const struct observed_listener *listener, struct arena *arena);
 bool world_has_image(const struct world *world, const char *digest);

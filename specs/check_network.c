@@ -1,5 +1,4 @@
-/* Subnets, addresses and ports: claims on what exists once, against each other and against the record of other
- * sources. */
+/* Subnets and addresses: claims on what exists once, against each other and against the record of other sources. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,60 +150,4 @@ void check_addresses(struct world *world)
         claim_addresses(world, &claims, world->foreign.items[i], false);
     for (size_t i = 0; i < world->own->count; i++)
         claim_addresses(world, &claims, world->own->items[i], true);
-}
-
-/* ---- ports ---- */
-
-/* From 224.0.0.0 on: multicast, reserved, broadcast. A forward from there would be made, and never get a packet. */
-static void check_port_address(struct world *world, const struct port *port)
-{
-    uint32_t address;
-    if (port->address && ipv4_parse(port->address, &address) && address >> 29 == 7)
-        problem_add(world->problems, port->described.place, "leave the address out to take all of the host's",
-                    "port %" PRId64 ": %s is not an address that a host can have", port->host, port->address);
-}
-
-/* A port is claimed under three keys: "80/tcp" by whoever comes first, "80/tcp *" by who has it on all addresses,
- * "80/tcp 192.0.2.1" by who has it on that one. */
-static void claim_port(struct world *world, struct map *claims, const struct object *object,
-                       const struct port *port, bool is_own)
-{
-    const char *key = arena_printf(world->arena, "%" PRId64 "/%s", port->host, port->protocol);
-    const char *everywhere = arena_printf(world->arena, "%s *", key);
-    const char *exact = port->address ? arena_printf(world->arena, "%s %s", key, port->address) : everywhere;
-    const bool wide = map_get(claims, everywhere) != NULL;
-    const struct object *other = map_get(claims, wide ? everywhere : port->address ? exact : key);
-    if (other && is_own)
-        problem_add(world->problems, port->described.place,
-                    wide != !port->address ? "a forward without an address takes the port of all of them"
-                                           : "take another port or address of the host",
-                    "port %s of %s is taken by %s", key, port->address ? port->address : "all addresses",
-                    world_name(world, other, object));
-    map_add(claims, key, (void *)object);
-    map_add(claims, exact, (void *)object);
-}
-
-static void claim_ports(struct world *world, struct map *claims, const struct object *object, bool is_own)
-{
-    if (object->kind != KIND_CONTAINER)
-        return;
-    const struct container *container = object->body;
-    for (size_t i = 0; i < container->ports.count; i++) {
-        claim_port(world, claims, object, container->ports.items[i], is_own);
-        if (is_own)
-            check_port_address(world, container->ports.items[i]);
-    }
-    if (is_own && container->ports.count && !container->networks.count)
-        problem_add(world->problems,
-                    field_place(&container_table, container, field_by_key(&container_table, "ports")),
-                    "add a network, or remove ports", "ports lead nowhere in a container without a network");
-}
-
-void check_ports(struct world *world)
-{
-    _cleanup_map_ struct map claims = {0};
-    for (size_t i = 0; i < world->foreign.count; i++)
-        claim_ports(world, &claims, world->foreign.items[i], false);
-    for (size_t i = 0; i < world->own->count; i++)
-        claim_ports(world, &claims, world->own->items[i], true);
 }

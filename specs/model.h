@@ -49,13 +49,15 @@ struct attachment {
     const char *address; /* NULL: leased */
 };
 
-/* A forward from the host: `listen` is the key, "[ADDRESS:]HOST/PROTOCOL". */
+/* A forward from the host: `listen` is the key, as of port_key(). */
 struct port {
     struct described described;
     const char *listen;
-    const char *address; /* of the host; NULL: all */
-    int64_t host, guest;
-    const char *protocol; /* "tcp" or "udp" */
+    const char *address;  /* of the host; NULL: all */
+    int64_t host, guest;  /* the first of each */
+    const char *protocol; /* "tcp", "udp" or "tcp+udp" */
+    int64_t count;        /* of ports in a row */
+    bool take;            /* also from what listens there on the host */
 };
 
 struct mount {

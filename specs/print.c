@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "specs/ports.h"
 #include "specs/specs.h"
 
 struct printer {
@@ -142,11 +143,10 @@ static void print_item(const struct printer *printer, const struct table *table,
             scalar_print(network, printer->out);
     } else if (table == &port_table) {
         const struct port *port = item;
-        const char *text = arena_printf(
-            printer->arena, "%s%s%" PRId64 ":%" PRId64 "%s%s", port->address ? port->address : "",
-            port->address ? ":" : "", port->host, port->guest, strcmp(port->protocol, "tcp") == 0 ? "" : "/",
-            strcmp(port->protocol, "tcp") == 0 ? "" : port->protocol);
-        buffer_printf(printer->out, "\"%s\"", text);
+        if (port->take)
+            fields_print_flow(table, port, printer->out);
+        else
+            buffer_printf(printer->out, "\"%s\"", port_short(printer->arena, port));
     } else if (table == &mount_table) {
         const struct mount *mount = item;
         print_text(printer,

@@ -154,7 +154,7 @@ static const struct field container_rows[] = {
      AT(container, ports),
      .class = CLASS_LIVE,
      .nested = &port_table,
-     .shorthand = "[ADDRESS:]HOST:GUEST[/tcp|udp]",
+     .shorthand = "[ADDRESS:]HOST[-LAST]:GUEST[-LAST][/tcp|udp|tcp+udp]",
      .example = "[\"8080:80\"]",
      .help = "Ports of the host that lead into the container."},
     {.id = 5,

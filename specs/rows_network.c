@@ -1,7 +1,7 @@
 /* Rows of networks, and of a container's places and forwards in them. */
 #include "specs/rows.h"
 
-static const char *const protocols[] = {"tcp", "udp", NULL};
+static const char *const protocols[] = {"tcp", "udp", "tcp+udp", NULL};
 
 static const struct field network_rows[] = {
     {.id = 1,
@@ -75,7 +75,7 @@ static const struct field port_rows[] = {
      AT(port, listen),
      .class = CLASS_LIVE,
      .flags = FIELD_DERIVED,
-     .help = "[ADDRESS:]HOST/PROTOCOL, made of the others."},
+     .help = "[ADDRESS:]HOST[-LAST]/PROTOCOL, made of the others."},
     {.id = 2,
      .key = "address",
      .type = FIELD_TEXT,
@@ -94,7 +94,7 @@ static const struct field port_rows[] = {
      .minimum = 1,
      .maximum = 65535,
      .example = "8080",
-     .help = "The port on the host."},
+     .help = "The port on the host, the first of several."},
     {.id = 4,
      .key = "guest",
      .type = FIELD_NUMBER,
@@ -105,7 +105,7 @@ static const struct field port_rows[] = {
      .minimum = 1,
      .maximum = 65535,
      .example = "80",
-     .help = "The port in the container."},
+     .help = "The port in the container, the first of several."},
     {.id = 5,
      .key = "protocol",
      .type = FIELD_TEXT,
@@ -114,7 +114,25 @@ static const struct field port_rows[] = {
      .standard = "tcp",
      .words = protocols,
      .example = "udp",
-     .help = "The protocol."},
+     .help = "The protocol, or both."},
+    {.id = 6,
+     .key = "count",
+     .type = FIELD_NUMBER,
+     AT(port, count),
+     .class = CLASS_LIVE,
+     .standard = "1",
+     .minimum = 1,
+     .maximum = 65535,
+     .example = "100",
+     .help = "How many ports in a row; HOST-LAST:GUEST-LAST says the same."},
+    {.id = 7,
+     .key = "take",
+     .type = FIELD_BOOL,
+     AT(port, take),
+     .class = CLASS_RECORD,
+     .standard = "false",
+     .example = "true",
+     .help = "Forward also what a program of the host listens on; without it the container is held back."},
 };
 const struct table port_table = {.name = "container.ports",
                                  .size = sizeof(struct port),

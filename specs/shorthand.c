@@ -1,11 +1,8 @@
 /* Short forms of list items. */
 #include "specs/shorthand.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-static void read_port(const struct reader *reader, const struct field *row, const struct node *node,
-                      void *item);
 static void read_mount(const struct reader *reader, const struct field *row, const struct node *node,
                        void *item);
 
@@ -21,19 +18,8 @@ void read_shorthand(const struct reader *reader, const struct field *row, const 
 
 void finish_item(const struct reader *reader, const struct table *table, void *item)
 {
-    if (table != &port_table)
-        return;
-    struct port *port = item;
-    if (!port->host || !port->guest)
-        return;
-    /* 0.0.0.0 and "all addresses" are one thing and must have one spelling. */
-    if (port->address && strcmp(port->address, "0.0.0.0") == 0) {
-        port->address = NULL;
-        port->described.present &= ~((uint64_t)1 << (field_by_key(table, "address") - table->rows));
-    }
-    port->listen = arena_printf(reader->arena, "%s%s%" PRId64 "/%s", port->address ? port->address : "",
-                                port->address ? ":" : "", port->host, port->protocol);
-    field_mark(table, port, offsetof(struct port, listen));
+    if (table == &port_table)
+        finish_port(reader, item);
 }
 
 void set_part(const struct reader *reader, const struct table *table, void *item, const char *key,
@@ -49,35 +35,11 @@ void set_part(const struct reader *reader, const struct table *table, void *item
     read_field(reader, table, field_by_key(table, key), &part, item);
 }
 
-static void not_of_shape(const struct reader *reader, const struct field *row, const struct node *node)
+void not_of_shape(const struct reader *reader, const struct field *row, const struct node *node)
 {
     problem_add(reader->problems, node->place,
                 arena_printf(reader->arena, "write %s: %s", row->key, row->example),
                 "'%s': expected %s, found %s", row->key, row->shorthand, node_describe(reader->arena, node));
-}
-
-static void read_port(const struct reader *reader, const struct field *row, const struct node *node,
-                      void *item)
-{
-    char *text = arena_strdup(reader->arena, node->text);
-    char *protocol = strchr(text, '/');
-    if (protocol)
-        *protocol++ = '\0';
-    char *guest = strrchr(text, ':');
-    if (!guest) {
-        not_of_shape(reader, row, node);
-        return;
-    }
-    *guest++ = '\0';
-    char *host = strrchr(text, ':');
-    if (host) {
-        *host++ = '\0';
-        set_part(reader, row->nested, item, "address", text, node);
-    }
-    set_part(reader, row->nested, item, "host", host ? host : text, node);
-    set_part(reader, row->nested, item, "guest", guest, node);
-    if (protocol)
-        set_part(reader, row->nested, item, "protocol", protocol, node);
 }
 
 static void read_mount(const struct reader *reader, const struct field *row, const struct node *node,

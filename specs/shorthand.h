@@ -12,3 +12,9 @@ void finish_item(const struct reader *reader, const struct table *table, void *i
 /* Reads `text` as if it were the value of `key`, placed where `node` is. */
 void set_part(const struct reader *reader, const struct table *table, void *item, const char *key,
               const char *text, const struct node *node);
+/* "expected ..., found ...", for a scalar that is not of the row's short form. */
+void not_of_shape(const struct reader *reader, const struct field *row, const struct node *node);
+
+/* Of ports (read_ports.c). */
+void read_port(const struct reader *reader, const struct field *row, const struct node *node, void *item);
+void finish_port(const struct reader *reader, struct port *port);

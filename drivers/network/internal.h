@@ -23,6 +23,15 @@ int resolver_set(const struct paths *paths, const struct resolver *request, cons
 int resolver_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
                     struct error *error);
 
+/* ---- the text of our tables (rules.c, rules_forwards.c) ---- */
+
+void rules_write_address(struct buffer *text, uint32_t address);
+/* A set or map, whose elements follow, a line each; one without elements has no such line: nft takes no empty braces. */
+void rules_begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled);
+void rules_end_set(struct buffer *text, bool filled);
+int forwards_check(const struct rules *request, struct arena *arena, struct error *error);
+void forwards_write(const struct rules *request, struct buffer *text);
+
 /* ---- links (link.c) ---- */
 
 int link_set_mark(struct nl_sock *socket, const struct link *link, const char *mark, struct error *error);

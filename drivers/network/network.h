@@ -36,12 +36,13 @@ struct rule_guard { /* the one source a port may send from */
 };
 struct rule_forward {
     struct described described;
-    const char *listen; /* key; "[ADDRESS:]HOST/PROTOCOL" as in struct port */
-    const char *protocol;
-    const char *address; /* of the host; NULL: all */
+    const char *listen;   /* key, as of port_key() */
+    const char *protocol; /* "tcp" or "udp" */
+    const char *address;  /* of the host; NULL: all */
     int64_t host;
     const char *target; /* container's address */
-    int64_t guest;
+    int64_t guest;      /* more than one: the same as `host` */
+    int64_t count;      /* of ports in a row */
 };
 struct rules {
     struct described described;

@@ -35,6 +35,8 @@ static const char ip_chains[] = "chain forwards {\n"
                                 " dnat ip to tcp dport map @tcp_any\n"
                                 " dnat ip to ip daddr . udp dport map @udp_at\n"
                                 " dnat ip to udp dport map @udp_any\n"
+                                " dnat to ip daddr . tcp dport map @tcp_span\n"
+                                " dnat to ip daddr . udp dport map @udp_span\n"
                                 "}\n"
                                 "chain raw {\n"
                                 " type filter hook prerouting priority raw; policy accept;\n"
@@ -88,10 +90,6 @@ static const char port_chain[] =
 
 static int write_networks(const struct rules *request, struct buffer *text, struct error *error);
 static int write_ways_out(const struct rules *request, struct buffer *text, struct error *error);
-static int write_forwards(const struct rules *request, const char *protocol, bool specific,
-                          struct buffer *text, struct error *error);
-static int check_forward(const struct rule_forward *forward, uint32_t *address, uint32_t *target,
-                         struct error *error);
 static int write_guards(const struct paths *paths, const struct rules *request, struct buffer *text,
                         struct error *error);
 static void replace_table(struct buffer *text, const char *family, const char *table);
@@ -109,11 +107,9 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
     replace_table(&text, "ip", paths->nft_table);
     if ((result = write_networks(request, &text, error)) < 0 ||
         (result = write_ways_out(request, &text, error)) < 0 ||
-        (result = write_forwards(request, "tcp", true, &text, error)) < 0 ||
-        (result = write_forwards(request, "tcp", false, &text, error)) < 0 ||
-        (result = write_forwards(request, "udp", true, &text, error)) < 0 ||
-        (result = write_forwards(request, "udp", false, &text, error)) < 0)
+        (result = forwards_check(request, call->arena, error)) < 0)
         return error_wrap(error, result, "rules");
+    forwards_write(request, &text);
     buffer_text(&text, ip_chains);
     buffer_text(&text, "}\n");
     replace_table(&text, "bridge", paths->nft_table);
@@ -152,19 +148,18 @@ static void replace_table(struct buffer *text, const char *family, const char *t
                   family, table, family, table);
 }
 
-static void write_address(struct buffer *text, uint32_t address)
+void rules_write_address(struct buffer *text, uint32_t address)
 {
     const unsigned char *byte = (const unsigned char *)&address;
     buffer_printf(text, "%u.%u.%u.%u", byte[0], byte[1], byte[2], byte[3]);
 }
 
-/* A set without elements has no such line: nft takes no empty braces. */
-static void begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled)
+void rules_begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled)
 {
     buffer_printf(text, "%s %s {\ntype %s;\n%s", kind, name, type, filled ? "elements = {\n" : "");
 }
 
-static void end_set(struct buffer *text, bool filled)
+void rules_end_set(struct buffer *text, bool filled)
 {
     buffer_text(text, filled ? "}\n}\n" : "}\n");
 }
@@ -172,15 +167,15 @@ static void end_set(struct buffer *text, bool filled)
 static int write_networks(const struct rules *request, struct buffer *text, struct error *error)
 {
     const struct list *networks = &request->networks;
-    begin_set(text, "set", "bridges", "ifname", networks->count);
+    rules_begin_set(text, "set", "bridges", "ifname", networks->count);
     for (size_t i = 0; i < networks->count; i++) {
         const struct rule_network *network = networks->items[i];
         if (!ifname_is_valid(network->bridge))
             return error_set(error, -EINVAL, "bridge \"%s\"", network->bridge ? network->bridge : "");
         buffer_printf(text, "\"%s\",\n", network->bridge);
     }
-    end_set(text, networks->count);
-    begin_set(text, "set", "networks", "ifname . ipv4_addr; flags interval", networks->count);
+    rules_end_set(text, networks->count);
+    rules_begin_set(text, "set", "networks", "ifname . ipv4_addr; flags interval", networks->count);
     for (size_t i = 0; i < networks->count; i++) {
         const struct rule_network *network = networks->items[i];
         uint32_t address;
@@ -190,10 +185,10 @@ static int write_networks(const struct rules *request, struct buffer *text, stru
             return error_set(error, -EINVAL, "network %s: subnet \"%s\"", network->bridge,
                              network->subnet ? network->subnet : "");
         buffer_printf(text, "\"%s\" . ", network->bridge);
-        write_address(text, address);
+        rules_write_address(text, address);
         buffer_printf(text, "/%u,\n", length);
     }
-    end_set(text, networks->count);
+    rules_end_set(text, networks->count);
     return 0;
 }
 
@@ -216,7 +211,7 @@ static int write_way_out(const struct rule_network *network, struct buffer *text
     buffer_printf(text, "\"%s\"", network->bridge);
     if (way_of(network) != WAY_ISOLATED) {
         buffer_text(text, " . ");
-        write_address(text, address);
+        rules_write_address(text, address);
         buffer_printf(text, "/%u", length);
     }
     if (way_of(network) == WAY_SOURCE) {
@@ -224,7 +219,7 @@ static int write_way_out(const struct rule_network *network, struct buffer *text
             return error_set(error, -EINVAL, "network %s: NAT address \"%s\"", network->bridge,
                              network->nat_address);
         buffer_text(text, " : ");
-        write_address(text, address);
+        rules_write_address(text, address);
     }
     buffer_text(text, ",\n");
     return 0;
@@ -243,79 +238,15 @@ static int write_ways_out(const struct rules *request, struct buffer *text, stru
         size_t count = 0;
         for (size_t i = 0; i < request->networks.count; i++)
             count += way_of(request->networks.items[i]) == way;
-        begin_set(text, sets[way].kind, sets[way].name, sets[way].type, count);
+        rules_begin_set(text, sets[way].kind, sets[way].name, sets[way].type, count);
         for (size_t i = 0; i < request->networks.count; i++) {
             const struct rule_network *network = request->networks.items[i];
             int result = way_of(network) == way ? write_way_out(network, text, error) : 0;
             if (result < 0)
                 return result;
         }
-        end_set(text, count);
+        rules_end_set(text, count);
     }
-    return 0;
-}
-
-/* Two maps a protocol: what names a host address and what means all of them. A hash lookup each, no intervals, and a
- * forward of one address beside a general one on the same port is no conflict: the particular one is asked first. */
-static int write_forwards(const struct rules *request, const char *protocol, bool specific,
-                          struct buffer *text, struct error *error)
-{
-    char name[16];
-    size_t count = 0;
-    for (size_t i = 0; i < request->forwards.count; i++) {
-        const struct rule_forward *forward = request->forwards.items[i];
-        uint32_t address, target;
-        int result = check_forward(forward, &address, &target, error);
-        if (result < 0)
-            return result;
-        count += strcmp(forward->protocol, protocol) == 0 && !forward->address == !specific;
-    }
-    snprintf(name, sizeof(name), "%s_%s", protocol, specific ? "at" : "any");
-    begin_set(text, "map", name,
-              specific ? "ipv4_addr . inet_service : ipv4_addr . inet_service"
-                       : "inet_service : ipv4_addr . inet_service",
-              count);
-    for (size_t i = 0; i < request->forwards.count; i++) {
-        const struct rule_forward *forward = request->forwards.items[i];
-        uint32_t address, target;
-        if (strcmp(forward->protocol, protocol) != 0 || !forward->address != !specific)
-            continue;
-        check_forward(forward, &address, &target, error);
-        if (specific) {
-            write_address(text, address);
-            buffer_text(text, " . ");
-        }
-        buffer_printf(text, "%d : ", (int)forward->host);
-        write_address(text, target);
-        buffer_printf(text, " . %d,\n", (int)forward->guest);
-    }
-    end_set(text, count);
-    return 0;
-}
-
-/* The key must be the one that the view makes from the rest, or what was set would never be seen again. */
-static int check_forward(const struct rule_forward *forward, uint32_t *address, uint32_t *target,
-                         struct error *error)
-{
-    char listen[64];
-    const char *said = forward->listen ? forward->listen : "";
-    *address = 0;
-    if (!forward->protocol ||
-        (strcmp(forward->protocol, "tcp") != 0 && strcmp(forward->protocol, "udp") != 0))
-        return error_set(error, -EINVAL, "forward \"%s\": protocol \"%s\": expected tcp or udp", said,
-                         forward->protocol ? forward->protocol : "");
-    if (forward->address && (address_parse(forward->address, address) < 0 || *address == 0))
-        return error_set(error, -EINVAL, "forward \"%s\": address \"%s\": expected an address of the host",
-                         said, forward->address);
-    if (address_parse(forward->target, target) < 0)
-        return error_set(error, -EINVAL, "forward \"%s\": target \"%s\"", said,
-                         forward->target ? forward->target : "");
-    if (forward->host < 1 || forward->host > 65535 || forward->guest < 1 || forward->guest > 65535)
-        return error_set(error, -EINVAL, "forward \"%s\": ports are 1 to 65535", said);
-    snprintf(listen, sizeof(listen), "%s%s%d/%s", forward->address ? forward->address : "",
-             forward->address ? ":" : "", (int)forward->host, forward->protocol);
-    if (strcmp(said, listen) != 0)
-        return error_set(error, -EINVAL, "forward \"%s\": its parts say \"%s\"", said, listen);
     return 0;
 }
 
@@ -335,18 +266,18 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
                              "guard of %s: \"%s\", \"%s\": expected a MAC and an IPv4 address", guard->port,
                              guard->mac ? guard->mac : "", guard->address ? guard->address : "");
     }
-    begin_set(text, "set", "clients", "ifname . ether_addr", guards->count);
+    rules_begin_set(text, "set", "clients", "ifname . ether_addr", guards->count);
     for (size_t i = 0; i < guards->count; i++) {
         const struct rule_guard *guard = guards->items[i];
         buffer_printf(text, "\"%s\" . %s,\n", guard->port, guard->mac);
     }
-    end_set(text, guards->count);
-    begin_set(text, "set", "guards", "ifname . ether_addr . ipv4_addr", guards->count);
+    rules_end_set(text, guards->count);
+    rules_begin_set(text, "set", "guards", "ifname . ether_addr . ipv4_addr", guards->count);
     for (size_t i = 0; i < guards->count; i++) {
         const struct rule_guard *guard = guards->items[i];
         buffer_printf(text, "\"%s\" . %s . %s,\n", guard->port, guard->mac, guard->address);
     }
-    end_set(text, guards->count);
+    rules_end_set(text, guards->count);
     buffer_text(text, port_chain);
     buffer_printf(text,
                   "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"

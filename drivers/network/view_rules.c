@@ -20,6 +20,7 @@
 #include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "specs/ports.h"
 
 #define ATTEMPTS 16
 
@@ -60,6 +61,7 @@ static int take_masqueraded(struct element_walk *walk, const struct element *ele
 static int take_guard(struct element_walk *walk, const struct element *element);
 static int take_forward(struct element_walk *walk, const struct element *element);
 static int take_forward_at(struct element_walk *walk, const struct element *element);
+static int take_span(struct element_walk *walk, const struct element *element);
 static int take_other(struct element_walk *walk, const struct element *element);
 static int read_shape(struct nl_sock *socket, const struct paths *paths, char shape[static WITNESS_SIZE],
                       struct error *error);
@@ -78,7 +80,8 @@ static const struct set {
     {NFPROTO_IPV4, "isolated", NULL, take_isolated},       {NFPROTO_IPV4, "sources", NULL, take_source},
     {NFPROTO_IPV4, "masqueraded", NULL, take_masqueraded}, {NFPROTO_IPV4, "tcp_any", "tcp", take_forward},
     {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},      {NFPROTO_IPV4, "udp_any", "udp", take_forward},
-    {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},      {NFPROTO_BRIDGE, "guards", NULL, take_guard},
+    {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},      {NFPROTO_IPV4, "tcp_span", "tcp", take_span},
+    {NFPROTO_IPV4, "udp_span", "udp", take_span},          {NFPROTO_BRIDGE, "guards", NULL, take_guard},
     {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
 
@@ -294,32 +297,53 @@ static int take_guard(struct element_walk *walk, const struct element *element)
     return 0;
 }
 
-static void add_forward(struct element_walk *walk, const unsigned char *address, const unsigned char *host,
-                        const unsigned char *data)
+static int port_number(const unsigned char *bytes)
+{
+    return bytes[0] << 8 | bytes[1];
+}
+
+static void add_forward(struct element_walk *walk, const unsigned char *address, int host, int last,
+                        const unsigned char *target, int guest)
 {
     struct rule_forward *forward = described_new(walk->arena, &rule_forward_table);
     forward->protocol = walk->protocol;
     forward->address = address ? address_text(walk->arena, address) : NULL;
-    forward->host = host[0] << 8 | host[1];
-    forward->target = address_text(walk->arena, data);
-    forward->guest = data[4] << 8 | data[5];
-    forward->listen = arena_printf(walk->arena, "%s%s%d/%s", address ? forward->address : "",
-                                   address ? ":" : "", (int)forward->host, walk->protocol);
+    forward->host = host;
+    forward->target = address_text(walk->arena, target);
+    forward->guest = guest;
+    forward->count = last - host + 1;
+    forward->listen = port_key(walk->arena, forward->address, forward->host, forward->count, walk->protocol);
     mark_all(&rule_forward_table, forward);
     *arena_append(walk->arena, walk->rules->forwards.items, walk->rules->forwards.count) = forward;
 }
 
 static int take_forward(struct element_walk *walk, const struct element *element)
 {
-    if (element->key_size >= 2 && element->data_size >= 6)
-        add_forward(walk, NULL, element->key, element->data);
+    if (element->key_size < 2 || element->data_size < 6)
+        return 0;
+    const int host = port_number(element->key);
+    add_forward(walk, NULL, host, host, element->data, port_number(element->data + 4));
     return 0;
 }
 
 static int take_forward_at(struct element_walk *walk, const struct element *element)
 {
-    if (element->key_size >= 6 && element->data_size >= 6)
-        add_forward(walk, element->key, element->key + 4, element->data);
+    if (element->key_size < 6 || element->data_size < 6)
+        return 0;
+    const int host = port_number(element->key + 4);
+    add_forward(walk, element->key, host, host, element->data, port_number(element->data + 4));
+    return 0;
+}
+
+/* All addresses are a range of them; a range that we do not make reads as something else than what we want. */
+static int take_span(struct element_walk *walk, const struct element *element)
+{
+    static const unsigned char none[4];
+    if (element->key_size < 6 || element->data_size < 4 || !element->end)
+        return 0;
+    const int host = port_number(element->key + 4);
+    add_forward(walk, memcmp(element->key, none, sizeof(none)) == 0 ? NULL : element->key, host,
+                port_number(element->end + 4), element->data, host);
     return 0;
 }
 

@@ -7,37 +7,48 @@
 #include "lib/json.h"
 #include "lib/map.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/forwards.h"
 
 struct line {
     const struct entry *entry;
     const struct port *port;
-    const struct rule_forward *forward; /* in the kernel; NULL: none */
-    const char *closed;                 /* why nothing gets in; NULL: it is open */
+    struct forward_state state; /* of its forwards in the kernel */
+    const char *closed;         /* why nothing gets in; NULL: it is open */
 };
 
 static const char *why_closed(const struct session *session, const struct line *line)
 {
     const char *lxc_name = paths_lxc_name(&session->paths, session->arena, line->entry->name);
+    const struct forward_state *state = &line->state;
     if (!container_is_up(world_container(&session->world, lxc_name)))
         return "the container does not run";
+    if (state->standing == state->wanted)
+        return NULL;
     const struct observed_listener *listener =
-        line->forward ? NULL : world_listener(&session->world, line->port);
+        line->port->take ? NULL : world_listener(&session->world, line->port);
     if (listener)
         return arena_printf(session->arena, "%s of the host listens there",
                             world_listener_name(listener, session->arena));
-    return line->forward ? NULL : "its forward is missing; fpsync apply repairs it";
+    return state->wanted == 1
+               ? "its forward is missing; fpsync apply repairs it"
+               : arena_printf(session->arena, "%zu of its %zu forwards are missing; fpsync apply repairs it",
+                              state->wanted - state->standing, state->wanted);
 }
 
-static void print_line(const struct line *line)
+static void print_line(const struct session *session, const struct line *line)
 {
-    char target[64] = "-";
-    if (line->forward)
-        snprintf(target, sizeof(target), "%s:%" PRId64, line->forward->target, line->forward->guest);
-    printf("%-24s %-28s %-22s ", line->port->listen, line->entry->name, target);
+    const struct port *port = line->port;
+    const char *target = "-";
+    if (line->state.target && port->count > 1)
+        target = arena_printf(session->arena, "%s:%" PRId64 "-%" PRId64, line->state.target, port->guest,
+                              port->guest + port->count - 1);
+    else if (line->state.target)
+        target = arena_printf(session->arena, "%s:%" PRId64, line->state.target, port->guest);
+    printf("%-24s %-28s %-22s ", port->listen, line->entry->name, target);
     if (line->closed)
         printf("closed: %s\n", line->closed);
     else
-        printf("open on %s\n", line->port->address ? line->port->address : "all addresses");
+        printf("open on %s\n", port->address ? port->address : "all addresses");
 }
 
 static struct json *line_json(const struct line *line)
@@ -47,8 +58,9 @@ static struct json *line_json(const struct line *line)
     json_set(object, "address", json_new_text(line->port->address));
     json_set(object, "host", json_new_number(line->port->host));
     json_set(object, "protocol", json_new_text(line->port->protocol));
+    json_set(object, "count", json_new_number(line->port->count));
     json_set(object, "container", json_new_text(line->entry->name));
-    json_set(object, "target", json_new_text(line->forward ? line->forward->target : NULL));
+    json_set(object, "target", json_new_text(line->state.target));
     json_set(object, "guest", json_new_number(line->port->guest));
     json_set(object, "open", json_new_bool(!line->closed));
     json_set(object, "reason", json_new_text(line->closed));
@@ -58,15 +70,13 @@ static struct json *line_json(const struct line *line)
 static void show_port(const struct session *session, const struct entry *entry, const struct port *port,
                       struct json *list)
 {
-    const struct rules *rules = session->world.network.rules;
-    struct line line = {.entry = entry,
-                        .port = port,
-                        .forward = list_find(&rules->forwards, &rule_forward_table, port->listen)};
+    struct line line = {
+        .entry = entry, .port = port, .state = forwards_seen(session->arena, port, &session->world)};
     line.closed = why_closed(session, &line);
     if (list)
         json_append(list, line_json(&line));
     else
-        print_line(&line);
+        print_line(session, &line);
 }
 
 int run_ports(const struct options *options)

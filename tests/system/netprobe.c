@@ -2,6 +2,9 @@
  *
  *   netprobe serve-udp PORT                       answers each datagram with "PEER-ADDRESS TEXT"
  *   netprobe ask-udp ADDRESS PORT TEXT            prints the answer, fails after 2 s without one
+ *   netprobe serve-tcp FIRST LAST                 answers each connection with "PEER-ADDRESS PORT"
+ *   netprobe serve-both FIRST LAST                the same and datagrams, too, with "PEER-ADDRESS PORT"
+ *   netprobe ask-tcp ADDRESS PORT [FROM-PORT]     prints the answer, fails after 2 s without one
  *   netprobe frame IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP TEXT    forges UDP frames
  *   netprobe arp IFNAME COUNT SRC-MAC SENDER-MAC SENDER-IP TARGET-IP  forges ARP replies to everybody
  *   netprobe raw IFNAME COUNT DST-MAC SRC-MAC ETHERTYPE TEXT          any other protocol (VLAN, RARP, ...)
@@ -13,9 +16,11 @@
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,33 +52,139 @@ static long long now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static int serve_udp(const char *port)
+/* IPv4 addresses are mapped ones; a guest without IPv6 has only those. */
+union peer {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int serve_at(int type, int port)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons((in_port_t)atoi(port))};
-    if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) < 0)
-        die("bind");
-    for (;;) {
-        char text[256], answer[320], peer[INET_ADDRSTRLEN];
-        struct sockaddr_in from;
-        socklen_t size = sizeof(from);
-        ssize_t length = recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from, &size);
-        if (length < 0)
-            die("recvfrom");
-        inet_ntop(AF_INET, &from.sin_addr, peer, sizeof(peer));
-        int all = snprintf(answer, sizeof(answer), "%s %.*s", peer, (int)length, text);
-        sendto(fd, answer, (size_t)all, 0, (struct sockaddr *)&from, size);
+    union peer here = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons((in_port_t)port)}};
+    socklen_t size = sizeof(here.v6);
+    int one = 1, zero = 0, fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        here.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((in_port_t)port)};
+        size = sizeof(here.v4);
+        fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    } else {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
     }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (fd < 0 || bind(fd, &here.any, size) < 0 || (type == SOCK_STREAM && listen(fd, 8) < 0))
+        die("bind");
+    return fd;
+}
+
+static const char *peer_text(const union peer *peer, char text[INET6_ADDRSTRLEN])
+{
+    if (peer->any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &peer->v4.sin_addr, text, INET6_ADDRSTRLEN);
+    else if (IN6_IS_ADDR_V4MAPPED(&peer->v6.sin6_addr))
+        inet_ntop(AF_INET, &peer->v6.sin6_addr.s6_addr[12], text, INET6_ADDRSTRLEN);
+    else
+        inet_ntop(AF_INET6, &peer->v6.sin6_addr, text, INET6_ADDRSTRLEN);
+    return text;
+}
+
+static void answer_datagram(int fd, const char *instead)
+{
+    char text[256], answer[320], address[INET6_ADDRSTRLEN];
+    union peer from;
+    socklen_t size = sizeof(from);
+    ssize_t length = recvfrom(fd, text, sizeof(text), 0, &from.any, &size);
+    if (length < 0)
+        die("recvfrom");
+    int all = instead
+                  ? snprintf(answer, sizeof(answer), "%s %s", peer_text(&from, address), instead)
+                  : snprintf(answer, sizeof(answer), "%s %.*s", peer_text(&from, address), (int)length, text);
+    sendto(fd, answer, (size_t)all, 0, &from.any, size);
+}
+
+static void answer_connection(int listener, int port)
+{
+    char answer[320], address[INET6_ADDRSTRLEN];
+    union peer from;
+    socklen_t size = sizeof(from);
+    int fd = accept4(listener, &from.any, &size, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    int all = snprintf(answer, sizeof(answer), "%s %d\n", peer_text(&from, address), port);
+    if (send(fd, answer, (size_t)all, MSG_NOSIGNAL) < 0)
+        perror("netprobe: send");
+    close(fd);
+}
+
+static _Noreturn void serve_udp(const char *port)
+{
+    for (int fd = serve_at(SOCK_DGRAM, atoi(port));;)
+        answer_datagram(fd, NULL);
+}
+
+static _Noreturn void serve_range(int first, int last, bool both)
+{
+    const int count = last - first + 1, all = both ? 2 * count : count;
+    const struct rlimit files = {(rlim_t)all + 64, (rlim_t)all + 64};
+    struct pollfd *fds = calloc((size_t)all, sizeof(*fds));
+    if (count < 1 || !fds || setrlimit(RLIMIT_NOFILE, &files) < 0)
+        die("limits");
+    for (int i = 0; i < all; i++)
+        fds[i] = (struct pollfd){.fd = serve_at(i < count ? SOCK_STREAM : SOCK_DGRAM, first + i % count),
+                                 .events = POLLIN};
+    for (;;) {
+        if (poll(fds, (nfds_t)all, -1) < 0)
+            die("poll");
+        for (int i = 0; i < all; i++) {
+            char port[16];
+            snprintf(port, sizeof(port), "%d", first + i % count);
+            if (fds[i].revents && i < count)
+                answer_connection(fds[i].fd, first + i);
+            else if (fds[i].revents)
+                answer_datagram(fds[i].fd, port);
+        }
+    }
+}
+
+static int connect_to(int type, const char *address, const char *port, const char *from)
+{
+    union peer there = {0}, here = {0};
+    socklen_t size;
+    if (inet_pton(AF_INET, address, &there.v4.sin_addr) == 1) {
+        there.v4.sin_family = here.v4.sin_family = AF_INET;
+        size = sizeof(there.v4);
+    } else if (inet_pton(AF_INET6, address, &there.v6.sin6_addr) == 1) {
+        there.v6.sin6_family = here.v6.sin6_family = AF_INET6;
+        size = sizeof(there.v6);
+    } else {
+        die(address);
+    }
+    there.v4.sin_port = htons((in_port_t)atoi(port)); /* at the same place in both */
+    here.v4.sin_port = htons((in_port_t)(from ? atoi(from) : 0));
+    const struct timeval patience = {.tv_sec = 2};
+    int one = 1, fd = socket(there.any.sa_family, type | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* of connect, too */
+    if (fd < 0 || (from && bind(fd, &here.any, size) < 0) || connect(fd, &there.any, size) < 0)
+        die("connect");
+    return fd;
+}
+
+static int ask_tcp(const char *address, const char *port, const char *from)
+{
+    char answer[320];
+    int fd = connect_to(SOCK_STREAM, address, port, from);
+    ssize_t length = recv(fd, answer, sizeof(answer), MSG_WAITALL);
+    if (length <= 0)
+        return 1;
+    printf("%.*s", (int)length, answer);
+    return 0;
 }
 
 static int ask_udp(const char *address, const char *port, const char *text)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in there = {.sin_family = AF_INET,
-                                .sin_port = htons((in_port_t)atoi(port)),
-                                .sin_addr.s_addr = address_of(address)};
-    if (fd < 0 || connect(fd, (struct sockaddr *)&there, sizeof(there)) < 0)
-        die("connect");
+    int fd = connect_to(SOCK_DGRAM, address, port, NULL);
     for (int attempt = 0; attempt < 4; attempt++) {
         char answer[320];
         if (send(fd, text, strlen(text), 0) < 0)
@@ -216,9 +327,13 @@ int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
     if (!strcmp(mode, "serve-udp") && argc == 3)
-        return serve_udp(argv[2]);
+        serve_udp(argv[2]);
     if (!strcmp(mode, "ask-udp") && argc == 5)
         return ask_udp(argv[2], argv[3], argv[4]);
+    if ((!strcmp(mode, "serve-tcp") || !strcmp(mode, "serve-both")) && argc == 4)
+        serve_range(atoi(argv[2]), atoi(argv[3]), !strcmp(mode, "serve-both"));
+    if (!strcmp(mode, "ask-tcp") && (argc == 4 || argc == 5))
+        return ask_tcp(argv[2], argv[3], argv[4]);
     if (!strcmp(mode, "frame") && argc == 9)
         return forge_udp(argv + 2);
     if (!strcmp(mode, "arp") && argc == 8)

@@ -236,7 +236,8 @@ static inline struct rule_forward *rule_forward(struct arena *arena, const char 
     forward->host = host;
     forward->target = target;
     forward->guest = guest;
-    forward->described.present = address ? 63 : 63 & ~4;
+    forward->count = 1;
+    forward->described.present = address ? 127 : 127 & ~4;
     return forward;
 }
 

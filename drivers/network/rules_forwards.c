@@ -1,0 +1,110 @@
+/* Forwards in the text of our nft tables (rules.c): their maps, and what is checked before a word of it is written. */
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/network/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+#include "specs/ports.h"
+
+/* The key must be the one that the view makes from the rest, or what was set would never be seen again. */
+static int check_forward(const struct rule_forward *forward, struct arena *arena, struct error *error)
+{
+    const char *said = forward->listen ? forward->listen : "";
+    uint32_t address = 1;
+    if (!forward->protocol ||
+        (strcmp(forward->protocol, "tcp") != 0 && strcmp(forward->protocol, "udp") != 0))
+        return error_set(error, -EINVAL, "forward \"%s\": protocol \"%s\": expected tcp or udp", said,
+                         forward->protocol ? forward->protocol : "");
+    if (forward->address && (address_parse(forward->address, &address) < 0 || address == 0))
+        return error_set(error, -EINVAL, "forward \"%s\": address \"%s\": expected an address of the host",
+                         said, forward->address);
+    if (address_parse(forward->target, &address) < 0)
+        return error_set(error, -EINVAL, "forward \"%s\": target \"%s\"", said,
+                         forward->target ? forward->target : "");
+    if (forward->host < 1 || forward->guest < 1 || forward->count < 1 ||
+        forward->host + forward->count > 65536 || forward->guest + forward->count > 65536)
+        return error_set(error, -EINVAL, "forward \"%s\": ports are 1 to 65535", said);
+    if (forward->count > 1 && forward->host != forward->guest)
+        return error_set(error, -EINVAL, "forward \"%s\": several ports lead to the same ones", said);
+    const char *listen = port_key(arena, forward->address, forward->host, forward->count, forward->protocol);
+    if (strcmp(said, listen) != 0)
+        return error_set(error, -EINVAL, "forward \"%s\": its parts say \"%s\"", said, listen);
+    return 0;
+}
+
+int forwards_check(const struct rules *request, struct arena *arena, struct error *error)
+{
+    int result = 0;
+    for (size_t i = 0; i < request->forwards.count && result == 0; i++)
+        result = check_forward(request->forwards.items[i], arena, error);
+    return result;
+}
+
+/* Where a forward stands: in a map by port, by address and port, or, when it is of several ports, by ranges of both. */
+enum forward_map { MAP_ANY, MAP_AT, MAP_SPAN, MAP_COUNT };
+
+static const struct {
+    const char *suffix, *type;
+} forward_maps[] = {
+    [MAP_ANY] = {"any", "inet_service : ipv4_addr . inet_service"},
+    [MAP_AT] = {"at", "ipv4_addr . inet_service : ipv4_addr . inet_service"},
+    [MAP_SPAN] = {"span", "ipv4_addr . inet_service : ipv4_addr; flags interval"},
+};
+
+static enum forward_map map_of(const struct rule_forward *forward)
+{
+    return forward->count > 1 ? MAP_SPAN : forward->address ? MAP_AT : MAP_ANY;
+}
+
+static void write_forward(const struct rule_forward *forward, struct buffer *text)
+{
+    uint32_t address, target;
+    enum forward_map map = map_of(forward);
+    address_parse(forward->target, &target);
+    if (forward->address) {
+        address_parse(forward->address, &address);
+        rules_write_address(text, address);
+    } else if (map == MAP_SPAN) {
+        buffer_text(text, "0.0.0.0/0");
+    }
+    buffer_text(text, map == MAP_ANY ? "" : " . ");
+    buffer_printf(text, "%d", (int)forward->host);
+    if (map == MAP_SPAN)
+        buffer_printf(text, "-%d", (int)(forward->host + forward->count - 1));
+    buffer_text(text, " : ");
+    rules_write_address(text, target);
+    if (map != MAP_SPAN)
+        buffer_printf(text, " . %d", (int)forward->guest);
+    buffer_text(text, ",\n");
+}
+
+/* Single ports are a hash lookup each, what names a host address asked first, so that a forward of one address beside a
+ * general one on the same port is no conflict. Several ports in a row are one element, and such a map says no port: the
+ * kernel then keeps the one that was asked for. Given a range of ports it would choose another one of them whenever the
+ * client's own pair of address and port is taken. */
+static void write_protocol(const struct rules *request, const char *protocol, struct buffer *text)
+{
+    for (enum forward_map map = 0; map < MAP_COUNT; map++) {
+        char name[16];
+        bool filled = false;
+        for (size_t i = 0; i < request->forwards.count && !filled; i++) {
+            const struct rule_forward *forward = request->forwards.items[i];
+            filled = map_of(forward) == map && strcmp(forward->protocol, protocol) == 0;
+        }
+        snprintf(name, sizeof(name), "%s_%s", protocol, forward_maps[map].suffix);
+        rules_begin_set(text, "map", name, forward_maps[map].type, filled);
+        for (size_t i = 0; i < request->forwards.count; i++) {
+            const struct rule_forward *forward = request->forwards.items[i];
+            if (map_of(forward) == map && strcmp(forward->protocol, protocol) == 0)
+                write_forward(forward, text);
+        }
+        rules_end_set(text, filled);
+    }
+}
+
+void forwards_write(const struct rules *request, struct buffer *text)
+{
+    write_protocol(request, "tcp", text);
+    write_protocol(request, "udp", text);
+}
