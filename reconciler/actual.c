@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/map.h"
 #include "reconciler/contest.h"
 
 static const struct field facts_rows[] = {
@@ -135,4 +136,12 @@ bool entry_has_intent(const struct actual *actual, const struct entry *entry)
             return true;
     }
     return false;
+}
+
+bool entry_is_thrown_away(const struct entry *entry)
+{
+    const char *retain = entry->kind == KIND_VOLUME  ? ((const struct volume *)entry->object.body)->retain
+                         : entry->kind == KIND_LAYER ? ((const struct layer *)entry->object.body)->retain
+                                                     : "gc";
+    return text_is_same(retain, "none");
 }

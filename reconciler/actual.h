@@ -23,6 +23,7 @@ struct entry {
     struct record *record;
     struct object object; /* with the recorded body */
     struct facts *facts;  /* never NULL */
+    const char *left;     /* retained data that is declared again: how old and how large it is */
 };
 
 struct actual {
@@ -43,5 +44,7 @@ const char *object_lost_value(const struct object *object, struct arena *arena);
 bool entry_is_unfinished(const struct entry *entry);
 /* Retained data keeps its record but is nobody's object any more. */
 bool entry_is_retained(const struct entry *entry);
+/* retain: none. It goes when nobody declares it any more. */
+bool entry_is_thrown_away(const struct entry *entry);
 /* Whether an earlier run began something with the object and did not bring it to its end. */
 bool entry_has_intent(const struct actual *actual, const struct entry *entry);

@@ -21,13 +21,34 @@ static void compile_image(const struct compiling *compiling, const struct action
     steps_add(arena, steps, STEP_IMAGE_MAKE, described_whole(&image_make_table, make));
 }
 
+static void add_data_delete(struct arena *arena, enum kind kind, const char *file, struct steps *steps)
+{
+    struct data_reference *data = described_new(arena, &data_reference_table);
+    data->file = file;
+    steps_add(arena, steps, kind == KIND_VOLUME ? STEP_VOLUME_DELETE : STEP_LAYER_DELETE,
+              described_whole(&data_reference_table, data));
+}
+
 static void compile_data(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
-    struct data_reference *data = described_new(arena, &data_reference_table);
-    data->file = paths_file_name(arena, action->name);
-    steps_add(arena, steps, action->kind == KIND_VOLUME ? STEP_VOLUME_CREATE : STEP_LAYER_CREATE,
-              described_whole(&data_reference_table, data));
+    const char *file = paths_file_name(arena, action->name);
+    if (action->verb == VERB_DELETE) {
+        add_data_delete(arena, action->kind, file, steps);
+        return;
+    }
+    if (action->kind == KIND_VOLUME) {
+        const struct volume *volume = action->object->body;
+        struct volume_source *source = described_new(arena, &volume_source_table);
+        source->file = file;
+        source->type = volume->type;
+        source->size = volume->size;
+        steps_add(arena, steps, STEP_VOLUME_CREATE, described_whole(&volume_source_table, source));
+    } else if (action->verb != VERB_UPDATE) {
+        struct data_reference *data = described_new(arena, &data_reference_table);
+        data->file = file;
+        steps_add(arena, steps, STEP_LAYER_CREATE, described_whole(&data_reference_table, data));
+    }
 }
 
 static void compile_network(const struct compiling *compiling, const struct action *action,
@@ -180,8 +201,11 @@ static void add_repairs(const struct container_steps *to, const struct observed_
     if (seen && seen->running)
         repairs_of_container(to->compiling->target, to->compiling->world, to->action->object, seen,
                              to->action->uid, &repairs);
-    for (size_t i = 0; i < repairs.count; i++)
+    for (size_t i = 0; i < repairs.count; i++) {
+        if (repairs.items[i].step == STEP_VOLUME_ATTACH)
+            ((struct volume_attach *)repairs.items[i].request)->digest = to->compiling->digest;
         steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
+    }
     struct root_write *resolv_conf = seen && seen->running && names_may_change(to->action, &repairs)
                                          ? target_resolv_conf(to->compiling->target, to->action->object)
                                          : NULL;
@@ -229,6 +253,9 @@ static void compile_container(const struct compiling *compiling, const struct ac
         add_unmount(&to);
         if (seen)
             add_reference(&to, STEP_CONTAINER_DESTROY);
+        if (text_is_same(((const struct container *)action->entry->object.body)->retain, "none"))
+            add_data_delete(arena, KIND_LAYER, target_layer_file(compiling->target, &action->entry->object),
+                            steps);
         break;
     default:
         add_repairs(&to, seen);
@@ -248,7 +275,7 @@ void compile_action(const struct compiling *compiling, const struct action *acti
         break;
     case KIND_VOLUME:
     case KIND_LAYER:
-        if (action->verb == VERB_CREATE || action->verb == VERB_REPAIR)
+        if (action->verb != VERB_RETAIN)
             compile_data(compiling, action, steps);
         break;
     default:

@@ -242,7 +242,7 @@ const char *recorder_digest(struct recorder *recorder, const struct target *targ
         return get_digest(recorder, action->follow.image);
     const struct entry *layer = layer_entry(recorder, action->object);
     bool there = world_has_layer(recorder->execution->world, target_layer_file(target, action->object));
-    if (there && layer && layer->facts->digest)
+    if (there && layer && layer->facts->digest && !target_has_fresh_layer(target, action->object))
         return layer->facts->digest;
     return get_digest(recorder, target_image(target, action->object));
 }
@@ -339,7 +339,9 @@ static int record_container(struct recorder *recorder, struct action *action, co
         action->generation = action->entry->record->generation; /* the mark outside still bears it */
     }
     if (!has_step(steps, STEP_ROOT_MOUNT))
-        return 0;
+        return plan_field_changed(&action->causes, "retain")
+                   ? put_implicit_layer(recorder, action, facts->digest, error)
+                   : 0;
     facts->digest = recorder_digest(recorder, target, action);
     return put_implicit_layer(recorder, action, facts->digest, error);
 }
@@ -405,7 +407,8 @@ static int record_gone(struct recorder *recorder, const struct action *action, s
     const struct entry *layer =
         action->kind == KIND_CONTAINER ? layer_entry(recorder, &action->entry->object) : NULL;
     if (result >= 0 && layer && layer->object.implicit)
-        result = retain(recorder, layer->record, error);
+        result = entry_is_thrown_away(layer) ? delete_record(recorder, KIND_LAYER, layer->name, error)
+                                             : retain(recorder, layer->record, error);
     return result;
 }
 

@@ -132,7 +132,9 @@ static void plan_removal(struct planning *planning, struct entry *entry)
     if (user)
         return;
     bool data = entry->kind == KIND_VOLUME || entry->kind == KIND_LAYER;
-    enum verb verb = data ? VERB_RETAIN : entry->kind == KIND_IMAGE ? VERB_FORGET : VERB_DELETE;
+    enum verb verb = data && !entry_is_thrown_away(entry) ? VERB_RETAIN
+                     : entry->kind == KIND_IMAGE          ? VERB_FORGET
+                                                          : VERB_DELETE;
     if (entry->kind == KIND_LAYER && entry->object.implicit)
         return; /* retained with its container */
     struct action *action = plan_make_action(planning, verb, entry->kind, entry->name, NULL, entry);

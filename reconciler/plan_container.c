@@ -209,6 +209,10 @@ static void plan_container(struct planning *planning, const struct object *objec
                        target_image(&planning->target, object), object->place);
         action->config_changed = true;
         action->follow = of.follow;
+        const struct entry *layer =
+            actual_find(planning->request->actual, KIND_LAYER, ((struct container *)object->body)->layer);
+        if (layer && layer->left && layer->object.implicit)
+            plan_add_cause(planning, &action->causes, "layer", NULL, layer->left, object->place);
         if (!entry && of.seen && of.seen->ours) { /* what an interrupted run made */
             action->uid = of.seen->uid;
             action->generation = of.seen->generation;

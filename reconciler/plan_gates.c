@@ -18,6 +18,21 @@ static bool networks_are_there(struct planning *planning, const struct object *o
     return true;
 }
 
+static bool volumes_are_there(struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->volumes.count; i++) {
+        const char *volume = ((struct mount *)body->volumes.items[i])->volume;
+        if (!plan_is_held(planning, KIND_VOLUME, volume))
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "it needs volume %s, which is held", volume), NULL,
+                  object->place);
+        return false;
+    }
+    return true;
+}
+
 /* SEMANTICS 40: what root has to permit first. */
 static bool is_permitted(struct planning *planning, const struct object *object)
 {
@@ -106,7 +121,9 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     const struct entry *entry = actual_find(planning->request->actual, KIND_LAYER, layer);
     const char *image = target_image(&planning->target, object);
     const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
-    if (!made_on || text_is_same(made_on, image))
+    const struct object *wanted = object_find(planning->request->desired, KIND_LAYER, layer);
+    bool thrown_away = wanted && text_is_same(((struct layer *)wanted->body)->retain, "none");
+    if (!made_on || text_is_same(made_on, image) || thrown_away)
         return true;
     plan_hold(
         planning, KIND_CONTAINER, object->name,
@@ -132,6 +149,7 @@ bool plan_gate_lease(struct planning *planning, const struct object *object)
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     return values_are_kept(planning, object) && is_permitted(planning, object) &&
-           networks_are_there(planning, object) && layer_fits(planning, object) &&
-           plan_gate_lease(planning, object) && ports_are_free(planning, object, entry);
+           networks_are_there(planning, object) && volumes_are_there(planning, object) &&
+           layer_fits(planning, object) && plan_gate_lease(planning, object) &&
+           ports_are_free(planning, object, entry);
 }

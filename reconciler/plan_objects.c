@@ -27,6 +27,30 @@ void plan_image(struct planning *planning, const struct object *object, struct e
             ->causes = causes;
 }
 
+/* What the store cannot be, and what was retained as something else (SEMANTICS 9). */
+static bool volume_fits(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const struct observed_storage *store = &planning->request->world->storage;
+    const struct volume *volume = object->body, *before = entry ? entry->object.body : NULL;
+    const char *reason = NULL, *hint = NULL;
+    if (strcmp(volume->type, "btrfs") == 0 && !store->on_btrfs) {
+        reason = "it is of type btrfs, and the store is not on btrfs";
+        hint = "leave type out, or mount a btrfs file system at the store";
+    } else if (strcmp(volume->type, "btrfs") == 0 && volume->size && !store->has_quotas) {
+        reason = "it has a size, and the store's btrfs has no quotas";
+        hint = arena_printf(planning->arena, "btrfs quota enable %s", planning->request->paths->store);
+    } else if (before && !plan_is_new(entry) && entry_is_retained(entry) &&
+               (strcmp(volume->type, before->type) != 0 || (volume->size && volume->size < before->size))) {
+        reason = arena_printf(planning->arena, "what is %s is of type %s%s", entry->left, before->type,
+                              before->size ? " and larger" : "");
+        hint = arena_printf(planning->arena, "declare it as it was, or throw it away: fpsync gc volume/%s",
+                            object->name);
+    }
+    if (reason)
+        plan_hold(planning, KIND_VOLUME, object->name, reason, hint, object->place);
+    return !reason;
+}
+
 /* A retained record is picked up again by declaring the name: data and identity are its own. */
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
 {
@@ -37,21 +61,28 @@ void plan_data(struct planning *planning, const struct object *object, struct en
     enum verb verb = VERB_CREATE;
     if (object->implicit && object->kind == KIND_LAYER)
         return; /* made and recorded with its container */
+    if (object->kind == KIND_VOLUME && !volume_fits(planning, object, entry))
+        return;
     if (plan_is_new(entry))
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, NULL, object->place);
     else if (entry_is_retained(entry))
-        plan_add_cause(planning, &causes, "declared again", "retained", NULL, object->place);
+        plan_add_cause(planning, &causes, "declared again", NULL, entry->left, object->place);
     else if (!there) {
         verb = VERB_REPAIR;
         plan_add_drift(planning, &causes, "its data is gone from the store", object->place);
     } else {
         verb = VERB_UPDATE;
         fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
+        if (!causes.count && entry_has_intent(planning->request->actual, entry))
+            plan_add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
     }
-    if (causes.count)
-        plan_append_action(planning,
-                           plan_make_action(planning, verb, object->kind, object->name, object, entry))
-            ->causes = causes;
+    if (!causes.count)
+        return;
+    struct action *action = plan_append_action(
+        planning, plan_make_action(planning, verb, object->kind, object->name, object, entry));
+    action->causes = causes;
+    if (verb == VERB_UPDATE)
+        action->class = changes_class(&causes);
 }
 
 /* ---- networks ---- */

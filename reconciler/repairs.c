@@ -201,7 +201,13 @@ static void add_volume(const struct target *target, enum step_kind step,
     request->init_start = observed->init_start;
     request->path = path;
     request->file = wanted ? paths_file_name(target->arena, wanted->volume) : NULL;
-    request->read_only = wanted && wanted->read_only;
+    if (wanted) {
+        const struct volume *volume = target_volume(target, wanted->volume);
+        request->read_only = wanted->read_only;
+        request->type = volume->type;
+        request->size = volume->size;
+        request->fill = volume->fill;
+    }
     add(target, out, step, described_whole(&volume_attach_table, request), "volumes", drift);
 }
 

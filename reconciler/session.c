@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "lib/error.h"
 #include "lib/map.h"
+#include "lib/units.h"
 #include "reconciler/contest.h"
 
 /* Defaults of SEMANTICS 11 and 48. */
@@ -210,9 +212,12 @@ static struct texts down_sources(const struct session *session)
 int session_load(struct session *session, struct error *error)
 {
     struct object_set recorded = {0};
-    for (size_t i = 0; i < session->actual.count; i++)
-        if (!entry_is_retained(&session->actual.items[i]))
-            *arena_append(session->arena, recorded.items, recorded.count) = &session->actual.items[i].object;
+    for (size_t i = 0; i < session->actual.count; i++) {
+        struct entry *entry = &session->actual.items[i];
+        /* A volume that was never finished may become another. */
+        if (!entry_is_retained(entry) && (entry->kind != KIND_VOLUME || !entry_is_unfinished(entry)))
+            *arena_append(session->arena, recorded.items, recorded.count) = &entry->object;
+    }
     const struct spec_request request = {.arguments = session->options->files,
                                          .count = session->options->file_count,
                                          .source_name = session->options->source,
@@ -252,8 +257,30 @@ static int64_t contested_at(const struct session *session)
     return session->options->automatic ? contest_now() : 0;
 }
 
+const char *session_left(struct session *session, const struct entry *entry)
+{
+    char size[UNITS_TEXT_SIZE];
+    const char *store = entry->kind == KIND_VOLUME ? session->paths.volumes : session->paths.layers;
+    int64_t bytes = storage_view.measure(store, paths_file_name(session->arena, entry->name));
+    int64_t days = ((int64_t)time(NULL) - entry->record->since) / 86400;
+    size_print(bytes >> 20 ? bytes >> 20 << 20 : bytes, size);
+    return arena_printf(session->arena, "retained for %" PRId64 " day%s, %s%s", days, days == 1 ? "" : "s",
+                        size, bytes < 1024 ? " bytes" : "");
+}
+
+/* SEMANTICS 9: the plan says what is picked up again. */
+static void measure_left(struct session *session)
+{
+    for (size_t i = 0; i < session->actual.count; i++) {
+        struct entry *entry = &session->actual.items[i];
+        if (entry_is_retained(entry) && object_find(&session->set.objects, entry->kind, entry->name))
+            entry->left = session_left(session, entry);
+    }
+}
+
 void session_plan(struct session *session, struct plan *plan)
 {
+    measure_left(session);
     const struct plan_request request = {.paths = &session->paths,
                                          .desired = &session->set.objects,
                                          .sources = session->set.sources,

@@ -38,6 +38,8 @@ void session_close(struct session *session);
 int session_look(struct session *session, struct error *error);
 /* Specs of -f or the default folder, checked against what other sources hold. -EINVAL: see problems. */
 int session_load(struct session *session, struct error *error);
+/* "retained for 3 days, 12MiB": walks over all that is in it. */
+const char *session_left(struct session *session, const struct entry *entry);
 void session_plan(struct session *session, struct plan *plan);
 /* Plans as if the recorded objects were what is declared: what is left is drift. */
 void session_plan_recorded(struct session *session, struct plan *plan);

@@ -352,6 +352,24 @@ static void add_files(const struct target *target, const struct object *object, 
              "[Service]\nEnvironmentFile=-/etc/fpsync/env\n");
 }
 
+const struct volume *target_volume(const struct target *target, const char *name)
+{
+    const struct object *object = object_find(target->all, KIND_VOLUME, name);
+    return object ? object->body : described_new(target->arena, &volume_table);
+}
+
+static bool is_thrown_away(const char *retain)
+{
+    return strcmp(retain, "none") == 0;
+}
+
+bool target_has_fresh_layer(const struct target *target, const struct object *container)
+{
+    const struct container *body = container->body;
+    const struct object *layer = body->layer ? object_find(target->all, KIND_LAYER, body->layer) : NULL;
+    return layer && is_thrown_away(((const struct layer *)layer->body)->retain);
+}
+
 struct root_mount *target_root(const struct target *target, const struct object *object, const char *digest)
 {
     const struct container *body = object->body;
@@ -362,12 +380,18 @@ struct root_mount *target_root(const struct target *target, const struct object 
     root->id_base = id_base_of(target, object);
     root->with_init = body->command.count > 0;
     root->copy = root_is_copy(body);
+    root->fresh = target_has_fresh_layer(target, object);
     for (size_t i = 0; i < body->volumes.count; i++) {
         const struct mount *mount = body->volumes.items[i];
         struct root_volume *volume = described_new(target->arena, &root_volume_table);
         volume->path = mount->path;
         volume->file = paths_file_name(target->arena, mount->volume);
         volume->read_only = mount->read_only;
+        const struct volume *declared = target_volume(target, mount->volume);
+        volume->type = declared->type;
+        volume->size = declared->size;
+        volume->fill = declared->fill;
+        volume->fresh = is_thrown_away(declared->retain);
         list_add(target->arena, &root->volumes, described_whole(&root_volume_table, volume));
     }
     list_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */

@@ -23,6 +23,10 @@ struct resolver *target_resolver(const struct target *target, const char *networ
 struct bridge *target_bridge(const struct target *target, const char *network, const char *uid);
 struct container_definition *target_definition(const struct target *target, const struct object *container,
                                                const char *uid, int64_t generation);
+/* As declared; with all defaults where nobody knows it. */
+const struct volume *target_volume(const struct target *target, const char *name);
+/* Whether its layer begins empty at every start: retain: none. */
+bool target_has_fresh_layer(const struct target *target, const struct object *container);
 /* `digest` of the image that the layer stands on. */
 struct root_mount *target_root(const struct target *target, const struct object *container,
                                const char *digest);

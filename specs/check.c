@@ -11,6 +11,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
 {
     struct world world = {.own = collection,
                           .arena = collection->arena,
+                          .recorded = recorded,
                           .problems = collection->problems,
                           .incomplete = incomplete};
     for (size_t i = 0; recorded && i < recorded->count; i++)
@@ -21,6 +22,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
     imply_all(&world);
     check_references(&world);
     check_storage(&world);
+    check_volumes(&world);
     check_subnets(&world);
     check_ways_out(&world);
     check_addresses(&world);

@@ -6,8 +6,9 @@
 
 /* Everything a reference or claim can meet. */
 struct world {
-    struct collection *own;    /* what this run declares */
-    struct object_set foreign; /* what other sources have, by the record */
+    struct collection *own;            /* what this run declares */
+    const struct object_set *recorded; /* of all sources; NULL: unknown */
+    struct object_set foreign;         /* what other sources have, by the record */
     struct map foreign_by_id;
     struct arena *arena;
     struct problems *problems;
@@ -22,6 +23,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
 void imply_all(struct world *world);
 void check_references(struct world *world);
 void check_storage(struct world *world);
+void check_volumes(struct world *world);
 void check_subnets(struct world *world);
 void check_ways_out(struct world *world);
 void check_addresses(struct world *world);

@@ -6,6 +6,7 @@
 
 #include "specs/check.h"
 
+static void imply_type(const struct object *object);
 static void imply_layer(struct world *world, const struct object *object);
 static void imply_image(struct world *world, const struct object *object);
 static void imply_networks(struct world *world, const struct object *object);
@@ -17,6 +18,8 @@ void imply_all(struct world *world)
     const size_t declared = world->own->count;
     for (size_t i = 0; i < declared; i++) {
         const struct object *object = world->own->items[i];
+        if (object->kind == KIND_VOLUME)
+            imply_type(object);
         if (object->kind != KIND_CONTAINER)
             continue;
         imply_image(world, object);
@@ -31,6 +34,16 @@ static struct object *add_implicit(struct world *world, enum kind kind, const ch
     struct object *object = collection_add(world->own, kind, name, user->place, user->source);
     object->implicit = true;
     return object;
+}
+
+/* A folder has no size of its own. */
+static void imply_type(const struct object *object)
+{
+    struct volume *volume = object->body;
+    if (!volume->size || field_is_present(&volume_table, volume, field_by_key(&volume_table, "type")))
+        return;
+    volume->type = "loop";
+    field_mark(&volume_table, volume, offsetof(struct volume, type));
 }
 
 static void imply_image(struct world *world, const struct object *object)
@@ -65,8 +78,10 @@ static void imply_layer(struct world *world, const struct object *object)
         return;
     struct layer *layer = add_implicit(world, KIND_LAYER, object->name, object)->body;
     layer->image = container->image;
+    layer->retain = container->retain;
     if (layer->image)
         field_mark(&layer_table, layer, offsetof(struct layer, image));
+    field_mark(&layer_table, layer, offsetof(struct layer, retain));
 }
 
 static void imply_networks(struct world *world, const struct object *object)

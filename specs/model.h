@@ -34,12 +34,18 @@ struct network {
 
 struct volume {
     struct described described;
+    int64_t size;       /* bytes; 0: as large as the store */
+    const char *type;   /* "dir", "loop", "btrfs" */
+    bool fill;          /* a new one, from the image that it is first mounted over */
+    const char *retain; /* "gc", "keep", "none" */
 };
 
 struct layer {
     struct described described;
     const char *image;           /* full name */
     const char *on_image_change; /* "auto", "restack", "keep", "reset" */
+    const char *image;  /* full name */
+    const char *retain; /* "gc", "keep", "none" */
 };
 
 /* A container's place in a network. */
@@ -109,6 +115,7 @@ struct container {
     int64_t stop_timeout;              /* milliseconds */
     const char *root;                  /* "layer" or "copy" */
     const char *on_image_change;       /* NULL: as its layer says */
+    const char *retain;                /* of its implicit layer */
 };
 
 /* "kind/project/name" into a place of the caller's, for looking something up; what is longer than any name is cut. */

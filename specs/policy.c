@@ -33,6 +33,14 @@ static const struct field policy_rows[] = {
      .nested = &allow_table,
      .example = "{ privileged: true }",
      .help = "What specs may ask for beyond what is harmless."},
+    {.id = 2,
+     .key = "retention",
+     .type = FIELD_NUMBER,
+     .form = FORM_DURATION,
+     AT(policy, retention),
+     .standard = "30d",
+     .example = "7d",
+     .help = "How long fpsync gc spares data that is declared no more."},
 };
 const struct table policy_table = {
     .name = "fpsync.conf", .size = sizeof(struct policy), TABLE_ROWS(policy_rows)};

@@ -13,6 +13,7 @@ struct policy_allow {
 struct policy {
     struct described described;
     struct policy_allow *allow; /* never NULL */
+    int64_t retention;          /* milliseconds: what is retained is freed by gc after that */
 };
 
 extern const struct table policy_table;

@@ -292,6 +292,16 @@ static const struct field container_rows[] = {
      .class = CLASS_RESTART,
      .example = "web.example.org",
      .help = "What it calls itself, a domain included if there is one; without it its own name."},
+    {.id = 29,
+     .key = "retain",
+     .type = FIELD_TEXT,
+     AT(container, retain),
+     .class = CLASS_RECORD,
+     .standard = "gc",
+     .words = retains,
+     .example = "none",
+     .help = "What becomes of the layer of its own name when it is removed: gc, kept until fpsync gc; keep, "
+             "never freed; none, thrown away, and at every start, too."},
 };
 const struct table container_table = {.name = "container",
                                       .size = sizeof(struct container),

@@ -27,12 +27,55 @@ const struct table image_table = {.name = "image",
                                   TABLE_ROWS(image_rows),
                                   .help = "A read-only root file system, stored once and never written to."};
 
-/* Nothing to say of a volume yet but that it is there. */
-static const struct field volume_rows[1];
+static const char *const volume_types[] = {"dir", "loop", "btrfs", NULL};
+const char *const retains[] = {"gc", "keep", "none", NULL};
+
+static const struct field volume_rows[] = {
+    {.id = 1,
+     .key = "size",
+     .type = FIELD_NUMBER,
+     .form = FORM_SIZE,
+     AT(volume, size),
+     .class = CLASS_LIVE,
+     .minimum = 16 * MEBIBYTE,
+     .maximum = 16 * MEBIBYTE * MEBIBYTE,
+     .example = "2GiB",
+     .help = "How much fits in; without it as much as the store has. It can grow, and not shrink."},
+    {.id = 2,
+     .key = "type",
+     .type = FIELD_TEXT,
+     AT(volume, type),
+     .class = CLASS_FIXED,
+     .standard = "dir",
+     .words = volume_types,
+     .example = "loop",
+     .help =
+         "What it is made of: dir, a folder of the store; loop, an ext4 file system in a file, which it is "
+         "when it has a size; btrfs, a subvolume where the store is btrfs."},
+    {.id = 3,
+     .key = "fill",
+     .type = FIELD_BOOL,
+     AT(volume, fill),
+     .class = CLASS_RECORD,
+     .standard = "true",
+     .example = "false",
+     .help = "Whether it is filled, while it is new, with what the image of its first container has at its "
+             "path."},
+    {.id = 4,
+     .key = "retain",
+     .type = FIELD_TEXT,
+     AT(volume, retain),
+     .class = CLASS_RECORD,
+     .standard = "gc",
+     .words = retains,
+     .example = "keep",
+     .help =
+         "What becomes of the data when it is declared no more: gc, kept until fpsync gc; keep, never freed; "
+         "none, thrown away, and at every start of its container, too."},
+};
 const struct table volume_table = {.name = "volume",
                                    .size = sizeof(struct volume),
-                                   .rows = volume_rows,
-                                   .count = 0,
+                                   TABLE_ROWS(volume_rows),
                                    .help = "Data with a life of its own, mounted into containers."};
 
 const char *const image_changes[] = {"auto", "restack", "keep", "reset", NULL};
@@ -59,6 +102,15 @@ static const struct field layer_rows[] = {
          "What becomes of it when its image changed, at the next start: auto and restack put it on the new "
          "image, auto not if it holds a package database or the system below is another one; keep stays on "
          "the old image; reset keeps it as a snapshot and begins anew."},
+    {.id = 2,
+     .key = "retain",
+     .type = FIELD_TEXT,
+     AT(layer, retain),
+     .class = CLASS_RECORD,
+     .standard = "gc",
+     .words = retains,
+     .example = "keep",
+     .help = "What becomes of it when it is declared no more: as for volumes."},
 };
 const struct table layer_table = {.name = "layer",
                                   .size = sizeof(struct layer),

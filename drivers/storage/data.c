@@ -15,7 +15,6 @@
 #include "lib/error.h"
 
 #define NAME_LENGTH 63 /* two names of 31 and the "_" between */
-#define USED_MARK   "used"
 
 /* The worker's umask, 022, takes nothing from the modes asked for here. */
 static int make_one(const char *path, unsigned mode, struct error *error)
@@ -84,24 +83,17 @@ int layer_make_folder(const struct paths *paths, const char *file, struct error 
     return make_folders(paths->layers, file, nothing, 0755, error);
 }
 
-int volume_make(const struct paths *paths, const char *file, bool *fresh, struct error *error)
-{
-    static const char *const inside[] = {"data", NULL};
-    int result = make_folders(paths->volumes, file, inside, 0755, error);
-    if (result == 0 && fresh) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof(path), "%s/%s/" USED_MARK, paths->volumes, file);
-        *fresh = access(path, F_OK) < 0 && errno == ENOENT;
-    }
-    return result;
-}
-
-int volume_mark_used(const struct paths *paths, const char *file, struct error *error)
+int layer_empty(const struct paths *paths, const char *file, struct error *error)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s/" USED_MARK, paths->volumes, file);
-    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return fd < 0 ? error_errno(error, -errno, "cannot make %s", path) : 0;
+    snprintf(path, sizeof(path), "%s/%s", paths->layers, file);
+    _cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return error_errno(error, -errno, "cannot open %s", path);
+    int result = tree_remove(folder, "upper", error);
+    if (result == 0)
+        result = tree_remove(folder, "work", error);
+    return result < 0 ? result : layer_make(paths, file, error);
 }
 
 int data_lock(const char *store, const char *file, struct error *error)
@@ -120,13 +112,6 @@ int data_create_layer(const struct paths *paths, const struct data_reference *re
 {
     (void)call;
     return layer_make(paths, request->file, error);
-}
-
-int data_create_volume(const struct paths *paths, const struct data_reference *request,
-                       const struct call *call, struct error *error)
-{
-    (void)call;
-    return volume_make(paths, request->file, NULL, error);
 }
 
 /* Under the lock that a mount takes too, so that nothing is mounted between the look and the rename. */

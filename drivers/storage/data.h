@@ -14,20 +14,17 @@ int folder_make(const char *path, unsigned mode, struct error *error);
 /* "PROJECT_NAME": what paths_file_name() makes of a valid full name, and nothing else. -EINVAL. */
 int data_check_name(const char *file, struct error *error);
 
-/* Make the folders when missing. `fresh` says whether the volume was never used before; may be NULL. */
+/* Makes the folders when missing. */
 int layer_make(const struct paths *paths, const char *file, struct error *error);
 int layer_make_folder(const struct paths *paths, const char *file,
                       struct error *error); /* and nothing in it */
-int volume_make(const struct paths *paths, const char *file, bool *fresh, struct error *error);
-/* A fresh volume is filled from its image once; this ends being fresh. */
-int volume_mark_used(const struct paths *paths, const char *file, struct error *error);
+/* Throws away what is in it; the caller knows that it is mounted nowhere. */
+int layer_empty(const struct paths *paths, const char *file, struct error *error);
 /* Exclusive lock of a layer's or volume's folder, held as long as the descriptor: who mounts an upper holds it. */
 int data_lock(const char *store, const char *file, struct error *error);
 
 int data_create_layer(const struct paths *, const struct data_reference *, const struct call *,
                       struct error *);
-int data_create_volume(const struct paths *, const struct data_reference *, const struct call *,
-                       struct error *);
 int data_delete_layer(const struct paths *, const struct data_reference *, const struct call *,
                       struct error *);
 int data_delete_volume(const struct paths *, const struct data_reference *, const struct call *,

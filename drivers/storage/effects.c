@@ -4,10 +4,11 @@
 #include "drivers/storage/root.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
+#include "drivers/storage/volume.h"
 
 const struct storage_effects storage_effects = {
     .create_layer = data_create_layer,
-    .create_volume = data_create_volume,
+    .create_volume = volume_make,
     .delete_layer = data_delete_layer,
     .delete_volume = data_delete_volume,
     .change_layer = stack_change_layer,

@@ -85,18 +85,23 @@ int tree_clone(int directory, const char *path, uint64_t attributes, int user_na
     _cleanup_close_ int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (tree < 0)
         return error_errno(error, -errno, "cannot copy the mount of %s", path);
-    /* Private: as a peer of the mount it came from, what is mounted on it would appear there too. */
+    int result = tree_set_up(tree, attributes, user_namespace, error);
+    return result < 0 ? error_wrap(error, result, "%s", path) : TAKE_FD(tree);
+}
+
+/* Private: as a peer of the mount it came from, what is mounted on it would appear there too. */
+int tree_set_up(int tree, uint64_t attributes, int user_namespace, struct error *error)
+{
     struct mount_attr change = {.attr_set = attributes, .propagation = MS_PRIVATE};
     if (user_namespace >= 0) {
         change.attr_set |= MOUNT_ATTR_IDMAP;
         change.userns_fd = (uint64_t)user_namespace;
     }
-    if (mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0) {
-        if (errno == EINVAL && user_namespace >= 0)
-            return error_set(error, -EINVAL, "%s: its file system does not support id-mapped mounts", path);
-        return error_errno(error, -errno, "cannot set the mount of %s up", path);
-    }
-    return TAKE_FD(tree);
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof(change)) == 0)
+        return 0;
+    if (errno == EINVAL && user_namespace >= 0)
+        return error_set(error, -EINVAL, "its file system does not support id-mapped mounts");
+    return error_errno(error, -errno, "cannot set its mount up");
 }
 
 int identity_take(struct identity *identity, int64_t base, struct error *error)

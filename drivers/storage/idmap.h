@@ -29,6 +29,9 @@ void user_namespace_close(struct user_namespace *made);
  * below it, with `attributes` (MOUNT_ATTR_*) and, when `user_namespace` is not -1, its ids mapped. */
 int tree_clone(int directory, const char *path, uint64_t attributes, int user_namespace, struct error *error);
 
+/* What is said of it above, of a detached mount: for one that is no copy. */
+int tree_set_up(int tree, uint64_t attributes, int user_namespace, struct error *error);
+
 /* While taken, this thread makes files as `base`:`base` and keeps its capabilities: inodes come out as 0:0 on
  * disk, and an overlay mounted so can write through an id-mapped upper. Base 0 changes nothing. */
 struct identity {

@@ -17,6 +17,7 @@
 #include "drivers/storage/root.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_mounts.h"
+#include "drivers/storage/volume.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -140,10 +141,6 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
     if (result == 0)
         result = enter(request, &guest, error);
     if (result == 0)
-        result = volume_make(paths, request->file, NULL, error);
-    if (result == 0) /* it has a life from now on, and is filled no more at a later start */
-        result = volume_mark_used(paths, request->file, error);
-    if (result == 0)
         result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
     if (result < 0)
         return result;
@@ -151,8 +148,11 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
         return error_set(error, -EBUSY, "%s in %s holds volume %s", request->path, request->lxc_name, volume);
     if (volume && entry->read_only == request->read_only)
         return 0;
+    const struct volume_source source = {.file = request->file, .type = request->type, .size = request->size};
+    const struct volume_filling filling = {.digest = request->fill ? request->digest : NULL,
+                                           .path = request->path};
     _cleanup_close_ int tree =
-        volume_tree(paths, request->file, guest.user_namespace, request->read_only, error);
+        volume_use(paths, &source, &filling, false, request->read_only, guest.user_namespace, call, error);
     if (tree < 0)
         return tree;
     /* What was mounted read-only is locked so: another takes its place. */

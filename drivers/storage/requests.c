@@ -15,6 +15,16 @@ const struct table data_reference_table = {
     .name = "data-reference", .size = sizeof(struct data_reference), TABLE_ROWS(data_reference_rows)};
 #undef REQUEST
 
+#define REQUEST volume_source
+static const struct field volume_source_rows[] = {
+    ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, type, FIELD_TEXT),
+    ROW(3, size, FIELD_NUMBER),
+};
+const struct table volume_source_table = {
+    .name = "volume-source", .size = sizeof(struct volume_source), TABLE_ROWS(volume_source_rows)};
+#undef REQUEST
+
 #define REQUEST root_file
 static const struct field root_file_rows[] = {
     ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
@@ -30,6 +40,10 @@ static const struct field root_volume_rows[] = {
     ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(2, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(3, read_only, FIELD_BOOL),
+    ROW(4, type, FIELD_TEXT),
+    ROW(5, size, FIELD_NUMBER),
+    ROW(6, fill, FIELD_BOOL),
+    ROW(7, fresh, FIELD_BOOL),
 };
 const struct table root_volume_table = {
     .name = "root-volume", .size = sizeof(struct root_volume), TABLE_ROWS(root_volume_rows)};
@@ -46,6 +60,7 @@ static const struct field root_mount_rows[] = {
     ROW(7, with_init, FIELD_BOOL),
     ROW(8, copy, FIELD_BOOL),
     ROW(9, from, FIELD_TEXT),
+    ROW(12, fresh, FIELD_BOOL),
 };
 const struct table root_mount_table = {
     .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};
@@ -111,6 +126,10 @@ static const struct field volume_attach_rows[] = {
     ROW(4, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(5, file, FIELD_TEXT),
     ROW(6, read_only, FIELD_BOOL),
+    ROW(7, type, FIELD_TEXT),
+    ROW(8, size, FIELD_NUMBER),
+    ROW(9, digest, FIELD_TEXT),
+    ROW(10, fill, FIELD_BOOL),
 };
 const struct table volume_attach_table = {
     .name = "volume-attach", .size = sizeof(struct volume_attach), TABLE_ROWS(volume_attach_rows)};

@@ -24,8 +24,8 @@
 #include "drivers/storage/lower.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
-#include "drivers/storage/tree.h"
 #include "drivers/storage/view_mounts.h"
+#include "drivers/storage/volume.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
@@ -71,6 +71,8 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     struct building building = {.paths = paths, .request = request, .call = call, .user_namespace = -1};
     building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
     if (!take_place(&building) && (result = make_way(&building, error)) < 0)
+        return result;
+    if (request->fresh && (result = layer_empty(paths, request->layer, error)) < 0)
         return result;
     _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
     if (request->id_base && (result = user_namespace_make(&ids, request->id_base, error)) < 0)
@@ -359,15 +361,6 @@ static int mount_copy(const struct building *building, struct error *error)
     return tree < 0 ? tree : attach_overlay(building, tree, error);
 }
 
-int volume_tree(const struct paths *paths, const char *file, int user_namespace, bool read_only,
-                struct error *error)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s/data", paths->volumes, file);
-    uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0);
-    return tree_clone(AT_FDCWD, path, attributes, user_namespace, error);
-}
-
 int volume_move(int tree, int target, const char *path, struct error *error)
 {
     if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
@@ -375,62 +368,19 @@ int volume_move(int tree, int target, const char *path, struct error *error)
     return 0;
 }
 
-/* SEMANTICS: a new volume is filled once from what its image has at that path. Copied from the image on disk, so
- * both sides carry container ids; a crash in the middle leaves it fresh, and the half copy is thrown away. */
-static int fill_volume(const struct building *building, const struct root_volume *volume, struct error *error)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s/root", building->paths->images, building->request->digest);
-    _cleanup_close_ int image = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int source = image < 0 ? -1 : guest_open(image, volume->path, O_DIRECTORY, NULL);
-    if (source < 0)
-        return volume_mark_used(building->paths, volume->file, error);
-    snprintf(path, sizeof(path), "%s/%s", building->paths->volumes, volume->file);
-    _cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        return error_errno(error, -errno, "%s", path);
-    int result = tree_remove(folder, "data.new", error);
-    if (result < 0)
-        return result;
-    if (mkdirat(folder, "data.new", 0700) < 0)
-        return error_errno(error, -errno, "cannot make %s/data.new", path);
-    _cleanup_close_ int from = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int to = openat(folder, "data.new", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct tree_copied copied;
-    if (from < 0 || to < 0)
-        return error_errno(error, -errno, "%s", path);
-    result = tree_copy(from, to, "filling a new volume:", building->call, &copied, error);
-    if (result < 0)
-        return result;
-    /* Only an empty folder gives way: data that came in some other way is never thrown away. */
-    if (unlinkat(folder, "data", AT_REMOVEDIR) < 0 && errno != ENOENT) {
-        result = errno == ENOTEMPTY ? tree_remove(folder, "data.new", error)
-                                    : error_errno(error, -errno, "%s", path);
-        return result < 0 ? result : volume_mark_used(building->paths, volume->file, error);
-    }
-    if (renameat(folder, "data.new", folder, "data") < 0)
-        return error_errno(error, -errno, "%s", path);
-    return volume_mark_used(building->paths, volume->file, error);
-}
-
 static int mount_volume_into(const struct building *building, int root, const struct root_volume *volume,
                              struct error *error)
 {
-    bool fresh = false;
-    int result = volume_make(building->paths, volume->file, NULL, error);
-    _cleanup_close_ int lock = result < 0 ? -1 : data_lock(building->paths->volumes, volume->file, error);
-    if (result < 0 || lock < 0)
-        return result < 0 ? result : lock;
-    result = volume_make(building->paths, volume->file, &fresh, error);
-    if (result == 0 && fresh)
-        result = fill_volume(building, volume, error);
+    const struct volume_source source = {.file = volume->file, .type = volume->type, .size = volume->size};
+    const struct volume_filling filling = {.digest = volume->fill ? building->request->digest : NULL,
+                                           .path = volume->path};
+    _cleanup_close_ int tree = volume_use(building->paths, &source, &filling, volume->fresh,
+                                          volume->read_only, building->user_namespace, building->call, error);
+    int result = tree < 0 ? tree : 0;
+    /* The namespace of a container with ids of its own locks them at its start. */
+    if (result == 0 && volume->read_only && building->user_namespace < 0)
+        result = tree_lock_flags(tree, -1, error);
     if (result < 0)
-        return result;
-    _cleanup_close_ int tree =
-        volume_tree(building->paths, volume->file, building->user_namespace, volume->read_only, error);
-    if (tree < 0)
-        return tree;
-    if (volume->read_only && building->user_namespace < 0 && (result = tree_lock_flags(tree, -1, error)) < 0)
         return result;
     _cleanup_identity_ struct identity identity = {0};
     result = identity_take(&identity, building->request->id_base, error);

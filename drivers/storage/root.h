@@ -17,11 +17,7 @@ int root_unmount_whole(const struct paths *, const struct root_reference *, cons
                        struct error *);
 int root_write_files(const struct paths *, const struct root_write *, const struct call *, struct error *);
 
-/* The one way a volume gets into a root, before start and into a running container alike: a detached tree with its
- * ids mapped, nosuid and nodev; the target below `root` is made, owned by the container's root (the caller's file
- * identity), and opened. volume_move() puts the one onto the other. */
-int volume_tree(const struct paths *paths, const char *file, int user_namespace, bool read_only,
-                struct error *error);
+/* Puts a volume's detached tree onto its place, in a root before its start. */
 int volume_move(int tree, int target, const char *path, struct error *error);
 
 /* "NAME" or "NAME.TAG" as paths_lxc_name() makes it. -EINVAL. */

@@ -5,7 +5,7 @@
  *   layers/FILE/upper, /work    one folder a layer (overlay's work directories must not share a parent)
  *   layers/FILE/root            instead of the upper, for `root: copy`: all of the image, and what was written
  *   layers/FILE/frozen, /snapshots, /stack     what lies below the upper, what was kept: view_stack.h
- *   volumes/FILE/data           one folder a volume, with frozen and snapshots like a layer
+ *   volumes/FILE/data           one folder a volume, with frozen and snapshots like a layer; more in volume.h
  *   run/.../mounts/LXCNAME      the merged root of a container: overlay(upper, lower = image), volumes mounted on it
  *
  * On disk everything carries container ids; a container's id range is only a mount-time fact (idmapped mounts of
@@ -36,6 +36,8 @@ struct observed_image {
 struct observed_data { /* a layer or a volume in its store */
     const char *file;  /* its folder's name: paths_file_name() */
     int64_t modified;  /* seconds since the epoch, of the folder with the data */
+    const char *type;  /* volumes: "dir", "loop", "btrfs" */
+    int64_t size;      /* of loop: bytes */
 };
 
 struct observed_root { /* a merged root that is mounted on the host */
@@ -49,6 +51,7 @@ struct observed_guest_mount { /* a volume seen inside a running container */
 };
 
 struct observed_storage {
+    bool on_btrfs, has_quotas; /* the store's file system, and whether it counts what a subvolume holds */
     struct observed_image *images;
     size_t image_count;
     struct observed_data *layers, *volumes;
@@ -95,6 +98,8 @@ struct storage_view {
     /* Looks into a layer and at two images; `to` may be NULL while it is not made yet. */
     int (*dump_difference)(const struct paths *, const char *layer_file, const char *from, const char *to,
                            const struct call *, struct observed_difference *, struct error *);
+    /* Bytes on disk of a layer or volume in its store (paths->layers, paths->volumes): a walk over all that is in it. */
+    int64_t (*measure)(const char *store, const char *file);
 };
 extern const struct storage_view storage_view;
 
@@ -115,11 +120,23 @@ struct
 };
 extern const struct table root_file_table;
 
+struct volume_source { /* a volume as it is to be made */
+    struct described described;
+    const char *file; /* folder in its store */
+    const char *type; /* "dir", "loop", "btrfs" */
+    int64_t size;     /* bytes; 0: as large as the store */
+};
+extern const struct table volume_source_table;
+
 struct root_volume {
     struct described described;
     const char *path; /* in the container */
     const char *file; /* folder in the volumes' store */
     bool read_only;   /* and root inside cannot change that */
+    const char *type; /* as in struct volume_source */
+    int64_t size;
+    bool fill;  /* a new one: with what the image has at the path */
+    bool fresh; /* what is in it is thrown away, unless another container has it */
 };
 extern const struct table root_volume_table;
 
@@ -131,6 +148,7 @@ struct root_mount {
     int64_t id_base;     /* 0: privileged, no idmap */
     struct list volumes; /* of root_volume; made when missing */
     struct list files;   /* of root_file */
+    bool fresh;          /* what is in the layer is thrown away first */
     bool with_init;      /* provides fpsync's small init at /.fpsync/init (read-only bind), for `command:` */
     bool copy;           /* the root is a copy of the image, not a layer on it; made when missing */
     const char *from; /* a copy that is made: of what this snapshot shows of the layer; NULL: of the image */
@@ -187,13 +205,18 @@ struct
     const char *path;
     const char *file; /* NULL in a detach */
     bool read_only;   /* what is mounted otherwise is mounted anew */
+    const char *type; /* as in struct volume_source */
+    int64_t size;
+    bool fill;          /* a new one, from what the image of this */
+    const char *digest; /* has at the path */
 };
 extern const struct table volume_attach_table;
 
 struct storage_effects {
     int (*create_layer)(const struct paths *, const struct data_reference *, const struct call *,
                         struct error *);
-    int (*create_volume)(const struct paths *, const struct data_reference *, const struct call *,
+    /* Also makes one larger that is there. */
+    int (*create_volume)(const struct paths *, const struct volume_source *, const struct call *,
                          struct error *);
     /* For `gc` alone. -EBUSY while it is mounted anywhere that we can see. */
     int (*delete_layer)(const struct paths *, const struct data_reference *, const struct call *,

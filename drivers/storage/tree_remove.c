@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
 #include <linux/fs.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -36,6 +40,22 @@ static int unlink_one(int directory, const char *name, int flags)
     return unlinkat(directory, name, flags) < 0 ? -errno : 0;
 }
 
+/* A subvolume has a device number of its own without being mounted; a read-only one can only go as a whole, and one with
+ * others in it not so. */
+static bool is_mounted(int folder)
+{
+    struct statx status;
+    return statx(folder, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0 ||
+           status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+static int remove_subvolume(int directory, const char *name)
+{
+    struct btrfs_ioctl_vol_args arguments = {0};
+    snprintf(arguments.name, sizeof(arguments.name), "%s", name);
+    return ioctl(directory, BTRFS_IOC_SNAP_DESTROY, &arguments) < 0 ? -errno : 0;
+}
+
 /* Depth is bounded by descriptors, not by stack: the parent of each level stays open. A tree deeper than that is
  * reported (-EMFILE) and stays. */
 static int remove_content(int folder, dev_t device)
@@ -61,9 +81,11 @@ static int remove_content(int folder, dev_t device)
             result = unlink_one(folder, item->d_name, 0);
         else if (inner < 0 || fstat(inner, &status) < 0)
             result = -errno;
-        else if (status.st_dev != device)
+        else if (status.st_dev != device && is_mounted(inner))
             result = -EBUSY;
-        else if ((result = remove_content(inner, device)) == 0)
+        else if (status.st_dev != device && remove_subvolume(folder, item->d_name) == 0)
+            continue;
+        else if ((result = remove_content(inner, status.st_dev)) == 0)
             result = unlink_one(folder, item->d_name, AT_REMOVEDIR);
     }
     closedir(directory);
@@ -78,6 +100,8 @@ int tree_remove(int directory, const char *name, struct error *error)
         return 0;
     if (folder < 0 || fstat(folder, &status) < 0)
         return error_errno(error, -errno, "cannot open %s", name);
+    if (status.st_ino == BTRFS_FIRST_FREE_OBJECTID && remove_subvolume(directory, name) == 0)
+        return 0;
     int result = remove_content(folder, status.st_dev);
     if (result == 0)
         result = unlink_one(directory, name, AT_REMOVEDIR);

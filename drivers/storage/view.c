@@ -3,11 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_layer.h"
+#include "drivers/storage/view_measure.h"
 #include "drivers/storage/view_mounts.h"
 #include "lib/buffer.h"
 #include "lib/digest.h"
@@ -67,13 +75,34 @@ static void collect_image(void *context, int directory, const char *name)
                                      .made = status.st_mtime};
 }
 
+static bool is_subvolume(int store, const struct stat *status)
+{
+    struct stat outer;
+    return status->st_ino == BTRFS_FIRST_FREE_OBJECTID && fstat(store, &outer) == 0 &&
+           outer.st_dev != status->st_dev;
+}
+
 static struct observed_data data_of(const struct collector *collector, int directory, const char *name)
 {
     struct stat status;
     char *path = arena_printf(collector->arena, "%s/%s", name, collector->inside);
     if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode))
         return (struct observed_data){0};
-    return (struct observed_data){.file = arena_strdup(collector->arena, name), .modified = status.st_mtime};
+    return (struct observed_data){.file = arena_strdup(collector->arena, name),
+                                  .modified = status.st_mtime,
+                                  .type = is_subvolume(directory, &status) ? "btrfs" : "dir"};
+}
+
+static struct observed_data loop_of(struct collector *collector, int directory, const char *name)
+{
+    struct stat status;
+    char *path = arena_printf(collector->arena, "%s/image", name);
+    if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode))
+        return (struct observed_data){0};
+    return (struct observed_data){.file = arena_strdup(collector->arena, name),
+                                  .modified = status.st_mtime,
+                                  .type = "loop",
+                                  .size = status.st_size};
 }
 
 static void collect_layer(void *context, int directory, const char *name)
@@ -92,6 +121,8 @@ static void collect_volume(void *context, int directory, const char *name)
 {
     struct collector *collector = context;
     struct observed_data data = data_of(collector, directory, name);
+    if (!data.file)
+        data = loop_of(collector, directory, name);
     if (data.file)
         *arena_append(collector->arena, collector->out->volumes, collector->out->volume_count) = data;
 }
@@ -131,6 +162,26 @@ static void sort(void *items, size_t count, size_t size, int (*compare)(const vo
         qsort(items, count, size, compare);
 }
 
+/* Quotas have a folder in sysfs while they are on. */
+static void see_store(const struct paths *paths, struct observed_storage *out)
+{
+    struct statfs system;
+    struct btrfs_ioctl_fs_info_args info = {0};
+    out->on_btrfs = statfs(paths->store, &system) == 0 && system.f_type == BTRFS_SUPER_MAGIC;
+    if (!out->on_btrfs)
+        return;
+    _cleanup_close_ int store = open(paths->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store < 0 || ioctl(store, BTRFS_IOC_FS_INFO, &info) < 0)
+        return;
+    const unsigned char *id = info.fsid;
+    char path[80];
+    snprintf(path, sizeof(path),
+             "/sys/fs/btrfs/%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x/qgroups",
+             id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
+             id[13], id[14], id[15]);
+    out->has_quotas = access(path, F_OK) == 0;
+}
+
 static int dump(const struct paths *paths, const struct call *call, struct observed_storage *out,
                 struct error *error)
 {
@@ -146,6 +197,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         result = each_name(paths->mounts, collect_root, &layers, error);
     if (result < 0)
         return result;
+    see_store(paths, &found);
     sort(found.images, found.image_count, sizeof(*found.images), compare_images);
     sort(found.layers, found.layer_count, sizeof(*found.layers), compare_data);
     sort(found.volumes, found.volume_count, sizeof(*found.volumes), compare_data);
@@ -187,4 +239,5 @@ static int dump_guest(const struct paths *paths, int64_t init_pid, const struct 
 const struct storage_view storage_view = {.dump = dump,
                                           .dump_guest = dump_guest,
                                           .dump_snapshots = view_snapshots,
-                                          .dump_difference = view_difference};
+                                          .dump_difference = view_difference,
+                                          .measure = view_measure};

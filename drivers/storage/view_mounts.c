@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/major.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -159,28 +161,52 @@ int mount_origin_of(const char *folder, struct arena *arena, struct mount_origin
         *origin = (struct mount_origin){.found = true,
                                         .major = entry->major,
                                         .minor = entry->minor,
-                                        .root = arena_printf(arena, "%s%s", base, real + length)};
+                                        .root = arena_printf(arena, "%s%s", base, real + length),
+                                        .real = arena_strdup(arena, real)};
         return 0;
     }
     return error_set(error, -ENOENT, "%s lies on no mount of this process", folder);
 }
 
+/* The file behind a loop device, as the kernel names it; cut off where there is none. */
+static const char *backing_file(struct arena *arena, const struct mount_entry *entry)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    const char *path =
+        arena_printf(arena, "/sys/dev/block/%u:%u/loop/backing_file", entry->major, entry->minor);
+    if (buffer_read_file(&text, AT_FDCWD, path, PATH_MAX, NULL) < 0 || !text.length)
+        return NULL;
+    return arena_strndup(arena, text.bytes, strcspn(text.bytes, "\n"));
+}
+
+/* NAME of "BASE/NAME/END". */
+static const char *name_below(struct arena *arena, const char *path, const char *base, const char *end)
+{
+    size_t length = strlen(base);
+    if (strncmp(path, base, length) != 0 || path[length] != '/')
+        return NULL;
+    const char *name = path + length + 1;
+    length = strcspn(name, "/");
+    return strcmp(name + length, end) == 0 ? arena_strndup(arena, name, length) : NULL;
+}
+
 static const char *name_at(const struct mount_origin *store, struct arena *arena,
                            const struct mount_entry *entry, const char *end)
 {
-    if (!store->found || entry->major != store->major || entry->minor != store->minor)
-        return NULL;
-    size_t base = strlen(store->root);
-    if (strncmp(entry->root, store->root, base) != 0 || entry->root[base] != '/')
-        return NULL;
-    const char *name = entry->root + base + 1;
-    size_t length = strcspn(name, "/");
-    return strcmp(name + length, end) == 0 ? arena_strndup(arena, name, length) : NULL;
+    return store->found && entry->major == store->major && entry->minor == store->minor
+               ? name_below(arena, entry->root, store->root, end)
+               : NULL;
 }
 
 const char *mount_volume(const struct mount_origin *volumes, struct arena *arena,
                          const struct mount_entry *entry)
 {
+    if (!volumes->found)
+        return NULL;
+    if (entry->major == LOOP_MAJOR && strcmp(entry->root, "/") == 0) {
+        const char *file = backing_file(arena, entry);
+        return file ? name_below(arena, file, volumes->real, "/image") : NULL;
+    }
     return name_at(volumes, arena, entry, "/data");
 }
 

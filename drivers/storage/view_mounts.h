@@ -35,6 +35,7 @@ struct mount_origin {
     bool found;
     unsigned major, minor;
     const char *root;
+    const char *real; /* its path here, without symlinks */
 };
 int mount_origin_of(const char *folder, struct arena *arena, struct mount_origin *origin,
                     struct error *error);

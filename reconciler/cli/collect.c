@@ -10,14 +10,13 @@
 #include "reconciler/cli/cli.h"
 #include "reconciler/pool.h"
 
-#define RETENTION ((int64_t)30 * 24 * 3600) /* seconds: SEMANTICS 8 */
-
 struct candidate {
     const char *kind, *name; /* an image's name is its digest */
     const char *why;
     struct entry *entry; /* NULL: not on record */
     struct steps steps;
     bool young; /* retained for less than the retention */
+    bool kept;  /* retain: keep */
 };
 
 struct candidates {
@@ -39,14 +38,33 @@ static void add_step(struct session *session, struct candidate *item, enum step_
     steps_add(session->arena, &item->steps, kind, described_whole(table, request));
 }
 
+/* What the data is worth something with. */
+static const char *stands_on(struct session *session, const struct entry *entry)
+{
+    if (entry->kind == KIND_VOLUME)
+        return arena_printf(session->arena, "of type %s", ((struct volume *)entry->object.body)->type);
+    const char *digest = entry->facts->digest, *image = ((struct layer *)entry->object.body)->image;
+    return arena_printf(session->arena, "on image %s%s%.12s", image, digest ? ", sha256:" : "",
+                        digest ? digest : "");
+}
+
+static bool is_kept(const struct entry *entry)
+{
+    const char *retain = entry->kind == KIND_VOLUME ? ((struct volume *)entry->object.body)->retain
+                                                    : ((struct layer *)entry->object.body)->retain;
+    return strcmp(retain, "keep") == 0;
+}
+
 static void find_data(struct session *session, struct entry *entry, struct candidates *to)
 {
     int64_t age = (int64_t)time(NULL) - entry->record->since;
-    const char *why = arena_printf(session->arena, "retained for %" PRId64 " days", age / 86400);
+    const char *why = arena_printf(session->arena, "%s, %s%s", session_left(session, entry),
+                                   stands_on(session, entry), is_kept(entry) ? ", retain: keep" : "");
     struct candidate *item = add(session, to, entry->record->kind, entry->name, why, entry);
     struct data_reference *data = described_new(session->arena, &data_reference_table);
     data->file = paths_file_name(session->arena, entry->name);
-    item->young = age < RETENTION;
+    item->young = age * 1000 < session->policy->retention;
+    item->kept = is_kept(entry);
     add_step(session, item, entry->kind == KIND_LAYER ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
              &data_reference_table, data);
 }
@@ -82,15 +100,23 @@ static void find_images(struct session *session, struct candidates *to)
     }
 }
 
-/* Named ones are freed whatever their age; without names all that the retention allows, or all with --force. */
-static bool is_chosen(const struct options *options, const struct candidate *item, struct arena *arena)
+static bool is_named(const struct options *options, const struct candidate *item, struct arena *arena)
 {
     const char *id = arena_printf(arena, "%s/%s", item->kind, item->name);
     const char *bare = arena_printf(arena, "%s/%s", item->kind, name_bare(item->name));
     for (size_t i = 0; i < options->argument_count; i++)
         if (strcmp(options->arguments[i], id) == 0 || strcmp(options->arguments[i], bare) == 0)
             return true;
-    return !options->argument_count && (options->force || !item->young);
+    return false;
+}
+
+/* Named ones are freed whatever their age; without names all that the retention allows, or all with --force. What is to
+ * be kept is never. */
+static bool is_chosen(const struct options *options, const struct candidate *item, struct arena *arena)
+{
+    if (item->kept)
+        return false;
+    return options->argument_count ? is_named(options, item, arena) : options->force || !item->young;
 }
 
 static int free_one(struct session *session, struct pool *pool, const struct candidate *item,
@@ -120,8 +146,16 @@ static int check_names(const struct session *session, const struct candidates *d
         char *const name = session->options->arguments[i];
         const struct options one = {.arguments = &name, .argument_count = 1};
         bool found = strncmp(name, "image/", strlen("image/")) == 0; /* free only once the layers are */
-        for (size_t j = 0; j < data->count; j++)
-            found = found || is_chosen(&one, &data->items[j], session->arena);
+        for (size_t j = 0; j < data->count; j++) {
+            if (!is_named(&one, &data->items[j], session->arena))
+                continue;
+            found = true;
+            if (data->items[j].kept)
+                return error_set(error, -EPERM,
+                                 "%s is retained with retain: keep; declared again with another word and "
+                                 "removed, it can be freed",
+                                 name);
+        }
         if (!found)
             return error_set(
                 error, -ENOENT,
@@ -180,7 +214,11 @@ int run_gc(const struct options *options)
     int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    struct problems problems = {.arena = session.arena};
     result = session_look(&session, &error);
+    if (result >= 0 && !policy_load(session.paths.conf, session.arena, &session.policy, &problems))
+        result = error_set(&error, -EINVAL, "%s:%u: %s", problems.items[0].place.file,
+                           problems.items[0].place.line, problems.items[0].message);
     if (result >= 0 && !options->dry_run)
         result = session_write(&session, &error);
     if (result < 0)

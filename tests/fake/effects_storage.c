@@ -93,12 +93,39 @@ static int create_layer(const struct paths *paths, const struct data_reference *
     return result < 0 ? result : fake_end(&fake, apply_create(&fake, "layers", request->file), error);
 }
 
-static int create_volume(const struct paths *paths, const struct data_reference *request,
+static const char *type_of(const char *type)
+{
+    return type ? type : "dir";
+}
+
+/* A volume of another type, or a larger one, than is asked for is a promise broken. */
+static void make_volume(struct fake *fake, const char *file, const char *type, int64_t size)
+{
+    make_data(fake, "volumes", file);
+    struct json *volume = fake_find(fake->world, "volumes", file);
+    const char *was = text_in(volume, "type");
+    if (was && !text_is_same(was, type_of(type)))
+        fake_violation(fake, "volume %s of type %s is to be one of type %s", file, was, type_of(type));
+    if (size && size < number_in(volume, "size"))
+        fake_violation(fake, "volume %s is to shrink", file);
+    json_set(volume, "type", json_new_text(type_of(type)));
+    json_set(volume, "size", json_new_number(size));
+}
+
+static int apply_create_volume(struct fake *fake, const struct volume_source *request, struct error *error)
+{
+    if (text_is_same(request->type, "btrfs") && !json_as_bool(json_get(fake->world, "btrfs")))
+        return error_set(error, -ENOTTY, "volume %s: the store is not on btrfs", request->file);
+    make_volume(fake, request->file, request->type, request->size);
+    return 0;
+}
+
+static int create_volume(const struct paths *paths, const struct volume_source *request,
                          const struct call *call, struct error *error)
 {
     struct fake fake;
     int result = fake_begin(&fake, paths, call, STEP_VOLUME_CREATE, request->file, error);
-    return result < 0 ? result : fake_end(&fake, apply_create(&fake, "volumes", request->file), error);
+    return result < 0 ? result : fake_end(&fake, apply_create_volume(&fake, request, error), error);
 }
 
 static int delete_layer(const struct paths *paths, const struct data_reference *request,
@@ -280,10 +307,11 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
     json_set(root, "digest", json_new_text(request->digest));
     json_set(root, "id_base", json_new_number(request->id_base));
     json_set(root, "with_init", json_new_bool(request->with_init));
+    json_set(root, "fresh", json_new_bool(request->fresh));
     struct json *volumes = json_set(root, "volumes", json_new_object());
     for (size_t i = 0; i < request->volumes.count; i++) {
         const struct root_volume *volume = request->volumes.items[i];
-        make_data(fake, "volumes", volume->file);
+        make_volume(fake, volume->file, volume->type, volume->size);
         json_set(volumes, volume->path, mount_of(fake, volume->file, volume->read_only));
     }
     json_set(root, "files", json_new_object());

@@ -630,6 +630,15 @@ static int run_drop_image(struct json *world, char **arguments, struct error *er
     return drop(world, "images", arguments[0], error);
 }
 
+/* The store is on it from now on, with quotas. */
+static int run_btrfs(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments;
+    (void)error;
+    json_set(world, "btrfs", json_new_bool(true));
+    return 0;
+}
+
 static int run_drop_layer(struct json *world, char **arguments, struct error *error)
 {
     return drop(world, "layers", arguments[0], error);
@@ -710,6 +719,7 @@ static const struct command commands[] = {
     {"drop-volume", "FILE", 1, run_drop_volume},
     {"renew-source", "SOURCE", 1, run_renew_source},
     {"install-packages", "LAYER", 1, run_install_packages},
+    {"btrfs", "", 0, run_btrfs},
 };
 
 static const struct command *find_command(const char *name, int count)

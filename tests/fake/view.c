@@ -84,7 +84,10 @@ static void see_data(const struct call *call, const struct seen *known, struct o
 {
     for (const struct seen *i = seen_first(known); i; i = seen_next(i)) {
         struct observed_data *seen = arena_append(call->arena, *items, *count);
-        *seen = (struct observed_data){.file = seen_key(i), .modified = seen_number(i, "modified")};
+        *seen = (struct observed_data){.file = seen_key(i),
+                                       .modified = seen_number(i, "modified"),
+                                       .type = seen_text(i, "type"),
+                                       .size = seen_number(i, "size")};
     }
 }
 
@@ -96,7 +99,8 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     int result = seen_world(paths->root, &world, error);
     if (result < 0)
         return result;
-    *out = (struct observed_storage){0};
+    *out = (struct observed_storage){.on_btrfs = seen_flag(world, "btrfs"),
+                                     .has_quotas = seen_flag(world, "btrfs")};
     const struct seen *images = seen_in(world, "images"), *roots = seen_in(world, "roots");
     for (const struct seen *i = seen_first(images); i; i = seen_next(i)) {
         struct observed_image *seen = arena_append(call->arena, out->images, out->image_count);
@@ -195,6 +199,15 @@ const struct storage_view storage_view = {.dump = dump_storage,
                                           .dump_guest = dump_guest_mounts,
                                           .dump_snapshots = dump_snapshots,
                                           .dump_difference = dump_difference};
+static int64_t measure(const char *store, const char *file)
+{
+    (void)store;
+    (void)file;
+    return 0;
+}
+
+const struct storage_view storage_view = {
+    .dump = dump_storage, .dump_guest = dump_guest_mounts, .measure = measure};
 
 /* ---- network ---- */
 

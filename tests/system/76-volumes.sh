@@ -41,4 +41,165 @@ converge 'that is put right'
 is 'that is put right: it writes' "$(writes)" 'one/a one/b strong/a'
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
+
+# ---- what they are made of ----
+
+# The kernel lets nobody without this make a mounted ext4 larger; it can then grow while nobody has it.
+can_grow() {
+    [ $((0x$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status) >> 24 & 1)) = 1 ]
+}
+made() { # VOLUMES, the one that is mounted and at which path
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+volumes: { $1 }
+containers: { one: { image: guest, networks: [], volumes: [ "$2" ] } }
+END
+}
+more=$(can_grow && echo sized || echo more)
+made_without() { made 'plain: {}' plain:/www; }
+made_set() { made 'plain: {}, sized: { size: 64MiB, fill: false }' sized:/www; }
+made_changed() { made "plain: { type: dir }, $more: { size: 96MiB, type: loop, fill: true }" $more:/www; }
+space() { # in MiB, of a file system that is not much larger; as seen inside
+    inside "$1" df -m /www | awk 'NR == 2 { size = $2 } END { print size < 50 ? "small" : size < 64 ? "64" : size < 96 ? "96" : "all" }'
+}
+device() {
+    inside "$1" awk '$2 == "/www" { sub("[0-9]*$", "", $1); print $1 == "/dev/loop" ? "loop" : "dir" }' /proc/mounts
+}
+filled() {
+    inside "$1" test -e /www/index.html && echo filled || echo empty
+}
+effect volume.size 'space t/one' all 64 96 all
+effect volume.type 'device t/one' dir loop loop dir
+effect volume.fill 'filled t/one' filled empty "$(can_grow && echo empty || echo filled)" filled
+walk t/one live made
+
+sized() { # SIZE
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+volumes: { data: { size: $1 } }
+containers:
+  one: { image: guest, networks: [], volumes: [ "data:/www" ] }
+  two: { image: guest, networks: [], volumes: [ "data:/srv:ro" ] }
+END
+}
+loops() { # devices that stand for files of this root
+    grep -l "^$ROOT/" /sys/block/loop*/loop/backing_file 2>/dev/null | wc -l
+}
+no_loops() {
+    [ "$(loops)" = 0 ]
+}
+spec sized < <(sized 64MiB)
+converge 'a sized volume'
+is 'a sized volume: two containers have one device' "$(loops)" 1
+inside t/one sh -c 'echo shared >/www/mark'
+is 'a sized volume: two containers see one file system' "$(inside t/two cat /srv/mark)" shared
+fails 'a sized volume: it is full at its bound' 1 inside t/one dd if=/dev/zero of=/www/big bs=1M count=80
+like 'a sized volume: and says so' "$(inside t/one dd if=/dev/zero of=/www/big bs=1M count=80 2>&1)" 'No space left on device'
+check 'a sized volume: not so in the root' inside t/one dd if=/dev/zero of=/big bs=1M count=80
+inside t/one rm /www/big
+inside t/one sync
+check 'a sized volume: what is deleted is given back' eventually 10 sh -c "[ \$(du -m '$ROOT/var/lib/fpsync/volumes/t_data/image' | cut -f1) -lt 40 ]"
+spec sized < <(sized 32MiB)
+fails 'a sized volume does not shrink' 6 fps plan -f "$FILE"
+like 'a sized volume does not shrink: where and why' "$(fps plan -f "$FILE" 2>&1)" "^$FILE:3:26: volume data has 64MiB and cannot shrink to 32MiB"
+spec sized < <(sized 64MiB | sed 's/size: 64MiB/type: dir/')
+fails 'a sized volume becomes no folder' 6 fps apply -y -f "$FILE"
+
+# As after a reboot: nothing runs, nothing is mounted.
+spec sized < <(sized 64MiB)
+for name in one two; do kill -9 "$(pid_of t/$name)"; done
+for name in one two; do eventually 10 sh -c "! [ -e /proc/$(pid_of t/$name)/ns ]"; done
+awk -v root="$ROOT/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | tac | xargs -r umount -l
+check 'after a reboot there is no device' eventually 10 no_loops
+converge 'after a reboot'
+is 'after a reboot the data is there' "$(inside t/two cat /srv/mark)" shared
+is 'after a reboot there is one device' "$(loops)" 1
+spec sized < <(sized 64MiB | sed 's#"data:/www"#&, "data:/third"#')
+converge 'attached once more, live'
+inside t/one umount /third
+like 'unmounted by the guest' "$(causes_of "$(plan_of "$FILE")")" '^drift: volume at /third unmounted '
+converge 'that is put right, too'
+is 'that is put right, too: the data is there' "$(inside t/one cat /third/mark)" shared
+is 'and there is still one device' "$(loops)" 1
+
+for name in one two; do fps stop --timeout 0 t/$name >/dev/null 2>&1; done
+check 'stopped, they leave no device' eventually 10 no_loops
+spec sized < <(sized 128MiB)
+fps apply -y -f "$FILE" >/dev/null 2>&1
+for name in one two; do fps start t/$name >/dev/null 2>&1; done
+converge 'grown'
+is 'grown: as seen inside' "$(($(inside t/one df -m /www | awk 'NR == 2 { print $2 }') > 100))" 1
+is 'grown: the data is there' "$(inside t/two cat /srv/mark)" shared
+if can_grow; then
+    before=$(started t/one)
+    spec sized < <(sized 256MiB)
+    converge 'grown live'
+    is 'grown live: as seen inside' "$(($(inside t/one df -m /www | awk 'NR == 2 { print $2 }') > 200))" 1
+    is 'grown live: the init stays' "$(started t/one)" "$before"
+else
+    skip 'grown live' 'no CAP_SYS_RESOURCE here'
+fi
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+check 'down, they leave no device' eventually 10 no_loops
+
+# ---- what becomes of them ----
+
+spec sized < <(sized 32MiB)
+like 'retained, it is larger: held' "$(held_of "$(plan_of "$FILE")")" '^volume/t/data: what is retained for 0 days, [0-9]*[KM]iB is of type loop and larger'
+like 'retained, it is larger: so are its users' "$(held_of "$(plan_of "$FILE")")" '^container/t/one: it needs volume t/data, which is held'
+like 'gc says age, size and kind' "$(fps gc --dry-run)" '^volume t/data: kept \(retained for 0 days, [0-9]*[KM]iB, of type loop\)$'
+like 'and for a layer its image' "$(fps gc --dry-run)" '^layer t/one: kept \(retained for 0 days, [0-9]*[KM]iB, on image t/guest, sha256:[0-9a-f]{12}\)$'
+echo 'retention: 0' >>"$ROOT/etc/fpsync/fpsync.conf"
+like 'gc goes by the retention' "$(fps gc --dry-run)" '^volume t/data: would be freed '
+sed -i /^retention/d "$ROOT/etc/fpsync/fpsync.conf"
+check 'gc of one by name' fps gc volume/t/data
+converge 'then it may be smaller'
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+fps gc --force -y >/dev/null 2>&1
+
+kept() { # RETAIN of the volume, of the declared layer, of the container with an implicit one
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+volumes: { data: {$1} }
+layers: { upper: { image: guest$2 } }
+containers:
+  one: { layer: upper, networks: [], volumes: [ "data:/srv" ] }
+  own: { image: guest, networks: []$3 }
+END
+}
+kept_without() { kept '' '' ''; }
+kept_set() { kept ' retain: keep ' ', retain: none' ', retain: keep'; }
+kept_changed() { kept ' retain: none ' ', retain: keep' ', retain: none'; }
+fate() { # KIND/NAME, CONTAINER, file of its own there: what gc would do, and whether the file is there when all is declared again
+    local whole freed
+    whole=$(cat "$FILE")
+    inside "$2" touch "$3"
+    printf 'project: t\nimages: { guest: { source: "file:%s" } }\n' "$BUSYBOX" >"$FILE"
+    fps apply -y --allow-mass-delete -f "$FILE" >/dev/null 2>&1
+    freed=$(fps gc --dry-run --force -o json | jq -r --arg id "$1" '.objects[] | select("\(.kind)/\(.name)" == $id) | if .freed then "freed" else "kept" end')
+    cat >"$FILE" <<<"$whole"
+    fps apply -y -f "$FILE" >/dev/null 2>&1
+    echo "${freed:-thrown away}: $(inside "$2" test -e "$3" && echo there || echo gone)"
+}
+effect volume.retain 'fate volume/t/data t/one /srv/mark' 'freed: there' 'kept: there' 'thrown away: gone' 'freed: there'
+effect layer.retain 'fate layer/t/upper t/one /etc/mark' 'freed: there' 'thrown away: gone' 'kept: there' 'freed: there'
+effect container.retain 'fate layer/t/own t/own /etc/mark' 'freed: there' 'kept: there' 'thrown away: gone' 'freed: there'
+walk t/one - kept
+
+spec kept < <(kept ' retain: none ' ', retain: none' ', retain: keep')
+converge 'thrown away at every start'
+inside t/one touch /srv/mark /etc/mark
+inside t/own touch /etc/mark
+fps restart t/one >/dev/null 2>&1
+fps restart t/own >/dev/null 2>&1
+is 'thrown away at every start: gone' "$(inside t/one ls /srv/mark /etc/mark 2>/dev/null)" ''
+is 'thrown away at every start: nothing else' "$(inside t/own ls /etc/mark)" /etc/mark
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+is 'down throws it away, too' "$(ls "$ROOT/var/lib/fpsync/layers" "$ROOT/var/lib/fpsync/volumes" | grep -E '^t_(upper|data)$')" ''
+fails 'what is to be kept is no matter of gc' 1 fps gc layer/t/own
+fps gc --force -y >/dev/null 2>&1
+is 'what is to be kept stays with --force' "$(ls "$ROOT/var/lib/fpsync/layers")" t_own
 is 'nothing is left' "$(leftovers)" ''

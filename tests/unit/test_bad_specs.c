@@ -56,13 +56,15 @@ static void write_text(const char *path, const char *text)
     write_bytes(path, text, strlen(text));
 }
 
+static const struct object_set *recorded; /* what the loader knows of earlier runs; NULL: nothing */
+
 static int load(const struct spec_request *request, struct buffer *said)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct spec_set set;
     struct problems problems = {.arena = arena};
     struct error error = {0};
-    int result = specs_load(request, NULL, arena, &set, &problems, &error);
+    int result = specs_load(request, recorded, arena, &set, &problems, &error);
     buffer_clear(said);
     buffer_text(said, "");
     for (size_t i = 0; i < problems.count; i++) {
@@ -333,6 +335,40 @@ static void templates_named(void **state)
     assert_int_equal(load_path(path, &said), 0);
 }
 
+/* Whatever would lose data is an error of the file. */
+static void volumes_changed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
+        {"volumes: { sized: { size: 512MiB } }\n", "a.yaml:1:27: volume sized has 1GiB and cannot shrink to "
+                                                   "512MiB\n    hint: write size: 1GiB or more\n"},
+        {"volumes: { sized: }\n",
+         "a.yaml:1:12: volume sized is of type loop and cannot become one of type dir"},
+        {"volumes: { plain: { size: 1GiB } }\n",
+         "a.yaml:1:27: volume plain is of type dir and cannot become one of type loop"},
+        {"volumes: { plain: { type: btrfs } }\n",
+         "a.yaml:1:27: volume plain is of type dir and cannot become one of type btrfs"},
+    };
+    struct spec_set set;
+    struct problems problems = {.arena = seen_arena};
+    struct error error = {0};
+    const char *path = in_scratch("a.yaml");
+    write_text(path, "volumes: { sized: { size: 1GiB }, plain: }\n");
+    const struct spec_request request = {.arguments = (const char *const[]){path}, .count = 1};
+    assert_int_equal(specs_load(&request, NULL, seen_arena, &set, &problems, &error), 0);
+    recorded = &set.objects;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        write_text(path, cases[i].text);
+        says(path, cases[i].part);
+    }
+    _cleanup_buffer_ struct buffer said = {0};
+    write_text(path, "volumes: { sized: { size: 2GiB, type: loop }, plain: { type: dir } }\n");
+    assert_int_equal(load_path(path, &said), 0);
+    recorded = NULL;
+}
+
 static void source_names(void **state)
 {
     (void)state;
@@ -508,6 +544,7 @@ int main(void)
         cmocka_unit_test(sources_that_cannot_be_read),
         cmocka_unit_test(many_includes),
         cmocka_unit_test(templates_named),
+        cmocka_unit_test(volumes_changed),
         cmocka_unit_test(source_names),
         cmocka_unit_test(explain_errors),
         cmocka_unit_test(all_texts_were_provoked),

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/capability.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
 #include <sched.h>
@@ -203,6 +204,8 @@ static void add_volume(struct root_mount *request, const char *path, const char 
     struct root_volume *volume = described_new(arena, &root_volume_table);
     volume->path = path;
     volume->file = file;
+    volume->type = "dir";
+    volume->fill = true;
     *arena_append(arena, request->volumes.items, request->volumes.count) = volume;
 }
 
@@ -522,6 +525,201 @@ static void test_live_volumes_privileged(void **state)
     live_volumes(true);
 }
 
+/* ---- what volumes are made of ---- */
+
+static struct volume_attach *attach_request(struct lxc_container *container, const char *path,
+                                            const char *file)
+{
+    struct volume_attach *attach = described_new(arena, &volume_attach_table);
+    attach->lxc_name = live_name();
+    attach->init_pid = container->init_pid(container);
+    attach->init_start = start_of(attach->init_pid);
+    attach->path = path;
+    attach->file = file;
+    attach->type = "dir";
+    attach->fill = true;
+    attach->digest = DIGEST;
+    return attach;
+}
+
+static long kibibytes_at(const char *path)
+{
+    struct statvfs status;
+    assert_int_equal(statvfs(path, &status), 0);
+    return (long)(status.f_blocks * status.f_frsize / 1024);
+}
+
+/* How many loop devices stand for files below the root. */
+static int loops_of_root(void)
+{
+    glob_t found;
+    int count = 0;
+    if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            const char *file = content_of(found.gl_pathv[i]);
+            count += file && strncmp(file, root, strlen(root)) == 0;
+        }
+    globfree(&found);
+    return count;
+}
+
+/* The last process of a container lets go of its mounts a moment after it was waited for. */
+static void assert_no_loops(void)
+{
+    for (int tries = 0; tries < 500 && loops_of_root(); tries++)
+        poll(NULL, 0, 10);
+    assert_int_equal(loops_of_root(), 0);
+}
+
+static void set_size(struct root_mount *request, size_t index, int64_t size)
+{
+    struct root_volume *volume = request->volumes.items[index];
+    volume->type = "loop";
+    volume->size = size;
+}
+
+static void test_sized_volume(void **state)
+{
+    (void)state;
+    const int64_t mebibyte = 1 << 20;
+    struct volume_source source = {.file = "shop_seed", .type = "loop", .size = 32 * mebibyte};
+    assert_done(storage_effects.create_volume(&paths, &source, &call, &error));
+    assert_no_loops();
+    struct root_mount *request = request_of(live_name(), "shop_live");
+    add_volume(request, "/srv/seed", "shop_seed");
+    set_size(request, 0, source.size);
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    assert_int_equal(loops_of_root(), 1);
+    char *inside = at("run/fpsync/mounts/%s/srv/seed", live_name());
+    assert_string_equal(content_of(arena_printf(arena, "%s/one", inside)), "seed\n"); /* filled */
+    assert_owner(arena_printf(arena, "%s/one", inside), BASE + 33);
+    assert_int_equal(access(arena_printf(arena, "%s/lost+found", inside), F_OK), -1);
+    assert_in_range(kibibytes_at(inside), 20 * 1024, 32 * 1024);
+
+    struct lxc_container *container = start(live_name(), false);
+    struct volume_attach *attach = attach_request(container, "/srv/again", "shop_seed");
+    attach->type = "loop";
+    attach->size = source.size;
+    assert_done(storage_effects.attach_volume(&paths, attach, &call, &error));
+    assert_done(storage_effects.attach_volume(&paths, attach, &call, &error));
+    assert_int_equal(loops_of_root(), 1); /* one file system, mounted twice */
+    assert_int_equal(volumes_inside(attach->init_pid), 2);
+    const char *const fill_it[] = {BUSYBOX,    "dd", "if=/dev/zero", "of=/srv/again/big", "bs=1M",
+                                   "count=64", NULL};
+    assert_int_not_equal(run_inside(container, fill_it), 0);
+    source.size = 128 * mebibyte;
+    if (prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1) { /* live */
+        assert_done(storage_effects.create_volume(&paths, &source, &call, &error));
+        assert_in_range(kibibytes_at(inside), 100 * 1024, 128 * 1024);
+        assert_int_equal(run_inside(container, fill_it), 0);
+    } else {
+        assert_int_equal(storage_effects.create_volume(&paths, &source, &call, &error), -EPERM);
+    }
+
+    struct data_reference volume = {.file = "shop_seed"};
+    assert_int_equal(storage_effects.delete_volume(&paths, &volume, &call, &error), -EBUSY);
+    assert_done(storage_effects.detach_volume(&paths, attach, &call, &error));
+    stop_running();
+    unmount(live_name());
+    assert_int_equal(mounts_below(), 0);
+    assert_no_loops();
+    set_size(request, 0, source.size);
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error)); /* filled no second time */
+    assert_int_equal(access(arena_printf(arena, "%s/big", inside), F_OK), 0);
+    assert_in_range(kibibytes_at(inside), 100 * 1024, 128 * 1024);
+    unmount(live_name());
+    assert_no_loops();
+    assert_done(storage_effects.delete_volume(&paths, &volume, &call, &error));
+    assert_int_equal(access(at("var/lib/fpsync/volumes/shop_seed"), F_OK), -1);
+}
+
+/* Larger than its file system: what a crash after the file had grown leaves behind. */
+static void test_sized_volume_grows_late(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    add_volume(request, "/data", "shop_data");
+    set_size(request, 0, 16 << 20);
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    unmount("web");
+    assert_no_loops();
+    make_file(at("var/lib/fpsync/volumes/shop_data/image.new"), "half made", 0600);
+    assert_int_equal(truncate(at("var/lib/fpsync/volumes/shop_data/image"), 64 << 20), 0);
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    assert_in_range(kibibytes_at(at("run/fpsync/mounts/web/data")), 50 * 1024, 64 * 1024);
+    struct observed_storage seen;
+    assert_done(storage_view.dump(&paths, &call, &seen, &error));
+    assert_int_equal(seen.volume_count, 1);
+    assert_string_equal(seen.volumes[0].type, "loop");
+    assert_int_equal(seen.volumes[0].size, 64 << 20);
+    assert_in_range(storage_view.measure(paths.volumes, "shop_data"), 1, 63 << 20);
+    unmount("web");
+}
+
+static void test_volume_is_left_empty(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    add_volume(request, "/srv/seed", "shop_seed");
+    ((struct root_volume *)request->volumes.items[0])->fill = false;
+    for (int round = 0; round < 2; round++) {
+        assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+        assert_null(content_of(at("run/fpsync/mounts/web/srv/seed/one")));
+        unmount("web");
+        ((struct root_volume *)request->volumes.items[0])->fill = true; /* it is not new any more */
+    }
+}
+
+static void test_live_volume_is_filled(void **state)
+{
+    (void)state;
+    assert_done(storage_effects.mount_root(&paths, request_of(live_name(), "shop_live"), &call, &error));
+    struct lxc_container *container = start(live_name(), false);
+    struct volume_attach *attach = attach_request(container, "/srv/seed", "shop_seed");
+    make_folder(at("var/lib/fpsync/volumes"));
+    make_folder(at("var/lib/fpsync/volumes/shop_seed"));
+    make_folder(at("var/lib/fpsync/volumes/shop_seed/data.new")); /* of a run that was killed */
+    make_file(at("var/lib/fpsync/volumes/shop_seed/data.new/one"), "half\n", 0600);
+    assert_done(storage_effects.attach_volume(&paths, attach, &call, &error));
+    const char *const compare[] = {BUSYBOX, "grep", "-qx", "seed", "/srv/seed/one", NULL};
+    assert_int_equal(run_inside(container, compare), 0);
+    assert_owner(at("var/lib/fpsync/volumes/shop_seed/data/one"), 33);
+}
+
+/* Thrown away at every start, unless somebody else has it. */
+static void test_fresh_at_every_start(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    add_volume(request, "/srv/seed", "shop_seed");
+    add_volume(request, "/sized", "shop_sized");
+    set_size(request, 1, 16 << 20);
+    for (size_t i = 0; i < 2; i++)
+        ((struct root_volume *)request->volumes.items[i])->fresh = true;
+    request->fresh = true;
+    static const char *const files[] = {"srv/seed/mine", "sized/mine", "etc/mine"};
+    for (int round = 0; round < 3; round++) {
+        assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+        assert_string_equal(content_of(at("run/fpsync/mounts/web/srv/seed/one")), "seed\n");
+        struct identity guest = {0};
+        assert_done(identity_take(&guest, BASE, &error));
+        for (size_t i = 0; i < 3; i++) {
+            char *file = at("run/fpsync/mounts/web/%s", files[i]);
+            assert_int_equal(access(file, F_OK), -1);
+            make_file(file, "x", 0644);
+        }
+        identity_drop(&guest);
+    }
+    struct root_mount *other = request_of("other", "shop_other");
+    add_volume(other, "/mine", "shop_seed");
+    ((struct root_volume *)other->volumes.items[0])->fresh = true;
+    assert_done(storage_effects.mount_root(&paths, other, &call, &error));
+    assert_int_equal(access(at("run/fpsync/mounts/other/mine/mine"), F_OK), 0);
+    unmount("other");
+    unmount("web");
+    assert_no_loops();
+}
+
 /* Read-only is final for root inside, whichever way the volume came in; and both ways lead back to writable. */
 static bool can_write(struct lxc_container *container, const char *path)
 {
@@ -688,6 +886,11 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_bad_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sized_volume, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sized_volume_grows_late, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_volume_is_left_empty, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_live_volume_is_filled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fresh_at_every_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only_volumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_containers_pin_nothing, set_up, tear_down),

@@ -1,0 +1,149 @@
+#include "drivers/storage/loop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+
+#define EXT4_BLOCK         4096
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t) /* number of blocks; in no header of the kernel's */
+#define TRIES              100
+
+static int open_device(const char *name)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "/dev/%s", name);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static bool stands_for(int device, const struct stat *image)
+{
+    struct loop_info64 info;
+    return ioctl(device, LOOP_GET_STATUS64, &info) == 0 && info.lo_device == image->st_dev &&
+           info.lo_inode == image->st_ino;
+}
+
+/* The device that the file has; -1: none. Two devices for one file would be two file systems in it, which destroy each
+ * other. */
+static int find_device(const struct stat *image)
+{
+    int found = -1;
+    char bound[300];
+    DIR *directory = opendir("/sys/block");
+    for (struct dirent *item; directory && found < 0 && (item = readdir(directory));) {
+        snprintf(bound, sizeof(bound), "%s/loop", item->d_name);
+        if (strncmp(item->d_name, "loop", 4) != 0 || faccessat(dirfd(directory), bound, F_OK, 0) < 0)
+            continue;
+        found = open_device(item->d_name);
+        if (found < 0 || stands_for(found, image))
+            continue;
+        close(found);
+        found = -1;
+    }
+    if (directory)
+        closedir(directory);
+    return found;
+}
+
+/* Past the host's cache where the file system below can do that; a block is then as large as ext4's. */
+static int bind_device(int device, int image)
+{
+    struct loop_config config = {
+        .fd = (uint32_t)image,
+        .block_size = EXT4_BLOCK,
+        .info = {.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO, .lo_file_name = "fpsync"}};
+    if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -errno;
+    config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+    return ioctl(device, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
+}
+
+/* Somebody else may take the free one before us. */
+static int new_device(int image, struct error *error)
+{
+    _cleanup_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    if (control < 0)
+        return error_errno(error, -errno, "/dev/loop-control");
+    int result = -EBUSY;
+    for (int tries = 0; tries < TRIES && result == -EBUSY; tries++) {
+        char name[32];
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+        snprintf(name, sizeof(name), "loop%d", number);
+        _cleanup_close_ int device = number < 0 ? -1 : open_device(name);
+        result = device < 0 ? -errno : bind_device(device, image);
+        if (result == 0)
+            return TAKE_FD(device);
+    }
+    return error_errno(error, result, "cannot have a loop device");
+}
+
+static int open_bound(int image, struct error *error)
+{
+    struct stat status;
+    if (fstat(image, &status) < 0)
+        return error_errno(error, -errno, "cannot look at a file");
+    int device = find_device(&status);
+    return device >= 0 ? device : new_device(image, error);
+}
+
+int loop_mount(int image, uint64_t attributes, struct error *error)
+{
+    struct loop_info64 info;
+    char source[32];
+    _cleanup_close_ int device = open_bound(image, error);
+    if (device < 0)
+        return device;
+    if (ioctl(device, LOOP_GET_STATUS64, &info) < 0)
+        return error_errno(error, -errno, "cannot look at a loop device");
+    snprintf(source, sizeof(source), "/dev/loop%u", info.lo_number);
+    _cleanup_close_ int context = fsopen("ext4", FSOPEN_CLOEXEC);
+    if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
+        fsconfig(context, FSCONFIG_SET_FLAG, "discard", NULL, 0) < 0 || /* what is deleted is given back */
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return error_errno(error, -errno, "cannot mount the ext4 file system in its file");
+    _cleanup_close_ int tree = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attributes & ~MOUNT_ATTR_RDONLY);
+    if (tree < 0)
+        return error_errno(error, -errno, "cannot mount the ext4 file system in its file");
+    return TAKE_FD(tree);
+}
+
+int loop_grow(int image, struct error *error)
+{
+    struct stat status;
+    struct statfs system;
+    _cleanup_close_ int device = open_bound(image, error);
+    if (device < 0)
+        return device;
+    if (ioctl(device, LOOP_SET_CAPACITY) < 0)
+        return error_errno(error, -errno, "cannot make a loop device larger");
+    _cleanup_close_ int tree = loop_mount(image, 0, error);
+    if (tree < 0)
+        return tree;
+    _cleanup_close_ int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 || fstat(image, &status) < 0 || fstatfs(root, &system) < 0)
+        return error_errno(error, -errno, "cannot look at a file system in a file");
+    uint64_t blocks = (uint64_t)status.st_size / (uint64_t)system.f_bsize;
+    if (ioctl(root, EXT4_IOC_RESIZE_FS, &blocks) < 0)
+        return error_errno(error, -errno, "cannot make its file system larger while it is mounted");
+    return 0;
+}
+
+int loop_is_bound(int image)
+{
+    struct stat status;
+    _cleanup_close_ int device = fstat(image, &status) < 0 ? -1 : find_device(&status);
+    return device >= 0;
+}
