@@ -44,8 +44,7 @@ struct layer {
     struct described described;
     const char *image;           /* full name */
     const char *on_image_change; /* "auto", "restack", "keep", "reset" */
-    const char *image;  /* full name */
-    const char *retain; /* "gc", "keep", "none" */
+    const char *retain;          /* "gc", "keep", "none" */
 };
 
 /* A container's place in a network. */

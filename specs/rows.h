@@ -8,6 +8,6 @@
 
 #define AT(type, member) .offset = offsetof(struct type, member)
 extern const char *const image_changes[]; /* words of on_image_change */
-extern const char *const retains[]; /* what becomes of data that nobody declares any more */
+extern const char *const retains[];       /* what becomes of data that nobody declares any more */
 
 #define MEBIBYTE ((int64_t)1 << 20)

@@ -83,17 +83,16 @@ int layer_make_folder(const struct paths *paths, const char *file, struct error 
     return make_folders(paths->layers, file, nothing, 0755, error);
 }
 
-int layer_empty(const struct paths *paths, const char *file, struct error *error)
+/* The stack first: what lies frozen below an empty upper would show again. */
+int layer_empty(int folder, struct error *error)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", paths->layers, file);
-    _cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return error_errno(error, -errno, "cannot open %s", path);
-    int result = tree_remove(folder, "upper", error);
-    if (result == 0)
-        result = tree_remove(folder, "work", error);
-    return result < 0 ? result : layer_make(paths, file, error);
+    static const char *const parts[] = {"upper", "work", "root"};
+    int result = unlinkat(folder, "stack", 0) < 0 && errno != ENOENT
+                     ? error_errno(error, -errno, "cannot empty a layer")
+                     : 0;
+    for (size_t i = 0; result == 0 && i < sizeof(parts) / sizeof(*parts); i++)
+        result = tree_remove(folder, parts[i], error);
+    return result;
 }
 
 int data_lock(const char *store, const char *file, struct error *error)

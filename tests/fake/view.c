@@ -195,10 +195,6 @@ static int dump_difference(const struct paths *paths, const char *layer_file, co
     return 0;
 }
 
-const struct storage_view storage_view = {.dump = dump_storage,
-                                          .dump_guest = dump_guest_mounts,
-                                          .dump_snapshots = dump_snapshots,
-                                          .dump_difference = dump_difference};
 static int64_t measure(const char *store, const char *file)
 {
     (void)store;
@@ -206,8 +202,11 @@ static int64_t measure(const char *store, const char *file)
     return 0;
 }
 
-const struct storage_view storage_view = {
-    .dump = dump_storage, .dump_guest = dump_guest_mounts, .measure = measure};
+const struct storage_view storage_view = {.dump = dump_storage,
+                                          .dump_guest = dump_guest_mounts,
+                                          .dump_snapshots = dump_snapshots,
+                                          .dump_difference = dump_difference,
+                                          .measure = measure};
 
 /* ---- network ---- */
 
