@@ -26,7 +26,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     if (kind < STEP_BRIDGE_CREATE || kind == STEP_ROOT_WRITE ||
         (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_CHECK))
         ended = run_data(effects, paths, kind, request, call, made, error);
-    else if (kind < STEP_CONTAINER_DEFINE)
+    else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING)
         ended = run_network(effects, paths, kind, request, call, error);
     else
         ended = run_container(effects, paths, kind, request, call, made, error);
@@ -101,6 +101,8 @@ static int run_network(const struct effects *effects, const struct paths *paths,
         return network->mark_port(paths, request, call, error);
     case STEP_PORT_ATTACH:
         return network->attach_port(paths, request, call, error);
+    case STEP_GUEST_FORWARDING:
+        return network->set_forwarding(paths, request, call, error);
     case STEP_PORT_DELETE:
         return network->delete_port(paths, request, call, error);
     default:

@@ -26,6 +26,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_CONTAINER_STOP] = {"container.stop", &container_stop_table, NULL},
     [STEP_CONTAINER_SET_LIMITS] = {"container.set_limits", &container_limits_table, &container_defined_table},
     [STEP_CONTAINER_DESTROY] = {"container.destroy", &container_reference_table, NULL},
+    [STEP_GUEST_FORWARDING] = {"guest.forwarding", &guest_forwarding_table, NULL},
     [STEP_ROOT_WRITE] = {"root.write", &root_write_table, NULL},
     [STEP_LAYER_CHANGE] = {"layer.change", &data_change_table, &data_changed_table},
     [STEP_VOLUME_CHANGE] = {"volume.change", &data_change_table, &data_changed_table},

@@ -43,6 +43,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_LAYER_DROP = 42,
                  STEP_VOLUME_DROP = 43,
                  STEP_LAYER_CHECK = 44,
+                 STEP_GUEST_FORWARDING = 50,
                  STEP_KINDS
 };
 

@@ -78,6 +78,7 @@ enum field_form {
     FORM_NAME,         /* [a-z]([a-z0-9-]{0,29}[a-z0-9])? */
     FORM_REFERENCE,    /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
     FORM_IPV4,         /* dotted quad */
+    FORM_GATEWAY,      /* dotted quad, NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
     FORM_SUBNET,       /* IPv4/prefix, host bits zero */
     FORM_GUEST_PATH,   /* absolute and clean, inside a container */
     FORM_IMAGE_SOURCE, /* bootstrap:SUITE or file:PATH; the path stored absolute */

@@ -192,7 +192,8 @@ static bool names_may_change(const struct action *action, const struct repairs *
     for (size_t i = 0; i < repairs->count; i++)
         if (repairs->items[i].step == STEP_PORT_ATTACH)
             return true;
-    return action->unfinished || plan_field_changed(&action->causes, "networks");
+    return action->unfinished || plan_field_changed(&action->causes, "networks") ||
+           plan_field_changed(&action->causes, PLAN_DEFAULT_ROUTE);
 }
 
 static void add_repairs(const struct container_steps *to, const struct observed_container *seen)
@@ -201,6 +202,9 @@ static void add_repairs(const struct container_steps *to, const struct observed_
     if (seen && seen->running)
         repairs_of_container(to->compiling->target, to->compiling->world, to->action->object, seen,
                              to->action->uid, &repairs);
+    if (seen && seen->running && plan_field_changed(&to->action->causes, "router") &&
+        !((const struct container *)to->action->object->body)->router)
+        repairs_end_forwarding(to->compiling->target, seen, &repairs);
     for (size_t i = 0; i < repairs.count; i++) {
         if (repairs.items[i].step == STEP_VOLUME_ATTACH)
             ((struct volume_attach *)repairs.items[i].request)->digest = to->compiling->digest;

@@ -92,6 +92,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
 bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,
                          const struct observed_container *seen);
 
+#define PLAN_DEFAULT_ROUTE "default route" /* the cause where a network moves it */
 /* Whether a cause names the field or something inside it. */
 bool plan_field_changed(const struct changes *causes, const char *field);
 

@@ -5,6 +5,7 @@
 #include "reconciler/forwards.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
+#include "reconciler/routes.h"
 
 bool plan_field_changed(const struct changes *causes, const char *field)
 {
@@ -77,6 +78,21 @@ static void explain_leases(struct planning *planning, const struct object *objec
     }
 }
 
+/* What moves it may stand in the container's own fields or in a network's. */
+static void explain_default_route(struct planning *planning, const struct object *object,
+                                  const struct entry *entry, struct changes *causes)
+{
+    const struct routes now = {.arena = planning->arena, .target = &planning->target};
+    const struct routes before = {.arena = planning->arena, .actual = planning->request->actual};
+    if (!planning->networks_change || plan_field_changed(causes, "networks"))
+        return;
+    const struct way_out is = routes_way_out(&now, object->name, object->body),
+                         was = routes_way_out(&before, object->name, entry->object.body);
+    if (!text_is_same(is.network, was.network) || !text_is_same(is.gateway, was.gateway))
+        plan_add_cause(planning, causes, PLAN_DEFAULT_ROUTE, routes_print(planning->arena, was),
+                       routes_print(planning->arena, is), object->place);
+}
+
 struct container_case { /* all that one container's planning looks at */
     const struct object *object;
     struct entry *entry;
@@ -93,7 +109,9 @@ static void add_live_drift(struct planning *planning, const struct container_cas
     repairs_of_container(&planning->target, planning->request->world, of->object, of->seen,
                          of->entry->record->uid, &repairs);
     for (size_t i = 0; i < repairs.count; i++)
-        if (repairs.items[i].drift && !plan_field_changed(causes, repairs.items[i].field))
+        if (repairs.items[i].drift && !plan_field_changed(causes, repairs.items[i].field) &&
+            !(strcmp(repairs.items[i].field, "networks") == 0 &&
+              plan_field_changed(causes, PLAN_DEFAULT_ROUTE)))
             plan_add_drift(planning, causes, repairs.items[i].drift, of->object->place);
     if (!world_root(planning->request->world, of->lxc_name))
         plan_hold(planning, KIND_CONTAINER, of->object->name,
@@ -126,6 +144,7 @@ static struct action *plan_known_container(struct planning *planning, const stru
     bool follows = of->wanted && follow_moves(&of->follow);
     if (follows)
         plan_follow_cause(planning, of->object, &of->follow, &causes);
+    explain_default_route(planning, of->object, of->entry, &causes);
     enum field_class class = changes_class(&causes);
     size_t changes = causes.count;
     bool defined = of->seen && of->seen->defined;

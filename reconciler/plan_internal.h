@@ -16,6 +16,7 @@ struct planning {
     struct map by_object; /* "kind/project/name" -> action */
     struct map held;      /* "kind/project/name" -> struct held */
     struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
+    bool networks_change; /* some network has an action */
     bool rules_lost;      /* our tables are not there at all */
 };
 

@@ -151,6 +151,7 @@ void plan_network(struct planning *planning, const struct object *object, struct
         planning, plan_make_action(planning, verb, KIND_NETWORK, object->name, object, entry));
     action->causes = causes;
     action->shares_rules = true;
+    planning->networks_change = true;
     if (!action->uid && ours) { /* what an interrupted run made: "fpsync UID NAME" */
         const char *uid = seen->mark + strlen("fpsync ");
         action->uid = arena_strndup(planning->arena, uid, strcspn(uid, " "));

@@ -65,6 +65,8 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
         return arena_printf(arena, "%s set down", nic->ifname);
     if (wanted->gateway && !text_is_same(nic->gateway, wanted->gateway))
         return arena_printf(arena, "default route by %s removed", wanted->gateway);
+    if (!wanted->gateway && nic->gateway && nic->metric == 0)
+        return arena_printf(arena, "default route by %s through %s added", nic->gateway, nic->ifname);
     return NULL;
 }
 
@@ -122,6 +124,33 @@ static void find_nics(const struct target *target, const struct world *world,
             add_mark(target, port, arena_printf(target->arena, "mark of %s removed", port->ifname), out);
         }
     }
+}
+
+static void add_forwarding(const struct target *target, const struct observed_container *observed, bool on,
+                           const char *drift, struct repairs *out)
+{
+    struct guest_forwarding *forwarding = described_new(target->arena, &guest_forwarding_table);
+    forwarding->init_pid = observed->init_pid;
+    forwarding->init_start = observed->init_start;
+    forwarding->on = on;
+    add(target, out, STEP_GUEST_FORWARDING, described_whole(&guest_forwarding_table, forwarding), "router",
+        drift);
+}
+
+/* What a guest that is no router does with its own interfaces is its own affair. */
+static void find_forwarding(const struct target *target, const struct world *world,
+                            const struct object *object, const struct observed_container *observed,
+                            struct repairs *out)
+{
+    const struct world_guest *guest = world_guest(world, observed);
+    const struct container *body = object->body;
+    for (size_t i = 0; body->router && guest->nics && i < guest->nics->count; i++)
+        if (!guest->nics->nics[i].forwards) {
+            add_forwarding(
+                target, observed, true,
+                arena_printf(target->arena, "forwarding of %s turned off", guest->nics->nics[i].ifname), out);
+            return;
+        }
 }
 
 /* Host ends that belong to this container by their mark but to none of its networks. */
@@ -259,7 +288,14 @@ void repairs_of_container(const struct target *target, const struct world *world
 {
     find_limits(target, object, observed, out);
     find_network_interfaces(target, world, object, observed, uid, out);
+    find_forwarding(target, world, object, observed, out);
     find_volumes(target, world, object, observed, out);
+}
+
+void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,
+                            struct repairs *out)
+{
+    add_forwarding(target, observed, false, NULL, out);
 }
 
 /* ---- networks ---- */

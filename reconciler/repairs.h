@@ -21,6 +21,9 @@ struct repairs {
     size_t count;
 };
 
+/* For a running container that is a router no more. */
+void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,
+                            struct repairs *out);
 /* For a container that runs. `uid` is the one in its marks. */
 void repairs_of_container(const struct target *target, const struct world *world, const struct object *object,
                           const struct observed_container *observed, const char *uid, struct repairs *out);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/map.h"
 #include "reconciler/addresses.h"
 #include "reconciler/follow.h"
 #include "reconciler/forwards.h"
+#include "reconciler/routes.h"
 
 static void list_add(struct arena *arena, struct list *list, void *item)
 {
@@ -63,6 +65,7 @@ static void add_container_rules(const struct target *target, const struct object
         guard->port = port_name(target, object->name, attachment->network);
         guard->mac = address->mac;
         guard->address = address->address;
+        guard->router = body->router;
         list_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
         if (!first)
             first = address->address;
@@ -136,15 +139,18 @@ static void set_texts(struct arena *arena, struct texts *texts, size_t count, co
     memcpy(texts->items, items, count * sizeof(*items));
 }
 
-/* The default route goes to the first network in the container's list. */
-static bool leads_out(const struct container *body, const char *network)
+static bool is_isolated(const struct target *target, const char *network)
 {
-    return strcmp(((const struct attachment *)body->networks.items[0])->network, network) == 0;
+    const struct object *object = object_find(target->all, KIND_NETWORK, network);
+    return object && ((const struct network *)object->body)->isolated;
 }
 
-static const struct network *network_body(const struct target *target, const char *network)
+/* Where the container's default route leads through the network: by whom, else NULL. */
+static const char *gateway_in(const struct target *target, const struct object *object, const char *network)
 {
-    return object_find(target->all, KIND_NETWORK, network)->body;
+    const struct routes routes = {.arena = target->arena, .target = target};
+    const struct way_out way = routes_way_out(&routes, object->name, object->body);
+    return text_is_same(way.network, network) ? way.gateway : NULL;
 }
 
 struct resolver *target_resolver(const struct target *target, const char *network)
@@ -152,7 +158,8 @@ struct resolver *target_resolver(const struct target *target, const char *networ
     struct resolver *resolver = described_new(target->arena, &resolver_table);
     resolver->network = network;
     resolver->bridge = bridge_name(target, network);
-    resolver->isolated = network_body(target, network)->isolated;
+    resolver->isolated = is_isolated(target, network);
+    resolver->gateway = routes_gateway(&(struct routes){.arena = target->arena, .target = target}, network);
     resolver->address = subnet_gateway(target->arena, target_subnet(target, network));
     for (size_t i = 0; i < target->all->count; i++) {
         const struct object *object = target->all->items[i];
@@ -166,7 +173,7 @@ struct resolver *target_resolver(const struct target *target, const char *networ
         name->container = object->name;
         name->mac = address->mac;
         name->address = address->address;
-        name->is_default = leads_out(body, network);
+        name->is_default = gateway_in(target, object, network);
         set_texts(target->arena, &name->names, 3,
                   (const char *const[]){bare, arena_printf(target->arena, "%s.%s", bare, project),
                                         arena_printf(target->arena, "%s.%s.internal", bare, project)});
@@ -176,19 +183,9 @@ struct resolver *target_resolver(const struct target *target, const char *networ
     return described_whole(&resolver_table, resolver);
 }
 
-static const char *gateway_of(const struct target *target, const struct container *body, const char *network)
-{
-    if (!leads_out(body, network))
-        return NULL;
-    char *gateway = subnet_gateway(target->arena, target_subnet(target, network));
-    *strchr(gateway, '/') = '\0';
-    return gateway;
-}
-
 struct port_attach *target_port(const struct target *target, const struct object *object, const char *network,
                                 const char *uid)
 {
-    const struct container *body = object->body;
     const struct lease_address *address =
         lease_in(grants_find(target->grants, KIND_CONTAINER, object->name), network);
     struct port_attach *port = described_new(target->arena, &port_attach_table);
@@ -198,7 +195,7 @@ struct port_attach *target_port(const struct target *target, const struct object
     port->index = address->index;
     port->mac = address->mac;
     port->address = address_with_prefix(target->arena, address->address, target_subnet(target, network));
-    port->gateway = gateway_of(target, body, network);
+    port->gateway = gateway_in(target, object, network);
     described_whole(&port_attach_table, port);
     return port;
 }
@@ -269,6 +266,7 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->cap_drop = body->capabilities->drop;
     definition->cap_keep = body->capabilities->keep;
     definition->nesting = body->nesting;
+    definition->router = body->router;
     definition->lxc = body->lxc;
     add_nics(target, object, definition);
     return described_whole(&container_definition_table, definition);
@@ -289,11 +287,14 @@ static void add_file(const struct target *target, struct root_mount *root, const
     list_add(target->arena, &root->files, new_file(target, path, content));
 }
 
-/* The resolver of the first network knows that network's names and forwards all others. */
+/* The resolver of the network that leads out knows that network's names and forwards all others. */
 static struct root_file *resolv_conf(const struct target *target, const struct object *object)
 {
     const struct attachment *first = ((const struct container *)object->body)->networks.items[0];
-    char *server = subnet_gateway(target->arena, target_subnet(target, first->network));
+    const struct routes routes = {.arena = target->arena, .target = target};
+    const struct way_out way = routes_way_out(&routes, object->name, object->body);
+    char *server =
+        subnet_gateway(target->arena, target_subnet(target, way.network ? way.network : first->network));
     *strchr(server, '/') = '\0';
     return new_file(target, "/etc/resolv.conf",
                     arena_printf(target->arena, "search %s.internal\nnameserver %s\n",

@@ -1,5 +1,8 @@
-/* What the fields of one network say together. */
+/* Ways out: what the fields of one network say together, who is its gateway, and who has which default route. */
+#include <string.h>
+
 #include "specs/check.h"
+#include "specs/forms.h"
 
 static struct place place_of(const struct network *network, const char *key)
 {
@@ -17,9 +20,75 @@ static void check_nat_address(struct world *world, const struct network *network
                                   : "the network is routed without NAT");
 }
 
+/* A router that is in the network, and so has an address there. */
+static void check_gateway_container(struct world *world, const struct object *object, const char *gateway)
+{
+    const struct object *container = world_find(world, KIND_CONTAINER, gateway);
+    const char *name = name_seen_from(world->arena, gateway, object);
+    struct place place = place_of(object->body, "gateway");
+    if (!container && !world->incomplete)
+        problem_add(world->problems, place, "declare it below containers:, or write an address or none",
+                    "there is no container '%s'", name);
+    else if (container && !list_find(&((const struct container *)container->body)->networks,
+                                     &attachment_table, object->name))
+        problem_add(world->problems, place,
+                    arena_printf(world->arena, "add %s to its networks", name_bare(object->name)),
+                    "container '%s' is not in the network", name);
+}
+
+static void check_gateway_address(struct world *world, const struct network *network)
+{
+    struct subnet subnet;
+    uint32_t address;
+    if (!ipv4_parse(network->gateway, &address))
+        return;
+    if (!network->subnet || !subnet_parse(network->subnet, &subnet))
+        problem_add(world->problems, place_of(network, "gateway"), "add a subnet to the network",
+                    "gateway %s: the network has no declared subnet", network->gateway);
+    else if (address <= subnet.first || address >= subnet.last)
+        problem_add(world->problems, place_of(network, "gateway"), NULL,
+                    "gateway %s is not an address of a host in %s", network->gateway, network->subnet);
+}
+
+static void check_network(struct world *world, const struct object *object)
+{
+    const struct network *network = object->body;
+    check_nat_address(world, network);
+    if (network->gateway && strchr(network->gateway, '/'))
+        check_gateway_container(world, object, network->gateway);
+    else if (network->gateway)
+        check_gateway_address(world, network);
+}
+
+static void check_default_routes(struct world *world, const struct object *object)
+{
+    const struct list *networks = &((const struct container *)object->body)->networks;
+    const struct attachment *first = NULL;
+    for (size_t i = 0; i < networks->count; i++) {
+        const struct attachment *attachment = networks->items[i];
+        const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
+        const char *gateway = network ? ((const struct network *)network->body)->gateway : NULL;
+        struct place place =
+            field_place(&attachment_table, attachment, field_by_key(&attachment_table, "default_route"));
+        if (!attachment->default_route)
+            continue;
+        if (first)
+            problem_add(world->problems, place, "leave it to one of them",
+                        "default_route: '%s' has it already",
+                        name_seen_from(world->arena, first->network, object));
+        else if (gateway && (strcmp(gateway, GATEWAY_NONE) == 0 || strcmp(gateway, object->name) == 0))
+            problem_add(world->problems, place, NULL, "default_route: network '%s' has no gateway for it",
+                        name_seen_from(world->arena, attachment->network, object));
+        first = attachment;
+    }
+}
+
 void check_ways_out(struct world *world)
 {
-    for (size_t i = 0; i < world->own->count; i++)
+    for (size_t i = 0; i < world->own->count; i++) {
         if (world->own->items[i]->kind == KIND_NETWORK)
-            check_nat_address(world, world->own->items[i]->body);
+            check_network(world, world->own->items[i]);
+        if (world->own->items[i]->kind == KIND_CONTAINER)
+            check_default_routes(world, world->own->items[i]);
+    }
 }

@@ -24,6 +24,7 @@ static const struct {
     [FORM_NAME] = {"a name (a-z, 0-9 and '-', at most 31, a letter first, no '-' last)", NULL},
     [FORM_REFERENCE] = {"NAME or PROJECT/NAME", NULL},
     [FORM_IPV4] = {"an IPv4 address", "10.30.0.10"},
+    [FORM_GATEWAY] = {"an IPv4 address, the name of a container, or none", "10.30.0.2"},
     [FORM_SUBNET] = {"an IPv4 subnet", "10.30.0.0/24"},
     [FORM_GUEST_PATH] = {"an absolute path without '.', '..', '//' or a slash at the end", "/srv/data"},
     [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE or file:PATH", "bootstrap:bookworm"},
@@ -90,6 +91,10 @@ const char *form_canonical(const struct form_context *context, enum field_form f
     case FORM_IPV4:
         fine = ipv4_parse(text, &address);
         break;
+    case FORM_GATEWAY:
+        return ipv4_parse(text, &address) || strcmp(text, GATEWAY_NONE) == 0
+                   ? text
+                   : reference_canonical(context, text);
     case FORM_SUBNET:
         fine = subnet_parse(text, &subnet);
         break;

@@ -30,7 +30,9 @@ struct network {
     bool nat;           /* what leaves the host does so under one of its addresses: */
     const char *nat_address; /* this; NULL: the one of the way it takes */
     bool isolated;
+    const char *gateway; /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
 };
+#define GATEWAY_NONE "none"
 
 struct volume {
     struct described described;
@@ -52,6 +54,7 @@ struct attachment {
     struct described described;
     const char *network; /* key; full name */
     const char *address; /* NULL: leased */
+    bool default_route;
 };
 
 /* A forward from the host: `listen` is the key, as of port_key(). */
@@ -105,6 +108,7 @@ struct container {
     struct limits *limits; /* never NULL */
     bool privileged;
     bool nesting;
+    bool router;                       /* forwards between its networks */
     struct capabilities *capabilities; /* never NULL */
     struct texts lxc;                  /* lines of the LXC config */
     struct list depends_on;            /* of dependency */

@@ -87,7 +87,7 @@ static bool is_implied(const struct printer *printer, const struct object *objec
         return false;
     const struct attachment *only = container->networks.items[0];
     size_t project = strlen(printer->project);
-    return !only->address && strncmp(only->network, printer->project, project) == 0 &&
+    return !only->address && !only->default_route && strncmp(only->network, printer->project, project) == 0 &&
            strcmp(only->network + project, "/default") == 0;
 }
 
@@ -132,15 +132,33 @@ static void print_pairs(const struct printer *printer, const struct pairs *pairs
     }
 }
 
+/* The name alone where there is nothing else to say. */
+static void print_attachment(const struct printer *printer, const struct attachment *attachment)
+{
+    const char *network = reference(printer, attachment->network);
+    const size_t start = printer->out->length;
+    bool more = false;
+    buffer_text(printer->out, "{network: ");
+    scalar_print(network, printer->out);
+    for (const struct field *row = attachment_table.rows + 1;
+         row < attachment_table.rows + attachment_table.count; row++) {
+        if (!field_is_said(&attachment_table, attachment, row))
+            continue;
+        more = true;
+        buffer_printf(printer->out, ", %s: ", row->key);
+        field_print(row, attachment, printer->out);
+    }
+    buffer_text(printer->out, "}");
+    if (more)
+        return;
+    printer->out->length = start;
+    scalar_print(network, printer->out);
+}
+
 static void print_item(const struct printer *printer, const struct table *table, const void *item)
 {
     if (table == &attachment_table) {
-        const struct attachment *attachment = item;
-        const char *network = reference(printer, attachment->network);
-        if (attachment->address)
-            buffer_printf(printer->out, "{network: %s, address: %s}", network, attachment->address);
-        else
-            scalar_print(network, printer->out);
+        print_attachment(printer, item);
     } else if (table == &port_table) {
         const struct port *port = item;
         if (port->take)
@@ -176,7 +194,9 @@ static void print_field(const struct printer *printer, const struct field *row, 
     case FIELD_TEXT: {
         const char *text = *(const char *const *)at;
         buffer_text(printer->out, " ");
-        print_text(printer, row->form == FORM_REFERENCE ? reference(printer, text) : text);
+        print_text(printer, row->form == FORM_REFERENCE || row->form == FORM_GATEWAY
+                                ? reference(printer, text)
+                                : text);
         buffer_text(printer->out, "\n");
         break;
     }

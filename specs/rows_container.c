@@ -251,6 +251,16 @@ static const struct field container_rows[] = {
      .example = "true",
      .help = "Whether containers may run inside: mounts of proc and sys that nothing hides are put where the "
              "kernel looks for them."},
+    {.id = 24,
+     .key = "router",
+     .type = FIELD_BOOL,
+     AT(container, router),
+     .class = CLASS_LIVE,
+     .standard = "false",
+     .example = "true",
+     .help =
+         "Whether it forwards between its networks: from its own MAC address it may send what has others' "
+         "addresses."},
     {.id = 17,
      .key = "lxc",
      .type = FIELD_TEXTS,

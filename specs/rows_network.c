@@ -38,6 +38,15 @@ static const struct field network_rows[] = {
      .class = CLASS_LIVE,
      .example = "192.0.2.7",
      .help = "The host's address that NAT gives to what leaves; without it that of the way it takes."},
+    {.id = 8,
+     .key = "gateway",
+     .type = FIELD_TEXT,
+     .form = FORM_GATEWAY,
+     AT(network, gateway),
+     .class = CLASS_LIVE,
+     .example = "router",
+     .help = "Who leads its containers out: an address, a container of the network, or none; without it the "
+             "host."},
 };
 const struct table network_table = {.name = "network",
                                     .size = sizeof(struct network),
@@ -62,6 +71,15 @@ static const struct field attachment_rows[] = {
      .class = CLASS_LIVE,
      .example = "10.30.0.10",
      .help = "The container's address there; without it one is leased and kept."},
+    {.id = 3,
+     .key = "default_route",
+     .type = FIELD_BOOL,
+     AT(attachment, default_route),
+     .class = CLASS_LIVE,
+     .standard = "false",
+     .example = "true",
+     .help =
+         "Whether the default route leads through it; without it the first network with a gateway has it."},
 };
 const struct table attachment_table = {.name = "container.networks",
                                        .size = sizeof(struct attachment),

@@ -73,6 +73,7 @@ struct container_definition {
     const char *hostname;
     struct texts cap_drop, cap_keep; /* beside the standard ones; instead of them */
     bool nesting;
+    bool router;      /* forwards what comes in by one NIC to another */
     struct texts lxc; /* "KEY = VALUE" */
 };
 extern const struct table container_definition_table;

@@ -222,6 +222,8 @@ static void set_nics(struct config *config, const struct container_definition *d
     /* Nothing at all would share the host's network. */
     if (!definition->nics.count)
         config_set(config, "lxc.net.0.type", "empty");
+    /* A new namespace begins with what the host has. */
+    config_set(config, "lxc.sysctl.net.ipv4.ip_forward", definition->router ? "1" : "0");
     for (size_t i = 0; i < definition->nics.count; i++) {
         const struct nic *nic = definition->nics.items[i];
         char inside[32];

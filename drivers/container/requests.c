@@ -43,6 +43,7 @@ static const struct field definition_rows[] = {
     {.id = 13, .key = "cap_keep", .type = FIELD_TEXTS, AT(container_definition, cap_keep)},
     {.id = 14, .key = "nesting", .type = FIELD_BOOL, AT(container_definition, nesting)},
     {.id = 15, .key = "lxc", .type = FIELD_TEXTS, AT(container_definition, lxc)},
+    {.id = 16, .key = "router", .type = FIELD_BOOL, AT(container_definition, router)},
 };
 const struct table container_definition_table =
     TABLE("container.define", container_definition, definition_rows);

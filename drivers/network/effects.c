@@ -10,5 +10,6 @@ const struct network_effects network_effects = {
     .delete_resolver = resolver_delete,
     .mark_port = port_mark,
     .attach_port = port_attach,
+    .set_forwarding = guest_forwarding_set,
     .delete_port = port_delete,
 };

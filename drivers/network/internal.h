@@ -15,6 +15,8 @@ int port_attach(const struct paths *paths, const struct port_attach *request, co
                 struct error *error);
 int port_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
                 struct error *error);
+int guest_forwarding_set(const struct paths *paths, const struct guest_forwarding *request,
+                         const struct call *call, struct error *error);
 int rules_set(const struct paths *paths, const struct rules *request, const struct call *call,
               struct error *error);
 int rules_delete(const struct paths *paths, const struct call *call, struct error *error);
@@ -47,10 +49,17 @@ int link_delete(const char *ifname, const char *mark, const struct call *call, s
 int link_delete_index(struct nl_sock *socket, const struct link *link, struct error *error);
 
 /* Makes `prefix` the link's first IPv4 address. A link that has it first keeps what else it has; from any other all
- * addresses are taken first, as with promote_secondaries at 0 the kernel drops the later ones of a subnet with its
- * first, and the new one would be among them. `changed` tells whether routes may have gone with them. */
+ * others are taken, after the new one came and promote_secondaries was set: else the kernel would drop the later ones of
+ * a subnet with its first, the new one and every route among them. `changed` tells whether there was anything to do. */
 int link_set_address(struct nl_sock *socket, const struct link *link, const char *prefix, struct arena *arena,
                      bool *changed, struct error *error);
+
+/* The default route without metric through the link is by `gateway`, or (NULL) there is none. */
+int route_set_gateway(struct nl_sock *socket, const struct link *link, const char *gateway,
+                      struct error *error);
+
+/* The network namespace of a running container, for the caller to close; -ESRCH when its init is gone. */
+int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, struct error *error);
 
 /* Mark texts are printable ASCII of at most 127 bytes (the kernel's own bound is 255). -EINVAL. */
 int mark_check(const char *ifname, const char *mark, struct error *error);

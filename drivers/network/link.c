@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/if_addr.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -122,36 +123,61 @@ static int change_address(struct nl_sock *socket, int type, const struct link *l
     return netlink_transact(socket, message, NULL, NULL, what, error);
 }
 
+static int set_promotion(struct nl_sock *socket, const struct link *link, struct error *error)
+{
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, 0);
+    struct nlattr *families = message_nest(message, IFLA_AF_SPEC);
+    struct nlattr *ipv4 = message_nest(message, AF_INET);
+    struct nlattr *settings = message_nest(message, IFLA_INET_CONF);
+    message_put_u32(message, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+    nla_nest_end(message, settings);
+    nla_nest_end(message, ipv4);
+    nla_nest_end(message, families);
+    return link_change(socket, message, link, "set promote_secondaries", error);
+}
+
+static int take_others(struct nl_sock *socket, const struct link *link, const struct addresses *addresses,
+                       const struct address *kept, struct error *error)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct address *has = &addresses->items[i];
+        if (has->index != link->index || (has->address == kept->address && has->length == kept->length))
+            continue;
+        struct error failure;
+        int result =
+            change_address(socket, RTM_DELADDR, link, has->address, has->length, "remove address", &failure);
+        if (result < 0 && result != -EADDRNOTAVAIL) /* somebody else was faster */
+            return error_set(error, result, "link %s: %s", link->name, failure.text);
+    }
+    return 0;
+}
+
 int link_set_address(struct nl_sock *socket, const struct link *link, const char *prefix, struct arena *arena,
                      bool *changed, struct error *error)
 {
     struct addresses addresses;
-    uint32_t wanted;
+    struct address wanted = {.index = link->index};
     unsigned length;
-    if (prefix_parse(prefix, &wanted, &length) < 0)
+    if (prefix_parse(prefix, &wanted.address, &length) < 0)
         return error_set(error, -EINVAL, "link %s: address \"%s\": expected A.B.C.D/N", link->name, prefix);
+    wanted.length = (uint8_t)length;
     int result = addresses_dump(socket, HERE, arena, &addresses, error);
     if (result < 0)
         return result;
-    bool first = true;
-    *changed = true;
-    for (size_t i = 0; i < addresses.count; i++) {
+    size_t before = 0;
+    bool there = false;
+    for (size_t i = 0; i < addresses.count && !there; i++) {
         const struct address *has = &addresses.items[i];
-        if (has->index != link->index)
-            continue;
-        if (first && has->address == wanted && has->length == length) {
-            *changed = false;
-            return 0;
-        }
-        first = false;
-        struct error failure;
-        result =
-            change_address(socket, RTM_DELADDR, link, has->address, has->length, "remove address", &failure);
-        if (result < 0 && result != -EADDRNOTAVAIL) /* gone together with its subnet's first */
-            return error_set(error, result, "link %s: %s", link->name, failure.text);
+        there = has->index == link->index && has->address == wanted.address && has->length == wanted.length;
+        before += has->index == link->index && !there;
     }
-    result = change_address(socket, RTM_NEWADDR, link, wanted, length, prefix, error);
-    return result < 0 ? error_wrap(error, result, "link %s: address", link->name) : 0;
+    *changed = !there || before;
+    if (before && (result = set_promotion(socket, link, error)) < 0)
+        return result;
+    if (!there &&
+        (result = change_address(socket, RTM_NEWADDR, link, wanted.address, length, prefix, error)) < 0)
+        return error_wrap(error, result, "link %s: address", link->name);
+    return before ? take_others(socket, link, &addresses, &wanted, error) : 0;
 }
 
 int mark_check(const char *ifname, const char *mark, struct error *error)

@@ -33,6 +33,7 @@ struct rule_guard { /* the one source a port may send from */
     struct described described;
     const char *port; /* key; interface name */
     const char *mac, *address;
+    bool router; /* sends what has others' addresses, too, from its own MAC */
 };
 struct rule_forward {
     struct described described;
@@ -80,7 +81,9 @@ struct
     const char *mac;
     struct texts addresses; /* "10.30.0.10/24" */
     bool up;
+    bool forwards;       /* what comes in by it may leave by another */
     const char *gateway; /* of a default route through it; NULL: none */
+    int64_t metric;      /* of that route */
 };
 struct observed_guest {
     int64_t init_pid;
@@ -165,11 +168,19 @@ extern const struct table port_mark_table;
 struct port_attach { /* a NIC into a running container */
     struct described described;
     const char *ifname, *mark, *bridge;
-    int64_t init_pid, init_start;        /* both must still match, else -ESRCH */
-    int64_t index;                       /* ethINDEX inside */
-    const char *mac, *address, *gateway; /* address with prefix; gateway NULL: none */
+    int64_t init_pid, init_start; /* both must still match, else -ESRCH */
+    int64_t index;                /* ethINDEX inside */
+    const char *mac, *address;    /* address with prefix */
+    const char *gateway;          /* NULL: none; a default route without metric through it is taken away */
 };
 extern const struct table port_attach_table;
+
+struct guest_forwarding { /* of the network namespace of a running container */
+    struct described described;
+    int64_t init_pid, init_start; /* both must still match, else -ESRCH */
+    bool on;
+};
+extern const struct table guest_forwarding_table;
 
 #define RESOLVER_ROUTED "routed" /* dnsmasq's tag of those that are told of a router */
 
@@ -187,6 +198,7 @@ struct resolver {
     const char *network;          /* full name */
     const char *bridge, *address; /* "10.30.0.1/24" */
     bool isolated;                /* asks nobody else: names of others would be a way out */
+    const char *gateway;          /* of those with a default route through it; NULL: nobody has */
     struct list
         names; /* of resolver_name: all of the network, sorted. What else lies beside their files is removed */
 };
@@ -207,6 +219,9 @@ struct network_effects {
     int (*mark_port)(const struct paths *, const struct port_mark *, const struct call *, struct error *);
     /* Makes or mends the NIC: missing link, wrong bridge, MAC or address, link down. The init keeps running. */
     int (*attach_port)(const struct paths *, const struct port_attach *, const struct call *, struct error *);
+    /* Turns it on or off for all of the container's interfaces, and those to come. */
+    int (*set_forwarding)(const struct paths *, const struct guest_forwarding *, const struct call *,
+                          struct error *);
     int (*delete_port)(const struct paths *, const struct link_reference *, const struct call *,
                        struct error *);
 };

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "drivers/network/internal.h"
-#include "lib/buffer.h"
 #include "lib/error.h"
 
 #define INDEX_BOUND 256 /* NICs of a container */
@@ -28,22 +27,13 @@ struct attachment_work {
     struct link bridge, port, nic;
 };
 
-struct route_search {
-    int index;
-    uint32_t gateway;
-    bool found;
-};
-
 static int check_request(const struct paths *paths, struct attachment_work *work, struct error *error);
 static int open_namespace(struct attachment_work *work, struct error *error);
-static int read_start(struct arena *arena, int64_t pid, int64_t *start);
 static int find_port(struct attachment_work *work, struct error *error);
 static int make_port(struct attachment_work *work, struct error *error);
 static int find_nic(struct attachment_work *work, struct error *error);
 static int mend_host_end(struct attachment_work *work, struct error *error);
 static int mend_nic(struct attachment_work *work, struct error *error);
-static int set_gateway(struct attachment_work *work, struct error *error);
-static int take_route(const struct nlmsghdr *message, void *context);
 static int attach(const struct paths *paths, struct attachment_work *work, struct error *error);
 
 int port_mark(const struct paths *paths, const struct port_mark *request, const struct call *call,
@@ -127,31 +117,15 @@ static int check_request(const struct paths *paths, struct attachment_work *work
     return 0;
 }
 
-/* A pid may be reused at any time: the start time is compared after the namespace was opened, so that what was
- * opened is the container's. */
 static int open_namespace(struct attachment_work *work, struct error *error)
 {
-    int64_t pid = work->request->init_pid, start = 0;
-    const char *path = arena_printf(work->arena, "/proc/%" PRId64 "/ns/net", pid);
-    work->namespace = open(path, O_RDONLY | O_CLOEXEC);
-    if (work->namespace < 0 || read_start(work->arena, pid, &start) < 0 || start != work->request->init_start)
-        return error_set(error, -ESRCH, "the container's init %" PRId64 " is gone", pid);
-    int result = netlink_open_inside(work->namespace, &work->inside, error);
-    return result < 0 ? result : namespace_number(work->host, work->namespace, &work->netnsid, error);
-}
-
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so counting begins behind its last ')'. */
-static int read_start(struct arena *arena, int64_t pid, int64_t *start)
-{
-    _cleanup_buffer_ struct buffer text = {0};
-    int result =
-        buffer_read_file(&text, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/stat", pid), 4096, NULL);
+    const struct port_attach *request = work->request;
+    int result = guest_namespace(request->init_pid, request->init_start, work->arena, error);
     if (result < 0)
         return result;
-    const char *at = strrchr(text.bytes, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    return at && sscanf(at, "%" SCNd64, start) == 1 ? 0 : -ESRCH;
+    work->namespace = result;
+    result = netlink_open_inside(work->namespace, &work->inside, error);
+    return result < 0 ? result : namespace_number(work->host, work->namespace, &work->netnsid, error);
 }
 
 /* 1 when the port stands and leads into the container, 0 when it is to be made. A port of ours that leads elsewhere
@@ -244,44 +218,5 @@ static int mend_nic(struct attachment_work *work, struct error *error)
         (result = link_set_address(work->inside, &work->nic, work->request->address, work->arena, &changed,
                                    error)) < 0)
         return error_wrap(error, result, "in the container");
-    return work->request->gateway ? set_gateway(work, error) : 0;
-}
-
-static int set_gateway(struct attachment_work *work, struct error *error)
-{
-    struct rtmsg header = {.rtm_family = AF_INET};
-    struct route_search search = {.index = work->nic.index};
-    _cleanup_message_ struct nl_msg *list = message_new(RTM_GETROUTE, 0, &header, sizeof(header));
-    address_parse(work->request->gateway, &search.gateway);
-    message_put_u32(list, RTA_TABLE, RT_TABLE_MAIN);
-    int result = netlink_dump(work->inside, list, take_route, &search, "list of routes", error);
-    if (result < 0 && result != -EINTR) /* an incomplete list costs a needless replacement */
-        return result;
-    if (search.found)
-        return 0;
-    header = (struct rtmsg){.rtm_family = AF_INET,
-                            .rtm_table = RT_TABLE_MAIN,
-                            .rtm_protocol = RTPROT_STATIC,
-                            .rtm_scope = RT_SCOPE_UNIVERSE,
-                            .rtm_type = RTN_UNICAST};
-    _cleanup_message_ struct nl_msg *message =
-        message_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &header, sizeof(header));
-    message_put_u32(message, RTA_GATEWAY, search.gateway);
-    message_put_u32(message, RTA_OIF, (uint32_t)work->nic.index);
-    result = netlink_transact(work->inside, message, NULL, NULL, work->request->gateway, error);
-    return result < 0 ? error_wrap(error, result, "in the container: default route") : 0;
-}
-
-static int take_route(const struct nlmsghdr *message, void *context)
-{
-    struct route_search *search = context;
-    const struct rtmsg *header = nlmsg_data(message);
-    if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 || header->rtm_table != RT_TABLE_MAIN)
-        return 0;
-    struct nlattr *gateway = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_GATEWAY);
-    struct nlattr *index = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
-    if (gateway && index && nla_get_u32(gateway) == search->gateway &&
-        (int)nla_get_u32(index) == search->index)
-        search->found = true;
-    return 0;
+    return route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
 }

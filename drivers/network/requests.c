@@ -39,6 +39,7 @@ static const struct field rule_guard_rows[] = {
     TEXT_ROW(1, rule_guard, port),
     TEXT_ROW(2, rule_guard, mac),
     TEXT_ROW(3, rule_guard, address),
+    {ROW(4, rule_guard, router, FIELD_BOOL)},
 };
 const struct table rule_guard_table = TABLE("rules.guards", rule_guard, rule_guard_rows);
 
@@ -86,6 +87,14 @@ static const struct field port_attach_rows[] = {
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
 
+static const struct field guest_forwarding_rows[] = {
+    NUMBER_ROW(1, guest_forwarding, init_pid),
+    NUMBER_ROW(2, guest_forwarding, init_start),
+    {ROW(3, guest_forwarding, on, FIELD_BOOL)},
+};
+const struct table guest_forwarding_table =
+    TABLE("guest.forwarding", guest_forwarding, guest_forwarding_rows);
+
 static const struct field resolver_name_rows[] = {
     TEXT_ROW(1, resolver_name, container),
     TEXT_ROW(2, resolver_name, mac),
@@ -98,7 +107,7 @@ const struct table resolver_name_table = TABLE("resolver.names", resolver_name, 
 static const struct field resolver_rows[] = {
     TEXT_ROW(1, resolver, network),           TEXT_ROW(2, resolver, bridge),
     TEXT_ROW(3, resolver, address),           LIST_ROW(4, resolver, names, &resolver_name_table),
-    {ROW(5, resolver, isolated, FIELD_BOOL)},
+    {ROW(5, resolver, isolated, FIELD_BOOL)}, TEXT_ROW(6, resolver, gateway),
 };
 const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
 

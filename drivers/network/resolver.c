@@ -113,6 +113,8 @@ static int check_request(const struct paths *paths, const struct resolver *reque
     if (prefix_parse(request->address, &address, &length) < 0 || length < 1 || length > 30)
         return error_set(error, -EINVAL, "resolver of %s: address \"%s\"", request->bridge,
                          request->address ? request->address : "");
+    if (request->gateway && address_parse(request->gateway, &address) < 0)
+        return error_set(error, -EINVAL, "resolver of %s: gateway \"%s\"", request->bridge, request->gateway);
     for (size_t i = 0; i < request->names.count; i++) {
         const struct resolver_name *name = request->names.items[i];
         if (!name->container || !full_name_is_valid(name->container))
@@ -197,15 +199,14 @@ static void make_arguments(const struct paths *paths, const struct resolver *req
                            const char *arguments[ARGUMENT_BOUND])
 {
     const char *folder = resolver_folder(paths, arena, request->bridge);
-    char gateway[PREFIX_TEXT_SIZE], subnet[PREFIX_TEXT_SIZE], mask[PREFIX_TEXT_SIZE];
+    char subnet[PREFIX_TEXT_SIZE], mask[PREFIX_TEXT_SIZE];
     uint32_t address;
     unsigned length;
     prefix_parse(request->address, &address, &length);
     uint32_t bits = htonl(UINT32_MAX << (32 - length));
-    prefix_print(address, length, gateway);
     prefix_print(address & bits, length, subnet);
     prefix_print(bits, length, mask);
-    *strchr(gateway, '/') = *strchr(subnet, '/') = *strchr(mask, '/') = '\0';
+    *strchr(subnet, '/') = *strchr(mask, '/') = '\0';
     const char *all[] = {
         PROGRAM,
         "--conf-file=/dev/null",
@@ -222,7 +223,8 @@ static void make_arguments(const struct paths *paths, const struct resolver *req
         arena_printf(arena, "--dhcp-leasefile=%s/leases", folder),
         arena_printf(arena, "--dhcp-range=%s,static,%s,1h", subnet, mask),
         /* Without a value the option is not sent: a second default route would compete with the first. */
-        arena_printf(arena, "--dhcp-option=tag:" RESOLVER_ROUTED ",option:router,%s", gateway),
+        arena_printf(arena, "--dhcp-option=tag:" RESOLVER_ROUTED ",option:router%s%s",
+                     request->gateway ? "," : "", request->gateway ? request->gateway : ""),
         "--dhcp-option=tag:!" RESOLVER_ROUTED ",option:router",
         "--dhcp-ignore=tag:!known",
         "--dhcp-authoritative",

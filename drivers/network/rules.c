@@ -16,8 +16,8 @@
  *                its own network by a forward would be answered directly, past the translation; and guests leave
  *                the host under its address, under one that their network names, or under their own
  * Table of family bridge:
- *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard, a DHCP question, and
- *                nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
+ *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard (a router's IPv4 with any
+ *                address), a DHCP question, and nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
  *                hook, and holds whatever that is set to
  * Control frames (01:80:c2:00:00:0x) pass no hook of the bridge: it forwards none and keeps them on the port itself,
  * where a program that listens on every interface for LLDP or EAPOL, and nothing else, sees them. */
@@ -53,7 +53,7 @@ static const char ip_chains[] = "chain forwards {\n"
                                 "chain forward {\n"
                                 " type filter hook forward priority filter; policy accept;\n"
                                 " ct state established,related accept\n"
-                                " iifname . ip saddr @networks oifname . ip saddr @networks accept\n"
+                                " iifname . oifname @inside accept\n"
                                 " iifname @isolated drop\n"
                                 " ct status dnat accept\n"
                                 " oifname @isolated drop\n"
@@ -83,6 +83,7 @@ static const char port_chain[] =
     " iifname . ether saddr @clients accept\n"
     " ether type ip udp sport 67 drop\n"
     " ether type ip iifname . ether saddr . ip saddr @guards accept\n"
+    " ether type ip iifname . ether saddr @routers accept\n"
     " ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation 1-2"
     " iifname . ether saddr . arp saddr ip @guards iifname . arp saddr ether . arp saddr ip @guards accept\n"
     " drop\n"
@@ -175,6 +176,13 @@ static int write_networks(const struct rules *request, struct buffer *text, stru
         buffer_printf(text, "\"%s\",\n", network->bridge);
     }
     rules_end_set(text, networks->count);
+    /* By name and not by address: what a router sends on has others' addresses. */
+    rules_begin_set(text, "set", "inside", "ifname . ifname", networks->count);
+    for (size_t i = 0; i < networks->count; i++) {
+        const char *bridge = ((const struct rule_network *)networks->items[i])->bridge;
+        buffer_printf(text, "\"%s\" . \"%s\",\n", bridge, bridge);
+    }
+    rules_end_set(text, networks->count);
     rules_begin_set(text, "set", "networks", "ifname . ipv4_addr; flags interval", networks->count);
     for (size_t i = 0; i < networks->count; i++) {
         const struct rule_network *network = networks->items[i];
@@ -250,6 +258,20 @@ static int write_ways_out(const struct rules *request, struct buffer *text, stru
     return 0;
 }
 
+static void write_routers(const struct list *guards, struct buffer *text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < guards->count; i++)
+        count += ((const struct rule_guard *)guards->items[i])->router;
+    rules_begin_set(text, "set", "routers", "ifname . ether_addr", count);
+    for (size_t i = 0; i < guards->count; i++) {
+        const struct rule_guard *guard = guards->items[i];
+        if (guard->router)
+            buffer_printf(text, "\"%s\" . %s,\n", guard->port, guard->mac);
+    }
+    rules_end_set(text, count);
+}
+
 static int write_guards(const struct paths *paths, const struct rules *request, struct buffer *text,
                         struct error *error)
 {
@@ -278,6 +300,7 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
         buffer_printf(text, "\"%s\" . %s . %s,\n", guard->port, guard->mac, guard->address);
     }
     rules_end_set(text, guards->count);
+    write_routers(guards, text);
     buffer_text(text, port_chain);
     buffer_printf(text,
                   "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"

@@ -122,6 +122,7 @@ static void take_nic(const struct link *link, const char *port, struct arena *ar
             .peer = port,
             .mac = link->mac,
             .up = link->flags & IFF_UP,
+            .forwards = link->forwards,
         };
 }
 
@@ -159,7 +160,7 @@ static bool read_routes(pid_t pid, struct buffer *text)
 
 /* Columns: Iface Destination Gateway Flags RefCnt Use Metric Mask ..., addresses as the hex of a host-order word
  * that holds them in network order. */
-static bool is_default_route(char *line, const char **ifname, uint32_t *gateway)
+static bool is_default_route(char *line, const char **ifname, uint32_t *gateway, int64_t *metric)
 {
     char *columns[8];
     for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
@@ -169,6 +170,7 @@ static bool is_default_route(char *line, const char **ifname, uint32_t *gateway)
         return false;
     *ifname = columns[0];
     *gateway = (uint32_t)strtoul(columns[2], NULL, 16);
+    *metric = strtoll(columns[6], NULL, 10);
     return *gateway != 0;
 }
 
@@ -178,9 +180,10 @@ static void read_gateways(struct arena *arena, struct observed_guest *guest)
     _cleanup_buffer_ struct buffer text = {0};
     const char *ifname;
     uint32_t gateway;
+    int64_t metric;
     char *rest = read_routes((pid_t)guest->init_pid, &text) ? text.bytes : NULL;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        if (!is_default_route(line, &ifname, &gateway))
+        if (!is_default_route(line, &ifname, &gateway, &metric))
             continue;
         for (size_t i = 0; i < guest->count; i++) {
             struct observed_guest_nic *nic = &guest->nics[i];
@@ -189,6 +192,7 @@ static void read_gateways(struct arena *arena, struct observed_guest *guest)
             char *address = arena_alloc(arena, INET_ADDRSTRLEN);
             inet_ntop(AF_INET, &gateway, address, INET_ADDRSTRLEN);
             nic->gateway = address;
+            nic->metric = metric;
         }
     }
 }

@@ -59,6 +59,7 @@ static int take_isolated(struct element_walk *walk, const struct element *elemen
 static int take_source(struct element_walk *walk, const struct element *element);
 static int take_masqueraded(struct element_walk *walk, const struct element *element);
 static int take_guard(struct element_walk *walk, const struct element *element);
+static int take_router(struct element_walk *walk, const struct element *element);
 static int take_forward(struct element_walk *walk, const struct element *element);
 static int take_forward_at(struct element_walk *walk, const struct element *element);
 static int take_span(struct element_walk *walk, const struct element *element);
@@ -76,12 +77,13 @@ static const struct set {
     const char *name, *protocol;
     int (*take)(struct element_walk *, const struct element *);
 } sets[] = {
-    {NFPROTO_IPV4, "networks", NULL, take_network},        {NFPROTO_IPV4, "bridges", NULL, take_other},
-    {NFPROTO_IPV4, "isolated", NULL, take_isolated},       {NFPROTO_IPV4, "sources", NULL, take_source},
-    {NFPROTO_IPV4, "masqueraded", NULL, take_masqueraded}, {NFPROTO_IPV4, "tcp_any", "tcp", take_forward},
-    {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},      {NFPROTO_IPV4, "udp_any", "udp", take_forward},
-    {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},      {NFPROTO_IPV4, "tcp_span", "tcp", take_span},
-    {NFPROTO_IPV4, "udp_span", "udp", take_span},          {NFPROTO_BRIDGE, "guards", NULL, take_guard},
+    {NFPROTO_IPV4, "networks", NULL, take_network}, {NFPROTO_IPV4, "bridges", NULL, take_other},
+    {NFPROTO_IPV4, "inside", NULL, take_other},     {NFPROTO_IPV4, "isolated", NULL, take_isolated},
+    {NFPROTO_IPV4, "sources", NULL, take_source},   {NFPROTO_IPV4, "masqueraded", NULL, take_masqueraded},
+    {NFPROTO_IPV4, "tcp_any", "tcp", take_forward}, {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},
+    {NFPROTO_IPV4, "udp_any", "udp", take_forward}, {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},
+    {NFPROTO_IPV4, "tcp_span", "tcp", take_span},   {NFPROTO_IPV4, "udp_span", "udp", take_span},
+    {NFPROTO_BRIDGE, "guards", NULL, take_guard},   {NFPROTO_BRIDGE, "routers", NULL, take_router},
     {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
 
@@ -145,7 +147,7 @@ static int read_rules(struct nl_sock *socket, const struct paths *paths, struct 
         else if (result < 0)
             return error_set(error, result, "set %s: %s", set->name, failure.text);
     }
-    *consistent = complete && walk.others == rules->networks.count + rules->guards.count;
+    *consistent = complete && walk.others == 2 * rules->networks.count + rules->guards.count;
     sort_list(&rules->networks);
     sort_list(&rules->guards);
     sort_list(&rules->forwards);
@@ -294,6 +296,20 @@ static int take_guard(struct element_walk *walk, const struct element *element)
     guard->address = address_text(walk->arena, element->key + IFNAMSIZ + 8);
     mark_all(&rule_guard_table, guard);
     *arena_append(walk->arena, walk->rules->guards.items, walk->rules->guards.count) = guard;
+    return 0;
+}
+
+static int take_router(struct element_walk *walk, const struct element *element)
+{
+    struct rule_guard *guard = element->key_size >= IFNAMSIZ
+                                   ? list_find(&walk->rules->guards, &rule_guard_table,
+                                               arena_strndup(walk->arena, (const char *)element->key,
+                                                             strnlen((const char *)element->key, IFNAMSIZ)))
+                                   : NULL;
+    if (guard)
+        guard->router = true;
+    else
+        walk->others++;
     return 0;
 }
 

@@ -69,6 +69,8 @@ static int plug_nics(struct fake *fake, struct json *container, const char *name
 {
     const struct json *nics = json_get(json_get(container, "definition"), "nics");
     struct json *guest = json_set(container, "guest_nics", json_new_object());
+    json_set(container, "forwarding",
+             json_new_bool(json_as_bool(json_get(json_get(container, "definition"), "router"))));
     for (size_t i = 0; i < json_length(nics); i++) {
         const struct json *nic = json_at(nics, i);
         const char *port = text_in(nic, "ifname"), *bridge = text_in(nic, "bridge");
@@ -87,6 +89,8 @@ static int plug_nics(struct fake *fake, struct json *container, const char *name
         json_set(inside, "address", json_new_text(text_in(nic, "address")));
         json_set(inside, "gateway", json_new_text(text_in(nic, "gateway")));
         json_set(inside, "up", json_new_bool(true));
+        json_set(inside, "forwards",
+                 json_new_bool(json_as_bool(json_get(json_get(container, "definition"), "router"))));
     }
     return 0;
 }

@@ -197,6 +197,7 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     json_set(inside, "address", json_new_text(request->address));
     json_set(inside, "gateway", json_new_text(request->gateway));
     json_set(inside, "up", json_new_bool(true));
+    json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));
     return 0;
 }
 
@@ -206,6 +207,26 @@ static int attach_port(const struct paths *paths, const struct port_attach *requ
     struct fake fake;
     int result = fake_begin(&fake, paths, call, STEP_PORT_ATTACH, request->ifname, error);
     return result < 0 ? result : fake_end(&fake, apply_attach(&fake, request, error), error);
+}
+
+static int apply_forwarding(struct fake *fake, const struct guest_forwarding *request, struct error *error)
+{
+    struct json *container = fake_by_init(fake->world, request->init_pid);
+    if (!container || number_in(container, "init_start") != request->init_start)
+        return error_set(error, -ESRCH, "init %lld is gone", (long long)request->init_pid);
+    json_set(container, "forwarding", json_new_bool(request->on)); /* of interfaces to come */
+    const struct json *nics = json_get(container, "guest_nics");
+    for (void *i = json_first(nics); i; i = json_next(nics, i))
+        json_set(json_value(i), "forwards", json_new_bool(request->on));
+    return 0;
+}
+
+static int set_forwarding(const struct paths *paths, const struct guest_forwarding *request,
+                          const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_GUEST_FORWARDING, request->on ? "on" : "off", error);
+    return result < 0 ? result : fake_end(&fake, apply_forwarding(&fake, request, error), error);
 }
 
 static int apply_delete_port(struct fake *fake, const struct link_reference *request, struct error *error)
@@ -242,5 +263,6 @@ const struct network_effects network_effects = {
     .delete_resolver = delete_resolver,
     .mark_port = mark_port,
     .attach_port = attach_port,
+    .set_forwarding = set_forwarding,
     .delete_port = delete_port,
 };

@@ -306,6 +306,7 @@ static void see_nic(const struct call *call, const char *ifname, const struct se
                                         .peer = seen_text(known, "peer"),
                                         .mac = seen_text(known, "mac"),
                                         .up = seen_flag(known, "up"),
+                                        .forwards = seen_flag(known, "forwards"),
                                         .gateway = seen_text(known, "gateway")};
     const char *address = seen_text(known, "address");
     if (address)

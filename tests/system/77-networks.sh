@@ -72,3 +72,40 @@ reached() {
     reaches "$1" | paste -sd' '
 }
 walk t/one - ways
+
+# ---- who leads out ----
+
+# `edge` is between the two networks; `one` is in both, `two` only in the inner one, and asks a server in the outer.
+led() { # ENTRIES of the inner network, of the outer, of the places of `one`, of `edge`
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks:
+  inner: { subnet: $NET.0/26$1 }
+  outer: { subnet: $NET.64/26$2 }
+containers:
+  edge: { image: guest, networks: { inner: { address: $NET.5 }, outer: { address: $NET.69 } }$4 }
+  one: { image: guest, networks: [ { network: outer }, { network: inner$3 } ] }
+  two: { image: guest, networks: [ inner ] }
+  far: { image: guest, networks: { outer: { address: $NET.70 } } }
+END
+}
+led_without() { led '' '' '' ''; }
+led_set() { led ', gateway: edge' ", gateway: edge" ', default_route: true' ', router: true'; }
+led_changed() { led ', gateway: none' ", gateway: $NET.69" ', default_route: false' ', router: false'; }
+default_of() { # CONTAINER: its default routes
+    inside "$1" ip route | awk '$1 == "default" { print $3, $5 }' | paste -sd' '
+}
+forwards() { # CONTAINER: in its namespace, and what it lets through from others
+    inside "$1" cat /proc/sys/net/ipv4/ip_forward
+}
+passes() { # whether `two` reaches `far` by the edge, under its own address
+    seen=$(ask t/two "http://$NET.70/cgi-bin/who")
+    [ "$seen" = "$(address_of t/two)" ] && echo yes || echo no
+}
+effect network.gateway 'default_of t/two' "$NET.1 eth0" "$NET.5 eth0" '' "$NET.1 eth0"
+effect container.networks.default_route 'default_of t/one' "$NET.65 eth0" "$NET.5 eth1" "$NET.69 eth0" "$NET.65 eth0"
+effect container.router 'forwards t/edge' 0 1 0 0
+effect container.router 'passes t/edge' no yes no no
+effect container.router 'default_of t/edge' "$NET.1 eth0" '' "$NET.69 eth1" "$NET.1 eth0"
+walk t/edge live led

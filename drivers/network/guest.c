@@ -1,0 +1,85 @@
+/* The network namespace of a running container: found by its init, and settings there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/network/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so counting begins behind its last ')'. */
+static int read_start(struct arena *arena, int64_t pid, int64_t *start)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    int result =
+        buffer_read_file(&text, AT_FDCWD, arena_printf(arena, "/proc/%" PRId64 "/stat", pid), 4096, NULL);
+    if (result < 0)
+        return result;
+    const char *at = strrchr(text.bytes, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at && sscanf(at, "%" SCNd64, start) == 1 ? 0 : -ESRCH;
+}
+
+/* A pid may be reused at any time: the start time is compared after the namespace was opened, so that what was
+ * opened is the container's. */
+int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, struct error *error)
+{
+    int64_t start = 0;
+    const char *path = arena_printf(arena, "/proc/%" PRId64 "/ns/net", init_pid);
+    _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0 || read_start(arena, init_pid, &start) < 0 || start != init_start)
+        return error_set(error, -ESRCH, "the container's init %" PRId64 " is gone", init_pid);
+    return TAKE_FD(namespace);
+}
+
+/* ---- settings ---- */
+
+struct setting {
+    int namespace;
+    const char *path, *value;
+    int result;
+    struct error *error;
+};
+
+/* Below /proc/sys/net every thread sees the namespace that it is in; the thread ends in it. */
+static void *write_inside(void *context)
+{
+    struct setting *setting = context;
+    setting->result = setns(setting->namespace, CLONE_NEWNET) < 0
+                          ? error_errno(setting->error, -errno, "network namespace of a container")
+                          : setting_write(setting->path, setting->value, setting->error);
+    return NULL;
+}
+
+int guest_forwarding_set(const struct paths *paths, const struct guest_forwarding *request,
+                         const struct call *call, struct error *error)
+{
+    (void)paths;
+    _cleanup_close_ int namespace =
+        guest_namespace(request->init_pid, request->init_start, call->arena, error);
+    if (namespace < 0)
+        return namespace;
+    struct setting setting = {.namespace = namespace,
+                              .path = "/proc/sys/net/ipv4/ip_forward",
+                              .value = request->on ? "1" : "0",
+                              .error = error};
+    pthread_t thread;
+    /* The switch sets what stands on every interface, but only when it is turned: one that another hand changed on an
+     * interface alone needs it turned twice. */
+    for (int turn = request->on ? 0 : 1; turn < 2; turn++) {
+        if (request->on)
+            setting.value = turn == 0 ? "0" : "1";
+        int result = pthread_create(&thread, NULL, write_inside, &setting);
+        if (result != 0)
+            return error_errno(error, -result, "thread for a network namespace");
+        pthread_join(thread, NULL);
+        if (setting.result < 0)
+            return setting.result;
+    }
+    return 0;
+}

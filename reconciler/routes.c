@@ -1,0 +1,78 @@
+#include "reconciler/routes.h"
+
+#include <string.h>
+
+#include "lib/map.h"
+#include "reconciler/addresses.h"
+
+static const struct network *network_of(const struct routes *routes, const char *name)
+{
+    if (routes->target) {
+        const struct object *object = object_find(routes->target->all, KIND_NETWORK, name);
+        return object ? object->body : NULL;
+    }
+    const struct entry *entry = actual_find(routes->actual, KIND_NETWORK, name);
+    return entry ? entry->object.body : NULL;
+}
+
+static const struct lease *lease_of(const struct routes *routes, enum kind kind, const char *name)
+{
+    return routes->target ? grants_find(routes->target->grants, kind, name)
+                          : lease_recorded(routes->actual->snapshot, kind, name);
+}
+
+static const char *address_in(const struct routes *routes, const char *container, const char *network)
+{
+    const struct lease *lease = lease_of(routes, KIND_CONTAINER, container);
+    const struct lease_address *address = lease ? lease_in(lease, network) : NULL;
+    return address && address->index >= 0 ? address->address : NULL;
+}
+
+const char *routes_gateway(const struct routes *routes, const char *network)
+{
+    const struct network *body = network_of(routes, network);
+    const struct lease *lease = lease_of(routes, KIND_NETWORK, network);
+    if (!body || !lease || !lease->subnet || text_is_same(body->gateway, GATEWAY_NONE))
+        return NULL;
+    if (body->gateway)
+        return strchr(body->gateway, '/') ? address_in(routes, body->gateway, network) : body->gateway;
+    char *bridge = subnet_gateway(routes->arena, lease->subnet);
+    *strchr(bridge, '/') = '\0';
+    return bridge;
+}
+
+/* Nobody is his own gateway. */
+static const char *gateway_for(const struct routes *routes, const char *name, const char *network)
+{
+    const struct network *body = network_of(routes, network);
+    return body && text_is_same(body->gateway, name) ? NULL : routes_gateway(routes, network);
+}
+
+/* The bridge of an isolated network leads nowhere, but answers to a forwarded port go back by it: it is the way of who
+ * has no other. */
+static bool leads_out(const struct routes *routes, const char *network)
+{
+    const struct network *body = network_of(routes, network);
+    return body && (!body->isolated || body->gateway);
+}
+
+struct way_out routes_way_out(const struct routes *routes, const char *name, const struct container *body)
+{
+    struct way_out best = {0};
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        bool better = !best.network || attachment->default_route ||
+                      (!leads_out(routes, best.network) && leads_out(routes, attachment->network));
+        const char *gateway = better ? gateway_for(routes, name, attachment->network) : NULL;
+        if (gateway)
+            best = (struct way_out){.network = attachment->network, .gateway = gateway};
+        if (gateway && attachment->default_route)
+            return best;
+    }
+    return best;
+}
+
+const char *routes_print(struct arena *arena, struct way_out way)
+{
+    return way.network ? arena_printf(arena, "%s in %s", way.gateway, way.network) : NULL;
+}
