@@ -113,6 +113,20 @@ static void add_definition(const struct container_steps *to)
                                 to->action->generation));
 }
 
+/* What a command asks of data: a snapshot, a fresh beginning, or a way back. Names have the time in them, and are
+ * asked for once. */
+static struct data_change *wished_change(struct arena *arena, const struct action *action, const char *file)
+{
+    struct data_change *change = described_new(arena, &data_change_table);
+    change->file = file;
+    change->name = action->snapshot;
+    change->token = action->snapshot;
+    change->kept = action->verb == VERB_SNAPSHOT;
+    change->fresh = action->verb == VERB_RESET;
+    change->from = action->from;
+    return described_whole(&data_change_table, change);
+}
+
 static struct data_change *new_change(const struct container_steps *to, const char *token)
 {
     struct data_change *change = described_new(to->arena, &data_change_table);
@@ -161,6 +175,16 @@ static const char *add_other_root(const struct container_steps *to)
     change->fresh = true;
     steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
     return change->whole ? NULL : change->name;
+}
+
+static void add_wish(const struct container_steps *to)
+{
+    const struct facts *facts = to->action->entry->facts;
+    struct data_change *change =
+        wished_change(to->arena, to->action, target_layer_file(to->compiling->target, to->action->object));
+    change->image = facts->digest ? facts->digest : to->compiling->digest;
+    change->whole = root_is_copy(to->action->object->body);
+    steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
 }
 
 static void add_start(const struct container_steps *to)
@@ -247,6 +271,17 @@ static void compile_container(const struct compiling *compiling, const struct ac
             add_unmount(&to);
         add_start(&to);
         break;
+    case VERB_SNAPSHOT:
+    case VERB_RESET:
+    case VERB_RESTORE:
+        if (runs)
+            add_stop(&to);
+        if (mounted)
+            add_unmount(&to);
+        add_wish(&to);
+        if (runs)
+            add_start(&to);
+        break;
     case VERB_STOP:
         add_stop(&to);
         add_unmount(&to);
@@ -266,6 +301,59 @@ static void compile_container(const struct compiling *compiling, const struct ac
     }
 }
 
+static bool uses_volume(const struct object *object, const char *volume)
+{
+    const struct container *body = object->kind == KIND_CONTAINER ? object->body : NULL;
+    for (size_t i = 0; body && i < body->volumes.count; i++)
+        if (text_is_same(((const struct mount *)body->volumes.items[i])->volume, volume))
+            return true;
+    return false;
+}
+
+/* Who runs on a volume stands still while it is copied, and is stopped before it becomes another one; that they start
+ * again is an action of their own. */
+static void add_guests(const struct compiling *compiling, const struct action *action,
+                       struct data_change *change, struct steps *steps)
+{
+    const struct target *target = compiling->target;
+    for (size_t i = 0; i < target->all->count; i++) {
+        const struct object *user = target->all->items[i];
+        const char *lxc_name = paths_lxc_name(target->paths, target->arena, user->name);
+        const struct observed_container *seen =
+            uses_volume(user, action->name) ? world_container(compiling->world, lxc_name) : NULL;
+        if (!container_is_up(seen))
+            continue;
+        struct data_guest *guest = described_new(target->arena, &data_guest_table);
+        guest->lxc_name = lxc_name;
+        guest->init_pid = seen->init_pid;
+        guest->init_start = seen->init_start;
+        *arena_append(target->arena, change->guests.items, change->guests.count) =
+            described_whole(&data_guest_table, guest);
+        const struct action of = {.object = user};
+        const struct container_steps to = {.compiling = compiling,
+                                           .action = &of,
+                                           .arena = target->arena,
+                                           .lxc_name = lxc_name,
+                                           .steps = steps};
+        if (action->from) {
+            add_stop(&to);
+            add_unmount(&to);
+        }
+    }
+}
+
+static void compile_wish(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    bool volume = action->kind == KIND_VOLUME;
+    struct data_change *change = wished_change(arena, action, paths_file_name(arena, action->name));
+    change->whole = volume;
+    change->image = volume ? NULL : action->entry->facts->digest;
+    if (volume)
+        add_guests(compiling, action, change, steps);
+    steps_add(arena, steps, volume ? STEP_VOLUME_CHANGE : STEP_LAYER_CHANGE, change);
+}
+
 void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     if (action->class == CLASS_RECORD)
@@ -279,7 +367,9 @@ void compile_action(const struct compiling *compiling, const struct action *acti
         break;
     case KIND_VOLUME:
     case KIND_LAYER:
-        if (action->verb != VERB_RETAIN)
+        if (verb_is_of_data(action->verb))
+            compile_wish(compiling, action, steps);
+        else if (action->verb != VERB_RETAIN)
             compile_data(compiling, action, steps);
         break;
     default:

@@ -50,6 +50,7 @@ static const struct flag flags[] = {
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
      "doctor: make a lost record again from what exists and the files of -f"},
     {"follow", 0, FLAG_BOOL, MEMBER(follow), "logs: go on with what comes, until interrupted"},
+    {"name", 0, FLAG_TEXT, MEMBER(name), "snapshot: its name (snapshot-TIME)"},
     {"force", 0, FLAG_BOOL, MEMBER(force), "gc: free what is younger than the retention, too"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))

@@ -238,6 +238,8 @@ const char *recorder_digest(struct recorder *recorder, const struct target *targ
 {
     if (action->kind != KIND_CONTAINER || !action->object)
         return NULL;
+    if (action->digest)
+        return action->digest;
     if (follow_moves(&action->follow))
         return get_digest(recorder, action->follow.image);
     const struct entry *layer = layer_entry(recorder, action->object);
@@ -295,6 +297,18 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
     }
 }
 
+static void note_snapshot(struct recorder *recorder, struct action *action, const struct steps *steps,
+                          void *const *results, size_t count)
+{
+    for (size_t i = 0; i < count && i < steps->count; i++) {
+        bool changes =
+            steps->items[i].kind == STEP_LAYER_CHANGE || steps->items[i].kind == STEP_VOLUME_CHANGE;
+        const struct data_changed *changed = changes ? results[i] : NULL;
+        if (changed && changed->name)
+            action->kept_as = arena_strdup(recorder->arena, changed->name);
+    }
+}
+
 static bool has_step(const struct steps *steps, enum step_kind kind)
 {
     for (size_t i = 0; i < steps->count; i++)
@@ -338,7 +352,7 @@ static int record_container(struct recorder *recorder, struct action *action, co
     } else if (action->entry && action->entry->record->generation) {
         action->generation = action->entry->record->generation; /* the mark outside still bears it */
     }
-    if (!has_step(steps, STEP_ROOT_MOUNT))
+    if (!has_step(steps, STEP_ROOT_MOUNT) && !verb_is_of_data(action->verb))
         return plan_field_changed(&action->causes, "retain")
                    ? put_implicit_layer(recorder, action, facts->digest, error)
                    : 0;
@@ -354,6 +368,9 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     struct facts *facts = action->entry ? action->entry->facts : described_new(recorder->arena, &facts_table);
     int result = 0;
     take_facts(recorder, action, steps, results, count, facts);
+    note_snapshot(recorder, action, steps, results, count);
+    if (action->kind == KIND_LAYER && action->digest)
+        facts->digest = action->digest;
     contest_note(recorder->arena, &facts->repairs, &action->causes, contest_now());
     if (action->kind == KIND_CONTAINER)
         result = record_container(recorder, action, target, steps, facts, error);
@@ -366,7 +383,7 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     if (action->verb == VERB_STOP) {
         record->stopped_by = recorder->execution->stopped_by;
         set_phase(record, "stopped", record->stopped_by);
-    } else {
+    } else if (!verb_is_of_data(action->verb)) {
         if (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR)
             record->stopped_by = NULL;
         if (!record->stopped_by)

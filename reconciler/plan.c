@@ -13,9 +13,15 @@
 
 const char *verb_name(enum verb verb)
 {
-    static const char *const names[] = {"create", "update", "restart", "recreate", "start",
-                                        "stop",   "repair", "retain",  "delete",   "forget"};
+    static const char *const names[] = {"create",   "update", "restart", "recreate", "start",
+                                        "stop",     "repair", "retain",  "delete",   "forget",
+                                        "snapshot", "reset",  "restore"};
     return names[verb];
+}
+
+bool verb_is_of_data(enum verb verb)
+{
+    return verb == VERB_SNAPSHOT || verb == VERB_RESET || verb == VERB_RESTORE;
 }
 
 char *action_text(struct arena *arena, const struct action *action)

@@ -18,7 +18,10 @@ enum verb {
     VERB_REPAIR, /* drift, live */
     VERB_RETAIN, /* declared no more; the data stays */
     VERB_DELETE,
-    VERB_FORGET, /* record only */
+    VERB_FORGET,   /* record only */
+    VERB_SNAPSHOT, /* by command alone, as the two below: what is there is kept under a name */
+    VERB_RESET,    /* a layer begins anew */
+    VERB_RESTORE,  /* data is as in a snapshot */
 };
 const char *verb_name(enum verb verb);
 
@@ -35,6 +38,10 @@ struct action {
     struct entry *entry;         /* recorded; NULL when it is new */
     const char *uid;             /* of the object: recorded, found in a mark, or new */
     int64_t generation;
+    const char *snapshot; /* what is there is kept as this; NULL */
+    const char *from;     /* VERB_RESTORE: the snapshot that is gone back to */
+    const char *digest;   /* of the image that the layer stands on after that; NULL: as before */
+    const char *kept_as;  /* done: the snapshot that was made; NULL: none */
     struct follow follow; /* containers: whether the layer is put on another image */
     bool shares_rules;    /* waits for the rules of this run */
     bool config_changed;  /* containers: the definition must be written */
@@ -87,6 +94,11 @@ struct plan_request {
 
 /* Trouble is part of the plan: what cannot be is held. */
 void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan);
+
+/* Whether `user` needs the object of that kind and name. */
+bool plan_uses(const struct object *user, enum kind kind, const char *name);
+/* Whether it is about data alone: what runs, runs on. */
+bool verb_is_of_data(enum verb verb);
 
 /* Whether the config on disk is not the one that the object asks for: gone, edited, or made otherwise today. */
 bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,

@@ -32,7 +32,6 @@ void plan_need(struct planning *planning, struct action *action, struct action *
 /* plan_uses.c: `see` is called for everything that `user` names. */
 typedef void used_function(void *context, const struct object *user, enum kind kind, const char *name);
 void plan_each_used(const struct object *user, used_function *see, void *context);
-bool plan_uses(const struct object *user, enum kind kind, const char *name);
 /* The first of plan->all that uses the object; NULL: none. Who is added to plan->all after the first question is to be
  * added to the users, too. */
 const struct object *plan_user_of(struct planning *planning, enum kind kind, const char *name);

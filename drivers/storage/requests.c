@@ -66,6 +66,16 @@ const struct table root_mount_table = {
     .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};
 #undef REQUEST
 
+#define REQUEST data_guest
+static const struct field data_guest_rows[] = {
+    ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, init_pid, FIELD_NUMBER),
+    ROW(3, init_start, FIELD_NUMBER),
+};
+const struct table data_guest_table = {
+    .name = "data-guest", .size = sizeof(struct data_guest), TABLE_ROWS(data_guest_rows)};
+#undef REQUEST
+
 #define REQUEST data_change
 static const struct field data_change_rows[] = {
     ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
@@ -76,6 +86,7 @@ static const struct field data_change_rows[] = {
     ROW(6, whole, FIELD_BOOL),
     ROW(7, fresh, FIELD_BOOL),
     ROW(8, from, FIELD_TEXT),
+    ROW(9, guests, FIELD_LIST, .nested = &data_guest_table),
 };
 const struct table data_change_table = {
     .name = "data-change", .size = sizeof(struct data_change), TABLE_ROWS(data_change_rows)};

@@ -11,9 +11,12 @@
 #include <time.h>
 
 #include "drivers/storage/data.h"
+#include "drivers/storage/image_file.h"
+#include "drivers/storage/still.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_mounts.h"
+#include "drivers/storage/volume.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -314,6 +317,14 @@ static int snapshot_whole(struct changing *changing, struct error *error)
     return result < 0 ? result : note_snapshot(changing, &what, error);
 }
 
+/* Its guests stand still, so that what was written belongs together. */
+static int snapshot_still(struct changing *changing, struct error *error)
+{
+    _cleanup_still_ struct still still = NOT_STILL;
+    int result = still_hold(&still, &changing->request->guests, changing->call->arena, error);
+    return result < 0 ? result : snapshot_whole(changing, error);
+}
+
 /* What comes is made first, then trades places, in two renames, with what was there, which a note names by then. */
 static int replace_whole(struct changing *changing, struct error *error)
 {
@@ -342,8 +353,75 @@ static int change_whole(struct changing *changing, struct error *error)
     if (result == 0 && (request->fresh || request->from))
         result = replace_whole(changing, error);
     else if (result == 0 && request->name)
-        result = snapshot_whole(changing, error);
+        result = snapshot_still(changing, error);
     changing->stack.token = request->token;
+    return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
+}
+
+/* ---- a volume in a file ---- */
+
+static int make_frozen(struct changing *changing, struct stack *what, const char **path, struct error *error)
+{
+    const char *number = next_number(changing);
+    *path = frozen_path(changing, number);
+    push(changing, what, number);
+    if ((mkdirat(changing->folder, "frozen", 0700) < 0 && errno != EEXIST) ||
+        mkdirat(changing->folder, *path, 0700) < 0)
+        return error_errno(error, -errno, "cannot make %s", *path);
+    return 0;
+}
+
+/* Nobody writes to it, and what was written is in the file. */
+static int snapshot_image(struct changing *changing, struct error *error)
+{
+    const struct data_change *request = changing->request;
+    struct stack what = {.whole = true};
+    const char *path;
+    _cleanup_still_ struct still still = NOT_STILL;
+    int result = make_frozen(changing, &what, &path, error);
+    if (result == 0)
+        result = still_hold(&still, &request->guests, changing->call->arena, error);
+    _cleanup_close_ int inside = result < 0 ? -1 : volume_open(changing->paths, request->file, error);
+    if (result == 0 && (inside < 0 || syncfs(inside) < 0))
+        result = inside < 0 ? inside
+                            : error_errno(error, -errno, "cannot write what is in volume %s", request->file);
+    if (result == 0)
+        result =
+            image_file_copy(changing->folder, "image", arena_printf(changing->call->arena, "%s/image", path),
+                            changing->call, error);
+    return result < 0 ? result : note_snapshot(changing, &what, error);
+}
+
+/* The old file gets a second name, the note says which, and then the new one takes the first. */
+static int restore_image(struct changing *changing, struct error *error)
+{
+    struct stack from, what = {.whole = true};
+    struct arena *arena = changing->call->arena;
+    const char *path;
+    int result = read_from(changing, &from, error);
+    if (result == 0 && !from.frozen.count)
+        result = error_set(error, -ENOENT, "snapshot %s holds nothing", changing->request->from);
+    if (result == 0)
+        result =
+            image_file_copy(changing->folder, arena_printf(arena, "frozen/%s/image", from.frozen.items[0]),
+                            "image.part", changing->call, error);
+    if (result == 0)
+        result = make_frozen(changing, &what, &path, error);
+    if (result == 0 &&
+        linkat(changing->folder, "image", changing->folder, arena_printf(arena, "%s/image", path), 0) < 0)
+        result = error_errno(error, -errno, "cannot keep the file of volume %s", changing->request->file);
+    if (result == 0)
+        result = note_snapshot(changing, &what, error);
+    if (result == 0 && renameat(changing->folder, "image.part", changing->folder, "image") < 0)
+        result =
+            error_errno(error, -errno, "cannot put the file of volume %s in place", changing->request->file);
+    return result;
+}
+
+static int change_image(struct changing *changing, struct error *error)
+{
+    int result = changing->request->from ? restore_image(changing, error) : snapshot_image(changing, error);
+    changing->stack.token = changing->request->token;
     return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
 }
 
@@ -474,7 +552,8 @@ int stack_change_volume(const struct paths *paths, const struct data_change *req
         .paths = paths, .request = request, .call = call, .changed = changed, .folder = -1, .live = "data"};
     int result = open_data(&changing, paths->volumes, error);
     if (result == 0 && !is_done(&changing)) {
-        result = change_whole(&changing, error);
+        bool in_file = faccessat(changing.folder, "image", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        result = in_file ? change_image(&changing, error) : change_whole(&changing, error);
         if (result == 0)
             sweep(&changing);
     }

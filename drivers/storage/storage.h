@@ -155,17 +155,24 @@ struct root_mount {
 };
 extern const struct table root_mount_table;
 
+struct data_guest { /* a running container */
+    struct described described;
+    const char *lxc_name;
+    int64_t init_pid, init_start;
+};
+extern const struct table data_guest_table;
+
 struct data_change { /* of a layer or volume that is mounted nowhere */
     struct described described;
     const char *file;
-    const char *token; /* a change with the token of the last one is already so */
-    const char *image; /* layers: digest that it stands on until now */
-    const char
-        *name;  /* keep what is there as this snapshot, with "-2" where the name is taken; NULL: do not */
-    bool kept;  /* the snapshot goes only by name */
-    bool whole; /* a copy root; a volume always is */
-    bool fresh; /* begin anew with nothing */
-    const char *from; /* go back to this snapshot; NULL */
+    const char *token;  /* a change with the token of the last one is already so */
+    const char *image;  /* layers: digest that it stands on until now */
+    const char *name;   /* keep what is there as this snapshot, or NAME-2 where that is taken; NULL: do not */
+    bool kept;          /* the snapshot goes only by name */
+    bool whole;         /* a copy root; a volume always is */
+    bool fresh;         /* begin anew with nothing */
+    const char *from;   /* go back to this snapshot; NULL */
+    struct list guests; /* volumes: of data_guest; they stand still while a copy is made */
 };
 extern const struct table data_change_table;
 

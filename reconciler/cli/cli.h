@@ -35,6 +35,9 @@ int run_exec(const struct options *options);
 int run_stop(const struct options *options);
 int run_start(const struct options *options);
 int run_restart(const struct options *options);
+int run_snapshot(const struct options *options);
+int run_reset(const struct options *options);
+int run_restore(const struct options *options);
 int run_gc(const struct options *options);
 int run_forget(const struct options *options);
 int run_logs(const struct options *options);
@@ -44,6 +47,9 @@ int run_explain(const struct options *options);
 int run_schema(const struct options *options);
 int run_doctor(const struct options *options);
 int run_version(const struct options *options);
+
+/* Full name of the layer or volume with this file name. */
+const char *snapshot_owner(struct arena *arena, const char *file);
 
 /* Prints an error (as data under -o json and yaml, to stderr otherwise) and returns the exit code given. */
 int fail(const struct options *options, const struct error *error, enum exit_code code);

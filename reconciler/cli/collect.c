@@ -15,8 +15,10 @@ struct candidate {
     const char *why;
     struct entry *entry; /* NULL: not on record */
     struct steps steps;
-    bool young; /* retained for less than the retention */
-    bool kept;  /* retain: keep */
+    bool young;                               /* retained for less than the retention */
+    bool freed;                               /* or would be */
+    bool kept;                                /* retain: keep, or a person's snapshot */
+    const struct observed_snapshot *snapshot; /* NULL: something else */
 };
 
 struct candidates {
@@ -69,6 +71,50 @@ static void find_data(struct session *session, struct entry *entry, struct candi
              &data_reference_table, data);
 }
 
+static bool is_freed(const struct candidates *data, const char *kind, const char *file, struct arena *arena)
+{
+    for (size_t i = 0; i < data->count; i++)
+        if (data->items[i].entry && data->items[i].freed && strcmp(data->items[i].kind, kind) == 0 &&
+            strcmp(paths_file_name(arena, data->items[i].name), file) == 0)
+            return true;
+    return false;
+}
+
+/* Those of a layer or volume that goes are gone with it. */
+static void find_snapshots(struct session *session, const struct observed_snapshots *seen,
+                           const struct candidates *data, struct candidates *to)
+{
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct observed_snapshot *snapshot = &seen->items[i];
+        if (is_freed(data, snapshot->kind, snapshot->file, session->arena))
+            continue;
+        int64_t age = (int64_t)time(NULL) - snapshot->made;
+        const char *name = arena_printf(session->arena, "%s@%s",
+                                        snapshot_owner(session->arena, snapshot->file), snapshot->name);
+        const char *why =
+            snapshot->kept ? "a snapshot by command: goes by name"
+                           : arena_printf(session->arena, "kept by fpsync for %" PRId64 " days", age / 86400);
+        struct candidate *item = add(session, to, snapshot->kind, name, why, NULL);
+        struct data_change *change = described_new(session->arena, &data_change_table);
+        change->file = snapshot->file;
+        change->name = snapshot->name;
+        item->young = age * 1000 < session->policy->retention;
+        item->kept = snapshot->kept;
+        item->snapshot = snapshot;
+        add_step(session, item, strcmp(snapshot->kind, "layer") == 0 ? STEP_LAYER_DROP : STEP_VOLUME_DROP,
+                 &data_change_table, change);
+    }
+}
+
+static bool stands_below(const struct candidates *snapshots, const char *digest)
+{
+    for (size_t i = 0; i < snapshots->count; i++)
+        if (!snapshots->items[i].freed && snapshots->items[i].snapshot->image &&
+            strcmp(snapshots->items[i].snapshot->image, digest) == 0)
+            return true;
+    return false;
+}
+
 /* In use: by an image's record, or by a layer that stands on it, retained ones included. */
 static bool image_is_used(const struct session *session, const char *digest)
 {
@@ -87,11 +133,11 @@ static void find_retained(struct session *session, struct candidates *to)
             find_data(session, &session->actual.items[i], to);
 }
 
-static void find_images(struct session *session, struct candidates *to)
+static void find_images(struct session *session, const struct candidates *snapshots, struct candidates *to)
 {
     for (size_t i = 0; i < session->world.storage.image_count; i++) {
         const char *digest = session->world.storage.images[i].digest;
-        if (image_is_used(session, digest))
+        if (image_is_used(session, digest) || stands_below(snapshots, digest))
             continue;
         struct candidate *item = add(session, to, "image", digest, "no image or layer stands on it", NULL);
         struct image_reference *image = described_new(session->arena, &image_reference_table);
@@ -111,10 +157,10 @@ static bool is_named(const struct options *options, const struct candidate *item
 }
 
 /* Named ones are freed whatever their age; without names all that the retention allows, or all with --force. What is to
- * be kept is never. */
+ * be kept is never, and a person's snapshot by its name only. */
 static bool is_chosen(const struct options *options, const struct candidate *item, struct arena *arena)
 {
-    if (item->kept)
+    if (item->kept && (!item->snapshot || !options->argument_count))
         return false;
     return options->argument_count ? is_named(options, item, arena) : options->force || !item->young;
 }
@@ -140,7 +186,8 @@ static int free_one(struct session *session, struct pool *pool, const struct can
 }
 
 /* A name that is not among what can be freed is said before anything is. */
-static int check_names(const struct session *session, const struct candidates *data, struct error *error)
+static int check_names(const struct session *session, const struct candidates *data,
+                       const struct candidates *snapshots, struct error *error)
 {
     for (size_t i = 0; i < session->options->argument_count; i++) {
         char *const name = session->options->arguments[i];
@@ -156,6 +203,8 @@ static int check_names(const struct session *session, const struct candidates *d
                                  "removed, it can be freed",
                                  name);
         }
+        for (size_t j = 0; j < snapshots->count; j++)
+            found = found || is_named(&one, &snapshots->items[j], session->arena);
         if (!found)
             return error_set(
                 error, -ENOENT,
@@ -181,12 +230,12 @@ struct collection {
     size_t found, failed;
 };
 
-static void collect(struct collection *collection, const struct candidates *found)
+static void collect(struct collection *collection, struct candidates *found)
 {
     struct session *session = collection->session;
     const struct options *options = session->options;
     for (size_t i = 0; i < found->count; i++) {
-        const struct candidate *item = &found->items[i];
+        struct candidate *item = &found->items[i];
         struct error error = {0};
         bool chosen = is_chosen(options, item, session->arena);
         const char *word = !chosen ? "kept" : options->dry_run ? "would be freed" : "freed";
@@ -196,6 +245,7 @@ static void collect(struct collection *collection, const struct candidates *foun
             collection->failed++;
             continue;
         }
+        item->freed = chosen;
         if (chosen && item->entry)
             item->entry->facts->digest = NULL; /* it stands on no image any more */
         if (options->output == OUTPUT_TABLE)
@@ -209,13 +259,17 @@ static void collect(struct collection *collection, const struct candidates *foun
 int run_gc(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
-    struct candidates data = {0}, images = {0};
+    struct candidates data = {0}, snapshots = {0}, images = {0};
+    struct observed_snapshots seen = {0};
     struct error error = {0};
     int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
     struct problems problems = {.arena = session.arena};
     result = session_look(&session, &error);
+    const struct call call = {.arena = session.arena, .cancel = -1};
+    if (result >= 0)
+        result = storage_view.dump_snapshots(&session.paths, &call, &seen, &error);
     if (result >= 0 && !policy_load(session.paths.conf, session.arena, &session.policy, &problems))
         result = error_set(&error, -EINVAL, "%s:%u: %s", problems.items[0].place.file,
                            problems.items[0].place.line, problems.items[0].message);
@@ -226,12 +280,16 @@ int run_gc(const struct options *options)
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
     struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
     find_retained(&session, &data);
-    if (check_names(&session, &data, &error) < 0) {
+    find_snapshots(&session, &seen, &data, &snapshots); /* none of the data is freed yet: all of them */
+    if (check_names(&session, &data, &snapshots, &error) < 0) {
         json_free(collection.list);
         return fail(options, &error, EXIT_ERROR);
     }
     collect(&collection, &data);
-    find_images(&session, &images); /* after the layers: what stood on an image may be gone now */
+    snapshots = (struct candidates){0};
+    find_snapshots(&session, &seen, &data, &snapshots);
+    collect(&collection, &snapshots);
+    find_images(&session, &snapshots, &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
     if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();

@@ -178,6 +178,22 @@ static void count_frozen(struct json *holder)
         json_set(holder, "frozen", json_new_number((int64_t)json_length(frozen)));
 }
 
+/* Snapshots by what they are for: a command that is asked again may have made one more. */
+static void name_without_time(struct json *data)
+{
+    const struct json *snapshots = json_get(data, "snapshots");
+    struct json *names = json_new_object();
+    for (void *i = json_first(snapshots); i; i = json_next(snapshots, i)) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s", json_key(i));
+        char *digits = strpbrk(name, "0123456789");
+        if (digits && strspn(digits, "0123456789-") >= strlen("20260102-030405"))
+            *digits = '\0';
+        json_set(names, name, json_new_bool(json_as_bool(json_get(json_value(i), "kept"))));
+    }
+    json_set(data, "snapshots", names);
+}
+
 /* What would be compared after two ways to the same end: everything but numbers that count time. */
 static int run_state(struct json *world, char **arguments, struct error *error)
 {
@@ -200,9 +216,7 @@ static int run_state(struct json *world, char **arguments, struct error *error)
             json_remove(json_value(j), "modified");
             json_remove(json_value(j), "token");
             count_frozen(json_value(j));
-            const struct json *snapshots = json_get(json_value(j), "snapshots");
-            for (void *k = json_first(snapshots); k; k = json_next(snapshots, k))
-                count_frozen(json_value(k));
+            name_without_time(json_value(j));
         }
     static const char *const marked[] = {"bridges", "ports"};
     for (size_t i = 0; i < 2; i++)

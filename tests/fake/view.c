@@ -161,6 +161,14 @@ static void see_snapshots(const struct call *call, const struct json *world, con
     }
 }
 
+static int by_snapshot(const void *left, const void *right)
+{
+    const struct observed_snapshot *a = left, *b = right;
+    int order = strcmp(a->kind, b->kind);
+    order = order ? order : strcmp(a->file, b->file);
+    return order ? order : strcmp(a->name, b->name);
+}
+
 static int dump_snapshots(const struct paths *paths, const struct call *call, struct observed_snapshots *out,
                           struct error *error)
 {
@@ -172,6 +180,8 @@ static int dump_snapshots(const struct paths *paths, const struct call *call, st
     *out = (struct observed_snapshots){0};
     see_snapshots(call, world, "layers", "layer", out);
     see_snapshots(call, world, "volumes", "volume", out);
+    if (out->count)
+        qsort(out->items, out->count, sizeof(*out->items), by_snapshot);
     return 0;
 }
 

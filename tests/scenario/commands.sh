@@ -475,3 +475,61 @@ check "progress is an event a line for a program" progress_as_events
 check "progress is a line in place on a terminal" progress_on_a_terminal
 check "history tells what was applied when" history_is_told
 check "whoever left first gives its address up when a network is full" dry_pool
+
+# ---- images that change below layers, and snapshots: SEMANTICS 10, 41 ----
+
+many() { # PACKAGES: five containers on one image
+    printf 'images: { base: { source: "bootstrap:bookworm", packages: [%s] } }\ncontainers:\n' "$1" >"$root/spec.yaml"
+    local name
+    for name in a b c d e f g h; do echo "  $name: { image: base, networks: [] }" >>"$root/spec.yaml"; done
+}
+
+in_waves() { # two of eight at a time, and none of the next when one does not come back
+    at waves
+    many less
+    gives 0 run_spec apply || return 1
+    many nano
+    gives 2 run_spec plan -o json && jq -e '[.actions[] | select(.kind == "container") | [.needs[] | select(startswith("restart"))] | length] == [0, 0, 2, 2, 2, 2, 2, 2]' "$root/said" >/dev/null || return 1
+    # The first call is that of the image; then those of a: check, stop, unmount, change, mount, start; then those of b
+    FPSYNC_FAKE_FAIL=$(($(calls) + 8)) gives 3 run_spec apply && says 'container default/c' || return 1
+    "$tool" "$root" print | jq -e '[.layers[].frozen // [] | length] | add == 1' >/dev/null || { echo 'others were touched'; return 1; }
+    gives 0 run_spec apply && gives 0 run_spec plan
+}
+
+held_change() {
+    at held-image
+    many less
+    gives 0 run_spec apply && "$tool" "$root" install-packages default_a || return 1
+    many nano
+    gives 3 run_spec apply && says 'held container default/a: image default/base changed' && says 'package database (dpkg)' && runs a &&
+        same_calls gives 3 run_spec apply && gives 0 run restart a && gives 2 run_spec plan || return 1
+    sed -i 's/a: { image: base/&, on_image_change: keep/' "$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run_spec plan || return 1
+    sed -i 's/keep/restack/' "$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run_spec plan && "$tool" "$root" print | jq -e '.layers.default_a.frozen | length == 1' >/dev/null
+}
+
+held_in_the_run() { # what only the new image tells is found before anything is stopped
+    at held-run
+    many less
+    gives 0 run_spec apply || return 1
+    sed -i 's/bookworm/trixie/' "$root/spec.yaml"
+    gives 3 run_spec apply && says 'VERSION_ID' && runs a && runs h && "$tool" "$root" violations | grep . && return 1
+    gives 3 run_spec apply && says '8 held'
+}
+
+snapshots_are_told() {
+    at snapshots
+    web
+    gives 0 run_spec apply && gives 0 run snapshot web --name good && says 'fpsync restore default/web good brings it back' && gives 0 run_spec plan &&
+        gives 1 run snapshot web --name good && says 'has a snapshot good already' && gives 1 run snapshot web --name Bad && gives 1 run restore web other &&
+        gives 1 run snapshot nothing && gives 1 run restore web && gives 0 run reset web && says 'What was there is kept as snapshot before-reset-' &&
+        gives 0 run snapshot -o json && jq -e '[.snapshots[].by] == ["fpsync", "command"]' "$root/said" >/dev/null && gives 0 run restore web good &&
+        gives 0 run_spec plan && gives 0 run gc --dry-run && says 'layer default/web@good: kept' && gives 0 run gc layer/web@good && says 'layer default/web@good: freed' &&
+        gives 1 run gc layer/web@good && gives 0 run snapshot volume/nothing; [ $? = 1 ] && says 'no volume/nothing is recorded'
+}
+
+check "restarts by one image come a quarter at a time and stop at the first that fails" in_waves
+check "a layer with a package database is held, kept or put on the new image as asked" held_change
+check "another system below is found before anything is stopped" held_in_the_run
+check "snapshots are named, listed, gone back to and freed" snapshots_are_told

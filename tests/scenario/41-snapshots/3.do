@@ -1,0 +1,4 @@
+fpsync reset web
+fpsync restore web good
+fpsync restore copy good
+fpsync restore volume/data good

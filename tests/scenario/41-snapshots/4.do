@@ -1,0 +1,1 @@
+fpsync gc --force
