@@ -23,7 +23,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     if (ended < 0)
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
-    if (kind < STEP_BRIDGE_CREATE || kind == STEP_ROOT_WRITE ||
+    if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
         (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_CHECK))
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING)
@@ -75,6 +75,10 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->attach_volume(paths, request, call, error);
     case STEP_VOLUME_DETACH:
         return storage->detach_volume(paths, request, call, error);
+    case STEP_BIND_ATTACH:
+        return storage->attach_bind(paths, request, call, error);
+    case STEP_BIND_DETACH:
+        return storage->detach_bind(paths, request, call, error);
     default:
         return error_set(error, -ENOSYS, "step %d is no effect on data", (int)kind);
     }

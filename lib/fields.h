@@ -92,6 +92,7 @@ enum field_form {
     FORM_HOSTNAME,   /* labels of a-z, 0-9 and '-' with dots between; at most 64 bytes, as the kernel keeps */
     FORM_CAPABILITY, /* net_raw; CAP_NET_RAW is stored so, too */
     FORM_LXC_LINE,   /* "lxc.KEY = VALUE" of lxc.container.conf(5), of a key that is not fpsync's own */
+    FORM_HOST_PATH,  /* absolute and clean, on the host; a relative one starts at the spec file's folder */
     FORM_CPUSET,     /* processors by number, "0-3,8"; stored in order, neighbours joined */
 };
 

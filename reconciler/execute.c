@@ -432,7 +432,11 @@ int execute_plan(const struct execution *execution, struct arena *arena, struct 
     struct run run = {
         .execution = execution,
         .arena = arena,
-        .target = {.paths = execution->paths, .arena = arena, .all = &plan->all, .grants = &plan->grants},
+        .target = {.paths = execution->paths,
+                   .arena = arena,
+                   .all = &plan->all,
+                   .grants = &plan->grants,
+                   .world = execution->world},
         .recorder = recorder_new(execution, arena),
         .result = result,
     };

@@ -350,8 +350,11 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     check_sources(&planning);
     collect_all(&planning);
     leases_grant(&plan->all, request->actual, request->world, request->lease_rules, arena, &plan->grants);
-    planning.target =
-        (struct target){.paths = request->paths, .arena = arena, .all = &plan->all, .grants = &plan->grants};
+    planning.target = (struct target){.paths = request->paths,
+                                      .arena = arena,
+                                      .all = &plan->all,
+                                      .grants = &plan->grants,
+                                      .world = request->world};
     for (size_t i = 0; i < plan->all.count; i++) {
         const struct object *object = plan->all.items[i];
         if (object->kind == KIND_CONTAINER)

@@ -65,6 +65,9 @@ void plan_follow_cause(struct planning *planning, const struct object *object, c
                        struct changes *causes);
 void plan_waves(struct planning *planning);
 
+/* plan_loans.c: one of the gates. */
+bool plan_gate_loans(struct planning *planning, const struct object *object);
+
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);
 

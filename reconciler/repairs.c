@@ -1,4 +1,4 @@
-#include "reconciler/repairs.h"
+#include "reconciler/repairs_internal.h"
 
 #include <string.h>
 
@@ -11,6 +11,12 @@ static void add(const struct target *target, struct repairs *out, enum step_kind
 {
     struct repair *repair = arena_append(target->arena, out->items, out->count);
     *repair = (struct repair){.step = step, .request = request, .field = field, .drift = drift};
+}
+
+void repairs_add(const struct repairing *repairing, enum step_kind step, void *request, const char *field,
+                 const char *drift)
+{
+    add(repairing->target, repairing->out, step, request, field, drift);
 }
 
 /* ---- network interfaces ---- */
@@ -289,7 +295,11 @@ void repairs_of_container(const struct target *target, const struct world *world
     find_limits(target, object, observed, out);
     find_network_interfaces(target, world, object, observed, uid, out);
     find_forwarding(target, world, object, observed, out);
+    const struct repairing repairing = {
+        .target = target, .world = world, .object = object, .observed = observed, .out = out};
+    repairs_find_left_binds(&repairing);
     find_volumes(target, world, object, observed, out);
+    repairs_find_binds(&repairing);
 }
 
 void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,

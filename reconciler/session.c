@@ -291,6 +291,8 @@ void session_plan(struct session *session, struct plan *plan)
                                          .policy = session->policy,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
+    world_look_at_loans(&session->paths, &session->actual, &session->set.objects, session->arena,
+                        &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     for (size_t i = 0; i < plan->held_count; i++)
@@ -309,6 +311,7 @@ void session_plan_recorded(struct session *session, struct plan *plan)
                                          .world = &session->world,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
+    world_look_at_loans(&session->paths, &session->actual, &set, session->arena, &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     plan->moved = NULL; /* every object stands under its own source here */

@@ -10,6 +10,8 @@
 #include "reconciler/forwards.h"
 #include "reconciler/routes.h"
 
+#define RESOLV_CONF "/etc/resolv.conf"
+
 static void list_add(struct arena *arena, struct list *list, void *item)
 {
     *arena_append(arena, list->items, list->count) = item;
@@ -272,6 +274,18 @@ struct container_definition *target_definition(const struct target *target, cons
     return described_whole(&container_definition_table, definition);
 }
 
+/* What is bound over a file of ours is the host's: it must not be written to. */
+static bool is_bound(const struct container *body, const char *path)
+{
+    for (size_t i = 0; i < body->binds.count; i++) {
+        const char *place = ((const struct bind *)body->binds.items[i])->path;
+        size_t length = strlen(place);
+        if (strncmp(path, place, length) == 0 && (path[length] == '/' || !path[length]))
+            return true;
+    }
+    return false;
+}
+
 static struct root_file *new_file(const struct target *target, const char *path, const char *content)
 {
     struct root_file *file = described_new(target->arena, &root_file_table);
@@ -281,10 +295,11 @@ static struct root_file *new_file(const struct target *target, const char *path,
     return described_whole(&root_file_table, file);
 }
 
-static void add_file(const struct target *target, struct root_mount *root, const char *path,
-                     const char *content)
+static void add_file(const struct target *target, const struct container *body, struct root_mount *root,
+                     const char *path, const char *content)
 {
-    list_add(target->arena, &root->files, new_file(target, path, content));
+    if (!is_bound(body, path))
+        list_add(target->arena, &root->files, new_file(target, path, content));
 }
 
 /* The resolver of the network that leads out knows that network's names and forwards all others. */
@@ -296,7 +311,7 @@ static struct root_file *resolv_conf(const struct target *target, const struct o
     char *server =
         subnet_gateway(target->arena, target_subnet(target, way.network ? way.network : first->network));
     *strchr(server, '/') = '\0';
-    return new_file(target, "/etc/resolv.conf",
+    return new_file(target, RESOLV_CONF,
                     arena_printf(target->arena, "search %s.internal\nnameserver %s\n",
                                  name_project(target->arena, object->name), server));
 }
@@ -304,7 +319,7 @@ static struct root_file *resolv_conf(const struct target *target, const struct o
 struct root_write *target_resolv_conf(const struct target *target, const struct object *object)
 {
     const struct container *body = object->body;
-    if (!body->networks.count)
+    if (!body->networks.count || is_bound(body, RESOLV_CONF))
         return NULL;
     struct root_write *write = described_new(target->arena, &root_write_table);
     write->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
@@ -338,18 +353,18 @@ static void add_files(const struct target *target, const struct object *object, 
     const char *names = strchr(host, '.')
                             ? arena_printf(target->arena, "%s %.*s", host, (int)strcspn(host, "."), host)
                             : arena_printf(target->arena, "%s.%s.internal %s", host, project, host);
-    add_file(target, root, "/etc/hostname", arena_printf(target->arena, "%s\n", host));
-    add_file(target, root, "/etc/hosts",
+    add_file(target, body, root, "/etc/hostname", arena_printf(target->arena, "%s\n", host));
+    add_file(target, body, root, "/etc/hosts",
              arena_printf(target->arena, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n",
                           names));
-    if (body->networks.count)
+    if (body->networks.count && !is_bound(body, RESOLV_CONF))
         list_add(target->arena, &root->files, resolv_conf(target, object));
     if (!body->env.count || body->command.count)
         return;
     const char *text = environment_text(target, &body->env);
-    add_file(target, root, "/etc/fpsync/env", text);
-    add_file(target, root, "/etc/environment", text);
-    add_file(target, root, "/etc/systemd/system/service.d/10-fpsync.conf",
+    add_file(target, body, root, "/etc/fpsync/env", text);
+    add_file(target, body, root, "/etc/environment", text);
+    add_file(target, body, root, "/etc/systemd/system/service.d/10-fpsync.conf",
              "[Service]\nEnvironmentFile=-/etc/fpsync/env\n");
 }
 
@@ -396,6 +411,7 @@ struct root_mount *target_root(const struct target *target, const struct object 
         list_add(target->arena, &root->volumes, described_whole(&root_volume_table, volume));
     }
     list_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */
+    target_add_binds(target, object, root);
     add_files(target, object, root);
     return described_whole(&root_mount_table, root);
 }

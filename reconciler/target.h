@@ -12,6 +12,7 @@ struct target {
     struct arena *arena;
     const struct object_set *all; /* every object that exists after the run, of all sources */
     const struct grants *grants;
+    const struct world *world; /* for what of the host is lent */
 };
 
 const char *target_subnet(const struct target *target, const char *network);
@@ -30,6 +31,8 @@ bool target_has_fresh_layer(const struct target *target, const struct object *co
 /* `digest` of the image that the layer stands on. */
 struct root_mount *target_root(const struct target *target, const struct object *container,
                                const char *digest);
+/* target_loans.c: what of the host is bound into that root. */
+void target_add_binds(const struct target *target, const struct object *container, struct root_mount *root);
 /* What a running container asks for names; NULL without networks. */
 struct root_write *target_resolv_conf(const struct target *target, const struct object *container);
 /* Pids are filled by whoever sends it. */

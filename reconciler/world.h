@@ -18,6 +18,13 @@ struct world_difference { /* see follow_look() */
     struct observed_difference found;
 };
 
+/* What a container is lent of the host, by the record or from now on. */
+struct world_loans {
+    const char *container; /* full name */
+    struct observed_bind *binds;
+    size_t bind_count;
+};
+
 struct world {
     struct observed_containers containers;
     struct observed_storage storage;
@@ -29,11 +36,21 @@ struct world {
     } by;
     struct world_difference *differences;
     size_t difference_count;
+    struct world_loans *loans; /* of those that have any */
+    size_t loan_count;
 };
 
 /* `actual` tells which containers have volumes: only those are looked into for mounts. */
 int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
                   struct world *world, struct error *error);
+
+/* The second look, once it is known what is wanted: at what recorded and desired containers are lent. Replaces what an
+ * earlier one saw. */
+void world_look_at_loans(const struct paths *paths, const struct actual *actual,
+                         const struct object_set *desired, struct arena *arena, struct world *world);
+const struct world_loans *world_loans(const struct world *world, const char *container); /* NULL: none */
+const struct observed_bind *world_bind(const struct world *world, const char *container,
+                                       const struct bind *bind);
 
 /* NULL when not there. */
 const struct observed_container *world_container(const struct world *world, const char *lxc_name);

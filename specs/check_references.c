@@ -1,5 +1,5 @@
 /* References: every name that is used is declared here or recorded for another source. And what hangs on them in
- * storage: layers, images, mount points. */
+ * storage: layers, images. */
 #include <string.h>
 
 #include "specs/check.h"
@@ -9,7 +9,6 @@ static void check_reference(struct world *world, const struct object *from, stru
 static void check_container_references(struct world *world, const struct object *object);
 static void check_layer_users(struct world *world);
 static void check_layer_image(struct world *world, const struct object *object);
-static void check_mounts(struct world *world, const struct object *object);
 static void check_image(struct world *world, const struct object *object);
 
 void check_references(struct world *world)
@@ -147,48 +146,4 @@ static void check_layer_image(struct world *world, const struct object *object)
                 name_seen_from(world->arena, container->image, object),
                 name_seen_from(world->arena, container->layer, object),
                 name_seen_from(world->arena, layer->image, object));
-}
-
-static bool is_of_the_kernel(const char *path)
-{
-    static const char *const folders[] = {"/proc", "/sys", "/dev"};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        size_t length = strlen(folders[i]);
-        if (strncmp(path, folders[i], length) == 0 && (path[length] == '/' || !path[length]))
-            return true;
-    }
-    return strcmp(path, "/") == 0;
-}
-
-/* The nearest folder above `path` that is in `paths`, or NULL. */
-static const char *folder_above(struct arena *arena, const struct map *paths, const char *path)
-{
-    char *folder = arena_strdup(arena, path);
-    for (char *slash; (slash = strrchr(folder, '/')) != folder;) {
-        *slash = '\0';
-        if (map_get(paths, folder))
-            return folder;
-    }
-    return NULL;
-}
-
-static void check_mounts(struct world *world, const struct object *object)
-{
-    const struct list *mounts = &((const struct container *)object->body)->volumes;
-    _cleanup_map_ struct map paths = {0};
-    for (size_t i = 0; i < mounts->count; i++) {
-        const struct mount *mount = mounts->items[i];
-        struct place place = field_place(&mount_table, mount, field_by_key(&mount_table, "path"));
-        if (is_of_the_kernel(mount->path)) {
-            problem_add(world->problems, place, "mount it elsewhere, for example below /srv",
-                        "no volume can be mounted on %s", mount->path);
-            continue;
-        }
-        /* Sorted by path: what holds this one stands before it. */
-        const char *outer = folder_above(world->arena, &paths, mount->path);
-        if (outer)
-            problem_add(world->problems, place, "attaching the outer one later would hide the inner one",
-                        "%s lies inside %s, where another volume is mounted", mount->path, outer);
-        map_add(&paths, mount->path, (void *)mount);
-    }
 }

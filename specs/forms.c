@@ -39,11 +39,13 @@ static const struct {
     [FORM_CAPABILITY] = {"a capability", "net_raw"},
     [FORM_LXC_LINE] = {"lxc.KEY = VALUE, of a key that fpsync does not set itself",
                        "lxc.prlimit.nofile = 4096"},
+    [FORM_HOST_PATH] = {"a path on the host", "/srv/data"},
     [FORM_CPUSET] = {"processors by number", "0-3 or 0,2"},
 };
 
 static const char *reference_canonical(const struct form_context *context, const char *text);
 static const char *source_canonical(const struct form_context *context, const char *text);
+static const char *host_path_canonical(const struct form_context *context, const char *text);
 static const char *signal_canonical(struct arena *arena, const char *text);
 static const char *cpuset_canonical(struct arena *arena, const char *text);
 static const char *capability_canonical(struct arena *arena, const char *text);
@@ -112,6 +114,8 @@ const char *form_canonical(const struct form_context *context, enum field_form f
     case FORM_HOSTNAME:
         fine = hostname_is_valid(text);
         break;
+    case FORM_HOST_PATH:
+        return host_path_canonical(context, text);
     case FORM_SIGNAL:
         return signal_canonical(context->arena, text);
     case FORM_CAPABILITY:
@@ -264,6 +268,18 @@ static const char *source_canonical(const struct form_context *context, const ch
     if (!islower((unsigned char)*suite))
         return NULL;
     return suite[strspn(suite, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(suite) > 64 ? NULL : text;
+}
+
+/* A leading '/' or '.' tells a path from a name. */
+static const char *host_path_canonical(const struct form_context *context, const char *text)
+{
+    if ((*text != '/' && *text != '.') || strlen(text) > PATH_LENGTH)
+        return NULL;
+    for (const char *at = text; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            return NULL;
+    const char *path = path_clean(context->arena, context->folder, text);
+    return strlen(path) <= PATH_LENGTH ? path : NULL;
 }
 
 static const char *signal_canonical(struct arena *arena, const char *text)

@@ -11,7 +11,7 @@ enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, K
 
 extern const struct table image_table, network_table, volume_table, layer_table, container_table;
 extern const struct table attachment_table, port_table, mount_table, limits_table, capabilities_table,
-    dependency_table;
+    dependency_table, bind_table;
 
 const struct table *kind_table(enum kind kind);
 const char *kind_name(enum kind kind);             /* "container" */
@@ -75,6 +75,15 @@ struct mount {
     bool read_only;
 };
 
+/* A folder or file of the host, seen in the container. */
+struct bind {
+    struct described described;
+    const char *path;   /* key; inside the container, clean and absolute */
+    const char *source; /* on the host, clean and absolute */
+    bool read_only;
+    bool optional; /* left out while the source is missing */
+};
+
 struct limits { /* 0 where not said and without default: no limit */
     struct described described;
     int64_t memory, swap; /* bytes; swap is the amount beside memory */
@@ -103,6 +112,7 @@ struct container {
     struct list networks; /* of attachment, in order of eth0, eth1, ... */
     struct list ports;    /* of port */
     struct list volumes;  /* of mount */
+    struct list binds;    /* of bind */
     struct pairs env;
     struct texts command;  /* empty: the image's init */
     struct limits *limits; /* never NULL */

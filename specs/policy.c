@@ -21,6 +21,13 @@ static const struct field allow_rows[] = {
      .standard = "false",
      .example = "true",
      .help = "Containers may bring lines of the LXC config."},
+    {.id = 3,
+     .key = "binds",
+     .type = FIELD_TEXTS,
+     .form = FORM_HOST_PATH,
+     AT(policy_allow, binds),
+     .example = "[/srv, /var/www]",
+     .help = "Folders of the host that containers may be lent, with all that lies below them."},
 };
 static const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};

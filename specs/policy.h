@@ -6,8 +6,9 @@
 
 struct policy_allow {
     struct described described;
-    bool privileged; /* containers without an id range of their own */
-    bool raw_lxc;    /* lines of the LXC config */
+    bool privileged;    /* containers without an id range of their own */
+    bool raw_lxc;       /* lines of the LXC config */
+    struct texts binds; /* folders of the host, with all that lies below them */
 };
 
 struct policy {

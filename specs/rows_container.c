@@ -271,6 +271,15 @@ static const struct field container_rows[] = {
      .help = "Lines of lxc.container.conf(5) for what has no field. Must be permitted in fpsync.conf: some "
              "of them "
              "run programs as root on the host."},
+    {.id = 20,
+     .key = "binds",
+     .type = FIELD_LIST,
+     AT(container, binds),
+     .class = CLASS_LIVE,
+     .nested = &bind_table,
+     .shorthand = "/SOURCE:/PATH[:ro]",
+     .example = "[\"/srv/www:/srv/www:ro\"]",
+     .help = "Folders and files of the host that are seen in it. Must be permitted in fpsync.conf."},
     {.id = 28,
      .key = "root",
      .type = FIELD_TEXT,

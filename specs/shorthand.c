@@ -5,6 +5,8 @@
 
 static void read_mount(const struct reader *reader, const struct field *row, const struct node *node,
                        void *item);
+static void read_bind(const struct reader *reader, const struct field *row, const struct node *node,
+                      void *item);
 
 void read_shorthand(const struct reader *reader, const struct field *row, const struct node *node, void *item)
 {
@@ -12,6 +14,8 @@ void read_shorthand(const struct reader *reader, const struct field *row, const 
         read_port(reader, row, node, item);
     else if (row->nested == &mount_table)
         read_mount(reader, row, node, item);
+    else if (row->nested == &bind_table)
+        read_bind(reader, row, node, item);
     else
         set_part(reader, row->nested, item, row->nested->rows[0].key, node->text, node);
 }
@@ -60,6 +64,24 @@ static void read_mount(const struct reader *reader, const struct field *row, con
         return;
     }
     set_part(reader, row->nested, item, "volume", volume, node);
+    set_part(reader, row->nested, item, "path", path, node);
+    if (mode)
+        set_part(reader, row->nested, item, "read_only", strcmp(mode, "ro") == 0 ? "true" : "false", node);
+}
+
+static void read_bind(const struct reader *reader, const struct field *row, const struct node *node,
+                      void *item)
+{
+    char *source = arena_strdup(reader->arena, node->text);
+    char *path = strchr(source, ':'), *mode = path ? strchr(path + 1, ':') : NULL;
+    if (!path || (mode && strcmp(mode, ":ro") != 0 && strcmp(mode, ":rw") != 0)) {
+        not_of_shape(reader, row, node);
+        return;
+    }
+    *path++ = '\0';
+    if (mode)
+        *mode++ = '\0';
+    set_part(reader, row->nested, item, "source", source, node);
     set_part(reader, row->nested, item, "path", path, node);
     if (mode)
         set_part(reader, row->nested, item, "read_only", strcmp(mode, "ro") == 0 ? "true" : "false", node);

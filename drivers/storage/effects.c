@@ -1,4 +1,5 @@
 /* The storage family's effects, as the worker runs them. */
+#include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/live.h"
 #include "drivers/storage/root.h"
@@ -21,4 +22,6 @@ const struct storage_effects storage_effects = {
     .write_root = root_write_files,
     .attach_volume = live_attach,
     .detach_volume = live_detach,
+    .attach_bind = bind_attach,
+    .detach_bind = bind_detach,
 };

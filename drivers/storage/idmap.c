@@ -82,7 +82,8 @@ void user_namespace_close(struct user_namespace *made)
 
 int tree_clone(int directory, const char *path, uint64_t attributes, int user_namespace, struct error *error)
 {
-    _cleanup_close_ int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    _cleanup_close_ int tree =
+        open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (*path ? 0u : AT_EMPTY_PATH));
     if (tree < 0)
         return error_errno(error, -errno, "cannot copy the mount of %s", path);
     int result = tree_set_up(tree, attributes, user_namespace, error);

@@ -49,6 +49,16 @@ const struct table root_volume_table = {
     .name = "root-volume", .size = sizeof(struct root_volume), TABLE_ROWS(root_volume_rows)};
 #undef REQUEST
 
+#define REQUEST root_bind
+static const struct field root_bind_rows[] = {
+    ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, source, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, read_only, FIELD_BOOL),
+};
+const struct table root_bind_table = {
+    .name = "root-bind", .size = sizeof(struct root_bind), TABLE_ROWS(root_bind_rows)};
+#undef REQUEST
+
 #define REQUEST root_mount
 static const struct field root_mount_rows[] = {
     ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
@@ -60,6 +70,7 @@ static const struct field root_mount_rows[] = {
     ROW(7, with_init, FIELD_BOOL),
     ROW(8, copy, FIELD_BOOL),
     ROW(9, from, FIELD_TEXT),
+    ROW(10, binds, FIELD_LIST, .nested = &root_bind_table),
     ROW(12, fresh, FIELD_BOOL),
 };
 const struct table root_mount_table = {
@@ -144,4 +155,17 @@ static const struct field volume_attach_rows[] = {
 };
 const struct table volume_attach_table = {
     .name = "volume-attach", .size = sizeof(struct volume_attach), TABLE_ROWS(volume_attach_rows)};
+#undef REQUEST
+
+#define REQUEST bind_attach
+static const struct field bind_attach_rows[] = {
+    ROW(1, lxc_name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, init_pid, FIELD_NUMBER),
+    ROW(3, init_start, FIELD_NUMBER),
+    ROW(4, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(5, source, FIELD_TEXT),
+    ROW(6, read_only, FIELD_BOOL),
+};
+const struct table bind_attach_table = {
+    .name = "bind-attach", .size = sizeof(struct bind_attach), TABLE_ROWS(bind_attach_rows)};
 #undef REQUEST

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "drivers/storage/beside.h"
+#include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/guest_path.h"
 #include "drivers/storage/idmap.h"
@@ -118,6 +119,10 @@ static int check_request(const struct paths *paths, const struct root_mount *req
         if (result == 0 && !guest_path_is_clean(volume->path))
             result = error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", volume->path);
     }
+    for (size_t i = 0; result == 0 && i < request->binds.count; i++)
+        if (!guest_path_is_clean(((const struct root_bind *)request->binds.items[i])->path))
+            result = error_set(error, -EINVAL, "\"%s\" is not a clean absolute path",
+                               ((const struct root_bind *)request->binds.items[i])->path);
     if (result < 0)
         return result;
     if (strlen(request->digest) != DIGEST_TEXT_SIZE - 1 ||
@@ -440,6 +445,9 @@ static int fill_root(const struct building *building, struct error *error)
     int result = 0;
     for (size_t i = 0; result == 0 && i < count; i++)
         result = mount_volume_into(building, root, volumes[i], error);
+    for (size_t i = 0; result == 0 && i < building->request->binds.count; i++)
+        result = bind_mount_into(root, building->request->binds.items[i], building->user_namespace,
+                                 building->request->id_base, error);
     if (result == 0 && building->request->with_init)
         result = mount_init(building, root, error);
     return result < 0 ? result

@@ -50,6 +50,16 @@ struct observed_guest_mount { /* a volume seen inside a running container */
     bool read_only;
 };
 
+/* Something of the host that is bound into a container, or shall be. The first three are the question. */
+struct observed_bind {
+    const char *path, *source;
+    bool read_only;
+    const char *trouble; /* why the source cannot be had; NULL: it is there */
+    bool mounted;        /* in the running container something is mounted at the path, */
+    bool is_source;      /* namely the source, */
+    bool as_asked;       /* and it can be written to as far as asked */
+};
+
 struct observed_storage {
     bool on_btrfs, has_quotas; /* the store's file system, and whether it counts what a subvolume holds */
     struct observed_image *images;
@@ -92,6 +102,8 @@ struct storage_view {
      * root is still the overlay of `layer_file`. */
     int (*dump_guest)(const struct paths *, int64_t init_pid, const struct call *,
                       struct observed_guest_mounts *, struct error *);
+    /* Answers for each; `init_pid` 0: the container does not run, only the sources are looked at. */
+    void (*look_binds)(const struct paths *, int64_t init_pid, struct observed_bind *binds, size_t count);
     /* Reads the notes in every layer's and volume's folder: for those who ask for snapshots. */
     int (*dump_snapshots)(const struct paths *, const struct call *, struct observed_snapshots *,
                           struct error *);
@@ -140,6 +152,14 @@ struct root_volume {
 };
 extern const struct table root_volume_table;
 
+struct root_bind { /* a folder or file of the host */
+    struct described described;
+    const char *path;   /* in the container */
+    const char *source; /* on the host, without a symbolic link on the way */
+    bool read_only;
+};
+extern const struct table root_bind_table;
+
 struct root_mount {
     struct described described;
     const char *lxc_name;
@@ -148,6 +168,7 @@ struct root_mount {
     int64_t id_base;     /* 0: privileged, no idmap */
     struct list volumes; /* of root_volume; made when missing */
     struct list files;   /* of root_file */
+    struct list binds;   /* of root_bind */
     bool fresh;          /* what is in the layer is thrown away first */
     bool with_init;      /* provides fpsync's small init at /.fpsync/init (read-only bind), for `command:` */
     bool copy;           /* the root is a copy of the image, not a layer on it; made when missing */
@@ -219,6 +240,16 @@ struct
 };
 extern const struct table volume_attach_table;
 
+struct bind_attach { /* into a running container */
+    struct described described;
+    const char *lxc_name;
+    int64_t init_pid, init_start; /* both must still match, else -ESRCH */
+    const char *path;
+    const char *source; /* NULL in a detach */
+    bool read_only;
+};
+extern const struct table bind_attach_table;
+
 struct storage_effects {
     int (*create_layer)(const struct paths *, const struct data_reference *, const struct call *,
                         struct error *);
@@ -254,5 +285,8 @@ struct storage_effects {
                          struct error *);
     int (*detach_volume)(const struct paths *, const struct volume_attach *, const struct call *,
                          struct error *);
+    int (*attach_bind)(const struct paths *, const struct bind_attach *, const struct call *, struct error *);
+    /* Whatever is mounted there. */
+    int (*detach_bind)(const struct paths *, const struct bind_attach *, const struct call *, struct error *);
 };
 extern const struct storage_effects storage_effects;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "drivers/storage/storage.h"
+#include "drivers/storage/view_binds.h"
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_measure.h"
 #include "drivers/storage/view_mounts.h"
@@ -240,4 +241,5 @@ const struct storage_view storage_view = {.dump = dump,
                                           .dump_guest = dump_guest,
                                           .dump_snapshots = view_snapshots,
                                           .dump_difference = view_difference,
-                                          .measure = view_measure};
+                                          .measure = view_measure,
+                                          .look_binds = bind_look};

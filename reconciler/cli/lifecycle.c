@@ -27,8 +27,11 @@ static const struct observed_container *seen_of(const struct session *session, c
 static struct action *wish(struct session *session, const struct plan *plan, struct entry *entry,
                            enum verb verb)
 {
-    const struct target target = {
-        .paths = &session->paths, .arena = session->arena, .all = &plan->all, .grants = &plan->grants};
+    const struct target target = {.paths = &session->paths,
+                                  .arena = session->arena,
+                                  .all = &plan->all,
+                                  .grants = &plan->grants,
+                                  .world = &session->world};
     struct action *action = arena_new_of(session->arena, struct action);
     *action = (struct action){
         .id = arena_printf(session->arena, "%s %s", verb_name(verb), entry->object.id),

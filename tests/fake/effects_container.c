@@ -101,6 +101,13 @@ static void take_mounts(struct json *container, const struct json *root)
     const struct json *volumes = json_get(root, "volumes");
     for (void *i = json_first(volumes); i; i = json_next(volumes, i))
         json_set(mounts, json_key(i), json_new_text(json_as_text(json_value(i))));
+    struct json *bound = json_set(container, "guest_binds", json_new_object());
+    const struct json *binds = json_get(root, "binds");
+    for (void *i = json_first(binds); i; i = json_next(binds, i)) {
+        struct json *bind = json_set(bound, json_key(i), json_new_object());
+        json_set(bind, "source", json_new_text(text_in(json_value(i), "source")));
+        json_set(bind, "read_only", json_new_bool(json_as_bool(json_get(json_value(i), "read_only"))));
+    }
     json_set(container, "guest_layer", json_new_text(text_in(root, "layer")));
 }
 

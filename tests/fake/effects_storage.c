@@ -289,6 +289,19 @@ static void write_files(struct json *root, const struct list *files)
                  json_of(&root_file_table, files->items[i]));
 }
 
+static struct json *json_child(struct json *object, const char *key)
+{
+    struct json *child = json_get(object, key);
+    return child ? child : json_set(object, key, json_new_object());
+}
+
+static void put_bind(struct json *binds, const char *path, const char *source, bool read_only)
+{
+    struct json *bind = json_set(binds, path, json_new_object());
+    json_set(bind, "source", json_new_text(source));
+    json_set(bind, "read_only", json_new_bool(read_only));
+}
+
 static int apply_mount(struct fake *fake, const struct root_mount *request, struct error *error)
 {
     if (is_running(fake, request->lxc_name))
@@ -313,6 +326,12 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
         const struct root_volume *volume = request->volumes.items[i];
         make_volume(fake, volume->file, volume->type, volume->size);
         json_set(volumes, volume->path, mount_of(fake, volume->file, volume->read_only));
+    }
+    for (size_t i = 0; i < request->binds.count; i++) {
+        const struct root_bind *bind = request->binds.items[i];
+        if (json_get(json_get(fake->world, "missing"), bind->source))
+            return error_set(error, -ENOENT, "%s on the host", bind->source);
+        put_bind(json_child(root, "binds"), bind->path, bind->source, bind->read_only);
     }
     json_set(root, "files", json_new_object());
     write_files(root, &request->files);
@@ -364,16 +383,24 @@ static int write_root(const struct paths *paths, const struct root_write *reques
 
 /* ---- volumes in running containers ---- */
 
+static int find_init(struct fake *fake, const char *lxc_name, int64_t init_pid, int64_t init_start,
+                     struct json **container, struct error *error)
+{
+    *container = fake_find(fake->world, "containers", lxc_name);
+    if (!is_running(fake, lxc_name) || number_in(*container, "init_pid") != init_pid ||
+        number_in(*container, "init_start") != init_start)
+        return error_set(error, -ESRCH, "init %lld of container %s is gone", (long long)init_pid, lxc_name);
+    return 0;
+}
+
 static int find_guest(struct fake *fake, const struct volume_attach *request, struct json **mounts,
                       struct error *error)
 {
-    const struct json *container = fake_find(fake->world, "containers", request->lxc_name);
-    if (!is_running(fake, request->lxc_name) || number_in(container, "init_pid") != request->init_pid ||
-        number_in(container, "init_start") != request->init_start)
-        return error_set(error, -ESRCH, "init %lld of container %s is gone", (long long)request->init_pid,
-                         request->lxc_name);
-    *mounts = json_get(container, "guest_mounts");
-    return 0;
+    struct json *container;
+    int result =
+        find_init(fake, request->lxc_name, request->init_pid, request->init_start, &container, error);
+    *mounts = result < 0 ? NULL : json_get(container, "guest_mounts");
+    return result;
 }
 
 static int apply_attach(struct fake *fake, const struct volume_attach *request, struct error *error)
@@ -417,6 +444,41 @@ static int detach_volume(const struct paths *paths, const struct volume_attach *
     return result < 0 ? result : fake_end(&fake, apply_detach(&fake, request, error), error);
 }
 
+/* ---- binds in running containers ---- */
+
+static int apply_bind(struct fake *fake, const struct bind_attach *request, bool attach, struct error *error)
+{
+    struct json *container;
+    int result =
+        find_init(fake, request->lxc_name, request->init_pid, request->init_start, &container, error);
+    if (result < 0)
+        return result;
+    if (!attach) {
+        json_remove(json_child(container, "guest_binds"), request->path);
+        return 0;
+    }
+    if (json_get(json_get(fake->world, "missing"), request->source))
+        return error_set(error, -ENOENT, "%s on the host", request->source);
+    put_bind(json_child(container, "guest_binds"), request->path, request->source, request->read_only);
+    return 0;
+}
+
+static int attach_bind(const struct paths *paths, const struct bind_attach *request, const struct call *call,
+                       struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BIND_ATTACH, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_bind(&fake, request, true, error), error);
+}
+
+static int detach_bind(const struct paths *paths, const struct bind_attach *request, const struct call *call,
+                       struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BIND_DETACH, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_bind(&fake, request, false, error), error);
+}
+
 const struct storage_effects storage_effects = {
     .create_layer = create_layer,
     .create_volume = create_volume,
@@ -432,6 +494,8 @@ const struct storage_effects storage_effects = {
     .write_root = write_root,
     .attach_volume = attach_volume,
     .detach_volume = detach_volume,
+    .attach_bind = attach_bind,
+    .detach_bind = detach_bind,
 };
 
 /* ---- images ---- */

@@ -612,6 +612,32 @@ static int run_unmount_volume(struct json *world, char **arguments, struct error
     return 0;
 }
 
+static int run_unbind(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    json_remove(json_get(container, "guest_binds"), arguments[1]);
+    return 0;
+}
+
+static int run_miss(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    if (!json_get(world, "missing"))
+        json_set(world, "missing", json_new_object());
+    json_set(json_get(world, "missing"), arguments[0], json_new_bool(true));
+    return 0;
+}
+
+static int run_bring(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    json_remove(json_get(world, "missing"), arguments[0]);
+    return 0;
+}
+
 static int run_mount_volume(struct json *world, char **arguments, struct error *error)
 {
     struct json *container;
@@ -728,6 +754,9 @@ static const struct command commands[] = {
     {"unmount-volume", "CONTAINER PATH", 2, run_unmount_volume},
     {"mount-volume", "CONTAINER PATH FILE", 3, run_mount_volume},
     {"unmount-root", "CONTAINER", 1, run_unmount_root},
+    {"unbind", "CONTAINER PATH", 2, run_unbind},
+    {"miss", "SOURCE", 1, run_miss},
+    {"bring", "SOURCE", 1, run_bring},
     {"drop-image", "NAME|DIGEST", 1, run_drop_image},
     {"drop-layer", "FILE", 1, run_drop_layer},
     {"drop-volume", "FILE", 1, run_drop_volume},

@@ -4,6 +4,7 @@
 
 #include "lib/buffer.h"
 #include "lib/error.h"
+#include "lib/map.h"
 #include "tests/fake/seen.h"
 #include "tests/fake/world.h"
 
@@ -142,6 +143,24 @@ static int dump_guest_mounts(const struct paths *paths, int64_t init_pid, const 
     return 0;
 }
 
+/* In this world a source is there unless it is in "missing", and is the same for ever. */
+static void look_binds(const struct paths *paths, int64_t init_pid, struct observed_bind *binds, size_t count)
+{
+    fake_trace("storage_view.look_binds");
+    const struct seen *world;
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return;
+    const struct seen *container = init_pid ? seen_by_init(init_pid) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct seen *seen = seen_in(seen_in(container, "guest_binds"), binds[i].path);
+        bool missing = seen_flag(seen_in(world, "missing"), binds[i].source);
+        binds[i].trouble = missing ? "it is not there" : NULL;
+        binds[i].mounted = seen != NULL;
+        binds[i].is_source = !missing && text_is_same(seen_text(seen, "source"), binds[i].source);
+        binds[i].as_asked = binds[i].is_source && seen_flag(seen, "read_only") == binds[i].read_only;
+    }
+}
+
 static void see_snapshots(const struct call *call, const struct json *world, const char *store,
                           const char *kind, struct observed_snapshots *out)
 {
@@ -216,7 +235,8 @@ const struct storage_view storage_view = {.dump = dump_storage,
                                           .dump_guest = dump_guest_mounts,
                                           .dump_snapshots = dump_snapshots,
                                           .dump_difference = dump_difference,
-                                          .measure = measure};
+                                          .measure = measure,
+                                          .look_binds = look_binds};
 
 /* ---- network ---- */
 

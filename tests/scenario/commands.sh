@@ -461,6 +461,25 @@ waits_are_shown() {
     gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
 }
 
+loans() { # ENTRIES of web
+    echo "images: { base: { source: \"bootstrap:bookworm\" } }" >"$root/spec.yaml"
+    echo "containers: { web: { image: base, networks: []${1:+, $1} } }" >>"$root/spec.yaml"
+    run_spec apply
+}
+conf() { # ENTRIES of allow
+    mkdir -p "$root/etc/fpsync" && echo "allow: { $1 }" >"$root/etc/fpsync/fpsync.conf"
+}
+loans_need_permission() {
+    at loans
+    gives 3 loans 'binds: [ "/srv/www:/www" ]' && says 'bind of /srv/www is not permitted on this host' &&
+        says 'allow: { binds: [/srv/www] }' || return 1
+    conf 'binds: [/srv, /opt]' && gives 3 loans 'binds: [ "/srvx:/www" ]' && says 'allow: { binds: [/srv, /opt, /srvx] }' || return 1
+    gives 0 loans 'binds: [ "/srv/www:/www" ]' && "$tool" "$root" miss /srv/www || return 1
+    gives 3 run_spec apply && says 'bind of /srv/www: it is not there on the host' || return 1
+    gives 0 loans 'binds: [ { path: /www, source: /srv/www, optional: true } ]' && gives 0 run_spec plan
+}
+
+check "what is lent of the host has to be permitted, and be there" loans_need_permission
 check "explain is data where data is asked for" explained_as_data
 check "a wrong call says what was expected" usage_errors
 check "--help of a command is that command's" help_of_each

@@ -1,7 +1,7 @@
 # How a scenario is played: shared by the scenario tests and the fault loop.
 #
 # A scenario is a folder: N.yaml is the spec of step N (the one before stays when it is missing), N.do says what
-# happens before step N is applied, a line each: "tool ..." is another hand in the fake world, "fpsync ..." ours.
+# happens before step N is applied, a line each: "tool ..." is another hand in the fake world, "fpsync ..." ours, "permit ..." what fpsync.conf allows.
 # N.plan is what plan must print.
 build=${FPSYNC_BUILD:?}
 scenarios=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,6 +15,7 @@ steps_of() { # SCENARIO
 do_line() { # ROOT LINE
     local arguments=(${2#fpsync }) attempt
     case $2 in
+    'permit '*) mkdir -p "$1/etc/fpsync" && echo "allow: { ${2#permit } }" >"$1/etc/fpsync/fpsync.conf" && return ;;
     'tool '*) "$tool" "$1" ${2#tool } && return ;;
     'fpsync down') arguments=(-y -f "$1/spec.yaml" down) ;;
     esac

@@ -1,0 +1,71 @@
+/* What a container is lent of its host: root has to permit it (SEMANTICS 40), and it has to be there. */
+#include <string.h>
+
+#include "lib/buffer.h"
+#include "reconciler/plan_internal.h"
+
+/* The line to add, with what stands in that list already; `item` below a bracket of its own would replace it. */
+static const char *list_line(struct planning *planning, const char *key, const struct texts *allowed,
+                             const char *item)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    buffer_printf(&text, "write to %s: allow: { %s: [", planning->request->paths->conf, key);
+    for (size_t i = 0; i < allowed->count; i++) {
+        scalar_print(allowed->items[i], &text);
+        buffer_text(&text, ", ");
+    }
+    scalar_print(item, &text);
+    buffer_text(&text, "] }");
+    return arena_strdup(planning->arena, text.bytes);
+}
+
+static bool is_at_or_below(const char *path, const char *base)
+{
+    size_t length = strcmp(base, "/") == 0 ? 0 : strlen(base);
+    return strncmp(path, base, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+static bool is_listed(const struct texts *allowed, const char *path)
+{
+    for (size_t i = 0; i < allowed->count; i++)
+        if (is_at_or_below(path, allowed->items[i]))
+            return true;
+    return false;
+}
+
+static bool binds_are_permitted(struct planning *planning, const struct object *object)
+{
+    const struct policy *policy = planning->request->policy;
+    const struct list *binds = &((const struct container *)object->body)->binds;
+    for (size_t i = 0; policy && i < binds->count; i++) {
+        const struct bind *bind = binds->items[i];
+        if (is_listed(&policy->allow->binds, bind->source))
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "bind of %s is not permitted on this host", bind->source),
+                  list_line(planning, "binds", &policy->allow->binds, bind->source), bind->described.place);
+        return false;
+    }
+    return true;
+}
+
+static bool binds_are_there(struct planning *planning, const struct object *object)
+{
+    const struct list *binds = &((const struct container *)object->body)->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bind *bind = binds->items[i];
+        const struct observed_bind *seen = world_bind(planning->request->world, object->name, bind);
+        if (!seen || !seen->trouble || bind->optional)
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "bind of %s: %s on the host", bind->source, seen->trouble),
+                  "create it, or add optional: true", bind->described.place);
+        return false;
+    }
+    return true;
+}
+
+bool plan_gate_loans(struct planning *planning, const struct object *object)
+{
+    return binds_are_permitted(planning, object) && binds_are_there(planning, object);
+}

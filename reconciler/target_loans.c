@@ -1,0 +1,26 @@
+/* What a container is lent of its host, as requests. */
+#include "reconciler/target.h"
+
+/* An optional one is left out while there is nothing to bind. */
+static bool is_left_out(const struct target *target, const struct object *container, const struct bind *bind)
+{
+    const struct observed_bind *seen =
+        bind->optional ? world_bind(target->world, container->name, bind) : NULL;
+    return bind->optional && (!seen || seen->trouble);
+}
+
+void target_add_binds(const struct target *target, const struct object *container, struct root_mount *root)
+{
+    const struct list *binds = &((const struct container *)container->body)->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bind *bind = binds->items[i];
+        if (is_left_out(target, container, bind))
+            continue;
+        struct root_bind *made = described_new(target->arena, &root_bind_table);
+        made->path = bind->path;
+        made->source = bind->source;
+        made->read_only = bind->read_only;
+        *arena_append(target->arena, root->binds.items, root->binds.count) =
+            described_whole(&root_bind_table, made);
+    }
+}

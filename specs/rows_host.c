@@ -1,0 +1,45 @@
+/* Rows of what a container is lent of its host. */
+#include "specs/rows.h"
+
+static const struct field bind_rows[] = {
+    {.id = 1,
+     .key = "path",
+     .type = FIELD_TEXT,
+     .form = FORM_GUEST_PATH,
+     AT(bind, path),
+     .class = CLASS_LIVE,
+     .flags = FIELD_REQUIRED,
+     .example = "/srv/www",
+     .help = "Where it is seen in the container."},
+    {.id = 2,
+     .key = "source",
+     .type = FIELD_TEXT,
+     .form = FORM_HOST_PATH,
+     AT(bind, source),
+     .class = CLASS_LIVE,
+     .flags = FIELD_REQUIRED,
+     .example = "/srv/www",
+     .help = "The folder or file of the host, without a symbolic link on the way; a relative path starts at "
+             "the folder of the spec file. What is mounted below it is not seen."},
+    {.id = 3,
+     .key = "read_only",
+     .type = FIELD_BOOL,
+     AT(bind, read_only),
+     .class = CLASS_LIVE,
+     .standard = "false",
+     .example = "true",
+     .help = "Whether nothing of it can be changed from inside; root of an unprivileged container cannot "
+             "lift that."},
+    {.id = 4,
+     .key = "optional",
+     .type = FIELD_BOOL,
+     AT(bind, optional),
+     .class = CLASS_LIVE,
+     .standard = "false",
+     .example = "true",
+     .help = "Whether the container does without it while the source is missing; else it is held."},
+};
+const struct table bind_table = {.name = "container.binds",
+                                 .size = sizeof(struct bind),
+                                 TABLE_ROWS(bind_rows),
+                                 .help = "A folder or file of the host, seen in the container."};

@@ -1,0 +1,1 @@
+permit binds: [/srv]

@@ -1,0 +1,2 @@
+tool miss /srv/spare
+tool unbind web /srv/other

@@ -1,0 +1,2 @@
+tool bring /srv/spare
+tool kill web
