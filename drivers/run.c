@@ -26,7 +26,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
         (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_CHECK))
         ended = run_data(effects, paths, kind, request, call, made, error);
-    else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING)
+    else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_LINK_UNMARK)
         ended = run_network(effects, paths, kind, request, call, error);
     else
         ended = run_container(effects, paths, kind, request, call, made, error);
@@ -107,6 +107,8 @@ static int run_network(const struct effects *effects, const struct paths *paths,
         return network->attach_port(paths, request, call, error);
     case STEP_GUEST_FORWARDING:
         return network->set_forwarding(paths, request, call, error);
+    case STEP_LINK_UNMARK:
+        return network->unmark_link(paths, request, call, error);
     case STEP_PORT_DELETE:
         return network->delete_port(paths, request, call, error);
     default:
@@ -129,6 +131,10 @@ static int run_container(const struct effects *effects, const struct paths *path
         return container->set_limits(paths, request, call, result, error);
     case STEP_CONTAINER_DESTROY:
         return container->destroy(paths, request, call, error);
+    case STEP_CONTAINER_ADOPT:
+        return container->adopt(paths, request, call, result, error);
+    case STEP_CONTAINER_RELEASE:
+        return container->release(paths, request, call, error);
     default:
         return error_set(error, -ENOSYS, "step %d is no effect on containers", (int)kind);
     }

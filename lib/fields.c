@@ -577,9 +577,12 @@ void scalar_print(const char *text, struct buffer *out)
 /* Variables that by their name hold what must not be shown. */
 static bool pair_is_hidden(const struct field *row, const char *key)
 {
+    return row->flags & FIELD_SENSITIVE || variable_is_hidden(key);
+}
+
+bool variable_is_hidden(const char *key)
+{
     static const char *const endings[] = {"PASSWORD", "PASS", "SECRET", "TOKEN", "KEY"};
-    if (row->flags & FIELD_SENSITIVE)
-        return true;
     size_t length = strlen(key);
     for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
         size_t ending = strlen(endings[i]);

@@ -91,9 +91,11 @@ enum field_form {
     FORM_PORT,         /* number: 1-65535 */
     FORM_HOSTNAME,   /* labels of a-z, 0-9 and '-' with dots between; at most 64 bytes, as the kernel keeps */
     FORM_CAPABILITY, /* net_raw; CAP_NET_RAW is stored so, too */
-    FORM_LXC_LINE,   /* "lxc.KEY = VALUE" of lxc.container.conf(5), of a key that is not fpsync's own */
     FORM_HOST_PATH,  /* absolute and clean, on the host; a relative one starts at the spec file's folder */
-    FORM_CPUSET,     /* processors by number, "0-3,8"; stored in order, neighbours joined */
+    FORM_LXC_LINE,   /* "lxc.KEY = VALUE" of lxc.container.conf(5); "lxc.KEY =" takes back what was said */
+    FORM_ROOT, /* "layer", "copy", or what lxc.rootfs.path says, without "dir:": /PATH, overlay:/LOWER:/UPPER */
+    FORM_LXC_NAME, /* what LXC may call a container */
+    FORM_CPUSET,   /* processors by number, "0-3,8"; stored in order, neighbours joined */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */
@@ -200,6 +202,8 @@ void fields_diff(const struct table *table, const void *old, const void *new, st
                  struct changes *changes);
 enum field_class changes_class(const struct changes *changes); /* CLASS_RECORD when empty */
 
+/* Whether a variable's value must not be shown: its name ends in PASSWORD, PASS, SECRET, TOKEN or KEY. */
+bool variable_is_hidden(const char *key);
 /* Puts what `replace` makes of it in the place of every value of a FIELD_PAIRS that must not be shown. */
 int fields_replace_hidden(const struct table *table, void *object,
                           int (*replace)(void *context, const char **value, struct error *error),

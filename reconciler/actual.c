@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/paths.h"
 #include "lib/error.h"
 #include "lib/map.h"
 #include "reconciler/contest.h"
@@ -106,6 +107,12 @@ struct entry *actual_find(const struct actual *actual, enum kind kind, const cha
 {
     char id[OBJECT_ID_SIZE];
     return index_find(&actual->by_id, object_id(kind, name, id));
+}
+
+const char *object_lxc_name(const struct paths *paths, struct arena *arena, const struct object *container)
+{
+    const struct container *body = container->body;
+    return body->lxc_name ? body->lxc_name : paths_lxc_name(paths, arena, container->name);
 }
 
 const char *object_lost_value(const struct object *object, struct arena *arena)

@@ -38,6 +38,9 @@ int actual_decode(struct state *state, const struct snapshot *snapshot, struct a
                   struct actual *actual, struct error *error);
 struct entry *actual_find(const struct actual *actual, enum kind kind,
                           const char *name); /* NULL when absent */
+/* What LXC calls a container: of what was adopted its own name, else paths_lxc_name(). */
+struct paths;
+const char *object_lxc_name(const struct paths *paths, struct arena *arena, const struct object *container);
 /* "env.DB_PASSWORD" where the record names a value that is not kept any more: only a spec file has it; else NULL. */
 const char *object_lost_value(const struct object *object, struct arena *arena);
 /* A record without a generation was written before its object was made, and the making did not end well. */

@@ -92,8 +92,17 @@ static void add_stop(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_CONTAINER_STOP, described_whole(&container_stop_table, stop));
 }
 
+static bool is_adopted(const struct container_steps *to)
+{
+    const struct object *object = to->action->object ? to->action->object : &to->action->entry->object;
+    return container_is_adopted(object->body);
+}
+
+/* The root of an adopted container is its own, and LXC mounts what there is to mount. */
 static void add_unmount(const struct container_steps *to)
 {
+    if (is_adopted(to))
+        return;
     struct root_reference *root = described_new(to->arena, &root_reference_table);
     root->lxc_name = to->lxc_name;
     steps_add(to->arena, to->steps, STEP_ROOT_UNMOUNT, described_whole(&root_reference_table, root));
@@ -187,14 +196,20 @@ static void add_wish(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
 }
 
-static void add_start(const struct container_steps *to)
+static void add_root(const struct container_steps *to)
 {
-    const struct container *body = to->action->object->body;
     add_follow(to);
     const char *from = add_other_root(to);
     struct root_mount *root = target_root(to->compiling->target, to->action->object, to->compiling->digest);
     root->from = from;
     steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
+}
+
+static void add_start(const struct container_steps *to)
+{
+    const struct container *body = to->action->object->body;
+    if (!is_adopted(to))
+        add_root(to);
     if (to->action->config_changed)
         add_definition(to);
     add_reference(to, STEP_CONTAINER_START);
@@ -244,16 +259,39 @@ static void add_repairs(const struct container_steps *to, const struct observed_
         add_definition(to);
 }
 
+static void add_adoption(const struct container_steps *to)
+{
+    struct container_adopt *adopt = described_new(to->arena, &container_adopt_table);
+    adopt->lxc_name = to->lxc_name;
+    adopt->uid = to->action->uid;
+    adopt->generation = to->action->generation;
+    steps_add(to->arena, to->steps, STEP_CONTAINER_ADOPT, described_whole(&container_adopt_table, adopt));
+}
+
+/* What LXC had before, it has afterwards: SEMANTICS 15. */
+static void add_removal(const struct container_steps *to, const struct observed_container *seen)
+{
+    if (seen && seen->running && (seen->ours || !is_adopted(to)))
+        add_stop(to);
+    add_unmount(to);
+    if (seen)
+        add_reference(to, is_adopted(to) ? STEP_CONTAINER_RELEASE : STEP_CONTAINER_DESTROY);
+    const struct object *object = &to->action->entry->object;
+    if (!is_adopted(to) && text_is_same(((const struct container *)object->body)->retain, "none"))
+        add_data_delete(to->arena, KIND_LAYER, target_layer_file(to->compiling->target, object), to->steps);
+}
+
 static void compile_container(const struct compiling *compiling, const struct action *action,
                               struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
-    const struct container_steps to = {.compiling = compiling,
-                                       .action = action,
-                                       .arena = arena,
-                                       .lxc_name =
-                                           paths_lxc_name(compiling->target->paths, arena, action->name),
-                                       .steps = steps};
+    const struct container_steps to = {
+        .compiling = compiling,
+        .action = action,
+        .arena = arena,
+        .lxc_name = object_lxc_name(compiling->target->paths, arena,
+                                    action->object ? action->object : &action->entry->object),
+        .steps = steps};
     const struct observed_container *seen = world_container(compiling->world, to.lxc_name);
     bool runs = seen && seen->running;
     bool mounted = world_root(compiling->world, to.lxc_name);
@@ -287,14 +325,10 @@ static void compile_container(const struct compiling *compiling, const struct ac
         add_unmount(&to);
         break;
     case VERB_DELETE:
-        if (runs)
-            add_stop(&to);
-        add_unmount(&to);
-        if (seen)
-            add_reference(&to, STEP_CONTAINER_DESTROY);
-        if (text_is_same(((const struct container *)action->entry->object.body)->retain, "none"))
-            add_data_delete(arena, KIND_LAYER, target_layer_file(compiling->target, &action->entry->object),
-                            steps);
+        add_removal(&to, seen);
+        break;
+    case VERB_ADOPT:
+        add_adoption(&to);
         break;
     default:
         add_repairs(&to, seen);

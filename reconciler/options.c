@@ -12,7 +12,16 @@
 #include "lib/map.h"
 #include "lib/units.h"
 
-enum flag_type { FLAG_BOOL, FLAG_TEXT, FLAG_DURATION, FLAG_NUMBER, FLAG_OUTPUT, FLAG_FILE, FLAG_CHOICE };
+enum flag_type {
+    FLAG_BOOL,
+    FLAG_TEXT,
+    FLAG_DURATION,
+    FLAG_NUMBER,
+    FLAG_OUTPUT,
+    FLAG_FILE,
+    FLAG_LXC,
+    FLAG_CHOICE
+};
 
 struct flag {
     const char *name;
@@ -51,6 +60,8 @@ static const struct flag flags[] = {
      "doctor: make a lost record again from what exists and the files of -f"},
     {"follow", 0, FLAG_BOOL, MEMBER(follow), "logs: go on with what comes, until interrupted"},
     {"name", 0, FLAG_TEXT, MEMBER(name), "snapshot: its name (snapshot-TIME)"},
+    {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "export: a container of LXC, whoever made it; may be repeated"},
+    {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "export: where --lxc looks (/var/lib/lxc)"},
     {"force", 0, FLAG_BOOL, MEMBER(force), "gc: free what is younger than the retention, too"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
@@ -89,6 +100,14 @@ static bool is_choice(const struct flag *flag, const char *value)
     return false;
 }
 
+static void append(const char ***items, size_t *count, const char *value)
+{
+    *items = realloc(*items, (*count + 1) * sizeof(**items));
+    if (!*items)
+        abort();
+    (*items)[(*count)++] = value;
+}
+
 static int set_flag(struct options *options, const struct flag *flag, const char *value, struct error *error)
 {
     void *at = (char *)options + flag->offset;
@@ -101,10 +120,10 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         *(const char **)at = value;
         return 0;
     case FLAG_FILE:
-        options->files = realloc(options->files, (options->file_count + 1) * sizeof(*options->files));
-        if (!options->files)
-            abort();
-        options->files[options->file_count++] = value;
+        append(&options->files, &options->file_count, value);
+        return 0;
+    case FLAG_LXC:
+        append(&options->lxc_names, &options->lxc_count, value);
         return 0;
     case FLAG_OUTPUT:
         if (strcmp(value, "json") == 0 || strcmp(value, "yaml") == 0)
@@ -262,4 +281,5 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 void options_free(struct options *options)
 {
     free(options->files);
+    free(options->lxc_names);
 }

@@ -13,6 +13,9 @@ struct options {
     const char *root;
     const char **files; /* -f, in order */
     size_t file_count;
+    const char **lxc_names; /* --lxc, in order */
+    size_t lxc_count;
+    const char *lxc_path; /* --lxc-path or NULL */
     const char *source;   /* --source or NULL */
     const char *format;   /* of -o */
     enum output output;   /* json and yaml are the same data */

@@ -206,7 +206,7 @@ int recorder_begin(struct recorder *recorder, struct error *error)
         result = drop_old_intents(recorder, NULL, error);
     for (size_t i = 0; i < plan->count && result >= 0; i++) {
         struct action *action = plan->actions[i];
-        if (action->verb != VERB_CREATE || action->entry)
+        if ((action->verb != VERB_CREATE && action->verb != VERB_ADOPT) || action->entry)
             continue;
         struct record *record = record_new(recorder->arena, action->object, action->uid);
         action->uid = record->uid;
@@ -236,7 +236,7 @@ static const struct entry *layer_entry(const struct recorder *recorder, const st
 const char *recorder_digest(struct recorder *recorder, const struct target *target,
                             const struct action *action)
 {
-    if (action->kind != KIND_CONTAINER || !action->object)
+    if (action->kind != KIND_CONTAINER || !action->object || container_is_adopted(action->object->body))
         return NULL;
     if (action->digest)
         return action->digest;
@@ -290,6 +290,12 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             facts->init_pid = started->init_pid;
             facts->init_start = started->init_start;
             facts->boot = started->boot;
+        } else if (steps->items[i].kind == STEP_CONTAINER_ADOPT) {
+            const struct container_adopted *adopted = results[i];
+            facts->config_digest = adopted->config_digest;
+            facts->init_pid = adopted->init_pid;
+            facts->init_start = adopted->init_start;
+            facts->boot = adopted->boot;
         } else if (steps->items[i].kind == STEP_CONTAINER_DEFINE ||
                    steps->items[i].kind == STEP_CONTAINER_SET_LIMITS) {
             facts->config_digest = ((const struct container_defined *)results[i])->config_digest;
@@ -342,7 +348,7 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
 static int record_container(struct recorder *recorder, struct action *action, const struct target *target,
                             const struct steps *steps, struct facts *facts, struct error *error)
 {
-    if (has_step(steps, STEP_CONTAINER_DEFINE)) {
+    if (has_step(steps, STEP_CONTAINER_DEFINE) || has_step(steps, STEP_CONTAINER_ADOPT)) {
         const struct bytes definition =
             record_encode(recorder->arena, &container_definition_table,
                           target_definition(target, action->object, action->uid, action->generation));
@@ -379,9 +385,13 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     if (result < 0)
         return result;
     record->generation = action->generation;
+    /* Whoever adopts what does not run does not ask for it to be started. */
+    if (action->verb == VERB_ADOPT && !facts->init_pid)
+        record->stopped_by = "stopped when it was adopted";
     record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
-    if (action->verb == VERB_STOP) {
-        record->stopped_by = recorder->execution->stopped_by;
+    if (action->verb == VERB_STOP || (action->verb == VERB_ADOPT && record->stopped_by)) {
+        if (action->verb == VERB_STOP)
+            record->stopped_by = recorder->execution->stopped_by;
         set_phase(record, "stopped", record->stopped_by);
     } else if (!verb_is_of_data(action->verb)) {
         if (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR)
@@ -422,7 +432,9 @@ static int record_gone(struct recorder *recorder, const struct action *action, s
     if (result >= 0)
         result = note_leaving(recorder, action, error);
     const struct entry *layer =
-        action->kind == KIND_CONTAINER ? layer_entry(recorder, &action->entry->object) : NULL;
+        action->kind == KIND_CONTAINER && !container_is_adopted(action->entry->object.body)
+            ? layer_entry(recorder, &action->entry->object)
+            : NULL;
     if (result >= 0 && layer && layer->object.implicit)
         result = entry_is_thrown_away(layer) ? delete_record(recorder, KIND_LAYER, layer->name, error)
                                              : retain(recorder, layer->record, error);

@@ -15,7 +15,7 @@ const char *verb_name(enum verb verb)
 {
     static const char *const names[] = {"create",   "update", "restart", "recreate", "start",
                                         "stop",     "repair", "retain",  "delete",   "forget",
-                                        "snapshot", "reset",  "restore"};
+                                        "snapshot", "reset",  "restore", "adopt"};
     return names[verb];
 }
 

@@ -22,6 +22,7 @@ enum verb {
     VERB_SNAPSHOT, /* by command alone, as the two below: what is there is kept under a name */
     VERB_RESET,    /* a layer begins anew */
     VERB_RESTORE,  /* data is as in a snapshot */
+    VERB_ADOPT,    /* what LXC had before: marked and recorded as it is */
 };
 const char *verb_name(enum verb verb);
 
@@ -89,6 +90,7 @@ struct plan_request {
     const struct world *world;
     const struct lease_rules *lease_rules;
     const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
+    struct texts adopted;        /* full names of containers that this run takes over */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 
@@ -105,6 +107,9 @@ bool plan_config_differs(const struct target *target, const struct object *objec
                          const struct observed_container *seen);
 
 #define PLAN_DEFAULT_ROUTE "default route" /* the cause where a network moves it */
+/* Whether `user` needs the object of that kind and name. */
+bool plan_uses(const struct object *user, enum kind kind, const char *name);
+
 /* Whether a cause names the field or something inside it. */
 bool plan_field_changed(const struct changes *causes, const char *field);
 

@@ -113,7 +113,7 @@ static void add_live_drift(struct planning *planning, const struct container_cas
             !(strcmp(repairs.items[i].field, "networks") == 0 &&
               plan_field_changed(causes, PLAN_DEFAULT_ROUTE)))
             plan_add_drift(planning, causes, repairs.items[i].drift, of->object->place);
-    if (!world_root(planning->request->world, of->lxc_name))
+    if (!container_is_adopted(of->object->body) && !world_root(planning->request->world, of->lxc_name))
         plan_hold(planning, KIND_CONTAINER, of->object->name,
                   "drift: its root was unmounted on the host while it runs",
                   "it is put right at the container's next start: fpsync restart", of->object->place);
@@ -208,21 +208,28 @@ static void need_what_it_uses(struct planning *planning, struct action *action)
 static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
 {
     struct container_case of = {.object = object, .entry = entry};
-    of.lxc_name = paths_lxc_name(planning->request->paths, planning->arena, object->name);
+    of.lxc_name = object_lxc_name(planning->request->paths, planning->arena, object);
     of.seen = world_container(planning->request->world, of.lxc_name);
     of.runs = container_is_up(of.seen);
-    if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && !entry) {
+    bool adopted = container_is_adopted(object->body);
+    if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && !entry && !adopted) {
         plan_hold(
             planning, KIND_CONTAINER, object->name,
             arena_printf(planning->arena, "an LXC container %s exists that fpsync did not make", of.lxc_name),
-            "rename one of the two", object->place);
+            "rename one of the two; or fpsync export --lxc writes a spec of it, and fpsync adopt takes it "
+            "over",
+            object->place);
         return;
     }
-    if (!plan_gates_open(planning, object, entry))
+    if (!plan_gate_adopted(planning, object, entry))
+        return;
+    if (!(adopted && plan_is_new(entry)) && !plan_gates_open(planning, object, entry))
         return;
     struct action *action;
     of.follow = plan_follow(planning, object);
-    if (plan_is_new(entry)) {
+    if (adopted && plan_is_new(entry)) {
+        action = plan_adoption(planning, object, entry, of.seen, of.lxc_name);
+    } else if (plan_is_new(entry)) {
         action = plan_make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
         plan_add_cause(planning, &action->causes, plan_why_new(object, entry), NULL,
                        target_image(&planning->target, object), object->place);

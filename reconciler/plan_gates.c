@@ -117,6 +117,8 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
 static bool layer_fits(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
+    if (container_is_adopted(body))
+        return true;
     const char *layer = body->layer ? body->layer : object->name;
     const struct entry *entry = actual_find(planning->request->actual, KIND_LAYER, layer);
     const char *image = target_image(&planning->target, object);

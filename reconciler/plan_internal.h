@@ -54,6 +54,12 @@ void plan_network(struct planning *planning, const struct object *object, struct
 /* plan_container.c. In the order of what they depend on; `done` holds what has been planned. */
 void plan_containers_in_order(struct planning *planning, const struct object *object, struct map *done);
 
+/* plan_adoption.c. An adopted container that is not recorded yet: the action that takes it over, or NULL, held. */
+struct action *plan_adoption(struct planning *planning, const struct object *object, struct entry *entry,
+                             const struct observed_container *seen, const char *lxc_name);
+/* False when the container was held, since it would become an adopted one, or another, or none any more. */
+bool plan_gate_adopted(struct planning *planning, const struct object *object, const struct entry *entry);
+
 /* plan_gates.c: false when the object was held: for a dry pool, or a container for whatever speaks against it. */
 bool plan_gate_lease(struct planning *planning, const struct object *object);
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry);

@@ -12,6 +12,7 @@ static struct style style_of(enum verb verb)
 {
     switch (verb) {
     case VERB_CREATE:
+    case VERB_ADOPT:
     case VERB_START:
         return (struct style){"+", "\033[32m"};
     case VERB_DELETE:

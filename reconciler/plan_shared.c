@@ -57,7 +57,8 @@ void plan_rules(struct planning *planning)
 static bool moves_names(const struct action *action, const char *network)
 {
     bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
-                 action->verb == VERB_RECREATE || plan_field_changed(&action->causes, "networks") ||
+                 action->verb == VERB_RECREATE || action->verb == VERB_ADOPT ||
+                 plan_field_changed(&action->causes, "networks") ||
                  plan_field_changed(&action->causes, PLAN_DEFAULT_ROUTE);
     return moves && action->kind == KIND_CONTAINER &&
            ((action->object && plan_uses(action->object, KIND_NETWORK, network)) ||

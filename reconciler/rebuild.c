@@ -170,7 +170,7 @@ static struct object *as_defined(struct rebuilding *rebuilding, const struct obj
 static int rebuild_container(struct rebuilding *rebuilding, const struct object *object, struct error *error)
 {
     struct session *session = rebuilding->session;
-    const char *lxc_name = paths_lxc_name(&session->paths, rebuilding->arena, object->name);
+    const char *lxc_name = object_lxc_name(&session->paths, rebuilding->arena, object);
     map_add(&rebuilding->known, lxc_name, rebuilding);
     const struct observed_container *seen = world_container(&session->world, lxc_name);
     if (!seen || !seen->ours || is_recorded(rebuilding, object))
@@ -220,11 +220,13 @@ static void find_left(struct rebuilding *rebuilding)
     char ifname[PATHS_IFNAME_SIZE];
     for (size_t i = 0; i < session->actual.count; i++) {
         const struct entry *entry = &session->actual.items[i];
+        if (entry->kind == KIND_CONTAINER)
+            map_add(&rebuilding->known, object_lxc_name(&session->paths, rebuilding->arena, &entry->object),
+                    rebuilding);
+        if (entry->kind != KIND_NETWORK)
+            continue;
         paths_bridge(&session->paths, entry->name, ifname);
-        map_add(&rebuilding->known,
-                entry->kind == KIND_NETWORK ? ifname
-                                            : paths_lxc_name(&session->paths, rebuilding->arena, entry->name),
-                rebuilding);
+        map_add(&rebuilding->known, ifname, rebuilding);
     }
     for (size_t i = 0; i < session->world.containers.count; i++)
         if (session->world.containers.items[i].ours)

@@ -355,15 +355,15 @@ int session_guard(const struct session *session, const struct plan *plan, struct
     return 0;
 }
 
-int session_find_container(struct session *session, const char *argument, struct entry **entry,
-                           struct error *error)
+/* "NAME" is that of project `default`, else the only one called so. */
+static int find_named(struct session *session, enum kind kind, const char *name, struct entry **entry,
+                      struct error *error)
 {
     _cleanup_map_ struct map names = {0};
-    const char *name = strncmp(argument, "container/", 10) == 0 ? argument + 10 : argument;
     struct entry *found = NULL;
     for (size_t i = 0; i < session->actual.count; i++) {
         struct entry *item = &session->actual.items[i];
-        if (item->kind != KIND_CONTAINER)
+        if (item->kind != kind)
             continue;
         map_add(&names, item->name, item);
         map_add(&names, name_bare(item->name), item);
@@ -371,16 +371,33 @@ int session_find_container(struct session *session, const char *argument, struct
         bool bare = !strchr(name, '/') && strcmp(name_bare(item->name), name) == 0;
         bool standard = bare && strncmp(item->name, "default/", 8) == 0;
         if (bare && !standard && found && strncmp(found->name, "default/", 8) != 0)
-            return error_set(error, -EINVAL, "container %s: both %s and %s are called so; write PROJECT/NAME",
-                             name, found->name, item->name);
+            return error_set(error, -EINVAL, "%s %s: both %s and %s are called so; write PROJECT/NAME",
+                             kind_name(kind), name, found->name, item->name);
         if (exact || standard || (bare && !found))
             found = item;
     }
     if (!found) {
         const char *near = map_nearest(&names, name);
-        return error_set(error, -ENOENT, "no container %s is recorded%s%s%s", name,
+        return error_set(error, -ENOENT, "no %s %s is recorded%s%s%s", kind_name(kind), name,
                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     *entry = found;
     return 0;
+}
+
+int session_find_container(struct session *session, const char *argument, struct entry **entry,
+                           struct error *error)
+{
+    const char *name = strncmp(argument, "container/", 10) == 0 ? argument + 10 : argument;
+    return find_named(session, KIND_CONTAINER, name, entry, error);
+}
+
+int session_find_object(struct session *session, const char *argument, struct entry **entry,
+                        struct error *error)
+{
+    const char *slash = strchr(argument, '/');
+    enum kind kind;
+    if (!slash || kind_parse(arena_strndup(session->arena, argument, (size_t)(slash - argument)), &kind) < 0)
+        return error_set(error, -EINVAL, "expected KIND/NAME, found \"%s\"", argument);
+    return find_named(session, kind, slash + 1, entry, error);
 }

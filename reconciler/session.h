@@ -50,3 +50,6 @@ int session_guard(const struct session *session, const struct plan *plan, struct
  * nearest name. */
 int session_find_container(struct session *session, const char *argument, struct entry **entry,
                            struct error *error);
+/* "volume/shop/data", "volume/data", of any kind. */
+int session_find_object(struct session *session, const char *argument, struct entry **entry,
+                        struct error *error);

@@ -255,10 +255,13 @@ struct container_definition *target_definition(const struct target *target, cons
 {
     const struct container *body = object->body;
     struct container_definition *definition = described_new(target->arena, &container_definition_table);
-    definition->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
+    definition->lxc_name = object_lxc_name(target->paths, target->arena, object);
     definition->uid = uid;
     definition->generation = generation;
-    definition->root = arena_printf(target->arena, "%s/%s", target->paths->mounts, definition->lxc_name);
+    definition->adopted = container_is_adopted(body);
+    definition->root = definition->adopted ? body->root
+                                           : arena_printf(target->arena, "%s/%s", target->paths->mounts,
+                                                          definition->lxc_name);
     definition->id_base = id_base_of(target, object);
     definition->env = body->env;
     definition->command = body->command;
@@ -319,10 +322,10 @@ static struct root_file *resolv_conf(const struct target *target, const struct o
 struct root_write *target_resolv_conf(const struct target *target, const struct object *object)
 {
     const struct container *body = object->body;
-    if (!body->networks.count || is_bound(body, RESOLV_CONF))
+    if (!body->networks.count || container_is_adopted(body) || is_bound(body, RESOLV_CONF))
         return NULL;
     struct root_write *write = described_new(target->arena, &root_write_table);
-    write->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
+    write->lxc_name = object_lxc_name(target->paths, target->arena, object);
     write->id_base = id_base_of(target, object);
     list_add(target->arena, &write->files, resolv_conf(target, object));
     return described_whole(&root_write_table, write);
@@ -390,7 +393,7 @@ struct root_mount *target_root(const struct target *target, const struct object 
 {
     const struct container *body = object->body;
     struct root_mount *root = described_new(target->arena, &root_mount_table);
-    root->lxc_name = paths_lxc_name(target->paths, target->arena, object->name);
+    root->lxc_name = object_lxc_name(target->paths, target->arena, object);
     root->digest = digest;
     root->layer = target_layer_file(target, object);
     root->id_base = id_base_of(target, object);

@@ -33,7 +33,7 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
                      .limits = ((const struct container *)entry->object.body)->limits},
             .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
         };
-        map_add(names, paths_lxc_name(paths, arena, entry->name), recorded);
+        map_add(names, object_lxc_name(paths, arena, &entry->object), recorded);
     }
 }
 

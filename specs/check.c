@@ -28,6 +28,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
     check_addresses(&world);
     check_ports(&world);
     check_capabilities(&world);
+    check_adoption(&world);
     check_dependencies(&world);
     map_clear(&world.foreign_by_id);
 }

@@ -31,6 +31,7 @@ void check_ports(struct world *world);
 void check_dependencies(struct world *world);
 void check_capabilities(struct world *world);
 void check_mounts(struct world *world, const struct object *container);
+void check_adoption(struct world *world);
 
 struct object *world_find(const struct world *world, enum kind kind, const char *full_name);
 /* "container web (shop.yaml:4)", "container shop/web (source /srv/other)": as told to somebody in `project_of`. */

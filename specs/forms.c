@@ -15,6 +15,7 @@
 #define PACKAGE_LENGTH  128
 #define HOSTNAME_LENGTH 64 /* the kernel's __NEW_UTS_LEN */
 #define LXC_KEY_LENGTH  100
+#define LXC_NAME_LENGTH 80   /* with the lxcpath it has to fit into a socket's name */
 #define PROCESSORS      4096 /* more than any kernel is built for */
 
 static const struct {
@@ -37,9 +38,11 @@ static const struct {
     [FORM_PORT] = {"a port", "8080"},
     [FORM_HOSTNAME] = {"a host name of at most 64 characters (a-z, 0-9, '-' and '.')", "web.example.org"},
     [FORM_CAPABILITY] = {"a capability", "net_raw"},
-    [FORM_LXC_LINE] = {"lxc.KEY = VALUE, of a key that fpsync does not set itself",
-                       "lxc.prlimit.nofile = 4096"},
     [FORM_HOST_PATH] = {"a path on the host", "/srv/data"},
+    [FORM_LXC_LINE] = {"lxc.KEY = VALUE", "lxc.prlimit.nofile = 4096"},
+    [FORM_ROOT] = {"layer, copy, an absolute path, or TYPE:PATH as lxc.rootfs.path has it",
+                   "/var/lib/lxc/web/rootfs"},
+    [FORM_LXC_NAME] = {"a name of an LXC container (letters, digits, '.', '_' and '-', at most 80)", "web"},
     [FORM_CPUSET] = {"processors by number", "0-3 or 0,2"},
 };
 
@@ -50,6 +53,8 @@ static const char *signal_canonical(struct arena *arena, const char *text);
 static const char *cpuset_canonical(struct arena *arena, const char *text);
 static const char *capability_canonical(struct arena *arena, const char *text);
 static const char *lxc_line_canonical(struct arena *arena, const char *text);
+static const char *root_canonical(const char *text);
+static bool lxc_name_is_valid(const char *text);
 static bool hostname_is_valid(const char *text);
 static bool path_is_clean(const char *path);
 static bool package_is_valid(const char *text);
@@ -122,6 +127,11 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         return capability_canonical(context->arena, text);
     case FORM_LXC_LINE:
         return lxc_line_canonical(context->arena, text);
+    case FORM_ROOT:
+        return root_canonical(text);
+    case FORM_LXC_NAME:
+        fine = lxc_name_is_valid(text);
+        break;
     case FORM_CPUSET:
         return cpuset_canonical(context->arena, text);
     default:
@@ -353,28 +363,41 @@ static const char *capability_canonical(struct arena *arena, const char *text)
     return NULL;
 }
 
-/* What fpsync sets itself, or goes by when it looks: a second word on it would be drift or worse. */
-static bool is_own_key(const char *key, size_t length)
+static bool lxc_name_is_valid(const char *text)
 {
-    static const char *const own[] = {"lxc.rootfs",  "lxc.uts",   "lxc.idmap", "lxc.net",
-                                      "lxc.group",   "lxc.start", "lxc.init",  "lxc.ephemeral",
-                                      "lxc.include", "lxc.log",   "lxc.cap",   "lxc.environment",
-                                      "lxc.console", "lxc.signal"};
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        size_t end = strlen(own[i]);
-        if (length >= end && strncmp(key, own[i], end) == 0 && (length == end || key[end] == '.'))
-            return true;
-    }
-    return false;
+    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    return *text && *text != '.' && *text != '-' && strlen(text) <= LXC_NAME_LENGTH &&
+           strspn(text, legal) == strlen(text);
 }
 
-/* "KEY = VALUE", one blank on each side. */
+/* LXC's types of storage whose address is one path, and overlay with its two. */
+static const char *root_canonical(const char *text)
+{
+    static const char *const types[] = {"btrfs:", "loop:", "lvm:", "nbd:", "overlay:", "overlayfs:", "zfs:"};
+    if (strncmp(text, "dir:", 4) == 0)
+        text += 4;
+    if (strlen(text) > PATH_LENGTH)
+        return NULL;
+    if (strcmp(text, "layer") == 0 || strcmp(text, "copy") == 0 || (path_is_clean(text) && text[1]))
+        return text;
+    for (const char *at = text; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            return NULL;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        size_t length = strlen(types[i]);
+        if (strncmp(text, types[i], length) == 0 && text[length] && !strstr(text, "/../"))
+            return text;
+    }
+    return NULL;
+}
+
+/* "KEY = VALUE", one blank on each side; "KEY =" takes back what was said before. Whether the container may say it is
+ * another question: check_container.c. */
 static const char *lxc_line_canonical(struct arena *arena, const char *text)
 {
     size_t key = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
     const char *value = text + key + strspn(text + key, " \t");
-    if (strncmp(text, "lxc.", 4) != 0 || key == 4 || key > LXC_KEY_LENGTH || is_own_key(text, key) ||
-        *value != '=')
+    if (strncmp(text, "lxc.", 4) != 0 || key == 4 || key > LXC_KEY_LENGTH || *value != '=')
         return NULL;
     value += 1 + strspn(value + 1, " \t");
     size_t length = strlen(value);
@@ -383,7 +406,7 @@ static const char *lxc_line_canonical(struct arena *arena, const char *text)
     for (size_t i = 0; i < length; i++)
         if (iscntrl((unsigned char)value[i]))
             return NULL;
-    return length ? arena_printf(arena, "%.*s = %.*s", (int)key, text, (int)length, value) : NULL;
+    return arena_printf(arena, "%.*s =%s%.*s", (int)key, text, length ? " " : "", (int)length, value);
 }
 
 /* RFC 1123, 2.1: labels of letters, digits and, not at an end, '-'. */

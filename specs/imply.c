@@ -50,7 +50,7 @@ static void imply_image(struct world *world, const struct object *object)
 {
     struct container *container = object->body;
     const size_t image = offsetof(struct container, image);
-    if (container->image ||
+    if (container->image || container_is_adopted(container) ||
         field_is_present(&container_table, container, field_by_key(&container_table, "image")))
         return;
     const struct object *layer =
@@ -68,7 +68,7 @@ static void imply_image(struct world *world, const struct object *object)
 static void imply_layer(struct world *world, const struct object *object)
 {
     struct container *container = object->body;
-    if (container->layer ||
+    if (container->layer || container_is_adopted(container) ||
         field_is_present(&container_table, container, field_by_key(&container_table, "layer")))
         return;
     container->layer = object->name;

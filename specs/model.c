@@ -61,6 +61,11 @@ void object_set_index(struct object_set *set, struct arena *arena)
         index_make_pointers(arena, (void *const *)set->items, set->count, offsetof(struct object, id));
 }
 
+bool container_is_adopted(const struct container *container)
+{
+    return container->root && strchr(container->root, '/');
+}
+
 struct object *object_find(const struct object_set *set, enum kind kind, const char *name)
 {
     char id[OBJECT_ID_SIZE];

@@ -126,10 +126,14 @@ struct container {
     const char *hostname;              /* NULL: its bare name */
     const char *stop_signal;           /* NULL: by the kind of init */
     int64_t stop_timeout;              /* milliseconds */
-    const char *root;                  /* "layer" or "copy" */
-    const char *on_image_change;       /* NULL: as its layer says */
-    const char *retain;                /* of its implicit layer */
+    const char *root; /* "layer", "copy", or the root of an adopted container, as lxc.rootfs.path has it */
+    const char *lxc_name;        /* of an adopted container; NULL: made of its own name */
+    const char *on_image_change; /* NULL: as its layer says */
+    const char *retain;          /* of its implicit layer */
 };
+
+/* Whether LXC had it before fpsync: its root and the rest of its definition are what the spec says and no more. */
+bool container_is_adopted(const struct container *container);
 
 /* "kind/project/name" into a place of the caller's, for looking something up; what is longer than any name is cut. */
 #define OBJECT_ID_SIZE 128

@@ -13,6 +13,7 @@ struct printer {
     struct arena *arena;
     const char *project;
     struct buffer *out;
+    bool hide; /* values that must not be shown stand as variables, to be given by whoever applies it */
 };
 
 static void print_project(const struct printer *printer);
@@ -20,7 +21,19 @@ static void print_object(const struct printer *printer, const struct object *obj
 static void print_field(const struct printer *printer, const struct field *row, const void *body);
 static bool is_implied(const struct printer *printer, const struct object *object, const struct field *row);
 
+static void print_set(const struct object_set *set, bool hide, struct buffer *out);
+
 void specs_print(const struct object_set *set, struct buffer *out)
+{
+    print_set(set, false, out);
+}
+
+void specs_export(const struct object_set *set, struct buffer *out)
+{
+    print_set(set, true, out);
+}
+
+static void print_set(const struct object_set *set, bool hide, struct buffer *out)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct texts projects = {0};
@@ -33,7 +46,8 @@ void specs_print(const struct object_set *set, struct buffer *out)
             *arena_append(arena, projects.items, projects.count) = project;
     }
     for (size_t i = 0; i < projects.count; i++) {
-        const struct printer printer = {.set = set, .arena = arena, .project = projects.items[i], .out = out};
+        const struct printer printer = {
+            .set = set, .arena = arena, .project = projects.items[i], .out = out, .hide = hide};
         buffer_text(out, i ? "---\n" : "");
         print_project(&printer);
     }
@@ -127,7 +141,11 @@ static void print_pairs(const struct printer *printer, const struct pairs *pairs
     buffer_text(printer->out, pairs->count ? "\n" : " {}\n");
     for (size_t i = 0; i < pairs->count; i++) {
         buffer_printf(printer->out, "      %s: ", pairs->items[i].key);
-        print_text(printer, pairs->items[i].value);
+        const char *key = pairs->items[i].key;
+        if (printer->hide && variable_is_hidden(key))
+            buffer_printf(printer->out, "\"${%s:?its value is not exported}\"", key);
+        else
+            print_text(printer, pairs->items[i].value);
         buffer_text(printer->out, "\n");
     }
 }

@@ -2,7 +2,6 @@
 #include "specs/rows.h"
 
 static const char *const conditions[] = {"started", NULL};
-static const char *const roots[] = {"layer", "copy", NULL};
 static const char *const restarts[] = {"always", "on-failure", "never", NULL};
 
 static const struct field limits_rows[] = {
@@ -41,10 +40,10 @@ static const struct field limits_rows[] = {
      AT(limits, pids),
      .class = CLASS_LIVE,
      .standard = "8192",
-     .minimum = 1,
+     .minimum = 0,
      .maximum = 4194304,
      .example = "500",
-     .help = "Processes and threads."},
+     .help = "Processes and threads; 0 is no limit."},
     {.id = 5,
      .key = "cpu_weight",
      .type = FIELD_NUMBER,
@@ -283,16 +282,16 @@ static const struct field container_rows[] = {
     {.id = 28,
      .key = "root",
      .type = FIELD_TEXT,
+     .form = FORM_ROOT,
      AT(container, root),
      .class = CLASS_RECREATE,
      .standard = "layer",
-     .words = roots,
      .example = "copy",
      .help =
-         "What it writes to: a layer above the image, or a full copy of the image that is its own and "
-         "follows "
-         "no change of the image. A layer that becomes a copy takes its data along; what was there before "
-         "is kept as a snapshot."},
+         "What it writes to: `layer`, above the image; `copy`, a full copy of the image that is its own and "
+         "follows no change of the image; or the root of a container that was adopted, a path or TYPE:PATH "
+         "as lxc.rootfs.path has it. A layer that becomes a copy takes its data along; what was there "
+         "before is kept as a snapshot."},
     {.id = 30,
      .key = "on_image_change",
      .type = FIELD_TEXT,
@@ -303,6 +302,14 @@ static const struct field container_rows[] = {
      .help =
          "What becomes of its layer when the image changed, at the next start: auto, restack, keep or reset; "
          "without it as its layer says."},
+    {.id = 36,
+     .key = "lxc_name",
+     .type = FIELD_TEXT,
+     .form = FORM_LXC_NAME,
+     AT(container, lxc_name),
+     .class = CLASS_RECREATE,
+     .example = "web",
+     .help = "What LXC calls an adopted container; without it PROJECT_NAME, and in project `default` NAME."},
     {.id = 14,
      .key = "hostname",
      .type = FIELD_TEXT,

@@ -58,6 +58,8 @@ struct json *problems_to_json(const struct problems *problems);
 
 /* The set as one canonical YAML document a project; specs_load() of it gives an equal set. */
 void specs_print(const struct object_set *set, struct buffer *out);
+/* The same, but for values that must not be shown: a variable that has to be set stands in their place. */
+void specs_export(const struct object_set *set, struct buffer *out);
 
 /* JSON Schema (draft 2020-12) of a spec file, for editors. The caller frees it. */
 struct json *specs_schema(void);

@@ -73,25 +73,86 @@ void config_clear(struct config *config, const char *key)
         config->lxc->clear_config_item(config->lxc, key);
 }
 
+static int write_file(const char *path, const struct buffer *text)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || fchmod(fd, 0600) < 0)
+        return -errno;
+    for (size_t at = 0; at < text->length;) {
+        ssize_t written = write(fd, text->bytes + at, text->length - at);
+        if (written < 0)
+            return -errno;
+        at += (size_t)written;
+    }
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+void config_load_lines(struct config *config, const struct paths *paths, const struct texts *lines)
+{
+    char path[CONTAINER_PATH_SIZE];
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < lines->count && config->result == 0; i++) {
+        if (has_control(lines->items[i]) || strncmp(lines->items[i], "lxc.", strlen("lxc.")) != 0)
+            config->result = error_set(config->error, -EINVAL, "container %s: \"%s\" is no line of a config",
+                                       config->name, lines->items[i]);
+        buffer_printf(&text, "%s\n", lines->items[i]);
+    }
+    if (config->result < 0 || !text.length)
+        return;
+    container_path(paths, config->name, "config.new", path);
+    int result = write_file(path, &text);
+    if (result < 0)
+        config->result =
+            error_errno(config->error, result, "container %s: cannot write %s", config->name, path);
+    else if (!config->lxc->load_config(config->lxc, path))
+        config->result = error_set(config->error, -EINVAL,
+                                   "container %s: liblxc refuses one of the lines below lxc:", config->name);
+    unlink(path);
+}
+
+static void set_limit(struct config *config, const struct limit_setting *setting)
+{
+    char key[96];
+    snprintf(key, sizeof(key), "lxc.cgroup%s.%s", setting->unified ? "2" : "", setting->file);
+    config_set(config, key, setting->value);
+}
+
+static int settings_of(struct config *config, const struct hierarchies *hierarchies,
+                       const struct limits *limits, struct limit_setting settings[static LIMIT_SETTINGS])
+{
+    if (config->result < 0)
+        return 0;
+    int count = limits_settings(hierarchies, limits, settings, config->error);
+    if (count >= 0)
+        return count;
+    config->result = error_wrap(config->error, count, "container %s", config->name);
+    return 0;
+}
+
 /* Always at the config's end, in one order: a live change then gives byte for byte the file that a new definition
  * would. */
 void config_set_limits(struct config *config, const struct hierarchies *hierarchies,
                        const struct limits *limits)
 {
     struct limit_setting settings[LIMIT_SETTINGS];
-    if (config->result < 0)
-        return;
-    int count = limits_settings(hierarchies, limits, settings, config->error);
-    if (count < 0) {
-        config->result = count;
-        error_wrap(config->error, count, "container %s", config->name);
-    }
+    int count = settings_of(config, hierarchies, limits, settings);
+    for (int i = 0; i < count; i++)
+        if (!settings[i].only_live)
+            set_limit(config, &settings[i]);
+}
+
+/* Every setting has a word for "no limit"; the period of processor time goes with its quota. */
+void config_set_given_limits(struct config *config, const struct hierarchies *hierarchies,
+                             const struct limits *limits)
+{
+    struct limit_setting settings[LIMIT_SETTINGS];
+    int count = settings_of(config, hierarchies, limits, settings);
     for (int i = 0; i < count; i++) {
-        char key[96];
-        if (settings[i].only_live)
-            continue;
-        snprintf(key, sizeof(key), "lxc.cgroup%s.%s", settings[i].unified ? "2" : "", settings[i].file);
-        config_set(config, key, settings[i].value);
+        bool none = strncmp(settings[i].value, "-1", 2) == 0 || strncmp(settings[i].value, "max", 3) == 0;
+        bool idle = strcmp(settings[i].file, "cpu.cfs_period_us") == 0 && !limits->cpus;
+        bool endless = strcmp(settings[i].file, "memory.swap.max") == 0 && limits->swap == INT64_MAX;
+        if (!settings[i].only_live && !none && !idle && !endless)
+            set_limit(config, &settings[i]);
     }
 }
 
@@ -114,20 +175,6 @@ static int compose(struct config *config, const char *path, const char *uid, int
         if (*line && strncmp(line, CONTAINER_MARK, strlen(CONTAINER_MARK)) != 0)
             buffer_printf(text, "%s\n", line);
     return 0;
-}
-
-static int write_file(const char *path, const struct buffer *text)
-{
-    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fchmod(fd, 0600) < 0)
-        return -errno;
-    for (size_t at = 0; at < text->length;) {
-        ssize_t written = write(fd, text->bytes + at, text->length - at);
-        if (written < 0)
-            return -errno;
-        at += (size_t)written;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
 }
 
 static int replace(struct config *config, const char *new, const char *path, const struct buffer *text)

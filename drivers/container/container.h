@@ -75,6 +75,7 @@ struct container_definition {
     bool nesting;
     bool router;      /* forwards what comes in by one NIC to another */
     struct texts lxc; /* "KEY = VALUE" */
+    bool adopted; /* LXC had it before: its config says this and nothing of fpsync's own, the lines first */
 };
 extern const struct table container_definition_table;
 
@@ -85,10 +86,19 @@ struct known_init {
     const struct limits *limits;
 };
 
+/* What the config of any container says, as far as there are words for it; all else stands in `lxc` as it is. */
+struct container_found {
+    struct container_definition
+        *definition;   /* `adopted`, without uid and generation; hostname as it is meant */
+    struct texts nets; /* the lines of lxc.net, and what their lack means */
+    bool nics_say_all; /* the definition's nics alone make the same interfaces */
+    bool maps_ids;     /* unprivileged: id_base is where its id 0 lies outside */
+};
+
 struct map;
 
 struct container_view {
-    /* Everything below paths->lxc whose name carries the root's tag, foreign containers included (`ours` false).
+    /* Everything below paths->lxc, foreign containers included (`ours` false), which may carry no tag.
      * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
      * missing lxcpath is an empty dump. `known` (LXC name to struct known_init; NULL: none) spares the search for
      * the inits that are still the same; their monitor_pid stays 0. */
@@ -98,6 +108,9 @@ struct container_view {
      * of the definition is left at its defaults. *out is NULL when there is no such config. For doctor --rebuild. */
     int (*read_definition)(const struct paths *paths, const char *lxc_name, const struct call *call,
                            struct container_definition **out, struct error *error);
+    /* The same of any container below any lxcpath, ours or not; -ENOENT when there is none. */
+    int (*read_found)(const char *lxcpath, const char *lxc_name, const struct call *call,
+                      struct container_found **out, struct error *error);
 };
 extern const struct container_view container_view;
 
@@ -121,6 +134,23 @@ struct container_started { /* result */
     const char *boot;             /* the kernel's boot_id: pids and ticks begin anew with it */
 };
 extern const struct table container_started_table;
+
+struct container_adopt { /* request */
+    struct described described;
+    const char *lxc_name;
+    const char *uid;
+    int64_t generation;
+    struct list nics; /* of nic: with which host end and MAC they come back at the next start */
+};
+extern const struct table container_adopt_table;
+
+struct container_adopted { /* result */
+    struct described described;
+    const char *config_digest;
+    int64_t init_pid, init_start; /* 0: does not run */
+    const char *boot;
+};
+extern const struct table container_adopted_table;
 
 struct container_stop {
     struct described described;
@@ -155,6 +185,14 @@ struct container_effects {
                       struct container_defined *, struct error *);
     /* Removes LXCPATH/NAME and empty cgroups of that name, in every hierarchy. -EBUSY while it runs. */
     int (*destroy)(const struct paths *, const struct container_reference *, const struct call *,
+                   struct error *);
+    /* Writes our mark, and what makes its interfaces come back as they are, into the config of a container that is
+     * nobody's; the rest of the file stays byte for byte, and what runs is not touched. The file as it was lies
+     * beside it as config.adopted. -EPERM when it carries another mark. */
+    int (*adopt)(const struct paths *, const struct container_adopt *, const struct call *,
+                 struct container_adopted *, struct error *);
+    /* Takes our mark out of the config, and nothing else. What is not marked, or gone, is released. */
+    int (*release)(const struct paths *, const struct container_reference *, const struct call *,
                    struct error *);
 };
 extern const struct container_effects container_effects;

@@ -19,6 +19,7 @@
 #include "lib/error.h"
 
 #define SECCOMP_PROFILE "/usr/share/lxc/config/common.seccomp"
+#define FORWARDING      "lxc.sysctl.net.ipv4.ip_forward"
 #define CONSOLE_SIZE    "1048576" /* bytes of a console log before it is rotated; one older is kept */
 #define CONSOLE_BUFFER  "65536"
 
@@ -65,6 +66,10 @@ static void set_lines(struct config *config, const struct container_definition *
 }
 
 static void set_privileges(struct config *config, const struct container_definition *definition);
+static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
+                    const struct container_definition *definition);
+static void set_adopted(struct config *config, const struct paths *paths,
+                        const struct hierarchies *hierarchies, const struct container_definition *definition);
 static void set_nics(struct config *config, const struct container_definition *definition);
 static void set_process(struct config *config, const struct paths *paths,
                         const struct container_definition *definition);
@@ -83,7 +88,7 @@ int container_define(const struct paths *paths, const struct container_definitio
         failed = check_present(definition, &present, error);
     if (failed == 0)
         failed = hierarchies_read(call->arena, &hierarchies, error);
-    if (failed == 0)
+    if (failed == 0 && !definition->adopted)
         failed = make_folder(paths, definition, error);
     if (failed < 0)
         return failed;
@@ -91,13 +96,10 @@ int container_define(const struct paths *paths, const struct container_definitio
     failed = config_open(&config, paths, definition->lxc_name, false, error);
     if (failed < 0)
         return failed;
-    set_basics(&config, paths, definition);
-    set_privileges(&config, definition);
-    set_nics(&config, definition);
-    set_process(&config, paths, definition);
-    set_nesting(&config, definition);
-    set_lines(&config, definition);
-    config_set_limits(&config, &hierarchies, definition->limits);
+    if (definition->adopted)
+        set_adopted(&config, paths, &hierarchies, definition);
+    else
+        set_own(&config, paths, &hierarchies, definition);
     return config_save(&config, paths, definition->uid, definition->generation, call->arena,
                        &result->config_digest);
 }
@@ -113,7 +115,7 @@ static int check(const struct container_definition *definition, struct error *er
     const char *name = definition->lxc_name, *uid = definition->uid;
     if (!uid || !*uid || strspn(uid, legal) != strlen(uid))
         return error_set(error, -EINVAL, "container %s: \"%s\" is no uid", name, uid ? uid : "");
-    if (!definition->root || *definition->root != '/')
+    if (!definition->root || (*definition->root != '/' && !definition->adopted))
         return error_set(error, -EINVAL, "container %s: its root \"%s\" is no absolute path", name,
                          definition->root ? definition->root : "");
     if (definition->id_base < 0 || definition->id_base > (int64_t)UINT32_MAX - CONTAINER_IDS)
@@ -193,6 +195,12 @@ static void set_privileged(struct config *config)
     }
 }
 
+static void set_id_map(struct config *config, int64_t id_base)
+{
+    config_setf(config, "lxc.idmap", "u 0 %lld %d", (long long)id_base, CONTAINER_IDS);
+    config_setf(config, "lxc.idmap", "g 0 %lld %d", (long long)id_base, CONTAINER_IDS);
+}
+
 static void set_privileges(struct config *config, const struct container_definition *definition)
 {
     if (has_apparmor()) {
@@ -205,8 +213,7 @@ static void set_privileges(struct config *config, const struct container_definit
         set_privileged(config);
         return;
     }
-    config_setf(config, "lxc.idmap", "u 0 %lld %d", (long long)definition->id_base, CONTAINER_IDS);
-    config_setf(config, "lxc.idmap", "g 0 %lld %d", (long long)definition->id_base, CONTAINER_IDS);
+    set_id_map(config, definition->id_base);
 }
 
 static void set_nic(struct config *config, const struct nic *nic, const char *item, const char *value)
@@ -222,8 +229,6 @@ static void set_nics(struct config *config, const struct container_definition *d
     /* Nothing at all would share the host's network. */
     if (!definition->nics.count)
         config_set(config, "lxc.net.0.type", "empty");
-    /* A new namespace begins with what the host has. */
-    config_set(config, "lxc.sysctl.net.ipv4.ip_forward", definition->router ? "1" : "0");
     for (size_t i = 0; i < definition->nics.count; i++) {
         const struct nic *nic = definition->nics.items[i];
         char inside[32];
@@ -239,13 +244,18 @@ static void set_nics(struct config *config, const struct container_definition *d
     }
 }
 
+static void set_environment(struct config *config, const struct container_definition *definition)
+{
+    for (size_t i = 0; i < definition->env.count; i++)
+        config_setf(config, "lxc.environment", "%s=%s", definition->env.items[i].key,
+                    definition->env.items[i].value);
+}
+
 static void set_process(struct config *config, const struct paths *paths,
                         const struct container_definition *definition)
 {
     char path[CONTAINER_PATH_SIZE];
-    for (size_t i = 0; i < definition->env.count; i++)
-        config_setf(config, "lxc.environment", "%s=%s", definition->env.items[i].key,
-                    definition->env.items[i].value);
+    set_environment(config, definition);
     if (definition->command.count) {
         container_path(paths, definition->lxc_name, CONTAINER_HOST_DIR, path);
         config_set(config, "lxc.init.cmd", CONTAINER_INIT);
@@ -254,6 +264,58 @@ static void set_process(struct config *config, const struct paths *paths,
     }
     if (definition->halt_signal || definition->command.count)
         config_set(config, "lxc.signal.halt", definition->halt_signal ? definition->halt_signal : "SIGTERM");
+}
+
+static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
+                    const struct container_definition *definition)
+{
+    set_basics(config, paths, definition);
+    set_privileges(config, definition);
+    set_nics(config, definition);
+    /* A new namespace begins with what the host has. */
+    config_set(config, FORWARDING, definition->router ? "1" : "0");
+    set_process(config, paths, definition);
+    set_nesting(config, definition);
+    set_lines(config, definition);
+    config_set_limits(config, hierarchies, definition->limits);
+}
+
+/* ---- what LXC had before ---- */
+
+static bool has_line(const struct container_definition *definition, const char *key)
+{
+    size_t length = strlen(key);
+    for (size_t i = 0; i < definition->lxc.count; i++)
+        if (strncmp(definition->lxc.items[i], key, length) == 0 &&
+            strchr(". ", definition->lxc.items[i][length]))
+            return true;
+    return false;
+}
+
+/* What has no field comes first: includes are among it, and what has one stands above them. A key of which there is
+ * a line is the lines' own. */
+static void set_adopted(struct config *config, const struct paths *paths,
+                        const struct hierarchies *hierarchies, const struct container_definition *definition)
+{
+    config_load_lines(config, paths, &definition->lxc);
+    config_set(config, "lxc.group", CONTAINER_GROUP);
+    config_setf(config, "lxc.rootfs.path", "%s%s", *definition->root == '/' ? "dir:" : "", definition->root);
+    if (!has_line(definition, "lxc.uts.name"))
+        config_set(config, "lxc.uts.name",
+                   definition->hostname ? definition->hostname : definition->lxc_name);
+    set_each(config, "lxc.cap.keep", &definition->cap_keep);
+    set_each(config, "lxc.cap.drop", &definition->cap_drop);
+    if (definition->id_base && !has_line(definition, "lxc.idmap"))
+        set_id_map(config, definition->id_base);
+    if (!has_line(definition, "lxc.net"))
+        set_nics(config, definition);
+    if (definition->router)
+        config_set(config, FORWARDING, "1");
+    set_environment(config, definition);
+    if (definition->halt_signal)
+        config_set(config, "lxc.signal.halt", definition->halt_signal);
+    set_nesting(config, definition);
+    config_set_given_limits(config, hierarchies, definition->limits);
 }
 
 /* ---- the folder ---- */

@@ -6,4 +6,6 @@ const struct container_effects container_effects = {
     .stop = container_stop_it,
     .set_limits = container_set_limits,
     .destroy = container_destroy,
+    .adopt = container_adopt,
+    .release = container_release,
 };

@@ -27,7 +27,9 @@ int container_read_config(const struct paths *paths, const char *name, struct ar
                           struct observed_container *out, struct error *error);
 int container_read_definition(const struct paths *paths, const char *lxc_name, const struct call *call,
                               struct container_definition **out, struct error *error);
-/* The same from a config's text. */
+int container_read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
+                         struct container_found **out, struct error *error);
+/* The mark, from a config's text. */
 void container_read_mark(const char *text, struct arena *arena, struct observed_container *out);
 
 /* ---- view_monitor.c ---- */
@@ -152,8 +154,14 @@ void config_set(struct config *config, const char *key, const char *value);
 void config_setf(struct config *config, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void config_clear(struct config *config, const char *key);
+/* Lines as they are, those without a value, which take back what an include says, and the includes themselves too:
+ * set one by one, liblxc keeps neither. */
+void config_load_lines(struct config *config, const struct paths *paths, const struct texts *lines);
 void config_set_limits(struct config *config, const struct hierarchies *hierarchies,
                        const struct limits *limits);
+/* Only those that limit something: the config of an adopted container says nothing else. */
+void config_set_given_limits(struct config *config, const struct hierarchies *hierarchies,
+                             const struct limits *limits);
 /* Writes config and mark under a temporary name and renames it, unless the file says just that. */
 int config_save(struct config *config, const struct paths *paths, const char *uid, int64_t generation,
                 struct arena *arena, const char **digest);
@@ -169,4 +177,8 @@ int container_stop_it(const struct paths *paths, const struct container_stop *st
 int container_set_limits(const struct paths *paths, const struct container_limits *limits,
                          const struct call *call, struct container_defined *result, struct error *error);
 int container_destroy(const struct paths *paths, const struct container_reference *reference,
+                      const struct call *call, struct error *error);
+int container_adopt(const struct paths *paths, const struct container_adopt *adopt, const struct call *call,
+                    struct container_adopted *result, struct error *error);
+int container_release(const struct paths *paths, const struct container_reference *reference,
                       const struct call *call, struct error *error);

@@ -44,6 +44,7 @@ static const struct field definition_rows[] = {
     {.id = 14, .key = "nesting", .type = FIELD_BOOL, AT(container_definition, nesting)},
     {.id = 15, .key = "lxc", .type = FIELD_TEXTS, AT(container_definition, lxc)},
     {.id = 16, .key = "router", .type = FIELD_BOOL, AT(container_definition, router)},
+    {.id = 40, .key = "adopted", .type = FIELD_BOOL, AT(container_definition, adopted)},
 };
 const struct table container_definition_table =
     TABLE("container.define", container_definition, definition_rows);
@@ -54,6 +55,22 @@ const struct table container_defined_table = TABLE("container.defined", containe
 static const struct field reference_rows[] = {TEXT_ROW(1, container_reference, lxc_name)};
 const struct table container_reference_table =
     TABLE("container.reference", container_reference, reference_rows);
+
+static const struct field adopt_rows[] = {
+    TEXT_ROW(1, container_adopt, lxc_name),
+    TEXT_ROW(2, container_adopt, uid),
+    NUMBER_ROW(3, container_adopt, generation),
+    {.id = 4, .key = "nics", .type = FIELD_LIST, AT(container_adopt, nics), .nested = &nic_table},
+};
+const struct table container_adopt_table = TABLE("container.adopt", container_adopt, adopt_rows);
+
+static const struct field adopted_rows[] = {
+    TEXT_ROW(1, container_adopted, config_digest),
+    NUMBER_ROW(2, container_adopted, init_pid),
+    NUMBER_ROW(3, container_adopted, init_start),
+    TEXT_ROW(4, container_adopted, boot),
+};
+const struct table container_adopted_table = TABLE("container.adopted", container_adopted, adopted_rows);
 
 static const struct field started_rows[] = {
     NUMBER_ROW(1, container_started, init_pid),

@@ -34,7 +34,8 @@ static void scene_close(struct scene *scene);
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
                    struct error *error);
 
-const struct container_view container_view = {.dump = dump, .read_definition = container_read_definition};
+const struct container_view container_view = {
+    .dump = dump, .read_definition = container_read_definition, .read_found = container_read_found};
 
 int container_look(const struct paths *paths, const char *name, struct arena *arena,
                    struct observed_container *out, struct error *error)
@@ -52,13 +53,6 @@ int container_look(const struct paths *paths, const char *name, struct arena *ar
 
 /* ---- which names ---- */
 
-static bool carries_tag(const struct paths *paths, const char *name)
-{
-    size_t length = strlen(name), tag = strlen(paths->tag);
-    return !tag || (length > tag + 1 && name[length - tag - 1] == '.' &&
-                    strcmp(name + length - tag, paths->tag) == 0);
-}
-
 static int names_from_folder(const struct scene *scene, struct map *names, struct error *error)
 {
     DIR *folder = opendir(scene->paths->lxc);
@@ -68,7 +62,7 @@ static int names_from_folder(const struct scene *scene, struct map *names, struc
         return error_errno(error, -errno, "cannot read %s", scene->paths->lxc);
     for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
         if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) &&
-            container_check_name(entry->d_name, NULL) == 0 && carries_tag(scene->paths, entry->d_name))
+            container_check_name(entry->d_name, NULL) == 0)
             map_add(names, entry->d_name, NULL);
     closedir(folder);
     return 0;

@@ -9,6 +9,7 @@ const struct network_effects network_effects = {
     .set_resolver = resolver_set,
     .delete_resolver = resolver_delete,
     .mark_port = port_mark,
+    .unmark_link = link_unmark,
     .attach_port = port_attach,
     .set_forwarding = guest_forwarding_set,
     .delete_port = port_delete,

@@ -36,6 +36,8 @@ void forwards_write(const struct rules *request, struct buffer *text);
 
 /* ---- links (link.c) ---- */
 
+int link_unmark(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                struct error *error);
 int link_set_mark(struct nl_sock *socket, const struct link *link, const char *mark, struct error *error);
 int link_set_up(struct nl_sock *socket, const struct link *link, struct error *error);
 int link_set_master(struct nl_sock *socket, const struct link *link, int master, struct error *error);

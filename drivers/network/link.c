@@ -41,6 +41,20 @@ int link_set_mark(struct nl_sock *socket, const struct link *link, const char *m
     return link_change(socket, message, link, "set alias", error);
 }
 
+/* The kernel takes an empty alias for none. */
+int link_unmark(const struct paths *paths, const struct link_reference *request, const struct call *call,
+                struct error *error)
+{
+    (void)paths;
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct link link;
+    int result = mark_check(request->ifname, request->mark, error);
+    if (result < 0 || (result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
+        (result = link_find(socket, request->ifname, call->arena, &link, error)) <= 0)
+        return result;
+    return link.mark && strcmp(link.mark, request->mark) == 0 ? link_set_mark(socket, &link, "", error) : 0;
+}
+
 int link_set_up(struct nl_sock *socket, const struct link *link, struct error *error)
 {
     if (link->flags & IFF_UP)

@@ -222,6 +222,9 @@ struct network_effects {
     /* Turns it on or off for all of the container's interfaces, and those to come. */
     int (*set_forwarding)(const struct paths *, const struct guest_forwarding *, const struct call *,
                           struct error *);
+    /* Takes the mark off a bridge or a port that carries it, and nothing else: it is nobody's then. */
+    int (*unmark_link)(const struct paths *, const struct link_reference *, const struct call *,
+                       struct error *);
     int (*delete_port)(const struct paths *, const struct link_reference *, const struct call *,
                        struct error *);
 };

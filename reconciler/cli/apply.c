@@ -60,7 +60,7 @@ int run_validate(const struct options *options)
     return EXIT_IN_SYNC;
 }
 
-static void show_plan(const struct options *options, const struct plan *plan)
+void show_plan(const struct options *options, const struct plan *plan)
 {
     if (options->output == OUTPUT_DATA) {
         print_data(options, plan_to_json(plan));

@@ -40,6 +40,8 @@ int run_reset(const struct options *options);
 int run_restore(const struct options *options);
 int run_gc(const struct options *options);
 int run_forget(const struct options *options);
+int run_export(const struct options *options);
+int run_adopt(const struct options *options);
 int run_logs(const struct options *options);
 int run_ports(const struct options *options);
 int run_history(const struct options *options);
@@ -58,6 +60,7 @@ int fail_invalid(const struct options *options, const struct problems *problems)
 int needs_root(const struct options *options, const char *command); /* says so; EXIT_ERROR */
 bool use_color(const struct options *options);
 void print_out(const struct buffer *text);
+void show_plan(const struct options *options, const struct plan *plan); /* as -o says */
 /* As -o says, JSON or YAML; frees it. */
 void print_data(const struct options *options, struct json *value);
 

@@ -1,4 +1,4 @@
-/* gc and forget: the only ways in which data or records go without a spec asking for it. */
+/* gc: the only way in which data goes without a spec asking for it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -302,47 +302,4 @@ int run_gc(const struct options *options)
             printf("Nothing is retained.\n");
     }
     return collection.failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
-}
-
-int run_forget(const struct options *options)
-{
-    _cleanup_session_ struct session session = {.options = options, .lock = -1};
-    struct error error = {0};
-    const char *argument = options->argument_count == 1 ? options->arguments[0] : "";
-    const char *slash = strchr(argument, '/');
-    int result = session_open(options, SESSION_WRITE, &session, &error);
-    if (result < 0)
-        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
-    char *kind_text = slash ? arena_strndup(session.arena, argument, (size_t)(slash - argument)) : NULL;
-    enum kind kind;
-    if (!slash || kind_parse(kind_text, &kind) < 0) {
-        error_set(&error, -EINVAL, "forget: expected KIND/NAME, found \"%s\"", argument);
-        return fail(options, &error, EXIT_ERROR);
-    }
-    const char *name =
-        strchr(slash + 1, '/') ? slash + 1 : arena_printf(session.arena, "default/%s", slash + 1);
-    if (!actual_find(&session.actual, kind, name)) {
-        error_set(&error, -ENOENT, "no %s %s is recorded; fpsync status -o name lists what is",
-                  kind_name(kind), name);
-        return fail(options, &error, EXIT_ERROR);
-    }
-    result = session_write(&session, &error);
-    if (result >= 0)
-        result = state_begin(session.state, &error);
-    if (result >= 0)
-        result = state_delete_record(session.state, kind_name(kind), name, &error);
-    if (result >= 0)
-        result = state_commit(session.state, &error);
-    if (result < 0)
-        return fail(options, &error, EXIT_ERROR);
-    if (options->output == OUTPUT_DATA) {
-        struct json *object = json_new_object();
-        json_set(object, "schema", json_new_number(1));
-        json_set(object, "forgotten",
-                 json_new_text(arena_printf(session.arena, "%s/%s", kind_name(kind), name)));
-        print_data(options, object);
-    } else if (!options->quiet) {
-        printf("%s %s is forgotten; what exists of it stays\n", kind_name(kind), name);
-    }
-    return EXIT_IN_SYNC;
 }

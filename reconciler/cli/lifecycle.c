@@ -21,7 +21,7 @@ static const char *who(struct arena *arena)
 
 static const struct observed_container *seen_of(const struct session *session, const struct entry *entry)
 {
-    return world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
+    return world_container(&session->world, object_lxc_name(&session->paths, session->arena, &entry->object));
 }
 
 static struct action *wish(struct session *session, const struct plan *plan, struct entry *entry,
@@ -147,7 +147,7 @@ int run_exec(const struct options *options)
         session_close(&session);
         return fail(options, &error, EXIT_ERROR);
     }
-    char *lxc_name = strdup(paths_lxc_name(&session.paths, session.arena, entry->name));
+    char *lxc_name = strdup(object_lxc_name(&session.paths, session.arena, &entry->object));
     char *root = strdup(session.paths.root), *name = strdup(entry->name);
     session_close(&session);
     char **argv = calloc(options->argument_count + 7, sizeof(*argv));

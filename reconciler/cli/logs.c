@@ -96,7 +96,7 @@ int run_logs(const struct options *options)
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     const char *folder = arena_printf(session.arena, "%s/%s", session.paths.lxc,
-                                      paths_lxc_name(&session.paths, session.arena, entry->name));
+                                      object_lxc_name(&session.paths, session.arena, &entry->object));
     const char *path = arena_printf(session.arena, "%s/console.log", folder);
     const char *older = arena_printf(session.arena, "%s.1", path);
     result = print_file(older, &error);

@@ -18,7 +18,7 @@ struct line {
 
 static const char *why_closed(const struct session *session, const struct line *line)
 {
-    const char *lxc_name = paths_lxc_name(&session->paths, session->arena, line->entry->name);
+    const char *lxc_name = object_lxc_name(&session->paths, session->arena, &line->entry->object);
     const struct forward_state *state = &line->state;
     if (!container_is_up(world_container(&session->world, lxc_name)))
         return "the container does not run";

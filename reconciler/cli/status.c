@@ -129,7 +129,7 @@ int run_status(const struct options *options)
         line.action = action_on(&plan, line.entry);
         if (line.entry->kind == KIND_CONTAINER)
             line.seen = world_container(&session.world,
-                                        paths_lxc_name(&session.paths, session.arena, line.entry->name));
+                                        object_lxc_name(&session.paths, session.arena, &line.entry->object));
         line.phase = phase_of(&line);
         if (options->output == OUTPUT_DATA)
             json_append(objects, line_json(&session, &line));

@@ -130,7 +130,8 @@ static int apply_start(struct fake *fake, const char *name, struct container_sta
         return error_set(error, -ENOENT, "container %s is not defined", name);
     if (!is_running(container)) {
         const struct json *root = fake_find(fake->world, "roots", name);
-        if (!root)
+        bool adopted = json_as_bool(json_get(json_get(container, "definition"), "adopted"));
+        if (!root && !adopted)
             return error_set(error, -ENOENT, "container %s: its root is not mounted", name);
         result = plug_nics(fake, container, name, error);
         if (result < 0)
@@ -229,12 +230,64 @@ static int destroy(const struct paths *paths, const struct container_reference *
     return result < 0 ? result : fake_end(&fake, apply_destroy(&fake, request->lxc_name, error), error);
 }
 
+/* ---- adopt, release ---- */
+
+/* The mark alone: what it was made of stays. */
+static int apply_adopt(struct fake *fake, const struct container_adopt *request, const struct call *call,
+                       struct container_adopted *adopted, struct error *error)
+{
+    struct json *container = fake_find(fake->world, "containers", request->lxc_name);
+    if (!container || !json_as_bool(json_get(container, "defined")))
+        return error_set(error, -ENOENT, "container %s is not defined", request->lxc_name);
+    struct json *definition = json_get(container, "definition");
+    const char *uid = text_in(definition, "uid");
+    if (json_as_bool(json_get(container, "ours")) && strcmp(uid, request->uid) != 0)
+        return error_set(error, -EPERM, "container %s carries a mark of fpsync's already", request->lxc_name);
+    json_set(container, "ours", json_new_bool(true));
+    json_set(definition, "uid", json_new_text(request->uid));
+    json_set(definition, "generation", json_new_number(request->generation));
+    char digest[65];
+    fake_config_digest(container, digest);
+    *adopted = (struct container_adopted){.config_digest = arena_strdup(call->arena, digest),
+                                          .init_pid = number_in(container, "init_pid"),
+                                          .init_start = number_in(container, "init_start")};
+    return 0;
+}
+
+static int adopt(const struct paths *paths, const struct container_adopt *request, const struct call *call,
+                 struct container_adopted *adopted, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_ADOPT, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_adopt(&fake, request, call, adopted, error), error);
+}
+
+static int apply_release(struct fake *fake, const char *name)
+{
+    struct json *container = fake_find(fake->world, "containers", name);
+    if (!container || !json_as_bool(json_get(container, "ours")))
+        return 0;
+    json_set(container, "ours", json_new_bool(false));
+    json_remove(json_get(container, "definition"), "uid");
+    return 0;
+}
+
+static int release(const struct paths *paths, const struct container_reference *request,
+                   const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_RELEASE, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_release(&fake, request->lxc_name), error);
+}
+
 const struct container_effects container_effects = {
     .define = define,
     .start = start,
     .stop = stop,
     .set_limits = set_limits,
     .destroy = destroy,
+    .adopt = adopt,
+    .release = release,
 };
 
 /* `exit N` ends with N; everything else prints itself and ends with 0. */

@@ -246,6 +246,23 @@ static int apply_delete_port(struct fake *fake, const struct link_reference *req
     return 0;
 }
 
+static int apply_unmark(struct fake *fake, const struct link_reference *request)
+{
+    struct json *port = fake_find(fake->world, "ports", request->ifname);
+    struct json *link = port ? port : fake_find(fake->world, "bridges", request->ifname);
+    if (link && text_is_same(text_in(link, "mark"), request->mark))
+        json_remove(link, "mark");
+    return 0;
+}
+
+static int unmark_link(const struct paths *paths, const struct link_reference *request,
+                       const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_LINK_UNMARK, request->ifname, error);
+    return result < 0 ? result : fake_end(&fake, apply_unmark(&fake, request), error);
+}
+
 static int delete_port(const struct paths *paths, const struct link_reference *request,
                        const struct call *call, struct error *error)
 {
@@ -262,6 +279,7 @@ const struct network_effects network_effects = {
     .set_resolver = set_resolver,
     .delete_resolver = delete_resolver,
     .mark_port = mark_port,
+    .unmark_link = unmark_link,
     .attach_port = attach_port,
     .set_forwarding = set_forwarding,
     .delete_port = delete_port,

@@ -346,6 +346,30 @@ static int run_foreign_container(struct json *world, char **arguments, struct er
     return 0;
 }
 
+/* One that LXC has and that runs: unprivileged, on a root of its own, with 64 MiB of memory. */
+static int run_lxc_container(struct json *world, char **arguments, struct error *error)
+{
+    run_foreign_container(world, arguments, error);
+    struct json *container = fake_find(world, "containers", arguments[0]);
+    struct json *definition = json_set(container, "definition", json_new_object());
+    struct json *limits = json_set(definition, "limits", json_new_object());
+    struct json *cgroup = json_set(container, "cgroup", json_new_object());
+    json_set(definition, "lxc_name", json_new_text(arguments[0]));
+    json_set(definition, "root", json_new_text("/srv/rootfs"));
+    json_set(definition, "id_base", json_new_number(100000));
+    json_set(definition, "adopted", json_new_bool(true));
+    json_set(limits, "memory", json_new_number((int64_t)64 << 20));
+    json_set(limits, "pids", json_new_number(0));
+    json_set(cgroup, "memory", json_new_number((int64_t)64 << 20));
+    json_set(container, "guest_nics", json_new_object());
+    json_set(container, "guest_mounts", json_new_object());
+    json_set(container, "monitor_pid", json_new_number(fake_pid(world)));
+    json_set(container, "init_pid", json_new_number(fake_pid(world)));
+    json_set(container, "init_start", json_new_number(1000 + fake_tick(world)));
+    json_set(container, "running", json_new_bool(true));
+    return 0;
+}
+
 /* ---- interfaces ---- */
 
 static int run_drop_port(struct json *world, char **arguments, struct error *error)
@@ -727,6 +751,7 @@ static const struct command commands[] = {
     {"undefine", "CONTAINER", 1, run_undefine},
     {"set-limit", "CONTAINER LIMIT NUMBER", 3, run_set_limit},
     {"foreign-container", "LXCNAME", 1, run_foreign_container},
+    {"lxc-container", "LXCNAME", 1, run_lxc_container},
     {"drop-port", "CONTAINER ethN", 2, run_drop_port},
     {"detach-port", "CONTAINER ethN", 2, run_detach_port},
     {"port-down", "CONTAINER ethN", 2, run_port_down},

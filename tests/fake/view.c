@@ -76,7 +76,34 @@ static int read_definition(const struct paths *paths, const char *lxc_name, cons
     return 0;
 }
 
-const struct container_view container_view = {.dump = dump_containers, .read_definition = read_definition};
+/* What `fake-tool lxc-container` gave it for a definition. */
+static int read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
+                      struct container_found **out, struct error *error)
+{
+    static const char below[] = "/var/lib/lxc";
+    fake_trace("container_view.read_found");
+    const struct seen *world;
+    size_t length = strlen(lxcpath), tail = strlen(below);
+    const char *root = length > tail && strcmp(lxcpath + length - tail, below) == 0
+                           ? arena_strndup(call->arena, lxcpath, length - tail)
+                           : lxcpath;
+    int result = seen_whole(root, &world, error);
+    if (result < 0)
+        return result;
+    const struct seen *known = seen_in(seen_in(world, "containers"), lxc_name);
+    if (!seen_flag(known, "defined"))
+        return error_set(error, -ENOENT, "there is no %s", lxc_name);
+    struct container_found *found = arena_new_of(call->arena, struct container_found);
+    found->definition = object_seen(&container_definition_table, seen_in(known, "definition"), call->arena);
+    found->definition->adopted = true;
+    found->maps_ids = found->definition->id_base > 0;
+    found->nics_say_all = true;
+    *out = found;
+    return 0;
+}
+
+const struct container_view container_view = {
+    .dump = dump_containers, .read_definition = read_definition, .read_found = read_found};
 
 /* ---- storage ---- */
 

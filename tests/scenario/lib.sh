@@ -17,10 +17,12 @@ do_line() { # ROOT LINE
     case $2 in
     'permit '*) mkdir -p "$1/etc/fpsync" && echo "allow: { ${2#permit } }" >"$1/etc/fpsync/fpsync.conf" && return ;;
     'tool '*) "$tool" "$1" ${2#tool } && return ;;
-    'fpsync down') arguments=(-y -f "$1/spec.yaml" down) ;;
+    'fpsync down' | 'fpsync adopt') arguments=(-y -f "$1/spec.yaml" "${2#fpsync }") ;;
     esac
     for attempt in 1 2 3; do
         "$fpsync" --root "$1" --parallel 1 "${arguments[@]}" >"$1/do.log" 2>&1 && return
+        # What was cut off behind its commit is done: the second time there is nothing to forget.
+        [ $attempt = 1 ] || ! grep -q 'fpsync: no .* is recorded' "$1/do.log" || return 0
     done
     return 1
 }

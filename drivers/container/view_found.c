@@ -1,0 +1,407 @@
+/* The config of any LXC container, read without liblxc into a definition: what has words there, and everything else line
+ * by line as it is. define() of the result says what the config said.
+ *
+ * The lines come first in what is written. So what stands above an include stays a line, for the include may take it
+ * back; below the last one, keys that have a field become one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "drivers/container/internal.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+#include "lib/units.h"
+
+#define FILE_LIMIT (1024 * 1024) /* bytes */
+#define BLANKS     " \t"
+
+struct finding {
+    struct arena *arena;
+    struct container_found *found;
+    struct container_definition *definition;
+    struct hierarchies hierarchies;
+    bool below_includes;
+    size_t maps;           /* lines of lxc.idmap */
+    int64_t users, groups; /* where id 0 lies, of ranges of 65,536 */
+    int64_t quota, period; /* of processor time, version 1 */
+    int64_t both;          /* memory and swap, version 1; 0: not said */
+    bool swap_said;
+};
+
+static void read_line_of(struct finding *finding, const char *key, char *value);
+static void end_ids(struct finding *finding);
+static void end_limits(struct finding *finding);
+static void end_nets(struct finding *finding);
+
+/* "  KEY = VALUE  " as liblxc takes it apart; quotes around the whole value are none of it. False: no such line. */
+static bool split(char *line, char **key, char **value)
+{
+    *key = line + strspn(line, BLANKS);
+    char *equals = strchr(*key, '=');
+    if (**key == '#' || !equals)
+        return false;
+    *value = equals + 1 + strspn(equals + 1, BLANKS);
+    for (char *end = equals; end > *key && strchr(BLANKS "=", *end); end--)
+        *end = '\0';
+    char *end = *value + strlen(*value);
+    while (end > *value && strchr(BLANKS "\r", end[-1]))
+        *--end = '\0';
+    if (end - *value >= 2 && (**value == '"' || **value == '\'') && end[-1] == **value) {
+        end[-1] = '\0';
+        ++*value;
+    }
+    return **key != '\0';
+}
+
+static const char *last_include(const char *text)
+{
+    const char *last = NULL;
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += strspn(line, BLANKS "\n");
+        if (strncmp(line, "lxc.include", strlen("lxc.include")) == 0)
+            last = line;
+    }
+    return last;
+}
+
+int container_read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
+                         struct container_found **out, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    int result = container_check_name(lxc_name, error);
+    if (result < 0)
+        return result;
+    const char *path = arena_printf(call->arena, "%s/%s/config", lxcpath, lxc_name);
+    result = buffer_read_file(&text, AT_FDCWD, path, FILE_LIMIT, error);
+    if (result < 0)
+        return result;
+    struct finding finding = {.arena = call->arena,
+                              .found = arena_new_of(call->arena, struct container_found),
+                              .definition = described_new(call->arena, &container_definition_table)};
+    result = hierarchies_read(call->arena, &finding.hierarchies, error);
+    if (result < 0)
+        return result;
+    finding.found->definition = finding.definition;
+    finding.definition->adopted = true;
+    finding.definition->limits->pids = 0; /* which only fpsync's own have a default of */
+    finding.definition->lxc_name = arena_strdup(call->arena, lxc_name);
+    char *rest = arena_strdup(call->arena, text.length ? text.bytes : "");
+    const char *include = last_include(rest);
+    finding.below_includes = !include;
+    for (char *line = strsep(&rest, "\n"), *key, *value; line; line = strsep(&rest, "\n")) {
+        if (include && line + strspn(line, BLANKS) == include)
+            include = NULL;
+        if (split(line, &key, &value))
+            read_line_of(&finding, key, value);
+        finding.below_includes = !include;
+    }
+    end_ids(&finding);
+    end_limits(&finding);
+    end_nets(&finding);
+    if (!finding.definition->root)
+        return error_set(error, -EINVAL, "container %s: %s says no lxc.rootfs.path", lxc_name, path);
+    described_whole(&container_definition_table, finding.definition);
+    *out = finding.found;
+    return 0;
+}
+
+/* ---- lines ---- */
+
+static void add_text(struct finding *finding, struct texts *texts, const char *text)
+{
+    *arena_append(finding->arena, texts->items, texts->count) = text;
+}
+
+static void add_line(struct finding *finding, struct texts *texts, const char *key, const char *value)
+{
+    add_text(finding, texts, arena_printf(finding->arena, "%s =%s%s", key, *value ? " " : "", value));
+}
+
+static bool takes_limit(struct finding *finding, const char *key, const char *value);
+static bool takes_capabilities(struct finding *finding, const char *key, const char *value);
+static bool takes_variable(struct finding *finding, const char *value);
+
+static bool begins(const char *key, const char *with)
+{
+    return strncmp(key, with, strlen(with)) == 0;
+}
+
+/* Whether the line says what the definition now says, too. */
+static bool is_taken(struct finding *finding, const char *key, const char *value)
+{
+    struct container_definition *definition = finding->definition;
+    if (strcmp(key, "lxc.rootfs.path") == 0) {
+        definition->root = begins(value, "dir:") ? value + strlen("dir:") : value;
+        return true;
+    }
+    if (strcmp(key, "lxc.group") == 0)
+        return strcmp(value, CONTAINER_GROUP) == 0;
+    if (!finding->below_includes)
+        return false;
+    if (strcmp(key, "lxc.uts.name") == 0 && *value) {
+        definition->hostname = value;
+        return true;
+    }
+    if (strcmp(key, "lxc.signal.halt") == 0 && begins(value, "SIG")) {
+        definition->halt_signal = value;
+        return true;
+    }
+    if (begins(key, "lxc.cap."))
+        return takes_capabilities(finding, key, value);
+    if (strcmp(key, "lxc.environment") == 0)
+        return takes_variable(finding, value);
+    return takes_limit(finding, key, value);
+}
+
+static void read_map(struct finding *finding, const char *value)
+{
+    long long inside, outside, count;
+    char kind;
+    finding->maps++;
+    if (sscanf(value, "%c %lld %lld %lld", &kind, &inside, &outside, &count) != 4 || inside != 0)
+        return;
+    if (kind == 'u')
+        finding->definition->id_base = outside;
+    if (count == CONTAINER_IDS)
+        *(kind == 'u' ? &finding->users : &finding->groups) = outside;
+}
+
+static void read_line_of(struct finding *finding, const char *key, char *value)
+{
+    if (begins(key, "lxc.net.")) {
+        add_line(finding, &finding->found->nets, key, value);
+        return;
+    }
+    if (strcmp(key, "lxc.idmap") == 0)
+        read_map(finding, value);
+    if (!is_taken(finding, key, value))
+        add_line(finding, &finding->definition->lxc, key, value);
+}
+
+/* ---- ids ---- */
+
+static void drop_lines(struct texts *lines, const char *key)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < lines->count; i++)
+        if (!begins(lines->items[i], key))
+            lines->items[kept++] = lines->items[i];
+    lines->count = kept;
+}
+
+/* One range of the usual size, the same for users and groups, is what fpsync writes; all else stays as lines. */
+static void end_ids(struct finding *finding)
+{
+    finding->found->maps_ids = finding->maps > 0;
+    if (finding->maps == 2 && finding->users > 0 && finding->users == finding->groups)
+        drop_lines(&finding->definition->lxc, "lxc.idmap =");
+}
+
+/* ---- process ---- */
+
+/* No value takes back what was said so far, here and in what was included. */
+static bool takes_capabilities(struct finding *finding, const char *key, const char *value)
+{
+    struct container_definition *definition = finding->definition;
+    bool keep = strcmp(key, "lxc.cap.keep") == 0;
+    struct texts *texts = keep ? &definition->cap_keep : &definition->cap_drop;
+    if ((!keep && strcmp(key, "lxc.cap.drop") != 0) || strcmp(value, "none") == 0)
+        return false;
+    if (!*value) {
+        *texts = (struct texts){0};
+        return false;
+    }
+    char *rest = arena_strdup(finding->arena, value);
+    for (char *word = strsep(&rest, BLANKS); word; word = strsep(&rest, BLANKS))
+        if (*word)
+            add_text(finding, texts, strncasecmp(word, "cap_", 4) == 0 ? word + 4 : word);
+    return true;
+}
+
+/* A name alone hands on the variable of whoever starts the container. */
+static bool takes_variable(struct finding *finding, const char *value)
+{
+    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    const char *equals = strchr(value, '=');
+    struct pairs *env = &finding->definition->env;
+    if (!*value)
+        *env = (struct pairs){0};
+    if (!equals || equals == value || strspn(value, legal) != (size_t)(equals - value) ||
+        strchr("0123456789", *value))
+        return false;
+    const char *key = arena_strndup(finding->arena, value, (size_t)(equals - value));
+    size_t at = 0; /* sorted, and the last word counts */
+    while (at < env->count && strcmp(env->items[at].key, key) < 0)
+        at++;
+    if (at == env->count || strcmp(env->items[at].key, key) != 0) {
+        arena_append(finding->arena, env->items, env->count);
+        memmove(env->items + at + 1, env->items + at, (env->count - 1 - at) * sizeof(*env->items));
+    }
+    env->items[at] = (struct pair){.key = key, .value = equals + 1};
+    return true;
+}
+
+/* ---- limits ---- */
+
+/* What the kernel calls no limit is 0. */
+static bool amount(const char *value, int64_t *bytes)
+{
+    *bytes = 0;
+    if (strcmp(value, "max") == 0 || strcmp(value, "-1") == 0)
+        return true;
+    return size_parse(value, bytes) == 0 && *bytes >= 0;
+}
+
+static bool takes_cpus(struct finding *finding, const char *file, const char *value)
+{
+    long long quota = 0, period = CONTAINER_CPU_PERIOD;
+    if (strcmp(file, "cpu.cfs_period_us") == 0)
+        return number_parse(value, &finding->period) == 0;
+    if (strcmp(file, "cpu.cfs_quota_us") == 0)
+        return number_parse(value, &finding->quota) == 0;
+    if (strcmp(file, "cpu.max") != 0 ||
+        (!begins(value, "max") && sscanf(value, "%lld %lld", &quota, &period) < 1))
+        return false;
+    finding->quota = quota;
+    finding->period = period;
+    return true;
+}
+
+/* Only what comes out the same again: shares are rounded down from a weight. */
+static bool takes_weight(struct finding *finding, const char *file, const char *value)
+{
+    int64_t number, weight;
+    bool shares = strcmp(file, "cpu.shares") == 0;
+    if ((!shares && strcmp(file, "cpu.weight") != 0) || number_parse(value, &number) < 0)
+        return false;
+    weight = shares ? (number * USUAL_WEIGHT + USUAL_SHARES - 1) / USUAL_SHARES : number;
+    if (weight < 1 || weight > 10000 || (shares && weight * USUAL_SHARES / USUAL_WEIGHT != number))
+        return false;
+    finding->definition->limits->cpu_weight = weight;
+    field_mark(&limits_table, finding->definition->limits, offsetof(struct limits, cpu_weight));
+    return true;
+}
+
+static bool takes_limit(struct finding *finding, const char *key, const char *value)
+{
+    struct limits *limits = finding->definition->limits;
+    const char *file = begins(key, "lxc.cgroup2.")  ? key + strlen("lxc.cgroup2.")
+                       : begins(key, "lxc.cgroup.") ? key + strlen("lxc.cgroup.")
+                                                    : NULL;
+    if (!file || !*value)
+        return false;
+    if (strcmp(file, "memory.max") == 0 || strcmp(file, "memory.limit_in_bytes") == 0)
+        return amount(value, &limits->memory);
+    if (strcmp(file, "memory.memsw.limit_in_bytes") == 0)
+        return amount(value, &finding->both);
+    if (strcmp(file, "memory.swap.max") == 0) {
+        finding->swap_said = strcmp(value, "max") != 0;
+        return amount(value, &limits->swap);
+    }
+    if (strcmp(file, "pids.max") == 0)
+        return amount(value, &limits->pids);
+    if (strcmp(file, "cpuset.cpus") == 0) {
+        limits->cpuset = value;
+        return true;
+    }
+    return takes_cpus(finding, file, value) || takes_weight(finding, file, value);
+}
+
+/* What is not said is no limit here, where the defaults of a container of ours are some. */
+static void end_limits(struct finding *finding)
+{
+    struct limits *limits = finding->definition->limits;
+    const struct hierarchy *memory = hierarchy_of(&finding->hierarchies, "memory");
+    if (finding->quota > 0 && finding->period >= 0)
+        limits->cpus = finding->quota * 1000 / (finding->period ? finding->period : CONTAINER_CPU_PERIOD);
+    if (finding->both && limits->memory && finding->both >= limits->memory)
+        limits->swap = finding->both - limits->memory;
+    else if (!finding->swap_said && memory && (memory->unified || limits->memory))
+        limits->swap = INT64_MAX;
+}
+
+/* ---- interfaces ---- */
+
+static struct nic *nic_of(struct finding *finding, int64_t index)
+{
+    struct list *nics = &finding->definition->nics;
+    for (size_t i = 0; i < nics->count; i++)
+        if (((struct nic *)nics->items[i])->index == index)
+            return nics->items[i];
+    struct nic *nic = described_new(finding->arena, &nic_table);
+    nic->index = index;
+    *arena_append(finding->arena, nics->items, nics->count) = described_whole(&nic_table, nic);
+    return nic;
+}
+
+/* A template, in which liblxc puts digits of its own for each x, is no MAC. */
+static const char *mac_of(const char *value)
+{
+    return strpbrk(value, "xX") ? NULL : value;
+}
+
+/* "0.ipv4.address"; false where it says more than struct nic can. */
+static bool takes_nic(struct finding *finding, const char *item, const char *value)
+{
+    char name[32];
+    int64_t index;
+    const char *dot = strchr(item, '.');
+    if (!dot || number_parse(arena_strndup(finding->arena, item, (size_t)(dot - item)), &index) < 0 ||
+        index < 0)
+        return false;
+    if (strcmp(dot, ".type") == 0 && strcmp(value, "empty") == 0)
+        return index == 0;
+    struct nic *nic = nic_of(finding, index);
+    snprintf(name, sizeof(name), "eth%lld", (long long)index);
+    if (strcmp(dot, ".type") == 0)
+        return strcmp(value, "veth") == 0;
+    if (strcmp(dot, ".flags") == 0)
+        return strcmp(value, "up") == 0;
+    if (strcmp(dot, ".name") == 0)
+        return strcmp(value, name) == 0;
+    if (strcmp(dot, ".link") == 0)
+        nic->bridge = value;
+    else if (strcmp(dot, ".veth.pair") == 0)
+        nic->ifname = value;
+    else if (strcmp(dot, ".hwaddr") == 0)
+        nic->mac = mac_of(value);
+    else if (strcmp(dot, ".ipv4.address") == 0 && !nic->address && strchr(value, '/') && !strchr(value, ' '))
+        nic->address = value;
+    else if (strcmp(dot, ".ipv4.gateway") == 0 && strspn(value, "0123456789.") == strlen(value))
+        nic->gateway = value;
+    else
+        return false;
+    return true;
+}
+
+static bool reads_nics(struct finding *finding)
+{
+    const struct texts *lines = &finding->found->nets;
+    bool empty = false;
+    for (size_t i = 0; i < lines->count; i++) {
+        const char *line = lines->items[i] + strlen("lxc.net."), *equals = strstr(line, " = ");
+        if (!equals ||
+            !takes_nic(finding, arena_strndup(finding->arena, line, (size_t)(equals - line)), equals + 3))
+            return false;
+        empty = empty || strcmp(equals + 3, "empty") == 0;
+    }
+    const struct list *nics = &finding->definition->nics;
+    for (size_t i = 0; i < nics->count; i++) {
+        const struct nic *nic = nics->items[i];
+        if (!nic->bridge || nic->index != (int64_t)i)
+            return false;
+    }
+    return empty ? nics->count == 0 : nics->count > 0;
+}
+
+/* Without a word on networks a container shares the host's. */
+static void end_nets(struct finding *finding)
+{
+    if (!finding->found->nets.count)
+        add_text(finding, &finding->found->nets, "lxc.net.0.type = none");
+    finding->found->nics_say_all = reads_nics(finding);
+    if (!finding->found->nics_say_all)
+        finding->definition->nics = (struct list){0};
+}

@@ -1,0 +1,16 @@
+/* Taking over what LXC had before fpsync: which containers, as what, and the plan of it. */
+#pragma once
+
+#include "reconciler/session.h"
+
+struct adoption {
+    struct object_set chosen; /* declared with a root of their own, not on record yet; bodies as found */
+    struct texts unknown;     /* arguments that name nothing to adopt */
+};
+
+/* `session` has looked and loaded. `arguments` (bare, full or LXC's names) choose among what the files declare; none
+ * chooses all. What is recorded already is passed over. Negative when a config cannot be read. */
+int adoption_choose(struct session *session, char *const *arguments, size_t count, struct adoption *adoption,
+                    struct error *error);
+/* The adoptions and what they need; all else stands as it is recorded. */
+void adoption_plan(struct session *session, const struct adoption *adoption, struct plan *plan);

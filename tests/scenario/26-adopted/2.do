@@ -1,0 +1,2 @@
+tool lxc-container old
+fpsync adopt

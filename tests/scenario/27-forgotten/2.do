@@ -1,0 +1,2 @@
+fpsync forget container/web
+fpsync forget network/front
