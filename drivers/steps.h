@@ -46,9 +46,9 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_VOLUME_DROP = 43,
                  STEP_LAYER_CHECK = 44,
                  STEP_GUEST_FORWARDING = 50,
-                 STEP_CONTAINER_ADOPT = 50,
-                 STEP_CONTAINER_RELEASE = 51,
-                 STEP_LINK_UNMARK = 52,
+                 STEP_CONTAINER_ADOPT = 53,
+                 STEP_CONTAINER_RELEASE = 54,
+                 STEP_LINK_UNMARK = 55,
                  STEP_KINDS
 };
 
