@@ -3,7 +3,11 @@
  *
  *   storage ROOT DIGEST COUNT     prints microseconds, one line a container
  *
- * Run by tests/bench/run. The roots and layers it makes are its own and are gone when it ends. */
+ * and of a volume into a container that runs, half of them read-only, as the worker does it for a live change.
+ *
+ *   storage ROOT LXCNAME PID START COUNT     prints microseconds, one line a volume
+ *
+ * Run by tests/bench/run. The roots, layers and volumes it makes are its own and are gone when it ends. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -77,17 +81,50 @@ static int clean(struct bench *bench, int count)
     return result;
 }
 
+static int attach_one(struct bench *bench, struct volume_attach *request)
+{
+    int64_t began = microseconds();
+    int result = storage_effects.attach_volume(&bench->paths, request, &bench->call, &bench->error);
+    int64_t took = microseconds() - began;
+    if (result == 0)
+        printf("%lld\n", (long long)took);
+    const struct data_reference volume = {.file = request->file};
+    if (storage_effects.detach_volume(&bench->paths, request, &bench->call, &bench->error) < 0 ||
+        storage_effects.delete_volume(&bench->paths, &volume, &bench->call, &bench->error) < 0)
+        return -1;
+    return result;
+}
+
+static int measure_live(struct bench *bench, char **arguments, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct volume_attach request = {.lxc_name = arguments[2],
+                                        .init_pid = atoll(arguments[3]),
+                                        .init_start = atoll(arguments[4]),
+                                        .path = arena_printf(bench->call.arena, "/srv/bench/%d", i),
+                                        .file = name_of(bench, i),
+                                        .type = "dir",
+                                        .read_only = i % 2,
+                                        .fill = true};
+        if (attach_one(bench, &request) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
-    if (count != 4) {
-        fputs("usage: storage ROOT DIGEST COUNT\n", stderr);
+    if (count != 4 && count != 6) {
+        fputs("usage: storage ROOT DIGEST COUNT | storage ROOT LXCNAME PID START COUNT\n", stderr);
         return EXIT_FAILURE;
     }
     _cleanup_arena_ struct arena *arena = arena_new();
     struct bench bench = {.call = {.arena = arena, .cancel = -1}, .digest = arguments[2]};
-    int wanted = atoi(arguments[3]);
+    int wanted = atoi(arguments[count - 1]);
     if (paths_make(arguments[1], arena, &bench.paths, &bench.error) < 0)
         return fail(&bench);
+    if (count == 6)
+        return measure_live(&bench, arguments, wanted) < 0 ? fail(&bench) : EXIT_SUCCESS;
     int measured = measure(&bench, wanted);
     if (measured < 0)
         fail(&bench);
