@@ -1,0 +1,59 @@
+#!/bin/bash
+# Volumes that are subvolumes, on a store that is btrfs for this test: an image of its own, mounted where the store lies.
+. "$(dirname "$0")/lib.sh"
+
+spec btrfs <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+volumes:
+  data: { type: btrfs }
+containers: { one: { image: guest, networks: [], volumes: [ "data:/www" ] } }
+END
+like 'no btrfs: the volume is held' "$(held_of "$(plan_of "$FILE")")" '^volume/t/data: it is of type btrfs, and the store is not on btrfs$'
+like 'no btrfs: so is its container' "$(held_of "$(plan_of "$FILE")")" '^container/t/one: it needs volume t/data, which is held$'
+
+if ! [ -x /sbin/mkfs.btrfs ] || ! { modprobe btrfs 2>/dev/null; grep -qw btrfs /proc/filesystems; }; then
+    skip 'subvolumes' 'this host has no btrfs, or no mkfs.btrfs'
+    exit
+fi
+STORE=$ROOT/var/lib/fpsync
+mkdir -p "$STORE"
+truncate -s 512M "$ROOT/disk" && mkfs.btrfs -q "$ROOT/disk" >/dev/null && mount -o loop "$ROOT/disk" "$STORE" || exit
+chmod 711 "$STORE"
+
+is_subvolume() {
+    [ "$(stat -c %i "$1")" = 256 ]
+}
+converge 'a subvolume'
+check 'a subvolume: it is one' is_subvolume "$STORE/volumes/t_data/data"
+check 'a subvolume: filled from the image' inside t/one test -e /www/index.html
+inside t/one sh -c 'echo kept >/www/mark'
+is 'a subvolume: ids of the container on disk' "$(stat -c %u "$STORE/volumes/t_data/data/mark")" 0
+fps restart t/one >/dev/null 2>&1
+is 'a subvolume: restarted, the data is there' "$(inside t/one cat /www/mark)" kept
+btrfs subvolume create "$STORE/volumes/t_data/data/nested" >/dev/null 2>&1
+btrfs subvolume snapshot -r "$STORE/volumes/t_data/data" "$STORE/volumes/t_data/data/nested/old" >/dev/null 2>&1
+
+sed -i 's/^  data: .*/&\n  more: { type: btrfs, size: 16MiB }/; s#"data:/www"#&, "more:/srv"#' "$FILE"
+like 'a size without quotas is held' "$(fps plan -f "$FILE" 2>&1)" "it has a size, and the store's btrfs has no quotas"
+like 'and says how to have them' "$(fps plan -f "$FILE" 2>&1)" "btrfs quota enable $STORE"
+btrfs quota enable "$STORE"
+btrfs quota rescan -w "$STORE" >/dev/null 2>&1
+converge 'a subvolume with a size, attached live'
+fails 'with a size: it is full at its bound' 1 inside t/one dd if=/dev/zero of=/srv/big bs=1M count=40
+inside t/one rm -f /srv/big
+before=$(pid_of t/one)
+sed -i 's/size: 16MiB/size: 64MiB/' "$FILE"
+converge 'grown live'
+sync -f "$STORE"
+check 'grown live: more fits in' inside t/one dd if=/dev/zero of=/srv/big bs=1M count=40
+is 'grown live: the init stays' "$(pid_of t/one)" "$before"
+sed -i 's/size: 64MiB/size: 32MiB/' "$FILE"
+fails 'it does not shrink' 6 fps plan -f "$FILE"
+sed -i 's/size: 32MiB/size: 64MiB/' "$FILE"
+
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+check 'gc frees subvolumes, nested and read-only ones among them' fps gc --force -y
+is 'gc frees subvolumes: none is left' "$(btrfs subvolume list "$STORE")" ''
+umount "$STORE"
+is 'nothing is left' "$(leftovers)" ''
