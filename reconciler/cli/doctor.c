@@ -83,6 +83,8 @@ static void check_programs(struct report *report)
     check(report, runs(mmdebstrap),
           &(struct finding){"mmdebstrap", "images with source bootstrap: cannot be made",
                             "apt-get install mmdebstrap", false});
+    check(report, access("/sbin/mkfs.ext4", X_OK) == 0,
+          &(struct finding){"mkfs.ext4", "no volume can have a size", "apt-get install e2fsprogs", false});
     check(report, access("/usr/share/lxc/config/common.conf", R_OK) == 0,
           &(struct finding){"LXC's configuration", "no container can be made", "apt-get install lxc", true});
 }

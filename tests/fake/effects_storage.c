@@ -431,9 +431,11 @@ static int apply_detach(struct fake *fake, const struct volume_attach *request, 
 {
     struct json *mounts;
     int result = find_guest(fake, request, &mounts, error);
-    if (result == 0)
-        json_remove(mounts, request->path);
-    return result;
+    if (result < 0)
+        return result;
+    json_remove(mounts, request->path);
+    json_remove(json_get(fake_find(fake->world, "roots", request->lxc_name), "volumes"), request->path);
+    return 0;
 }
 
 static int detach_volume(const struct paths *paths, const struct volume_attach *request,

@@ -1,0 +1,3 @@
+tool unmount-volume web /srv
+tool mount-volume job /tmp/scratch default_scratch
+tool kill web
