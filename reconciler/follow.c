@@ -36,6 +36,16 @@ static const char *trouble_of(const struct observed_difference *found)
     return !found ? NULL : found->database ? found->database : found->system;
 }
 
+/* SEMANTICS 9: an upper belongs on the image it was made on; where the spec says so, another takes its place. */
+static bool begins_fresh(const struct target *target, const struct world *world,
+                         const struct object *container, const struct entry *layer)
+{
+    const struct container *body = container->body;
+    return body->fresh && layer && layer->facts->digest && !root_is_copy(body) &&
+           !text_is_same(((struct layer *)layer->object.body)->image, target_image(target, container)) &&
+           world_has_layer(world, target_layer_file(target, container));
+}
+
 struct follow follow_of(const struct target *target, const struct actual *actual, const struct world *world,
                         const struct object *container, bool changing)
 {
@@ -44,6 +54,12 @@ struct follow follow_of(const struct target *target, const struct actual *actual
     const struct entry *entry = actual_find(actual, KIND_LAYER, layer);
     struct follow follow = {.image = target_image(target, container)};
     const struct entry *image = follow.image ? actual_find(actual, KIND_IMAGE, follow.image) : NULL;
+    if (begins_fresh(target, world, container, entry)) {
+        follow.how = FOLLOW_RESET;
+        follow.from = entry->facts->digest;
+        follow.to = changing || !image ? NULL : image->facts->digest;
+        return follow;
+    }
     if (!entry || !entry->facts->digest || !image || !image->facts->digest || root_is_copy(body))
         return follow;
     follow.from = entry->facts->digest;

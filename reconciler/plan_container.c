@@ -237,7 +237,9 @@ static void plan_container(struct planning *planning, const struct object *objec
         action->follow = of.follow;
         const struct entry *layer =
             actual_find(planning->request->actual, KIND_LAYER, ((struct container *)object->body)->layer);
-        if (layer && layer->left && layer->object.implicit)
+        if (follow_moves(&of.follow))
+            plan_follow_cause(planning, object, &of.follow, &action->causes);
+        else if (layer && layer->left && layer->object.implicit)
             plan_add_cause(planning, &action->causes, "layer", NULL, layer->left, object->place);
         if (!entry && of.seen && of.seen->ours) { /* what an interrupted run made */
             action->uid = of.seen->uid;

@@ -125,16 +125,12 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
     const struct object *wanted = object_find(planning->request->desired, KIND_LAYER, layer);
     bool thrown_away = wanted && text_is_same(((struct layer *)wanted->body)->retain, "none");
-    if (!made_on || text_is_same(made_on, image) || thrown_away)
+    if (!made_on || text_is_same(made_on, image) || thrown_away || body->fresh)
         return true;
     plan_hold(
         planning, KIND_CONTAINER, object->name,
         arena_printf(planning->arena, "its layer %s was made on image %s, not on %s", layer, made_on, image),
-        arena_printf(planning->arena,
-                     "name another layer for it, or throw the old one away: remove the container, then "
-                     "fpsync gc layer/%s",
-                     layer),
-        object->place);
+        "fresh: true begins with an empty one and keeps the old one as a snapshot", object->place);
     return false;
 }
 

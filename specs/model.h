@@ -130,6 +130,7 @@ struct container {
     const char *lxc_name;        /* of an adopted container; NULL: made of its own name */
     const char *on_image_change; /* NULL: as its layer says */
     const char *retain;          /* of its implicit layer */
+    bool fresh;                  /* an empty layer, where the old one was made on another image */
 };
 
 /* Whether LXC had it before fpsync: its root and the rest of its definition are what the spec says and no more. */

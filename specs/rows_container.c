@@ -328,6 +328,16 @@ static const struct field container_rows[] = {
      .example = "none",
      .help = "What becomes of the layer of its own name when it is removed: gc, kept until fpsync gc; keep, "
              "never freed; none, thrown away, and at every start, too."},
+    {.id = 60,
+     .key = "fresh",
+     .type = FIELD_BOOL,
+     AT(container, fresh),
+     .class = CLASS_RECORD,
+     .standard = "false",
+     .example = "true",
+     .help =
+         "Whether it begins with an empty layer where its old one was made on an image of another name; that "
+         "one is kept as a snapshot. Without it the container is held then."},
 };
 const struct table container_table = {.name = "container",
                                       .size = sizeof(struct container),

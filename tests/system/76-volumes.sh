@@ -189,6 +189,28 @@ effect layer.retain 'fate layer/t/upper t/one /etc/mark' 'freed: there' 'thrown 
 effect container.retain 'fate layer/t/own t/own /etc/mark' 'freed: there' 'kept: there' 'thrown away: gone' 'freed: there'
 walk t/one - kept
 
+anew() { # ENTRIES of the container
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" }, other: { source: "file:$ROOT/other" } }
+containers: { one: { image: guest, networks: []$1 } }
+END
+}
+anew_without() { anew ''; }
+anew_set() { anew ', fresh: true'; }
+anew_changed() { anew ', fresh: false'; }
+begins() { # CONTAINER: on an image of another name; and back
+    inside "$1" touch /etc/mark
+    sed -i 's/image: guest/image: other/' "$FILE"
+    fps apply -y -f "$FILE" >/dev/null 2>&1
+    inside "$1" sh -c 'cat /image; ls /etc/mark' 2>/dev/null | paste -sd' ' | sed 's/^$/nothing/'
+    sed -i 's/image: other/image: guest/' "$FILE"
+    fps apply -y -f "$FILE" >/dev/null 2>&1
+}
+cp -a "$BUSYBOX" "$ROOT/other" && echo other >"$ROOT/other/image"
+effect container.fresh 'begins t/one' /etc/mark other /etc/mark /etc/mark
+walk t/one - anew
+
 spec kept < <(kept ' retain: none ' ', retain: none' ', retain: keep')
 converge 'thrown away at every start'
 inside t/one touch /srv/mark /etc/mark

@@ -502,6 +502,24 @@ static void explain_knows_every_field(void **state)
     assert_non_null(strstr(out.bytes, "guest: a port  [live, required]"));
 }
 
+static void assert_ids_are_unique(const struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        for (size_t j = 0; j < i; j++)
+            if (table->rows[i].id == table->rows[j].id)
+                fail_msg("%s: %s and %s have one id", table->name, table->rows[j].key, table->rows[i].key);
+        if (table->rows[i].nested)
+            assert_ids_are_unique(table->rows[i].nested);
+    }
+}
+
+static void ids_of_rows_are_unique(void **state)
+{
+    (void)state;
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++)
+        assert_ids_are_unique(kind_table(kind));
+}
+
 static void schema_follows_the_rows(void **state)
 {
     (void)state;
@@ -548,6 +566,7 @@ int main(void)
         TEST(printing_is_the_inverse_of_loading),
         TEST(encoding_is_the_inverse_of_decoding),
         TEST(explain_knows_every_field),
+        TEST(ids_of_rows_are_unique),
         TEST(schema_follows_the_rows),
         TEST(problems_as_json),
     };
