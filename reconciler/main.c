@@ -21,6 +21,7 @@ const struct command commands[] = {
      run_down},
     {"status", "ps", "", "show what is there, and what drifted", true, run_status},
     {"exec", NULL, "CONTAINER [--] COMMAND...", "run a command in a container", true, run_exec},
+    {"console", NULL, "CONTAINER", "join this terminal to a container's console", true, run_console},
     {"logs", NULL, "CONTAINER", "print what a container wrote to its console", true, run_logs},
     {"start", NULL, "CONTAINER...", "start containers, and let them run again after a stop", true, run_start},
     {"stop", NULL, "CONTAINER...", "stop containers until they are started again by hand", true, run_stop},

@@ -202,3 +202,8 @@ extern const struct container_effects container_effects;
  * container's name to the caller. For the `exec` verb;
  * it is interactive, so it runs in a process of its own and not as a step. */
 int container_exec(const struct paths *paths, const char *lxc_name, char *const *argv, struct error *error);
+/* Joins the terminal on stdin and stdout to the container's console until Ctrl-a q, its end, or a signal that ends us;
+ * then the terminal is as it was. -ENOTTY without one, -ESRCH when the container does not run. */
+int container_console(const struct paths *paths, const char *lxc_name, struct error *error);
+/* Prints to stdout what the monitor remembers of the console, which is nothing unless its config gives it room. */
+int container_console_log(const struct paths *paths, const char *lxc_name, struct error *error);

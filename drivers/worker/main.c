@@ -3,6 +3,8 @@
  *   fpsync-worker ROOT                          tasks on stdin, replies on stdout (drivers/task.h)
  *   fpsync-worker --exec ROOT LXCNAME NAME -- ARGV
  *                                               runs ARGV inside a container, for `fpsync exec`
+ *   fpsync-worker --console ROOT LXCNAME NAME   joins the terminal to its console, for `fpsync console`
+ *   fpsync-worker --log ROOT LXCNAME NAME       prints what its monitor remembers of it, for `fpsync logs`
  *
  * It is a program of its own because liblxc's monitor is a fork of whoever starts a container: it keeps that
  * process's heap for the container's life, and hands umask and ignored signals on to the guest's init. So the
@@ -35,6 +37,8 @@ static int cancel_event = -1;
 
 static int work(const char *root);
 static int execute(const char *root, char **arguments);
+static int talk(const char *command, int (*how)(const struct paths *, const char *, struct error *),
+                char **arguments);
 static void reset_process(void);
 static int fail(const char *what, const struct error *error);
 
@@ -45,7 +49,13 @@ int main(int count, char **arguments)
         return work(arguments[1]);
     if (count > 6 && strcmp(arguments[1], "--exec") == 0 && strcmp(arguments[5], "--") == 0)
         return execute(arguments[2], arguments + 3);
-    fputs("usage: fpsync-worker ROOT | --exec ROOT LXCNAME NAME -- COMMAND...; run by fpsync\n", stderr);
+    if (count == 5 && strcmp(arguments[1], "--console") == 0)
+        return talk("console", container_console, arguments + 2);
+    if (count == 5 && strcmp(arguments[1], "--log") == 0)
+        return talk("logs", container_console_log, arguments + 2);
+    fputs("usage: fpsync-worker ROOT | --console|--log ROOT LXCNAME NAME |\n"
+          "       --exec ROOT LXCNAME NAME -- COMMAND...; run by fpsync\n",
+          stderr);
     return EXIT_USAGE;
 }
 
@@ -162,4 +172,19 @@ static int execute(const char *root, char **arguments)
     fprintf(stderr, "fpsync: exec: container %s: %s\n", arguments[1], error.text);
     /* As shells and env(1) have it: 126 found but not executable, 127 not found. */
     return result == -ENOENT ? 127 : 126;
+}
+
+/* `arguments`: root, LXC name, the name that the user knows. */
+static int talk(const char *command, int (*how)(const struct paths *, const char *, struct error *),
+                char **arguments)
+{
+    struct error error = {0};
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct paths paths;
+    int result = paths_make(arguments[0], arena, &paths, &error);
+    if (result >= 0)
+        result = how(&paths, arguments[1], &error);
+    if (result < 0)
+        fprintf(stderr, "fpsync: %s: container %s: %s\n", command, arguments[2], error.text);
+    return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -32,6 +32,7 @@ int run_apply(const struct options *options);
 int run_down(const struct options *options);
 int run_status(const struct options *options);
 int run_exec(const struct options *options);
+int run_console(const struct options *options);
 int run_stop(const struct options *options);
 int run_start(const struct options *options);
 int run_restart(const struct options *options);
@@ -68,6 +69,11 @@ void print_data(const struct options *options, struct json *value);
 struct progress *progress_new(const struct options *options, size_t count, struct arena *arena);
 void progress_watch(struct progress *progress, struct execution *execution);
 void progress_end(const struct progress *progress);
+
+/* Runs the worker program in this process's place, in a mode for a container, with what follows `--`. Returns only an
+ * exit code of what failed. */
+int become_worker(const struct options *options, const char *mode, const char *container, char *const *rest,
+                  size_t count);
 
 /* {schema, KEY: list}, as above; frees the list. */
 void print_list(const struct options *options, const char *key, struct json *list);

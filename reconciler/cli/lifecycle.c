@@ -1,4 +1,4 @@
-/* start, stop, restart and exec: a person's wishes for one container (SEMANTICS 18). */
+/* start, stop and restart: a person's wishes for one container (SEMANTICS 18). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,6 @@
 
 #include "lib/error.h"
 #include "reconciler/cli/cli.h"
-#include "reconciler/pool.h"
 
 /* Who asks, and when: "stop" is remembered with it. */
 static const char *who(struct arena *arena)
@@ -127,42 +126,4 @@ int run_stop(const struct options *options)
 int run_restart(const struct options *options)
 {
     return act(options, VERB_RESTART);
-}
-
-/* Interactive: the worker program takes this process over, with nothing of ours but its arguments. */
-int run_exec(const struct options *options)
-{
-    struct session session = {.options = options, .lock = -1};
-    struct error error = {0};
-    struct entry *entry = NULL;
-    size_t skip = options->argument_count > 1 && strcmp(options->arguments[1], "--") == 0 ? 2 : 1;
-    if (options->argument_count <= skip) {
-        error_set(&error, -EINVAL, "exec: expected CONTAINER [--] COMMAND...");
-        return fail(options, &error, EXIT_ERROR);
-    }
-    int result = session_open(options, SESSION_READ, &session, &error);
-    if (result >= 0)
-        result = session_find_container(&session, options->arguments[0], &entry, &error);
-    if (result < 0) {
-        session_close(&session);
-        return fail(options, &error, EXIT_ERROR);
-    }
-    char *lxc_name = strdup(object_lxc_name(&session.paths, session.arena, &entry->object));
-    char *root = strdup(session.paths.root), *name = strdup(entry->name);
-    session_close(&session);
-    char **argv = calloc(options->argument_count + 7, sizeof(*argv));
-    if (!argv || !lxc_name || !root || !name)
-        abort();
-    size_t count = 0;
-    argv[count++] = (char *)pool_worker_path();
-    argv[count++] = (char *)"--exec";
-    argv[count++] = root;
-    argv[count++] = lxc_name;
-    argv[count++] = name;
-    argv[count++] = (char *)"--";
-    for (size_t i = skip; i < options->argument_count; i++)
-        argv[count++] = options->arguments[i];
-    execv(argv[0], argv);
-    error_errno(&error, -errno, "cannot run %s", argv[0]);
-    return fail(options, &error, EXIT_ERROR);
 }

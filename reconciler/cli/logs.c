@@ -99,6 +99,13 @@ int run_logs(const struct options *options)
                                       object_lxc_name(&session.paths, session.arena, &entry->object));
     const char *path = arena_printf(session.arena, "%s/console.log", folder);
     const char *older = arena_printf(session.arena, "%s.1", path);
+    /* An adopted container may keep its log elsewhere or nowhere: what its monitor remembers is better than nothing. */
+    if (container_is_adopted(entry->object.body) && access(path, F_OK) < 0 && access(older, F_OK) < 0 &&
+        !options->follow) {
+        session_close(&session);
+        session = (struct session){.lock = -1};
+        return become_worker(options, "--log", options->arguments[0], NULL, 0);
+    }
     result = print_file(older, &error);
     if (result >= 0)
         result = options->follow ? follow(folder, path, older, &error) : print_file(path, &error);

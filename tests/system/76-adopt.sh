@@ -26,7 +26,7 @@ root_of() { # FOLDER, first id
     [ "$2" = 0 ] || find "$1" -xdev -exec chown -h "$2:$2" {} +
 }
 config() { # NAME: from standard input, on top of what every one here has
-    { cat && printf 'lxc.hook.post-stop =\nlxc.mount.auto = proc:mixed sys:ro\nlxc.log.file = %s\n' "$LXC/$1/log"; } >"$LXC/$1/config"
+    { cat && printf 'lxc.console.buffer.size = 65536\nlxc.hook.post-stop =\nlxc.mount.auto = proc:mixed sys:ro\nlxc.log.file = %s\n' "$LXC/$1/log"; } >"$LXC/$1/config"
 }
 name_of() {
     echo "$1.$TAG"
@@ -67,6 +67,7 @@ lxc.rootfs.path = overlay:$LXC/$(name_of priv)/rootfs:$LXC/$(name_of overlay)/de
 lxc.net.0.type = empty
 END
 make dhcp 0
+echo '::once:/bin/echo told to the console' >>"$LXC/$(name_of priv)/rootfs/etc/inittab"
 echo '::respawn:/bin/udhcpc -f -i eth0 -s /etc/lease' >>"$LXC/$(name_of dhcp)/rootfs/etc/inittab"
 config "$(name_of dhcp)" <<END
 lxc.rootfs.path = dir:$LXC/$(name_of dhcp)/rootfs
@@ -177,6 +178,8 @@ is 'export of what is adopted is what was exported' "$(diff "$FILE" "$ROOT/again
 converge 'apply of the export changes nothing'
 is 'no action' "$(actions_of "$PLAN")" ''
 same 'applied'
+
+like 'logs has what the monitor remembers of a console without a file' "$(fps logs priv)" 'told to the console'
 
 # ---- it changes like one of ours ----
 sed -i 's/memory: 48MiB/memory: 40MiB/' "$FILE"
