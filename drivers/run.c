@@ -24,7 +24,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
     if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
-        (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_CHECK))
+        (kind >= STEP_LAYER_CHANGE && kind <= STEP_BACKUP_READ))
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_LINK_UNMARK)
         ended = run_network(effects, paths, kind, request, call, error);
@@ -69,6 +69,10 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->drop_layer_snapshot(paths, request, call, error);
     case STEP_VOLUME_DROP:
         return storage->drop_volume_snapshot(paths, request, call, error);
+    case STEP_BACKUP_WRITE:
+        return storage->write_backup(paths, request, call, error);
+    case STEP_BACKUP_READ:
+        return storage->read_backup(paths, request, call, error);
     case STEP_LAYER_CHECK:
         return storage->check_layer(paths, request, call, error);
     case STEP_VOLUME_ATTACH:

@@ -45,6 +45,8 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_LAYER_DROP = 42,
                  STEP_VOLUME_DROP = 43,
                  STEP_LAYER_CHECK = 44,
+                 STEP_BACKUP_WRITE = 45,
+                 STEP_BACKUP_READ = 46,
                  STEP_GUEST_FORWARDING = 50,
                  STEP_CONTAINER_ADOPT = 53,
                  STEP_CONTAINER_RELEASE = 54,

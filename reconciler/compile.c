@@ -173,14 +173,11 @@ static void add_follow(const struct container_steps *to)
 /* A layer gives way to a copy, or the other way round: what was there is kept. */
 static const char *add_other_root(const struct container_steps *to)
 {
-    const struct entry *entry = to->action->entry;
     const struct container *body = to->action->object->body;
-    if (!entry || root_is_copy(entry->object.body) == root_is_copy(body))
-        return NULL;
     struct data_change *change = new_change(to, NULL);
     change->name = arena_printf(to->arena, "before-%s-%lld", body->root, (long long)to->action->generation);
     change->token = change->name;
-    change->whole = root_is_copy(entry->object.body);
+    change->whole = !root_is_copy(body);
     change->fresh = true;
     steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
     return change->whole ? NULL : change->name;
@@ -198,8 +195,12 @@ static void add_wish(const struct container_steps *to)
 
 static void add_root(const struct container_steps *to)
 {
-    add_follow(to);
-    const char *from = add_other_root(to);
+    const struct container *body = to->action->object->body;
+    const struct entry *entry = to->action->entry;
+    bool other = entry && root_is_copy(entry->object.body) != root_is_copy(body);
+    const char *from = other ? add_other_root(to) : NULL;
+    if (!other) /* where a copy was, no upper is */
+        add_follow(to);
     struct root_mount *root = target_root(to->compiling->target, to->action->object, to->compiling->digest);
     root->from = from;
     steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
@@ -346,33 +347,38 @@ static bool uses_volume(const struct object *object, const char *volume)
 
 /* Who runs on a volume stands still while it is copied, and is stopped before it becomes another one; that they start
  * again is an action of their own. */
+static void add_guest(struct arena *arena, const struct observed_container *seen, struct data_change *change)
+{
+    struct data_guest *guest = described_new(arena, &data_guest_table);
+    guest->lxc_name = seen->lxc_name;
+    guest->init_pid = seen->init_pid;
+    guest->init_start = seen->init_start;
+    *arena_append(arena, change->guests.items, change->guests.count) =
+        described_whole(&data_guest_table, guest);
+}
+
 static void add_guests(const struct compiling *compiling, const struct action *action,
                        struct data_change *change, struct steps *steps)
 {
     const struct target *target = compiling->target;
     for (size_t i = 0; i < target->all->count; i++) {
         const struct object *user = target->all->items[i];
-        const char *lxc_name = paths_lxc_name(target->paths, target->arena, user->name);
-        const struct observed_container *seen =
-            uses_volume(user, action->name) ? world_container(compiling->world, lxc_name) : NULL;
-        if (!container_is_up(seen))
+        if (!uses_volume(user, action->name))
             continue;
-        struct data_guest *guest = described_new(target->arena, &data_guest_table);
-        guest->lxc_name = lxc_name;
-        guest->init_pid = seen->init_pid;
-        guest->init_start = seen->init_start;
-        *arena_append(target->arena, change->guests.items, change->guests.count) =
-            described_whole(&data_guest_table, guest);
+        const char *lxc_name = paths_lxc_name(target->paths, target->arena, user->name);
+        const struct observed_container *seen = world_container(compiling->world, lxc_name);
         const struct action of = {.object = user};
         const struct container_steps to = {.compiling = compiling,
                                            .action = &of,
                                            .arena = target->arena,
                                            .lxc_name = lxc_name,
                                            .steps = steps};
-        if (action->from) {
+        if (container_is_up(seen))
+            add_guest(target->arena, seen, change);
+        if (container_is_up(seen) && action->from)
             add_stop(&to);
+        if (action->from && world_root(compiling->world, lxc_name)) /* also one that ended by itself */
             add_unmount(&to);
-        }
     }
 }
 

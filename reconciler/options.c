@@ -59,6 +59,7 @@ static const struct flag flags[] = {
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
      "doctor: make a lost record again from what exists and the files of -f"},
     {"follow", 0, FLAG_BOOL, MEMBER(follow), "logs: go on with what comes, until interrupted"},
+    {"from", 0, FLAG_TEXT, MEMBER(from), "restore: a file that backup wrote, or - for stdin"},
     {"name", 0, FLAG_TEXT, MEMBER(name), "snapshot: its name (snapshot-TIME)"},
     {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "export: a container of LXC, whoever made it; may be repeated"},
     {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "export: where --lxc looks (/var/lib/lxc)"},

@@ -19,6 +19,7 @@ struct options {
     const char *source;   /* --source or NULL */
     const char *format;   /* of -o */
     enum output output;   /* json and yaml are the same data */
+    const char *from;     /* --from of restore, or NULL */
     const char *name;     /* --name of a snapshot, or NULL */
     const char *color;    /* "auto", "always", "never" */
     const char *progress; /* "auto", "tty", "plain", "json" */

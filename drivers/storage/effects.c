@@ -1,4 +1,5 @@
 /* The storage family's effects, as the worker runs them. */
+#include "drivers/storage/archive.h"
 #include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/live.h"
@@ -16,6 +17,8 @@ const struct storage_effects storage_effects = {
     .change_volume = stack_change_volume,
     .drop_layer_snapshot = stack_drop_layer,
     .drop_volume_snapshot = stack_drop_volume,
+    .write_backup = archive_write,
+    .read_backup = archive_read,
     .check_layer = stack_check_layer,
     .mount_root = root_mount_whole,
     .unmount_root = root_unmount_whole,

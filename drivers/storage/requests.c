@@ -112,6 +112,15 @@ const struct table data_changed_table = {
     .name = "data-changed", .size = sizeof(struct data_changed), TABLE_ROWS(data_changed_rows)};
 #undef REQUEST
 
+#define REQUEST archive
+static const struct field archive_rows[] = {
+    ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, guests, FIELD_LIST, .nested = &data_guest_table),
+};
+const struct table archive_table = {
+    .name = "archive", .size = sizeof(struct archive), TABLE_ROWS(archive_rows)};
+#undef REQUEST
+
 #define REQUEST layer_check
 static const struct field layer_check_rows[] = {
     ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),

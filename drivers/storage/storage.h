@@ -204,6 +204,13 @@ struct data_changed { /* result */
 };
 extern const struct table data_changed_table;
 
+struct archive {
+    struct described described;
+    const char *file;   /* absolute; "/proc/PID/fd/N" for a stream of somebody's */
+    struct list guests; /* of data_guest: they stand still while it is written */
+};
+extern const struct table archive_table;
+
 struct layer_check {
     struct described described;
     const char *file;
@@ -272,6 +279,9 @@ struct storage_effects {
                                struct error *);
     int (*drop_volume_snapshot)(const struct paths *, const struct data_change *, const struct call *,
                                 struct error *);
+    /* See drivers/storage/archive.h. */
+    int (*write_backup)(const struct paths *, const struct archive *, const struct call *, struct error *);
+    int (*read_backup)(const struct paths *, const struct archive *, const struct call *, struct error *);
     /* -EPERM, saying why, when the layer should not be put on the image `to`: see observed_difference. */
     int (*check_layer)(const struct paths *, const struct layer_check *, const struct call *, struct error *);
     /* The merged root at mounts/LXCNAME with volumes and files. A root that is mounted already is first taken down

@@ -39,6 +39,7 @@ int run_restart(const struct options *options);
 int run_snapshot(const struct options *options);
 int run_reset(const struct options *options);
 int run_restore(const struct options *options);
+int run_backup(const struct options *options);
 int run_gc(const struct options *options);
 int run_forget(const struct options *options);
 int run_export(const struct options *options);
@@ -51,6 +52,7 @@ int run_schema(const struct options *options);
 int run_doctor(const struct options *options);
 int run_version(const struct options *options);
 
+int backup_restore(const struct options *options); /* of --from */
 /* Full name of the layer or volume with this file name. */
 const char *snapshot_owner(struct arena *arena, const char *file);
 

@@ -344,6 +344,8 @@ int run_reset(const struct options *options)
 
 int run_restore(const struct options *options)
 {
+    if (options->from && !options->argument_count)
+        return backup_restore(options);
     int code = check_count(options, 2, "CONTAINER, layer/NAME or volume/NAME, and the name of a snapshot");
     return code ? code : act(options, VERB_RESTORE, options->arguments[0], options->arguments[1]);
 }

@@ -1,8 +1,10 @@
 /* Images, layers, volumes and mounts of the fake world. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "drivers/storage/archive.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
@@ -280,6 +282,78 @@ static int check_layer(const struct paths *paths, const struct layer_check *requ
     return result;
 }
 
+/* ---- backups ---- */
+
+static const char *const archived[] = {"images", "layers", "volumes"};
+#define WORLD_LIMIT ((size_t)64 << 20)
+
+/* The data of this world lies in the store as a file for that moment. */
+static int put_world(const struct fake *fake, const char *path, struct error *error)
+{
+    _cleanup_json_ struct json *data = json_new_object();
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < sizeof(archived) / sizeof(archived[0]); i++) {
+        _cleanup_buffer_ struct buffer part = {0};
+        struct json *copy = NULL;
+        json_print(fake_map(fake->world, archived[i]), false, &part);
+        if (json_parse(part.bytes, part.length, &copy, error) < 0)
+            return -EBADMSG;
+        json_set(data, archived[i], copy);
+    }
+    json_print(data, false, &text);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return fd < 0 || write(fd, text.bytes, text.length) != (ssize_t)text.length
+               ? error_errno(error, -errno, "%s", path)
+               : 0;
+}
+
+static int take_world(struct fake *fake, const char *path, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    _cleanup_json_ struct json *data = NULL;
+    int result = buffer_read_file(&text, AT_FDCWD, path, WORLD_LIMIT, error);
+    if (result == 0)
+        result = json_parse(text.bytes, text.length, &data, error);
+    for (size_t i = 0; result == 0 && i < sizeof(archived) / sizeof(archived[0]); i++) {
+        _cleanup_buffer_ struct buffer part = {0};
+        struct json *copy = NULL;
+        json_print(json_get(data, archived[i]), false, &part);
+        result = json_parse(part.bytes, part.length, &copy, error);
+        json_set(fake->world, archived[i], copy);
+    }
+    return result;
+}
+
+static int write_backup(const struct paths *paths, const struct archive *request, const struct call *call,
+                        struct error *error)
+{
+    struct fake fake;
+    const char *path = arena_printf(call->arena, "%s/fake-world", paths->volumes);
+    int result = fake_begin(&fake, paths, call, STEP_BACKUP_WRITE, "-", error);
+    if (result < 0)
+        return result;
+    const struct archive nobody = {.file = request->file};
+    result = put_world(&fake, path, error);
+    if (result == 0)
+        result = archive_write(paths, &nobody, call, error);
+    unlink(path);
+    return fake_end(&fake, result, error);
+}
+
+static int read_backup(const struct paths *paths, const struct archive *request, const struct call *call,
+                       struct error *error)
+{
+    struct fake fake;
+    const char *path = arena_printf(call->arena, "%s/fake-world", paths->volumes);
+    int result = fake_begin(&fake, paths, call, STEP_BACKUP_READ, "-", error);
+    if (result < 0)
+        return result;
+    result = archive_read(paths, request, call, error);
+    if (result == 0 && access(path, F_OK) == 0)
+        result = take_world(&fake, path, error);
+    return fake_end(&fake, result, error);
+}
+
 /* ---- roots ---- */
 
 static void write_files(struct json *root, const struct list *files)
@@ -491,6 +565,8 @@ const struct storage_effects storage_effects = {
     .drop_layer_snapshot = drop_layer_snapshot,
     .drop_volume_snapshot = drop_volume_snapshot,
     .check_layer = check_layer,
+    .write_backup = write_backup,
+    .read_backup = read_backup,
     .mount_root = mount_root,
     .unmount_root = unmount_root,
     .write_root = write_root,

@@ -178,18 +178,16 @@ static void count_frozen(struct json *holder)
         json_set(holder, "frozen", json_new_number((int64_t)json_length(frozen)));
 }
 
-/* Snapshots by what they are for: a command that is asked again may have made one more. */
-static void name_without_time(struct json *data)
+/* Those with a time in their name are of commands that replaced something: asked again after a fault, they may have had
+ * nothing to keep. */
+static void leave_out_timed(struct json *data)
 {
     const struct json *snapshots = json_get(data, "snapshots");
     struct json *names = json_new_object();
     for (void *i = json_first(snapshots); i; i = json_next(snapshots, i)) {
-        char name[64];
-        snprintf(name, sizeof(name), "%s", json_key(i));
-        char *digits = strpbrk(name, "0123456789");
-        if (digits && strspn(digits, "0123456789-") >= strlen("20260102-030405"))
-            *digits = '\0';
-        json_set(names, name, json_new_bool(json_as_bool(json_get(json_value(i), "kept"))));
+        const char *digits = strpbrk(json_key(i), "0123456789");
+        if (!digits || strspn(digits, "0123456789-") < strlen("20260102-030405"))
+            json_set(names, json_key(i), json_new_bool(json_as_bool(json_get(json_value(i), "kept"))));
     }
     json_set(data, "snapshots", names);
 }
@@ -216,7 +214,7 @@ static int run_state(struct json *world, char **arguments, struct error *error)
             json_remove(json_value(j), "modified");
             json_remove(json_value(j), "token");
             count_frozen(json_value(j));
-            name_without_time(json_value(j));
+            leave_out_timed(json_value(j));
         }
     static const char *const marked[] = {"bridges", "ports"};
     for (size_t i = 0; i < 2; i++)
@@ -723,6 +721,18 @@ static int run_install_packages(struct json *world, char **arguments, struct err
     return 0;
 }
 
+/* The host burned down: nothing runs, nothing is stored. */
+static int run_lose(struct json *world, char **arguments, struct error *error)
+{
+    static const char *const maps[] = {"containers", "bridges", "ports",   "resolvers",
+                                       "images",     "layers",  "volumes", "roots"};
+    (void)arguments, (void)error;
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+        json_set(world, maps[i], json_new_object());
+    json_set(world, "rules", json_new_null());
+    return 0;
+}
+
 static int run_renew_source(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -786,6 +796,7 @@ static const struct command commands[] = {
     {"drop-layer", "FILE", 1, run_drop_layer},
     {"drop-volume", "FILE", 1, run_drop_volume},
     {"renew-source", "SOURCE", 1, run_renew_source},
+    {"lose", "", 0, run_lose},
     {"install-packages", "LAYER", 1, run_install_packages},
     {"btrfs", "", 0, run_btrfs},
 };

@@ -13,13 +13,16 @@ steps_of() { # SCENARIO
 
 # One line of a .do; what fpsync is asked for is asked again where a fault cut it off.
 do_line() { # ROOT LINE
-    local arguments=(${2#fpsync }) attempt
+    local line=${2//ROOT/$1} attempt
+    local arguments=(${line#fpsync })
     case $2 in
     'permit '*) mkdir -p "$1/etc/fpsync" && echo "allow: { ${2#permit } }" >"$1/etc/fpsync/fpsync.conf" && return ;;
+    'tool lose') rm -rf "$1/var/lib/fpsync" "$1/var/lib/lxc" && "$tool" "$1" lose && return ;;
     'tool '*) "$tool" "$1" ${2#tool } && return ;;
     'fpsync down' | 'fpsync adopt') arguments=(-y -f "$1/spec.yaml" "${2#fpsync }") ;;
     esac
     for attempt in 1 2 3; do
+        [[ $2 != 'fpsync restore --from'* ]] || [ ! -e "$1/var/lib/fpsync/state/data.mdb" ] || return 0 # done, and told otherwise
         "$fpsync" --root "$1" --parallel 1 "${arguments[@]}" >"$1/do.log" 2>&1 && return
         # What was cut off behind its commit is done: the second time there is nothing to forget.
         [ $attempt = 1 ] || ! grep -q 'fpsync: no .* is recorded' "$1/do.log" || return 0

@@ -1,0 +1,347 @@
+#include "drivers/storage/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "drivers/storage/still.h"
+#include "drivers/storage/storage.h"
+#include "drivers/storage/tree.h"
+#include "lib/buffer.h"
+#include "lib/digest.h"
+#include "lib/error.h"
+
+#define TAR          "/bin/tar"
+#define NOTE         ".backup"
+#define NOTE_TEXT    "fpsync backup 1\n" /* the number of the layout */
+#define UNPACKED     ".restore"
+#define VERIFIED     UNPACKED "/verified"
+#define LABEL        "fpsync-backup-sha256 "
+#define TRAILER_SIZE (sizeof(LABEL) - 1 + DIGEST_TEXT_SIZE) /* with a newline for the NUL */
+#define CHUNK        ((size_t)256 * 1024)
+#define TELL_EVERY   (64LL << 20) /* bytes */
+
+static const char *const parts[] = {"secrets", "images", "layers", "volumes"};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+struct tar {
+    pid_t pid;
+    int stream; /* what it writes, or reads */
+};
+
+/* `arguments` without the program. Its own words go where ours go. */
+static int start_tar(const char *const *arguments, bool reads, struct tar *tar, struct error *error)
+{
+    static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C.UTF-8", NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(error, -errno, "cannot make a pipe");
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[reads ? 0 : 1], reads ? 0 : 1);
+    if (!reads)
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    int result = posix_spawn(&tar->pid, TAR, &actions, NULL, (char *const *)arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[reads ? 0 : 1]);
+    tar->stream = ends[reads ? 1 : 0];
+    if (result == 0)
+        return 0;
+    close(tar->stream);
+    return error_errno(error, -result, "cannot run %s", TAR);
+}
+
+static int end_tar(struct tar *tar, bool early, struct error *error)
+{
+    int status = 0;
+    if (early)
+        kill(tar->pid, SIGKILL);
+    close(tar->stream);
+    while (waitpid(tar->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return early || (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+               ? 0
+               : error_set(error, -EIO, "tar ended with status %d",
+                           WIFEXITED(status) ? WEXITSTATUS(status) : status);
+}
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t done = write(fd, bytes, size);
+        if (done < 0 && errno != EINTR)
+            return -errno;
+        bytes += done > 0 ? done : 0;
+        size -= done > 0 ? (size_t)done : 0;
+    }
+    return 0;
+}
+
+static ssize_t read_some(int fd, char *bytes, size_t size)
+{
+    ssize_t got;
+    do {
+        got = read(fd, bytes, size);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+static void tell(const struct call *call, const char *what, int64_t before, int64_t now)
+{
+    char line[64];
+    if (!call->progress || before / TELL_EVERY == now / TELL_EVERY)
+        return;
+    snprintf(line, sizeof(line), "%s %lld MiB", what, (long long)(now >> 20));
+    call->progress(call->context, line);
+}
+
+/* ---- writing ---- */
+
+/* Bytes of the archive, then the line with their digest. */
+static int pass_on(int from, int to, const struct call *call, struct error *error)
+{
+    _cleanup_free_ char *bytes = malloc(CHUNK);
+    _cleanup_digest_ struct digest *digest = digest_new();
+    char text[DIGEST_TEXT_SIZE], trailer[TRAILER_SIZE + 1];
+    int64_t total = 0;
+    ssize_t got = bytes ? 1 : -ENOMEM;
+    int result = 0;
+    while (got > 0 && result == 0) {
+        got = read_some(from, bytes, CHUNK);
+        if (got <= 0)
+            break;
+        digest_add(digest, bytes, (size_t)got);
+        result = write_all(to, bytes, (size_t)got);
+        tell(call, "written:", total, total + got);
+        total += got;
+        result = result < 0 ? result : call_check(call);
+    }
+    result = got < 0 ? (int)got : result;
+    digest_finish(digest, text);
+    snprintf(trailer, sizeof(trailer), LABEL "%s\n", text);
+    if (result == 0)
+        result = write_all(to, trailer, TRAILER_SIZE);
+    return result < 0 ? error_errno(error, result, "cannot write the backup") : 0;
+}
+
+static int write_note(const char *store, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/" NOTE, store);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int result = fd < 0 ? -errno : write_all(fd, NOTE_TEXT, strlen(NOTE_TEXT));
+    return result < 0 ? error_errno(error, result, "%s", path) : 0;
+}
+
+static int write_tar(const struct paths *paths, int target, const struct call *call, struct error *error)
+{
+    const char *arguments[32] = {"tar",
+                                 "--create",
+                                 "--file=-",
+                                 "--format=posix",
+                                 "--numeric-owner",
+                                 "--sparse",
+                                 "--acls",
+                                 "--xattrs",
+                                 "--xattrs-include=*",
+                                 "--one-file-system",
+                                 "--warning=no-file-ignored", /* sockets */
+                                 "--exclude=./*/.tmp-*",
+                                 "-C",
+                                 paths->store,
+                                 "./" NOTE};
+    size_t count = 15;
+    char path[PATH_MAX];
+    for (size_t i = 0; i < PARTS; i++) {
+        snprintf(path, sizeof(path), "%s/%s", paths->store, parts[i]);
+        if (access(path, F_OK) == 0)
+            arguments[count++] = arena_printf(call->arena, "./%s", parts[i]);
+    }
+    arguments[count++] = "./state/data.mdb";
+    struct tar tar;
+    int result = start_tar(arguments, false, &tar, error);
+    if (result < 0)
+        return result;
+    result = pass_on(tar.stream, target, call, error);
+    int ended = end_tar(&tar, result < 0, result < 0 ? NULL : error);
+    return result < 0 ? result : ended;
+}
+
+/* "/proc/PID/fd/1" is somebody's open output: there is nothing to rename. */
+static bool is_stream(const char *file)
+{
+    return strncmp(file, "/proc/", strlen("/proc/")) == 0;
+}
+
+int archive_write(const struct paths *paths, const struct archive *request, const struct call *call,
+                  struct error *error)
+{
+    bool stream = is_stream(request->file);
+    const char *part = stream ? request->file : arena_printf(call->arena, "%s.part", request->file);
+    _cleanup_close_ int target = open(
+        part, stream ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (target < 0)
+        return error_errno(error, -errno, "cannot open %s", part);
+    _cleanup_still_ struct still still = NOT_STILL;
+    int result = write_note(paths->store, error);
+    if (result == 0)
+        result = still_hold(&still, &request->guests, call->arena, error);
+    if (result == 0) {
+        sync(); /* file systems in files, too */
+        result = write_tar(paths, target, call, error);
+    }
+    still_release(&still);
+    if (result == 0 && !stream && (fsync(target) < 0 || rename(part, request->file) < 0))
+        result = error_errno(error, -errno, "cannot write %s", request->file);
+    if (result < 0 && !stream)
+        unlink(part);
+    unlink(arena_printf(call->arena, "%s/" NOTE, paths->store));
+    return result;
+}
+
+/* ---- reading ---- */
+
+/* Hands all on but the last line, which is compared with the digest of what was handed on. */
+static int take_in(int from, int to, const struct call *call, struct error *error)
+{
+    _cleanup_free_ char *bytes = malloc(CHUNK + TRAILER_SIZE);
+    _cleanup_digest_ struct digest *digest = digest_new();
+    char text[DIGEST_TEXT_SIZE], wanted[TRAILER_SIZE + 1];
+    size_t kept = 0;
+    int64_t total = 0;
+    int result = bytes ? 0 : -ENOMEM;
+    while (result == 0) {
+        ssize_t got = read_some(from, bytes + kept, CHUNK);
+        if (got <= 0) {
+            result = (int)got;
+            break;
+        }
+        kept += (size_t)got;
+        size_t surplus = kept > TRAILER_SIZE ? kept - TRAILER_SIZE : 0;
+        digest_add(digest, bytes, surplus);
+        result = write_all(to, bytes, surplus);
+        memmove(bytes, bytes + surplus, kept - surplus);
+        kept -= surplus;
+        tell(call, "read:", total, total + got);
+        total += got;
+        result = result < 0 ? result : call_check(call);
+    }
+    digest_finish(digest, text);
+    snprintf(wanted, sizeof(wanted), LABEL "%s\n", text);
+    if (result < 0 && result != -EPIPE)
+        return error_errno(error, result, "cannot read the backup");
+    return result == 0 && kept == TRAILER_SIZE && memcmp(bytes, wanted, TRAILER_SIZE) == 0
+               ? 0
+               : error_set(error, -EBADMSG, "the backup is damaged or cut off: its digest does not match");
+}
+
+static int check_empty(const struct paths *paths, struct error *error)
+{
+    char path[PATH_MAX];
+    int store = open(paths->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int folder = store;
+    if (folder < 0)
+        return error_errno(error, -errno, "%s", paths->store);
+    snprintf(path, sizeof(path), "%s/data.mdb", paths->state);
+    if (access(path, F_OK) == 0)
+        return error_set(error, -EEXIST, "%s is there already: a backup is read into an empty root", path);
+    for (size_t i = 0; i < PARTS; i++)
+        if (unlinkat(folder, parts[i], AT_REMOVEDIR) < 0 && errno != ENOENT)
+            return error_errno(error, errno == ENOTEMPTY ? -EEXIST : -errno,
+                               "%s/%s: a backup is read into an empty root", paths->store, parts[i]);
+    return 0;
+}
+
+static int unpack(const struct paths *paths, const char *file, const struct call *call, struct error *error)
+{
+    const char *target = arena_printf(call->arena, "%s/" UNPACKED, paths->store);
+    const char *const arguments[] = {"tar",
+                                     "--extract",
+                                     "--file=-",
+                                     "--numeric-owner",
+                                     "--same-owner",
+                                     "--same-permissions",
+                                     "--delay-directory-restore",
+                                     "--acls",
+                                     "--xattrs",
+                                     "--xattrs-include=*",
+                                     "-C",
+                                     target,
+                                     NULL};
+    _cleanup_close_ int source = open(file, O_RDONLY | O_CLOEXEC);
+    if (source < 0)
+        return error_errno(error, -errno, "cannot open %s", file);
+    if (mkdir(target, 0700) < 0)
+        return error_errno(error, -errno, "cannot make %s", target);
+    struct tar tar;
+    int result = start_tar(arguments, true, &tar, error);
+    if (result < 0)
+        return result;
+    result = take_in(source, tar.stream, call, error);
+    int ended = end_tar(&tar, result < 0, result < 0 ? NULL : error);
+    return result < 0 ? result : ended;
+}
+
+static int check_note(int store, struct error *error)
+{
+    _cleanup_buffer_ struct buffer note = {0};
+    int result = buffer_read_file(&note, store, UNPACKED "/" NOTE, 4096, error);
+    if (result < 0)
+        return result;
+    return note.bytes && strcmp(note.bytes, NOTE_TEXT) == 0
+               ? 0
+               : error_set(error, -EPROTO, "it is not a backup that this version can read");
+}
+
+/* The record last: without it the root counts as empty, and this can be asked again. */
+static int put_in_place(const struct paths *paths, int store, struct error *error)
+{
+    char from[64];
+    for (size_t i = 0; i < PARTS; i++) {
+        snprintf(from, sizeof(from), UNPACKED "/%s", parts[i]);
+        if (faccessat(store, from, F_OK, 0) < 0)
+            continue;
+        if ((unlinkat(store, parts[i], AT_REMOVEDIR) < 0 && errno != ENOENT) ||
+            renameat(store, from, store, parts[i]) < 0)
+            return error_errno(error, -errno, "cannot put %s in place", parts[i]);
+    }
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/data.mdb", paths->state);
+    if (fsync(store) < 0 || (mkdir(paths->state, 0700) < 0 && errno != EEXIST) ||
+        (renameat(store, UNPACKED "/state/data.mdb", AT_FDCWD, path) < 0 && errno != ENOENT))
+        return error_errno(error, -errno, "cannot put the record in place");
+    return tree_remove(store, UNPACKED, error);
+}
+
+int archive_read(const struct paths *paths, const struct archive *request, const struct call *call,
+                 struct error *error)
+{
+    _cleanup_close_ int store = open(paths->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store < 0)
+        return error_errno(error, -errno, "%s", paths->store);
+    if (faccessat(store, VERIFIED, F_OK, 0) == 0)
+        return put_in_place(paths, store, error);
+    int result = check_empty(paths, error);
+    if (result == 0)
+        result = tree_remove(store, UNPACKED, error);
+    if (result == 0)
+        result = unpack(paths, request->file, call, error);
+    if (result == 0)
+        result = check_note(store, error);
+    if (result == 0 && syncfs(store) < 0)
+        result = error_errno(error, -errno, "cannot write what was read");
+    if (result == 0) {
+        _cleanup_close_ int verified = openat(store, VERIFIED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        result = verified < 0 ? error_errno(error, -errno, VERIFIED) : put_in_place(paths, store, error);
+    } else {
+        tree_remove(store, UNPACKED, NULL);
+    }
+    return result;
+}

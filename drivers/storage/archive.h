@@ -1,0 +1,18 @@
+/* All of a root in one file, and back: record, secrets, images, layers and volumes.
+ *
+ * The file is a pax archive (tar(1)) of what lies in the store, with owners by number, extended attributes, hard links
+ * and holes, and behind its end one line with the digest of all before it. Read back, it is unpacked beside the store,
+ * compared with the digest, and only then put in place, the record last. */
+#pragma once
+
+#include "drivers/call.h"
+#include "drivers/paths.h"
+
+struct error;
+struct archive;
+
+/* While it is written, the guests stand still. A file is complete under its name, or not there. */
+int archive_write(const struct paths *, const struct archive *, const struct call *, struct error *);
+/* -EEXIST when the root is not empty, -EBADMSG when the digest does not match. What an interrupted one has verified is
+ * put in place without reading again. */
+int archive_read(const struct paths *, const struct archive *, const struct call *, struct error *);

@@ -1,0 +1,4 @@
+fpsync snapshot web --name good
+fpsync backup ROOT/backup
+tool lose
+fpsync restore --from ROOT/backup
