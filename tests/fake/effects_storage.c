@@ -399,6 +399,7 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
     for (size_t i = 0; i < request->volumes.count; i++) {
         const struct root_volume *volume = request->volumes.items[i];
         make_volume(fake, volume->file, volume->type, volume->size);
+        json_set(fake_find(fake->world, "volumes", volume->file), "dirty", json_new_bool(true));
         json_set(volumes, volume->path, mount_of(fake, volume->file, volume->read_only));
     }
     for (size_t i = 0; i < request->binds.count; i++) {

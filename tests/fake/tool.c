@@ -213,6 +213,7 @@ static int run_state(struct json *world, char **arguments, struct error *error)
         for (void *j = json_first(fake_map(world, data[i])); j; j = json_next(fake_map(world, data[i]), j)) {
             json_remove(json_value(j), "modified");
             json_remove(json_value(j), "token");
+            json_remove(json_value(j), "dirty");
             count_frozen(json_value(j));
             leave_out_timed(json_value(j));
         }

@@ -25,7 +25,7 @@ do_line() { # ROOT LINE
         [[ $2 != 'fpsync restore --from'* ]] || [ ! -e "$1/var/lib/fpsync/state/data.mdb" ] || return 0 # done, and told otherwise
         "$fpsync" --root "$1" --parallel 1 "${arguments[@]}" >"$1/do.log" 2>&1 && return
         # What was cut off behind its commit is done: the second time there is nothing to forget.
-        [ $attempt = 1 ] || ! grep -q 'fpsync: no .* is recorded' "$1/do.log" || return 0
+        [ $attempt = 1 ] || ! grep -qE 'fpsync: (no .* is recorded|.* has a snapshot .* already)' "$1/do.log" || return 0
     done
     return 1
 }
