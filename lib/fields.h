@@ -79,6 +79,8 @@ enum field_form {
     FORM_REFERENCE,    /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
     FORM_IPV4,         /* dotted quad */
     FORM_GATEWAY,      /* dotted quad, NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
+    FORM_INTERFACE,    /* name of a network interface of the host */
+    FORM_RANGE,        /* IPv4-IPv4, the first not above the last */
     FORM_SUBNET,       /* IPv4/prefix, host bits zero */
     FORM_GUEST_PATH,   /* absolute and clean, inside a container */
     FORM_IMAGE_SOURCE, /* bootstrap:SUITE or file:PATH; the path stored absolute */

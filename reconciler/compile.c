@@ -54,6 +54,9 @@ static void compile_data(const struct compiling *compiling, const struct action 
 static void compile_network(const struct compiling *compiling, const struct action *action,
                             struct steps *steps)
 {
+    const struct object *known = action->object ? action->object : &action->entry->object;
+    if (network_is_attached(known->body))
+        return; /* nothing of it is ours but the record */
     struct arena *arena = compiling->target->arena;
     if (action->verb != VERB_DELETE) {
         steps_add(arena, steps, STEP_BRIDGE_CREATE,
@@ -221,6 +224,7 @@ static void add_start(const struct container_steps *to)
         struct port_mark *mark = described_new(to->arena, &port_mark_table);
         mark->ifname = port->ifname;
         mark->mark = port->mark;
+        mark->foreign = port->foreign;
         steps_add(to->arena, to->steps, STEP_PORT_MARK, described_whole(&port_mark_table, mark));
     }
 }
@@ -242,6 +246,9 @@ static void add_repairs(const struct container_steps *to, const struct observed_
     if (seen && seen->running)
         repairs_of_container(to->compiling->target, to->compiling->world, to->action->object, seen,
                              to->action->uid, &repairs);
+    if (seen && seen->running && to->action->entry)
+        repairs_empty_nics(to->compiling->target, to->action->entry->object.body, to->action->object, seen,
+                           to->action->uid, &repairs);
     if (seen && seen->running && plan_field_changed(&to->action->causes, "router") &&
         !((const struct container *)to->action->object->body)->router)
         repairs_end_forwarding(to->compiling->target, seen, &repairs);

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/map.h"
 #include "reconciler/addresses.h"
 #include "reconciler/leases_internal.h"
+#include "specs/forms.h"
 
 #define ID_RANGE 65536
 
@@ -129,7 +131,10 @@ static void grant_network(struct granting *granting, const struct object *object
     const struct network *body = object->body;
     bool fresh;
     struct lease *lease = lease_for(granting, object, &fresh);
-    if (body->subnet) {
+    if (network_is_attached(body)) { /* the LAN's own, or unknown */
+        fresh = fresh || !text_is_same(lease->subnet, body->subnet);
+        lease->subnet = body->subnet;
+    } else if (body->subnet) {
         fresh = fresh || !lease->subnet || strcmp(lease->subnet, body->subnet) != 0;
         lease->subnet = body->subnet;
     } else if (!lease->subnet) {
@@ -152,7 +157,8 @@ static void grant_network(struct granting *granting, const struct object *object
         }
         fresh = true;
     }
-    field_mark(&lease_table, lease, offsetof(struct lease, subnet));
+    if (lease->subnet)
+        field_mark(&lease_table, lease, offsetof(struct lease, subnet));
     add_grant(granting, lease, fresh);
 }
 
@@ -264,6 +270,42 @@ static struct lease_address *new_address(struct granting *granting, struct lease
     return address;
 }
 
+/* Of an attached network's range: the recorded one, else the first that nobody has. */
+static const char *pick_in_range(struct granting *granting, const struct lease *lease,
+                                 const struct attachment *attachment, const char *range, const char *recorded)
+{
+    uint32_t first, last;
+    if (!range || !range_parse(range, &first, &last))
+        return NULL;
+    const char *key = recorded ? granting_key(granting->arena, attachment->network, recorded) : NULL;
+    const struct lease *holder = key ? map_get(&granting->taken, key) : NULL;
+    if (key && address_number(recorded) >= first && address_number(recorded) <= last &&
+        !map_get(&granting->declared, key) && (!holder || strcmp(holder->name, lease->name) == 0)) {
+        map_add(&granting->taken, key, (void *)lease);
+        return recorded;
+    }
+    for (uint64_t at = first; at <= last; at++) {
+        const char *address = address_text(granting->arena, (uint32_t)at);
+        if (map_add(&granting->taken, granting_key(granting->arena, attachment->network, address),
+                    (void *)lease))
+            return address;
+    }
+    return NULL;
+}
+
+static const char *choose_address(struct granting *granting, const struct lease *lease,
+                                  const struct attachment *attachment, const char *subnet,
+                                  const char *recorded)
+{
+    const struct object *object = object_find(granting->all, KIND_NETWORK, attachment->network);
+    const struct network *network = object ? object->body : NULL;
+    if (attachment->address)
+        return attachment->address;
+    if (network && network_is_attached(network))
+        return pick_in_range(granting, lease, attachment, network->range, recorded);
+    return pick_address(granting, lease, attachment->network, subnet, recorded);
+}
+
 /* Why not, or NULL. */
 static const char *grant_address(struct granting *granting, struct lease *lease,
                                  const struct attachment *attachment, bool *fresh)
@@ -274,13 +316,13 @@ static const char *grant_address(struct granting *granting, struct lease *lease,
         return arena_printf(granting->arena, "network %s has no subnet", attachment->network);
     if (!address)
         address = new_address(granting, lease, attachment->network);
-    const char *chosen = attachment->address ? attachment->address
-                                             : pick_address(granting, lease, attachment->network,
-                                                            network->subnet, address->address);
-    if (!chosen)
+    const char *chosen = attachment->dhcp
+                             ? NULL
+                             : choose_address(granting, lease, attachment, network->subnet, address->address);
+    if (!chosen && !attachment->dhcp)
         return arena_printf(granting->arena, "no free address is left in network %s (%s)",
-                            attachment->network, network->subnet);
-    if (!address->address || strcmp(address->address, chosen) != 0 || address->index < 0) {
+                            attachment->network, network->subnet ? network->subnet : "it has no subnet");
+    if (!text_is_same(address->address, chosen) || address->index < 0) {
         address->address = chosen;
         if (address->index < 0)
             address->index = lowest_free_index(lease);
@@ -384,8 +426,9 @@ static void collect_taken(struct granting *granting)
             map_add(&granting->ranges, arena_printf(granting->arena, "%" PRId64, lease->id_base), lease);
         for (size_t j = 0; j < lease->addresses.count; j++) {
             const struct lease_address *address = lease->addresses.items[j];
-            map_add(&granting->taken, granting_key(granting->arena, address->network, address->address),
-                    lease);
+            if (address->address)
+                map_add(&granting->taken, granting_key(granting->arena, address->network, address->address),
+                        lease);
         }
     }
     for (size_t i = 0; i < granting->declared.count; i++)

@@ -106,8 +106,60 @@ static const struct observed_route *clashing_route(struct planning *planning, co
     return NULL;
 }
 
+static bool bridge_is_there(const struct planning *planning, const char *ifname)
+{
+    const struct observed_network *seen = &planning->request->world->network;
+    for (size_t i = 0; i < seen->foreign_count; i++)
+        if (seen->foreign[i].is_bridge && strcmp(seen->foreign[i].ifname, ifname) == 0)
+            return true;
+    return false;
+}
+
+/* Of an attached network there is nothing but the record; what it is attached to must be there. */
+static void plan_attached(struct planning *planning, const struct object *object, struct entry *entry)
+{
+    const struct network *body = object->body;
+    struct changes causes = {0};
+    if (!bridge_is_there(planning, body->bridge)) {
+        plan_hold(planning, KIND_NETWORK, object->name,
+                  arena_printf(planning->arena, "the host has no bridge %s", body->bridge),
+                  "make it, or name another", object->place);
+        return;
+    }
+    if (plan_is_new(entry))
+        plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, body->bridge, object->place);
+    else
+        fields_diff(&network_table, entry->object.body, object->body, planning->arena, &causes);
+    if (!causes.count)
+        return;
+    struct action *action = plan_append_action(
+        planning, plan_make_action(planning, plan_is_new(entry) ? VERB_CREATE : VERB_UPDATE, KIND_NETWORK,
+                                   object->name, object, entry));
+    action->causes = causes;
+    action->class = CLASS_RECORD;
+    action->shares_rules = true;
+    planning->networks_change = true;
+}
+
+/* Its containers would have to be moved before the old one may go. */
+static bool changes_nature(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    if (plan_is_new(entry) || network_is_attached(entry->object.body) == network_is_attached(object->body))
+        return false;
+    plan_hold(planning, KIND_NETWORK, object->name,
+              "a network of fpsync's own cannot become an attached one, nor the other way round",
+              "declare another network and put its containers there", object->place);
+    return true;
+}
+
 void plan_network(struct planning *planning, const struct object *object, struct entry *entry)
 {
+    if (changes_nature(planning, object, entry))
+        return;
+    if (network_is_attached(object->body)) {
+        plan_attached(planning, object, entry);
+        return;
+    }
     if (!plan_gate_lease(planning, object))
         return;
     char ifname[PATHS_IFNAME_SIZE];

@@ -82,7 +82,7 @@ void plan_resolvers(struct planning *planning)
     struct plan *plan = planning->plan;
     for (size_t i = 0; i < plan->all.count; i++) {
         const struct object *network = plan->all.items[i];
-        if (network->kind != KIND_NETWORK)
+        if (network->kind != KIND_NETWORK || network_is_attached(network->body))
             continue;
         if (names_move(planning, network->name)) {
             *arena_append(planning->arena, plan->resolvers, plan->resolver_count) = network->name;

@@ -92,6 +92,11 @@ static const char *uid_in_mark(struct rebuilding *rebuilding, const char *mark)
 
 static int rebuild_network(struct rebuilding *rebuilding, const struct object *object, struct error *error)
 {
+    if (network_is_attached(object->body)) /* there is nothing of it but the record */
+        return is_recorded(rebuilding, object)
+                   ? 0
+                   : put(rebuilding, object, record_new(rebuilding->arena, object, NULL),
+                         described_new(rebuilding->arena, &facts_table), error);
     char ifname[PATHS_IFNAME_SIZE];
     paths_bridge(&rebuilding->session->paths, object->name, ifname);
     map_add(&rebuilding->known, ifname, rebuilding);
@@ -118,7 +123,7 @@ static const struct nic *nic_in(const struct rebuilding *rebuilding,
     paths_port(&rebuilding->session->paths, container, network, port);
     for (size_t i = 0; i < definition->nics.count; i++) {
         const struct nic *nic = definition->nics.items[i];
-        if (nic->ifname && nic->mac && nic->address && strcmp(nic->ifname, port) == 0)
+        if (nic->ifname && nic->mac && strcmp(nic->ifname, port) == 0)
             return nic;
     }
     return NULL;
@@ -138,7 +143,8 @@ static struct list networks_of(struct rebuilding *rebuilding, const struct objec
         *arena_append(rebuilding->arena, networks.items, networks.count) = attachment;
         struct lease_address *address = described_new(rebuilding->arena, &lease_address_table);
         address->network = attachment->network;
-        address->address = arena_strndup(rebuilding->arena, nic->address, strcspn(nic->address, "/"));
+        address->address =
+            nic->address ? arena_strndup(rebuilding->arena, nic->address, strcspn(nic->address, "/")) : NULL;
         address->mac = nic->mac;
         address->index = nic->index;
         *arena_append(rebuilding->arena, lease->addresses.items, lease->addresses.count) =

@@ -57,7 +57,7 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
         return arena_printf(arena, "%s taken off bridge %s", port->ifname, wanted->bridge);
     if (!port->up)
         return arena_printf(arena, "%s set down", port->ifname);
-    if (!port->hairpin)
+    if (!port->hairpin && !wanted->foreign)
         return arena_printf(arena, "hairpin mode of %s turned off", port->ifname);
     if (!nic)
         return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
@@ -65,13 +65,13 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
         return arena_printf(arena, "eth%d renamed to %s", (int)wanted->index, nic->ifname);
     if (!text_is_same(nic->mac, wanted->mac))
         return arena_printf(arena, "MAC of %s changed to %s", nic->ifname, nic->mac);
-    if (!has_text(&nic->addresses, wanted->address))
+    if (wanted->address && !has_text(&nic->addresses, wanted->address))
         return arena_printf(arena, "address %s removed from %s", wanted->address, nic->ifname);
     if (!nic->up)
         return arena_printf(arena, "%s set down", nic->ifname);
     if (wanted->gateway && !text_is_same(nic->gateway, wanted->gateway))
         return arena_printf(arena, "default route by %s removed", wanted->gateway);
-    if (!wanted->gateway && nic->gateway && nic->metric == 0)
+    if (wanted->address && !wanted->gateway && nic->gateway && nic->metric == 0)
         return arena_printf(arena, "default route by %s through %s added", nic->gateway, nic->ifname);
     return NULL;
 }
@@ -82,6 +82,7 @@ static void add_mark(const struct target *target, const struct port_attach *port
     struct port_mark *mark = described_new(target->arena, &port_mark_table);
     mark->ifname = port->ifname;
     mark->mark = port->mark;
+    mark->foreign = port->foreign;
     add(target, out, STEP_PORT_MARK, described_whole(&port_mark_table, mark), "networks", drift);
 }
 
@@ -300,6 +301,35 @@ void repairs_of_container(const struct target *target, const struct world *world
     repairs_find_left_binds(&repairing);
     find_volumes(target, world, object, observed, out);
     repairs_find_binds(&repairing);
+}
+
+static struct port_attach *attach_of(const struct repairs *repairs, const char *ifname)
+{
+    for (size_t i = 0; i < repairs->count; i++)
+        if (repairs->items[i].step == STEP_PORT_ATTACH &&
+            strcmp(((struct port_attach *)repairs->items[i].request)->ifname, ifname) == 0)
+            return repairs->items[i].request;
+    return NULL;
+}
+
+void repairs_empty_nics(const struct target *target, const struct container *before,
+                        const struct object *object, const struct observed_container *observed,
+                        const char *uid, struct repairs *out)
+{
+    const struct list *networks = &((const struct container *)object->body)->networks;
+    for (size_t i = 0; i < networks->count; i++) {
+        const struct attachment *now = networks->items[i];
+        const struct attachment *was = list_find(&before->networks, &attachment_table, now->network);
+        if (!now->dhcp || !was || was->dhcp)
+            continue;
+        struct port_attach *port = target_port(target, object, now->network, uid);
+        struct port_attach *known = attach_of(out, port->ifname);
+        port->init_pid = observed->init_pid;
+        port->init_start = observed->init_start;
+        if (!known)
+            add(target, out, STEP_PORT_ATTACH, port, "networks", NULL);
+        (known ? known : port)->emptied = true;
+    }
 }
 
 void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,

@@ -21,6 +21,11 @@ struct repairs {
     size_t count;
 };
 
+/* For a running container whose recorded body is `before`: interfaces that had an address of ours and now ask the LAN for
+ * one are emptied of it. */
+void repairs_empty_nics(const struct target *target, const struct container *before,
+                        const struct object *object, const struct observed_container *observed,
+                        const char *uid, struct repairs *out);
 /* For a running container that is a router no more. */
 void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,
                             struct repairs *out);

@@ -32,10 +32,12 @@ const char *routes_gateway(const struct routes *routes, const char *network)
 {
     const struct network *body = network_of(routes, network);
     const struct lease *lease = lease_of(routes, KIND_NETWORK, network);
-    if (!body || !lease || !lease->subnet || text_is_same(body->gateway, GATEWAY_NONE))
+    if (!body || !lease || text_is_same(body->gateway, GATEWAY_NONE))
         return NULL;
     if (body->gateway)
         return strchr(body->gateway, '/') ? address_in(routes, body->gateway, network) : body->gateway;
+    if (network_is_attached(body) || !lease->subnet)
+        return NULL;
     char *bridge = subnet_gateway(routes->arena, lease->subnet);
     *strchr(bridge, '/') = '\0';
     return bridge;
@@ -63,10 +65,11 @@ struct way_out routes_way_out(const struct routes *routes, const char *name, con
         const struct attachment *attachment = body->networks.items[i];
         bool better = !best.network || attachment->default_route ||
                       (!leads_out(routes, best.network) && leads_out(routes, attachment->network));
-        const char *gateway = better ? gateway_for(routes, name, attachment->network) : NULL;
-        if (gateway)
+        const char *gateway =
+            better && !attachment->dhcp ? gateway_for(routes, name, attachment->network) : NULL;
+        if (gateway || (better && attachment->dhcp))
             best = (struct way_out){.network = attachment->network, .gateway = gateway};
-        if (gateway && attachment->default_route)
+        if (text_is_same(best.network, attachment->network) && attachment->default_route)
             return best;
     }
     return best;
@@ -74,5 +77,6 @@ struct way_out routes_way_out(const struct routes *routes, const char *name, con
 
 const char *routes_print(struct arena *arena, struct way_out way)
 {
-    return way.network ? arena_printf(arena, "%s in %s", way.gateway, way.network) : NULL;
+    return way.network ? arena_printf(arena, "%s in %s", way.gateway ? way.gateway : "by DHCP", way.network)
+                       : NULL;
 }

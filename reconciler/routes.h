@@ -14,7 +14,7 @@ struct routes {
 
 struct way_out {
     const char *network; /* NULL: there is no default route */
-    const char *gateway; /* its address */
+    const char *gateway; /* its address; NULL: whoever the LAN's DHCP server names */
 };
 
 /* What a network offers to those who are in it: an address, or NULL. */

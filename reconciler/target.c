@@ -39,8 +39,29 @@ const char *target_subnet(const struct target *target, const char *network)
     return lease ? lease->subnet : NULL;
 }
 
-static char *bridge_name(const struct target *target, const char *network)
+static const struct network *network_of(const struct target *target, const char *network)
 {
+    const struct object *object = object_find(target->all, KIND_NETWORK, network);
+    return object ? object->body : NULL;
+}
+
+static bool is_isolated(const struct target *target, const char *network)
+{
+    const struct network *body = network_of(target, network);
+    return body && body->isolated;
+}
+
+bool target_is_attached(const struct target *target, const char *network)
+{
+    const struct network *body = network_of(target, network);
+    return body && network_is_attached(body);
+}
+
+static const char *bridge_name(const struct target *target, const char *network)
+{
+    const struct network *body = network_of(target, network);
+    if (body && body->bridge)
+        return body->bridge;
     char name[PATHS_IFNAME_SIZE];
     paths_bridge(target->paths, network, name);
     return arena_strdup(target->arena, name);
@@ -67,9 +88,9 @@ static void add_container_rules(const struct target *target, const struct object
         guard->port = port_name(target, object->name, attachment->network);
         guard->mac = address->mac;
         guard->address = address->address;
-        guard->router = body->router;
+        guard->router = body->router && address->address;
         list_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
-        if (!first)
+        if (!first && !target_is_attached(target, attachment->network))
             first = address->address;
     }
     for (size_t i = 0; i < body->ports.count && first; i++)
@@ -83,7 +104,7 @@ struct rules *target_rules(const struct target *target)
         const struct object *object = target->all->items[i];
         if (object->kind == KIND_CONTAINER)
             add_container_rules(target, object, rules);
-        if (object->kind != KIND_NETWORK)
+        if (object->kind != KIND_NETWORK || network_is_attached(object->body))
             continue;
         struct rule_network *network = described_new(target->arena, &rule_network_table);
         network->bridge = bridge_name(target, object->name);
@@ -141,12 +162,6 @@ static void set_texts(struct arena *arena, struct texts *texts, size_t count, co
     memcpy(texts->items, items, count * sizeof(*items));
 }
 
-static bool is_isolated(const struct target *target, const char *network)
-{
-    const struct object *object = object_find(target->all, KIND_NETWORK, network);
-    return object && ((const struct network *)object->body)->isolated;
-}
-
 /* Where the container's default route leads through the network: by whom, else NULL. */
 static const char *gateway_in(const struct target *target, const struct object *object, const char *network)
 {
@@ -196,7 +211,10 @@ struct port_attach *target_port(const struct target *target, const struct object
     port->bridge = bridge_name(target, network);
     port->index = address->index;
     port->mac = address->mac;
-    port->address = address_with_prefix(target->arena, address->address, target_subnet(target, network));
+    const char *subnet = target_subnet(target, network);
+    port->address =
+        address->address && subnet ? address_with_prefix(target->arena, address->address, subnet) : NULL;
+    port->foreign = target_is_attached(target, network);
     port->gateway = gateway_in(target, object, network);
     described_whole(&port_attach_table, port);
     return port;
@@ -305,14 +323,18 @@ static void add_file(const struct target *target, const struct container *body, 
         list_add(target->arena, &root->files, new_file(target, path, content));
 }
 
-/* The resolver of the network that leads out knows that network's names and forwards all others. */
+/* The resolver of the network that leads out knows that network's names and forwards all others. A LAN's is known to
+ * the LAN: NULL, and what the guest has stays. */
 static struct root_file *resolv_conf(const struct target *target, const struct object *object)
 {
-    const struct attachment *first = ((const struct container *)object->body)->networks.items[0];
+    const struct container *body = object->body;
     const struct routes routes = {.arena = target->arena, .target = target};
-    const struct way_out way = routes_way_out(&routes, object->name, object->body);
-    char *server =
-        subnet_gateway(target->arena, target_subnet(target, way.network ? way.network : first->network));
+    const char *network = routes_way_out(&routes, object->name, body).network;
+    for (size_t i = 0; i < body->networks.count && (!network || target_is_attached(target, network)); i++)
+        network = ((const struct attachment *)body->networks.items[i])->network;
+    if (!network || target_is_attached(target, network))
+        return NULL;
+    char *server = subnet_gateway(target->arena, target_subnet(target, network));
     *strchr(server, '/') = '\0';
     return new_file(target, RESOLV_CONF,
                     arena_printf(target->arena, "search %s.internal\nnameserver %s\n",
@@ -322,12 +344,14 @@ static struct root_file *resolv_conf(const struct target *target, const struct o
 struct root_write *target_resolv_conf(const struct target *target, const struct object *object)
 {
     const struct container *body = object->body;
-    if (!body->networks.count || container_is_adopted(body) || is_bound(body, RESOLV_CONF))
+    struct root_file *file =
+        container_is_adopted(body) || is_bound(body, RESOLV_CONF) ? NULL : resolv_conf(target, object);
+    if (!file)
         return NULL;
     struct root_write *write = described_new(target->arena, &root_write_table);
     write->lxc_name = object_lxc_name(target->paths, target->arena, object);
     write->id_base = id_base_of(target, object);
-    list_add(target->arena, &write->files, resolv_conf(target, object));
+    list_add(target->arena, &write->files, file);
     return described_whole(&root_write_table, write);
 }
 
@@ -360,8 +384,9 @@ static void add_files(const struct target *target, const struct object *object, 
     add_file(target, body, root, "/etc/hosts",
              arena_printf(target->arena, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n",
                           names));
-    if (body->networks.count && !is_bound(body, RESOLV_CONF))
-        list_add(target->arena, &root->files, resolv_conf(target, object));
+    struct root_file *resolver = is_bound(body, RESOLV_CONF) ? NULL : resolv_conf(target, object);
+    if (resolver)
+        list_add(target->arena, &root->files, resolver);
     if (!body->env.count || body->command.count)
         return;
     const char *text = environment_text(target, &body->env);

@@ -18,6 +18,8 @@ struct target {
 const char *target_subnet(const struct target *target, const char *network);
 const char *target_mark(struct arena *arena, const char *uid, const char *name); /* "fpsync UID NAME" */
 
+bool target_is_attached(const struct target *target, const char *network);
+
 struct rules *target_rules(const struct target *target);
 bool rules_equal(const struct rules *left, const struct rules *right);
 struct resolver *target_resolver(const struct target *target, const char *network);

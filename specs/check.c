@@ -25,6 +25,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
     check_volumes(&world);
     check_subnets(&world);
     check_ways_out(&world);
+    check_attachments(&world);
     check_addresses(&world);
     check_ports(&world);
     check_capabilities(&world);

@@ -26,6 +26,7 @@ void check_storage(struct world *world);
 void check_volumes(struct world *world);
 void check_subnets(struct world *world);
 void check_ways_out(struct world *world);
+void check_attachments(struct world *world);
 void check_addresses(struct world *world);
 void check_ports(struct world *world);
 void check_dependencies(struct world *world);

@@ -54,8 +54,8 @@ static void add_subnets(struct world *world, struct object *const *items, size_t
 {
     for (size_t i = 0; i < count; i++) {
         struct claimed_subnet claimed = {.object = items[i], .is_own = is_own};
-        const char *text =
-            items[i]->kind == KIND_NETWORK ? ((const struct network *)items[i]->body)->subnet : NULL;
+        const struct network *network = items[i]->kind == KIND_NETWORK ? items[i]->body : NULL;
+        const char *text = network && !network_is_attached(network) ? network->subnet : NULL;
         if (!text || !subnet_parse(text, &claimed.subnet))
             continue;
         if (is_own)
@@ -107,14 +107,15 @@ static bool address_fits(struct world *world, const struct attachment *attachmen
     }
     if (value < subnet.first || value > subnet.last)
         problem_add(world->problems, place,
-                    arena_printf(world->arena, "its containers have addresses from %s to %s",
-                                 ipv4_print(world->arena, subnet.first + 2),
-                                 ipv4_print(world->arena, subnet.last - 1)),
+                    arena_printf(
+                        world->arena, "its containers have addresses from %s to %s",
+                        ipv4_print(world->arena, subnet.first + (network_is_attached(network->body) ? 1 : 2)),
+                        ipv4_print(world->arena, subnet.last - 1)),
                     "address %s is not in %s of network '%s'", address, text, name);
     else if (value == subnet.first || value == subnet.last)
         problem_add(world->problems, place, NULL, "address %s is the %s address of %s", address,
                     value == subnet.first ? "network" : "broadcast", text);
-    else if (value == subnet.first + 1)
+    else if (value == subnet.first + 1 && !network_is_attached(network->body))
         problem_add(world->problems, place, "the first address of a subnet is its bridge's",
                     "address %s is that of network '%s' itself", address, name);
     else

@@ -55,6 +55,18 @@ static void claim_port(struct world *world, struct port_claims *claims, const st
                                     .last = port->host + port->count - 1};
 }
 
+/* In an attached network it has an address of the LAN already. */
+static bool has_own_network(const struct world *world, const struct container *container)
+{
+    for (size_t i = 0; i < container->networks.count; i++) {
+        const struct attachment *attachment = container->networks.items[i];
+        const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
+        if (!network || !network_is_attached(network->body))
+            return true;
+    }
+    return false;
+}
+
 static void claim_ports(struct world *world, struct port_claims *claims, const struct object *object,
                         bool is_own)
 {
@@ -69,10 +81,16 @@ static void claim_ports(struct world *world, struct port_claims *claims, const s
         if (is_own)
             check_port_address(world, port);
     }
-    if (is_own && container->ports.count && !container->networks.count)
-        problem_add(world->problems,
-                    field_place(&container_table, container, field_by_key(&container_table, "ports")),
-                    "add a network, or remove ports", "ports lead nowhere in a container without a network");
+    if (!is_own || !container->ports.count || has_own_network(world, container))
+        return;
+    const struct place place =
+        field_place(&container_table, container, field_by_key(&container_table, "ports"));
+    if (container->networks.count)
+        problem_add(world->problems, place, "add a network, or remove ports",
+                    "ports lead nowhere in a container that is in attached networks only");
+    else
+        problem_add(world->problems, place, "add a network, or remove ports",
+                    "ports lead nowhere in a container without a network");
 }
 
 static int compare_group(const struct port_claim *left, const struct port_claim *right)

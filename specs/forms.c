@@ -10,13 +10,14 @@
 
 #include "lib/units.h"
 
-#define PATH_LENGTH     1024 /* bytes of a path in a container */
-#define VARIABLE_LENGTH 255
-#define PACKAGE_LENGTH  128
-#define HOSTNAME_LENGTH 64 /* the kernel's __NEW_UTS_LEN */
-#define LXC_KEY_LENGTH  100
-#define LXC_NAME_LENGTH 80   /* with the lxcpath it has to fit into a socket's name */
-#define PROCESSORS      4096 /* more than any kernel is built for */
+#define PATH_LENGTH      1024 /* bytes of a path in a container */
+#define INTERFACE_LENGTH 15   /* IFNAMSIZ with its NUL is 16 */
+#define VARIABLE_LENGTH  255
+#define PACKAGE_LENGTH   128
+#define HOSTNAME_LENGTH  64 /* the kernel's __NEW_UTS_LEN */
+#define LXC_KEY_LENGTH   100
+#define LXC_NAME_LENGTH  80   /* with the lxcpath it has to fit into a socket's name */
+#define PROCESSORS       4096 /* more than any kernel is built for */
 
 static const struct {
     const char *expectation, *example;
@@ -26,6 +27,8 @@ static const struct {
     [FORM_REFERENCE] = {"NAME or PROJECT/NAME", NULL},
     [FORM_IPV4] = {"an IPv4 address", "10.30.0.10"},
     [FORM_GATEWAY] = {"an IPv4 address, the name of a container, or none", "10.30.0.2"},
+    [FORM_INTERFACE] = {"the name of a network interface", "br0"},
+    [FORM_RANGE] = {"two IPv4 addresses with '-' between", "192.168.1.100-192.168.1.150"},
     [FORM_SUBNET] = {"an IPv4 subnet", "10.30.0.0/24"},
     [FORM_GUEST_PATH] = {"an absolute path without '.', '..', '//' or a slash at the end", "/srv/data"},
     [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE or file:PATH", "bootstrap:bookworm"},
@@ -57,6 +60,7 @@ static const char *root_canonical(const char *text);
 static bool lxc_name_is_valid(const char *text);
 static bool hostname_is_valid(const char *text);
 static bool path_is_clean(const char *path);
+static bool interface_is_valid(const char *text);
 static bool package_is_valid(const char *text);
 static bool variable_is_valid(const char *text);
 
@@ -86,7 +90,7 @@ int form_number(enum field_form form, const char *text, int64_t *number)
 
 const char *form_canonical(const struct form_context *context, enum field_form form, const char *text)
 {
-    uint32_t address;
+    uint32_t address, last;
     struct subnet subnet;
     bool fine = true;
     switch (form) {
@@ -102,6 +106,12 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         return ipv4_parse(text, &address) || strcmp(text, GATEWAY_NONE) == 0
                    ? text
                    : reference_canonical(context, text);
+    case FORM_INTERFACE:
+        fine = interface_is_valid(text);
+        break;
+    case FORM_RANGE:
+        fine = range_parse(text, &address, &last);
+        break;
     case FORM_SUBNET:
         fine = subnet_parse(text, &subnet);
         break;
@@ -463,6 +473,26 @@ static const char *cpuset_canonical(struct arena *arena, const char *text)
         buffer_printf(&out, last > first ? "%s%u-%u" : "%s%u", out.length ? "," : "", first, last);
     }
     return arena_strdup(arena, out.bytes);
+}
+
+/* What the kernel takes, of characters that mean nothing to anybody else (dev_valid_name() of net/core/dev.c). */
+static bool interface_is_valid(const char *text)
+{
+    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    size_t length = strlen(text);
+    return length && length <= INTERFACE_LENGTH && strspn(text, legal) == length && *text != '.' &&
+           *text != '-';
+}
+
+bool range_parse(const char *text, uint32_t *first, uint32_t *last)
+{
+    char low[16];
+    const char *dash = strchr(text, '-');
+    if (!dash || (size_t)(dash - text) >= sizeof(low))
+        return false;
+    memcpy(low, text, (size_t)(dash - text));
+    low[dash - text] = '\0';
+    return ipv4_parse(low, first) && ipv4_parse(dash + 1, last) && *first <= *last;
 }
 
 /* Debian Policy 5.6.1. */

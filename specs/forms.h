@@ -31,4 +31,6 @@ struct subnet {
     uint32_t first, last; /* network address and broadcast address */
     unsigned prefix;
 };
+/* "FIRST-LAST", the first not above the last. */
+bool range_parse(const char *text, uint32_t *first, uint32_t *last);
 bool subnet_parse(const char *text, struct subnet *subnet);

@@ -31,8 +31,14 @@ struct network {
     const char *nat_address; /* this; NULL: the one of the way it takes */
     bool isolated;
     const char *gateway; /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
+    const char *bridge;  /* an attached one: of the host's, never configured; `subnet` then is the LAN's */
+    const char *range;   /* "FIRST-LAST": what containers are leased of the LAN's addresses; NULL: none */
 };
 #define GATEWAY_NONE "none"
+static inline bool network_is_attached(const struct network *network)
+{
+    return network->bridge;
+}
 
 struct volume {
     struct described described;
@@ -55,6 +61,7 @@ struct attachment {
     const char *network; /* key; full name */
     const char *address; /* NULL: leased */
     bool default_route;
+    bool dhcp; /* the guest asks the LAN for its address */
 };
 
 /* A forward from the host: `listen` is the key, as of port_key(). */

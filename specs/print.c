@@ -101,7 +101,8 @@ static bool is_implied(const struct printer *printer, const struct object *objec
         return false;
     const struct attachment *only = container->networks.items[0];
     size_t project = strlen(printer->project);
-    return !only->address && !only->default_route && strncmp(only->network, printer->project, project) == 0 &&
+    return !only->address && !only->default_route && !only->dhcp &&
+           strncmp(only->network, printer->project, project) == 0 &&
            strcmp(only->network + project, "/default") == 0;
 }
 

@@ -56,6 +56,9 @@ int link_delete_index(struct nl_sock *socket, const struct link *link, struct er
 int link_set_address(struct nl_sock *socket, const struct link *link, const char *prefix, struct arena *arena,
                      bool *changed, struct error *error);
 
+int link_take_addresses(struct nl_sock *socket, const struct link *link, struct arena *arena,
+                        struct error *error);
+
 /* The default route without metric through the link is by `gateway`, or (NULL) there is none. */
 int route_set_gateway(struct nl_sock *socket, const struct link *link, const char *gateway,
                       struct error *error);

@@ -166,6 +166,15 @@ static int take_others(struct nl_sock *socket, const struct link *link, const st
     return 0;
 }
 
+int link_take_addresses(struct nl_sock *socket, const struct link *link, struct arena *arena,
+                        struct error *error)
+{
+    struct addresses addresses;
+    const struct address none = {0};
+    int result = addresses_dump(socket, HERE, arena, &addresses, error);
+    return result < 0 ? result : take_others(socket, link, &addresses, &none, error);
+}
+
 int link_set_address(struct nl_sock *socket, const struct link *link, const char *prefix, struct arena *arena,
                      bool *changed, struct error *error)
 {

@@ -32,8 +32,9 @@ struct rule_network {
 struct rule_guard { /* the one source a port may send from */
     struct described described;
     const char *port; /* key; interface name */
-    const char *mac, *address;
-    bool router; /* sends what has others' addresses, too, from its own MAC */
+    const char *mac;
+    const char *address; /* NULL: any, the LAN gives it one */
+    bool router;         /* sends what has others' addresses, too, from its own MAC */
 };
 struct rule_forward {
     struct described described;
@@ -61,6 +62,11 @@ struct observed_bridge {
     const char *mac;
     bool forwards;     /* lets guests out. The host's own net.ipv4.ip_forward sets it on every interface */
     bool routes_local; /* route_localnet: lets the host's 127.0.0.1 be forwarded into a guest */
+};
+
+struct observed_foreign { /* an interface of the host that may be somebody's LAN */
+    const char *ifname;
+    bool is_bridge;
 };
 
 struct observed_port {
@@ -114,6 +120,8 @@ struct observed_route {
 struct observed_network {
     struct observed_bridge *bridges; /* every interface of the tag's bridge class, foreign ones included */
     size_t bridge_count;
+    struct observed_foreign *foreign; /* every other interface, save ours */
+    size_t foreign_count;
     struct observed_port *ports;
     size_t port_count;
     bool rules_present;  /* our tables exist with all chains, sets and maps */
@@ -162,6 +170,7 @@ extern const struct table link_reference_table;
 struct port_mark {
     struct described described;
     const char *ifname, *mark;
+    bool foreign; /* its bridge is the host's: no hairpin, which would return broadcasts to the guest */
 };
 extern const struct table port_mark_table;
 
@@ -170,8 +179,11 @@ struct port_attach { /* a NIC into a running container */
     const char *ifname, *mark, *bridge;
     int64_t init_pid, init_start; /* both must still match, else -ESRCH */
     int64_t index;                /* ethINDEX inside */
-    const char *mac, *address;    /* address with prefix */
-    const char *gateway;          /* NULL: none; a default route without metric through it is taken away */
+    const char *mac;
+    const char *address; /* with prefix; NULL: the guest's own affair, its routes too */
+    bool foreign;        /* as in struct port_mark */
+    bool emptied;        /* without an address: what it has was ours and goes */
+    const char *gateway; /* NULL: none; a default route without metric through it is taken away */
 };
 extern const struct table port_attach_table;
 

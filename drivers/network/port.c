@@ -53,7 +53,7 @@ int port_mark(const struct paths *paths, const struct port_mark *request, const 
                          "port %s: there is a link of that name, marked \"%s\", that is not ours",
                          request->ifname, link.mark ? link.mark : "");
     result = link_set_mark(socket, &link, request->mark, error);
-    return result < 0 || !link.master ? result : link_set_hairpin(socket, &link, error);
+    return result < 0 || !link.master || request->foreign ? result : link_set_hairpin(socket, &link, error);
 }
 
 int port_attach(const struct paths *paths, const struct port_attach *request, const struct call *call,
@@ -102,11 +102,11 @@ static int check_request(const struct paths *paths, struct attachment_work *work
     int result = ifname_check(request->ifname, paths->port_prefix, error);
     if (result < 0 || (result = mark_check(request->ifname, request->mark, error)) < 0)
         return result;
-    if (!ifname_is_valid(request->bridge))
+    if (!request->foreign && !ifname_is_valid(request->bridge))
         return error_set(error, -EINVAL, "bridge \"%s\"", request->bridge ? request->bridge : "");
     if (mac_parse(request->mac, work->mac) < 0 || work->mac[0] & 1)
         return error_set(error, -EINVAL, "MAC address \"%s\"", request->mac ? request->mac : "");
-    if (prefix_parse(request->address, &address, &length) < 0)
+    if (request->address && prefix_parse(request->address, &address, &length) < 0)
         return error_set(error, -EINVAL, "address \"%s\": expected A.B.C.D/N",
                          request->address ? request->address : "");
     if (request->gateway && address_parse(request->gateway, &address) < 0)
@@ -157,6 +157,18 @@ static int find_port(struct attachment_work *work, struct error *error)
     return result < 0 ? result : 0;
 }
 
+/* A bridge without an address of its own choice has its lowest port's, and the least of their MTUs: neither may be ours
+ * to change. */
+static void put_as_the_bridge_is(const struct attachment_work *work, struct nl_msg *message)
+{
+    unsigned char mac[6];
+    memcpy(mac, work->mac, sizeof(mac));
+    mac[0] = 0xfe;
+    message_put(message, IFLA_ADDRESS, mac, sizeof(mac));
+    if (work->bridge.mtu)
+        message_put_u32(message, IFLA_MTU, work->bridge.mtu);
+}
+
 /* One call makes both ends, the host's already up and in its bridge, the other with name and MAC in the container.
  * The far end cannot be brought up by it: ENOTCONN. */
 static int make_port(struct attachment_work *work, struct error *error)
@@ -167,6 +179,7 @@ static int make_port(struct attachment_work *work, struct error *error)
         message_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
     message_put_text(message, IFLA_IFNAME, work->request->ifname);
     message_put_u32(message, IFLA_MASTER, (uint32_t)work->bridge.index);
+    put_as_the_bridge_is(work, message);
     struct nlattr *info = message_nest(message, IFLA_LINKINFO);
     message_put_text(message, IFLA_INFO_KIND, "veth");
     struct nlattr *data = message_nest(message, IFLA_INFO_DATA);
@@ -175,6 +188,8 @@ static int make_port(struct attachment_work *work, struct error *error)
         return error_errno(error, -ENOMEM, "create");
     message_put_text(message, IFLA_IFNAME, work->guest_name);
     message_put(message, IFLA_ADDRESS, work->mac, sizeof(work->mac));
+    if (work->bridge.mtu)
+        message_put_u32(message, IFLA_MTU, work->bridge.mtu);
     message_put_u32(message, IFLA_NET_NS_FD, (uint32_t)work->namespace);
     nla_nest_end(message, peer);
     nla_nest_end(message, data);
@@ -205,7 +220,7 @@ static int mend_host_end(struct attachment_work *work, struct error *error)
         return result;
     if (work->port.master != work->bridge.index)
         work->port.hairpin = false; /* a mode goes with the bridge that it was set in */
-    if ((result = link_set_hairpin(work->host, &work->port, error)) < 0)
+    if (!work->request->foreign && (result = link_set_hairpin(work->host, &work->port, error)) < 0)
         return result;
     return link_set_up(work->host, &work->port, error);
 }
@@ -215,8 +230,14 @@ static int mend_nic(struct attachment_work *work, struct error *error)
     bool changed;
     int result = link_set_mac(work->inside, &work->nic, work->mac, error);
     if (result < 0 || (result = link_set_up(work->inside, &work->nic, error)) < 0 ||
-        (result = link_set_address(work->inside, &work->nic, work->request->address, work->arena, &changed,
-                                   error)) < 0)
+        (work->request->address &&
+         (result = link_set_address(work->inside, &work->nic, work->request->address, work->arena, &changed,
+                                    error)) < 0))
         return error_wrap(error, result, "in the container");
+    if (!work->request->address && work->request->emptied &&
+        (result = link_take_addresses(work->inside, &work->nic, work->arena, error)) < 0)
+        return error_wrap(error, result, "in the container");
+    if (!work->request->address)
+        return 0;
     return route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
 }

@@ -75,15 +75,22 @@ const struct table link_reference_table = TABLE("link", link_reference, link_ref
 static const struct field port_mark_rows[] = {
     TEXT_ROW(1, port_mark, ifname),
     TEXT_ROW(2, port_mark, mark),
+    {ROW(3, port_mark, foreign, FIELD_BOOL)},
 };
 const struct table port_mark_table = TABLE("port", port_mark, port_mark_rows);
 
 static const struct field port_attach_rows[] = {
-    TEXT_ROW(1, port_attach, ifname),       TEXT_ROW(2, port_attach, mark),
-    TEXT_ROW(3, port_attach, bridge),       NUMBER_ROW(4, port_attach, init_pid),
-    NUMBER_ROW(5, port_attach, init_start), NUMBER_ROW(6, port_attach, index),
-    TEXT_ROW(7, port_attach, mac),          TEXT_ROW(8, port_attach, address),
+    TEXT_ROW(1, port_attach, ifname),
+    TEXT_ROW(2, port_attach, mark),
+    TEXT_ROW(3, port_attach, bridge),
+    NUMBER_ROW(4, port_attach, init_pid),
+    NUMBER_ROW(5, port_attach, init_start),
+    NUMBER_ROW(6, port_attach, index),
+    TEXT_ROW(7, port_attach, mac),
+    TEXT_ROW(8, port_attach, address),
     TEXT_ROW(9, port_attach, gateway),
+    {ROW(10, port_attach, foreign, FIELD_BOOL)},
+    {ROW(11, port_attach, emptied, FIELD_BOOL)},
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
 

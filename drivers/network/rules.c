@@ -17,7 +17,7 @@
  *                the host under its address, under one that their network names, or under their own
  * Table of family bridge:
  *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard (a router's IPv4 with any
- *                address), a DHCP question, and nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
+ *                address; any of both where the LAN gives the address), a DHCP question, and nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
  *                hook, and holds whatever that is set to
  * Control frames (01:80:c2:00:00:0x) pass no hook of the bridge: it forwards none and keeps them on the port itself,
  * where a program that listens on every interface for LLDP or EAPOL, and nothing else, sees them. */
@@ -84,8 +84,11 @@ static const char port_chain[] =
     " ether type ip udp sport 67 drop\n"
     " ether type ip iifname . ether saddr . ip saddr @guards accept\n"
     " ether type ip iifname . ether saddr @routers accept\n"
+    " ether type ip iifname . ether saddr @roaming accept\n"
     " ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation 1-2"
     " iifname . ether saddr . arp saddr ip @guards iifname . arp saddr ether . arp saddr ip @guards accept\n"
+    " ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation 1-2"
+    " iifname . ether saddr @roaming iifname . arp saddr ether @roaming accept\n"
     " drop\n"
     "}\n";
 
@@ -258,15 +261,32 @@ static int write_ways_out(const struct rules *request, struct buffer *text, stru
     return 0;
 }
 
-static void write_routers(const struct list *guards, struct buffer *text)
+static bool is_any(const struct rule_guard *guard)
+{
+    (void)guard;
+    return true;
+}
+
+static bool is_router(const struct rule_guard *guard)
+{
+    return guard->router;
+}
+
+static bool is_roaming(const struct rule_guard *guard)
+{
+    return !guard->address;
+}
+
+static void write_macs(const struct list *guards, const char *set,
+                       bool (*belongs)(const struct rule_guard *guard), struct buffer *text)
 {
     size_t count = 0;
     for (size_t i = 0; i < guards->count; i++)
-        count += ((const struct rule_guard *)guards->items[i])->router;
-    rules_begin_set(text, "set", "routers", "ifname . ether_addr", count);
+        count += belongs(guards->items[i]);
+    rules_begin_set(text, "set", set, "ifname . ether_addr", count);
     for (size_t i = 0; i < guards->count; i++) {
         const struct rule_guard *guard = guards->items[i];
-        if (guard->router)
+        if (belongs(guard))
             buffer_printf(text, "\"%s\" . %s,\n", guard->port, guard->mac);
     }
     rules_end_set(text, count);
@@ -283,24 +303,25 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
         int result = ifname_check(guard->port, paths->port_prefix, error);
         if (result < 0)
             return result;
-        if (mac_parse(guard->mac, mac) < 0 || address_parse(guard->address, &address) < 0 || address == 0)
+        if (mac_parse(guard->mac, mac) < 0 ||
+            (guard->address && (address_parse(guard->address, &address) < 0 || address == 0)))
             return error_set(error, -EINVAL,
                              "guard of %s: \"%s\", \"%s\": expected a MAC and an IPv4 address", guard->port,
                              guard->mac ? guard->mac : "", guard->address ? guard->address : "");
     }
-    rules_begin_set(text, "set", "clients", "ifname . ether_addr", guards->count);
+    write_macs(guards, "clients", is_any, text);
+    write_macs(guards, "routers", is_router, text);
+    write_macs(guards, "roaming", is_roaming, text);
+    size_t fixed = 0;
+    for (size_t i = 0; i < guards->count; i++)
+        fixed += !is_roaming(guards->items[i]);
+    rules_begin_set(text, "set", "guards", "ifname . ether_addr . ipv4_addr", fixed);
     for (size_t i = 0; i < guards->count; i++) {
         const struct rule_guard *guard = guards->items[i];
-        buffer_printf(text, "\"%s\" . %s,\n", guard->port, guard->mac);
+        if (guard->address)
+            buffer_printf(text, "\"%s\" . %s . %s,\n", guard->port, guard->mac, guard->address);
     }
-    rules_end_set(text, guards->count);
-    rules_begin_set(text, "set", "guards", "ifname . ether_addr . ipv4_addr", guards->count);
-    for (size_t i = 0; i < guards->count; i++) {
-        const struct rule_guard *guard = guards->items[i];
-        buffer_printf(text, "\"%s\" . %s . %s,\n", guard->port, guard->mac, guard->address);
-    }
-    rules_end_set(text, guards->count);
-    write_routers(guards, text);
+    rules_end_set(text, fixed);
     buffer_text(text, port_chain);
     buffer_printf(text,
                   "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"

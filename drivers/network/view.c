@@ -59,6 +59,10 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
             take_bridge(&links.items[i], &addresses, call->arena, &seen);
         else if (strncmp(links.items[i].name, paths->port_prefix, strlen(paths->port_prefix)) == 0)
             take_port(&links.items[i], &links, call->arena, &seen);
+        else
+            *arena_append(call->arena, seen.foreign, seen.foreign_count) =
+                (struct observed_foreign){.ifname = arena_strdup(call->arena, links.items[i].name),
+                                          .is_bridge = links.items[i].kind == LINK_BRIDGE};
     }
     if ((result = view_forwarding(&seen, error)) < 0 ||
         (result = view_routes(socket, &links, call->arena, &seen, error)) < 0 ||

@@ -202,6 +202,9 @@ static int read_link(const struct nlmsghdr *message, struct arena *arena, struct
                 link->mac = text;
             }
             break;
+        case IFLA_MTU:
+            link->mtu = nla_get_u32(attribute);
+            break;
         case IFLA_MASTER:
             link->master = (int)nla_get_u32(attribute);
             break;

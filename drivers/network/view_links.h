@@ -20,7 +20,8 @@ struct link {
     const char *mark; /* alias; NULL: none */
     const char *mac;  /* NULL: no Ethernet address */
     enum link_kind kind;
-    unsigned flags;              /* IFF_UP, ... */
+    unsigned flags; /* IFF_UP, ... */
+    unsigned mtu;
     int master;                  /* index; 0: none */
     int peer;                    /* of a veth: index of the other end */
     int peer_netnsid;            /* HERE: the other end is in the same namespace */

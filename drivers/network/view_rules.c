@@ -84,7 +84,7 @@ static const struct set {
     {NFPROTO_IPV4, "udp_any", "udp", take_forward}, {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},
     {NFPROTO_IPV4, "tcp_span", "tcp", take_span},   {NFPROTO_IPV4, "udp_span", "udp", take_span},
     {NFPROTO_BRIDGE, "guards", NULL, take_guard},   {NFPROTO_BRIDGE, "routers", NULL, take_router},
-    {NFPROTO_BRIDGE, "clients", NULL, take_other},
+    {NFPROTO_BRIDGE, "roaming", NULL, take_guard},  {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
 
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
@@ -285,7 +285,8 @@ static int take_masqueraded(struct element_walk *walk, const struct element *ele
 
 static int take_guard(struct element_walk *walk, const struct element *element)
 {
-    if (element->key_size < IFNAMSIZ + 8 + 4)
+    const bool roams = element->key_size < IFNAMSIZ + 8 + 4;
+    if (element->key_size < IFNAMSIZ + 8)
         return 0;
     struct rule_guard *guard = described_new(walk->arena, &rule_guard_table);
     char *mac = arena_alloc(walk->arena, MAC_TEXT_SIZE);
@@ -293,7 +294,7 @@ static int take_guard(struct element_walk *walk, const struct element *element)
     guard->port =
         arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
     guard->mac = mac;
-    guard->address = address_text(walk->arena, element->key + IFNAMSIZ + 8);
+    guard->address = roams ? NULL : address_text(walk->arena, element->key + IFNAMSIZ + 8);
     mark_all(&rule_guard_table, guard);
     *arena_append(walk->arena, walk->rules->guards.items, walk->rules->guards.count) = guard;
     return 0;

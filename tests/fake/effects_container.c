@@ -74,7 +74,7 @@ static int plug_nics(struct fake *fake, struct json *container, const char *name
     for (size_t i = 0; i < json_length(nics); i++) {
         const struct json *nic = json_at(nics, i);
         const char *port = text_in(nic, "ifname"), *bridge = text_in(nic, "bridge");
-        if (!fake_find(fake->world, "bridges", bridge))
+        if (!fake_find(fake->world, "bridges", bridge) && !fake_find(fake->world, "foreign", bridge))
             return error_set(error, -ENODEV, "container %s: no bridge %s", name, bridge);
         if (fake_find(fake->world, "ports", port))
             return error_set(error, -EEXIST, "container %s: interface %s exists", name, port);

@@ -144,7 +144,7 @@ static int apply_mark(struct fake *fake, const struct port_mark *request, struct
     int result = text_in(port, "mark") ? check_mark(port, request->ifname, request->mark, error) : 0;
     if (result == 0) {
         json_set(port, "mark", json_new_text(request->mark));
-        json_set(port, "hairpin", json_new_bool(true));
+        json_set(port, "hairpin", json_new_bool(!request->foreign));
     }
     return result;
 }
@@ -171,7 +171,7 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     const struct json *container = fake_by_init(fake->world, request->init_pid);
     if (!container || number_in(container, "init_start") != request->init_start)
         return error_set(error, -ESRCH, "init %lld is gone", (long long)request->init_pid);
-    if (!fake_find(fake->world, "bridges", request->bridge))
+    if (!fake_find(fake->world, request->foreign ? "foreign" : "bridges", request->bridge))
         return error_set(error, -ENODEV, "no bridge %s", request->bridge);
     struct json *port = fake_find(fake->world, "ports", request->ifname);
     int result = port && text_in(port, "mark") ? check_mark(port, request->ifname, request->mark, error) : 0;
@@ -190,11 +190,14 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     json_set(port, "mark", json_new_text(request->mark));
     json_set(port, "master", json_new_text(request->bridge));
     json_set(port, "up", json_new_bool(true));
-    json_set(port, "hairpin", json_new_bool(true));
+    json_set(port, "hairpin", json_new_bool(!request->foreign));
+    /* Who asks the LAN keeps what it was told, unless that was ours. */
+    const char *told = taken && !request->emptied ? text_in(taken, "address") : NULL;
+    struct json *address = json_new_text(request->address ? request->address : told);
     struct json *inside = json_set(nics, ifname, json_new_object());
     json_set(inside, "peer", json_new_text(request->ifname));
     json_set(inside, "mac", json_new_text(request->mac));
-    json_set(inside, "address", json_new_text(request->address));
+    json_set(inside, "address", address);
     json_set(inside, "gateway", json_new_text(request->gateway));
     json_set(inside, "up", json_new_bool(true));
     json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));

@@ -568,6 +568,17 @@ static int run_flush_rules(struct json *world, char **arguments, struct error *e
 }
 
 /* Drops one element of LIST (networks, guards, forwards) by its key. */
+/* A bridge of the host's own, or none any more. */
+static int run_host_bridge(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    if (strcmp(arguments[1], "add") == 0)
+        json_set(fake_map(world, "foreign"), arguments[0], json_new_object());
+    else
+        json_remove(fake_map(world, "foreign"), arguments[0]);
+    return 0;
+}
+
 static int run_drop_rule(struct json *world, char **arguments, struct error *error)
 {
     static const char *const keys[] = {"bridge", "port", "listen"};
@@ -785,6 +796,7 @@ static const struct command commands[] = {
     {"flush-rules", "", 0, run_flush_rules},
     {"drop-rule", "networks|guards|forwards KEY", 2, run_drop_rule},
     {"listen", "tcp|udp ADDRESS|- PORT PROCESS", 4, run_listen},
+    {"host-bridge", "IFNAME add|remove", 2, run_host_bridge},
     {"route", "SUBNET IFNAME", 2, run_route},
     {"clear-host", "", 0, run_clear_host},
     {"unmount-volume", "CONTAINER PATH", 2, run_unmount_volume},

@@ -307,6 +307,10 @@ static void see_links(const struct call *call, const struct seen *world, struct 
         *seen = (struct observed_resolver){.bridge = seen_key(i), .pid = seen_number(i, "pid")};
         see_names(call, i, seen);
     }
+    const struct seen *foreign = seen_in(world, "foreign");
+    for (const struct seen *i = seen_first(foreign); i; i = seen_next(i))
+        *arena_append(call->arena, out->foreign, out->foreign_count) =
+            (struct observed_foreign){.ifname = seen_key(i), .is_bridge = true};
     out->forwards = seen_flag(world, "forwards");
 }
 

@@ -250,7 +250,7 @@ static void die(struct fake *fake)
 
 static void complete(struct json *world)
 {
-    static const char *const maps[] = {"containers", "bridges", "ports",   "resolvers",
+    static const char *const maps[] = {"containers", "bridges", "foreign", "ports", "resolvers",
                                        "images",     "layers",  "volumes", "roots"};
     static const char *const arrays[] = {"listeners", "routes", "violations"};
     static const char *const numbers[] = {"calls", "mutations", "clock"};

@@ -5,6 +5,7 @@
  *   containers  NAME  -> definition, mark, config digest; running: pids, cgroup, nics, mounts, layer
  *   bridges, ports, resolvers, images, layers, volumes, roots   by name; a mounted volume is FILE or FILE:ro
  *   btrfs                whether the store is on that, with quotas
+ *   foreign              bridges of the host's own, by name
  *   rules                as set, null when our tables do not exist
  *   listeners, routes    of the host, arrays
  *   violations           texts: what a driver could do when told to, and no caller may ever ask for

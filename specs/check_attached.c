@@ -1,0 +1,77 @@
+/* Networks that are attached to what the host has, and the places of containers in them. */
+#include <string.h>
+
+#include "specs/check.h"
+#include "specs/forms.h"
+
+static struct place place_of(const struct network *network, const char *key)
+{
+    return field_place(&network_table, network, field_by_key(&network_table, key));
+}
+
+static void check_range(struct world *world, const struct network *network)
+{
+    struct subnet subnet;
+    uint32_t first, last;
+    if (!network->range || !range_parse(network->range, &first, &last))
+        return;
+    if (!network->subnet || !subnet_parse(network->subnet, &subnet))
+        problem_add(world->problems, place_of(network, "range"), "add the LAN's subnet to the network",
+                    "range %s: the network has no declared subnet", network->range);
+    else if (first <= subnet.first || last >= subnet.last)
+        problem_add(world->problems, place_of(network, "range"), NULL,
+                    "range %s does not lie among the addresses of hosts in %s", network->range,
+                    network->subnet);
+}
+
+static void check_attached(struct world *world, const struct network *network)
+{
+    static const char *const ours[] = {"nat", "isolated", "nat_address"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (field_is_said(&network_table, network, field_by_key(&network_table, ours[i])))
+            problem_add(world->problems, place_of(network, ours[i]), "remove it, or bridge",
+                        "'%s': an attached network is not fpsync's to configure", ours[i]);
+    check_range(world, network);
+}
+
+static void check_network(struct world *world, const struct network *network)
+{
+    if (network_is_attached(network))
+        check_attached(world, network);
+    else if (network->range)
+        problem_add(world->problems, place_of(network, "range"), "remove it, or add bridge",
+                    "'range': a network of fpsync's own leases all of its subnet");
+}
+
+static void check_place(struct world *world, const struct object *object, const struct attachment *attachment)
+{
+    const struct object *found = world_find(world, KIND_NETWORK, attachment->network);
+    const struct network *network = found ? found->body : NULL;
+    const char *name = name_seen_from(world->arena, attachment->network, object);
+    struct place dhcp = field_place(&attachment_table, attachment, field_by_key(&attachment_table, "dhcp"));
+    if (!network)
+        return;
+    if (attachment->dhcp && !network_is_attached(network))
+        problem_add(world->problems, dhcp, "remove it: fpsync leases an address and configures it",
+                    "dhcp: network '%s' is fpsync's own", name);
+    else if (attachment->dhcp && attachment->address)
+        problem_add(world->problems, dhcp, "leave one of them out", "dhcp and address exclude each other");
+    else if (network_is_attached(network) && !attachment->dhcp && !attachment->address && !network->range)
+        problem_add(world->problems, attachment->described.place,
+                    "add address: A.B.C.D or dhcp: true, or a range to the network",
+                    "network '%s' is attached: fpsync does not know which of its addresses are free", name);
+}
+
+void check_attachments(struct world *world)
+{
+    for (size_t i = 0; i < world->own->count; i++) {
+        const struct object *object = world->own->items[i];
+        if (object->kind == KIND_NETWORK)
+            check_network(world, object->body);
+        if (object->kind != KIND_CONTAINER)
+            continue;
+        const struct list *networks = &((const struct container *)object->body)->networks;
+        for (size_t j = 0; j < networks->count; j++)
+            check_place(world, object, networks->items[j]);
+    }
+}

@@ -1,0 +1,1 @@
+tool drop-port three eth0

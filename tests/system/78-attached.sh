@@ -1,0 +1,109 @@
+#!/bin/bash
+# Networks attached to a bridge of the host, here one of the test's own: a LAN with a DHCP server and a neighbour, both in
+# a network namespace.
+. "$(dirname "$0")/walk.sh"
+
+LAN=lan$TAG
+after_cleanup() {
+    ip link del "$LAN" 2>/dev/null
+    ip link del "$LAN.2" 2>/dev/null
+    ip link del "$LAN.u" 2>/dev/null
+    rm -f "/tmp/$LAN.leases"
+    ip netns del "$LAN" 2>/dev/null
+}
+there() { # COMMAND...: in the LAN
+    ip netns exec "$LAN" "$@"
+}
+ip netns add "$LAN"
+ip link add "$LAN" type bridge
+ip link add "$LAN.2" type bridge
+ip link add "$LAN.u" mtu 1400 address 02:00:00:00:00:01 type veth peer name eth0 netns "$LAN"
+there ip link set eth0 mtu 1400
+there ip addr add "$NET.1/24" dev eth0
+there ip link set eth0 up
+there ip link set lo up
+ip link set "$LAN.u" master "$LAN"
+for link in "$LAN" "$LAN.2" "$LAN.u"; do ip link set "$link" up; done
+there dnsmasq -k -C /dev/null --interface=eth0 --bind-interfaces --except-interface=lo --port=0 --dhcp-authoritative \
+    --dhcp-range="$NET.200,$NET.209,255.255.255.0,1h" --dhcp-leasefile="/tmp/$LAN.leases" --pid-file= \
+    --dhcp-option=option:router,"$NET.1" --no-ping >/dev/null 2>&1 &
+there "$BUSYBOX/bin/busybox" httpd -f -p 80 -h "$BUSYBOX/www" >/dev/null 2>&1 &
+
+bridge_state() { # what is not ours to change
+    { ip -d -o link show dev "$LAN"; ip -o addr show dev "$LAN"; ip -d -o link show dev "$LAN.u"; } |
+        sed -E 's/[a-z_]*timer +[0-9.]+//g; s/ tentative//'
+    cat "/proc/sys/net/ipv4/conf/$LAN/"{forwarding,route_localnet,rp_filter,proxy_arp}
+}
+check 'the neighbour answers' eventually 10 there "$BUSYBOX/bin/busybox" wget -q -O - http://127.0.0.1/
+before=$(bridge_state)
+
+lan() { # ENTRIES of the network, of the place of `one`, of the place of `two`
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks:
+  lan: { bridge: $1, subnet: $NET.0/24$2 }
+containers:
+  one: { image: guest, networks: [ { network: lan$3 } ] }
+  two: { image: guest, networks: [ { network: lan$4 } ] }
+END
+}
+lan_without() { lan "$LAN" '' ", address: $NET.20" ", address: $NET.30, dhcp: false"; }
+lan_set() { lan "$LAN.2" ", range: $NET.100-$NET.101, gateway: $NET.1" '' ', dhcp: true'; }
+lan_changed() { lan "$LAN" ", range: $NET.150-$NET.160, gateway: none" '' ', dhcp: true'; }
+asks() { # CONTAINER: its own DHCP client, when it has no address yet
+    [ -n "$(address_of "$1")" ] || inside "$1" sh -c 'cat >/tmp/script && chmod 755 /tmp/script && /bin/busybox udhcpc -i eth0 -n -q -t 10 -T 1 -s /tmp/script >/dev/null 2>&1' <<'END'
+#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add "$ip/$mask" dev "$interface"
+ip route add default via "$router"
+END
+    address_of "$1"
+}
+master_of() { # CONTAINER: the bridge that its NIC leads to
+    ip -o link show dev "$(port_of "$1")" | grep -oE 'master [^ ]*' | cut -d' ' -f2
+}
+asked() { # whether the address is one of the DHCP server's, the neighbour answers, and status shows it
+    [ "$(master_of "$1")" = "$LAN" ] || { echo away; return; }
+    address=$(asks "$1")
+    case $address in
+    "$NET.20"[0-9]) where=theirs ;;
+    *) where=$address ;;
+    esac
+    shown=$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .name == "t/two") | .addresses[0]')
+    inside "$1" timeout 2 wget -q -O - "http://$NET.1/cgi-bin/who" 2>/dev/null | sed "s/^$address\$/$where/"
+    [ "$shown" = "$address" ] || echo "but status shows $shown"
+}
+effect network.bridge 'master_of t/one' "$LAN" "$LAN.2" "$LAN" "$LAN"
+effect network.range 'address_of t/one' "$NET.20" "$NET.100" "$NET.150" "$NET.20"
+effect container.networks.dhcp 'asked t/two' "$NET.30" away theirs "$NET.30"
+walk t/one live lan
+is 'the host has its bridge as it was' "$(bridge_state)" "$before"
+
+# ---- started there, and not there ----
+
+spec lan < <(lan "$LAN" ", range: $NET.100-$NET.120, gateway: $NET.1" '' ', dhcp: true')
+converge 'containers start in the LAN'
+is 'a leased one' "$(address_of t/one)" "$NET.100"
+is 'with the gateway of the LAN' "$(inside t/one ip route | awk '$1 == "default" { print $3 }')" "$NET.1"
+is 'one that asks' "$(asked t/two)" theirs
+is 'its MTU is the LAN’s' "$(inside t/one cat /sys/class/net/eth0/mtu)" 1400
+is 'the host has its bridge as it was' "$(bridge_state)" "$before"
+inside t/one ip addr add "$NET.77/24" dev eth0
+is 'an address that it was not given leads nowhere' "$(inside t/one timeout 1 ping -c 1 -W 1 -I "$NET.77" "$NET.1" >/dev/null 2>&1 || echo lost)" lost
+like 'host ends carry the mark' "$(ip -d link show dev "$(port_of t/one)")" 'alias fpsync [0-9a-f]* t/one'
+init=$(started t/one)
+ip link set "$(port_of t/one)" nomaster
+converge 'an interface that was taken off is put back'
+is 'where it was' "$(master_of t/one)" "$LAN"
+is 'and the init stays' "$(started t/one)" "$init"
+spec gone <<END
+project: u
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { lan: { bridge: no$TAG } }
+containers: { one: { image: guest, networks: { lan: { dhcp: true } } } }
+END
+like 'a bridge that is not there holds' "$(held_of "$(plan_of "$FILE")")" "network/u/lan: the host has no bridge no$TAG"
+check 'down' fps down -y --timeout 0 -f "$SPEC/lan.yaml"
+is 'nothing is left' "$(leftovers)" ''
+is 'the host has its bridge as it was' "$(bridge_state)" "$before"
