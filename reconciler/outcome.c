@@ -345,6 +345,23 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     return put_record(recorder, record, error);
 }
 
+static int retain(struct recorder *recorder, struct record *record, struct error *error)
+{
+    record->source = NULL;
+    set_phase(record, "retained", NULL);
+    return put_record(recorder, record, error);
+}
+
+/* A container that took a declared layer, or a copy of its image, leaves its own one behind. */
+static int retain_left_layer(struct recorder *recorder, const struct action *action, struct error *error)
+{
+    const struct entry *layer = actual_find(recorder->execution->actual, KIND_LAYER, action->name);
+    if (!layer || !layer->object.implicit || entry_is_retained(layer) ||
+        object_find(&recorder->execution->plan->all, KIND_LAYER, action->name))
+        return 0;
+    return retain(recorder, layer->record, error);
+}
+
 static int record_container(struct recorder *recorder, struct action *action, const struct target *target,
                             const struct steps *steps, struct facts *facts, struct error *error)
 {
@@ -363,7 +380,8 @@ static int record_container(struct recorder *recorder, struct action *action, co
                    ? put_implicit_layer(recorder, action, facts->digest, error)
                    : 0;
     facts->digest = recorder_digest(recorder, target, action);
-    return put_implicit_layer(recorder, action, facts->digest, error);
+    int result = put_implicit_layer(recorder, action, facts->digest, error);
+    return result < 0 ? result : retain_left_layer(recorder, action, error);
 }
 
 static int record_made(struct recorder *recorder, struct action *action, const struct target *target,
@@ -399,13 +417,6 @@ static int record_made(struct recorder *recorder, struct action *action, const s
         if (!record->stopped_by)
             set_phase(record, "running", NULL);
     }
-    return put_record(recorder, record, error);
-}
-
-static int retain(struct recorder *recorder, struct record *record, struct error *error)
-{
-    record->source = NULL;
-    set_phase(record, "retained", NULL);
     return put_record(recorder, record, error);
 }
 

@@ -207,8 +207,9 @@ static bool is_needed_only(const struct entry *entry)
     return entry->object.implicit && entry->kind == KIND_NETWORK;
 }
 
-static void add_used(struct planning *planning, bool *taken)
+static void add_used(struct planning *planning)
 {
+    bool *taken = planning->taken;
     const struct actual *actual = planning->request->actual;
     struct object_set *all = &planning->plan->all;
     bool more;
@@ -226,12 +227,25 @@ static void add_used(struct planning *planning, bool *taken)
     map_clear(&planning->users); /* its answers were good for being there, not for being the first */
 }
 
+/* With what is used by it, in order, and with what each holds by its name. */
+static void complete_all(struct planning *planning)
+{
+    const struct plan_request *request = planning->request;
+    struct plan *plan = planning->plan;
+    add_used(planning);
+    if (plan->all.count)
+        qsort(plan->all.items, plan->all.count, sizeof(*plan->all.items), by_kind_and_name);
+    object_set_index(&plan->all, planning->arena);
+    leases_grant(&plan->all, request->actual, request->world, request->lease_rules, planning->arena,
+                 &plan->grants);
+}
+
 /* Desired, what others (or a run that does not prune) leave in place, and what any of these still uses. */
 static void collect_all(struct planning *planning)
 {
     const struct plan_request *request = planning->request;
     struct object_set *all = &planning->plan->all;
-    bool *taken = arena_array_of(planning->arena, bool, request->actual->count + 1);
+    bool *taken = planning->taken = arena_array_of(planning->arena, bool, request->actual->count + 1);
     for (size_t i = 0; i < request->desired->count; i++)
         *arena_append(planning->arena, all->items, all->count) = request->desired->items[i];
     for (size_t i = 0; i < request->actual->count; i++) {
@@ -242,13 +256,11 @@ static void collect_all(struct planning *planning)
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
         taken[i] = true;
     }
-    add_used(planning, taken);
-    if (all->count)
-        qsort(all->items, all->count, sizeof(*all->items), by_kind_and_name);
-    object_set_index(all, planning->arena);
+    complete_all(planning);
 }
 
-/* What is held back stays as it is recorded, or out: its new ports and names must not become rules. */
+/* What is held back stays as it is recorded, or out: its new ports and names must not become rules, and what it uses must
+ * not go. */
 static void withdraw_held(struct planning *planning)
 {
     struct object_set *all = &planning->plan->all;
@@ -266,6 +278,7 @@ static void withdraw_held(struct planning *planning)
             all->items[kept++] = &entry->object;
     }
     all->count = kept;
+    complete_all(planning);
 }
 
 static bool is_gone(const struct plan_request *request, const char *source)
@@ -349,7 +362,6 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     pair_up(&planning);
     check_sources(&planning);
     collect_all(&planning);
-    leases_grant(&plan->all, request->actual, request->world, request->lease_rules, arena, &plan->grants);
     planning.target = (struct target){.paths = request->paths,
                                       .arena = arena,
                                       .all = &plan->all,
@@ -374,6 +386,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
             plan_containers_in_order(&planning, request->desired->items[i], &done);
     plan_waves(&planning);
     plan_moves(&planning);
+    withdraw_held(&planning);
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
         if (entry_is_retained(entry) ||
@@ -383,7 +396,6 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
         if (!planning.declared[i])
             plan_removal(&planning, entry);
     }
-    withdraw_held(&planning);
     plan_rules(&planning);
     plan_resolvers(&planning);
     hold_contested(&planning);

@@ -11,6 +11,7 @@ struct planning {
     struct target target;
     struct entry **recorded;  /* of each desired object: the entry of its name, or NULL */
     struct object **declared; /* of each entry: the desired object of its name, or NULL */
+    bool *taken;              /* of each entry: it, or what is declared in its place, is in plan->all */
     struct action **gone;     /* deletes, before they are ordered */
     size_t gone_count;
     struct map by_object; /* "kind/project/name" -> action */

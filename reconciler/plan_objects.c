@@ -51,6 +51,21 @@ static bool volume_fits(struct planning *planning, const struct object *object, 
     return !reason;
 }
 
+/* An upper belongs on the image it was made on (SEMANTICS 9): its record must not come to say another one. */
+static bool layer_moves(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const char *image = object->kind == KIND_LAYER ? ((const struct layer *)object->body)->image : NULL;
+    const char *made_on =
+        image && !plan_is_new(entry) ? ((const struct layer *)entry->object.body)->image : NULL;
+    if (!made_on || text_is_same(made_on, image))
+        return false;
+    plan_hold(planning, KIND_LAYER, object->name,
+              arena_printf(planning->arena, "what it holds was made on image %s, not on %s", made_on, image),
+              "declare another layer, or throw this one away: remove its line and its users, then fpsync gc",
+              object->place);
+    return true;
+}
+
 /* A retained record is picked up again by declaring the name: data and identity are its own. */
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
 {
@@ -62,6 +77,8 @@ void plan_data(struct planning *planning, const struct object *object, struct en
     if (object->implicit && object->kind == KIND_LAYER)
         return; /* made and recorded with its container */
     if (object->kind == KIND_VOLUME && !volume_fits(planning, object, entry))
+        return;
+    if (there && layer_moves(planning, object, entry))
         return;
     if (plan_is_new(entry))
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, NULL, object->place);

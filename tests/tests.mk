@@ -1,10 +1,10 @@
 # Tests; included by the Makefile. Every runner prints TAP into $(B)/results/PART.tap; tests/run starts the parts
 # one after another and tests/summary counts all their cases.
 #
-#   make check         lint, unit, scenario, fault: no root needed, seconds
+#   make check         lint, unit, scenario, property, fault: no root needed, seconds
 #   make check-system  real containers on this host: root
 #   make test          all of them; the last line counts what passed, failed and was skipped
-#   make check-sanitize  unit, scenario, fault and, as root, system, built with ASan, LSan and UBSan in a folder of
+#   make check-sanitize  unit, scenario, property, fault and, as root, system, built with ASan, LSan and UBSan in a folder of
 #                      its own; CC=clang for the other compiler, PARTS="unit scenario" for less
 #   make format        clang-format over everything, which lint then expects
 #   make bench         thousands of objects beside plain libyaml, and ratios against lxc-start and lxc-stop; fails
@@ -18,6 +18,7 @@ BENCH_TOOLS  := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/b
 GUEST_TOOLS  := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(wildcard tests/system/*.c))
 
 -include tests/fake/fake.mk
+-include tests/property/property.mk
 -include tests/vm/vm.mk
 # The name switches off what an instrumented program cannot keep: the unpacker's bound on address space, figures.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -DFPSYNC_SANITIZED
@@ -43,19 +44,19 @@ FAKE := $(if $(wildcard tests/fake/fake.mk),$(B)/fpsync-fake)
 BUILD_TESTS = +$(Q)$(MAKE) --no-print-directory -k test-programs || true
 export FPSYNC_BUILD = $(abspath $(B))
 
-.PHONY: test-programs test test-unit test-scenario test-fault test-system check check-system check-sanitize test-parts lint format bench
-test-programs: all $(FAKE) $(UNIT) $(REPLAYS) $(GUEST_TOOLS)
+.PHONY: test-programs test test-unit test-scenario test-property test-fault test-system check check-system check-sanitize test-parts lint format bench
+test-programs: all $(FAKE) $(PROPERTY) $(UNIT) $(REPLAYS) $(GUEST_TOOLS)
 
 lint:
 	$(Q)tests/run $(B) lint
-test-unit test-scenario test-fault test-system: test-%:
+test-unit test-scenario test-property test-fault test-system: test-%:
 	$(BUILD_TESTS)
 	$(Q)tests/run $(B) $*
 check:
 	$(BUILD_TESTS)
-	$(Q)tests/run $(B) lint unit scenario fault
+	$(Q)tests/run $(B) lint unit scenario property fault
 check-system: test-system
-PARTS ?= unit scenario fault system
+PARTS ?= unit scenario property fault system
 check-sanitize: export PATIENCE = 8
 check-sanitize:
 	+$(Q)$(MAKE) --no-print-directory B=build/sanitize-$(notdir $(CC)) SANITIZE='$(SANITIZERS)' \
@@ -65,7 +66,7 @@ test-parts:
 	$(Q)tests/run $(B) $(PARTS)
 test: deps
 	$(BUILD_TESTS)
-	$(Q)tests/run $(B) lint unit scenario fault system
+	$(Q)tests/run $(B) lint unit scenario property fault system
 format:
 	$(Q)clang-format -i $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 bench: all $(BENCH_TOOLS)

@@ -115,7 +115,9 @@ static struct json *copy_limits(const struct json *limits)
 {
     struct json *copy = json_new_object();
     for (void *i = json_first(limits); i; i = json_next(limits, i))
-        json_set(copy, json_key(i), json_new_number(json_as_number(json_value(i), 0)));
+        json_set(copy, json_key(i),
+                 json_as_text(json_value(i)) ? json_new_text(json_as_text(json_value(i)))
+                                             : json_new_number(json_as_number(json_value(i), 0)));
     return copy;
 }
 

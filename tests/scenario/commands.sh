@@ -457,6 +457,42 @@ dry_pool() {
     gives 0 run_spec apply && address b 10.30.0.2 && gives 0 run_spec plan # of a, which went meanwhile
 }
 
+# What a held container uses by its record stays, though nobody declares it any more.
+held_keeps() {
+    at held
+    local images='images: { base: { source: "bootstrap:bookworm" } }'
+    cat >"$root/spec.yaml" <<END
+$images
+networks: { front: {}, back: {} }
+layers: { old: { image: base } }
+containers: { web: { image: base, networks: [ front ] }, job: { networks: [ back ], layer: old } }
+END
+    gives 0 run_spec apply || return 1
+    cat >"$root/spec.yaml" <<END
+$images
+networks: { front: {} }
+containers: { web: { image: base, networks: [ front ] }, job: { image: base, networks: [ front ], privileged: true } }
+END
+    gives 3 run_spec --allow-mass-delete apply && says 'held network default/back' && says 'held layer default/old' &&
+        runs job && gives 2 run_spec plan && says '0 to create, 0 to change, 0 to remove, 3 held' || return 1
+    sed -i 's/, privileged: true//' "$root/spec.yaml"
+    gives 0 run_spec apply && says 'delete network default/back: done' && gives 0 run_spec plan &&
+        [ -z "$("$tool" "$root" violations)" ]
+}
+
+# Who takes over the layer that another leaves waits for it; a layer left for a declared one is retained.
+layers_change_hands() {
+    at hands
+    local images='images: { base: { source: "bootstrap:bookworm" } }'
+    printf '%s\nlayers: { l: { image: base } }\ncontainers: { a: { image: base }, b: { layer: l } }\n' "$images" >"$root/spec.yaml"
+    gives 0 run_spec apply || return 1
+    printf '%s\nlayers: { l: { image: base } }\ncontainers: { a: { layer: l }, b: { image: base } }\n' "$images" >"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run_spec plan && gives 0 run gc --force && says 'layer default/a: freed' || return 1
+    printf 'images: { base: { source: "bootstrap:bookworm" }, other: { source: "bootstrap:bookworm" } }
+layers: { l: { image: other } }\ncontainers: { a: { layer: l }, b: { image: base } }\n' >"$root/spec.yaml"
+    gives 3 run_spec apply && says 'what it holds was made on image default/base, not on default/other' && gives 2 run_spec plan
+}
+
 waits_are_shown() {
     gives 2 run -f "$root/spec.yaml" -v plan && says 'after: create network/default/default'
 }
@@ -494,6 +530,8 @@ check "progress is an event a line for a program" progress_as_events
 check "progress is a line in place on a terminal" progress_on_a_terminal
 check "history tells what was applied when" history_is_told
 check "whoever left first gives its address up when a network is full" dry_pool
+check "what a held container uses stays" held_keeps
+check "a layer changes hands, and never its image" layers_change_hands
 
 # ---- images that change below layers, and snapshots: SEMANTICS 10, 41 ----
 
