@@ -24,7 +24,8 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
     if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
-        (kind >= STEP_LAYER_CHANGE && kind <= STEP_BACKUP_READ))
+        (kind >= STEP_LAYER_CHANGE && kind <= STEP_BACKUP_READ) || kind == STEP_LAYER_RENAME ||
+        kind == STEP_VOLUME_RENAME)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_LINK_UNMARK)
         ended = run_network(effects, paths, kind, request, call, error);
@@ -55,6 +56,10 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->create_volume(paths, request, call, error);
     case STEP_VOLUME_DELETE:
         return storage->delete_volume(paths, request, call, error);
+    case STEP_LAYER_RENAME:
+        return storage->rename_layer(paths, request, call, error);
+    case STEP_VOLUME_RENAME:
+        return storage->rename_volume(paths, request, call, error);
     case STEP_ROOT_MOUNT:
         return storage->mount_root(paths, request, call, error);
     case STEP_ROOT_UNMOUNT:

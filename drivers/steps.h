@@ -51,6 +51,8 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_CONTAINER_ADOPT = 53,
                  STEP_CONTAINER_RELEASE = 54,
                  STEP_LINK_UNMARK = 55,
+                 STEP_LAYER_RENAME = 60,
+                 STEP_VOLUME_RENAME = 61,
                  STEP_KINDS
 };
 

@@ -147,7 +147,7 @@ void *list_find(const struct list *list, const struct table *nested, const char 
 
 bool field_is_said(const struct table *table, const void *object, const struct field *row)
 {
-    if (!field_is_present(table, object, row))
+    if (!field_is_present(table, object, row) || (row->flags & FIELD_ONCE))
         return false;
     const void *at = field_at(object, row);
     switch (row->type) {

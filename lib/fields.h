@@ -115,6 +115,7 @@ enum field_flags {
     FIELD_SENSITIVE = 2, /* never printed */
     FIELD_DERIVED = 4,   /* made from other fields while reading; YAML has no such key */
     FIELD_ORDERED = 8,   /* a list whose written order means something */
+    FIELD_ONCE = 32,     /* asks for a step and is no state: neither recorded, compared nor printed */
     FIELD_RARE = 16, /* looked at only on objects whose record says it: looking costs, and most never do */
 };
 

@@ -29,6 +29,15 @@ static void add_data_delete(struct arena *arena, enum kind kind, const char *fil
               described_whole(&data_reference_table, data));
 }
 
+static void add_data_rename(struct arena *arena, struct steps *steps, enum step_kind step, const char *from,
+                            const char *to)
+{
+    struct data_rename *rename = described_new(arena, &data_rename_table);
+    rename->from = paths_file_name(arena, from);
+    rename->to = paths_file_name(arena, to);
+    steps_add(arena, steps, step, described_whole(&data_rename_table, rename));
+}
+
 static void compile_data(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
@@ -37,6 +46,9 @@ static void compile_data(const struct compiling *compiling, const struct action 
         add_data_delete(arena, action->kind, file, steps);
         return;
     }
+    if (action->was)
+        add_data_rename(arena, steps, action->kind == KIND_VOLUME ? STEP_VOLUME_RENAME : STEP_LAYER_RENAME,
+                        action->was, action->name);
     if (action->kind == KIND_VOLUME) {
         const struct volume *volume = action->object->body;
         struct volume_source *source = described_new(arena, &volume_source_table);
@@ -44,10 +56,41 @@ static void compile_data(const struct compiling *compiling, const struct action 
         source->type = volume->type;
         source->size = volume->size;
         steps_add(arena, steps, STEP_VOLUME_CREATE, described_whole(&volume_source_table, source));
-    } else if (action->verb != VERB_UPDATE) {
+    } else if (action->verb != VERB_UPDATE && !action->was) {
         struct data_reference *data = described_new(arena, &data_reference_table);
         data->file = file;
         steps_add(arena, steps, STEP_LAYER_CREATE, described_whole(&data_reference_table, data));
+    }
+}
+
+static void add_bridge_removal(const struct compiling *compiling, const struct action *action,
+                               const char *network, struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    char ifname[PATHS_IFNAME_SIZE];
+    paths_bridge(compiling->target->paths, network, ifname);
+    struct link_reference *link = described_new(arena, &link_reference_table);
+    link->ifname = arena_strdup(arena, ifname);
+    link->mark = target_mark(arena, action->uid, network);
+    described_whole(&link_reference_table, link);
+    steps_add(arena, steps, STEP_RESOLVER_DELETE, link);
+    steps_add(arena, steps, STEP_BRIDGE_DELETE, link);
+}
+
+static void add_port_removals(const struct compiling *compiling, const char *network, struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    const struct observed_network *seen = &compiling->world->network;
+    char ifname[PATHS_IFNAME_SIZE];
+    paths_bridge(compiling->target->paths, network, ifname);
+    for (size_t i = 0; i < seen->port_count; i++) {
+        const struct observed_port *port = &seen->ports[i];
+        if (!text_is_same(port->master, ifname) || !port->mark || strncmp(port->mark, "fpsync ", 7) != 0)
+            continue;
+        struct link_reference *link = described_new(arena, &link_reference_table);
+        link->ifname = port->ifname;
+        link->mark = port->mark;
+        steps_add(arena, steps, STEP_PORT_DELETE, described_whole(&link_reference_table, link));
     }
 }
 
@@ -58,20 +101,17 @@ static void compile_network(const struct compiling *compiling, const struct acti
     if (network_is_attached(known->body))
         return; /* nothing of it is ours but the record */
     struct arena *arena = compiling->target->arena;
+    if (action->cuts)
+        add_port_removals(compiling, action->was ? action->was : action->name, steps);
+    if (action->was)
+        add_bridge_removal(compiling, action, action->was, steps);
     if (action->verb != VERB_DELETE) {
         steps_add(arena, steps, STEP_BRIDGE_CREATE,
                   target_bridge(compiling->target, action->name, action->uid));
         steps_add(arena, steps, STEP_RESOLVER_SET, target_resolver(compiling->target, action->name));
         return;
     }
-    char ifname[PATHS_IFNAME_SIZE];
-    paths_bridge(compiling->target->paths, action->name, ifname);
-    struct link_reference *link = described_new(arena, &link_reference_table);
-    link->ifname = arena_strdup(arena, ifname);
-    link->mark = target_mark(arena, action->uid, action->name);
-    described_whole(&link_reference_table, link);
-    steps_add(arena, steps, STEP_RESOLVER_DELETE, link);
-    steps_add(arena, steps, STEP_BRIDGE_DELETE, link);
+    add_bridge_removal(compiling, action, action->name, steps);
 }
 
 /* ---- containers ---- */
@@ -196,11 +236,21 @@ static void add_wish(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
 }
 
+/* A layer goes on under another name while nothing is mounted on it. */
+static void add_layer_rename(const struct container_steps *to)
+{
+    const struct container *body = to->action->object->body;
+    const struct rename *rename = renames_to(to->compiling->target->renames, KIND_LAYER, body->layer);
+    if (rename && !rename->conflict)
+        add_data_rename(to->arena, to->steps, STEP_LAYER_RENAME, rename->from, rename->to);
+}
+
 static void add_root(const struct container_steps *to)
 {
     const struct container *body = to->action->object->body;
     const struct entry *entry = to->action->entry;
     bool other = entry && root_is_copy(entry->object.body) != root_is_copy(body);
+    add_layer_rename(to);
     const char *from = other ? add_other_root(to) : NULL;
     if (!other) /* where a copy was, no upper is */
         add_follow(to);
@@ -289,6 +339,19 @@ static void add_removal(const struct container_steps *to, const struct observed_
         add_data_delete(to->arena, KIND_LAYER, target_layer_file(to->compiling->target, object), to->steps);
 }
 
+static void add_removal_of_old(const struct container_steps *to)
+{
+    struct container_steps old = *to;
+    old.lxc_name = paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was);
+    const struct observed_container *seen = world_container(to->compiling->world, old.lxc_name);
+    if (seen && seen->running)
+        add_stop(&old);
+    if (world_root(to->compiling->world, old.lxc_name))
+        add_unmount(&old);
+    if (seen)
+        add_reference(&old, STEP_CONTAINER_DESTROY);
+}
+
 static void compile_container(const struct compiling *compiling, const struct action *action,
                               struct steps *steps)
 {
@@ -306,6 +369,19 @@ static void compile_container(const struct compiling *compiling, const struct ac
     if (action->only_follows && text_is_same(action->follow.from, compiling->digest))
         return; /* made anew, the image is what it was */
     switch (action->verb) {
+    case VERB_RENAME:
+        add_removal_of_old(&to);
+        if (runs)
+            add_stop(&to); /* what an interrupted run began under the new name */
+        if (mounted)
+            add_unmount(&to);
+        if (!action->rests) {
+            add_start(&to);
+            break;
+        }
+        add_layer_rename(&to);
+        add_definition(&to);
+        break;
     case VERB_CREATE: /* also over what an interrupted run left half made */
     case VERB_RECREATE:
     case VERB_RESTART:

@@ -436,6 +436,7 @@ int execute_plan(const struct execution *execution, struct arena *arena, struct 
                    .arena = arena,
                    .all = &plan->all,
                    .grants = &plan->grants,
+                   .renames = plan->renames,
                    .world = execution->world},
         .recorder = recorder_new(execution, arena),
         .result = result,

@@ -62,7 +62,7 @@ static struct lease *copy_lease(struct arena *arena, const struct lease *lease)
 static struct lease *lease_for(struct granting *granting, const struct object *object, bool *fresh)
 {
     const struct lease *recorded = lease_recorded(granting->snapshot, object->kind, object->name);
-    *fresh = !recorded || recorded->left;
+    *fresh = !recorded || recorded->left || renames_changed(granting->renames, recorded);
     if (recorded) {
         struct lease *kept = copy_lease(granting->arena, recorded);
         kept->left = 0;
@@ -435,11 +435,13 @@ static void collect_taken(struct granting *granting)
         map_add(&granting->taken, granting->declared.entries[i].key, granting->declared.entries[i].value);
 }
 
-void leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
-                  const struct lease_rules *rules, struct arena *arena, struct grants *grants)
+void leases_grant(const struct object_set *all, const struct actual *actual, const struct renames *renames,
+                  const struct world *world, const struct lease_rules *rules, struct arena *arena,
+                  struct grants *grants)
 {
     struct granting granting = {.all = all,
                                 .actual = actual,
+                                .renames = renames,
                                 .snapshot = actual->snapshot,
                                 .world = world,
                                 .rules = rules,

@@ -31,8 +31,10 @@ struct lease_rules {
 };
 
 /* `all` is every object that exists after the run, in order of kind and name. */
-void leases_grant(const struct object_set *all, const struct actual *actual, const struct world *world,
-                  const struct lease_rules *rules, struct arena *arena, struct grants *grants);
+struct renames; /* NULL: none */
+void leases_grant(const struct object_set *all, const struct actual *actual, const struct renames *renames,
+                  const struct world *world, const struct lease_rules *rules, struct arena *arena,
+                  struct grants *grants);
 /* Why the object got no lease; NULL when it got one. */
 const char *grants_denied(const struct grants *grants, enum kind kind, const char *name);
 

@@ -3,10 +3,12 @@
 
 #include "lib/map.h"
 #include "reconciler/leases.h"
+#include "reconciler/renames.h"
 
 struct granting {
     const struct object_set *all;
     const struct actual *actual;
+    const struct renames *renames;
     const struct snapshot *snapshot;
     const struct world *world;
     const struct lease_rules *rules;

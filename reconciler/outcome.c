@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "lib/map.h"
 #include "reconciler/contest.h"
+#include "reconciler/plan_internal.h"
 
 struct recorder {
     const struct execution *execution;
@@ -152,6 +153,46 @@ static int delete_record(struct recorder *recorder, enum kind kind, const char *
                       : state_delete_record(recorder->execution->state, kind_name(kind), name, error);
 }
 
+static bool has_action(const struct plan *plan, const struct entry *entry)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i]->entry == entry)
+            return true;
+    return false;
+}
+
+/* Who uses it and has no action of its own calls it by the new name from now on, as the view of the record does. */
+static int follow_users(struct recorder *recorder, enum kind kind, const char *name, struct error *error)
+{
+    const struct execution *execution = recorder->execution;
+    for (size_t i = 0; i < execution->actual->count; i++) {
+        const struct entry *entry = &execution->actual->items[i];
+        if (entry_is_retained(entry) || !plan_uses(&entry->object, kind, name) ||
+            has_action(execution->plan, entry))
+            continue;
+        int result = record_describe(execution->state, recorder->arena, entry->record, &entry->object, error);
+        if (result >= 0)
+            result = put_record(recorder, entry->record, error);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* What goes on under another name is recorded under that, and by the same commit no more under the old one. */
+static int forget_old_name(struct recorder *recorder, enum kind kind, const char *name, const char *was,
+                           struct error *error)
+{
+    if (!was)
+        return 0;
+    int result = writing(recorder, error);
+    if (result >= 0)
+        result = state_delete_record(recorder->execution->state, kind_name(kind), was, error);
+    if (result >= 0)
+        result = state_delete_lease(recorder->execution->state, kind_name(kind), was, error);
+    return result < 0 ? result : follow_users(recorder, kind, name, error);
+}
+
 /* ---- before ---- */
 
 static int put_lease(struct recorder *recorder, const struct lease *lease, struct error *error)
@@ -169,6 +210,14 @@ static int put_leases(struct recorder *recorder, struct error *error)
     for (size_t i = 0; i < grants->count && result >= 0; i++)
         if (grants->fresh[i])
             result = put_lease(recorder, grants->items[i], error);
+    /* Of absent names, too: their places in a network that goes on under another name. */
+    const struct renames *renames = recorder->execution->plan->renames;
+    for (size_t i = 0; renames && i < renames->lease_count && result >= 0; i++) {
+        enum kind kind;
+        if (kind_parse(renames->leases[i]->kind, &kind) == 0 &&
+            !grants_find(grants, kind, renames->leases[i]->name))
+            result = put_lease(recorder, renames->leases[i], error);
+    }
     return result;
 }
 
@@ -187,9 +236,10 @@ static int drop_old_intents(struct recorder *recorder, const struct action *acti
     int result = 0;
     for (size_t i = 0; i < snapshot->intent_count && result >= 0; i++) {
         const struct intent *intent = snapshot->intents[i];
-        bool same = action ? intent->kind && strcmp(intent->kind, kind_name(action->kind)) == 0 &&
-                                 strcmp(intent->name, action->name) == 0
-                           : !intent->kind;
+        bool same =
+            action ? intent->kind && strcmp(intent->kind, kind_name(action->kind)) == 0 &&
+                         (strcmp(intent->name, action->name) == 0 || text_is_same(intent->name, action->was))
+                   : !intent->kind;
         if (same)
             result = drop_intent(recorder, intent, error);
     }
@@ -243,7 +293,10 @@ const char *recorder_digest(struct recorder *recorder, const struct target *targ
     if (follow_moves(&action->follow))
         return get_digest(recorder, action->follow.image);
     const struct entry *layer = layer_entry(recorder, action->object);
-    bool there = world_has_layer(recorder->execution->world, target_layer_file(target, action->object));
+    const struct world *world = recorder->execution->world;
+    bool there =
+        world_has_layer(world, target_layer_file(target, action->object)) ||
+        (layer && layer->was && world_has_layer(world, paths_file_name(recorder->arena, layer->was)));
     if (there && layer && layer->facts->digest && !target_has_fresh_layer(target, action->object))
         return layer->facts->digest;
     return get_digest(recorder, target_image(target, action->object));
@@ -342,7 +395,8 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     facts->digest = digest;
     record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     set_phase(record, "running", NULL);
-    return put_record(recorder, record, error);
+    result = put_record(recorder, record, error);
+    return result < 0 || !entry ? result : forget_old_name(recorder, KIND_LAYER, name, entry->was, error);
 }
 
 static int retain(struct recorder *recorder, struct record *record, struct error *error)
@@ -375,7 +429,7 @@ static int record_container(struct recorder *recorder, struct action *action, co
     } else if (action->entry && action->entry->record->generation) {
         action->generation = action->entry->record->generation; /* the mark outside still bears it */
     }
-    if (!has_step(steps, STEP_ROOT_MOUNT) && !verb_is_of_data(action->verb))
+    if (!has_step(steps, STEP_ROOT_MOUNT) && !verb_is_of_data(action->verb) && action->verb != VERB_RENAME)
         return plan_field_changed(&action->causes, "retain")
                    ? put_implicit_layer(recorder, action, facts->digest, error)
                    : 0;
@@ -412,12 +466,13 @@ static int record_made(struct recorder *recorder, struct action *action, const s
             record->stopped_by = recorder->execution->stopped_by;
         set_phase(record, "stopped", record->stopped_by);
     } else if (!verb_is_of_data(action->verb)) {
-        if (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR)
+        if (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR && !action->rests)
             record->stopped_by = NULL;
-        if (!record->stopped_by)
+        if (!record->stopped_by && !action->rests)
             set_phase(record, "running", NULL);
     }
-    return put_record(recorder, record, error);
+    result = put_record(recorder, record, error);
+    return result < 0 ? result : forget_old_name(recorder, action->kind, action->name, action->was, error);
 }
 
 /* The name keeps what is leased to it; whoever left first gives it up first, should a pool run dry. */
@@ -474,8 +529,12 @@ int recorder_failed(struct recorder *recorder, struct action *action, const char
     (void)intent;
     if (!action || !action->entry)
         return 0;
-    action->entry->record->reason = arena_strdup(recorder->arena, message);
-    return put_record(recorder, action->entry->record, error);
+    struct record *record = action->entry->record;
+    record->reason = arena_strdup(recorder->arena, message);
+    record->name = action->entry->was ? action->entry->was : record->name; /* as which it is still recorded */
+    int result = put_record(recorder, record, error);
+    record->name = action->entry->name;
+    return result;
 }
 
 /* ---- the end ---- */

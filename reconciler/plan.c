@@ -15,7 +15,7 @@ const char *verb_name(enum verb verb)
 {
     static const char *const names[] = {"create",   "update", "restart", "recreate", "start",
                                         "stop",     "repair", "retain",  "delete",   "forget",
-                                        "snapshot", "reset",  "restore", "adopt"};
+                                        "snapshot", "reset",  "restore", "adopt",    "rename"};
     return names[verb];
 }
 
@@ -41,14 +41,16 @@ struct action *plan_make_action(struct planning *planning, enum verb verb, enum 
         .kind = kind,
         .name = name,
         .verb = verb,
-        .class = verb == VERB_RESTART || verb == VERB_START   ? CLASS_RESTART
-                 : verb == VERB_RECREATE                      ? CLASS_RECREATE
-                 : verb == VERB_RETAIN || verb == VERB_FORGET ? CLASS_RECORD
-                                                              : CLASS_LIVE,
+        .class = verb == VERB_RESTART || verb == VERB_START      ? CLASS_RESTART
+                 : verb == VERB_RECREATE                         ? CLASS_RECREATE
+                 : verb == VERB_RENAME && kind == KIND_CONTAINER ? CLASS_RECREATE
+                 : verb == VERB_RETAIN || verb == VERB_FORGET    ? CLASS_RECORD
+                                                                 : CLASS_LIVE,
         .object = object,
         .entry = entry,
         .uid = entry ? entry->record->uid : NULL,
         .generation = entry ? entry->record->generation : 0,
+        .was = plan_was(planning, kind, name),
     };
     map_add(&planning->by_object, id, action);
     return action;
@@ -95,6 +97,45 @@ void plan_hold(struct planning *planning, enum kind kind, const char *name, cons
     *held = (struct held){.kind = kind, .name = name, .reason = reason, .hint = hint, .at = at};
     char id[OBJECT_ID_SIZE];
     map_add(&planning->held, object_id(kind, name, id), planning);
+}
+
+const char *plan_was(const struct planning *planning, enum kind kind, const char *name)
+{
+    const struct rename *rename = renames_to(planning->request->renames, kind, name);
+    return rename && !rename->conflict ? rename->from : NULL;
+}
+
+void plan_add_was(struct planning *planning, struct action *action)
+{
+    const struct rename *rename = renames_to(planning->request->renames, action->kind, action->name);
+    if (action->was)
+        plan_add_cause(planning, &action->causes, "was", rename->from, rename->to, rename->at);
+}
+
+static void hold_conflicts(struct planning *planning)
+{
+    const struct renames *renames = planning->request->renames;
+    for (size_t i = 0; renames && i < renames->count; i++) {
+        const struct rename *rename = &renames->items[i];
+        const bool own_layer = rename->kind == KIND_LAYER && renames_to(renames, KIND_CONTAINER, rename->to);
+        if (rename->conflict && !own_layer)
+            plan_hold(planning, rename->kind, rename->to,
+                      arena_printf(planning->arena, "it cannot take over from %s: %s", rename->from,
+                                   rename->conflict),
+                      rename->hint, rename->at);
+    }
+}
+
+bool plan_is_blocked(const struct planning *planning, enum kind kind, const char *name)
+{
+    const struct rename *rename = renames_to(planning->request->renames, kind, name);
+    return rename && rename->conflict;
+}
+
+/* What waits to be renamed stays. */
+static bool is_awaited(const struct planning *planning, const struct entry *entry)
+{
+    return renames_from(planning->request->renames, entry->kind, entry->name);
 }
 
 /* Why something is made: it is new, or an earlier run did not finish making it. */
@@ -236,8 +277,8 @@ static void complete_all(struct planning *planning)
     if (plan->all.count)
         qsort(plan->all.items, plan->all.count, sizeof(*plan->all.items), by_kind_and_name);
     object_set_index(&plan->all, planning->arena);
-    leases_grant(&plan->all, request->actual, request->world, request->lease_rules, planning->arena,
-                 &plan->grants);
+    leases_grant(&plan->all, request->actual, request->renames, request->world, request->lease_rules,
+                 planning->arena, &plan->grants);
 }
 
 /* Desired, what others (or a run that does not prune) leave in place, and what any of these still uses. */
@@ -251,7 +292,8 @@ static void collect_all(struct planning *planning)
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
         taken[i] = entry_is_retained(entry) || planning->declared[i];
-        if (taken[i] || is_needed_only(entry) || is_own_source(request, entry->record->source, true))
+        if (taken[i] || is_needed_only(entry) ||
+            (is_own_source(request, entry->record->source, true) && !is_awaited(planning, entry)))
             continue;
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
         taken[i] = true;
@@ -360,18 +402,23 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     struct planning planning = {.request = request, .arena = arena, .plan = plan};
     planning.rules_lost = !request->world->network.rules_present;
     pair_up(&planning);
+    plan->renames = request->renames;
     check_sources(&planning);
+    hold_conflicts(&planning);
     collect_all(&planning);
     planning.target = (struct target){.paths = request->paths,
                                       .arena = arena,
                                       .all = &plan->all,
                                       .grants = &plan->grants,
+                                      .renames = request->renames,
                                       .world = request->world};
     for (size_t i = 0; i < plan->all.count; i++) {
         const struct object *object = plan->all.items[i];
         if (object->kind == KIND_CONTAINER)
             break; /* the last kind */
         struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        if (plan_is_blocked(&planning, object->kind, object->name))
+            continue;
         if (object->kind == KIND_IMAGE && object_find(request->desired, KIND_IMAGE, object->name))
             plan_image(&planning, object, entry);
         else if (object->kind == KIND_NETWORK)
@@ -393,7 +440,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
             (!is_needed_only(entry) && !is_own_source(request, entry->record->source, true)))
             continue;
         plan->recorded += !entry->object.implicit && entry->kind != KIND_IMAGE;
-        if (!planning.declared[i])
+        if (!planning.declared[i] && !is_awaited(&planning, entry))
             plan_removal(&planning, entry);
     }
     plan_rules(&planning);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "reconciler/follow.h"
+#include "reconciler/renames.h"
 #include "specs/policy.h"
 
 enum verb {
@@ -23,6 +24,7 @@ enum verb {
     VERB_RESET,    /* a layer begins anew */
     VERB_RESTORE,  /* data is as in a snapshot */
     VERB_ADOPT,    /* what LXC had before: marked and recorded as it is */
+    VERB_RENAME,   /* goes on under another name */
 };
 const char *verb_name(enum verb verb);
 
@@ -43,6 +45,10 @@ struct action {
     const char *from;     /* VERB_RESTORE: the snapshot that is gone back to */
     const char *digest;   /* of the image that the layer stands on after that; NULL: as before */
     const char *kept_as;  /* done: the snapshot that was made; NULL: none */
+    const char *was;      /* full name that it goes on from; NULL */
+    const char *hint;     /* what else may have been meant; NULL */
+    bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */
+    bool rests; /* containers that are renamed: it does not run, and is not to */
     struct follow follow; /* containers: whether the layer is put on another image */
     bool shares_rules;    /* waits for the rules of this run */
     bool config_changed;  /* containers: the definition must be written */
@@ -72,6 +78,7 @@ struct plan {
     struct rules *rules_first; /* for the run: the final ones and those of what still goes */
     struct rules *rules_last;  /* after it */
     bool rules_change_first, rules_change_last;
+    const struct renames *renames;
     const char **resolvers; /* networks whose names change, by name */
     size_t resolver_count;
     size_t removals,
@@ -86,7 +93,8 @@ struct plan_request {
     size_t source_count;
     struct texts
         gone_sources; /* recorded ones whose path exists no more: what they hold may move by itself */
-    const struct actual *actual;
+    const struct actual *actual;   /* under the names that it goes on with: */
+    const struct renames *renames; /* NULL: none */
     const struct world *world;
     const struct lease_rules *lease_rules;
     const struct policy *policy; /* NULL: not asked, the objects are recorded ones */

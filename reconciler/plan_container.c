@@ -101,6 +101,7 @@ struct container_case { /* all that one container's planning looks at */
     struct changes asked; /* what the spec changes */
     bool runs, wanted;    /* is up; should be up */
     struct follow follow;
+    const char *was; /* the name that it goes on from; NULL */
 };
 
 static void add_live_drift(struct planning *planning, const struct container_case *of, struct changes *causes)
@@ -119,10 +120,40 @@ static void add_live_drift(struct planning *planning, const struct container_cas
                   "it is put right at the container's next start: fpsync restart", of->object->place);
 }
 
+/* Under its old name it ends, under the new one it begins; what it looks like now is of no account. */
+static struct action *plan_renamed_container(struct planning *planning, const struct container_case *of)
+{
+    struct action *action =
+        plan_make_action(planning, VERB_RENAME, KIND_CONTAINER, of->object->name, of->object, of->entry);
+    plan_add_was(planning, action);
+    fields_diff(&container_table, of->entry->object.body, of->object->body, planning->arena, &action->causes);
+    explain_leases(planning, of->object, &action->causes);
+    action->config_changed = true;
+    action->rests = !of->wanted;
+    return action;
+}
+
+/* A network that goes on under another name is another bridge: the NICs move over. */
+static void explain_renamed_networks(struct planning *planning, const struct object *object,
+                                     struct changes *causes)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        const char *was = plan_was(planning, KIND_NETWORK, attachment->network);
+        if (was)
+            plan_add_cause(planning, causes,
+                           arena_printf(planning->arena, "networks.%s", attachment->network), was,
+                           attachment->network, attachment->described.place);
+    }
+}
+
 static enum verb verb_of(const struct container_case *of, enum field_class class, size_t changes)
 {
     if (of->runs && !of->wanted)
         return VERB_STOP;
+    if (!of->runs && !of->wanted) /* a person's stop outlives edits */
+        return changes ? VERB_UPDATE : VERB_REPAIR;
     if (class == CLASS_RECREATE)
         return VERB_RECREATE;
     if (class == CLASS_RESTART && of->runs)
@@ -141,6 +172,7 @@ static struct action *plan_known_container(struct planning *planning, const stru
 {
     struct changes causes = of->asked;
     explain_leases(planning, of->object, &causes);
+    explain_renamed_networks(planning, of->object, &causes);
     bool follows = of->wanted && follow_moves(&of->follow);
     if (follows)
         plan_follow_cause(planning, of->object, &of->follow, &causes);
@@ -191,7 +223,11 @@ static void need_what_it_uses(struct planning *planning, struct action *action)
     const struct container *body = action->object->body;
     plan_need(planning, action,
               plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, action->object)));
-    plan_need(planning, action, plan_action_of(planning, KIND_LAYER, body->layer));
+    struct action *layer = plan_action_of(planning, KIND_LAYER, body->layer);
+    if (layer && layer->was) /* it is renamed while the container is down */
+        plan_need(planning, layer, action);
+    else
+        plan_need(planning, action, layer);
     for (size_t i = 0; i < body->networks.count; i++)
         plan_need(
             planning, action,
@@ -211,8 +247,12 @@ static void plan_container(struct planning *planning, const struct object *objec
     of.lxc_name = object_lxc_name(planning->request->paths, planning->arena, object);
     of.seen = world_container(planning->request->world, of.lxc_name);
     of.runs = container_is_up(of.seen);
+    if (plan_is_blocked(planning, KIND_CONTAINER, object->name))
+        return;
+    of.was = plan_was(planning, KIND_CONTAINER, object->name);
     bool adopted = container_is_adopted(object->body);
-    if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && !entry && !adopted) {
+    if (of.seen && (of.seen->defined || of.seen->running) && !of.seen->ours && (!entry || of.was) &&
+        !adopted) {
         plan_hold(
             planning, KIND_CONTAINER, object->name,
             arena_printf(planning->arena, "an LXC container %s exists that fpsync did not make", of.lxc_name),
@@ -233,6 +273,7 @@ static void plan_container(struct planning *planning, const struct object *objec
         action = plan_make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
         plan_add_cause(planning, &action->causes, plan_why_new(object, entry), NULL,
                        target_image(&planning->target, object), object->place);
+        plan_add_was(planning, action);
         action->config_changed = true;
         action->follow = of.follow;
         const struct entry *layer =
@@ -246,11 +287,16 @@ static void plan_container(struct planning *planning, const struct object *objec
             action->generation = of.seen->generation;
         }
     } else {
+        if (of.was) {
+            of.seen = world_container(planning->request->world,
+                                      paths_lxc_name(planning->request->paths, planning->arena, of.was));
+            of.runs = container_is_up(of.seen);
+        }
         fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
-        bool ended = !of.runs && exit_is_final(object->body, of.seen) &&
+        bool ended = !of.runs && (of.seen || !of.was) && exit_is_final(object->body, of.seen) &&
                      changes_class(&of.asked) < CLASS_RESTART && !follow_moves(&of.follow);
         of.wanted = !entry->record->stopped_by && !ended;
-        action = plan_known_container(planning, &of);
+        action = of.was ? plan_renamed_container(planning, &of) : plan_known_container(planning, &of);
     }
     if (!action)
         return;

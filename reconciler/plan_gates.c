@@ -18,19 +18,21 @@ static bool networks_are_there(struct planning *planning, const struct object *o
     return true;
 }
 
-static bool volumes_are_there(struct planning *planning, const struct object *object)
+static bool data_is_there(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
-    for (size_t i = 0; i < body->volumes.count; i++) {
+    enum kind kind = KIND_LAYER;
+    const char *held = plan_is_blocked(planning, KIND_LAYER, body->layer) ? body->layer : NULL;
+    for (size_t i = 0; i < body->volumes.count && !held; i++) {
         const char *volume = ((struct mount *)body->volumes.items[i])->volume;
-        if (!plan_is_held(planning, KIND_VOLUME, volume))
-            continue;
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "it needs volume %s, which is held", volume), NULL,
-                  object->place);
-        return false;
+        kind = KIND_VOLUME;
+        held = plan_is_held(planning, KIND_VOLUME, volume) ? volume : NULL;
     }
-    return true;
+    if (held)
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "it needs %s %s, which is held", kind_name(kind), held), NULL,
+                  object->place);
+    return !held;
 }
 
 /* SEMANTICS 40: what root has to permit first. */
@@ -148,6 +150,6 @@ bool plan_gates_open(struct planning *planning, const struct object *object, con
 {
     return values_are_kept(planning, object) && is_permitted(planning, object) &&
            plan_gate_loans(planning, object) && networks_are_there(planning, object) &&
-           volumes_are_there(planning, object) && layer_fits(planning, object) &&
+           data_is_there(planning, object) && layer_fits(planning, object) &&
            plan_gate_lease(planning, object) && ports_are_free(planning, object, entry);
 }

@@ -44,6 +44,11 @@ void plan_hold(struct planning *planning, enum kind kind, const char *name, cons
 bool plan_is_held(const struct planning *planning, enum kind kind, const char *name);
 /* Nothing of it was ever finished. */
 bool plan_is_new(const struct entry *entry);
+/* The name that the object goes on from, or NULL; and its cause. */
+const char *plan_was(const struct planning *planning, enum kind kind, const char *name);
+/* It would go on from another name, and cannot now; it is held already. */
+bool plan_is_blocked(const struct planning *planning, enum kind kind, const char *name);
+void plan_add_was(struct planning *planning, struct action *action);
 /* Why something is made: it is new, or an earlier run did not finish making it. */
 const char *plan_why_new(const struct object *object, const struct entry *entry);
 
@@ -77,6 +82,9 @@ bool plan_gate_loans(struct planning *planning, const struct object *object);
 
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);
+
+/* plan_hints.c: says where `was` may have been meant. */
+void plan_hints(struct planning *planning);
 
 /* plan_shared.c: what many objects share is written once a run, for the actions that change it. */
 void plan_rules(struct planning *planning);

@@ -80,7 +80,10 @@ void plan_data(struct planning *planning, const struct object *object, struct en
         return;
     if (there && layer_moves(planning, object, entry))
         return;
-    if (plan_is_new(entry))
+    if (plan_was(planning, object->kind, object->name)) {
+        verb = VERB_RENAME;
+        fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
+    } else if (plan_is_new(entry))
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, NULL, object->place);
     else if (entry_is_retained(entry))
         plan_add_cause(planning, &causes, "declared again", NULL, entry->left, object->place);
@@ -93,11 +96,13 @@ void plan_data(struct planning *planning, const struct object *object, struct en
         if (!causes.count && entry_has_intent(planning->request->actual, entry))
             plan_add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
     }
-    if (!causes.count)
+    if (!causes.count && verb != VERB_RENAME)
         return;
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, verb, object->kind, object->name, object, entry));
-    action->causes = causes;
+    plan_add_was(planning, action);
+    for (size_t i = 0; i < causes.count; i++)
+        *arena_append(planning->arena, action->causes.items, action->causes.count) = causes.items[i];
     if (verb == VERB_UPDATE)
         action->class = changes_class(&causes);
 }
@@ -203,6 +208,9 @@ void plan_network(struct planning *planning, const struct object *object, struct
     struct repairs repairs = {0};
     if (plan_is_new(entry)) {
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, subnet, object->place);
+    } else if (plan_was(planning, KIND_NETWORK, object->name)) {
+        verb = VERB_RENAME; /* two bridges cannot have one subnet: containers come back on the new one */
+        fields_diff(&network_table, entry->object.body, object->body, planning->arena, &causes);
     } else {
         fields_diff(&network_table, entry->object.body, object->body, planning->arena, &causes);
         verb = causes.count ? VERB_UPDATE : VERB_REPAIR;
@@ -214,11 +222,14 @@ void plan_network(struct planning *planning, const struct object *object, struct
     }
     if (!causes.count && entry && entry_has_intent(planning->request->actual, entry))
         plan_add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
-    if (!causes.count)
+    if (!causes.count && verb != VERB_RENAME)
         return;
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, verb, KIND_NETWORK, object->name, object, entry));
-    action->causes = causes;
+    plan_add_was(planning, action);
+    for (size_t i = 0; i < causes.count; i++)
+        *arena_append(planning->arena, action->causes.items, action->causes.count) = causes.items[i];
+    action->cuts = action->was;
     action->shares_rules = true;
     planning->networks_change = true;
     if (!action->uid && ours) { /* what an interrupted run made: "fpsync UID NAME" */

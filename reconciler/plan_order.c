@@ -31,14 +31,37 @@ static const char *recorded_subnet(const struct planning *planning, const char *
     return lease ? lease->subnet : NULL;
 }
 
+static bool waits_for(const struct action *action, const struct action *needed)
+{
+    for (size_t i = 0; i < action->need_count; i++)
+        if (action->needs[i] == needed)
+            return true;
+    return false;
+}
+
+/* Containers that move from the one network to the other cannot move before the other is there, nor that before the one
+ * is gone: the one goes under them, and they come back on the other. */
+static void cut_loose(struct action *leaves, const struct action *claims)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < leaves->need_count; i++)
+        if (!waits_for(leaves->needs[i], claims))
+            leaves->needs[kept++] = leaves->needs[i];
+    leaves->cuts = leaves->cuts || kept < leaves->need_count;
+    leaves->need_count = kept;
+}
+
 /* A network that claims a subnet waits for the one that gives it up. */
 static void order_subnet(struct planning *planning, struct action *claims, struct action *leaves)
 {
     if (claims == leaves || !claims->object)
         return;
     const char *claimed = target_subnet(&planning->target, claims->name);
-    if (claimed && subnets_overlap(recorded_subnet(planning, leaves->name), claimed))
-        plan_need(planning, claims, leaves);
+    if (!claimed || !subnets_overlap(recorded_subnet(planning, leaves->name), claimed))
+        return;
+    plan_need(planning, claims, leaves);
+    if (!leaves->object)
+        cut_loose(leaves, claims);
 }
 
 static bool leaves_subnet(const struct planning *planning, const struct action *action)
@@ -252,4 +275,5 @@ void plan_order(struct planning *planning)
     place_removals(planning);
     order_layers(planning);
     order_subnets(planning);
+    plan_hints(planning);
 }

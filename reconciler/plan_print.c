@@ -22,6 +22,7 @@ static struct style style_of(enum verb verb)
         return (struct style){"-", "\033[31m"};
     case VERB_RECREATE:
     case VERB_RESTART:
+    case VERB_RENAME:
         return (struct style){"!", "\033[35m"};
     default:
         return (struct style){"~", "\033[33m"};
@@ -67,6 +68,8 @@ static void print_action(const struct action *action, bool color, struct buffer 
     buffer_text(out, "\n");
     for (size_t i = 0; i < action->causes.count; i++)
         print_cause(&action->causes.items[i], out);
+    if (action->hint)
+        buffer_printf(out, "      hint: %s\n", action->hint);
 }
 
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
@@ -125,6 +128,8 @@ struct json *action_to_json(const struct action *action)
         json_set(item, "new", json_new_text(cause->new));
         json_set(item, "at", place_json(cause->at));
     }
+    if (action->hint)
+        json_set(object, "hint", json_new_text(action->hint));
     struct json *needs = json_set(object, "needs", json_new_array());
     for (size_t i = 0; i < action->need_count; i++)
         json_append(needs, json_new_text(action->needs[i]->id));

@@ -56,7 +56,7 @@ void plan_rules(struct planning *planning)
 /* Whether what a network's resolver knows changes with this action. */
 static bool moves_names(const struct action *action, const char *network)
 {
-    bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE ||
+    bool moves = action->verb == VERB_CREATE || action->verb == VERB_DELETE || action->verb == VERB_RENAME ||
                  action->verb == VERB_RECREATE || action->verb == VERB_ADOPT ||
                  plan_field_changed(&action->causes, "networks") ||
                  plan_field_changed(&action->causes, PLAN_DEFAULT_ROUTE);

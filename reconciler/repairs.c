@@ -247,10 +247,13 @@ static void add_volume(const struct target *target, enum step_kind step,
     add(target, out, step, described_whole(&volume_attach_table, request), "volumes", drift);
 }
 
+/* Mounts follow a volume to its new name. */
 static bool is_of(const struct target *target, const struct mount *wanted,
                   const struct observed_guest_mount *seen)
 {
-    return wanted && strcmp(paths_file_name(target->arena, wanted->volume), seen->volume) == 0;
+    const struct rename *rename = wanted ? renames_to(target->renames, KIND_VOLUME, wanted->volume) : NULL;
+    return wanted && (strcmp(paths_file_name(target->arena, wanted->volume), seen->volume) == 0 ||
+                      (rename && strcmp(paths_file_name(target->arena, rename->from), seen->volume) == 0));
 }
 
 /* Topmost of those at the path. */

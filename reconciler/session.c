@@ -261,7 +261,8 @@ const char *session_left(struct session *session, const struct entry *entry)
 {
     char size[UNITS_TEXT_SIZE];
     const char *store = entry->kind == KIND_VOLUME ? session->paths.volumes : session->paths.layers;
-    int64_t bytes = storage_view.measure(store, paths_file_name(session->arena, entry->name));
+    int64_t bytes =
+        storage_view.measure(store, paths_file_name(session->arena, entry->was ? entry->was : entry->name));
     int64_t days = ((int64_t)time(NULL) - entry->record->since) / 86400;
     size_print(bytes >> 20 ? bytes >> 20 << 20 : bytes, size);
     return arena_printf(session->arena, "retained for %" PRId64 " day%s, %s%s", days, days == 1 ? "" : "s",
@@ -280,6 +281,13 @@ static void measure_left(struct session *session)
 
 void session_plan(struct session *session, struct plan *plan)
 {
+    const struct renames_request wanted = {.paths = &session->paths,
+                                           .desired = &session->set.objects,
+                                           .actual = &session->actual,
+                                           .world = &session->world};
+    struct actual view;
+    renames_find(&wanted, session->arena, &view, &session->renames);
+    session->actual = view;
     measure_left(session);
     const struct plan_request request = {.paths = &session->paths,
                                          .desired = &session->set.objects,
@@ -287,6 +295,7 @@ void session_plan(struct session *session, struct plan *plan)
                                          .source_count = session->set.source_count,
                                          .gone_sources = gone_sources(session),
                                          .actual = &session->actual,
+                                         .renames = &session->renames,
                                          .world = &session->world,
                                          .policy = session->policy,
                                          .lease_rules = &session->lease_rules,

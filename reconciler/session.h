@@ -14,7 +14,8 @@ struct session {
     int lock; /* -1: not held */
     struct state *state;
     struct snapshot snapshot;
-    struct actual actual;
+    struct actual actual;   /* after session_plan(): under the names that it goes on with */
+    struct renames renames; /* of the last session_plan() */
     struct world world;
     struct spec_set set;
     struct problems problems;

@@ -6,13 +6,15 @@
 #pragma once
 
 #include "reconciler/leases.h"
+#include "reconciler/renames.h"
 
 struct target {
     const struct paths *paths;
     struct arena *arena;
     const struct object_set *all; /* every object that exists after the run, of all sources */
     const struct grants *grants;
-    const struct world *world; /* for what of the host is lent */
+    const struct world *world;     /* for what of the host is lent */
+    const struct renames *renames; /* NULL: none */
 };
 
 const char *target_subnet(const struct target *target, const char *network);

@@ -33,6 +33,7 @@ void check_dependencies(struct world *world);
 void check_capabilities(struct world *world);
 void check_mounts(struct world *world, const struct object *container);
 void check_adoption(struct world *world);
+void check_was(struct world *world);
 
 struct object *world_find(const struct world *world, enum kind kind, const char *full_name);
 /* "container web (shop.yaml:4)", "container shop/web (source /srv/other)": as told to somebody in `project_of`. */

@@ -66,6 +66,19 @@ bool container_is_adopted(const struct container *container)
     return container->root && strchr(container->root, '/');
 }
 
+const char *object_was(const struct object *object, struct place *at)
+{
+    const char *was = object->kind == KIND_NETWORK     ? ((const struct network *)object->body)->was
+                      : object->kind == KIND_VOLUME    ? ((const struct volume *)object->body)->was
+                      : object->kind == KIND_LAYER     ? ((const struct layer *)object->body)->was
+                      : object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->was
+                                                       : NULL;
+    const struct table *table = kind_table(object->kind);
+    if (was)
+        *at = field_place(table, object->body, field_by_key(table, "was"));
+    return was;
+}
+
 struct object *object_find(const struct object_set *set, enum kind kind, const char *name)
 {
     char id[OBJECT_ID_SIZE];

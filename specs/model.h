@@ -26,6 +26,7 @@ struct image {
 
 struct network {
     struct described described;
+    const char *was;    /* full name that it had before; NULL */
     const char *subnet; /* "10.30.0.0/24"; NULL: leased from the pool. The bridge has its first address. */
     bool nat;           /* what leaves the host does so under one of its addresses: */
     const char *nat_address; /* this; NULL: the one of the way it takes */
@@ -42,6 +43,7 @@ static inline bool network_is_attached(const struct network *network)
 
 struct volume {
     struct described described;
+    const char *was;    /* full name that it had before; NULL */
     int64_t size;       /* bytes; 0: as large as the store */
     const char *type;   /* "dir", "loop", "btrfs" */
     bool fill;          /* a new one, from the image that it is first mounted over */
@@ -50,6 +52,7 @@ struct volume {
 
 struct layer {
     struct described described;
+    const char *was;             /* full name that it had before; NULL */
     const char *image;           /* full name */
     const char *on_image_change; /* "auto", "restack", "keep", "reset" */
     const char *retain;          /* "gc", "keep", "none" */
@@ -114,6 +117,7 @@ struct dependency {
 
 struct container {
     struct described described;
+    const char *was;   /* full name that it had before; NULL */
     const char *image; /* full name; NULL only when `layer` names a declared layer, which knows its image */
     const char *layer; /* full name; NULL: the implicit layer of the container's own name */
     struct list networks; /* of attachment, in order of eth0, eth1, ... */
@@ -167,6 +171,8 @@ struct object_set {
 
 /* For a set that is looked into often. */
 void object_set_index(struct object_set *set, struct arena *arena);
+/* The full name that the object says it had before, and where; NULL. */
+const char *object_was(const struct object *object, struct place *at);
 
 struct object *object_find(const struct object_set *set, enum kind kind, const char *name); /* full name */
 /* Parts of a full name; `name_bare` points into `full`, `name_project` is copied into `arena`. */

@@ -338,6 +338,16 @@ static const struct field container_rows[] = {
      .help =
          "Whether it begins with an empty layer where its old one was made on an image of another name; that "
          "one is kept as a snapshot. Without it the container is held then."},
+    {.id = 33,
+     .key = "was",
+     .type = FIELD_TEXT,
+     .form = FORM_REFERENCE,
+     AT(container, was),
+     .class = CLASS_RECREATE,
+     .flags = FIELD_ONCE,
+     .example = "shop-web",
+     .help = "The name that it had before: its addresses, MACs, ids and layer go on under this one. Once "
+             "that is done the line says nothing any more."},
 };
 const struct table container_table = {.name = "container",
                                       .size = sizeof(struct container),

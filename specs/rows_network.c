@@ -65,6 +65,16 @@ static const struct field network_rows[] = {
      .example = "router",
      .help = "Who leads its containers out: an address, a container of the network, or none; without it the "
              "host."},
+    {.id = 14,
+     .key = "was",
+     .type = FIELD_TEXT,
+     .form = FORM_REFERENCE,
+     AT(network, was),
+     .class = CLASS_LIVE,
+     .flags = FIELD_ONCE,
+     .example = "frontend",
+     .help = "The name that it had before: its subnet and the containers' addresses there go on under this "
+             "one. Once that is done the line says nothing any more."},
 };
 const struct table network_table = {.name = "network",
                                     .size = sizeof(struct network),

@@ -72,6 +72,16 @@ static const struct field volume_rows[] = {
      .help =
          "What becomes of the data when it is declared no more: gc, kept until fpsync gc; keep, never freed; "
          "none, thrown away, and at every start of its container, too."},
+    {.id = 9,
+     .key = "was",
+     .type = FIELD_TEXT,
+     .form = FORM_REFERENCE,
+     AT(volume, was),
+     .class = CLASS_LIVE,
+     .flags = FIELD_ONCE,
+     .example = "uploads",
+     .help = "The name that it had before: its data go on under this one, while they are mounted. Once that "
+             "is done the line says nothing any more."},
 };
 const struct table volume_table = {.name = "volume",
                                    .size = sizeof(struct volume),
@@ -111,6 +121,16 @@ static const struct field layer_rows[] = {
      .words = retains,
      .example = "keep",
      .help = "What becomes of it when it is declared no more: as for volumes."},
+    {.id = 9,
+     .key = "was",
+     .type = FIELD_TEXT,
+     .form = FORM_REFERENCE,
+     AT(layer, was),
+     .class = CLASS_RECREATE,
+     .flags = FIELD_ONCE,
+     .example = "web-data",
+     .help = "The name that it had before: its data go on under this one. Once that is done the line says "
+             "nothing any more."},
 };
 const struct table layer_table = {.name = "layer",
                                   .size = sizeof(struct layer),

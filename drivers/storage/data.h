@@ -8,6 +8,7 @@
 
 struct error;
 struct data_reference;
+struct data_rename;
 
 /* mkdir -p of an absolute path of ours; the last folder gets `mode`, those made on the way 0711. */
 int folder_make(const char *path, unsigned mode, struct error *error);
@@ -29,3 +30,7 @@ int data_delete_layer(const struct paths *, const struct data_reference *, const
                       struct error *);
 int data_delete_volume(const struct paths *, const struct data_reference *, const struct call *,
                        struct error *);
+
+/* rename.c */
+int data_rename_layer(const struct paths *, const struct data_rename *, const struct call *, struct error *);
+int data_rename_volume(const struct paths *, const struct data_rename *, const struct call *, struct error *);

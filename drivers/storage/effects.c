@@ -11,6 +11,8 @@
 const struct storage_effects storage_effects = {
     .create_layer = data_create_layer,
     .create_volume = volume_make,
+    .rename_layer = data_rename_layer,
+    .rename_volume = data_rename_volume,
     .delete_layer = data_delete_layer,
     .delete_volume = data_delete_volume,
     .change_layer = stack_change_layer,

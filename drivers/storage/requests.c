@@ -25,6 +25,15 @@ const struct table volume_source_table = {
     .name = "volume-source", .size = sizeof(struct volume_source), TABLE_ROWS(volume_source_rows)};
 #undef REQUEST
 
+#define REQUEST data_rename
+static const struct field data_rename_rows[] = {
+    ROW(1, from, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, to, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table data_rename_table = {
+    .name = "data-rename", .size = sizeof(struct data_rename), TABLE_ROWS(data_rename_rows)};
+#undef REQUEST
+
 #define REQUEST root_file
 static const struct field root_file_rows[] = {
     ROW(1, path, FIELD_TEXT, .flags = FIELD_REQUIRED),

@@ -123,6 +123,12 @@ struct data_reference { /* a layer or a volume */
 };
 extern const struct table data_reference_table;
 
+struct data_rename {
+    struct described described;
+    const char *from, *to; /* folders in the store */
+};
+extern const struct table data_rename_table;
+
 struct
     root_file { /* written into the root before start, handle by handle, never through a symlink out of it */
     struct described described;
@@ -262,6 +268,13 @@ struct storage_effects {
                         struct error *);
     /* Also makes one larger that is there. */
     int (*create_volume)(const struct paths *, const struct volume_source *, const struct call *,
+                         struct error *);
+    /* What is not there any more while the other name is has been renamed already. -EEXIST when both are there. A layer
+     * may not be mounted anywhere (-EBUSY): who mounts it next must be able to see that nobody has. Mounts of a volume
+     * go on. */
+    int (*rename_layer)(const struct paths *, const struct data_rename *, const struct call *,
+                        struct error *);
+    int (*rename_volume)(const struct paths *, const struct data_rename *, const struct call *,
                          struct error *);
     /* For `gc` alone. -EBUSY while it is mounted anywhere that we can see. */
     int (*delete_layer)(const struct paths *, const struct data_reference *, const struct call *,

@@ -130,6 +130,61 @@ static int create_volume(const struct paths *paths, const struct volume_source *
     return result < 0 ? result : fake_end(&fake, apply_create_volume(&fake, request, error), error);
 }
 
+static int apply_rename(struct fake *fake, const char *store, const struct data_rename *request,
+                        struct error *error)
+{
+    struct json *data = fake_find(fake->world, store, request->from);
+    if (!data)
+        return 0;
+    if (fake_find(fake->world, store, request->to))
+        return error_set(error, -EEXIST, "cannot rename %s/%s to %s", store, request->from, request->to);
+    json_set(json_set(fake_map(fake->world, store), request->to, json_new_object()), "modified",
+             json_new_number(number_in(data, "modified")));
+    json_remove(fake_map(fake->world, store), request->from);
+    return 0;
+}
+
+/* Mounts follow the folder. */
+static void rename_mounts(struct fake *fake, const char *map, const char *mounts,
+                          const struct data_rename *request)
+{
+    const struct json *owners = fake_map(fake->world, map);
+    for (void *i = json_first(owners); i; i = json_next(owners, i)) {
+        struct json *there = json_get(json_value(i), mounts);
+        for (void *j = json_first(there); j; j = json_next(there, j))
+            if (text_is_same(json_as_text(json_value(j)), request->from))
+                json_set(there, json_key(j), json_new_text(request->to));
+    }
+}
+
+static int rename_layer(const struct paths *paths, const struct data_rename *request, const struct call *call,
+                        struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_LAYER_RENAME, request->from, error);
+    if (result < 0)
+        return result;
+    const char *user = user_of_layer(&fake, request->from);
+    result = user ? error_set(error, -EBUSY, "layer %s is mounted for %s", request->from, user)
+                  : apply_rename(&fake, "layers", request, error);
+    return fake_end(&fake, result, error);
+}
+
+static int rename_volume(const struct paths *paths, const struct data_rename *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_VOLUME_RENAME, request->from, error);
+    if (result < 0)
+        return result;
+    result = apply_rename(&fake, "volumes", request, error);
+    if (result == 0) {
+        rename_mounts(&fake, "roots", "volumes", request);
+        rename_mounts(&fake, "containers", "guest_mounts", request);
+    }
+    return fake_end(&fake, result, error);
+}
+
 static int delete_layer(const struct paths *paths, const struct data_reference *request,
                         const struct call *call, struct error *error)
 {
@@ -559,6 +614,8 @@ static int detach_bind(const struct paths *paths, const struct bind_attach *requ
 const struct storage_effects storage_effects = {
     .create_layer = create_layer,
     .create_volume = create_volume,
+    .rename_layer = rename_layer,
+    .rename_volume = rename_volume,
     .delete_layer = delete_layer,
     .delete_volume = delete_volume,
     .change_layer = change_layer,

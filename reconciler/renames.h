@@ -1,0 +1,41 @@
+/* `was: OLD` (SEMANTICS 7): an object takes over what is recorded of another name.
+ *
+ * Names are labels. The planner is handed the record as if everything had been called by the new name all along:
+ * leases, layer, references. What the old name still has outside of the record (a bridge, a folder, an LXC container)
+ * the action of the new one takes down or renames; the record itself follows when that is done, in one commit. Cut off
+ * anywhere before, the old name is still the recorded one, and the next run does the same again. */
+#pragma once
+
+#include "reconciler/actual.h"
+#include "reconciler/world.h"
+
+struct rename {
+    enum kind kind;
+    const char *from, *to; /* full names */
+    struct place at;       /* of the line that asks for it */
+    const char *conflict;  /* why it cannot be done now; NULL: it is done */
+    const char *hint;
+};
+
+struct renames {
+    struct rename *items;
+    size_t count;
+    struct lease **leases; /* those of the view that differ from the record */
+    size_t lease_count;
+};
+
+struct renames_request {
+    const struct paths *paths;
+    const struct object_set *desired;
+    const struct actual *actual;
+    const struct world *world;
+};
+
+/* What `was` asks for and the record still knows by its old name; `view` is the record with the new names. */
+void renames_find(const struct renames_request *request, struct arena *arena, struct actual *view,
+                  struct renames *renames);
+
+const struct rename *renames_to(const struct renames *renames, enum kind kind, const char *to);
+/* Whether a lease of the view is another than the record's. */
+bool renames_changed(const struct renames *renames, const struct lease *lease);
+const struct rename *renames_from(const struct renames *renames, enum kind kind, const char *from);
