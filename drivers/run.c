@@ -138,6 +138,8 @@ static int run_container(const struct effects *effects, const struct paths *path
         return container->stop(paths, request, call, error);
     case STEP_CONTAINER_SET_LIMITS:
         return container->set_limits(paths, request, call, result, error);
+    case STEP_CONTAINER_FREEZE:
+        return container->freeze(paths, request, call, error);
     case STEP_CONTAINER_DESTROY:
         return container->destroy(paths, request, call, error);
     case STEP_CONTAINER_ADOPT:

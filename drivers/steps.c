@@ -34,6 +34,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_CONTAINER_RELEASE] = {"container.release", &container_reference_table, NULL},
     [STEP_ROOT_WRITE] = {"root.write", &root_write_table, NULL},
     [STEP_BIND_ATTACH] = {"bind.attach", &bind_attach_table, NULL},
+    [STEP_CONTAINER_FREEZE] = {"container.freeze", &container_freeze_table, NULL},
     [STEP_BIND_DETACH] = {"bind.detach", &bind_attach_table, NULL},
     [STEP_LAYER_CHANGE] = {"layer.change", &data_change_table, &data_changed_table},
     [STEP_VOLUME_CHANGE] = {"volume.change", &data_change_table, &data_changed_table},

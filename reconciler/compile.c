@@ -236,6 +236,14 @@ static void add_wish(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
 }
 
+static void add_freeze(const struct container_steps *to)
+{
+    struct container_freeze *freeze = described_new(to->arena, &container_freeze_table);
+    freeze->lxc_name = to->lxc_name;
+    freeze->frozen = true;
+    steps_add(to->arena, to->steps, STEP_CONTAINER_FREEZE, described_whole(&container_freeze_table, freeze));
+}
+
 /* A layer goes on under another name while nothing is mounted on it. */
 static void add_layer_rename(const struct container_steps *to)
 {
@@ -277,6 +285,8 @@ static void add_start(const struct container_steps *to)
         mark->foreign = port->foreign;
         steps_add(to->arena, to->steps, STEP_PORT_MARK, described_whole(&port_mark_table, mark));
     }
+    if (body->frozen)
+        add_freeze(to);
 }
 
 /* Whether the running guest may have to ask another resolver. A network's subnet changes without a word in the container's

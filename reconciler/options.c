@@ -63,7 +63,8 @@ static const struct flag flags[] = {
     {"name", 0, FLAG_TEXT, MEMBER(name), "snapshot: its name (snapshot-TIME)"},
     {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "export: a container of LXC, whoever made it; may be repeated"},
     {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "export: where --lxc looks (/var/lib/lxc)"},
-    {"force", 0, FLAG_BOOL, MEMBER(force), "gc: free what is younger than the retention, too"},
+    {"force", 0, FLAG_BOOL, MEMBER(force),
+     "let limits go below what is used (apply), free what is younger than the retention (gc)"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
 

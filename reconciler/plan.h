@@ -99,6 +99,7 @@ struct plan_request {
     const struct lease_rules *lease_rules;
     const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
     struct texts adopted;        /* full names of containers that this run takes over */
+    bool force;                  /* limits may go below what is used */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 

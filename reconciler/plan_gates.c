@@ -149,7 +149,8 @@ bool plan_gate_lease(struct planning *planning, const struct object *object)
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     return values_are_kept(planning, object) && is_permitted(planning, object) &&
-           plan_gate_loans(planning, object) && networks_are_there(planning, object) &&
-           data_is_there(planning, object) && layer_fits(planning, object) &&
-           plan_gate_lease(planning, object) && ports_are_free(planning, object, entry);
+           plan_gate_loans(planning, object) && plan_gate_limits(planning, object, entry) &&
+           networks_are_there(planning, object) && data_is_there(planning, object) &&
+           layer_fits(planning, object) && plan_gate_lease(planning, object) &&
+           ports_are_free(planning, object, entry);
 }

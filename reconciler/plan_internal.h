@@ -80,6 +80,9 @@ void plan_waves(struct planning *planning);
 /* plan_loans.c: one of the gates. */
 bool plan_gate_loans(struct planning *planning, const struct object *object);
 
+/* plan_limits.c: one of the gates. */
+bool plan_gate_limits(struct planning *planning, const struct object *object, const struct entry *entry);
+
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);
 

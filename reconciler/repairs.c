@@ -296,14 +296,16 @@ static void find_volumes(const struct target *target, const struct world *world,
 void repairs_of_container(const struct target *target, const struct world *world, const struct object *object,
                           const struct observed_container *observed, const char *uid, struct repairs *out)
 {
+    const struct repairing repairing = {
+        .target = target, .world = world, .object = object, .observed = observed, .out = out};
+    repairs_find_frozen(&repairing, false);
     find_limits(target, object, observed, out);
     find_network_interfaces(target, world, object, observed, uid, out);
     find_forwarding(target, world, object, observed, out);
-    const struct repairing repairing = {
-        .target = target, .world = world, .object = object, .observed = observed, .out = out};
     repairs_find_left_binds(&repairing);
     find_volumes(target, world, object, observed, out);
     repairs_find_binds(&repairing);
+    repairs_find_frozen(&repairing, true);
 }
 
 static struct port_attach *attach_of(const struct repairs *repairs, const char *ifname)

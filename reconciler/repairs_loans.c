@@ -60,3 +60,15 @@ void repairs_find_binds(const struct repairing *repairing)
         add_step(repairing, seen, STEP_BIND_ATTACH, trouble_of(repairing, seen));
     }
 }
+
+void repairs_find_frozen(const struct repairing *repairing, bool frozen)
+{
+    const struct container *body = repairing->object->body;
+    if (body->frozen != frozen || repairing->observed->frozen == frozen)
+        return;
+    struct container_freeze *request = described_new(repairing->target->arena, &container_freeze_table);
+    request->lxc_name = repairing->observed->lxc_name;
+    request->frozen = frozen;
+    repairs_add(repairing, STEP_CONTAINER_FREEZE, described_whole(&container_freeze_table, request), "frozen",
+                frozen ? "its processes were woken" : "its processes stand still");
+}

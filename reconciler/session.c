@@ -298,10 +298,13 @@ void session_plan(struct session *session, struct plan *plan)
                                          .renames = &session->renames,
                                          .world = &session->world,
                                          .policy = session->policy,
+                                         .force = session->options->force,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
     world_look_at_loans(&session->paths, &session->actual, &session->set.objects, session->arena,
                         &session->world);
+    world_look_at_use(&session->paths, &session->actual, &session->set.objects, session->arena,
+                      &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     for (size_t i = 0; i < plan->held_count; i++)

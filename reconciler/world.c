@@ -30,7 +30,9 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
             .init = {.pid = entry->facts->init_pid,
                      .start = entry->facts->init_start,
                      .boot = entry->facts->boot,
-                     .limits = ((const struct container *)entry->object.body)->limits},
+                     .limits = ((const struct container *)entry->object.body)->limits,
+                     .may_be_frozen = ((const struct container *)entry->object.body)->frozen ||
+                                      entry_has_intent(actual, entry)},
             .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
         };
         map_add(names, object_lxc_name(paths, arena, &entry->object), recorded);

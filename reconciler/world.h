@@ -11,6 +11,7 @@
 struct world_guest {                   /* the inside of one running container */
     const struct observed_guest *nics; /* NULL while it does not run */
     struct observed_guest_mounts mounts;
+    struct observed_use use; /* where a limit is going to be lowered, see world_look_at_use() */
 };
 
 struct world_difference { /* see follow_look() */
@@ -43,6 +44,12 @@ struct world {
 /* `actual` tells which containers have volumes: only those are looked into for mounts. */
 int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
                   struct world *world, struct error *error);
+
+/* Whether `after` bounds that limit more narrowly. 0 is no limit. */
+bool world_is_lowered(int64_t before, int64_t after);
+/* How much those use whose limits are going to be lowered. */
+void world_look_at_use(const struct paths *paths, const struct actual *actual,
+                       const struct object_set *desired, struct arena *arena, struct world *world);
 
 /* The second look, once it is known what is wanted: at what recorded and desired containers are lent. Replaces what an
  * earlier one saw. */

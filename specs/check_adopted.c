@@ -18,10 +18,10 @@ static bool key_begins(const char *line, const char *key)
 /* What fpsync sets itself, or goes by when it looks: a second word on it would be drift or worse. */
 static bool is_own_key(const char *line)
 {
-    static const char *const own[] = {"lxc.rootfs",  "lxc.uts",   "lxc.idmap", "lxc.net",
-                                      "lxc.group",   "lxc.start", "lxc.init",  "lxc.ephemeral",
-                                      "lxc.include", "lxc.log",   "lxc.cap",   "lxc.environment",
-                                      "lxc.console", "lxc.signal"};
+    static const char *const own[] = {"lxc.rootfs",  "lxc.uts",    "lxc.idmap",      "lxc.net",
+                                      "lxc.group",   "lxc.start",  "lxc.init",       "lxc.ephemeral",
+                                      "lxc.include", "lxc.log",    "lxc.cap",        "lxc.environment",
+                                      "lxc.console", "lxc.signal", "lxc.cgroup.dir", "lxc.cgroup.relative"};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (key_begins(line, own[i]))
             return true;
@@ -41,6 +41,10 @@ static void check_lines(struct world *world, const struct object *object)
                         "'lxc': '%s' has a field", line);
         else if (!adopted && empty)
             problem_add(world->problems, place_in(object, "lxc"), NULL, "'lxc': '%s' has no value", line);
+        else if (!adopted && lxc_control_field(line))
+            problem_add(world->problems, place_in(object, "lxc"),
+                        arena_printf(world->arena, "say it by %s", lxc_control_field(line)),
+                        "'lxc': '%s' has a field", line);
         else if (!adopted && is_own_key(line))
             problem_add(world->problems, place_in(object, "lxc"), NULL,
                         "'lxc': '%s' is of a key that fpsync sets itself", line);
@@ -52,8 +56,8 @@ static void check_lines(struct world *world, const struct object *object)
 
 static void check_adopted(struct world *world, const struct object *object)
 {
-    static const char *const without[] = {"image",   "layer",  "command",
-                                          "volumes", "retain", "on_image_change"};
+    static const char *const without[] = {"image", "layer",  "command",        "volumes",
+                                          "binds", "retain", "on_image_change"};
     const struct container *container = object->body;
     for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
         if (field_is_said(&container_table, container, field_by_key(&container_table, without[i])))

@@ -129,6 +129,7 @@ struct container {
     struct limits *limits; /* never NULL */
     bool privileged;
     bool nesting;
+    bool frozen;                       /* its processes stand still */
     bool router;                       /* forwards between its networks */
     struct capabilities *capabilities; /* never NULL */
     struct texts lxc;                  /* lines of the LXC config */

@@ -270,6 +270,14 @@ static const struct field container_rows[] = {
      .help = "Lines of lxc.container.conf(5) for what has no field. Must be permitted in fpsync.conf: some "
              "of them "
              "run programs as root on the host."},
+    {.id = 19,
+     .key = "frozen",
+     .type = FIELD_BOOL,
+     AT(container, frozen),
+     .class = CLASS_LIVE,
+     .standard = "false",
+     .example = "true",
+     .help = "Whether all its processes stand still, with all they hold; stopping it wakes them first."},
     {.id = 20,
      .key = "binds",
      .type = FIELD_LIST,

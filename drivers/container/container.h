@@ -34,7 +34,8 @@ struct observed_container {
     bool exited;         /* an exit of a `command:` container is on file (written by fpsync's init) */
     int64_t exit_status; /* as of waitpid(): code, or 128 + signal */
     struct limits
-        limits; /* read from the cgroup of a running container; the described head says what could be read */
+        limits;  /* read from the cgroup of a running container; the described head says what could be read */
+    bool frozen; /* its processes stand still; looked at where `known` says so */
     bool leftover_cgroups; /* payload or monitor cgroups without a process */
 };
 
@@ -84,6 +85,7 @@ struct known_init {
     int64_t pid, start;
     const char *boot; /* the kernel's boot_id; NULL: unknown */
     const struct limits *limits;
+    bool may_be_frozen; /* the record says so, or cannot tell: it is looked at */
 };
 
 /* What the config of any container says, as far as there are words for it; all else stands in `lxc` as it is. */
@@ -97,6 +99,11 @@ struct container_found {
 
 struct map;
 
+struct observed_use { /* at this moment; 0: unknown */
+    int64_t memory;   /* bytes, without what the kernel can drop */
+    int64_t pids;
+};
+
 struct container_view {
     /* Everything below paths->lxc, foreign containers included (`ours` false), which may carry no tag.
      * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
@@ -104,6 +111,8 @@ struct container_view {
      * the inits that are still the same; their monitor_pid stays 0. */
     int (*dump)(const struct paths *paths, const struct map *known, const struct call *call,
                 struct observed_containers *out, struct error *error);
+    /* How much of its limits a running container uses. */
+    void (*look_at_use)(const struct paths *paths, int64_t init_pid, struct observed_use *out);
     /* What the config of a container of ours says: uid, generation, hostname, id_base, nics, env, command; the rest
      * of the definition is left at its defaults. *out is NULL when there is no such config. For doctor --rebuild. */
     int (*read_definition)(const struct paths *paths, const char *lxc_name, const struct call *call,
@@ -167,6 +176,13 @@ struct container_limits {
 };
 extern const struct table container_limits_table;
 
+struct container_freeze {
+    struct described described;
+    const char *lxc_name;
+    bool frozen; /* stand still, or go on */
+};
+extern const struct table container_freeze_table;
+
 struct container_effects {
     /* Writes the config through liblxc's setters (a control character in any value is -EINVAL), temporary name
      * and rename. Does not touch a running container: the new config counts from its next start. */
@@ -183,6 +199,9 @@ struct container_effects {
      * raising the other way round on cgroup v1. The errno of the kernel comes through: -EBUSY is "below use". */
     int (*set_limits)(const struct paths *, const struct container_limits *, const struct call *,
                       struct container_defined *, struct error *);
+    /* Returns when all its processes stand still, or may go on. What does not come to stand within 10 s, as a process
+     * deep in the kernel may not, goes on: -ETIMEDOUT. */
+    int (*freeze)(const struct paths *, const struct container_freeze *, const struct call *, struct error *);
     /* Removes LXCPATH/NAME and empty cgroups of that name, in every hierarchy. -EBUSY while it runs. */
     int (*destroy)(const struct paths *, const struct container_reference *, const struct call *,
                    struct error *);

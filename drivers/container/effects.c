@@ -5,6 +5,7 @@ const struct container_effects container_effects = {
     .start = container_start,
     .stop = container_stop_it,
     .set_limits = container_set_limits,
+    .freeze = container_freeze_it,
     .destroy = container_destroy,
     .adopt = container_adopt,
     .release = container_release,

@@ -24,6 +24,9 @@ int container_exec(const struct paths *paths, const char *lxc_name, char *const 
         return error_set(error, -ESRCH, "it is not running");
     if (!present.ours)
         return error_set(error, -EPERM, "it is not fpsync's");
+    struct hierarchies hierarchies;
+    if (hierarchies_read(arena, &hierarchies, NULL) == 0 && is_frozen(&hierarchies, (pid_t)present.init_pid))
+        return error_set(error, -EBUSY, "it is frozen, and so would be what runs in it");
     _cleanup_config_ struct config config;
     result = config_open(&config, paths, lxc_name, true, error);
     return result < 0 ? result : attach(config.lxc, argv, error);

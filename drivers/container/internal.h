@@ -77,8 +77,12 @@ struct hierarchies {
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);
 /* The hierarchy that has this controller; NULL when none has. */
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
+/* The hierarchy that freezes: that of version 1 where it has the controller, else version 2. NULL: none. */
+const struct hierarchy *hierarchy_of_freezer(const struct hierarchies *hierarchies);
 /* The payload group of the container whose init is `pid`; false when it cannot be told. */
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
+/* Whether the processes of the container stand still. */
+bool is_frozen(const struct hierarchies *hierarchies, pid_t init);
 /* What the groups of a running container say, of rare limits only what `said` says (NULL: none); marks what could be
  * read. */
 void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct limits *said,
@@ -110,6 +114,10 @@ bool cgroup_belongs(const struct paths *paths, const char *folder, const char *n
 bool cgroup_exists(const struct hierarchies *hierarchies, const struct paths *paths, const char *name);
 /* One line of a small file without its newline; -errno. */
 int read_line(int directory, const char *path, char *line, size_t size);
+
+/* ---- view_use.c ---- */
+
+void container_look_at_use(const struct paths *paths, int64_t init_pid, struct observed_use *out);
 
 /* ---- view.c ---- */
 
@@ -166,7 +174,15 @@ void config_set_given_limits(struct config *config, const struct hierarchies *hi
 int config_save(struct config *config, const struct paths *paths, const char *uid, int64_t generation,
                 struct arena *arena, const char **digest);
 
+/* ---- freeze.c ---- */
+
+/* Wakes it, frozen or not: its signals would wait, too. */
+void container_thaw(const struct hierarchies *hierarchies, pid_t init);
+
 /* ---- the effects, one file each ---- */
+
+int container_freeze_it(const struct paths *paths, const struct container_freeze *request,
+                        const struct call *call, struct error *error);
 
 int container_define(const struct paths *paths, const struct container_definition *definition,
                      const struct call *call, struct container_defined *result, struct error *error);

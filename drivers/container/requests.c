@@ -86,6 +86,12 @@ static const struct field stop_rows[] = {
 };
 const struct table container_stop_table = TABLE("container.stop", container_stop, stop_rows);
 
+static const struct field freeze_rows[] = {
+    TEXT_ROW(1, container_freeze, lxc_name),
+    {.id = 2, .key = "frozen", .type = FIELD_BOOL, AT(container_freeze, frozen)},
+};
+const struct table container_freeze_table = TABLE("container.freeze", container_freeze, freeze_rows);
+
 static const struct field limits_rows[] = {
     TEXT_ROW(1, container_limits, lxc_name),
     {.id = 2, .key = "limits", .type = FIELD_STRUCT, AT(container_limits, limits), .nested = &limits_table},

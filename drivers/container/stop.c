@@ -40,6 +40,15 @@ static int kill_init(struct target *target);
 static int await_monitor(struct target *target, struct error *error);
 static int halt_signal(const struct target *target, const char *asked, struct error *error);
 
+/* A frozen one gets no signal before it is woken. */
+static void wake(const struct target *target)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct hierarchies hierarchies;
+    if (hierarchies_read(arena, &hierarchies, NULL) == 0)
+        container_thaw(&hierarchies, target->init_pid);
+}
+
 int container_stop_it(const struct paths *paths, const struct container_stop *stop, const struct call *call,
                       struct error *error)
 {
@@ -55,6 +64,7 @@ int container_stop_it(const struct paths *paths, const struct container_stop *st
         int number = halt_signal(&target, stop->halt_signal, error);
         if (number < 0)
             return number;
+        wake(&target);
         result = halt(&target, number, stop->timeout);
         if (result < 0)
             return error_errno(error, result, "container %s: stopping", stop->lxc_name);
@@ -245,23 +255,6 @@ static int halt_signal(const struct target *target, const char *asked, struct er
 
 /* ---- not politely ---- */
 
-static void thaw_file(const struct hierarchies *hierarchies, pid_t init, const char *controller,
-                      const char *file, const char *value)
-{
-    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 64];
-    for (size_t i = 0; i < hierarchies->count; i++) {
-        const struct hierarchy *hierarchy = &hierarchies->items[i];
-        bool meant = controller ? !hierarchy->unified && strcmp(hierarchy->controllers, controller) == 0
-                                : hierarchy->unified;
-        if (!meant || !payload_path(hierarchy, init, folder))
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", folder, file);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-            continue; /* not frozen, or going away: the wait for the monitor tells */
-    }
-}
-
 /* A frozen process of version 1 does not even die of SIGKILL. */
 static int kill_init(struct target *target)
 {
@@ -270,12 +263,7 @@ static int kill_init(struct target *target)
         return 0;
     if (syscall(SYS_pidfd_send_signal, target->init, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return -errno;
-    _cleanup_arena_ struct arena *arena = arena_new();
-    struct hierarchies hierarchies;
-    if (hierarchies_read(arena, &hierarchies, NULL) == 0) {
-        thaw_file(&hierarchies, target->init_pid, "freezer", "freezer.state", "THAWED");
-        thaw_file(&hierarchies, target->init_pid, NULL, "cgroup.freeze", "0");
-    }
+    wake(target);
     return 0;
 }
 

@@ -34,8 +34,10 @@ static void scene_close(struct scene *scene);
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,
                    struct error *error);
 
-const struct container_view container_view = {
-    .dump = dump, .read_definition = container_read_definition, .read_found = container_read_found};
+const struct container_view container_view = {.dump = dump,
+                                              .read_definition = container_read_definition,
+                                              .read_found = container_read_found,
+                                              .look_at_use = container_look_at_use};
 
 int container_look(const struct paths *paths, const char *name, struct arena *arena,
                    struct observed_container *out, struct error *error)
@@ -169,14 +171,17 @@ static void observe_running(const struct scene *scene, const struct monitor_sock
                             struct observed_container *out)
 {
     const struct known_init *known = scene->known ? map_get(scene->known, out->lxc_name) : NULL;
+    const bool look = known && known->may_be_frozen;
     if (is_still_init(scene, known)) {
         out->init_pid = known->pid;
         out->init_start = known->start;
+        out->frozen = look && is_frozen(&scene->hierarchies, (pid_t)known->pid);
         if (!map_get(&scene->numbered, out->lxc_name) &&
             limits_by_name(&scene->limits, out->lxc_name, known->limits, scene->arena, &out->limits))
             return;
     } else {
         monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
+        out->frozen = look && out->init_pid && is_frozen(&scene->hierarchies, (pid_t)out->init_pid);
     }
     if (out->init_pid)
         limits_read(&scene->hierarchies, (pid_t)out->init_pid, known ? known->limits : NULL, scene->arena,

@@ -83,6 +83,12 @@ static void addresses_of(const struct session *session, const struct entry *entr
     }
 }
 
+/* Not a phase: those are a closed list, and it runs. */
+static bool is_frozen(const struct line *line)
+{
+    return line->seen && line->seen->init_pid && line->seen->frozen;
+}
+
 static struct json *line_json(const struct session *session, const struct line *line)
 {
     const struct record *record = line->entry->record;
@@ -91,7 +97,7 @@ static struct json *line_json(const struct session *session, const struct line *
     json_set(object, "kind", json_new_text(record->kind));
     json_set(object, "name", json_new_text(record->name));
     json_set(object, "phase", json_new_text(line->phase));
-    json_set(object, "reason", json_new_text(record->reason));
+    json_set(object, "reason", json_new_text(is_frozen(line) ? "frozen" : record->reason));
     json_set(object, "since", json_new_number(record->since));
     json_set(object, "source", json_new_text(record->source));
     json_set(object, "pid",
@@ -119,6 +125,8 @@ static void print_line(const struct session *session, const struct line *line)
            addresses.length ? addresses.bytes : "-");
     for (size_t i = 0; line->action && i < line->action->causes.count; i++)
         printf("           %s\n", line->action->causes.items[i].field);
+    if (is_frozen(line))
+        printf("           frozen\n");
     if (line->entry->record->reason && strcmp(line->phase, "running") != 0)
         printf("           %s\n", line->entry->record->reason);
 }

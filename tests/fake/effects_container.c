@@ -210,6 +210,30 @@ static int set_limits(const struct paths *paths, const struct container_limits *
     return result < 0 ? result : fake_end(&fake, apply_limits(&fake, request, call, defined, error), error);
 }
 
+/* ---- freeze ---- */
+
+static int apply_freeze(struct fake *fake, const struct container_freeze *request, struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result < 0)
+        return result;
+    if (!container || !is_running(container))
+        return error_set(error, -ESRCH, "container %s does not run", request->lxc_name);
+    json_remove(container, "frozen");
+    if (request->frozen)
+        json_set(container, "frozen", json_new_bool(true));
+    return 0;
+}
+
+static int freeze(const struct paths *paths, const struct container_freeze *request, const struct call *call,
+                  struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_FREEZE, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_freeze(&fake, request, error), error);
+}
+
 /* ---- destroy ---- */
 
 static int apply_destroy(struct fake *fake, const char *name, struct error *error)
@@ -287,6 +311,7 @@ const struct container_effects container_effects = {
     .start = start,
     .stop = stop,
     .set_limits = set_limits,
+    .freeze = freeze,
     .destroy = destroy,
     .adopt = adopt,
     .release = release,

@@ -335,6 +335,28 @@ static int run_set_limit(struct json *world, char **arguments, struct error *err
     return 0;
 }
 
+static int run_thaw(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result == 0)
+        json_remove(container, "frozen");
+    return result;
+}
+
+static int run_set_use(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int64_t value;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    if (number_parse(arguments[2], &value) < 0)
+        return error_set(error, -EINVAL, "no number: %s", arguments[2]);
+    json_set(container, arguments[1], json_new_number(value));
+    return 0;
+}
+
 static int run_foreign_container(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -772,6 +794,8 @@ static const struct command commands[] = {
     {"edit-config", "CONTAINER", 1, run_edit_config},
     {"undefine", "CONTAINER", 1, run_undefine},
     {"set-limit", "CONTAINER LIMIT NUMBER", 3, run_set_limit},
+    {"thaw", "CONTAINER", 1, run_thaw},
+    {"set-use", "CONTAINER memory_use|pids_use NUMBER", 3, run_set_use},
     {"foreign-container", "LXCNAME", 1, run_foreign_container},
     {"lxc-container", "LXCNAME", 1, run_lxc_container},
     {"drop-port", "CONTAINER ethN", 2, run_drop_port},

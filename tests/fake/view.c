@@ -23,6 +23,7 @@ static void see_container(const struct call *call, const char *name, const struc
         .init_start = seen_number(known, "init_start"),
         .exited = seen_in(known, "exit_status") != NULL,
         .exit_status = seen_number(known, "exit_status"),
+        .frozen = seen_flag(known, "frozen"),
         .leftover_cgroups = seen_flag(known, "leftover_cgroups"),
     };
     if (seen->ours) {
@@ -76,6 +77,15 @@ static int read_definition(const struct paths *paths, const char *lxc_name, cons
     return 0;
 }
 
+static void look_at_use(const struct paths *paths, int64_t init_pid, struct observed_use *out)
+{
+    (void)paths;
+    fake_trace("container_view.look_at_use");
+    const struct seen *container = seen_by_init(init_pid);
+    *out = (struct observed_use){.memory = seen_number(container, "memory_use"),
+                                 .pids = seen_number(container, "pids_use")};
+}
+
 /* What `fake-tool lxc-container` gave it for a definition. */
 static int read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
                       struct container_found **out, struct error *error)
@@ -102,8 +112,10 @@ static int read_found(const char *lxcpath, const char *lxc_name, const struct ca
     return 0;
 }
 
-const struct container_view container_view = {
-    .dump = dump_containers, .read_definition = read_definition, .read_found = read_found};
+const struct container_view container_view = {.dump = dump_containers,
+                                              .read_definition = read_definition,
+                                              .read_found = read_found,
+                                              .look_at_use = look_at_use};
 
 /* ---- storage ---- */
 

@@ -405,8 +405,8 @@ void fake_end_container(struct json *world, struct json *container)
     for (void *i = json_first(nics); i; i = json_next(nics, i))
         if (text_in(json_value(i), "peer"))
             json_remove(fake_map(world, "ports"), text_in(json_value(i), "peer"));
-    static const char *const gone[] = {"monitor_pid", "init_pid",     "init_start",  "cgroup",
-                                       "guest_nics",  "guest_mounts", "guest_binds", "guest_layer"};
+    static const char *const gone[] = {"monitor_pid",  "init_pid",    "init_start",  "cgroup", "guest_nics",
+                                       "guest_mounts", "guest_binds", "guest_layer", "frozen"};
     for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
         json_remove(container, gone[i]);
     json_set(container, "running", json_new_bool(false));

@@ -515,6 +515,21 @@ loans_need_permission() {
     gives 0 loans 'binds: [ { path: /www, source: /srv/www, optional: true } ]' && gives 0 run_spec plan
 }
 
+lowered_limits() {
+    at lowered
+    gives 0 loans 'limits: { memory: 512MiB }' && "$tool" "$root" set-use web memory_use $((100 << 20)) && "$tool" "$root" set-use web pids_use 7 || return 1
+    gives 3 loans 'limits: { memory: 64MiB }' && says 'limits.memory: 64MiB is less than the 100MiB in use' && says '--force' || return 1
+    gives 3 loans 'limits: { memory: 128MiB, pids: 5 }' && says 'limits.pids: 5 is less than the 7 in use' || return 1
+    gives 0 loans 'limits: { memory: 128MiB, pids: 7 }' && gives 0 run -f "$root/spec.yaml" plan || return 1
+    gives 3 loans 'limits: { memory: 64MiB }' && gives 0 run_spec --force apply && gives 0 run_spec plan
+}
+frozen_is_said() {
+    at frozen
+    gives 0 loans 'frozen: true' && gives 0 run -o json status && jq -e '.objects[] | select(.kind == "container") | .phase == "running" and .reason == "frozen"' "$root/said"
+}
+
+check "a limit goes below what is used only by force" lowered_limits
+check "status says who stands still" frozen_is_said
 check "what is lent of the host has to be permitted, and be there" loans_need_permission
 check "explain is data where data is asked for" explained_as_data
 check "a wrong call says what was expected" usage_errors

@@ -1,0 +1,28 @@
+/* SEMANTICS 31: how much a container uses is looked at when a limit of it is going to be lowered. */
+#include "reconciler/world.h"
+
+bool world_is_lowered(int64_t before, int64_t after)
+{
+    return after && (!before || after < before);
+}
+
+void world_look_at_use(const struct paths *paths, const struct actual *actual,
+                       const struct object_set *desired, struct arena *arena, struct world *world)
+{
+    for (size_t i = 0; i < desired->count; i++) {
+        const struct object *object = desired->items[i];
+        const struct entry *entry =
+            object->kind == KIND_CONTAINER ? actual_find(actual, KIND_CONTAINER, object->name) : NULL;
+        if (!entry)
+            continue;
+        const struct limits *before = ((const struct container *)entry->object.body)->limits;
+        const struct limits *after = ((const struct container *)object->body)->limits;
+        if (!world_is_lowered(before->memory, after->memory) && !world_is_lowered(before->pids, after->pids))
+            continue;
+        const struct observed_container *seen =
+            world_container(world, paths_lxc_name(paths, arena, object->name));
+        if (container_is_up(seen))
+            container_view.look_at_use(paths, seen->init_pid,
+                                       &world->guests[seen - world->containers.items].use);
+    }
+}
