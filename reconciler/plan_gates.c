@@ -115,6 +115,24 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
     return true;
 }
 
+/* What was retained is picked up as what it is, a layer or a copy: SEMANTICS 9. */
+static bool left_layer_fits(struct planning *planning, const struct object *object, const struct entry *layer)
+{
+    const char *type =
+        world_layer_type(planning->request->world, target_layer_file(&planning->target, object));
+    bool copy = root_is_copy(object->body);
+    if (!layer || !layer->left || !type || copy == (strcmp(type, "copy") == 0))
+        return true;
+    plan_hold(
+        planning, KIND_CONTAINER, object->name,
+        arena_printf(planning->arena, "what is %s is %s", layer->left,
+                     copy ? "a layer, and its root is to be a copy"
+                          : "a copy, and its root is to be a layer"),
+        arena_printf(planning->arena, "root: %s, or throw it away: fpsync gc layer/%s", type, layer->name),
+        object->place);
+    return false;
+}
+
 /* An upper belongs on the image it was made on: SEMANTICS 9. */
 static bool layer_fits(struct planning *planning, const struct object *object)
 {
@@ -127,7 +145,11 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
     const struct object *wanted = object_find(planning->request->desired, KIND_LAYER, layer);
     bool thrown_away = wanted && text_is_same(((struct layer *)wanted->body)->retain, "none");
-    if (!made_on || text_is_same(made_on, image) || thrown_away || body->fresh)
+    if (thrown_away)
+        return true;
+    if (!left_layer_fits(planning, object, entry))
+        return false;
+    if (!made_on || text_is_same(made_on, image) || body->fresh)
         return true;
     plan_hold(
         planning, KIND_CONTAINER, object->name,

@@ -172,6 +172,12 @@ bool world_has_image(const struct world *world, const char *digest)
     return digest && index_find(&world->by.images, digest);
 }
 
+const char *world_layer_type(const struct world *world, const char *file)
+{
+    const struct observed_data *layer = index_find(&world->by.layers, file);
+    return layer ? layer->type : NULL;
+}
+
 bool world_has_layer(const struct world *world, const char *file)
 {
     return index_find(&world->by.layers, file);

@@ -78,6 +78,7 @@ const struct observed_listener *world_listener(const struct world *world, const 
 const char *world_listener_name(const struct observed_listener *listener, struct arena *arena);
 bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);
+const char *world_layer_type(const struct world *world, const char *file); /* NULL: unknown */
 bool world_has_volume(const struct world *world, const char *file);
 const struct observed_resolver *world_resolver(const struct world *world, const char *bridge);
 /* Its init runs. A monitor alone is one that is just starting, or cleans up behind an init that has ended. */

@@ -36,7 +36,7 @@ struct observed_image {
 struct observed_data { /* a layer or a volume in its store */
     const char *file;  /* its folder's name: paths_file_name() */
     int64_t modified;  /* seconds since the epoch, of the folder with the data */
-    const char *type;  /* volumes: "dir", "loop", "btrfs" */
+    const char *type;  /* volumes: "dir", "loop", "btrfs"; layers: "layer", "copy"; NULL: unknown */
     int64_t size;      /* of loop: bytes */
 };
 

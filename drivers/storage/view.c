@@ -113,6 +113,9 @@ static void collect_layer(void *context, int directory, const char *name)
     if (!data.file) { /* perhaps a copy of its image */
         const struct collector copies = {.arena = collector->arena, .inside = "root"};
         data = data_of(&copies, directory, name);
+        data.type = "copy";
+    } else {
+        data.type = "layer";
     }
     if (data.file)
         *arena_append(collector->arena, collector->out->layers, collector->out->layer_count) = data;

@@ -112,7 +112,7 @@ spec sized < <(sized 64MiB)
 for name in one two; do kill -9 "$(pid_of t/$name)"; done
 for name in one two; do eventually 10 sh -c "! [ -e /proc/$(pid_of t/$name)/ns ]"; done
 awk -v root="$ROOT/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | tac | xargs -r umount -l
-check 'after a reboot there is no device' eventually 10 no_loops
+check 'after a reboot there is no device' eventually 60 no_loops
 converge 'after a reboot'
 is 'after a reboot the data is there' "$(inside t/two cat /srv/mark)" shared
 is 'after a reboot there is one device' "$(loops)" 1
@@ -125,7 +125,7 @@ is 'that is put right, too: the data is there' "$(inside t/one cat /third/mark)"
 is 'and there is still one device' "$(loops)" 1
 
 for name in one two; do fps stop --timeout 0 t/$name >/dev/null 2>&1; done
-check 'stopped, they leave no device' eventually 10 no_loops
+check 'stopped, they leave no device' eventually 60 no_loops
 spec sized < <(sized 128MiB)
 fps apply -y -f "$FILE" >/dev/null 2>&1
 for name in one two; do fps start t/$name >/dev/null 2>&1; done
@@ -142,7 +142,7 @@ else
     skip 'grown live' 'no CAP_SYS_RESOURCE here'
 fi
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
-check 'down, they leave no device' eventually 10 no_loops
+check 'down, they leave no device' eventually 60 no_loops
 
 # ---- what becomes of them ----
 
@@ -210,6 +210,18 @@ begins() { # CONTAINER: on an image of another name; and back
 cp -a "$BUSYBOX" "$ROOT/other" && echo other >"$ROOT/other/image"
 effect container.fresh 'begins t/one' /etc/mark other /etc/mark /etc/mark
 walk t/one - anew
+
+spec anew < <(anew '')
+converge 'a layer'
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+spec anew < <(anew ', root: copy')
+like 'a retained layer is picked up by no copy' "$(held_of "$(plan_of "$FILE")")" '^container/t/one: what is retained for 0 days, [0-9]*[KM]iB is a layer, and its root is to be a copy$'
+fps gc --force -y >/dev/null 2>&1
+converge 'but once it is freed'
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+spec anew < <(anew '')
+like 'a retained copy is picked up by no layer' "$(held_of "$(plan_of "$FILE")")" '^container/t/one: what is retained for 0 days, [0-9]*[KM]iB is a copy, and its root is to be a layer$'
+fps gc --force -y >/dev/null 2>&1
 
 spec kept < <(kept ' retain: none ' ', retain: none' ', retain: keep')
 converge 'thrown away at every start'
