@@ -31,10 +31,12 @@ static const char *recorded_subnet(const struct planning *planning, const char *
     return lease ? lease->subnet : NULL;
 }
 
-static bool waits_for(const struct action *action, const struct action *needed)
+static bool waits_for(const struct action *action, const struct action *other)
 {
+    if (action == other)
+        return true;
     for (size_t i = 0; i < action->need_count; i++)
-        if (action->needs[i] == needed)
+        if (waits_for(action->needs[i], other))
             return true;
     return false;
 }
@@ -59,9 +61,9 @@ static void order_subnet(struct planning *planning, struct action *claims, struc
     const char *claimed = target_subnet(&planning->target, claims->name);
     if (!claimed || !subnets_overlap(recorded_subnet(planning, leaves->name), claimed))
         return;
-    plan_need(planning, claims, leaves);
     if (!leaves->object)
         cut_loose(leaves, claims);
+    plan_need(planning, claims, leaves);
 }
 
 static bool leaves_subnet(const struct planning *planning, const struct action *action)
@@ -239,16 +241,6 @@ static const char *layer_after(const struct action *action)
     return action->kind == KIND_CONTAINER && action->object
                ? ((const struct container *)action->object->body)->layer
                : NULL;
-}
-
-static bool waits_for(const struct action *action, const struct action *other)
-{
-    if (action == other)
-        return true;
-    for (size_t i = 0; i < action->need_count; i++)
-        if (waits_for(action->needs[i], other))
-            return true;
-    return false;
 }
 
 /* Who takes a layer over waits for who leaves it. Where that would go round in a circle the layer is still mounted when it
