@@ -22,12 +22,16 @@ $(B)/man/%: man/%
 SBIN    := $(DESTDIR)$(PREFIX)/sbin
 HELPERS := $(DESTDIR)$(PREFIX)/lib/fpsync
 MANS    := $(DESTDIR)$(PREFIX)/share/man
+DATA    := $(DESTDIR)$(PREFIX)/share
 SHARE   := $(DESTDIR)$(PREFIX)/share/doc/fpsync
 install: all manuals
 	$(Q)install -D -m 755 $(B)/fpsync $(SBIN)/fpsync
 	$(Q)install -D -m 755 -t $(HELPERS) $(B)/fpsync-worker $(B)/fpsync-fetch $(B)/fpsync-init
 	$(Q)install -D -m 644 -t $(MANS)/man8 $(filter %.8,$(MANUALS))
 	$(Q)install -D -m 644 -t $(MANS)/man5 $(filter %.5,$(MANUALS))
+	$(Q)install -D -m 644 dist/completion/fpsync.bash $(DATA)/bash-completion/completions/fpsync
+	$(Q)install -D -m 644 -t $(DATA)/zsh/site-functions dist/completion/_fpsync
+	$(Q)install -D -m 644 -t $(DATA)/fish/vendor_completions.d dist/completion/fpsync.fish
 	$(Q)install -D -m 644 -t $(SHARE) README.md LICENSE
 	$(Q)cp -R examples $(SHARE)/
 	$(call say,INST,$(SBIN)/fpsync)

@@ -50,6 +50,10 @@ const struct command commands[] = {
     {0},
 };
 
+/* Not for people, and in no list. */
+static const struct command hidden = {
+    "complete", NULL, "WORD...", "print what may come next on a command line", false, run_complete};
+
 static void usage(void)
 {
     printf("usage: fpsync COMMAND [FLAGS] [ARGUMENTS]\n\nKeeps this host's LXC containers as the YAML files "
@@ -67,7 +71,7 @@ static const struct command *find_command(const char *word)
     for (const struct command *command = commands; command->name; command++)
         if (strcmp(command->name, word) == 0 || (command->alias && strcmp(command->alias, word) == 0))
             return command;
-    return NULL;
+    return strcmp(hidden.name, word) == 0 ? &hidden : NULL;
 }
 
 static int unknown_command(const struct options *options)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/map.h"
 #include "lib/units.h"
@@ -270,7 +271,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
         argv += optind;
         options->command = argv[0];
         /* Flags may stand anywhere; `exec` takes all that follows its container as it is. */
-        bool all = strcmp(options->command, "exec") == 0;
+        bool all = strcmp(options->command, "exec") == 0 || strcmp(options->command, "complete") == 0;
         bool failed = environment < 0 || result < 0;
         int rest = parse_flags(&parsing, parsing.shorts + (all ? 0 : 1), argc, argv, failed ? NULL : error);
         result = result < 0 ? result : rest;
@@ -284,4 +285,38 @@ void options_free(struct options *options)
 {
     free(options->files);
     free(options->lxc_names);
+}
+
+void options_complete_flags(const char *command, struct buffer *out)
+{
+    for (size_t i = 0; i < FLAGS; i++)
+        if (help_for(&flags[i], command))
+            buffer_printf(out, "--%s\n", flags[i].name);
+    buffer_text(out, "--help\n");
+}
+
+/* "auto, always or never" */
+static void print_choices(const char *text, struct buffer *out)
+{
+    for (size_t length; *text; text += length, text += strspn(text, ", ")) {
+        length = strcspn(text, ", ");
+        if (length != 2 || strncmp(text, "or", 2) != 0)
+            buffer_printf(out, "%.*s\n", (int)length, text);
+    }
+}
+
+bool options_complete_value(const char *word, struct buffer *out)
+{
+    const struct flag *flag = NULL;
+    for (size_t i = 0; i < FLAGS && !flag; i++)
+        if ((strncmp(word, "--", 2) == 0 && strcmp(word + 2, flags[i].name) == 0) ||
+            (word[0] == '-' && word[1] && !word[2] && word[1] == flags[i].letter))
+            flag = &flags[i];
+    if (!flag || flag->type == FLAG_BOOL)
+        return false;
+    if (flag->type == FLAG_CHOICE || flag->type == FLAG_OUTPUT)
+        print_choices(flag->help, out);
+    else if (flag->type == FLAG_LXC)
+        buffer_text(out, OPTIONS_LXC);
+    return true;
 }

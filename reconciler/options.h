@@ -38,3 +38,10 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 /* The flags, of all commands or (NULL: all) of one. */
 void options_usage(const char *command);
 void options_free(struct options *options);
+
+/* For completion, a candidate a line. Flags of all commands or of one; and what a flag may have for a value: false when
+ * `flag` is none that takes one, nothing when it takes a file or what nobody can know. */
+struct buffer;
+#define OPTIONS_LXC "\n" /* names of LXC's containers */
+void options_complete_flags(const char *command, struct buffer *out);
+bool options_complete_value(const char *flag, struct buffer *out);

@@ -51,6 +51,7 @@ int run_explain(const struct options *options);
 int run_schema(const struct options *options);
 int run_doctor(const struct options *options);
 int run_version(const struct options *options);
+int run_complete(const struct options *options);
 
 int backup_restore(const struct options *options); /* of --from */
 /* Full name of the layer or volume with this file name. */

@@ -53,4 +53,5 @@ for scenario in $(cd "$scenarios" && ls -d [0-9]*/ | tr -d /); do
     done
 done
 . "$scenarios/commands.sh"
+. "$scenarios/complete.sh"
 echo "1..$count"
