@@ -30,9 +30,10 @@ static int clear_flags(int directory, const char *name)
     return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+/* Gone is gone: another worker may be at the same leftovers. */
 static int unlink_one(int directory, const char *name, int flags)
 {
-    if (unlinkat(directory, name, flags) == 0)
+    if (unlinkat(directory, name, flags) == 0 || errno == ENOENT)
         return 0;
     if (errno != EPERM || (clear_flags(directory, ".") < 0 && clear_flags(directory, name) < 0))
         return -errno;
@@ -77,6 +78,8 @@ static int remove_content(int folder, dev_t device)
         _cleanup_close_ int inner =
             openat(folder, item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct stat status;
+        if (inner < 0 && errno == ENOENT)
+            continue;
         if (inner < 0 && (errno == ENOTDIR || errno == ELOOP))
             result = unlink_one(folder, item->d_name, 0);
         else if (inner < 0 || fstat(inner, &status) < 0)

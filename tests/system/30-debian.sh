@@ -39,6 +39,7 @@ cp -a "$(find "$ROOT/var/lib/fpsync/images" -maxdepth 2 -name root | head -n 1)"
 for example in "$examples"/*/; do
     name=$(basename "$example")
     [ "$name" = hello ] && continue
+    grep -qE "^converge $name " tests/system/34-examples.sh && continue # on a smaller root
     sed -i "s#source: \"bootstrap:bookworm\", packages: \[[^]]*\]#source: \"file:$debian\"#" "$example"/*.yaml
     supervise "examples/$name: plan mutates nothing, with nothing there" "$example"
     converge "examples/$name" "$example" || continue
