@@ -181,6 +181,12 @@ same 'applied'
 
 like 'logs has what the monitor remembers of a console without a file' "$(fps logs priv)" 'told to the console'
 
+rm -rf "$ROOT/var/lib/fpsync/state"
+check 'a lost record is made again from marks and files' fps doctor --rebuild -f "$FILE"
+PLAN=$(plan_of "$FILE")
+is 'and nothing is left to do' "$(actions_of "$PLAN")$(held_of "$PLAN")" ''
+same 'after that'
+
 # ---- it changes like one of ours ----
 sed -i 's/memory: 48MiB/memory: 40MiB/' "$FILE"
 converge 'a limit'
