@@ -68,10 +68,32 @@ static const char *nearest_name(struct world *world, const struct object *from, 
     return best;
 }
 
+/* SEMANTICS 38: what belongs to another project is its owner's to open. */
+static void check_permission(struct world *world, const struct object *from, struct place place,
+                             const struct object *used)
+{
+    const struct texts *allow = used->kind == KIND_NETWORK  ? &((const struct network *)used->body)->allow
+                                : used->kind == KIND_VOLUME ? &((const struct volume *)used->body)->allow
+                                                            : NULL;
+    const char *project = name_project(world->arena, from->name);
+    if (!allow || strcmp(project, name_project(world->arena, used->name)) == 0)
+        return;
+    for (size_t i = 0; i < allow->count; i++)
+        if (strcmp(allow->items[i], project) == 0)
+            return;
+    problem_add(world->problems, place,
+                arena_printf(world->arena, "its owner writes allow: [%s] to %s", project,
+                             world_name(world, used, from)),
+                "%s '%s' is not open to project %s", kind_name(used->kind), used->name, project);
+}
+
 static void check_reference(struct world *world, const struct object *from, struct place place,
                             enum kind kind, const char *name)
 {
-    if (!name || world->incomplete || world_find(world, kind, name))
+    const struct object *found = name ? world_find(world, kind, name) : NULL;
+    if (found)
+        check_permission(world, from, place, found);
+    if (!name || world->incomplete || found)
         return;
     const char *seen = name_seen_from(world->arena, name, from),
                *near = nearest_name(world, from, kind, seen);

@@ -34,6 +34,7 @@ struct network {
     const char *gateway; /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
     const char *bridge;  /* an attached one: of the host's, never configured; `subnet` then is the LAN's */
     const char *range;   /* "FIRST-LAST": what containers are leased of the LAN's addresses; NULL: none */
+    struct texts allow;  /* projects beside its own that may use it */
 };
 #define GATEWAY_NONE "none"
 static inline bool network_is_attached(const struct network *network)
@@ -48,6 +49,7 @@ struct volume {
     const char *type;   /* "dir", "loop", "btrfs" */
     bool fill;          /* a new one, from the image that it is first mounted over */
     const char *retain; /* "gc", "keep", "none" */
+    struct texts allow; /* projects beside its own that may use it */
 };
 
 struct layer {

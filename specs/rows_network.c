@@ -75,6 +75,14 @@ static const struct field network_rows[] = {
      .example = "frontend",
      .help = "The name that it had before: its subnet and the containers' addresses there go on under this "
              "one. Once that is done the line says nothing any more."},
+    {.id = 13,
+     .key = "allow",
+     .type = FIELD_TEXTS,
+     .form = FORM_NAME,
+     AT(network, allow),
+     .class = CLASS_RECORD,
+     .example = "[shop, blog]",
+     .help = "Other projects whose containers may be in it."},
 };
 const struct table network_table = {.name = "network",
                                     .size = sizeof(struct network),

@@ -82,6 +82,14 @@ static const struct field volume_rows[] = {
      .example = "uploads",
      .help = "The name that it had before: its data go on under this one, while they are mounted. Once that "
              "is done the line says nothing any more."},
+    {.id = 8,
+     .key = "allow",
+     .type = FIELD_TEXTS,
+     .form = FORM_NAME,
+     AT(volume, allow),
+     .class = CLASS_RECORD,
+     .example = "[shop, blog]",
+     .help = "Other projects whose containers may mount it."},
 };
 const struct table volume_table = {.name = "volume",
                                    .size = sizeof(struct volume),

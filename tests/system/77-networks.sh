@@ -109,3 +109,32 @@ effect container.router 'forwards t/edge' 0 1 0 0
 effect container.router 'passes t/edge' no yes no no
 effect container.router 'default_of t/edge' "$NET.1 eth0" '' "$NET.69 eth1" "$NET.1 eth0"
 walk t/edge live led
+
+# ---- whose ----
+
+lent() { # ENTRIES of the network, of the volume
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { wide: { subnet: $NET.0/26$1 } }
+volumes: { data: { $2 } }
+containers: { one: { image: guest, networks: [ wide ], volumes: [ "data:/srv/data" ] } }
+END
+}
+lent_without() { lent '' ''; }
+lent_set() { lent ', allow: [ u ]' 'allow: [ u, v ]'; }
+lent_changed() { lent ', allow: [ v ]' 'allow: [ v ]'; }
+borrows() { # what another project may use: networks, volumes
+    local what
+    for what in 'networks: [ t/wide ]' 'networks: [], volumes: [ "t/data:/srv" ]'; do
+        printf 'project: u\ncontainers: { one: { image: t/guest, %s } }\n' "$what" >"$ROOT/borrower.yaml"
+        fps apply -y -f "$ROOT/borrower.yaml" >/dev/null 2>&1 && case $what in
+        *wide*) ask u/one "http://$(address_of t/one)/" >/dev/null && echo network ;;
+        *) inside u/one grep -q ' /srv ' /proc/mounts && echo volume ;;
+        esac
+        fps down -y --timeout 0 -f "$ROOT/borrower.yaml" >/dev/null 2>&1
+    done | paste -sd' '
+}
+effect network.allow borrows '' 'network volume' '' ''
+effect volume.allow borrows '' 'network volume' '' ''
+walk t/one - lent

@@ -191,7 +191,7 @@ static void declared_layers_know_their_image(void **state)
 static void projects_and_documents(void **state)
 {
     (void)state;
-    struct spec_set set = load("project: shop\n" IMAGE "volumes: { data: }\n"
+    struct spec_set set = load("project: shop\n" IMAGE "volumes: { data: { allow: [blog] } }\n"
                                "---\n"
                                "project: blog\n"
                                "containers: { web: { image: shop/base, volumes: [\"shop/data:/srv\"] } }\n"
@@ -362,8 +362,8 @@ static struct object_set recorded_as(const char *text, const char *source)
 static void recorded_objects_may_be_named(void **state)
 {
     (void)state;
-    struct object_set other =
-        recorded_as("project: shop\n" IMAGE "networks: { front: { subnet: 10.1.0.0/24 } }\n", "other");
+    struct object_set other = recorded_as(
+        "project: shop\n" IMAGE "networks: { front: { subnet: 10.1.0.0/24, allow: [default] } }\n", "other");
     static const char text[] =
         "containers: { web: { image: shop/base, networks: { shop/front: { address: 10.1.0.9 } } } }\n";
     struct spec_set set;
@@ -416,7 +416,7 @@ static const char everything[] =
     "images:\n"
     "  base: { source: \"bootstrap:bookworm\", packages: [dbus, systemd-sysv] }\n"
     "  tar: { source: \"file:rel/../x y.tar\" }\n"
-    "networks: { front: { subnet: 10.30.0.0/24 }, back: }\n"
+    "networks: { front: { subnet: 10.30.0.0/24, nat_address: 192.0.2.1, allow: [default] }, back: }\n"
     "volumes: { uploads: }\n"
     "layers: { web-data: { image: base } }\n"
     "containers:\n"
