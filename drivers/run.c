@@ -27,7 +27,8 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
         (kind >= STEP_LAYER_CHANGE && kind <= STEP_BACKUP_READ) || kind == STEP_LAYER_RENAME ||
         kind == STEP_VOLUME_RENAME)
         ended = run_data(effects, paths, kind, request, call, made, error);
-    else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_LINK_UNMARK)
+    else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
+             kind == STEP_LINK_UNMARK)
         ended = run_network(effects, paths, kind, request, call, error);
     else
         ended = run_container(effects, paths, kind, request, call, made, error);
@@ -114,6 +115,8 @@ static int run_network(const struct effects *effects, const struct paths *paths,
         return network->mark_port(paths, request, call, error);
     case STEP_PORT_ATTACH:
         return network->attach_port(paths, request, call, error);
+    case STEP_MACVLAN_DELETE:
+        return network->delete_macvlan(paths, request, call, error);
     case STEP_GUEST_FORWARDING:
         return network->set_forwarding(paths, request, call, error);
     case STEP_LINK_UNMARK:

@@ -28,6 +28,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_CONTAINER_STOP] = {"container.stop", &container_stop_table, NULL},
     [STEP_CONTAINER_SET_LIMITS] = {"container.set_limits", &container_limits_table, &container_defined_table},
     [STEP_CONTAINER_DESTROY] = {"container.destroy", &container_reference_table, NULL},
+    [STEP_MACVLAN_DELETE] = {"macvlan.delete", &macvlan_reference_table, NULL},
     [STEP_GUEST_FORWARDING] = {"guest.forwarding", &guest_forwarding_table, NULL},
     [STEP_LINK_UNMARK] = {"link.unmark", &link_reference_table, NULL},
     [STEP_CONTAINER_ADOPT] = {"container.adopt", &container_adopt_table, &container_adopted_table},

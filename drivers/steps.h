@@ -49,6 +49,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_BACKUP_WRITE = 45,
                  STEP_BACKUP_READ = 46,
                  STEP_GUEST_FORWARDING = 50,
+                 STEP_MACVLAN_DELETE = 51,
                  STEP_CONTAINER_ADOPT = 53,
                  STEP_CONTAINER_RELEASE = 54,
                  STEP_LINK_UNMARK = 55,

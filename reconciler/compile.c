@@ -279,6 +279,8 @@ static void add_start(const struct container_steps *to)
         const char *network = ((struct attachment *)body->networks.items[i])->network;
         const struct port_attach *port =
             target_port(to->compiling->target, to->action->object, network, to->action->uid);
+        if (port->macvlan)
+            continue;
         struct port_mark *mark = described_new(to->arena, &port_mark_table);
         mark->ifname = port->ifname;
         mark->mark = port->mark;

@@ -36,7 +36,7 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
         char port[PATHS_IFNAME_SIZE];
         const char *network = ((struct attachment *)body->networks.items[i])->network;
         paths_port(planning->request->paths, object->name, network, port);
-        if (!world_has_guard(world, port))
+        if (!target_is_macvlan(&planning->target, network) && !world_has_guard(world, port))
             plan_add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
                            object->place);
     }

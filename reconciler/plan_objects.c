@@ -128,11 +128,11 @@ static const struct observed_route *clashing_route(struct planning *planning, co
     return NULL;
 }
 
-static bool bridge_is_there(const struct planning *planning, const char *ifname)
+static bool interface_is_there(const struct planning *planning, const char *ifname, bool bridge)
 {
     const struct observed_network *seen = &planning->request->world->network;
     for (size_t i = 0; i < seen->foreign_count; i++)
-        if (seen->foreign[i].is_bridge && strcmp(seen->foreign[i].ifname, ifname) == 0)
+        if ((seen->foreign[i].is_bridge || !bridge) && strcmp(seen->foreign[i].ifname, ifname) == 0)
             return true;
     return false;
 }
@@ -142,14 +142,16 @@ static void plan_attached(struct planning *planning, const struct object *object
 {
     const struct network *body = object->body;
     struct changes causes = {0};
-    if (!bridge_is_there(planning, body->bridge)) {
+    const char *ifname = body->bridge ? body->bridge : body->parent;
+    if (!interface_is_there(planning, ifname, body->bridge)) {
         plan_hold(planning, KIND_NETWORK, object->name,
-                  arena_printf(planning->arena, "the host has no bridge %s", body->bridge),
+                  arena_printf(planning->arena, "the host has no %s %s",
+                               body->bridge ? "bridge" : "interface", ifname),
                   "make it, or name another", object->place);
         return;
     }
     if (plan_is_new(entry))
-        plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, body->bridge, object->place);
+        plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, ifname, object->place);
     else
         fields_diff(&network_table, entry->object.body, object->body, planning->arena, &causes);
     if (!causes.count)
@@ -163,13 +165,18 @@ static void plan_attached(struct planning *planning, const struct object *object
     planning->networks_change = true;
 }
 
+static int nature_of(const struct network *network)
+{
+    return network->bridge ? 1 : network->parent ? 2 : 0;
+}
+
 /* Its containers would have to be moved before the old one may go. */
 static bool changes_nature(struct planning *planning, const struct object *object, const struct entry *entry)
 {
-    if (plan_is_new(entry) || network_is_attached(entry->object.body) == network_is_attached(object->body))
+    if (plan_is_new(entry) || nature_of(entry->object.body) == nature_of(object->body))
         return false;
     plan_hold(planning, KIND_NETWORK, object->name,
-              "a network of fpsync's own cannot become an attached one, nor the other way round",
+              "a network cannot change between its own bridge, one of the host and a parent",
               "declare another network and put its containers there", object->place);
     return true;
 }

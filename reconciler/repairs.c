@@ -21,12 +21,24 @@ void repairs_add(const struct repairing *repairing, enum step_kind step, void *r
 
 /* ---- network interfaces ---- */
 
-static const struct observed_guest_nic *nic_of(const struct world_guest *guest, const char *port)
+static const struct observed_guest_nic *nic_of(const struct world_guest *guest,
+                                               const struct port_attach *wanted)
 {
-    for (size_t i = 0; guest->nics && i < guest->nics->count; i++)
-        if (text_is_same(guest->nics->nics[i].peer, port))
-            return &guest->nics->nics[i];
+    for (size_t i = 0; guest->nics && i < guest->nics->count; i++) {
+        const struct observed_guest_nic *nic = &guest->nics->nics[i];
+        if (wanted->macvlan ? nic->parent && text_is_same(nic->mac, wanted->mac)
+                            : text_is_same(nic->peer, wanted->ifname))
+            return nic;
+    }
     return NULL;
+}
+
+static bool is_child_of(const struct world *world, const struct observed_guest_nic *nic, const char *ifname)
+{
+    for (size_t i = 0; i < world->network.foreign_count; i++)
+        if (strcmp(world->network.foreign[i].ifname, ifname) == 0)
+            return world->network.foreign[i].index == nic->parent;
+    return false;
 }
 
 static bool has_text(const struct texts *texts, const char *text)
@@ -45,22 +57,9 @@ static bool is_misplaced(const struct observed_guest_nic *nic, const struct port
            number != wanted->index;
 }
 
-/* What is wrong with a NIC, or NULL. */
-static const char *nic_trouble(struct arena *arena, const struct world *world,
-                               const struct world_guest *guest, const struct port_attach *wanted)
+static const char *nic_inside_trouble(struct arena *arena, const struct observed_guest_nic *nic,
+                                      const struct port_attach *wanted)
 {
-    const struct observed_port *port = world_port(world, wanted->ifname);
-    const struct observed_guest_nic *nic = nic_of(guest, wanted->ifname);
-    if (!port)
-        return arena_printf(arena, "veth of eth%d removed", (int)wanted->index);
-    if (!text_is_same(port->master, wanted->bridge))
-        return arena_printf(arena, "%s taken off bridge %s", port->ifname, wanted->bridge);
-    if (!port->up)
-        return arena_printf(arena, "%s set down", port->ifname);
-    if (!port->hairpin && !wanted->foreign)
-        return arena_printf(arena, "hairpin mode of %s turned off", port->ifname);
-    if (!nic)
-        return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
     if (is_misplaced(nic, wanted))
         return arena_printf(arena, "eth%d renamed to %s", (int)wanted->index, nic->ifname);
     if (!text_is_same(nic->mac, wanted->mac))
@@ -74,6 +73,32 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
     if (wanted->address && !wanted->gateway && nic->gateway && nic->metric == 0)
         return arena_printf(arena, "default route by %s through %s added", nic->gateway, nic->ifname);
     return NULL;
+}
+
+/* What is wrong with a NIC, or NULL. */
+static const char *nic_trouble(struct arena *arena, const struct world *world,
+                               const struct world_guest *guest, const struct port_attach *wanted)
+{
+    const struct observed_port *port = world_port(world, wanted->ifname);
+    const struct observed_guest_nic *nic = nic_of(guest, wanted);
+    if (wanted->macvlan) {
+        if (!nic)
+            return arena_printf(arena, "macvlan eth%d removed", (int)wanted->index);
+        if (!is_child_of(world, nic, wanted->bridge))
+            return arena_printf(arena, "%s is no macvlan of %s", nic->ifname, wanted->bridge);
+        return nic_inside_trouble(arena, nic, wanted);
+    }
+    if (!port)
+        return arena_printf(arena, "veth of eth%d removed", (int)wanted->index);
+    if (!text_is_same(port->master, wanted->bridge))
+        return arena_printf(arena, "%s taken off bridge %s", port->ifname, wanted->bridge);
+    if (!port->up)
+        return arena_printf(arena, "%s set down", port->ifname);
+    if (!port->hairpin && !wanted->foreign)
+        return arena_printf(arena, "hairpin mode of %s turned off", port->ifname);
+    if (!nic)
+        return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
+    return nic_inside_trouble(arena, nic, wanted);
 }
 
 static void add_mark(const struct target *target, const struct port_attach *port, const char *drift,
@@ -95,15 +120,29 @@ static void add_delete(const struct target *target, const char *ifname, const ch
     add(target, out, STEP_PORT_DELETE, described_whole(&link_reference_table, link), "networks", drift);
 }
 
+static void add_macvlan_delete(const struct target *target, const struct observed_container *observed,
+                               const char *mac, const char *drift, struct repairs *out)
+{
+    struct macvlan_reference *nic = described_new(target->arena, &macvlan_reference_table);
+    nic->init_pid = observed->init_pid;
+    nic->init_start = observed->init_start;
+    nic->mac = mac;
+    add(target, out, STEP_MACVLAN_DELETE, described_whole(&macvlan_reference_table, nic), "networks", drift);
+}
+
 /* NICs that trade places are all taken out before the first is put in: a place is free only then. */
 static void find_misplaced_nics(const struct target *target, const struct world *world,
-                                const struct world_guest *guest, struct port_attach *const *ports,
-                                size_t count, struct repairs *out)
+                                const struct observed_container *observed, const struct world_guest *guest,
+                                struct port_attach *const *ports, size_t count, struct repairs *out)
 {
     for (size_t i = 0; i < count; i++) {
         const struct port_attach *port = ports[i];
-        if (!is_misplaced(nic_of(guest, port->ifname), port))
+        if (!is_misplaced(nic_of(guest, port), port))
             continue;
+        if (port->macvlan) {
+            add_macvlan_delete(target, observed, port->mac, NULL, out);
+            continue;
+        }
         const struct observed_port *seen = world_port(world, port->ifname);
         if (!seen)
             continue;
@@ -118,7 +157,7 @@ static void find_nics(const struct target *target, const struct world *world,
                       size_t count, struct repairs *out)
 {
     const struct world_guest *guest = world_guest(world, observed);
-    find_misplaced_nics(target, world, guest, ports, count, out);
+    find_misplaced_nics(target, world, observed, guest, ports, count, out);
     for (size_t i = 0; i < count; i++) {
         struct port_attach *port = ports[i];
         const char *trouble = nic_trouble(target->arena, world, guest, port);
@@ -127,7 +166,7 @@ static void find_nics(const struct target *target, const struct world *world,
         port->init_start = observed->init_start;
         if (trouble) {
             add(target, out, STEP_PORT_ATTACH, port, "networks", trouble);
-        } else if (!text_is_same(seen->mark, port->mark)) {
+        } else if (!port->macvlan && !text_is_same(seen->mark, port->mark)) {
             add_mark(target, port, arena_printf(target->arena, "mark of %s removed", port->ifname), out);
         }
     }
@@ -178,6 +217,28 @@ static void find_left_nics(const struct target *target, const struct world *worl
     }
 }
 
+/* Macvlans with a MAC address that is leased to this container, but for none of its networks. */
+static void find_left_macvlans(const struct target *target, const struct world *world,
+                               const struct object *object, const struct observed_container *observed,
+                               struct port_attach *const *ports, size_t count, struct repairs *out)
+{
+    const struct world_guest *guest = world_guest(world, observed);
+    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
+    for (size_t i = 0; guest->nics && lease && i < guest->nics->count; i++) {
+        const struct observed_guest_nic *nic = &guest->nics->nics[i];
+        bool leased = false, wanted = false;
+        for (size_t j = 0; nic->parent && j < lease->addresses.count; j++)
+            leased =
+                leased || text_is_same(((struct lease_address *)lease->addresses.items[j])->mac, nic->mac);
+        for (size_t j = 0; j < count; j++)
+            wanted = wanted || (ports[j]->macvlan && text_is_same(ports[j]->mac, nic->mac));
+        if (leased && !wanted)
+            add_macvlan_delete(
+                target, observed, nic->mac,
+                arena_printf(target->arena, "%s is in no network of its container", nic->ifname), out);
+    }
+}
+
 static void find_network_interfaces(const struct target *target, const struct world *world,
                                     const struct object *object, const struct observed_container *observed,
                                     const char *uid, struct repairs *out)
@@ -187,6 +248,7 @@ static void find_network_interfaces(const struct target *target, const struct wo
     for (size_t i = 0; i < networks->count; i++)
         ports[i] = target_port(target, object, ((const struct attachment *)networks->items[i])->network, uid);
     find_left_nics(target, world, object, uid, ports, networks->count, out);
+    find_left_macvlans(target, world, object, observed, ports, networks->count, out);
     find_nics(target, world, observed, ports, networks->count, out);
 }
 

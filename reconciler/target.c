@@ -57,11 +57,18 @@ bool target_is_attached(const struct target *target, const char *network)
     return body && network_is_attached(body);
 }
 
+bool target_is_macvlan(const struct target *target, const char *network)
+{
+    const struct network *body = network_of(target, network);
+    return body && body->parent;
+}
+
+/* The bridge, or whatever else of the host it hangs on. */
 static const char *bridge_name(const struct target *target, const char *network)
 {
     const struct network *body = network_of(target, network);
-    if (body && body->bridge)
-        return body->bridge;
+    if (body && network_is_attached(body))
+        return body->bridge ? body->bridge : body->parent;
     char name[PATHS_IFNAME_SIZE];
     paths_bridge(target->paths, network, name);
     return arena_strdup(target->arena, name);
@@ -84,6 +91,8 @@ static void add_container_rules(const struct target *target, const struct object
     for (size_t i = 0; i < body->networks.count; i++) {
         const struct attachment *attachment = body->networks.items[i];
         const struct lease_address *address = lease_in(lease, attachment->network);
+        if (target_is_macvlan(target, attachment->network))
+            continue; /* no port of ours to guard */
         struct rule_guard *guard = described_new(target->arena, &rule_guard_table);
         guard->port = port_name(target, object->name, attachment->network);
         guard->mac = address->mac;
@@ -215,6 +224,7 @@ struct port_attach *target_port(const struct target *target, const struct object
     port->address =
         address->address && subnet ? address_with_prefix(target->arena, address->address, subnet) : NULL;
     port->foreign = target_is_attached(target, network);
+    port->macvlan = target_is_macvlan(target, network);
     port->gateway = gateway_in(target, object, network);
     described_whole(&port_attach_table, port);
     return port;
@@ -258,6 +268,7 @@ static void add_nics(const struct target *target, const struct object *object,
         nic->mac = port->mac;
         nic->address = port->address;
         nic->gateway = port->gateway;
+        nic->macvlan = port->macvlan;
         list_add(target->arena, &definition->nics, described_whole(&nic_table, nic));
     }
 }

@@ -20,6 +20,7 @@ struct target {
 const char *target_subnet(const struct target *target, const char *network);
 const char *target_mark(struct arena *arena, const char *uid, const char *name); /* "fpsync UID NAME" */
 
+bool target_is_macvlan(const struct target *target, const char *network);
 bool target_is_attached(const struct target *target, const char *network);
 
 struct rules *target_rules(const struct target *target);

@@ -14,13 +14,37 @@ static bool is_open(const struct observed_container *container)
 
 struct recorded { /* what the record says of a container that is worth knowing before looking at it */
     struct known_init init; /* first: the view takes it for just that */
-    bool has_volumes;
+    bool has_volumes, has_macvlans;
 };
+
+static bool is_parented(const struct actual *actual, const char *network)
+{
+    const struct entry *entry = actual_find(actual, KIND_NETWORK, network);
+    return entry && ((const struct network *)entry->object.body)->parent;
+}
+
+static bool has_parents(const struct actual *actual)
+{
+    for (size_t i = 0; i < actual->count; i++)
+        if (actual->items[i].kind == KIND_NETWORK &&
+            ((const struct network *)actual->items[i].object.body)->parent)
+            return true;
+    return false;
+}
+
+static bool has_macvlans(const struct actual *actual, const struct container *body)
+{
+    for (size_t i = 0; i < body->networks.count; i++)
+        if (is_parented(actual, ((const struct attachment *)body->networks.items[i])->network))
+            return true;
+    return false;
+}
 
 /* By LXC name. */
 static void collect_recorded(const struct paths *paths, const struct actual *actual, struct arena *arena,
                              struct map *names)
 {
+    const bool parents = has_parents(actual);
     for (size_t i = 0; i < actual->count; i++) {
         const struct entry *entry = &actual->items[i];
         if (entry->kind != KIND_CONTAINER)
@@ -34,6 +58,7 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
                      .may_be_frozen = ((const struct container *)entry->object.body)->frozen ||
                                       entry_has_intent(actual, entry)},
             .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
+            .has_macvlans = parents && has_macvlans(actual, entry->object.body),
         };
         map_add(names, object_lxc_name(paths, arena, &entry->object), recorded);
     }
@@ -58,7 +83,9 @@ static int observe_guests(const struct paths *paths, const struct map *recorded,
             continue;
         world->guests[i].nics = &guests[next++];
         const struct recorded *known = map_get(recorded, world->containers.items[i].lxc_name);
-        if (!known || !known->has_volumes)
+        if (known && known->has_macvlans)
+            result = network_view.dump_macvlans(paths, &guests[next - 1], call, error);
+        if (!known || !known->has_volumes || result < 0)
             continue;
         result = storage_view.dump_guest(paths, world->containers.items[i].init_pid, call,
                                          &world->guests[i].mounts, error);

@@ -29,8 +29,12 @@ static void check_attached(struct world *world, const struct network *network)
     static const char *const ours[] = {"nat", "isolated", "nat_address"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (field_is_said(&network_table, network, field_by_key(&network_table, ours[i])))
-            problem_add(world->problems, place_of(network, ours[i]), "remove it, or bridge",
+            problem_add(world->problems, place_of(network, ours[i]),
+                        "remove it, or make the network fpsync's own: without bridge and parent",
                         "'%s': an attached network is not fpsync's to configure", ours[i]);
+    if (network->bridge && network->parent)
+        problem_add(world->problems, place_of(network, "parent"), "leave one of them out",
+                    "bridge and parent exclude each other");
     check_range(world, network);
 }
 
@@ -39,7 +43,7 @@ static void check_network(struct world *world, const struct network *network)
     if (network_is_attached(network))
         check_attached(world, network);
     else if (network->range)
-        problem_add(world->problems, place_of(network, "range"), "remove it, or add bridge",
+        problem_add(world->problems, place_of(network, "range"), "remove it, or add bridge or parent",
                     "'range': a network of fpsync's own leases all of its subnet");
 }
 

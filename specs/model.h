@@ -33,13 +33,14 @@ struct network {
     bool isolated;
     const char *gateway; /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
     const char *bridge;  /* an attached one: of the host's, never configured; `subnet` then is the LAN's */
+    const char *parent;  /* the same by macvlan: an interface of the host; NULL */
     const char *range;   /* "FIRST-LAST": what containers are leased of the LAN's addresses; NULL: none */
     struct texts allow;  /* projects beside its own that may use it */
 };
 #define GATEWAY_NONE "none"
 static inline bool network_is_attached(const struct network *network)
 {
-    return network->bridge;
+    return network->bridge || network->parent;
 }
 
 struct volume {

@@ -55,6 +55,7 @@ struct nic {
     const char *mac;
     const char *address; /* "10.30.0.10/24" */
     const char *gateway; /* NULL: none through this NIC */
+    bool macvlan;        /* of `bridge`, without an end on the host */
 };
 extern const struct table nic_table;
 

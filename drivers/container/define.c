@@ -233,9 +233,12 @@ static void set_nics(struct config *config, const struct container_definition *d
         const struct nic *nic = definition->nics.items[i];
         char inside[32];
         snprintf(inside, sizeof(inside), "eth%lld", (long long)nic->index);
-        set_nic(config, nic, "type", "veth");
+        set_nic(config, nic, "type", nic->macvlan ? "macvlan" : "veth");
         set_nic(config, nic, "link", nic->bridge);
-        set_nic(config, nic, "veth.pair", nic->ifname);
+        if (nic->macvlan)
+            set_nic(config, nic, "macvlan.mode", "bridge");
+        else
+            set_nic(config, nic, "veth.pair", nic->ifname);
         set_nic(config, nic, "name", inside);
         set_nic(config, nic, "hwaddr", nic->mac);
         set_nic(config, nic, "ipv4.address", nic->address);

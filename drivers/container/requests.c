@@ -18,8 +18,13 @@
     }
 
 static const struct field nic_rows[] = {
-    TEXT_ROW(1, nic, ifname), NUMBER_ROW(2, nic, index), TEXT_ROW(3, nic, bridge),
-    TEXT_ROW(4, nic, mac),    TEXT_ROW(5, nic, address), TEXT_ROW(6, nic, gateway),
+    TEXT_ROW(1, nic, ifname),
+    NUMBER_ROW(2, nic, index),
+    TEXT_ROW(3, nic, bridge),
+    TEXT_ROW(4, nic, mac),
+    TEXT_ROW(5, nic, address),
+    TEXT_ROW(6, nic, gateway),
+    {.id = 7, .key = "macvlan", .type = FIELD_BOOL, AT(nic, macvlan)},
 };
 const struct table nic_table = TABLE("nic", nic, nic_rows);
 

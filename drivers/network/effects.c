@@ -11,6 +11,7 @@ const struct network_effects network_effects = {
     .mark_port = port_mark,
     .unmark_link = link_unmark,
     .attach_port = port_attach,
+    .delete_macvlan = macvlan_delete,
     .set_forwarding = guest_forwarding_set,
     .delete_port = port_delete,
 };

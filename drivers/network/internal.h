@@ -15,6 +15,12 @@ int port_attach(const struct paths *paths, const struct port_attach *request, co
                 struct error *error);
 int port_delete(const struct paths *paths, const struct link_reference *request, const struct call *call,
                 struct error *error);
+int macvlan_delete(const struct paths *paths, const struct macvlan_reference *request,
+                   const struct call *call, struct error *error);
+/* The NIC that is asked for, found or made inside: in its place, of its parent. Its MAC may be another. */
+int macvlan_ensure(const struct port_attach *request, const struct link *parent, struct nl_sock *host,
+                   struct nl_sock *inside, int namespace, struct arena *arena, struct link *nic,
+                   struct error *error);
 int guest_forwarding_set(const struct paths *paths, const struct guest_forwarding *request,
                          const struct call *call, struct error *error);
 int rules_set(const struct paths *paths, const struct rules *request, const struct call *call,

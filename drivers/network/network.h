@@ -67,6 +67,7 @@ struct observed_bridge {
 struct observed_foreign { /* an interface of the host that may be somebody's LAN */
     const char *ifname;
     bool is_bridge;
+    int index;
 };
 
 struct observed_port {
@@ -83,7 +84,8 @@ struct
     observed_guest_nic { /* the far end of a port of ours, inside a running container's network namespace */
     const char *ifname;  /* "eth0" */
     int index;
-    const char *peer; /* the port: host end's interface name */
+    const char *peer; /* the port: host end's interface name; NULL: it has none, */
+    int parent;       /* but is a macvlan of the host's interface of this index */
     const char *mac;
     struct texts addresses; /* "10.30.0.10/24" */
     bool up;
@@ -143,6 +145,9 @@ struct network_view {
      * without NICs. */
     int (*dump_guests)(const struct paths *, const struct observed_network *network, const int64_t *pids,
                        size_t count, const struct call *, struct observed_guest **out, struct error *);
+    /* Adds the macvlan NICs of a guest, which have no end here to be known by: looks into its namespace. */
+    int (*dump_macvlans)(const struct paths *, struct observed_guest *guest, const struct call *,
+                         struct error *);
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
      * itself may be NULL. */
     const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);
@@ -182,10 +187,19 @@ struct port_attach { /* a NIC into a running container */
     const char *mac;
     const char *address; /* with prefix; NULL: the guest's own affair, its routes too */
     bool foreign;        /* as in struct port_mark */
+    bool
+        macvlan; /* of `bridge`, which is any interface; without an end on the host, a name or a mark there */
     bool emptied;        /* without an address: what it has was ours and goes */
     const char *gateway; /* NULL: none; a default route without metric through it is taken away */
 };
 extern const struct table port_attach_table;
+
+struct macvlan_reference { /* a NIC of a running container */
+    struct described described;
+    int64_t init_pid, init_start; /* both must still match, else -ESRCH */
+    const char *mac;
+};
+extern const struct table macvlan_reference_table;
 
 struct guest_forwarding { /* of the network namespace of a running container */
     struct described described;
@@ -231,6 +245,9 @@ struct network_effects {
     int (*mark_port)(const struct paths *, const struct port_mark *, const struct call *, struct error *);
     /* Makes or mends the NIC: missing link, wrong bridge, MAC or address, link down. The init keeps running. */
     int (*attach_port)(const struct paths *, const struct port_attach *, const struct call *, struct error *);
+    /* Absent is success. */
+    int (*delete_macvlan)(const struct paths *, const struct macvlan_reference *, const struct call *,
+                          struct error *);
     /* Turns it on or off for all of the container's interfaces, and those to come. */
     int (*set_forwarding)(const struct paths *, const struct guest_forwarding *, const struct call *,
                           struct error *);

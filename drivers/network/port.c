@@ -83,7 +83,14 @@ static int attach(const struct paths *paths, struct attachment_work *work, struc
     result = link_find(work->host, work->request->bridge, work->arena, &work->bridge, error);
     if (result == 0)
         return error_errno(error, -ENODEV, "bridge %s", work->request->bridge);
-    if (result < 0 || (result = open_namespace(work, error)) < 0 || (result = find_port(work, error)) < 0)
+    if (result < 0 || (result = open_namespace(work, error)) < 0)
+        return result;
+    if (work->request->macvlan) {
+        result = macvlan_ensure(work->request, &work->bridge, work->host, work->inside, work->namespace,
+                                work->arena, &work->nic, error);
+        return result < 0 ? result : mend_nic(work, error);
+    }
+    if ((result = find_port(work, error)) < 0)
         return result;
     if (result == 0 && ((result = make_port(work, error)) < 0 || (result = find_port(work, error)) < 0))
         return result;

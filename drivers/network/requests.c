@@ -91,8 +91,16 @@ static const struct field port_attach_rows[] = {
     TEXT_ROW(9, port_attach, gateway),
     {ROW(10, port_attach, foreign, FIELD_BOOL)},
     {ROW(11, port_attach, emptied, FIELD_BOOL)},
+    {ROW(12, port_attach, macvlan, FIELD_BOOL)},
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
+
+static const struct field macvlan_reference_rows[] = {
+    NUMBER_ROW(1, macvlan_reference, init_pid),
+    NUMBER_ROW(2, macvlan_reference, init_start),
+    TEXT_ROW(3, macvlan_reference, mac),
+};
+const struct table macvlan_reference_table = TABLE("macvlan", macvlan_reference, macvlan_reference_rows);
 
 static const struct field guest_forwarding_rows[] = {
     NUMBER_ROW(1, guest_forwarding, init_pid),

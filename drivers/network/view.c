@@ -31,6 +31,7 @@ static int take_route(const struct nlmsghdr *message, void *context);
 const struct network_view network_view = {
     .dump = dump,
     .dump_guests = view_guests,
+    .dump_macvlans = view_macvlans,
     .name_listener = view_name_listener,
 };
 
@@ -62,7 +63,8 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         else
             *arena_append(call->arena, seen.foreign, seen.foreign_count) =
                 (struct observed_foreign){.ifname = arena_strdup(call->arena, links.items[i].name),
-                                          .is_bridge = links.items[i].kind == LINK_BRIDGE};
+                                          .is_bridge = links.items[i].kind == LINK_BRIDGE,
+                                          .index = links.items[i].index};
     }
     if ((result = view_forwarding(&seen, error)) < 0 ||
         (result = view_routes(socket, &links, call->arena, &seen, error)) < 0 ||

@@ -81,6 +81,37 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     return 0;
 }
 
+/* A process that is gone has no namespace to look into, and no NIC. */
+int view_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                  struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct addresses addresses;
+    struct links links;
+    char path[64];
+    (void)paths;
+    snprintf(path, sizeof(path), "/proc/%" PRId64 "/ns/net", guest->init_pid);
+    _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0)
+        return 0;
+    int result = netlink_open_inside(namespace, &socket, error);
+    if (result < 0 || ((result = links_dump(socket, call->arena, &links, error)) < 0 && result != -EBUSY) ||
+        ((result = addresses_dump(socket, HERE, call->arena, &addresses, error)) < 0 && result != -EBUSY))
+        return error_wrap(error, result, "network of pid %" PRId64, guest->init_pid);
+    for (size_t i = 0; i < guest->count; i++)
+        guest->nics[i].addresses = (struct texts){0}; /* all are listed again */
+    for (size_t i = 0; i < links.count; i++)
+        if (links.items[i].kind == LINK_MACVLAN && links.items[i].peer_netnsid != HERE) {
+            take_nic(&links.items[i], NULL, call->arena, guest);
+            guest->nics[guest->count - 1].parent = links.items[i].peer;
+        }
+    take_addresses(&addresses, call->arena, guest);
+    for (size_t i = 0; i < guest->count; i++)
+        guest->nics[i].gateway = NULL;
+    read_gateways(call->arena, guest);
+    return 0;
+}
+
 static int ask_number(struct nl_sock *socket, int attribute, uint32_t value, int *netnsid,
                       struct error *error)
 {

@@ -17,6 +17,9 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
 int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
                 size_t count, const struct call *call, struct observed_guest **out, struct error *error);
 
+int view_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                  struct error *error);
+
 /* The kernel's number for a network namespace, as seen from the socket's; HERE when it has none. Of that behind a
  * descriptor, or that of a process (-ESRCH). */
 int namespace_number(struct nl_sock *socket, int namespace, int *netnsid, struct error *error);

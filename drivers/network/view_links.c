@@ -234,6 +234,8 @@ static void read_kind(struct nlattr *info, struct link *link)
         link->kind = LINK_BRIDGE;
     else if (kind && nla_strcmp(kind, "veth") == 0)
         link->kind = LINK_VETH;
+    else if (kind && nla_strcmp(kind, "macvlan") == 0)
+        link->kind = LINK_MACVLAN;
     if (of && port && nla_strcmp(of, "bridge") == 0) {
         struct nlattr *mode = nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_MODE);
         link->hairpin = mode && nla_get_u8(mode);

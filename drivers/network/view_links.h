@@ -12,7 +12,7 @@
 #define PREFIX_TEXT_SIZE 19   /* "255.255.255.255/32" */
 #define HERE             (-1) /* netnsid of the namespace the socket lives in */
 
-enum link_kind { LINK_OTHER, LINK_BRIDGE, LINK_VETH };
+enum link_kind { LINK_OTHER, LINK_BRIDGE, LINK_VETH, LINK_MACVLAN };
 
 struct link {
     int index;
@@ -23,7 +23,7 @@ struct link {
     unsigned flags; /* IFF_UP, ... */
     unsigned mtu;
     int master;                  /* index; 0: none */
-    int peer;                    /* of a veth: index of the other end */
+    int peer;                    /* of a veth: index of the other end; of a macvlan: of its parent */
     int peer_netnsid;            /* HERE: the other end is in the same namespace */
     bool hairpin;                /* of a bridge's port: frames may leave by the port they came from */
     bool forwards, routes_local; /* settings of IPv4 on it: forwarding, route_localnet */

@@ -42,17 +42,14 @@ static const char *phase_of(const struct line *line)
 }
 
 /* What a LAN gave the container, or NULL. */
-static const char *observed_address(const struct session *session, const struct entry *entry,
-                                    const char *network)
+static const char *observed_address(const struct session *session, const struct entry *entry, const char *mac)
 {
-    char port[PATHS_IFNAME_SIZE];
     const struct observed_container *seen =
         world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
     const struct observed_guest *guest = seen ? world_guest(&session->world, seen)->nics : NULL;
-    paths_port(&session->paths, entry->name, network, port);
     for (size_t i = 0; guest && i < guest->count; i++) {
         const struct observed_guest_nic *nic = &guest->nics[i];
-        if (nic->peer && strcmp(nic->peer, port) == 0 && nic->addresses.count)
+        if (nic->mac && strcmp(nic->mac, mac) == 0 && nic->addresses.count)
             return arena_strndup(session->arena, nic->addresses.items[0],
                                  strcspn(nic->addresses.items[0], "/"));
     }
@@ -74,7 +71,7 @@ static void addresses_of(const struct session *session, const struct entry *entr
             const struct lease_address *address = lease->addresses.items[j];
             const char *shown = address->index < 0 ? NULL
                                 : address->address ? address->address
-                                                   : observed_address(session, entry, address->network);
+                                                   : observed_address(session, entry, address->mac);
             if (!shown)
                 continue;
             buffer_printf(text, "%s%s", text->length ? " " : "", shown);

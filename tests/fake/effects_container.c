@@ -76,15 +76,18 @@ static int plug_nics(struct fake *fake, struct json *container, const char *name
         const char *port = text_in(nic, "ifname"), *bridge = text_in(nic, "bridge");
         if (!fake_find(fake->world, "bridges", bridge) && !fake_find(fake->world, "foreign", bridge))
             return error_set(error, -ENODEV, "container %s: no bridge %s", name, bridge);
-        if (fake_find(fake->world, "ports", port))
+        const bool macvlan = json_as_bool(json_get(nic, "macvlan"));
+        if (!macvlan && fake_find(fake->world, "ports", port))
             return error_set(error, -EEXIST, "container %s: interface %s exists", name, port);
-        struct json *link = json_set(fake_map(fake->world, "ports"), port, json_new_object());
-        json_set(link, "master", json_new_text(bridge));
-        json_set(link, "up", json_new_bool(true));
+        if (!macvlan) {
+            struct json *link = json_set(fake_map(fake->world, "ports"), port, json_new_object());
+            json_set(link, "master", json_new_text(bridge));
+            json_set(link, "up", json_new_bool(true));
+        }
         char ifname[32];
         snprintf(ifname, sizeof(ifname), "eth%lld", (long long)number_in(nic, "index"));
         struct json *inside = json_set(guest, ifname, json_new_object());
-        json_set(inside, "peer", json_new_text(port));
+        json_set(inside, macvlan ? "parent" : "peer", json_new_text(macvlan ? bridge : port));
         json_set(inside, "mac", json_new_text(text_in(nic, "mac")));
         json_set(inside, "address", json_new_text(text_in(nic, "address")));
         json_set(inside, "gateway", json_new_text(text_in(nic, "gateway")));

@@ -166,6 +166,59 @@ static const char *inside_of(const struct json *nics, const char *port)
     return NULL;
 }
 
+static const char *macvlan_of(const struct json *nics, const char *mac)
+{
+    for (void *i = json_first(nics); i; i = json_next(nics, i))
+        if (text_in(json_value(i), "parent") && text_is_same(text_in(json_value(i), "mac"), mac))
+            return json_key(i);
+    return NULL;
+}
+
+static int attach_macvlan(const struct json *container, const struct port_attach *request,
+                          struct error *error)
+{
+    struct json *nics = json_get(container, "guest_nics");
+    char ifname[32];
+    snprintf(ifname, sizeof(ifname), "eth%lld", (long long)request->index);
+    const char *old = macvlan_of(nics, request->mac);
+    const struct json *known = old ? json_get(nics, old) : NULL;
+    struct json *address = json_new_text(request->address             ? request->address
+                                         : known && !request->emptied ? text_in(known, "address")
+                                                                      : NULL);
+    if (old)
+        json_remove(nics, old);
+    if (json_get(nics, ifname)) {
+        json_free(address);
+        return error_set(error, -EEXIST, "%s is there already", ifname);
+    }
+    struct json *inside = json_set(nics, ifname, json_new_object());
+    json_set(inside, "parent", json_new_text(request->bridge));
+    json_set(inside, "mac", json_new_text(request->mac));
+    json_set(inside, "address", address);
+    json_set(inside, "gateway", json_new_text(request->gateway));
+    json_set(inside, "up", json_new_bool(true));
+    json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));
+    return 0;
+}
+
+static int apply_delete_macvlan(struct fake *fake, const struct macvlan_reference *request)
+{
+    const struct json *container = fake_by_init(fake->world, request->init_pid);
+    struct json *nics = container ? json_get(container, "guest_nics") : NULL;
+    const char *inside = nics ? macvlan_of(nics, request->mac) : NULL;
+    if (inside)
+        json_remove(nics, inside);
+    return 0;
+}
+
+static int delete_macvlan(const struct paths *paths, const struct macvlan_reference *request,
+                          const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_MACVLAN_DELETE, request->mac, error);
+    return result < 0 ? result : fake_end(&fake, apply_delete_macvlan(&fake, request), error);
+}
+
 static int apply_attach(struct fake *fake, const struct port_attach *request, struct error *error)
 {
     const struct json *container = fake_by_init(fake->world, request->init_pid);
@@ -173,6 +226,8 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
         return error_set(error, -ESRCH, "init %lld is gone", (long long)request->init_pid);
     if (!fake_find(fake->world, request->foreign ? "foreign" : "bridges", request->bridge))
         return error_set(error, -ENODEV, "no bridge %s", request->bridge);
+    if (request->macvlan)
+        return attach_macvlan(container, request, error);
     struct json *port = fake_find(fake->world, "ports", request->ifname);
     int result = port && text_in(port, "mark") ? check_mark(port, request->ifname, request->mark, error) : 0;
     if (result < 0)
@@ -284,6 +339,7 @@ const struct network_effects network_effects = {
     .mark_port = mark_port,
     .unmark_link = unmark_link,
     .attach_port = attach_port,
+    .delete_macvlan = delete_macvlan,
     .set_forwarding = set_forwarding,
     .delete_port = delete_port,
 };

@@ -291,6 +291,15 @@ static void see_names(const struct call *call, const struct seen *known, struct 
     seen->hosts = arena_strdup(call->arena, hosts.bytes ? hosts.bytes : "");
 }
 
+/* A number that belongs to the name. */
+static int index_of(const char *ifname)
+{
+    int index = 1;
+    for (const char *at = ifname; at && *at; at++)
+        index = index * 31 % 1000003 + *at;
+    return index;
+}
+
 static void see_links(const struct call *call, const struct seen *world, struct observed_network *out)
 {
     const struct seen *bridges = seen_in(world, "bridges"), *ports = seen_in(world, "ports"),
@@ -321,8 +330,8 @@ static void see_links(const struct call *call, const struct seen *world, struct 
     }
     const struct seen *foreign = seen_in(world, "foreign");
     for (const struct seen *i = seen_first(foreign); i; i = seen_next(i))
-        *arena_append(call->arena, out->foreign, out->foreign_count) =
-            (struct observed_foreign){.ifname = seen_key(i), .is_bridge = true};
+        *arena_append(call->arena, out->foreign, out->foreign_count) = (struct observed_foreign){
+            .ifname = seen_key(i), .is_bridge = true, .index = index_of(seen_key(i))};
     out->forwards = seen_flag(world, "forwards");
 }
 
@@ -375,12 +384,14 @@ static int dump_network(const struct paths *paths, const struct call *call, stru
 static void see_nic(const struct call *call, const char *ifname, const struct seen *known,
                     struct observed_guest_nic *seen)
 {
-    *seen = (struct observed_guest_nic){.ifname = arena_strdup(call->arena, ifname),
-                                        .peer = seen_text(known, "peer"),
-                                        .mac = seen_text(known, "mac"),
-                                        .up = seen_flag(known, "up"),
-                                        .forwards = seen_flag(known, "forwards"),
-                                        .gateway = seen_text(known, "gateway")};
+    *seen = (struct observed_guest_nic){
+        .ifname = arena_strdup(call->arena, ifname),
+        .peer = seen_text(known, "peer"),
+        .mac = seen_text(known, "mac"),
+        .parent = seen_text(known, "parent") ? index_of(seen_text(known, "parent")) : 0,
+        .up = seen_flag(known, "up"),
+        .forwards = seen_flag(known, "forwards"),
+        .gateway = seen_text(known, "gateway")};
     const char *address = seen_text(known, "address");
     if (address)
         *arena_append(call->arena, seen->addresses.items, seen->addresses.count) = address;
@@ -406,4 +417,12 @@ static int dump_guest_nics(const struct paths *paths, const struct observed_netw
     return 0;
 }
 
-const struct network_view network_view = {.dump = dump_network, .dump_guests = dump_guest_nics};
+static int dump_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                         struct error *error)
+{
+    (void)paths, (void)guest, (void)call, (void)error; /* dump_guest_nics() told of them */
+    return 0;
+}
+
+const struct network_view network_view = {
+    .dump = dump_network, .dump_macvlans = dump_macvlans, .dump_guests = dump_guest_nics};

@@ -7,7 +7,7 @@ LAN=lan$TAG
 after_cleanup() {
     ip link del "$LAN" 2>/dev/null
     ip link del "$LAN.2" 2>/dev/null
-    ip link del "$LAN.u" 2>/dev/null
+    for link in "$LAN.u" "$LAN.p" "$LAN.q"; do ip link del "$link" 2>/dev/null; done
     rm -f "/tmp/$LAN.leases"
     ip netns del "$LAN" 2>/dev/null
 }
@@ -79,6 +79,55 @@ effect network.range 'address_of t/one' "$NET.20" "$NET.100" "$NET.150" "$NET.20
 effect container.networks.dhcp 'asked t/two' "$NET.30" away theirs "$NET.30"
 walk t/one live lan
 is 'the host has its bridge as it was' "$(bridge_state)" "$before"
+
+# ---- by macvlan: two parents, both with their other ends in the LAN ----
+
+for link in p q; do
+    ip link add "$LAN.$link" type veth peer name "$LAN.${link}2"
+    ip link set "$LAN.${link}2" master "$LAN"
+    ip link set "$LAN.$link" up
+    ip link set "$LAN.${link}2" up
+done
+state_of_parents() {
+    { ip -d -o link show dev "$LAN.p"; ip -o addr show dev "$LAN.p"; } | sed -E 's/ tentative//; s/promiscuity [0-9]+//; s/allmulti [0-9]+//'
+}
+untouched=$(state_of_parents)
+parent() { # NAME, ENTRIES of the network, NETWORKS of `one`
+    cat <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks:
+  lan: { parent: $LAN.$1, subnet: $NET.0/24$2 }
+containers:
+  one: { image: guest, networks: $3 }
+  two: { image: guest, networks: { lan: { dhcp: true } } }
+END
+}
+parent_without() { parent p '' '[]'; }
+parent_set() { parent p ", gateway: $NET.1" "{ lan: { address: $NET.40 } }"; }
+parent_changed() { parent q ", range: $NET.120-$NET.130" '[ lan ]'; }
+parent_inside() { # CONTAINER: which parent, by its number on the host; its address, default route, and whether LAN answers
+    local number
+    number=$(inside "$1" cat /sys/class/net/eth0/iflink 2>/dev/null) || { echo none; return; }
+    echo "$(ip -o link | awk -F': ' -v want="$number" '$1 == want { sub(/@.*/, "", $2); print $2 }')" "$(address_of "$1")" \
+        "$(inside "$1" ip route | awk '$1 == "default" { print $3 }')" \
+        "$(inside "$1" timeout 2 wget -q -O - "http://$NET.1/cgi-bin/who" 2>/dev/null)" | xargs
+}
+effect network.parent 'parent_inside t/one' none "$LAN.p $NET.40 $NET.1 $NET.40" "$LAN.q $NET.120 $NET.120" none
+walk t/one live parent
+spec parent < <(parent p ", gateway: $NET.1" "{ lan: { address: $NET.41 } }")
+converge 'containers start with a macvlan'
+is 'one with its address' "$(parent_inside t/one)" "$LAN.p $NET.41 $NET.1 $NET.41"
+like 'one that asks' "$(asks t/two; fps status)" "t/two .* $NET\.20[0-9]"
+init=$(started t/one)
+nsenter -t "${init% *}" -n ip link del eth0
+converge 'one that was deleted is made again'
+is 'as it was' "$(parent_inside t/one)" "$LAN.p $NET.41 $NET.1 $NET.41"
+is 'and the init stays' "$(started t/one)" "$init"
+check 'down' fps down -y --timeout 0 -f "$SPEC/parent.yaml"
+is 'nothing is left' "$(leftovers)$(ip -o link show type macvlan)" ''
+is 'the parent is as it was' "$(state_of_parents)" "$untouched"
+for link in p q; do ip link del "$LAN.$link"; done
 
 # ---- started there, and not there ----
 

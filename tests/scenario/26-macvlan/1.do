@@ -1,0 +1,1 @@
+tool host-bridge eth7 add
