@@ -20,6 +20,7 @@ enum flag_type {
     FLAG_NUMBER,
     FLAG_OUTPUT,
     FLAG_FILE,
+    FLAG_TARGET,
     FLAG_LXC,
     FLAG_CHOICE
 };
@@ -64,6 +65,12 @@ static const struct flag flags[] = {
     {"name", 0, FLAG_TEXT, MEMBER(name), "snapshot: its name (snapshot-TIME)"},
     {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "export: a container of LXC, whoever made it; may be repeated"},
     {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "export: where --lxc looks (/var/lib/lxc)"},
+    {"target", 0, FLAG_TARGET, MEMBER(targets),
+     "KIND/NAME: plan, apply: only this object and what it needs; may be repeated"},
+    {"out", 0, FLAG_TEXT, MEMBER(out), "plan: write the plan into FILE, too"},
+    {"plan", 0, FLAG_TEXT, MEMBER(plan), "apply: only if what is planned now is the plan in FILE"},
+    {"exact", 0, FLAG_BOOL, MEMBER(exact),
+     "apply: look again before the first step, and stop if the plan changed"},
     {"force", 0, FLAG_BOOL, MEMBER(force),
      "let limits go below what is used (apply), free what is younger than the retention (gc)"},
 };
@@ -127,6 +134,12 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         return 0;
     case FLAG_LXC:
         append(&options->lxc_names, &options->lxc_count, value);
+        return 0;
+    case FLAG_TARGET:
+        options->targets = realloc(options->targets, (options->target_count + 1) * sizeof(*options->targets));
+        if (!options->targets)
+            abort();
+        options->targets[options->target_count++] = value;
         return 0;
     case FLAG_OUTPUT:
         if (strcmp(value, "json") == 0 || strcmp(value, "yaml") == 0)
@@ -284,6 +297,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 void options_free(struct options *options)
 {
     free(options->files);
+    free(options->targets);
     free(options->lxc_names);
 }
 

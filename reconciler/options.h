@@ -13,6 +13,10 @@ struct options {
     const char *root;
     const char **files; /* -f, in order */
     size_t file_count;
+    const char **targets; /* --target, in order */
+    size_t target_count;
+    const char *out, *plan; /* files of plan --out and apply --plan; NULL */
+    bool exact;
     const char **lxc_names; /* --lxc, in order */
     size_t lxc_count;
     const char *lxc_path; /* --lxc-path or NULL */

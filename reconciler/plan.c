@@ -396,6 +396,11 @@ static void check_sources(struct planning *planning)
     }
 }
 
+static bool is_looked_after(const struct plan_request *request, const struct object *object)
+{
+    return !request->narrowed || object_find(request->desired, object->kind, object->name);
+}
+
 void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan)
 {
     *plan = (struct plan){0};
@@ -421,7 +426,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
             continue;
         if (object->kind == KIND_IMAGE && object_find(request->desired, KIND_IMAGE, object->name))
             plan_image(&planning, object, entry);
-        else if (object->kind == KIND_NETWORK)
+        else if (object->kind == KIND_NETWORK && is_looked_after(request, object))
             plan_network(&planning, object, entry);
         else if ((object->kind == KIND_VOLUME || object->kind == KIND_LAYER) &&
                  object_find(request->desired, object->kind, object->name))
@@ -434,7 +439,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan_waves(&planning);
     plan_moves(&planning);
     withdraw_held(&planning);
-    for (size_t i = 0; i < request->actual->count; i++) {
+    for (size_t i = 0; i < request->actual->count && !request->narrowed; i++) {
         struct entry *entry = &request->actual->items[i];
         if (entry_is_retained(entry) ||
             (!is_needed_only(entry) && !is_own_source(request, entry->record->source, true)))

@@ -97,6 +97,7 @@ struct plan_request {
     const struct renames *renames; /* NULL: none */
     const struct world *world;
     const struct lease_rules *lease_rules;
+    bool narrowed;               /* by --target: nothing else is looked after, and nothing goes */
     const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
     struct texts adopted;        /* full names of containers that this run takes over */
     bool force;                  /* limits may go below what is used */

@@ -13,7 +13,9 @@ static const char *image_of(const struct object *object)
 {
     return object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->image
            : object->kind == KIND_LAYER   ? ((const struct layer *)object->body)->image
-                                          : NULL;
+           : object->kind == KIND_NETWORK && network_is_attached(object->body)
+               ? "attached" /* one of the host's is not one of ours under another name */
+               : NULL;
 }
 
 static struct swap *pair_of(struct planning *planning, struct map *pairs, const struct object *object)

@@ -41,6 +41,10 @@ void plan_rules(struct planning *planning)
     bool explained = planning->gone_count > 0;
     for (size_t i = 0; i < plan->count; i++)
         explained = explained || plan->actions[i]->shares_rules;
+    if (!explained && planning->request->narrowed) {
+        plan->rules_change_first = false; /* nobody asked */
+        return;
+    }
     for (size_t i = 0; i < plan->all.count && !explained; i++) {
         struct object *object = plan->all.items[i];
         if (object->kind != KIND_NETWORK)
@@ -88,7 +92,9 @@ void plan_resolvers(struct planning *planning)
             *arena_append(planning->arena, plan->resolvers, plan->resolver_count) = network->name;
             continue;
         }
-        const char *trouble = plan_action_of(planning, KIND_NETWORK, network->name)
+        const bool passed_by = planning->request->narrowed &&
+                               !object_find(planning->request->desired, KIND_NETWORK, network->name);
+        const char *trouble = passed_by || plan_action_of(planning, KIND_NETWORK, network->name)
                                   ? NULL
                                   : names_trouble(&planning->target, planning->request->world, network->name);
         if (!trouble)

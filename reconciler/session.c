@@ -15,6 +15,7 @@
 #include "lib/map.h"
 #include "lib/units.h"
 #include "reconciler/contest.h"
+#include "reconciler/narrow.h"
 
 /* Defaults of SEMANTICS 11 and 48. */
 #define ID_FIRST        0x70000000
@@ -228,7 +229,12 @@ int session_load(struct session *session, struct error *error)
     session->problems = (struct problems){.arena = session->arena};
     policy_load(session->paths.conf, session->arena, &session->policy, &session->problems);
     int result = specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
-    return result < 0 ? result : check_arguments(session, error);
+    if (result >= 0)
+        result = check_arguments(session, error);
+    if (result >= 0 && session->options->target_count)
+        result = narrow_set(&session->set, session->options->targets, session->options->target_count,
+                            session->arena, error);
+    return result;
 }
 
 /* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
@@ -281,6 +287,9 @@ static void measure_left(struct session *session)
 
 void session_plan(struct session *session, struct plan *plan)
 {
+    if (!session->record.items)
+        session->record = session->actual;
+    session->actual = session->record;
     const struct renames_request wanted = {.paths = &session->paths,
                                            .desired = &session->set.objects,
                                            .actual = &session->actual,
@@ -297,6 +306,7 @@ void session_plan(struct session *session, struct plan *plan)
                                          .actual = &session->actual,
                                          .renames = &session->renames,
                                          .world = &session->world,
+                                         .narrowed = session->options->target_count,
                                          .policy = session->policy,
                                          .force = session->options->force,
                                          .lease_rules = &session->lease_rules,

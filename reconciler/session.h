@@ -15,6 +15,7 @@ struct session {
     struct state *state;
     struct snapshot snapshot;
     struct actual actual;   /* after session_plan(): under the names that it goes on with */
+    struct actual record;   /* as it was read; empty before session_plan() */
     struct renames renames; /* of the last session_plan() */
     struct world world;
     struct spec_set set;

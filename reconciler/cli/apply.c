@@ -8,6 +8,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/plan_file.h"
 
 #define TOLD_LIMIT (1024 * 1024) /* bytes of what an automatic run said last of held changes */
 
@@ -32,6 +33,44 @@ static int prepare(struct session *session, enum session_mode mode, struct plan 
         return fail(options, &error, EXIT_ERROR);
     session_plan(session, plan);
     return -1;
+}
+
+/* 0, or the exit code of a refusal: the plan is not the one that was shown. */
+static int compare_plans(const struct session *session, const struct json *shown, const struct plan *plan,
+                         const char *which)
+{
+    _cleanup_json_ struct json *now = plan_document(plan, &session->set);
+    const char *difference = plan_difference(shown, now, session->arena);
+    struct error error;
+    if (!difference)
+        return 0;
+    error_set(&error, -EPERM, "the plan is not the one %s any more: %s", which, difference);
+    return fail(session->options, &error, EXIT_REFUSED);
+}
+
+static int check_plan_file(const struct session *session, const struct plan *plan)
+{
+    _cleanup_json_ struct json *file = NULL;
+    struct error error = {0};
+    if (!session->options->plan)
+        return 0;
+    if (plan_file_read(session->options->plan, &file, &error) < 0)
+        return fail(session->options, &error, EXIT_ERROR);
+    return compare_plans(session, file, plan, arena_printf(session->arena, "in %s", session->options->plan));
+}
+
+/* What is asked on a terminal may take long: the world is looked at once more. */
+static int look_again(struct session *session, struct plan *plan)
+{
+    _cleanup_json_ struct json *shown = plan_document(plan, &session->set);
+    struct error error = {0};
+    if (!session->options->exact)
+        return 0;
+    session->actual = session->record;
+    if (session_look(session, &error) < 0)
+        return fail(session->options, &error, EXIT_ERROR);
+    session_plan(session, plan);
+    return compare_plans(session, shown, plan, "that was shown");
 }
 
 int run_validate(const struct options *options)
@@ -86,6 +125,11 @@ int run_plan(const struct options *options)
     bool pending = plan.count || plan.held_count;
     if (pending || !options->quiet || options->output == OUTPUT_DATA)
         show_plan(options, &plan);
+    if (options->out) {
+        _cleanup_json_ struct json *document = plan_document(&plan, &session.set);
+        if (plan_file_write(options->out, document, &error) < 0)
+            return fail(options, &error, EXIT_ERROR);
+    }
     if (session_guard(&session, &plan, &error) < 0) {
         fprintf(stderr, "fpsync: apply would refuse: %s\n", error.text);
         return EXIT_REFUSED;
@@ -178,6 +222,9 @@ int run_apply(const struct options *options)
         code = fail(options, &error, EXIT_REFUSED);
         return options->automatic && session.snapshot.record_count ? repair_last_good(&session, code) : code;
     }
+    code = check_plan_file(&session, &plan);
+    if (code)
+        return code;
     bool tell = options->automatic ? is_news(&session, &plan) : plan.held_count > 0;
     if (!plan.count) {
         if (options->output == OUTPUT_DATA || !options->quiet || tell)
@@ -191,12 +238,18 @@ int run_apply(const struct options *options)
         printf("Nothing was done.\n");
         return EXIT_PENDING;
     }
-    return execute_set(&session, &plan, false);
+    code = look_again(&session, &plan);
+    return code ? code : execute_set(&session, &plan, false);
 }
 
 /* A set with the same sources and nothing in it: what a source holds goes, by the same planner. */
 int run_down(const struct options *options)
 {
+    if (options->target_count) {
+        struct error refusal;
+        error_set(&refusal, -EINVAL, "down takes whole sources down; fpsync stop NAME stops one container");
+        return fail(options, &refusal, EXIT_ERROR);
+    }
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
     struct plan plan;
     struct error error = {0};

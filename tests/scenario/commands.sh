@@ -42,6 +42,47 @@ calls() {
     "$tool" "$root" calls
 }
 
+# ---- plans on disk, and a part of a set ----
+
+two() { # TAG of an env
+    printf 'images: { base: { source: "bootstrap:bookworm" } }\ncontainers: { web: { image: base, env: { A: "%s" } }, other: { image: base }, top: { image: base, depends_on: [web] } }\n' \
+        "$1" >"$root/spec.yaml"
+}
+
+plan_files() {
+    at plan-file
+    two 1
+    gives 2 run_spec --out "$root/p" plan && [ "$(stat -c %a "$root/p")" = 600 ] &&
+        gives 0 run_spec --plan "$root/p" apply && runs web &&
+        gives 4 run_spec --plan "$root/p" apply && says 'planned was create image/default/base, now it is nothing more' &&
+        two 2 && gives 2 run_spec --out "$root/p" plan && two 3 &&
+        gives 4 run_spec --plan "$root/p" apply && says 'restart container/default/web: it was' && says '"new":"3"' &&
+        two 2 && echo '# another byte' >>"$root/spec.yaml" &&
+        gives 4 run_spec --plan "$root/p" apply && says 'the spec files, or the variables' &&
+        two 2 && gives 0 run_spec --plan "$root/p" --exact apply && gives 0 run_spec plan &&
+        gives 1 run_spec --plan "$root/spec.yaml" apply && says 'the plan' && gives 1 run_spec --plan "$root/none" apply
+}
+
+targets() {
+    at target
+    two 1
+    gives 2 run_spec --target container/top plan && says '4 to create' || return 1
+    gives 0 run_spec --target container/top apply && runs web && runs top && ! runs other >/dev/null &&
+        gives 0 run_spec --target containers/default/top plan || return 1
+    gives 0 run_spec apply && runs other || return 1
+    # What is not meant is neither repaired nor removed.
+    "$tool" "$root" kill other
+    printf 'images: { base: { source: "bootstrap:bookworm" } }\ncontainers: { web: { image: base, env: { A: "9" } } }\n' >"$root/spec.yaml"
+    gives 2 run_spec --target container/web plan && says '0 to create, 1 to change, 0 to remove' &&
+        gives 0 run_spec --target container/web apply && ! runs other >/dev/null && runs top &&
+        gives 1 run_spec --target container/wbe plan && says 'did you mean' &&
+        gives 1 run_spec --target web plan && says 'expected KIND/NAME' &&
+        gives 1 run_spec --target container/web down
+}
+
+check 'apply --plan does what was planned, and refuses all else by naming it' plan_files
+check '--target acts on the object and what it needs, and on nothing else' targets
+
 # ---- values that must not be shown: SEMANTICS 30 ----
 
 canary=Kanarienvogel
