@@ -93,7 +93,7 @@ struct known_init {
 struct container_found {
     struct container_definition
         *definition;   /* `adopted`, without uid and generation; hostname as it is meant */
-    struct texts nets; /* the lines of lxc.net, and what their lack means */
+    struct texts nets; /* the lines of lxc.net */
     bool nics_say_all; /* the definition's nics alone make the same interfaces */
     bool maps_ids;     /* unprivileged: id_base is where its id 0 lies outside */
 };

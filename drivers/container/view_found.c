@@ -396,12 +396,10 @@ static bool reads_nics(struct finding *finding)
     return empty ? nics->count == 0 : nics->count > 0;
 }
 
-/* Without a word on networks a container shares the host's. */
+/* Without a word on networks a container has a namespace with nothing in it, as it has with an empty one. */
 static void end_nets(struct finding *finding)
 {
-    if (!finding->found->nets.count)
-        add_text(finding, &finding->found->nets, "lxc.net.0.type = none");
-    finding->found->nics_say_all = reads_nics(finding);
+    finding->found->nics_say_all = !finding->found->nets.count || reads_nics(finding);
     if (!finding->found->nics_say_all)
         finding->definition->nics = (struct list){0};
 }

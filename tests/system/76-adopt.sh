@@ -64,7 +64,6 @@ mkdir -p "$LXC/$(name_of overlay)/"{delta0,olwork,rootfs} && chmod 711 "$LXC/$(n
 config "$(name_of overlay)" <<END
 lxc.uts.name = Over_Lay
 lxc.rootfs.path = overlay:$LXC/$(name_of priv)/rootfs:$LXC/$(name_of overlay)/delta0
-lxc.net.0.type = empty
 END
 make dhcp 0
 echo '::once:/bin/echo told to the console' >>"$LXC/$(name_of priv)/rootfs/etc/inittab"
@@ -214,6 +213,10 @@ is 'and ids' "$(awk '{ print $2 }' "/proc/$(pid_of unpriv)/uid_map")" "$BASE"
 lxc-stop -P "$LXC" -n "$(name_of overlay)" -k
 converge 'one that was killed is started again'
 isnt 'and runs' "$(pid_of overlay)" ''
+sed -i 's/lxc.uts.name = Over_Lay/lxc.uts.name = Over_Two/' "$FILE"
+converge 'a line'
+is 'and it has the new name' "$(inside overlay hostname)" Over_Two
+isnt 'where no word was said of networks it has none of the host' "$(readlink "/proc/$(pid_of overlay)/ns/net")" "$(readlink /proc/self/ns/net)"
 
 # ---- and goes back ----
 sed -i '/^  unpriv:/,/^  [a-z]*:$/{ /^  unpriv:/d; /^    /d }' "$FILE"
