@@ -96,3 +96,48 @@ upper() {
 }
 effect layer.was upper $'kept\nt_one' $'kept\nt_two' $'kept\nt_three' $'t_one\nt_three'
 walk t/web recreate layer
+
+# ---- spec sets in parts: an include, defaults, a drop-in and a template, applied for real ----
+
+parts=$ROOT/parts
+mkdir -p "$parts/services" "$parts/main.yaml.d"
+cat >"$parts/main.yaml" <<END
+project: t
+include: services/*.yaml
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { front: { subnet: $NET.0/25 } }
+defaults: { containers: { image: guest, networks: [ front ], limits: { pids: 50 } } }
+containers: { web: { limits: { memory: 64MiB } } }
+END
+echo 'containers: { mail: { depends_on: [ web ] } }' >"$parts/services/mail.yaml"
+echo 'containers: { "job-${INSTANCE}": { env: { QUEUE: "${INSTANCE}" } } }' >"$parts/job@.yaml"
+printf 'project: t\ninclude: job@red.yaml\n' >"$parts/more.yaml"
+converge 'a set in parts' "$parts"
+is 'a default holds in an included file' "$(in_cgroup t/mail pids pids.max pids.max)" 50
+is 'a template made its instance' "$(inside t/job-red sh -c 'tr "\0" "\n" </proc/1/environ' | grep QUEUE)" 'QUEUE=red'
+web=$(pid_of t/web)
+echo 'containers: { web: { limits: { memory: 96MiB } } }' >"$parts/main.yaml.d/1.yaml"
+converge 'a drop-in' "$parts"
+like 'its line is the cause' "$(causes_of "$PLAN")" 'limits.memory 64MiB 96MiB .*main.yaml.d/1.yaml:1'
+is 'it changed what runs' "$(bytes t/web memory memory.max memory.limit_in_bytes) $(pid_of t/web)" "$((96 << 20)) $web"
+rm -r "$parts/main.yaml.d" "$parts/services/mail.yaml"
+converge 'without the drop-in and the included file' "$parts"
+is 'its container is gone, and the default came back' "$(pid_of t/mail)$(bytes t/web memory memory.max memory.limit_in_bytes)" $((64 << 20))
+
+# ---- plans on disk, and a part of a set ----
+
+sed -i 's/64MiB/80MiB/' "$parts/main.yaml"
+fails 'a plan is written' 2 fps plan -f "$parts" --out "$ROOT/plan.json"
+lxc-stop -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/job-red)" -k
+text=$(fps apply -y -f "$parts" --plan "$ROOT/plan.json" 2>&1)
+is 'the host is another than when it was made: refused' $? 4
+like 'the difference is named' "$text" 'now it is .*start container/t/job-red|job-red'
+is 'nothing was done' "$(bytes t/web memory memory.max memory.limit_in_bytes)$(pid_of t/job-red)" $((64 << 20))
+check 'a target is put right alone' fps apply -y -f "$parts" --target container/job-red
+isnt 'it runs again' "$(pid_of t/job-red)" ''
+is 'and nothing else was touched' "$(bytes t/web memory memory.max memory.limit_in_bytes) $(pid_of t/web)" "$((64 << 20)) $web"
+check 'then the plan is the one of the file' fps apply -y -f "$parts" --plan "$ROOT/plan.json" --exact
+is 'it was applied' "$(bytes t/web memory memory.max memory.limit_in_bytes)" $((80 << 20))
+fps down -y --timeout 0 -f "$parts" >/dev/null 2>&1
+fps gc --force -y >/dev/null 2>&1
+is 'nothing is left over' "$(leftovers)" ''
