@@ -138,3 +138,29 @@ borrows() { # what another project may use: networks, volumes
 effect network.allow borrows '' 'network volume' '' ''
 effect volume.allow borrows '' 'network volume' '' ''
 walk t/one - lent
+
+# ---- another address, none, and back ----
+
+moved() { # NETWORKS
+    printf 'project: t\nimages: { guest: { source: "file:%s" } }\nnetworks: { front: { subnet: %s.0/26 }, back: { subnet: %s.64/26 } }\n' "$BUSYBOX" "$NET" "$NET"
+    echo "containers: { one: { image: guest, networks: $1 } }"
+}
+spec moved < <(moved "{ front: { address: $NET.10 } }")
+converge 'a container to move'
+init=$(started t/one) mac=$(mac_in t/one)
+inside t/one ip route add 203.0.113.0/24 via "$NET.1"
+spec moved < <(moved "{ front: { address: $NET.11 } }")
+converge 'another address'
+is 'it has that one alone' "$(addresses t/one)" "$NET.11"
+is 'its routes stay, and one that somebody added' "$(inside t/one ip route | awk '/via/ { print $1, $3 }' | sort | paste -sd,)" \
+    "203.0.113.0/24 $NET.1,default $NET.1"
+spec moved < <(moved '[]')
+converge 'no network'
+is 'nothing but loopback' "$(inside t/one ls /sys/class/net | paste -sd' ')" lo
+spec moved < <(moved '[ back, front ]')
+converge 'two networks'
+is 'the MAC address is the one before' "$(mac_in t/one eth1)" "$mac"
+is 'and so is the address' "$(address_of t/one eth1)" "$NET.11"
+is 'all without another init' "$(started t/one)" "$init"
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+is 'nothing is left' "$(leftovers)" ''
