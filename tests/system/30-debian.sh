@@ -52,7 +52,7 @@ check 'stateful: restart' fps restart stateful/counter
 check 'stateful: it counted on' eventually 5 sh -c "[ \"\$(lxc-attach -P $ROOT/var/lib/lxc -n $(lxc_of stateful/counter) -- cat /srv/counter/starts)\" = 2 ]"
 like 'command: completed' "$(fps status)" 'command/sum +completed'
 is 'command: it is not run again' "$(actions_of "$(plan_of "$examples/command")")" ''
-for example in names stateful command volumes; do
+for example in many names stateful command volumes; do
     check "examples/$example: down" fps down -y --timeout 0 -f "$examples/$example"
 done
 
