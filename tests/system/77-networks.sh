@@ -164,3 +164,30 @@ is 'and so is the address' "$(address_of t/one eth1)" "$NET.11"
 is 'all without another init' "$(started t/one)" "$init"
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''
+
+# ---- what another hand changes ----
+
+spec led < <(led ', gateway: edge' '' '' ', router: true')
+converge 'a router and who goes by it'
+before=$(started t/edge)
+inside t/edge sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
+converge 'its forwarding turned off from inside'
+like 'that is told' "$(causes_of "$PLAN")" 'drift: forwarding of eth[01] turned off'
+is 'it forwards again' "$(forwards t/edge)" 1
+inside t/edge sh -c 'echo 0 >/proc/sys/net/ipv4/conf/eth1/forwarding'
+converge 'that of one interface alone'
+is 'it forwards again' "$(inside t/edge cat /proc/sys/net/ipv4/conf/eth1/forwarding)" 1
+inside t/two ip route del default
+converge 'a default route removed'
+is 'it is back' "$(default_of t/two)" "$NET.5 eth0"
+inside t/one ip route replace default via "$NET.5" dev eth1
+converge 'a default route led elsewhere'
+is 'it is where it was' "$(default_of t/one)" "$NET.65 eth0"
+nft flush set ip "fpsync_$TAG" masqueraded
+converge 'NAT taken away'
+is 'who goes out has the host’s address' "$(seen_as t/far)" "$(out 1)"
+nft flush set bridge "fpsync_$TAG" routers
+converge 'the router’s freedom taken away'
+is 'the init stays' "$(started t/edge)" "$before"
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+is 'nothing is left' "$(leftovers)" ''
