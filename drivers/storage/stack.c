@@ -10,27 +10,15 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "drivers/storage/change.h"
 #include "drivers/storage/data.h"
-#include "drivers/storage/image_file.h"
-#include "drivers/storage/still.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_mounts.h"
-#include "drivers/storage/volume.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
 #define FROZEN_LIMIT 4 /* SEMANTICS 10 */
-
-struct changing {
-    const struct paths *paths;
-    const struct data_change *request;
-    const struct call *call;
-    struct data_changed *changed;
-    int folder;       /* of the layer or volume, locked */
-    const char *live; /* in it: "upper", "root" or "data" */
-    struct stack stack;
-};
 
 /* ---- notes ---- */
 
@@ -132,14 +120,14 @@ static int count_highest(void *context, int folder, const char *name)
 }
 
 /* A number that no frozen folder has had. */
-static const char *next_number(const struct changing *changing)
+const char *change_number(const struct changing *changing)
 {
     long highest = 0;
     each_name(changing->folder, "frozen", count_highest, &highest);
     return arena_printf(changing->call->arena, "%ld", highest + 1);
 }
 
-static const char *frozen_path(const struct changing *changing, const char *number)
+const char *change_path(const struct changing *changing, const char *number)
 {
     return arena_printf(changing->call->arena, "frozen/%s", number);
 }
@@ -158,7 +146,7 @@ bool folder_is_empty(int folder, const char *inside)
 }
 
 /* An empty folder that looks from outside like the one it is to stand for. */
-static int make_like(const struct changing *changing, const char *path, struct error *error)
+int change_make_like(const struct changing *changing, const char *path, struct error *error)
 {
     struct stat status;
     if (fstatat(changing->folder, changing->live, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -170,14 +158,14 @@ static int make_like(const struct changing *changing, const char *path, struct e
     return 0;
 }
 
-static int trade(const struct changing *changing, const char *path, struct error *error)
+int change_trade(const struct changing *changing, const char *path, struct error *error)
 {
     if (renameat2(changing->folder, changing->live, changing->folder, path, RENAME_EXCHANGE) < 0)
         return error_errno(error, -errno, "cannot freeze %s of %s", changing->live, changing->request->file);
     return 0;
 }
 
-static void push(const struct changing *changing, struct stack *stack, const char *number)
+void change_push(const struct changing *changing, struct stack *stack, const char *number)
 {
     struct arena *arena = changing->call->arena;
     const char **items = arena_array_of(arena, const char *, stack->frozen.count + 1);
@@ -193,16 +181,16 @@ static int freeze_upper(struct changing *changing, struct error *error)
     struct stack *stack = &changing->stack;
     if (folder_is_empty(changing->folder, "upper"))
         return 0;
-    const char *top = stack->frozen.count ? frozen_path(changing, stack->frozen.items[0]) : NULL;
+    const char *top = stack->frozen.count ? change_path(changing, stack->frozen.items[0]) : NULL;
     if (!top || !folder_is_empty(changing->folder, top)) {
-        const char *number = next_number(changing);
-        top = frozen_path(changing, number);
-        push(changing, stack, number);
+        const char *number = change_number(changing);
+        top = change_path(changing, number);
+        change_push(changing, stack, number);
     }
-    int result = make_like(changing, top, error);
+    int result = change_make_like(changing, top, error);
     if (result == 0)
         result = stack_write(changing->folder, "stack", stack, error);
-    return result < 0 ? result : trade(changing, top, error);
+    return result < 0 ? result : change_trade(changing, top, error);
 }
 
 static const char *free_name(const struct changing *changing)
@@ -216,7 +204,7 @@ static const char *free_name(const struct changing *changing)
     }
 }
 
-static int note_snapshot(const struct changing *changing, const struct stack *what, struct error *error)
+int change_note(const struct changing *changing, const struct stack *what, struct error *error)
 {
     struct stack note = {.image = changing->request->image,
                          .made = (int64_t)time(NULL),
@@ -229,8 +217,7 @@ static int note_snapshot(const struct changing *changing, const struct stack *wh
                        error);
 }
 
-/* What the data shall be from now on: that of a snapshot, or nothing. */
-static int read_from(const struct changing *changing, struct stack *stack, struct error *error)
+int change_read_from(const struct changing *changing, struct stack *stack, struct error *error)
 {
     *stack = (struct stack){0};
     if (!changing->request->from)
@@ -252,176 +239,15 @@ static int change_upper(struct changing *changing, struct error *error)
 {
     const struct data_change *request = changing->request;
     struct stack from;
-    int result = read_from(changing, &from, error);
+    int result = change_read_from(changing, &from, error);
     if (result == 0)
         result = freeze_upper(changing, error);
     bool anything = changing->stack.frozen.count > 0;
     if (result == 0 && request->name && (anything || request->kept))
-        result = note_snapshot(changing, &changing->stack, error);
+        result = change_note(changing, &changing->stack, error);
     if (request->fresh || request->from)
         changing->stack.frozen = from.frozen;
     changing->stack.token = request->token;
-    return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
-}
-
-/* ---- what is whole: a copy root, a volume ---- */
-
-static const char *beside(const struct changing *changing, const char *ending)
-{
-    return arena_printf(changing->call->arena, "%s.%s", changing->live, ending);
-}
-
-static int copy_whole(const struct changing *changing, const char *from, const char *part, const char *to,
-                      struct error *error)
-{
-    int result = tree_remove(changing->folder, part, error);
-    if (result < 0)
-        return result;
-    if (mkdirat(changing->folder, part, 0700) < 0)
-        return error_errno(error, -errno, "cannot make %s", part);
-    _cleanup_close_ int source =
-        openat(changing->folder, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    _cleanup_close_ int target =
-        openat(changing->folder, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct tree_copied copied;
-    if (source < 0 || target < 0)
-        return error_errno(error, -errno, "cannot copy %s", from);
-    result = tree_copy(source, target, "copying:", changing->call, &copied, error);
-    if (result < 0)
-        return result;
-    if (syncfs(target) < 0 || renameat(changing->folder, part, changing->folder, to) < 0)
-        return error_errno(error, -errno, "cannot copy %s", from);
-    return 0;
-}
-
-int whole_settle(int folder, const char *live, struct error *error)
-{
-    char new[32];
-    snprintf(new, sizeof(new), "%s.new", live);
-    if (folder_is_empty(folder, live)) {
-        if (renameat(folder, new, folder, live) < 0 && errno != ENOENT)
-            return error_errno(error, -errno, "cannot put %s in place", new);
-        return 0;
-    }
-    return tree_remove(folder, new, error);
-}
-
-static int snapshot_whole(struct changing *changing, struct error *error)
-{
-    struct stack what = {.whole = true};
-    const char *number = next_number(changing), *path = frozen_path(changing, number);
-    if (mkdirat(changing->folder, "frozen", 0700) < 0 && errno != EEXIST)
-        return error_errno(error, -errno, "cannot make frozen");
-    int result = copy_whole(changing, changing->live, beside(changing, "part"), path, error);
-    push(changing, &what, number);
-    return result < 0 ? result : note_snapshot(changing, &what, error);
-}
-
-/* Its guests stand still, so that what was written belongs together. */
-static int snapshot_still(struct changing *changing, struct error *error)
-{
-    _cleanup_still_ struct still still = NOT_STILL;
-    int result = still_hold(&still, &changing->request->guests, changing->call->arena, error);
-    return result < 0 ? result : snapshot_whole(changing, error);
-}
-
-/* What comes is made first, then trades places, in two renames, with what was there, which a note names by then. */
-static int replace_whole(struct changing *changing, struct error *error)
-{
-    struct stack from, what = {.whole = true};
-    int result = read_from(changing, &from, error);
-    const char *new = beside(changing, "new");
-    if (result == 0 && from.frozen.count)
-        result = copy_whole(changing, frozen_path(changing, from.frozen.items[0]), beside(changing, "part"),
-                            new, error);
-    if (result == 0 && !folder_is_empty(changing->folder, changing->live)) {
-        const char *number = next_number(changing), *path = frozen_path(changing, number);
-        push(changing, &what, number);
-        result = make_like(changing, path, error);
-        if (result == 0)
-            result = note_snapshot(changing, &what, error);
-        if (result == 0)
-            result = trade(changing, path, error);
-    }
-    return result < 0 ? result : whole_settle(changing->folder, changing->live, error);
-}
-
-static int change_whole(struct changing *changing, struct error *error)
-{
-    const struct data_change *request = changing->request;
-    int result = whole_settle(changing->folder, changing->live, error);
-    if (result == 0 && (request->fresh || request->from))
-        result = replace_whole(changing, error);
-    else if (result == 0 && request->name)
-        result = snapshot_still(changing, error);
-    changing->stack.token = request->token;
-    return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
-}
-
-/* ---- a volume in a file ---- */
-
-static int make_frozen(struct changing *changing, struct stack *what, const char **path, struct error *error)
-{
-    const char *number = next_number(changing);
-    *path = frozen_path(changing, number);
-    push(changing, what, number);
-    if ((mkdirat(changing->folder, "frozen", 0700) < 0 && errno != EEXIST) ||
-        mkdirat(changing->folder, *path, 0700) < 0)
-        return error_errno(error, -errno, "cannot make %s", *path);
-    return 0;
-}
-
-/* Nobody writes to it, and what was written is in the file. */
-static int snapshot_image(struct changing *changing, struct error *error)
-{
-    const struct data_change *request = changing->request;
-    struct stack what = {.whole = true};
-    const char *path;
-    _cleanup_still_ struct still still = NOT_STILL;
-    int result = make_frozen(changing, &what, &path, error);
-    if (result == 0)
-        result = still_hold(&still, &request->guests, changing->call->arena, error);
-    _cleanup_close_ int inside = result < 0 ? -1 : volume_open(changing->paths, request->file, error);
-    if (result == 0 && (inside < 0 || syncfs(inside) < 0))
-        result = inside < 0 ? inside
-                            : error_errno(error, -errno, "cannot write what is in volume %s", request->file);
-    if (result == 0)
-        result =
-            image_file_copy(changing->folder, "image", arena_printf(changing->call->arena, "%s/image", path),
-                            changing->call, error);
-    return result < 0 ? result : note_snapshot(changing, &what, error);
-}
-
-/* The old file gets a second name, the note says which, and then the new one takes the first. */
-static int restore_image(struct changing *changing, struct error *error)
-{
-    struct stack from, what = {.whole = true};
-    struct arena *arena = changing->call->arena;
-    const char *path;
-    int result = read_from(changing, &from, error);
-    if (result == 0 && !from.frozen.count)
-        result = error_set(error, -ENOENT, "snapshot %s holds nothing", changing->request->from);
-    if (result == 0)
-        result =
-            image_file_copy(changing->folder, arena_printf(arena, "frozen/%s/image", from.frozen.items[0]),
-                            "image.part", changing->call, error);
-    if (result == 0)
-        result = make_frozen(changing, &what, &path, error);
-    if (result == 0 &&
-        linkat(changing->folder, "image", changing->folder, arena_printf(arena, "%s/image", path), 0) < 0)
-        result = error_errno(error, -errno, "cannot keep the file of volume %s", changing->request->file);
-    if (result == 0)
-        result = note_snapshot(changing, &what, error);
-    if (result == 0 && renameat(changing->folder, "image.part", changing->folder, "image") < 0)
-        result =
-            error_errno(error, -errno, "cannot put the file of volume %s in place", changing->request->file);
-    return result;
-}
-
-static int change_image(struct changing *changing, struct error *error)
-{
-    int result = changing->request->from ? restore_image(changing, error) : snapshot_image(changing, error);
-    changing->stack.token = changing->request->token;
     return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
 }
 

@@ -31,6 +31,16 @@ inside t/one sh -c 'echo kept >/www/mark'
 is 'a subvolume: ids of the container on disk' "$(stat -c %u "$STORE/volumes/t_data/data/mark")" 0
 fps restart t/one >/dev/null 2>&1
 is 'a subvolume: restarted, the data is there' "$(inside t/one cat /www/mark)" kept
+before=$(pid_of t/one)
+check 'a snapshot of it' fps snapshot volume/t/data --name good
+check 'a snapshot of it is a subvolume, too' is_subvolume "$STORE/volumes/t_data/frozen/1"
+is 'nobody was stopped for it' "$(pid_of t/one)" "$before"
+inside t/one sh -c 'echo later >/www/mark'
+check 'it is gone back to' fps restore volume/t/data good
+is 'and as it was' "$(inside t/one cat /www/mark)" kept
+check 'still a subvolume' is_subvolume "$STORE/volumes/t_data/data"
+check 'what it replaced is one as well' is_subvolume "$STORE/volumes/t_data/frozen/2"
+is 'nothing is left to do' "$(actions_of "$(plan_of "$FILE")")" ''
 btrfs subvolume create "$STORE/volumes/t_data/data/nested" >/dev/null 2>&1
 btrfs subvolume snapshot -r "$STORE/volumes/t_data/data" "$STORE/volumes/t_data/data/nested/old" >/dev/null 2>&1
 

@@ -1,0 +1,32 @@
+/* Inside the changes of layers and volumes: what stack.c and whole.c hand to each other. */
+#pragma once
+
+#include "drivers/storage/stack.h"
+#include "drivers/storage/storage.h"
+
+struct changing {
+    const struct paths *paths;
+    const struct data_change *request;
+    const struct call *call;
+    struct data_changed *changed;
+    int folder;       /* of the layer or volume, locked */
+    const char *live; /* in it: "upper", "root" or "data" */
+    struct stack stack;
+};
+
+/* A number that no frozen folder has had, and the path of such a folder. */
+const char *change_number(const struct changing *changing);
+const char *change_path(const struct changing *changing, const char *number);
+/* An empty folder that looks from outside like the live one; and the two trade places. */
+int change_make_like(const struct changing *changing, const char *path, struct error *error);
+int change_trade(const struct changing *changing, const char *path, struct error *error);
+/* Puts a frozen folder on top. */
+void change_push(const struct changing *changing, struct stack *stack, const char *number);
+/* Notes the snapshot that the request asks for, under a name that is free. */
+int change_note(const struct changing *changing, const struct stack *what, struct error *error);
+/* What the data shall be from now on: that of a snapshot, or nothing. */
+int change_read_from(const struct changing *changing, struct stack *stack, struct error *error);
+
+/* whole.c: a copy root or a volume that is a folder; a volume in a file. */
+int change_whole(struct changing *changing, struct error *error);
+int change_image(struct changing *changing, struct error *error);
