@@ -82,6 +82,9 @@ enum field_form {
     FORM_INTERFACE,    /* name of a network interface of the host */
     FORM_RANGE,        /* IPv4-IPv4, the first not above the last */
     FORM_SUBNET,       /* IPv4/prefix, host bits zero */
+    FORM_IPV6,         /* stored as RFC 5952 has it */
+    FORM_SUBNET6,      /* IPv6/64, host bits zero; or "auto" */
+    FORM_ADDRESS,      /* IPv4, or IPv6 with or without brackets; stored without */
     FORM_GUEST_PATH,   /* absolute and clean, inside a container */
     FORM_IMAGE_SOURCE, /* bootstrap:SUITE or file:PATH; the path stored absolute */
     FORM_PACKAGE,      /* a Debian package name */

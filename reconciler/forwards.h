@@ -4,13 +4,17 @@
 
 #include "reconciler/world.h"
 
-/* Appends the forwards of `port` into `target`, the container's address. */
-void forwards_of_port(struct arena *arena, const struct port *port, const char *target, struct list *into);
+/* Appends the forwards of `port` into the container's addresses, of which `target6` may be NULL. */
+void forwards_of_port(struct arena *arena, const struct port *port, const char *target, const char *target6,
+                      struct list *into);
 
 struct forward_state {
     size_t wanted, standing;
-    const char *target; /* of the first that stands; NULL: none does */
+    const char *target, *target6; /* of the first that stands in each family; NULL: none does */
 };
-/* How many of them the rules in force have, whatever they lead to. */
-struct forward_state forwards_seen(struct arena *arena, const struct port *port, const struct world *world);
-bool forwards_stand(struct arena *arena, const struct port *port, const struct world *world);
+/* How many of them the rules in force have, whatever they lead to; `has6`: the container has an IPv6 address. */
+struct forward_state forwards_seen(struct arena *arena, const struct port *port, bool has6,
+                                   const struct world *world);
+bool forwards_stand(struct arena *arena, const struct port *port, bool has6, const struct world *world);
+/* Whether a lease, which may be NULL, has an IPv6 address in a network of the container. */
+bool forwards_have6(const struct lease *lease, const struct container *body);

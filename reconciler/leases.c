@@ -7,6 +7,7 @@
 #include "lib/digest.h"
 #include "lib/map.h"
 #include "reconciler/addresses.h"
+#include "reconciler/addresses6.h"
 #include "reconciler/leases_internal.h"
 #include "specs/forms.h"
 
@@ -126,6 +127,41 @@ bool granting_subnet_is_free(const struct granting *granting, const char *subnet
     return true;
 }
 
+static bool subnet6_is_free(const struct granting *granting, const char *subnet, const char *network)
+{
+    for (size_t i = 0; i < granting->all->count; i++) {
+        const struct object *other = granting->all->items[i];
+        if (other->kind == KIND_NETWORK &&
+            text_is_same(((const struct network *)other->body)->subnet6, subnet))
+            return false;
+    }
+    for (size_t i = 0; i < granting->snapshot->lease_count; i++) {
+        const struct lease *lease = granting->snapshot->leases[i];
+        if (text_is_same(lease->subnet6, subnet) && lease->subnet6 && strcmp(lease->name, network) != 0)
+            return false;
+    }
+    for (size_t i = 0; i < granting->grants->count; i++)
+        if (text_is_same(granting->grants->items[i]->subnet6, subnet))
+            return false;
+    return true;
+}
+
+static void grant_subnet6(struct granting *granting, const struct object *object, struct lease *lease,
+                          bool *fresh)
+{
+    const char *said = ((const struct network *)object->body)->subnet6;
+    const char *subnet = said;
+    if (said && strcmp(said, "auto") == 0) {
+        subnet = lease->subnet6;
+        for (unsigned attempt = 0;
+             attempt < UINT16_MAX && (!subnet || !subnet6_is_free(granting, subnet, object->name)); attempt++)
+            subnet = subnet6_derived(granting->arena, granting->rules->host, object->name, attempt);
+    }
+    *fresh = *fresh || !text_is_same(lease->subnet6, subnet);
+    lease->subnet6 = subnet;
+    field_mark(&lease_table, lease, offsetof(struct lease, subnet6));
+}
+
 static void grant_network(struct granting *granting, const struct object *object)
 {
     const struct network *body = object->body;
@@ -159,6 +195,7 @@ static void grant_network(struct granting *granting, const struct object *object
     }
     if (lease->subnet)
         field_mark(&lease_table, lease, offsetof(struct lease, subnet));
+    grant_subnet6(granting, object, lease, &fresh);
     add_grant(granting, lease, fresh);
 }
 
@@ -306,6 +343,25 @@ static const char *choose_address(struct granting *granting, const struct lease 
     return pick_address(granting, lease, attachment->network, subnet, recorded);
 }
 
+/* The declared one, the recorded one, in another subnet its host part, or what the MAC address makes. */
+static void grant_address6(struct granting *granting, struct lease_address *address,
+                           const struct attachment *attachment, const char *subnet, bool *fresh)
+{
+    const char *chosen = NULL;
+    if (subnet && attachment->address6)
+        chosen = attachment->address6;
+    else if (subnet && address->address6)
+        chosen = address6_moved(granting->arena, address->address6, subnet);
+    if (chosen && !attachment->address6 &&
+        map_get(&granting->declared, granting_key(granting->arena, attachment->network, chosen)))
+        chosen = NULL; /* another's now */
+    if (subnet && !chosen)
+        chosen = address6_of_mac(granting->arena, subnet, address->mac);
+    *fresh = *fresh || !text_is_same(address->address6, chosen);
+    address->address6 = chosen;
+    field_mark(&lease_address_table, address, offsetof(struct lease_address, address6));
+}
+
 /* Why not, or NULL. */
 static const char *grant_address(struct granting *granting, struct lease *lease,
                                  const struct attachment *attachment, bool *fresh)
@@ -328,6 +384,7 @@ static const char *grant_address(struct granting *granting, struct lease *lease,
             address->index = lowest_free_index(lease);
         *fresh = true;
     }
+    grant_address6(granting, address, attachment, network->subnet6, fresh);
     return NULL;
 }
 
@@ -414,6 +471,9 @@ static void collect_taken(struct granting *granting)
         const struct container *body = object->body;
         for (size_t j = 0; object->kind == KIND_CONTAINER && j < body->networks.count; j++) {
             const struct attachment *attachment = body->networks.items[j];
+            if (attachment->address6)
+                map_add(&granting->declared,
+                        granting_key(granting->arena, attachment->network, attachment->address6), object);
             if (!attachment->address)
                 continue;
             const char *key = granting_key(granting->arena, attachment->network, attachment->address);

@@ -40,9 +40,12 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
             plan_add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
                            object->place);
     }
+    const bool has6 =
+        body->ports.count &&
+        forwards_have6(grants_find(&planning->plan->grants, KIND_CONTAINER, object->name), body);
     for (size_t i = 0; i < body->ports.count && !plan_field_changed(causes, "ports"); i++) {
         const struct port *port = body->ports.items[i];
-        if (body->networks.count && !forwards_stand(planning->arena, port, world))
+        if (body->networks.count && !forwards_stand(planning->arena, port, has6, world))
             plan_add_drift(planning, causes,
                            arena_printf(planning->arena, "forward %s removed", port->listen), object->place);
     }
@@ -70,6 +73,11 @@ static void explain_leases(struct planning *planning, const struct object *objec
     for (size_t i = 0; was && i < now->addresses.count; i++) {
         const struct lease_address *fresh = now->addresses.items[i];
         const struct lease_address *old = lease_in(was, fresh->network);
+        if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address6, fresh->address6) &&
+            !plan_field_changed(causes, "networks"))
+            plan_add_cause(planning, causes,
+                           arena_printf(planning->arena, "networks.%s.address6", fresh->network),
+                           old->address6, fresh->address6, object->place);
         if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address, fresh->address) &&
             !plan_field_changed(causes, "networks"))
             plan_add_cause(planning, causes,

@@ -57,6 +57,22 @@ static bool is_misplaced(const struct observed_guest_nic *nic, const struct port
            number != wanted->index;
 }
 
+static const char *nic6_trouble(struct arena *arena, const struct observed_guest_nic *nic,
+                                const struct port_attach *wanted)
+{
+    if (wanted->foreign)
+        return NULL; /* a LAN may give it some */
+    if (!wanted->address6)
+        return nic->addresses6.count ? arena_printf(arena, "%s has address %s, and its network no IPv6",
+                                                    nic->ifname, nic->addresses6.items[0])
+                                     : NULL;
+    if (!has_text(&nic->addresses6, wanted->address6))
+        return arena_printf(arena, "address %s removed from %s", wanted->address6, nic->ifname);
+    if (wanted->gateway6 && !text_is_same(nic->gateway6, wanted->gateway6))
+        return arena_printf(arena, "default route by %s removed", wanted->gateway6);
+    return NULL;
+}
+
 static const char *nic_inside_trouble(struct arena *arena, const struct observed_guest_nic *nic,
                                       const struct port_attach *wanted)
 {
@@ -72,7 +88,7 @@ static const char *nic_inside_trouble(struct arena *arena, const struct observed
         return arena_printf(arena, "default route by %s removed", wanted->gateway);
     if (wanted->address && !wanted->gateway && nic->gateway && nic->metric == 0)
         return arena_printf(arena, "default route by %s through %s added", nic->gateway, nic->ifname);
-    return NULL;
+    return nic6_trouble(arena, nic, wanted);
 }
 
 /* What is wrong with a NIC, or NULL. */
@@ -423,6 +439,13 @@ static const char *bridge_trouble(struct arena *arena, const struct world *world
         return arena_printf(arena, "bridge %s set down", wanted->ifname);
     if (!text_is_same(seen->mac, wanted->mac))
         return arena_printf(arena, "MAC of bridge %s changed to %s", wanted->ifname, seen->mac);
+    if (!text_is_same(seen->address6, wanted->address6))
+        return seen->address6
+                   ? arena_printf(arena, "address of bridge %s is %s", wanted->ifname, seen->address6)
+                   : arena_printf(arena, "address %s removed from bridge %s", wanted->address6,
+                                  wanted->ifname);
+    if (wanted->address6 && !seen->forwards6)
+        return arena_printf(arena, "forwarding of IPv6 by bridge %s turned off", wanted->ifname);
     if (!world->network.forwards)
         return "net.ipv4.ip_forward turned off";
     if (!seen->forwards)

@@ -6,6 +6,7 @@
 #include "lib/digest.h"
 #include "lib/map.h"
 #include "reconciler/addresses.h"
+#include "reconciler/addresses6.h"
 #include "reconciler/follow.h"
 #include "reconciler/forwards.h"
 #include "reconciler/routes.h"
@@ -37,6 +38,12 @@ const char *target_subnet(const struct target *target, const char *network)
 {
     const struct lease *lease = grants_find(target->grants, KIND_NETWORK, network);
     return lease ? lease->subnet : NULL;
+}
+
+const char *target_subnet6(const struct target *target, const char *network)
+{
+    const struct lease *lease = grants_find(target->grants, KIND_NETWORK, network);
+    return lease ? lease->subnet6 : NULL;
 }
 
 static const struct network *network_of(const struct target *target, const char *network)
@@ -87,7 +94,7 @@ static void add_container_rules(const struct target *target, const struct object
 {
     const struct container *body = object->body;
     const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
-    const char *first = NULL;
+    const char *first = NULL, *first6 = NULL;
     for (size_t i = 0; i < body->networks.count; i++) {
         const struct attachment *attachment = body->networks.items[i];
         const struct lease_address *address = lease_in(lease, attachment->network);
@@ -98,12 +105,15 @@ static void add_container_rules(const struct target *target, const struct object
         guard->mac = address->mac;
         guard->address = address->address;
         guard->router = body->router && address->address;
+        guard->address6 = address->address6;
         list_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
         if (!first && !target_is_attached(target, attachment->network))
             first = address->address;
+        if (!first6)
+            first6 = address->address6;
     }
     for (size_t i = 0; i < body->ports.count && first; i++)
-        forwards_of_port(target->arena, body->ports.items[i], first, &rules->forwards);
+        forwards_of_port(target->arena, body->ports.items[i], first, first6, &rules->forwards);
 }
 
 struct rules *target_rules(const struct target *target)
@@ -118,6 +128,7 @@ struct rules *target_rules(const struct target *target)
         struct rule_network *network = described_new(target->arena, &rule_network_table);
         network->bridge = bridge_name(target, object->name);
         network->subnet = target_subnet(target, object->name);
+        network->subnet6 = target_subnet6(target, object->name);
         const struct network *body = object->body;
         network->isolated = body->isolated;
         network->routed = !body->isolated && !body->nat;
@@ -158,6 +169,8 @@ struct bridge *target_bridge(const struct target *target, const char *network, c
     bridge->ifname = bridge_name(target, network);
     bridge->mark = target_mark(target->arena, uid, network);
     bridge->address = subnet_gateway(target->arena, target_subnet(target, network));
+    if (target_subnet6(target, network))
+        bridge->address6 = subnet6_gateway(target->arena, target_subnet6(target, network));
     bridge->mac =
         arena_printf(target->arena, "02:fe:%02x:%02x:%02x:%02x", (unsigned)(bits >> 24) & 255,
                      (unsigned)(bits >> 16) & 255, (unsigned)(bits >> 8) & 255, (unsigned)bits & 255);
@@ -199,6 +212,7 @@ struct resolver *target_resolver(const struct target *target, const char *networ
         name->container = object->name;
         name->mac = address->mac;
         name->address = address->address;
+        name->address6 = address->address6;
         name->is_default = gateway_in(target, object, network);
         set_texts(target->arena, &name->names, 3,
                   (const char *const[]){bare, arena_printf(target->arena, "%s.%s", bare, project),
@@ -207,6 +221,21 @@ struct resolver *target_resolver(const struct target *target, const char *networ
     }
     list_sort(&resolver->names, &resolver_name_table);
     return described_whole(&resolver_table, resolver);
+}
+
+/* The default route of IPv6 goes to the first network that has it. */
+static const char *gateway6_of(const struct target *target, const struct container *body, const char *network)
+{
+    size_t i = 0;
+    while (i < body->networks.count &&
+           !target_subnet6(target, item_key(&attachment_table, body->networks.items[i])))
+        i++;
+    if (i == body->networks.count ||
+        strcmp(item_key(&attachment_table, body->networks.items[i]), network) != 0)
+        return NULL;
+    char *gateway = subnet6_gateway(target->arena, target_subnet6(target, network));
+    *strchr(gateway, '/') = '\0';
+    return gateway;
 }
 
 struct port_attach *target_port(const struct target *target, const struct object *object, const char *network,
@@ -226,6 +255,9 @@ struct port_attach *target_port(const struct target *target, const struct object
     port->foreign = target_is_attached(target, network);
     port->macvlan = target_is_macvlan(target, network);
     port->gateway = gateway_in(target, object, network);
+    if (address->address6)
+        port->address6 = arena_printf(target->arena, "%s/64", address->address6);
+    port->gateway6 = gateway6_of(target, object->body, network);
     described_whole(&port_attach_table, port);
     return port;
 }
@@ -269,6 +301,8 @@ static void add_nics(const struct target *target, const struct object *object,
         nic->address = port->address;
         nic->gateway = port->gateway;
         nic->macvlan = port->macvlan;
+        nic->address6 = port->address6;
+        nic->gateway6 = port->gateway6;
         list_add(target->arena, &definition->nics, described_whole(&nic_table, nic));
     }
 }

@@ -17,6 +17,7 @@ struct target {
     const struct renames *renames; /* NULL: none */
 };
 
+const char *target_subnet6(const struct target *target, const char *network); /* NULL: it has none */
 const char *target_subnet(const struct target *target, const char *network);
 const char *target_mark(struct arena *arena, const char *uid, const char *name); /* "fpsync UID NAME" */
 

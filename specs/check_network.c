@@ -1,4 +1,5 @@
 /* Subnets and addresses: claims on what exists once, against each other and against the record of other sources. */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,65 @@ static bool address_fits(struct world *world, const struct attachment *attachmen
     return false;
 }
 
+/* The prefix of 64 bits is compared as text: both are canonical, and an address is spelled with its subnet's. */
+static bool is_in_subnet6(const char *address, const char *subnet)
+{
+    struct in6_addr host, base;
+    char text[INET6_ADDRSTRLEN];
+    const size_t length = strcspn(subnet, "/");
+    if (length >= sizeof(text))
+        return false;
+    memcpy(text, subnet, length);
+    text[length] = '\0';
+    return inet_pton(AF_INET6, address, &host) == 1 && inet_pton(AF_INET6, text, &base) == 1 &&
+           memcmp(&host, &base, 8) == 0;
+}
+
+static const char *trouble_of_address6(const struct network *network, const char *address)
+{
+    struct in6_addr host;
+    if (!network->subnet6 || strcmp(network->subnet6, "auto") == 0)
+        return "has no declared IPv6 subnet";
+    if (!is_in_subnet6(address, network->subnet6))
+        return "has another IPv6 subnet";
+    inet_pton(AF_INET6, address, &host);
+    host.s6_addr[15] &= 0xfe; /* the subnet's own address and the bridge's */
+    for (size_t i = 8; i < sizeof(host.s6_addr); i++)
+        if (host.s6_addr[i])
+            return NULL;
+    return "has that address itself";
+}
+
+static void claim_address6(struct world *world, struct map *claims, const struct object *object,
+                           const struct attachment *attachment, bool is_own)
+{
+    const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
+    const struct place place =
+        field_place(&attachment_table, attachment, field_by_key(&attachment_table, "address6"));
+    if (!attachment->address6 || !network)
+        return;
+    const char *trouble = is_own ? trouble_of_address6(network->body, attachment->address6) : NULL;
+    const char *key = arena_printf(world->arena, "%s %s", attachment->network, attachment->address6);
+    if (trouble)
+        problem_add(world->problems, place, NULL, "address6 %s: network '%s' %s", attachment->address6,
+                    name_seen_from(world->arena, attachment->network, object), trouble);
+    else if (!map_add(claims, key, (void *)object))
+        problem_add(world->problems, place, NULL, "address %s is taken by %s", attachment->address6,
+                    world_name(world, map_get(claims, key), object));
+}
+
+static void claim_subnet6(struct world *world, struct map *claims, const struct object *object, bool is_own)
+{
+    const struct network *network = object->body;
+    if (object->kind != KIND_NETWORK || !network->subnet6 || strcmp(network->subnet6, "auto") == 0 ||
+        map_add(claims, network->subnet6, (void *)object) || !is_own)
+        return;
+    problem_add(world->problems,
+                field_place(&network_table, network, field_by_key(&network_table, "subnet6")),
+                "give each network a subnet of its own", "subnet6 %s is taken by %s", network->subnet6,
+                world_name(world, map_get(claims, network->subnet6), object));
+}
+
 static void claim_addresses(struct world *world, struct map *claims, const struct object *object, bool is_own)
 {
     if (object->kind != KIND_CONTAINER)
@@ -133,6 +193,7 @@ static void claim_addresses(struct world *world, struct map *claims, const struc
         const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
         struct place place =
             field_place(&attachment_table, attachment, field_by_key(&attachment_table, "address"));
+        claim_address6(world, claims, object, attachment, is_own);
         if (!attachment->address || !network ||
             (is_own && !address_fits(world, attachment, network, place, object)))
             continue;
@@ -147,8 +208,12 @@ static void claim_addresses(struct world *world, struct map *claims, const struc
 void check_addresses(struct world *world)
 {
     _cleanup_map_ struct map claims = {0};
-    for (size_t i = 0; i < world->foreign.count; i++)
+    for (size_t i = 0; i < world->foreign.count; i++) {
+        claim_subnet6(world, &claims, world->foreign.items[i], false);
         claim_addresses(world, &claims, world->foreign.items[i], false);
-    for (size_t i = 0; i < world->own->count; i++)
+    }
+    for (size_t i = 0; i < world->own->count; i++) {
+        claim_subnet6(world, &claims, world->own->items[i], true);
         claim_addresses(world, &claims, world->own->items[i], true);
+    }
 }

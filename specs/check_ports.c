@@ -34,9 +34,25 @@ struct port_claims {
 static void check_port_address(struct world *world, const struct port *port)
 {
     uint32_t address;
-    if (port->address && ipv4_parse(port->address, &address) && address >> 29 == 7)
+    if (!port->address)
+        return;
+    if (strcmp(port->address, "::1") == 0)
+        problem_add(world->problems, port->described.place, "take 127.0.0.1, or an address of the host",
+                    "port %s: the kernel leads nothing from ::1 into a container", port->listen);
+    else if (ipv4_parse(port->address, &address) ? address >> 29 == 7 : strncmp(port->address, "ff", 2) == 0)
         problem_add(world->problems, port->described.place, "leave the address out to take all of the host's",
                     "port %" PRId64 ": %s is not an address that a host can have", port->host, port->address);
+}
+
+static bool has_ipv6(const struct world *world, const struct container *container)
+{
+    for (size_t i = 0; i < container->networks.count; i++) {
+        const struct attachment *attachment = container->networks.items[i];
+        const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
+        if (network && ((const struct network *)network->body)->subnet6)
+            return true;
+    }
+    return false;
 }
 
 static void claim_port(struct world *world, struct port_claims *claims, const struct object *object,
@@ -80,6 +96,9 @@ static void claim_ports(struct world *world, struct port_claims *claims, const s
         claim_port(world, claims, object, port, is_own);
         if (is_own)
             check_port_address(world, port);
+        if (is_own && port->address && strchr(port->address, ':') && !has_ipv6(world, container))
+            problem_add(world->problems, port->described.place, "add subnet6: auto to a network of it",
+                        "port %s: the container has no IPv6 address", port->listen);
     }
     if (!is_own || !container->ports.count || has_own_network(world, container))
         return;

@@ -2,6 +2,7 @@
  * argument. */
 #include "specs/forms.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
@@ -30,6 +31,9 @@ static const struct {
     [FORM_INTERFACE] = {"the name of a network interface", "br0"},
     [FORM_RANGE] = {"two IPv4 addresses with '-' between", "192.168.1.100-192.168.1.150"},
     [FORM_SUBNET] = {"an IPv4 subnet", "10.30.0.0/24"},
+    [FORM_IPV6] = {"an IPv6 address", "fd00:30::10"},
+    [FORM_SUBNET6] = {"an IPv6 subnet of 64 bits, or auto", "fd00:30::/64"},
+    [FORM_ADDRESS] = {"an address", "192.0.2.1 or [2001:db8::1]"},
     [FORM_GUEST_PATH] = {"an absolute path without '.', '..', '//' or a slash at the end", "/srv/data"},
     [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE or file:PATH", "bootstrap:bookworm"},
     [FORM_PACKAGE] = {"the name of a Debian package", "systemd-sysv"},
@@ -58,6 +62,9 @@ static const char *capability_canonical(struct arena *arena, const char *text);
 static const char *lxc_line_canonical(struct arena *arena, const char *text);
 static const char *root_canonical(const char *text);
 static bool lxc_name_is_valid(const char *text);
+static const char *ipv6_canonical(struct arena *arena, const char *text);
+static const char *subnet6_canonical(struct arena *arena, const char *text);
+static const char *address_canonical(struct arena *arena, const char *text);
 static bool hostname_is_valid(const char *text);
 static bool path_is_clean(const char *path);
 static bool interface_is_valid(const char *text);
@@ -115,6 +122,12 @@ const char *form_canonical(const struct form_context *context, enum field_form f
     case FORM_SUBNET:
         fine = subnet_parse(text, &subnet);
         break;
+    case FORM_IPV6:
+        return ipv6_canonical(context->arena, text);
+    case FORM_SUBNET6:
+        return subnet6_canonical(context->arena, text);
+    case FORM_ADDRESS:
+        return address_canonical(context->arena, text);
     case FORM_GUEST_PATH:
         fine = strlen(text) <= PATH_LENGTH && path_is_clean(text);
         break;
@@ -191,6 +204,44 @@ bool subnet_parse(const char *text, struct subnet *subnet)
         return false;
     *subnet = (struct subnet){.first = first, .last = first | hosts, .prefix = (unsigned)prefix};
     return true;
+}
+
+/* A host's address: neither mapped IPv4 nor of one link alone, which needs an interface beside it. */
+static const char *ipv6_canonical(struct arena *arena, const char *text)
+{
+    struct in6_addr address;
+    char canonical[INET6_ADDRSTRLEN];
+    if (inet_pton(AF_INET6, text, &address) != 1 || IN6_IS_ADDR_V4MAPPED(&address) ||
+        IN6_IS_ADDR_LINKLOCAL(&address))
+        return NULL;
+    return arena_strdup(arena, inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)));
+}
+
+static const char *subnet6_canonical(struct arena *arena, const char *text)
+{
+    static const unsigned char none[8];
+    const char *slash = strchr(text, '/');
+    struct in6_addr address;
+    if (strcmp(text, "auto") == 0)
+        return text;
+    const char *base =
+        slash ? ipv6_canonical(arena, arena_strndup(arena, text, (size_t)(slash - text))) : NULL;
+    if (!base || strcmp(slash, "/64") != 0 || inet_pton(AF_INET6, base, &address) != 1 ||
+        memcmp(address.s6_addr + 8, none, sizeof(none)) != 0 || IN6_IS_ADDR_MULTICAST(&address) ||
+        memcmp(address.s6_addr, none, sizeof(none)) == 0)
+        return NULL;
+    return arena_printf(arena, "%s/64", base);
+}
+
+static const char *address_canonical(struct arena *arena, const char *text)
+{
+    uint32_t address;
+    const size_t length = strlen(text);
+    if (ipv4_parse(text, &address))
+        return text;
+    if (length > 2 && text[0] == '[' && text[length - 1] == ']')
+        text = arena_strndup(arena, text + 1, length - 2);
+    return ipv6_canonical(arena, text);
 }
 
 /* The next character at *text, or 0 when the bytes are no UTF-8 (RFC 3629). */

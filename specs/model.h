@@ -26,9 +26,10 @@ struct image {
 
 struct network {
     struct described described;
-    const char *was;    /* full name that it had before; NULL */
-    const char *subnet; /* "10.30.0.0/24"; NULL: leased from the pool. The bridge has its first address. */
-    bool nat;           /* what leaves the host does so under one of its addresses: */
+    const char *was;     /* full name that it had before; NULL */
+    const char *subnet;  /* "10.30.0.0/24"; NULL: leased from the pool. The bridge has its first address. */
+    bool nat;            /* what leaves the host does so under one of its addresses: */
+    const char *subnet6; /* "fd00:30::/64"; "auto": one derived from host and name; NULL: no IPv6 */
     const char *nat_address; /* this; NULL: the one of the way it takes */
     bool isolated;
     const char *gateway; /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
@@ -64,8 +65,9 @@ struct layer {
 /* A container's place in a network. */
 struct attachment {
     struct described described;
-    const char *network; /* key; full name */
-    const char *address; /* NULL: leased */
+    const char *network;  /* key; full name */
+    const char *address;  /* NULL: leased */
+    const char *address6; /* NULL: made of the MAC address where the network has IPv6 */
     bool default_route;
     bool dhcp; /* the guest asks the LAN for its address */
 };

@@ -9,10 +9,17 @@ static char *span(struct arena *arena, int64_t first, int64_t count)
                      : arena_printf(arena, "%" PRId64, first);
 }
 
+/* An address as it stands before a port. */
+static const char *before(struct arena *arena, const char *address)
+{
+    if (!address)
+        return "";
+    return arena_printf(arena, strchr(address, ':') ? "[%s]:" : "%s:", address);
+}
+
 char *port_key(struct arena *arena, const char *address, int64_t host, int64_t count, const char *protocol)
 {
-    return arena_printf(arena, "%s%s%s/%s", address ? address : "", address ? ":" : "",
-                        span(arena, host, count), protocol);
+    return arena_printf(arena, "%s%s/%s", before(arena, address), span(arena, host, count), protocol);
 }
 
 bool port_speaks(const struct port *port, const char *protocol)
@@ -31,7 +38,7 @@ bool ports_meet(const struct port *left, const struct port *right)
 char *port_short(struct arena *arena, const struct port *port)
 {
     bool usual = strcmp(port->protocol, "tcp") == 0;
-    return arena_printf(arena, "%s%s%s:%s%s%s", port->address ? port->address : "", port->address ? ":" : "",
+    return arena_printf(arena, "%s%s:%s%s%s", before(arena, port->address),
                         span(arena, port->host, port->count), span(arena, port->guest, port->count),
                         usual ? "" : "/", usual ? "" : port->protocol);
 }

@@ -67,8 +67,8 @@ void finish_port(const struct reader *reader, struct port *port)
     if (last > LAST_PORT)
         problem_add(reader->problems, port->described.place, NULL,
                     "'count': %" PRId64 " ports end at %" PRId64 ", beyond %d", port->count, last, LAST_PORT);
-    /* 0.0.0.0 and "all addresses" are one thing and must have one spelling. */
-    if (port->address && strcmp(port->address, "0.0.0.0") == 0) {
+    /* 0.0.0.0, :: and "all addresses" are one thing and must have one spelling. */
+    if (port->address && (strcmp(port->address, "0.0.0.0") == 0 || strcmp(port->address, "::") == 0)) {
         port->address = NULL;
         port->described.present &= ~((uint64_t)1 << (field_by_key(&port_table, "address") - port_table.rows));
     }

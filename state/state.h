@@ -70,8 +70,9 @@ extern const struct table record_table;
 
 struct lease_address { /* in one network */
     struct described described;
-    const char *network; /* key; full name */
-    const char *address; /* "10.30.0.10" */
+    const char *network;  /* key; full name */
+    const char *address;  /* "10.30.0.10" */
+    const char *address6; /* "fd00:30::10"; NULL: none */
     const char *mac;
     int64_t index; /* of eth inside; -1: not attached now, the rest is kept */
 };
@@ -82,6 +83,7 @@ struct lease {
     const char *kind, *name;
     int64_t id_base;       /* containers: start of 65,536 host ids; 0: none */
     const char *subnet;    /* networks: leased from the pool; NULL */
+    const char *subnet6;   /* networks: "fd00:30::/64"; NULL: none */
     struct list addresses; /* of lease_address */
     int64_t left; /* milliseconds since the epoch: when the last object of that name went; 0: never yet */
 };

@@ -47,6 +47,7 @@ static const struct field lease_address_rows[] = {
     TEXT(lease_address, 2, address, "IPv4 address."),
     TEXT(lease_address, 3, mac, "MAC address."),
     NUMBER(lease_address, 4, index, "-1", "Number of the interface inside; -1 while not attached."),
+    TEXT(lease_address, 9, address6, "IPv6 address."),
 };
 const struct table lease_address_table = {.name = "lease.address",
                                           .size = sizeof(struct lease_address),
@@ -64,6 +65,7 @@ static const struct field lease_rows[] = {
      .offset = offsetof(struct lease, addresses),
      .nested = &lease_address_table,
      .help = "One a network."},
+    TEXT(lease, 9, subnet6, "IPv6 subnet."),
     NUMBER(lease, 6, left, "0", "When the last object of that name went, in milliseconds since the epoch."),
 };
 const struct table lease_table = {.name = "lease",

@@ -53,9 +53,10 @@ struct nic {
     int64_t index;      /* ethINDEX inside */
     const char *bridge; /* interface name of the bridge */
     const char *mac;
-    const char *address; /* "10.30.0.10/24" */
-    const char *gateway; /* NULL: none through this NIC */
-    bool macvlan;        /* of `bridge`, without an end on the host */
+    const char *address;             /* "10.30.0.10/24" */
+    const char *gateway;             /* NULL: none through this NIC */
+    bool macvlan;                    /* of `bridge`, without an end on the host */
+    const char *address6, *gateway6; /* "fd00:30::10/64"; NULL: none */
 };
 extern const struct table nic_table;
 

@@ -243,6 +243,8 @@ static void set_nics(struct config *config, const struct container_definition *d
         set_nic(config, nic, "hwaddr", nic->mac);
         set_nic(config, nic, "ipv4.address", nic->address);
         set_nic(config, nic, "ipv4.gateway", nic->gateway);
+        set_nic(config, nic, "ipv6.address", nic->address6);
+        set_nic(config, nic, "ipv6.gateway", nic->gateway6);
         set_nic(config, nic, "flags", "up");
     }
 }

@@ -25,6 +25,8 @@ static const struct field nic_rows[] = {
     TEXT_ROW(5, nic, address),
     TEXT_ROW(6, nic, gateway),
     {.id = 7, .key = "macvlan", .type = FIELD_BOOL, AT(nic, macvlan)},
+    TEXT_ROW(8, nic, address6),
+    TEXT_ROW(9, nic, gateway6),
 };
 const struct table nic_table = TABLE("nic", nic, nic_rows);
 

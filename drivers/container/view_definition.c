@@ -48,6 +48,8 @@ static void read_nic(struct reading *reading, const char *item, const char *valu
                       : strcmp(dot, ".hwaddr") == 0       ? &nic->mac
                       : strcmp(dot, ".ipv4.address") == 0 ? &nic->address
                       : strcmp(dot, ".ipv4.gateway") == 0 ? &nic->gateway
+                      : strcmp(dot, ".ipv6.address") == 0 ? &nic->address6
+                      : strcmp(dot, ".ipv6.gateway") == 0 ? &nic->gateway6
                                                           : NULL;
     if (at)
         *at = value;

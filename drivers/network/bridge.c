@@ -1,4 +1,5 @@
 /* Bridges: made, marked, given their address, and mended to that. */
+#include <dirent.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -16,6 +17,8 @@ static int make_bridge(struct nl_sock *socket, const struct bridge *request,
                        const unsigned char mac[static 6], struct error *error);
 static bool is_known_by_mac(const struct link *link, const struct bridge *request);
 static int set_settings(const struct bridge *request, struct arena *arena, struct error *error);
+static int enable_ipv6(const struct bridge *request, struct arena *arena, struct error *error);
+static int keep_advertisements(struct arena *arena, struct error *error);
 
 int bridge_create(const struct paths *paths, const struct bridge *request, const struct call *call,
                   struct error *error)
@@ -43,7 +46,9 @@ int bridge_create(const struct paths *paths, const struct bridge *request, const
     if ((result = link_set_mark(socket, &link, request->mark, error)) < 0 ||
         (result = link_set_mac(socket, &link, mac, error)) < 0 ||
         (result = link_set_address(socket, &link, request->address, call->arena, &changed, error)) < 0 ||
-        (result = link_set_up(socket, &link, error)) < 0)
+        (result = link_set_up(socket, &link, error)) < 0 ||
+        (request->address6 && (result = enable_ipv6(request, call->arena, error)) < 0) ||
+        (result = link_set_address6(socket, &link, request->address6, call->arena, error)) < 0)
         return error_wrap(error, result, "bridge");
     return set_settings(request, call->arena, error);
 }
@@ -69,6 +74,10 @@ static int check_request(const struct paths *paths, const struct bridge *request
     if (prefix_parse(request->address, &address, &length) < 0)
         return error_set(error, -EINVAL, "bridge %s: address \"%s\": expected A.B.C.D/N", request->ifname,
                          request->address ? request->address : "");
+    struct address6 address6;
+    if (request->address6 && prefix6_parse(request->address6, &address6) < 0)
+        return error_set(error, -EINVAL, "bridge %s: address \"%s\": expected an IPv6 prefix",
+                         request->ifname, request->address6);
     return 0;
 }
 
@@ -104,5 +113,39 @@ static int set_settings(const struct bridge *request, struct arena *arena, struc
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]) && result == 0; i++)
         result = setting_write(arena_printf(arena, "/proc/sys/net/ipv4/conf/%s/%s", request->ifname, own[i]),
                                "1", error);
+    return result;
+}
+
+/* The kernel forwards IPv6 for all interfaces or for none, and one that forwards takes no router advertisements, by which
+ * the host may have its own address: where they were taken they are from now on taken all the same. */
+static int enable_ipv6(const struct bridge *request, struct arena *arena, struct error *error)
+{
+    static const char all[] = "/proc/sys/net/ipv6/conf/all/forwarding";
+    int result = setting_write(
+        arena_printf(arena, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", request->ifname), "0", error);
+    if (result < 0)
+        return result;
+    if (!setting_reads(all, "1"))
+        result = keep_advertisements(arena, error);
+    if (result == 0)
+        result = setting_write(all, "1", error);
+    return result < 0
+               ? result
+               : setting_write(arena_printf(arena, "/proc/sys/net/ipv6/conf/%s/forwarding", request->ifname),
+                               "1", error);
+}
+
+static int keep_advertisements(struct arena *arena, struct error *error)
+{
+    static const char folder[] = "/proc/sys/net/ipv6/conf";
+    DIR *interfaces = opendir(folder);
+    int result = 0;
+    for (struct dirent *entry; interfaces && result == 0 && (entry = readdir(interfaces));) {
+        const char *path = arena_printf(arena, "%s/%s/accept_ra", folder, entry->d_name);
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "all") != 0 && setting_reads(path, "1"))
+            result = setting_write(path, "2", error);
+    }
+    if (interfaces)
+        closedir(interfaces);
     return result;
 }

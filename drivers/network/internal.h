@@ -38,7 +38,11 @@ void rules_write_address(struct buffer *text, uint32_t address);
 void rules_begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled);
 void rules_end_set(struct buffer *text, bool filled);
 int forwards_check(const struct rules *request, struct arena *arena, struct error *error);
-void forwards_write(const struct rules *request, struct buffer *text);
+void forwards_write(const struct rules *request, bool is6, struct buffer *text); /* of one family */
+bool rules_have6(const struct rules *request);
+int rules_check6(const struct rules *request, struct error *error);
+void rules_write_table6(const struct rules *request, struct buffer *text);  /* what stands in the table */
+void rules_write_guards6(const struct rules *request, struct buffer *text); /* in the bridge table */
 
 /* ---- links (link.c) ---- */
 
@@ -71,12 +75,16 @@ int route_set_gateway(struct nl_sock *socket, const struct link *link, const cha
 
 /* The network namespace of a running container, for the caller to close; -ESRCH when its init is gone. */
 int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, struct error *error);
+/* Makes `prefix` the link's only IPv6 address beside its own of the link; NULL: none is left. */
+int link_set_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
+                      struct arena *arena, struct error *error);
 
 /* Mark texts are printable ASCII of at most 127 bytes (the kernel's own bound is 255). -EINVAL. */
 int mark_check(const char *ifname, const char *mark, struct error *error);
 /* -EINVAL unless the name is one of this root's class. */
 int ifname_check(const char *ifname, const char *prefix, struct error *error);
 
+bool setting_reads(const char *path, const char *value);
 /* Writes a setting below /proc/sys where it differs. */
 int setting_write(const char *path, const char *value, struct error *error);
 /* Makes the folder and what leads to it; mode for the last one, 0755 for others. Existing ones stay as they are. */

@@ -203,6 +203,45 @@ int link_set_address(struct nl_sock *socket, const struct link *link, const char
     return before ? take_others(socket, link, &addresses, &wanted, error) : 0;
 }
 
+/* Without a search for duplicates: nobody else may have it, and until that ends an address answers nothing. */
+static int change_address6(struct nl_sock *socket, int type, const struct link *link,
+                           const struct address6 *address, const char *what, struct error *error)
+{
+    struct ifaddrmsg header = {.ifa_family = AF_INET6,
+                               .ifa_prefixlen = address->length,
+                               .ifa_flags = type == RTM_NEWADDR ? IFA_F_NODAD : 0,
+                               .ifa_index = (uint32_t)link->index};
+    int flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0;
+    _cleanup_message_ struct nl_msg *message = message_new(type, flags, &header, sizeof(header));
+    message_put(message, IFA_LOCAL, address->bytes, sizeof(address->bytes));
+    return netlink_transact(socket, message, NULL, NULL, what, error);
+}
+
+int link_set_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
+                      struct arena *arena, struct error *error)
+{
+    struct addresses addresses;
+    struct address6 wanted = {0};
+    if (prefix && prefix6_parse(prefix, &wanted) < 0)
+        return error_set(error, -EINVAL, "link %s: address \"%s\": expected an IPv6 prefix", link->name,
+                         prefix);
+    int result = addresses_dump(socket, HERE, arena, &addresses, error);
+    bool there = false;
+    for (size_t i = 0; i < addresses.six_count && result >= 0; i++) {
+        const struct address6 *has = &addresses.six[i];
+        if (has->index != link->index)
+            continue;
+        if (prefix && has->length == wanted.length &&
+            memcmp(has->bytes, wanted.bytes, sizeof(wanted.bytes)) == 0)
+            there = true;
+        else
+            result = change_address6(socket, RTM_DELADDR, link, has, "remove address", error);
+    }
+    if (result >= 0 && prefix && !there)
+        result = change_address6(socket, RTM_NEWADDR, link, &wanted, prefix, error);
+    return result < 0 ? error_wrap(error, result, "link %s", link->name) : 0;
+}
+
 int mark_check(const char *ifname, const char *mark, struct error *error)
 {
     size_t length = mark ? strlen(mark) : 0;
@@ -220,6 +259,16 @@ int ifname_check(const char *ifname, const char *prefix, struct error *error)
         return error_set(error, -EINVAL, "interface name \"%s\": expected %s and hex digits",
                          ifname ? ifname : "", prefix);
     return 0;
+}
+
+bool setting_reads(const char *path, const char *value)
+{
+    char text[32] = "";
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    return strcmp(text, value) == 0;
 }
 
 int setting_write(const char *path, const char *value, struct error *error)

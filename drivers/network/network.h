@@ -24,6 +24,7 @@ struct error;
 struct rule_network {
     struct described described;
     const char *bridge;      /* key; interface name */
+    const char *subnet6;     /* "fd00:30::/64"; NULL: none */
     const char *subnet;      /* "10.30.0.0/24" */
     bool routed;             /* leaves the host as it is, not under the host's address */
     bool isolated;           /* does not leave; then `routed` is false and there is no address */
@@ -33,16 +34,17 @@ struct rule_guard { /* the one source a port may send from */
     struct described described;
     const char *port; /* key; interface name */
     const char *mac;
-    const char *address; /* NULL: any, the LAN gives it one */
-    bool router;         /* sends what has others' addresses, too, from its own MAC */
+    const char *address;  /* NULL: any, the LAN gives it one */
+    bool router;          /* sends what has others' addresses, too, from its own MAC */
+    const char *address6; /* NULL: none */
 };
 struct rule_forward {
     struct described described;
-    const char *listen;   /* key, as of port_key() */
+    const char *listen;   /* key, as of forward_key() */
     const char *protocol; /* "tcp" or "udp" */
     const char *address;  /* of the host; NULL: all */
     int64_t host;
-    const char *target; /* container's address */
+    const char *target; /* container's address; its family is the forward's */
     int64_t guest;      /* more than one: the same as `host` */
     int64_t count;      /* of ports in a row */
 };
@@ -50,6 +52,9 @@ struct rules {
     struct described described;
     struct list networks, guards, forwards; /* each sorted by key */
 };
+/* port_key(), save that all addresses of IPv6 are "[::]": of IPv4 there may be another forward. */
+char *forward_key(struct arena *arena, const char *address, bool is6, int64_t host, int64_t count,
+                  const char *protocol);
 extern const struct table rule_network_table, rule_guard_table, rule_forward_table, rules_table;
 
 /* ---- view ---- */
@@ -58,8 +63,10 @@ struct observed_bridge {
     const char *ifname;
     const char *mark; /* the alias; NULL: none */
     bool is_bridge, up;
-    const char *address; /* first IPv4 address as "10.30.0.1/24"; NULL: none */
+    const char *address;  /* first IPv4 address as "10.30.0.1/24"; NULL: none */
+    const char *address6; /* first IPv6 address that is not the link's own; NULL: none */
     const char *mac;
+    bool forwards6;    /* the host's net.ipv6.conf.all.forwarding sets it on every interface */
     bool forwards;     /* lets guests out. The host's own net.ipv4.ip_forward sets it on every interface */
     bool routes_local; /* route_localnet: lets the host's 127.0.0.1 be forwarded into a guest */
 };
@@ -87,11 +94,13 @@ struct
     const char *peer; /* the port: host end's interface name; NULL: it has none, */
     int parent;       /* but is a macvlan of the host's interface of this index */
     const char *mac;
-    struct texts addresses; /* "10.30.0.10/24" */
+    struct texts addresses;  /* "10.30.0.10/24" */
+    struct texts addresses6; /* the same, without the link's own */
     bool up;
-    bool forwards;       /* what comes in by it may leave by another */
-    const char *gateway; /* of a default route through it; NULL: none */
-    int64_t metric;      /* of that route */
+    bool forwards;        /* what comes in by it may leave by another */
+    const char *gateway;  /* of a default route through it; NULL: none */
+    int64_t metric;       /* of that route */
+    const char *gateway6; /* as gateway; looked for where there are addresses6 */
 };
 struct observed_guest {
     int64_t init_pid;
@@ -160,8 +169,9 @@ struct bridge {
     struct described described;
     const char *ifname;
     const char *mark;
-    const char *address; /* "10.30.0.1/24" */
-    const char *mac;     /* fixed, so that adding a port never changes the bridge's address */
+    const char *address;  /* "10.30.0.1/24" */
+    const char *address6; /* "fd00:30::1/64"; NULL: none, and what is there goes */
+    const char *mac;      /* fixed, so that adding a port never changes the bridge's address */
 };
 extern const struct table bridge_table;
 
@@ -189,8 +199,9 @@ struct port_attach { /* a NIC into a running container */
     bool foreign;        /* as in struct port_mark */
     bool
         macvlan; /* of `bridge`, which is any interface; without an end on the host, a name or a mark there */
-    bool emptied;        /* without an address: what it has was ours and goes */
-    const char *gateway; /* NULL: none; a default route without metric through it is taken away */
+    bool emptied;                    /* without an address: what it has was ours and goes */
+    const char *gateway;             /* NULL: none; a default route without metric through it is taken away */
+    const char *address6, *gateway6; /* NULL: none; without an address6 what is there goes */
 };
 extern const struct table port_attach_table;
 
@@ -214,8 +225,9 @@ struct resolver_name { /* a container's names and its DHCP lease */
     struct described described;
     const char *container; /* key; full name */
     const char *mac, *address;
-    struct texts names; /* "web", "web.shop", "web.shop.internal" */
-    bool is_default;    /* its default route leads through this network: only then DHCP tells of a router */
+    const char *address6; /* NULL: none */
+    struct texts names;   /* "web", "web.shop", "web.shop.internal" */
+    bool is_default;      /* its default route leads through this network: only then DHCP tells of a router */
 };
 extern const struct table resolver_name_table;
 

@@ -34,6 +34,7 @@ static int make_port(struct attachment_work *work, struct error *error);
 static int find_nic(struct attachment_work *work, struct error *error);
 static int mend_host_end(struct attachment_work *work, struct error *error);
 static int mend_nic(struct attachment_work *work, struct error *error);
+static int set_gateway6(struct attachment_work *work, struct error *error);
 static int attach(const struct paths *paths, struct attachment_work *work, struct error *error);
 
 int port_mark(const struct paths *paths, const struct port_mark *request, const struct call *call,
@@ -118,6 +119,11 @@ static int check_request(const struct paths *paths, struct attachment_work *work
                          request->address ? request->address : "");
     if (request->gateway && address_parse(request->gateway, &address) < 0)
         return error_set(error, -EINVAL, "gateway \"%s\"", request->gateway);
+    struct address6 address6;
+    if (request->address6 && prefix6_parse(request->address6, &address6) < 0)
+        return error_set(error, -EINVAL, "address \"%s\": expected an IPv6 prefix", request->address6);
+    if (request->gateway6 && address6_parse(request->gateway6, &address6) < 0)
+        return error_set(error, -EINVAL, "gateway \"%s\"", request->gateway6);
     if (request->index < 0 || request->index >= INDEX_BOUND)
         return error_set(error, -EINVAL, "index %" PRId64, request->index);
     snprintf(work->guest_name, sizeof(work->guest_name), "eth%d", (int)request->index);
@@ -246,5 +252,36 @@ static int mend_nic(struct attachment_work *work, struct error *error)
         return error_wrap(error, result, "in the container");
     if (!work->request->address)
         return 0;
-    return route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
+    result = route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
+    if (result < 0 || work->request->foreign)
+        return result;
+    result = link_set_address6(work->inside, &work->nic, work->request->address6, work->arena, error);
+    return result < 0 ? error_wrap(error, result, "in the container") : set_gateway6(work, error);
+}
+
+/* Replaced where it is ours already: nothing is lost by that, and the guest's routes need not be listed. Without an
+ * address the route that an earlier run made is of no use; that there is none is as well. */
+static int set_gateway6(struct attachment_work *work, struct error *error)
+{
+    const struct port_attach *request = work->request;
+    struct rtmsg header = {.rtm_family = AF_INET6,
+                           .rtm_table = RT_TABLE_MAIN,
+                           .rtm_protocol = RTPROT_STATIC,
+                           .rtm_scope = RT_SCOPE_UNIVERSE,
+                           .rtm_type = RTN_UNICAST};
+    struct address6 gateway;
+    if (!request->gateway6 && request->address6)
+        return 0;
+    _cleanup_message_ struct nl_msg *message =
+        message_new(request->gateway6 ? RTM_NEWROUTE : RTM_DELROUTE,
+                    request->gateway6 ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));
+    if (request->gateway6) {
+        address6_parse(request->gateway6, &gateway);
+        message_put(message, RTA_GATEWAY, gateway.bytes, sizeof(gateway.bytes));
+    }
+    message_put_u32(message, RTA_OIF, (uint32_t)work->nic.index);
+    struct error failure;
+    int result = netlink_transact(work->inside, message, NULL, NULL, "default route of IPv6", &failure);
+    return result < 0 && request->gateway6 ? error_set(error, result, "in the container: %s", failure.text)
+                                           : 0;
 }

@@ -6,6 +6,7 @@
 #include "drivers/network/network.h"
 #include "lib/buffer.h"
 #include "lib/units.h"
+#include "specs/ports.h"
 
 #define AT(owner, member) .offset = offsetof(struct owner, member)
 
@@ -31,15 +32,14 @@
 static const struct field rule_network_rows[] = {
     TEXT_ROW(1, rule_network, bridge),          TEXT_ROW(2, rule_network, subnet),
     {ROW(3, rule_network, routed, FIELD_BOOL)}, {ROW(4, rule_network, isolated, FIELD_BOOL)},
-    TEXT_ROW(5, rule_network, nat_address),
+    TEXT_ROW(5, rule_network, nat_address),     TEXT_ROW(9, rule_network, subnet6),
 };
 const struct table rule_network_table = TABLE("rules.networks", rule_network, rule_network_rows);
 
 static const struct field rule_guard_rows[] = {
-    TEXT_ROW(1, rule_guard, port),
-    TEXT_ROW(2, rule_guard, mac),
-    TEXT_ROW(3, rule_guard, address),
-    {ROW(4, rule_guard, router, FIELD_BOOL)},
+    TEXT_ROW(1, rule_guard, port),     TEXT_ROW(2, rule_guard, mac),
+    TEXT_ROW(3, rule_guard, address),  {ROW(4, rule_guard, router, FIELD_BOOL)},
+    TEXT_ROW(5, rule_guard, address6),
 };
 const struct table rule_guard_table = TABLE("rules.guards", rule_guard, rule_guard_rows);
 
@@ -59,10 +59,8 @@ static const struct field rules_rows[] = {
 const struct table rules_table = TABLE("rules", rules, rules_rows);
 
 static const struct field bridge_rows[] = {
-    TEXT_ROW(1, bridge, ifname),
-    TEXT_ROW(2, bridge, mark),
-    TEXT_ROW(3, bridge, address),
-    TEXT_ROW(4, bridge, mac),
+    TEXT_ROW(1, bridge, ifname), TEXT_ROW(2, bridge, mark),     TEXT_ROW(3, bridge, address),
+    TEXT_ROW(4, bridge, mac),    TEXT_ROW(5, bridge, address6),
 };
 const struct table bridge_table = TABLE("bridge", bridge, bridge_rows);
 
@@ -92,6 +90,8 @@ static const struct field port_attach_rows[] = {
     {ROW(10, port_attach, foreign, FIELD_BOOL)},
     {ROW(11, port_attach, emptied, FIELD_BOOL)},
     {ROW(12, port_attach, macvlan, FIELD_BOOL)},
+    TEXT_ROW(13, port_attach, address6),
+    TEXT_ROW(14, port_attach, gateway6),
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
 
@@ -116,6 +116,7 @@ static const struct field resolver_name_rows[] = {
     TEXT_ROW(3, resolver_name, address),
     {ROW(4, resolver_name, names, FIELD_TEXTS)},
     {ROW(5, resolver_name, is_default, FIELD_BOOL)},
+    TEXT_ROW(6, resolver_name, address6),
 };
 const struct table resolver_name_table = TABLE("resolver.names", resolver_name, resolver_name_rows);
 
@@ -126,7 +127,21 @@ static const struct field resolver_rows[] = {
 };
 const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
 
-/* A line a container in each: "MAC,set:TAG,ADDRESS,NAME" and "ADDRESS NAME ALIAS...". A lease carries the bare name. */
+char *forward_key(struct arena *arena, const char *address, bool is6, int64_t host, int64_t count,
+                  const char *protocol)
+{
+    return port_key(arena, address ? address : is6 ? "::" : NULL, host, count, protocol);
+}
+
+static void write_host(const char *address, const struct texts *names, struct buffer *hosts)
+{
+    buffer_text(hosts, address);
+    for (size_t i = 0; i < names->count; i++)
+        buffer_printf(hosts, " %s", names->items[i]);
+    buffer_text(hosts, "\n");
+}
+
+/* A line a container in each, and one more for an IPv6 address: "MAC,set:TAG,ADDRESS,NAME" and "ADDRESS NAME ALIAS...". A lease carries the bare name. */
 void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer *hosts)
 {
     for (size_t i = 0; i < names->count; i++) {
@@ -134,10 +149,9 @@ void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer
         const char *first = name->names.items[0];
         buffer_printf(dhcp, "%s,%s%s,%.*s\n", name->mac, name->is_default ? "set:" RESOLVER_ROUTED "," : "",
                       name->address, (int)strcspn(first, "."), first);
-        buffer_text(hosts, name->address);
-        for (size_t j = 0; j < name->names.count; j++)
-            buffer_printf(hosts, " %s", name->names.items[j]);
-        buffer_text(hosts, "\n");
+        write_host(name->address, &name->names, hosts);
+        if (name->address6)
+            write_host(name->address6, &name->names, hosts);
     }
 }
 

@@ -78,7 +78,7 @@ static const char ip_chains[] = "chain forwards {\n"
                                 "}\n";
 
 static const char port_chain[] =
-    "chain port {\n"
+    "chain port {\n%s"
     " ether type ip ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67"
     " iifname . ether saddr @clients accept\n"
     " ether type ip udp sport 67 drop\n"
@@ -111,11 +111,20 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
     replace_table(&text, "ip", paths->nft_table);
     if ((result = write_networks(request, &text, error)) < 0 ||
         (result = write_ways_out(request, &text, error)) < 0 ||
-        (result = forwards_check(request, call->arena, error)) < 0)
+        (result = forwards_check(request, call->arena, error)) < 0 ||
+        (result = rules_check6(request, error)) < 0)
         return error_wrap(error, result, "rules");
-    forwards_write(request, &text);
+    const bool has6 = rules_have6(request);
+    forwards_write(request, false, &text);
     buffer_text(&text, ip_chains);
     buffer_text(&text, "}\n");
+    if (has6) {
+        replace_table(&text, "ip6", paths->nft_table);
+        rules_write_table6(request, &text);
+        buffer_text(&text, "}\n");
+    } else {
+        buffer_printf(&text, "table ip6 %s\ndelete table ip6 %s\n", paths->nft_table, paths->nft_table);
+    }
     replace_table(&text, "bridge", paths->nft_table);
     if ((result = write_guards(paths, request, &text, error)) < 0)
         return error_wrap(error, result, "rules");
@@ -140,8 +149,10 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
     if (!*shape)
         return 0;
     /* Naming a table before deleting it makes the deletion succeed for one that is not there. */
-    buffer_printf(&text, "table ip %s\ndelete table ip %s\ntable bridge %s\ndelete table bridge %s\n",
-                  paths->nft_table, paths->nft_table, paths->nft_table, paths->nft_table);
+    static const char *const families[] = {"ip", "ip6", "bridge"};
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        buffer_printf(&text, "table %s %s\ndelete table %s %s\n", families[i], paths->nft_table, families[i],
+                      paths->nft_table);
     result = run(&text, error);
     return result < 0 ? error_wrap(error, result, "rules") : 0;
 }
@@ -322,7 +333,10 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
             buffer_printf(text, "\"%s\" . %s . %s,\n", guard->port, guard->mac, guard->address);
     }
     rules_end_set(text, fixed);
-    buffer_text(text, port_chain);
+    const bool has6 = rules_have6(request);
+    if (has6)
+        rules_write_guards6(request, text);
+    buffer_printf(text, port_chain, has6 ? " ether type ip6 jump port6\n" : "");
     buffer_printf(text,
                   "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"
                   " iifname \"%s*\" jump port\n}\n",

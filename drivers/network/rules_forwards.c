@@ -5,21 +5,27 @@
 #include "drivers/network/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
-#include "specs/ports.h"
+
+static bool is_address(const char *text, bool is6)
+{
+    struct address6 address6;
+    uint32_t address;
+    return is6 ? address6_parse(text, &address6) == 0 : address_parse(text, &address) == 0 && address;
+}
 
 /* The key must be the one that the view makes from the rest, or what was set would never be seen again. */
 static int check_forward(const struct rule_forward *forward, struct arena *arena, struct error *error)
 {
     const char *said = forward->listen ? forward->listen : "";
-    uint32_t address = 1;
+    const bool is6 = forward->target && strchr(forward->target, ':');
     if (!forward->protocol ||
         (strcmp(forward->protocol, "tcp") != 0 && strcmp(forward->protocol, "udp") != 0))
         return error_set(error, -EINVAL, "forward \"%s\": protocol \"%s\": expected tcp or udp", said,
                          forward->protocol ? forward->protocol : "");
-    if (forward->address && (address_parse(forward->address, &address) < 0 || address == 0))
+    if (forward->address && !is_address(forward->address, is6))
         return error_set(error, -EINVAL, "forward \"%s\": address \"%s\": expected an address of the host",
                          said, forward->address);
-    if (address_parse(forward->target, &address) < 0)
+    if (!is_address(forward->target, is6))
         return error_set(error, -EINVAL, "forward \"%s\": target \"%s\"", said,
                          forward->target ? forward->target : "");
     if (forward->host < 1 || forward->guest < 1 || forward->count < 1 ||
@@ -27,7 +33,8 @@ static int check_forward(const struct rule_forward *forward, struct arena *arena
         return error_set(error, -EINVAL, "forward \"%s\": ports are 1 to 65535", said);
     if (forward->count > 1 && forward->host != forward->guest)
         return error_set(error, -EINVAL, "forward \"%s\": several ports lead to the same ones", said);
-    const char *listen = port_key(arena, forward->address, forward->host, forward->count, forward->protocol);
+    const char *listen =
+        forward_key(arena, forward->address, is6, forward->host, forward->count, forward->protocol);
     if (strcmp(said, listen) != 0)
         return error_set(error, -EINVAL, "forward \"%s\": its parts say \"%s\"", said, listen);
     return 0;
@@ -45,11 +52,13 @@ int forwards_check(const struct rules *request, struct arena *arena, struct erro
 enum forward_map { MAP_ANY, MAP_AT, MAP_SPAN, MAP_COUNT };
 
 static const struct {
-    const char *suffix, *type;
+    const char *suffix, *type, *type6;
 } forward_maps[] = {
-    [MAP_ANY] = {"any", "inet_service : ipv4_addr . inet_service"},
-    [MAP_AT] = {"at", "ipv4_addr . inet_service : ipv4_addr . inet_service"},
-    [MAP_SPAN] = {"span", "ipv4_addr . inet_service : ipv4_addr; flags interval"},
+    [MAP_ANY] = {"any", "inet_service : ipv4_addr . inet_service", "inet_service : ipv6_addr . inet_service"},
+    [MAP_AT] = {"at", "ipv4_addr . inet_service : ipv4_addr . inet_service",
+                "ipv6_addr . inet_service : ipv6_addr . inet_service"},
+    [MAP_SPAN] = {"span", "ipv4_addr . inet_service : ipv4_addr; flags interval",
+                  "ipv6_addr . inet_service : ipv6_addr; flags interval"},
 };
 
 static enum forward_map map_of(const struct rule_forward *forward)
@@ -57,54 +66,53 @@ static enum forward_map map_of(const struct rule_forward *forward)
     return forward->count > 1 ? MAP_SPAN : forward->address ? MAP_AT : MAP_ANY;
 }
 
+/* Of addresses that forwards_check() has passed. */
 static void write_forward(const struct rule_forward *forward, struct buffer *text)
 {
-    uint32_t address, target;
     enum forward_map map = map_of(forward);
-    address_parse(forward->target, &target);
-    if (forward->address) {
-        address_parse(forward->address, &address);
-        rules_write_address(text, address);
-    } else if (map == MAP_SPAN) {
-        buffer_text(text, "0.0.0.0/0");
-    }
+    if (forward->address)
+        buffer_text(text, forward->address);
+    else if (map == MAP_SPAN)
+        buffer_text(text, strchr(forward->target, ':') ? "::/0" : "0.0.0.0/0");
     buffer_text(text, map == MAP_ANY ? "" : " . ");
     buffer_printf(text, "%d", (int)forward->host);
     if (map == MAP_SPAN)
         buffer_printf(text, "-%d", (int)(forward->host + forward->count - 1));
-    buffer_text(text, " : ");
-    rules_write_address(text, target);
+    buffer_printf(text, " : %s", forward->target);
     if (map != MAP_SPAN)
         buffer_printf(text, " . %d", (int)forward->guest);
     buffer_text(text, ",\n");
+}
+
+static bool stands_in(const struct rule_forward *forward, enum forward_map map, bool is6,
+                      const char *protocol)
+{
+    return map_of(forward) == map && !strchr(forward->target, ':') == !is6 &&
+           strcmp(forward->protocol, protocol) == 0;
 }
 
 /* Single ports are a hash lookup each, what names a host address asked first, so that a forward of one address beside a
  * general one on the same port is no conflict. Several ports in a row are one element, and such a map says no port: the
  * kernel then keeps the one that was asked for. Given a range of ports it would choose another one of them whenever the
  * client's own pair of address and port is taken. */
-static void write_protocol(const struct rules *request, const char *protocol, struct buffer *text)
+static void write_protocol(const struct rules *request, const char *protocol, bool is6, struct buffer *text)
 {
     for (enum forward_map map = 0; map < MAP_COUNT; map++) {
         char name[16];
         bool filled = false;
-        for (size_t i = 0; i < request->forwards.count && !filled; i++) {
-            const struct rule_forward *forward = request->forwards.items[i];
-            filled = map_of(forward) == map && strcmp(forward->protocol, protocol) == 0;
-        }
+        for (size_t i = 0; i < request->forwards.count && !filled; i++)
+            filled = stands_in(request->forwards.items[i], map, is6, protocol);
         snprintf(name, sizeof(name), "%s_%s", protocol, forward_maps[map].suffix);
-        rules_begin_set(text, "map", name, forward_maps[map].type, filled);
-        for (size_t i = 0; i < request->forwards.count; i++) {
-            const struct rule_forward *forward = request->forwards.items[i];
-            if (map_of(forward) == map && strcmp(forward->protocol, protocol) == 0)
-                write_forward(forward, text);
-        }
+        rules_begin_set(text, "map", name, is6 ? forward_maps[map].type6 : forward_maps[map].type, filled);
+        for (size_t i = 0; i < request->forwards.count; i++)
+            if (stands_in(request->forwards.items[i], map, is6, protocol))
+                write_forward(request->forwards.items[i], text);
         rules_end_set(text, filled);
     }
 }
 
-void forwards_write(const struct rules *request, struct buffer *text)
+void forwards_write(const struct rules *request, bool is6, struct buffer *text)
 {
-    write_protocol(request, "tcp", text);
-    write_protocol(request, "udp", text);
+    write_protocol(request, "tcp", is6, text);
+    write_protocol(request, "udp", is6, text);
 }

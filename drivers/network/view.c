@@ -118,8 +118,16 @@ static void take_bridge(const struct link *link, const struct addresses *address
         .up = link->flags & IFF_UP,
         .mac = link->mac,
         .forwards = link->forwards,
+        .forwards6 = link->forwards6,
         .routes_local = link->routes_local,
     };
+    for (size_t i = 0; i < addresses->six_count && !bridge->address6; i++) {
+        if (addresses->six[i].index == link->index) {
+            char *text = arena_alloc(arena, PREFIX6_TEXT_SIZE);
+            prefix6_print(&addresses->six[i], text);
+            bridge->address6 = text;
+        }
+    }
     for (size_t i = 0; i < addresses->count && !bridge->address; i++) {
         if (addresses->items[i].index == link->index) {
             char *text = arena_alloc(arena, PREFIX_TEXT_SIZE);

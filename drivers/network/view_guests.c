@@ -11,6 +11,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,9 @@ static void take_nic(const struct link *link, const char *port, struct arena *ar
 static void take_addresses(const struct addresses *addresses, struct arena *arena,
                            struct observed_guest *guest);
 static void read_gateways(struct arena *arena, struct observed_guest *guest);
+static bool take_addresses6(const struct addresses *addresses, struct arena *arena,
+                            struct observed_guest *guest);
+static void read_gateways6(struct arena *arena, struct observed_guest *guest);
 
 int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
                 size_t count, const struct call *call, struct observed_guest **out, struct error *error)
@@ -78,6 +82,8 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
         return result;
     take_addresses(&addresses, arena, guest);
     read_gateways(arena, guest);
+    if (take_addresses6(&addresses, arena, guest))
+        read_gateways6(arena, guest);
     return 0;
 }
 
@@ -169,6 +175,48 @@ static void take_addresses(const struct addresses *addresses, struct arena *aren
             prefix_print(addresses->items[i].address, addresses->items[i].length, text);
             *arena_append(arena, nic->addresses.items, nic->addresses.count) = text;
         }
+}
+
+/* Columns, in hex: destination, its length, source, its length, next hop, metric, use, flags, interface. */
+static void read_gateways6(struct arena *arena, struct observed_guest *guest)
+{
+    char line[256];
+    _cleanup_fclose_ FILE *file =
+        fopen(arena_printf(arena, "/proc/%" PRId64 "/net/ipv6_route", guest->init_pid), "re");
+    for (size_t read = 0; file && read < ROUTES_LIMIT && fgets(line, sizeof(line), file);
+         read += strlen(line)) {
+        char destination[33], hop[33], ifname[IFNAMSIZ];
+        unsigned length;
+        struct address6 gateway = {0};
+        if (sscanf(line, "%32s %2x %*s %*s %32s %*s %*s %*s %*s %15s", destination, &length, hop, ifname) !=
+                4 ||
+            length != 0 || strspn(destination, "0") != 32 || strspn(hop, "0") == 32)
+            continue;
+        for (size_t i = 0; i < sizeof(gateway.bytes); i++)
+            sscanf(hop + 2 * i, "%2hhx", &gateway.bytes[i]);
+        char *text = arena_alloc(arena, ADDRESS6_TEXT_SIZE);
+        address6_print(&gateway, text);
+        for (size_t i = 0; i < guest->count; i++)
+            if (!guest->nics[i].gateway6 && strcmp(guest->nics[i].ifname, ifname) == 0)
+                guest->nics[i].gateway6 = text;
+    }
+}
+
+static bool take_addresses6(const struct addresses *addresses, struct arena *arena,
+                            struct observed_guest *guest)
+{
+    bool any = false;
+    for (size_t i = 0; i < addresses->six_count; i++)
+        for (size_t j = 0; j < guest->count; j++) {
+            struct observed_guest_nic *nic = &guest->nics[j];
+            if (addresses->six[i].index != nic->index)
+                continue;
+            char *text = arena_alloc(arena, PREFIX6_TEXT_SIZE);
+            prefix6_print(&addresses->six[i], text);
+            *arena_append(arena, nic->addresses6.items, nic->addresses6.count) = text;
+            any = true;
+        }
+    return any;
 }
 
 /* One read as a rule: the kernel hands out lines of ROUTE_LINE bytes as long as they fit, so that what leaves room for

@@ -54,7 +54,7 @@ int addresses_dump(struct nl_sock *socket, int netnsid, struct arena *arena, str
 {
     int result = -EINTR;
     for (int attempt = 0; result == -EINTR && attempt < ATTEMPTS; attempt++) {
-        struct ifaddrmsg header = {.ifa_family = AF_INET};
+        struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
         _cleanup_message_ struct nl_msg *message = message_new(RTM_GETADDR, 0, &header, sizeof(header));
         if (netnsid != HERE)
             message_put_u32(message, IFA_TARGET_NETNSID, (uint32_t)netnsid);
@@ -165,6 +165,42 @@ int prefix_parse(const char *text, uint32_t *address, unsigned *length)
     return address_parse(bare, address);
 }
 
+void address6_print(const struct address6 *address, char text[static ADDRESS6_TEXT_SIZE])
+{
+    inet_ntop(AF_INET6, address->bytes, text, ADDRESS6_TEXT_SIZE);
+}
+
+void prefix6_print(const struct address6 *address, char text[static PREFIX6_TEXT_SIZE])
+{
+    address6_print(address, text);
+    snprintf(text + strlen(text), 5, "/%u", address->length & 255U);
+}
+
+int address6_parse(const char *text, struct address6 *address)
+{
+    char again[ADDRESS6_TEXT_SIZE];
+    *address = (struct address6){.length = 128};
+    if (!text || inet_pton(AF_INET6, text, address->bytes) != 1)
+        return -EINVAL;
+    address6_print(address, again);
+    return strcmp(text, again) == 0 ? 0 : -EINVAL;
+}
+
+int prefix6_parse(const char *text, struct address6 *address)
+{
+    char bare[PREFIX6_TEXT_SIZE];
+    int64_t bits;
+    const char *slash = text ? strchr(text, '/') : NULL;
+    if (!slash || (size_t)(slash - text) >= sizeof(bare) || number_parse(slash + 1, &bits) < 0 || bits < 0 ||
+        bits > 128)
+        return -EINVAL;
+    memcpy(bare, text, (size_t)(slash - text));
+    bare[slash - text] = '\0';
+    const int result = address6_parse(bare, address);
+    address->length = (uint8_t)bits;
+    return result;
+}
+
 bool ifname_is_valid(const char *name)
 {
     static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -255,6 +291,11 @@ static bool is_set(const struct nlattr *values, unsigned number)
 static void read_settings(struct nlattr *families, struct link *link)
 {
     struct nlattr *ipv4 = nla_find(nla_data(families), nla_len(families), AF_INET);
+    struct nlattr *ipv6 = nla_find(nla_data(families), nla_len(families), AF_INET6);
+    struct nlattr *values6 = ipv6 ? nla_find(nla_data(ipv6), nla_len(ipv6), IFLA_INET6_CONF) : NULL;
+    if (values6 &&
+        nla_len(values6) >= (int)sizeof(uint32_t)) /* DEVCONF_FORWARDING is the first: counted from 0 */
+        link->forwards6 = nla_get_u32(values6);
     struct nlattr *values = ipv4 ? nla_find(nla_data(ipv4), nla_len(ipv4), IFLA_INET_CONF) : NULL;
     if (!values)
         return;
@@ -272,6 +313,12 @@ static int take_address(const struct nlmsghdr *message, void *context)
     struct nlattr *local = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), IFA_LOCAL);
     if (!local)
         local = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), IFA_ADDRESS);
+    if (local && nla_len(local) == 16 && header->ifa_family == AF_INET6 &&
+        header->ifa_scope != RT_SCOPE_LINK) {
+        struct address6 *six = arena_append(walk->arena, walk->out->six, walk->out->six_count);
+        *six = (struct address6){.index = (int)header->ifa_index, .length = header->ifa_prefixlen};
+        memcpy(six->bytes, nla_data(local), sizeof(six->bytes));
+    }
     if (!local || nla_len(local) != 4)
         return 0;
     *arena_append(walk->arena, walk->out->items, walk->out->count) =

@@ -20,13 +20,10 @@
 #include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
-#include "specs/ports.h"
 
 #define ATTEMPTS 16
 
 _Static_assert(WITNESS_SIZE == DIGEST_TEXT_SIZE, "the witness is a digest");
-
-static const uint8_t families[] = {NFPROTO_IPV4, NFPROTO_BRIDGE};
 
 struct element {
     const unsigned char *key, *end, *data; /* end: NULL unless the key is a range */
@@ -38,17 +35,24 @@ struct element_walk {
     struct rules *rules;
     const char *protocol; /* of a forward */
     int (*take)(struct element_walk *, const struct element *);
-    size_t others; /* elements of the sets that repeat what another set says */
+    bool is6;
+    size_t others6; /* elements of the sets of IPv6 that repeat what another set says */
+    size_t others;  /* elements of the sets that repeat what another set says */
 };
 
 struct shape_walk {
     struct digest *digest;
     const char *table;
     size_t chains;
+    bool has6;
 };
 
-static int read_rules(struct nl_sock *socket, const struct paths *paths, struct arena *arena,
+static int read_rules(struct nl_sock *socket, const struct paths *paths, bool has6, struct arena *arena,
                       struct rules *rules, bool *consistent, struct error *error);
+struct set;
+static int read_sets(struct nl_sock *socket, const struct paths *paths, const struct set *from, size_t count,
+                     struct element_walk *walk, bool *complete, struct error *error);
+static size_t wanted_others6(const struct rules *rules, bool has6);
 static int read_generation(struct nl_sock *socket, uint32_t *generation, struct error *error);
 static int take_generation(const struct nlmsghdr *message, void *context);
 static int read_set(struct nl_sock *socket, uint8_t family, const char *table, const char *set,
@@ -64,8 +68,11 @@ static int take_forward(struct element_walk *walk, const struct element *element
 static int take_forward_at(struct element_walk *walk, const struct element *element);
 static int take_span(struct element_walk *walk, const struct element *element);
 static int take_other(struct element_walk *walk, const struct element *element);
+static int take_network6(struct element_walk *walk, const struct element *element);
+static int take_guard6(struct element_walk *walk, const struct element *element);
+static int take_other6(struct element_walk *walk, const struct element *element);
 static int read_shape(struct nl_sock *socket, const struct paths *paths, char shape[static WITNESS_SIZE],
-                      struct error *error);
+                      bool *has6, struct error *error);
 static int take_shape(const struct nlmsghdr *message, void *context);
 static void mark_all(const struct table *table, void *object);
 static void sort_list(struct list *list);
@@ -87,6 +94,16 @@ static const struct set {
     {NFPROTO_BRIDGE, "roaming", NULL, take_guard},  {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
 
+/* Only where there is IPv6; after those of IPv4, whose networks and guards they say more of. */
+static const struct set sets6[] = {
+    {NFPROTO_IPV6, "networks", NULL, take_network6}, {NFPROTO_IPV6, "bridges", NULL, take_other6},
+    {NFPROTO_IPV6, "isolated", NULL, take_other6},   {NFPROTO_IPV6, "masqueraded", NULL, take_other6},
+    {NFPROTO_IPV6, "tcp_any", "tcp", take_forward},  {NFPROTO_IPV6, "tcp_at", "tcp", take_forward_at},
+    {NFPROTO_IPV6, "udp_any", "udp", take_forward},  {NFPROTO_IPV6, "udp_at", "udp", take_forward_at},
+    {NFPROTO_IPV6, "tcp_span", "tcp", take_span},    {NFPROTO_IPV6, "udp_span", "udp", take_span},
+    {NFPROTO_BRIDGE, "guards6", NULL, take_guard6},  {NFPROTO_BRIDGE, "targets6", NULL, take_other6},
+};
+
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
                struct error *error)
 {
@@ -96,13 +113,13 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
         return error_wrap(error, result, "rules");
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         struct rules *rules = described_new(arena, &rules_table);
-        bool present = false;
+        bool present = false, has6;
         uint32_t before, after;
         char shape[WITNESS_SIZE];
         if ((result = read_generation(socket, &before, error)) < 0 ||
-            (result = read_shape(socket, paths, shape, error)) < 0)
+            (result = read_shape(socket, paths, shape, &has6, error)) < 0)
             return error_wrap(error, result, "rules");
-        result = *shape ? read_rules(socket, paths, arena, rules, &present, error) : 0;
+        result = *shape ? read_rules(socket, paths, has6, arena, rules, &present, error) : 0;
         /* An error as well may come from reading while somebody commits. */
         struct error failure;
         if (read_generation(socket, &after, &failure) < 0)
@@ -122,7 +139,8 @@ int rules_shape(const struct paths *paths, char shape[static WITNESS_SIZE], stru
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
     int result = netlink_open(NETLINK_NETFILTER, &socket, error);
-    return result < 0 ? result : read_shape(socket, paths, shape, error);
+    bool has6;
+    return result < 0 ? result : read_shape(socket, paths, shape, &has6, error);
 }
 
 char *rules_witness_file(const struct paths *paths, struct arena *arena)
@@ -130,29 +148,57 @@ char *rules_witness_file(const struct paths *paths, struct arena *arena)
     return arena_printf(arena, "%s/rules", paths->networks);
 }
 
-static int read_rules(struct nl_sock *socket, const struct paths *paths, struct arena *arena,
+static int read_rules(struct nl_sock *socket, const struct paths *paths, bool has6, struct arena *arena,
                       struct rules *rules, bool *consistent, struct error *error)
 {
     struct element_walk walk = {.arena = arena, .rules = rules};
     bool complete = true;
-    for (const struct set *set = sets; set < sets + sizeof(sets) / sizeof(sets[0]); set++) {
-        walk.protocol = set->protocol;
-        walk.take = set->take;
-        struct error failure = {0};
-        int result = read_set(socket, set->family, paths->nft_table, set->name, &walk, &failure);
-        if (result == -ENOENT)
-            complete = false; /* somebody removed it: the rules are not as they were set */
-        else if (result == -EINTR)
-            return result;
-        else if (result < 0)
-            return error_set(error, result, "set %s: %s", set->name, failure.text);
+    int result = read_sets(socket, paths, sets, sizeof(sets) / sizeof(sets[0]), &walk, &complete, error);
+    if (result == 0 && has6) {
+        walk.is6 = true;
+        result = read_sets(socket, paths, sets6, sizeof(sets6) / sizeof(sets6[0]), &walk, &complete, error);
     }
-    *consistent = complete && walk.others == 2 * rules->networks.count + rules->guards.count;
+    if (result < 0)
+        return result;
+    *consistent = complete && walk.others == 2 * rules->networks.count + rules->guards.count &&
+                  walk.others6 == wanted_others6(rules, has6);
     sort_list(&rules->networks);
     sort_list(&rules->guards);
     sort_list(&rules->forwards);
     mark_all(&rules_table, rules);
     return 0;
+}
+
+static int read_sets(struct nl_sock *socket, const struct paths *paths, const struct set *from, size_t count,
+                     struct element_walk *walk, bool *complete, struct error *error)
+{
+    for (const struct set *set = from; set < from + count; set++) {
+        walk->protocol = set->protocol;
+        walk->take = set->take;
+        struct error failure = {0};
+        int result = read_set(socket, set->family, paths->nft_table, set->name, walk, &failure);
+        if (result == -ENOENT)
+            *complete = false; /* somebody removed it: the rules are not as they were set */
+        else if (result == -EINTR)
+            return result;
+        else if (result < 0)
+            return error_set(error, result, "set %s: %s", set->name, failure.text);
+    }
+    return 0;
+}
+
+/* As rules6.c fills them: every bridge; what is isolated; what is translated; a guard's two addresses once more, and
+ * the link's own one, which the guard does not say. */
+static size_t wanted_others6(const struct rules *rules, bool has6)
+{
+    size_t wanted = rules->networks.count;
+    for (size_t i = 0; i < rules->networks.count; i++) {
+        const struct rule_network *network = rules->networks.items[i];
+        wanted += network->isolated || (network->subnet6 && !network->routed);
+    }
+    for (size_t i = 0; i < rules->guards.count; i++)
+        wanted += ((const struct rule_guard *)rules->guards.items[i])->address6 ? 3 : 0;
+    return has6 ? wanted : 0;
 }
 
 static struct nl_msg *request(int type, uint8_t family)
@@ -215,10 +261,10 @@ static int take_elements(const struct nlmsghdr *message, void *context)
     return 0;
 }
 
-static const char *address_text(struct arena *arena, const unsigned char *bytes)
+static const char *address_text(struct arena *arena, bool is6, const unsigned char *bytes)
 {
-    char *text = arena_alloc(arena, INET_ADDRSTRLEN);
-    inet_ntop(AF_INET, bytes, text, INET_ADDRSTRLEN);
+    char *text = arena_alloc(arena, INET6_ADDRSTRLEN);
+    inet_ntop(is6 ? AF_INET6 : AF_INET, bytes, text, INET6_ADDRSTRLEN);
     return text;
 }
 
@@ -271,7 +317,7 @@ static int take_source(struct element_walk *walk, const struct element *element)
 {
     struct rule_network *network = element->data_size >= 4 ? network_of(walk, element) : NULL;
     if (network) {
-        network->nat_address = address_text(walk->arena, element->data);
+        network->nat_address = address_text(walk->arena, walk->is6, element->data);
         mark_all(&rule_network_table, network);
     }
     return 0;
@@ -294,7 +340,7 @@ static int take_guard(struct element_walk *walk, const struct element *element)
     guard->port =
         arena_strndup(walk->arena, (const char *)element->key, strnlen((const char *)element->key, IFNAMSIZ));
     guard->mac = mac;
-    guard->address = roams ? NULL : address_text(walk->arena, element->key + IFNAMSIZ + 8);
+    guard->address = roams ? NULL : address_text(walk->arena, walk->is6, element->key + IFNAMSIZ + 8);
     mark_all(&rule_guard_table, guard);
     *arena_append(walk->arena, walk->rules->guards.items, walk->rules->guards.count) = guard;
     return 0;
@@ -324,43 +370,94 @@ static void add_forward(struct element_walk *walk, const unsigned char *address,
 {
     struct rule_forward *forward = described_new(walk->arena, &rule_forward_table);
     forward->protocol = walk->protocol;
-    forward->address = address ? address_text(walk->arena, address) : NULL;
+    forward->address = address ? address_text(walk->arena, walk->is6, address) : NULL;
     forward->host = host;
-    forward->target = address_text(walk->arena, target);
+    forward->target = address_text(walk->arena, walk->is6, target);
     forward->guest = guest;
     forward->count = last - host + 1;
-    forward->listen = port_key(walk->arena, forward->address, forward->host, forward->count, walk->protocol);
+    forward->listen =
+        forward_key(walk->arena, forward->address, walk->is6, forward->host, forward->count, walk->protocol);
     mark_all(&rule_forward_table, forward);
     *arena_append(walk->arena, walk->rules->forwards.items, walk->rules->forwards.count) = forward;
 }
 
+static int address_size(const struct element_walk *walk)
+{
+    return walk->is6 ? 16 : 4;
+}
+
 static int take_forward(struct element_walk *walk, const struct element *element)
 {
-    if (element->key_size < 2 || element->data_size < 6)
+    const int size = address_size(walk);
+    if (element->key_size < 2 || element->data_size < size + 2)
         return 0;
     const int host = port_number(element->key);
-    add_forward(walk, NULL, host, host, element->data, port_number(element->data + 4));
+    add_forward(walk, NULL, host, host, element->data, port_number(element->data + size));
     return 0;
 }
 
 static int take_forward_at(struct element_walk *walk, const struct element *element)
 {
-    if (element->key_size < 6 || element->data_size < 6)
+    const int size = address_size(walk);
+    if (element->key_size < size + 2 || element->data_size < size + 2)
         return 0;
-    const int host = port_number(element->key + 4);
-    add_forward(walk, element->key, host, host, element->data, port_number(element->data + 4));
+    const int host = port_number(element->key + size);
+    add_forward(walk, element->key, host, host, element->data, port_number(element->data + size));
     return 0;
 }
 
 /* All addresses are a range of them; a range that we do not make reads as something else than what we want. */
 static int take_span(struct element_walk *walk, const struct element *element)
 {
-    static const unsigned char none[4];
-    if (element->key_size < 6 || element->data_size < 4 || !element->end)
+    static const unsigned char none[16];
+    const int size = address_size(walk);
+    if (element->key_size < size + 2 || element->data_size < size || !element->end)
         return 0;
-    const int host = port_number(element->key + 4);
-    add_forward(walk, memcmp(element->key, none, sizeof(none)) == 0 ? NULL : element->key, host,
-                port_number(element->end + 4), element->data, host);
+    const int host = port_number(element->key + size);
+    add_forward(walk, memcmp(element->key, none, (size_t)size) == 0 ? NULL : element->key, host,
+                port_number(element->end + size), element->data, host);
+    return 0;
+}
+
+static int take_network6(struct element_walk *walk, const struct element *element)
+{
+    const char *name = (const char *)element->key;
+    if (element->key_size < IFNAMSIZ + 16)
+        return 0;
+    for (size_t i = 0; i < walk->rules->networks.count; i++) {
+        struct rule_network *network = walk->rules->networks.items[i];
+        if (strncmp(network->bridge, name, IFNAMSIZ) != 0)
+            continue;
+        network->subnet6 =
+            arena_printf(walk->arena, "%s/64", address_text(walk->arena, true, element->key + IFNAMSIZ));
+        field_mark(&rule_network_table, network, offsetof(struct rule_network, subnet6));
+        return 0;
+    }
+    walk->others6++; /* of none that we know: too many */
+    return 0;
+}
+
+static int take_guard6(struct element_walk *walk, const struct element *element)
+{
+    const char *name = (const char *)element->key;
+    const unsigned char *address = element->key + IFNAMSIZ + 8;
+    if (element->key_size < IFNAMSIZ + 8 + 16 || (address[0] == 0xfe && address[1] == 0x80))
+        return take_other6(walk, element);
+    for (size_t i = 0; i < walk->rules->guards.count; i++) {
+        struct rule_guard *guard = walk->rules->guards.items[i];
+        if (strncmp(guard->port, name, IFNAMSIZ) != 0)
+            continue;
+        guard->address6 = address_text(walk->arena, true, address);
+        field_mark(&rule_guard_table, guard, offsetof(struct rule_guard, address6));
+        return 0;
+    }
+    return take_other6(walk, element);
+}
+
+static int take_other6(struct element_walk *walk, const struct element *element)
+{
+    (void)element;
+    walk->others6++;
     return 0;
 }
 
@@ -371,27 +468,38 @@ static int take_other(struct element_walk *walk, const struct element *element)
     return 0;
 }
 
+/* `table`: the attribute that filters by table; 0: the kernel cannot. */
+static int read_list(struct nl_sock *socket, int type, uint8_t family, int table, struct shape_walk *walk,
+                     struct error *error)
+{
+    _cleanup_message_ struct nl_msg *message = request(type, family);
+    if (table)
+        message_put_text(message, table, walk->table);
+    struct error failure = {0};
+    int result = netlink_dump(socket, message, take_shape, walk, "tables", &failure);
+    return result < 0 && result != -ENOENT && result != -EINTR ? error_set(error, result, "%s", failure.text)
+                                                               : 0;
+}
+
 /* What is written at creation and does not change with the elements. Handles, use counts and the size of sets are
  * left out: they differ between two equal tables. */
 static int read_shape(struct nl_sock *socket, const struct paths *paths, char shape[static WITNESS_SIZE],
-                      struct error *error)
+                      bool *has6, struct error *error)
 {
-    static const struct {
-        int type, table; /* request, attribute that filters by table (0: the kernel cannot) */
-    } lists[] = {{NFT_MSG_GETCHAIN, 0}, {NFT_MSG_GETRULE, NFTA_RULE_TABLE}, {NFT_MSG_GETSET, NFTA_SET_TABLE}};
+    static const uint8_t families[] = {NFPROTO_IPV4, NFPROTO_BRIDGE, NFPROTO_IPV6};
     _cleanup_digest_ struct digest *digest = digest_new();
     struct shape_walk walk = {.digest = digest, .table = paths->nft_table};
-    for (size_t family = 0; family < sizeof(families); family++) {
-        for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-            _cleanup_message_ struct nl_msg *message = request(lists[i].type, families[family]);
-            if (lists[i].table)
-                message_put_text(message, lists[i].table, paths->nft_table);
-            struct error failure = {0};
-            int result = netlink_dump(socket, message, take_shape, &walk, "tables", &failure);
-            if (result < 0 && result != -ENOENT && result != -EINTR)
-                return error_set(error, result, "%s", failure.text);
-        }
+    int result = read_list(socket, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, 0, &walk, error);
+    for (size_t i = 0; i < sizeof(families) && result == 0; i++) {
+        if (families[i] == NFPROTO_IPV6 && !walk.has6)
+            continue;
+        result = read_list(socket, NFT_MSG_GETRULE, families[i], NFTA_RULE_TABLE, &walk, error);
+        if (result == 0)
+            result = read_list(socket, NFT_MSG_GETSET, families[i], NFTA_SET_TABLE, &walk, error);
     }
+    if (result < 0)
+        return result;
+    *has6 = walk.has6;
     if (walk.chains)
         digest_finish(digest, shape);
     else
@@ -416,6 +524,7 @@ static int take_shape(const struct nlmsghdr *message, void *context)
         return 0;
     walk->chains += type == NFT_MSG_NEWCHAIN;
     const struct nfgenmsg *header = nlmsg_data((struct nlmsghdr *)message);
+    walk->has6 = walk->has6 || header->nfgen_family == NFPROTO_IPV6;
     digest_add(walk->digest, &header->nfgen_family, sizeof(header->nfgen_family));
     for (size_t i = 0; i < count; i++) {
         struct nlattr *attribute =

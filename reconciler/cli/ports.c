@@ -39,16 +39,19 @@ static void print_line(const struct session *session, const struct line *line)
 {
     const struct port *port = line->port;
     const char *target = "-";
-    if (line->state.target && port->count > 1)
-        target = arena_printf(session->arena, "%s:%" PRId64 "-%" PRId64, line->state.target, port->guest,
-                              port->guest + port->count - 1);
-    else if (line->state.target)
-        target = arena_printf(session->arena, "%s:%" PRId64, line->state.target, port->guest);
+    if (line->state.target || line->state.target6) {
+        const char *at = line->state.target ? line->state.target
+                                            : arena_printf(session->arena, "[%s]", line->state.target6);
+        target = port->count > 1 ? arena_printf(session->arena, "%s:%" PRId64 "-%" PRId64, at, port->guest,
+                                                port->guest + port->count - 1)
+                                 : arena_printf(session->arena, "%s:%" PRId64, at, port->guest);
+    }
     printf("%-24s %-28s %-22s ", port->listen, line->entry->name, target);
     if (line->closed)
         printf("closed: %s\n", line->closed);
     else
-        printf("open on %s\n", port->address ? port->address : "all addresses");
+        printf("open on %s%s\n", port->address ? port->address : "all addresses",
+               line->state.target && line->state.target6 ? ", IPv6 too, save ::1" : "");
 }
 
 static struct json *line_json(const struct line *line)
@@ -61,6 +64,7 @@ static struct json *line_json(const struct line *line)
     json_set(object, "count", json_new_number(line->port->count));
     json_set(object, "container", json_new_text(line->entry->name));
     json_set(object, "target", json_new_text(line->state.target));
+    json_set(object, "target6", json_new_text(line->state.target6));
     json_set(object, "guest", json_new_number(line->port->guest));
     json_set(object, "open", json_new_bool(!line->closed));
     json_set(object, "reason", json_new_text(line->closed));
@@ -70,8 +74,11 @@ static struct json *line_json(const struct line *line)
 static void show_port(const struct session *session, const struct entry *entry, const struct port *port,
                       struct json *list)
 {
-    struct line line = {
-        .entry = entry, .port = port, .state = forwards_seen(session->arena, port, &session->world)};
+    const struct lease *lease = lease_recorded(session->actual.snapshot, KIND_CONTAINER, entry->name);
+    struct line line = {.entry = entry,
+                        .port = port,
+                        .state = forwards_seen(session->arena, port,
+                                               forwards_have6(lease, entry->object.body), &session->world)};
     line.closed = why_closed(session, &line);
     if (list)
         json_append(list, line_json(&line));

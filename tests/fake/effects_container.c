@@ -91,6 +91,8 @@ static int plug_nics(struct fake *fake, struct json *container, const char *name
         json_set(inside, "mac", json_new_text(text_in(nic, "mac")));
         json_set(inside, "address", json_new_text(text_in(nic, "address")));
         json_set(inside, "gateway", json_new_text(text_in(nic, "gateway")));
+        json_set(inside, "address6", json_new_text(text_in(nic, "address6")));
+        json_set(inside, "gateway6", json_new_text(text_in(nic, "gateway6")));
         json_set(inside, "up", json_new_bool(true));
         json_set(inside, "forwards",
                  json_new_bool(json_as_bool(json_get(json_get(container, "definition"), "router"))));

@@ -28,6 +28,7 @@ static int apply_create_bridge(struct fake *fake, const struct bridge *request, 
         bridge = json_set(fake_map(fake->world, "bridges"), request->ifname, json_new_object());
     json_set(bridge, "mark", json_new_text(request->mark));
     json_set(bridge, "address", json_new_text(request->address));
+    json_set(bridge, "address6", json_new_text(request->address6));
     json_set(bridge, "mac", json_new_text(request->mac));
     json_set(bridge, "up", json_new_bool(true));
     json_set(bridge, "forwards", json_new_bool(true));
@@ -254,6 +255,8 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     json_set(inside, "mac", json_new_text(request->mac));
     json_set(inside, "address", address);
     json_set(inside, "gateway", json_new_text(request->gateway));
+    json_set(inside, "address6", json_new_text(request->address6));
+    json_set(inside, "gateway6", json_new_text(request->gateway6));
     json_set(inside, "up", json_new_bool(true));
     json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));
     return 0;

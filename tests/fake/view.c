@@ -311,6 +311,8 @@ static void see_links(const struct call *call, const struct seen *world, struct 
                                          .is_bridge = true,
                                          .up = seen_flag(i, "up"),
                                          .address = seen_text(i, "address"),
+                                         .address6 = seen_text(i, "address6"),
+                                         .forwards6 = seen_text(i, "address6") != NULL,
                                          .mac = seen_text(i, "mac"),
                                          .forwards = seen_flag(i, "forwards"),
                                          .routes_local = seen_flag(i, "routes_local")};
@@ -391,8 +393,11 @@ static void see_nic(const struct call *call, const char *ifname, const struct se
         .parent = seen_text(known, "parent") ? index_of(seen_text(known, "parent")) : 0,
         .up = seen_flag(known, "up"),
         .forwards = seen_flag(known, "forwards"),
-        .gateway = seen_text(known, "gateway")};
-    const char *address = seen_text(known, "address");
+        .gateway = seen_text(known, "gateway"),
+        .gateway6 = seen_text(known, "gateway6")};
+    const char *address = seen_text(known, "address"), *address6 = seen_text(known, "address6");
+    if (address6)
+        *arena_append(call->arena, seen->addresses6.items, seen->addresses6.count) = address6;
     if (address)
         *arena_append(call->arena, seen->addresses.items, seen->addresses.count) = address;
 }
