@@ -222,7 +222,8 @@ static const struct field container_rows[] = {
      AT(container, stop_signal),
      .class = CLASS_RESTART,
      .example = "SIGTERM",
-     .help = "What asks it to end; without it SIGRTMIN+3 for systemd, SIGPWR for other inits, SIGTERM for "
+     .help = "What asks it to end; without it SIGRTMIN+3 for systemd, runlevel 0 for sysvinit, SIGPWR for "
+             "other inits, SIGTERM for "
              "commands."},
     {.id = 13,
      .key = "stop_timeout",

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "drivers/container/initctl.h"
 #include "drivers/container/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
@@ -32,6 +33,7 @@ struct target {
     int init, monitor; /* pidfds; -1: not there */
     pid_t init_pid, monitor_pid;
     int64_t init_start; /* clock ticks since boot */
+    bool own_way;       /* no signal was named: init may be asked as its kind is used to */
 };
 
 static int find_target(struct target *target, struct error *error);
@@ -64,6 +66,7 @@ int container_stop_it(const struct paths *paths, const struct container_stop *st
         int number = halt_signal(&target, stop->halt_signal, error);
         if (number < 0)
             return number;
+        target.own_way = !stop->halt_signal && number == SIGPWR;
         wake(&target);
         result = halt(&target, number, stop->timeout);
         if (result < 0)
@@ -187,7 +190,8 @@ static int halt(struct target *target, int number, int64_t timeout)
         if (!caught && age_of(target) > YOUNG)
             return 0;
         if (caught && now >= next) {
-            syscall(SYS_pidfd_send_signal, target->init, number, NULL, 0);
+            if (!target->own_way || !initctl_halt(target->init_pid))
+                syscall(SYS_pidfd_send_signal, target->init, number, NULL, 0);
             next = now + RESEND;
         }
         int64_t wait = caught ? next - now : LOOK_AGAIN;
