@@ -210,6 +210,41 @@ static struct texts down_sources(const struct session *session)
     return down;
 }
 
+/* The files that problems were found in. */
+static void add_broken_files(const struct session *session, const struct problems *problems,
+                             struct texts *files)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const char *file = spec_file_owner(session->arena, problems->items[i].place.file);
+        bool known = false;
+        for (size_t j = 0; j < files->count && !known; j++)
+            known = strcmp(files->items[j], file) == 0;
+        if (!known)
+            *arena_append(session->arena, files->items, files->count) = file;
+    }
+}
+
+/* SEMANTICS 17: broken files are held back singly if the rest validates, else together. */
+static int hold_back_files(struct session *session, struct spec_request *request,
+                           const struct object_set *recorded, struct error *error)
+{
+    struct problems problems = session->problems;
+    for (size_t i = 0; i < problems.count; i++)
+        if (strcmp(problems.items[i].place.file, session->paths.conf) == 0)
+            return -EINVAL; /* what is permitted is in doubt */
+    size_t before;
+    int result = -EINVAL;
+    do {
+        before = request->held_back.count;
+        add_broken_files(session, &problems, &request->held_back);
+        problems = (struct problems){.arena = session->arena};
+        result = specs_load(request, recorded, session->arena, &session->set, &problems, error);
+    } while (result == -EINVAL && request->held_back.count > before);
+    if (result >= 0)
+        session->held_back = request->held_back;
+    return result;
+}
+
 int session_load(struct session *session, struct error *error)
 {
     struct object_set recorded = {0};
@@ -219,16 +254,18 @@ int session_load(struct session *session, struct error *error)
         if (!entry_is_retained(entry) && (entry->kind != KIND_VOLUME || !entry_is_unfinished(entry)))
             *arena_append(session->arena, recorded.items, recorded.count) = &entry->object;
     }
-    const struct spec_request request = {.arguments = session->options->files,
-                                         .count = session->options->file_count,
-                                         .source_name = session->options->source,
-                                         .default_directory = session->paths.specs,
-                                         .left_out = down_sources(session),
-                                         .use_environment =
-                                             session->options->file_count && !session->options->automatic};
+    struct spec_request request = {.arguments = session->options->files,
+                                   .count = session->options->file_count,
+                                   .source_name = session->options->source,
+                                   .default_directory = session->paths.specs,
+                                   .left_out = down_sources(session),
+                                   .use_environment =
+                                       session->options->file_count && !session->options->automatic};
     session->problems = (struct problems){.arena = session->arena};
     policy_load(session->paths.conf, session->arena, &session->policy, &session->problems);
     int result = specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
+    if (result == -EINVAL && session->options->automatic && recorded.count)
+        result = hold_back_files(session, &request, &recorded, error);
     if (result >= 0)
         result = check_arguments(session, error);
     if (result >= 0 && session->options->target_count)

@@ -19,6 +19,8 @@ struct session {
     struct renames renames; /* of the last session_plan() */
     struct world world;
     struct spec_set set;
+    struct texts
+        held_back; /* files of an automatic run that are broken, while the rest is fine: `problems` says why */
     struct problems problems;
     struct policy
         *policy; /* NULL until specs are loaded: what is recorded was permitted when it was applied */

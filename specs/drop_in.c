@@ -33,14 +33,13 @@ void drop_ins_apply(struct drop_ins *drop_ins, const char *path, struct document
         apply_file(drop_ins, arena_printf(arena, "%s/%s", folder, names.items[i]), documents);
 }
 
-const char *drop_in_owner(struct arena *arena, const char *path)
+const char *spec_file_owner(struct arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    for (size_t length = slash ? (size_t)(slash - path) : 0; length > 7;)
-        return strncmp(slash - 7, ".yaml.d", 7) == 0 || strncmp(slash - 6, ".yml.d", 6) == 0
-                   ? arena_strndup(arena, path, length - 2)
-                   : path;
-    return path;
+    const size_t length = slash ? (size_t)(slash - path) : 0;
+    const bool of_yaml = length > 7 && strncmp(slash - 7, ".yaml.d", 7) == 0;
+    const bool of_yml = length > 6 && strncmp(slash - 6, ".yml.d", 6) == 0;
+    return of_yaml || of_yml ? arena_strndup(arena, path, length - 2) : path;
 }
 
 static void apply_file(struct drop_ins *drop_ins, const char *path, struct documents *documents)

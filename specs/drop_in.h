@@ -14,5 +14,3 @@ struct drop_ins {
 
 /* Lays those of `path` over its documents, which are not interpolated yet. */
 void drop_ins_apply(struct drop_ins *drop_ins, const char *path, struct documents *documents);
-/* "web.yaml.d/more.yaml" belongs to "web.yaml": the file that a problem's or an object's file is part of. */
-const char *drop_in_owner(struct arena *arena, const char *path);

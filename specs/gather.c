@@ -85,11 +85,23 @@ static bool is_empty(const struct documents *documents)
     return true;
 }
 
+/* Whether the file is the one, or an instance of that template. */
+static bool is_part_of(struct gathering *gathering, const char *path, const char *file)
+{
+    const char *template, *instance;
+    return strcmp(path, file) == 0 ||
+           (template_of(gathering->arena, path, &template, &instance) && strcmp(template, file) == 0);
+}
+
 /* The file itself, or the template that it is an instance of: `template` says which. */
 static void read_file(struct gathering *gathering, struct unit *unit, const char **template,
                       const char **instance)
 {
     const char *path = unit->file.path;
+    for (size_t i = 0; i < gathering->request->held_back.count; i++)
+        if (is_part_of(gathering, path, gathering->request->held_back.items[i]))
+            return;
+    *arena_append(gathering->arena, gathering->out->files.items, gathering->out->files.count) = path;
     if (template_is_one(path)) {
         problem_add(gathering->problems, (struct place){.file = path},
                     "make NAME@INSTANCE.yaml beside it, an empty file or a link to it",
@@ -111,8 +123,8 @@ static void read_file(struct gathering *gathering, struct unit *unit, const char
         problem_add(gathering->problems, (struct place){.file = path},
                     "write the template, or say here what there is to say",
                     "there is no template %s for this empty file", *template);
-    else
-        read_text(gathering, *template, unit);
+    else if (read_text(gathering, *template, unit))
+        *arena_append(gathering->arena, gathering->out->files.items, gathering->out->files.count) = *template;
 }
 
 static void read_variables(struct gathering *gathering, const struct unit *unit, struct variables *variables)

@@ -9,7 +9,8 @@
 struct gathered {
     struct document *items; /* in the order of reading */
     size_t count;
-    bool incomplete; /* a file could not be read as a whole: what it declares is unknown */
+    struct texts files; /* that were read, as shown to people, and templates; without drop-ins */
+    bool incomplete;    /* a file could not be read as a whole: what it declares is unknown */
 };
 
 /* `files` grows by what is included. What is wrong is a problem. */

@@ -1,6 +1,8 @@
 /* The loader: sources, files, documents, what is implied, checks. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lib/digest.h"
 #include "lib/error.h"
@@ -10,6 +12,38 @@
 #include "specs/gather.h"
 
 static int object_compare(const void *left, const void *right);
+
+static bool has_text(const struct texts *texts, const char *text)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (strcmp(texts->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+static bool is_of(const struct spec_set *set, const struct object *object)
+{
+    for (size_t i = 0; i < set->source_count; i++)
+        if (object->source && strcmp(set->sources[i].name, object->source) == 0)
+            return true;
+    return false;
+}
+
+/* What is recorded of files that are held back, and of files that only those include, is declared as it was. */
+static void stand_in(const struct spec_request *request, const struct object_set *recorded,
+                     const struct spec_set *set, const struct gathered *gathered,
+                     struct collection *collection)
+{
+    for (size_t i = 0; recorded && i < recorded->count; i++) {
+        struct object *object = recorded->items[i];
+        if (!is_of(set, object) || !object->place.file)
+            continue;
+        const char *file = spec_file_owner(collection->arena, object->place.file);
+        const bool unread = !has_text(&gathered->files, file) && access(file, F_OK) == 0;
+        if ((has_text(&request->held_back, file) || unread) && map_add(collection->by_id, object->id, object))
+            *arena_append(collection->arena, collection->items, collection->count) = object;
+    }
+}
 
 int specs_load(const struct spec_request *request, const struct object_set *recorded, struct arena *arena,
                struct spec_set *set, struct problems *problems, struct error *error)
@@ -34,6 +68,9 @@ int specs_load(const struct spec_request *request, const struct object_set *reco
     defaults_check(&defaults, &collection);
     for (size_t i = 0; i < gathered.count; i++)
         document_read(&collection, &gathered.items[i], &defaults);
+
+    if (request->held_back.count)
+        stand_in(request, recorded, &loaded, &gathered, &collection);
 
     /* References are judged over everything that was declared, also beside errors elsewhere. */
     check_all(&collection, recorded, &loaded, gathered.incomplete);

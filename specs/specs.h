@@ -35,6 +35,7 @@ struct spec_request {
     const char *source_name;       /* --source or NULL */
     const char *default_directory; /* absolute */
     struct texts left_out;         /* names of sources that this run does not look at */
+    struct texts held_back;        /* files that are not read: what is recorded of them stands in for them */
     bool use_environment;          /* variables of the process override .env: only in runs by hand */
 };
 
@@ -50,6 +51,9 @@ struct spec_set {
  * against `recorded` (objects of other sources; may be NULL). */
 int specs_load(const struct spec_request *request, const struct object_set *recorded, struct arena *arena,
                struct spec_set *set, struct problems *problems, struct error *error);
+
+/* "web.yaml.d/more.yaml" belongs to "web.yaml": the file that a problem's or an object's file is part of. */
+const char *spec_file_owner(struct arena *arena, const char *path);
 
 /* One problem as text: "file:line:column: message\n    hint: ...\n", and all as the JSON of `validate -o json`. */
 void problem_print(const struct problem *problem, struct buffer *out);

@@ -12,6 +12,18 @@
 
 #define TOLD_LIMIT (1024 * 1024) /* bytes of what an automatic run said last of held changes */
 
+/* On standard error, so that data stays data. */
+static void tell_held_back(const struct session *session)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < session->problems.count; i++)
+        problem_print(&session->problems.items[i], &text);
+    for (size_t i = 0; i < session->held_back.count; i++)
+        buffer_printf(&text, "fpsync: %s is held back; what it declared before stays in force\n",
+                      session->held_back.items[i]);
+    fwrite(text.bytes, 1, text.length, stderr);
+}
+
 /* Opens, looks, loads and plans. Returns -1, or the exit code to end with. */
 static int prepare(struct session *session, enum session_mode mode, struct plan *plan)
 {
@@ -25,8 +37,10 @@ static int prepare(struct session *session, enum session_mode mode, struct plan 
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
     result = session_load(session, &error);
-    if (session->problems.count)
+    if (session->problems.count && !session->held_back.count)
         return fail_invalid(options, &session->problems);
+    if (session->held_back.count)
+        tell_held_back(session);
     if (result >= 0)
         result = session_look(session, &error);
     if (result < 0)
@@ -229,7 +243,8 @@ int run_apply(const struct options *options)
     if (!plan.count) {
         if (options->output == OUTPUT_DATA || !options->quiet || tell)
             show_plan(options, &plan);
-        return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+        code = plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+        return session.held_back.count ? EXIT_INVALID : code;
     }
     if (options->output != OUTPUT_DATA)
         show_plan(options, &plan);
@@ -239,7 +254,10 @@ int run_apply(const struct options *options)
         return EXIT_PENDING;
     }
     code = look_again(&session, &plan);
-    return code ? code : execute_set(&session, &plan, false);
+    if (code)
+        return code;
+    code = execute_set(&session, &plan, false);
+    return session.held_back.count && code != EXIT_ERROR ? EXIT_INVALID : code;
 }
 
 /* A set with the same sources and nothing in it: what a source holds goes, by the same planner. */

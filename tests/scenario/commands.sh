@@ -83,6 +83,38 @@ targets() {
 check 'apply --plan does what was planned, and refuses all else by naming it' plan_files
 check '--target acts on the object and what it needs, and on nothing else' targets
 
+# ---- broken files: SEMANTICS 17 ----
+
+held_back() {
+    at held-back
+    mkdir -p "$root/set"
+    echo 'images: { base: { source: "bootstrap:bookworm" } }' >"$root/set/0.yaml"
+    echo 'containers: { web: { image: base }, old: { image: base } }' >"$root/set/1.yaml"
+    echo 'containers: { other: { image: base } }' >"$root/set/2.yaml"
+    gives 0 run -f "$root/set" apply || return 1
+    # One is broken: what it said stays in force, and the rest is applied, removals among it.
+    echo 'containers: { web: { image: base, hostname: {} } }' >"$root/set/1.yaml"
+    echo 'containers: { new: { image: base } }' >"$root/set/2.yaml"
+    "$tool" "$root" kill old
+    gives 6 run -f "$root/set" apply && ! runs new >/dev/null && runs other || return 1
+    gives 6 run --auto --allow-mass-delete -f "$root/set" apply && says '1.yaml is held back' && says "'hostname'" || return 1
+    runs web && runs old && runs new && ! runs other >/dev/null || return 1
+    gives 6 run --auto -f "$root/set" apply && says 'Nothing to do' || return 1
+    # Its mistake is in another that was not touched: both are held back.
+    echo 'containers: { web: { image: base }, new: { image: base } }' >"$root/set/1.yaml"
+    gives 6 run --auto -f "$root/set" apply && runs new && runs old || return 1
+    # The rest does not stand without it: all of them.
+    echo 'images: { base: [] }' >"$root/set/0.yaml"
+    echo 'containers: { third: { image: bsae } }' >"$root/set/3.yaml"
+    gives 6 run --auto -f "$root/set" apply && runs web && runs new || return 1
+    rm "$root/set/3.yaml"
+    echo 'images: { base: { source: "bootstrap:bookworm" } }' >"$root/set/0.yaml"
+    echo 'containers: { web: { image: base } }' >"$root/set/1.yaml"
+    gives 0 run --auto --allow-mass-delete -f "$root/set" apply && runs web && ! runs old >/dev/null
+}
+
+check 'an automatic run holds broken files back singly' held_back
+
 # ---- values that must not be shown: SEMANTICS 30 ----
 
 canary=Kanarienvogel
