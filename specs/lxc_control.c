@@ -17,6 +17,8 @@ const char *lxc_control_field(const char *line)
                  {"cpu.weight", "limits.cpu_weight"},
                  {"cpuset.cpus", "limits.cpuset"},
                  {"pids.max", "limits.pids"},
+                 {"blkio.throttle.", "limits.io_read or limits.io_write"},
+                 {"io.max", "limits.io_read or limits.io_write"},
                  {"freezer.", "frozen"},
                  {"cgroup.freeze", "frozen"}};
     static const char *const versions[] = {"lxc.cgroup.", "lxc.cgroup2."};

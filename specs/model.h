@@ -104,8 +104,10 @@ struct limits { /* 0 where not said and without default: no limit */
     int64_t memory, swap; /* bytes; swap is the amount beside memory */
     int64_t cpus;         /* thousandths */
     int64_t pids;
-    int64_t cpu_weight; /* against the others', 100 being usual */
-    const char *cpuset; /* NULL: all processors */
+    int64_t cpu_weight;                /* against the others', 100 being usual */
+    const char *cpuset;                /* NULL: all processors */
+    int64_t io_read, io_write;         /* bytes a second, of the device that the store lies on */
+    int64_t io_read_ops, io_write_ops; /* operations a second */
 };
 
 struct capabilities {

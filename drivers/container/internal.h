@@ -73,7 +73,12 @@ struct hierarchy {
 struct hierarchies {
     struct hierarchy *items;
     size_t count;
+    const char
+        *io_device; /* "MAJOR:MINOR" that limits of io are for; NULL: not looked for, or there is none */
 };
+/* Finds io_device: the whole disk that the store lies on. */
+void hierarchies_find_device(struct hierarchies *hierarchies, const struct paths *paths, struct arena *arena);
+bool limits_ask_for_io(const struct limits *limits);
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);
 /* The hierarchy that has this controller; NULL when none has. */
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
@@ -83,6 +88,7 @@ const struct hierarchy *hierarchy_of_freezer(const struct hierarchies *hierarchi
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
 /* Whether the processes of the container stand still. */
 bool is_frozen(const struct hierarchies *hierarchies, pid_t init);
+#define IO_CONTROLLER "blkio,io" /* its names in version 1 and 2 */
 /* What the groups of a running container say, of rare limits only what `said` says (NULL: none); marks what could be
  * read. */
 void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct limits *said,
@@ -90,8 +96,8 @@ void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct
 /* The same for many by name alone, which holds while no group has that name with a number behind it; false when there
  * is nothing to read. The folders that hold the groups are opened once: for each group the walk down to it would cost
  * as much again as reading. */
-#define LIMIT_SOURCES    5
-#define LIMIT_VALUE_SIZE 1024 /* bytes: a list of processors */
+#define LIMIT_SOURCES    9
+#define LIMIT_VALUE_SIZE 16384 /* bytes: a list of every other of 4,096 processors has 10,000 */
 /* A weight of version 2 that says nothing, and the same in the shares of version 1. */
 #define USUAL_WEIGHT 100
 #define USUAL_SHARES 1024
@@ -138,7 +144,7 @@ struct limit_setting {
     bool only_live; /* what the kernel gives by itself: not worth a line of the config */
     char value[LIMIT_VALUE_SIZE];
 };
-#define LIMIT_SETTINGS 8
+#define LIMIT_SETTINGS 12
 /* What `limits` means on this host, file by file, in the order in which liblxc and a lowering write them. Returns the
  * count; -EOPNOTSUPP when a limit that was asked for has no controller here. */
 int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,

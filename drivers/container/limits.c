@@ -98,6 +98,56 @@ static void add_cpus(struct meaning *to, const struct limits *limits)
     snprintf(value + length, sizeof(to->settings->value) - length, " %d", CONTAINER_CPU_PERIOD);
 }
 
+static void add_io_v1(struct meaning *to, const struct limits *limits)
+{
+    const struct {
+        const char *file;
+        int64_t value;
+    } files[] = {{"blkio.throttle.read_bps_device", limits->io_read},
+                 {"blkio.throttle.write_bps_device", limits->io_write},
+                 {"blkio.throttle.read_iops_device", limits->io_read_ops},
+                 {"blkio.throttle.write_iops_device", limits->io_write_ops}};
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        add(to, IO_CONTROLLER, files[i].file, NULL, files[i].value, 0);
+        struct limit_setting *setting = &to->settings[to->count - 1];
+        setting->only_live = !files[i].value;
+        snprintf(setting->value, sizeof(setting->value), "%s %" PRId64, to->hierarchies->io_device,
+                 files[i].value);
+    }
+}
+
+static size_t add_part(char *value, size_t length, const char *key, int64_t number)
+{
+    size_t left = LIMIT_VALUE_SIZE - length;
+    int more = number ? snprintf(value + length, left, " %s=%" PRId64, key, number)
+                      : snprintf(value + length, left, " %s=max", key);
+    return length + (size_t)more;
+}
+
+static void add_io_v2(struct meaning *to, const struct limits *limits)
+{
+    add(to, IO_CONTROLLER, NULL, "io.max", 0, 0);
+    struct limit_setting *setting = &to->settings[to->count - 1];
+    setting->only_live = !limits_ask_for_io(limits);
+    size_t length =
+        (size_t)snprintf(setting->value, sizeof(setting->value), "%s", to->hierarchies->io_device);
+    length = add_part(setting->value, length, "rbps", limits->io_read);
+    length = add_part(setting->value, length, "wbps", limits->io_write);
+    length = add_part(setting->value, length, "riops", limits->io_read_ops);
+    add_part(setting->value, length, "wiops", limits->io_write_ops);
+}
+
+static void add_io(struct meaning *to, const struct limits *limits)
+{
+    const struct hierarchy *hierarchy = hierarchy_of(to->hierarchies, IO_CONTROLLER);
+    if (!hierarchy || !to->hierarchies->io_device)
+        return;
+    if (hierarchy->unified)
+        add_io_v2(to, limits);
+    else
+        add_io_v1(to, limits);
+}
+
 int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,
                     struct limit_setting settings[static LIMIT_SETTINGS], struct error *error)
 {
@@ -106,11 +156,15 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
         bool asked;
     } needs[] = {{"memory", limits->memory > 0},
                  {"cpu", limits->cpus > 0 || limits->cpu_weight > 0},
-                 {"cpuset", limits->cpuset != NULL}};
+                 {"cpuset", limits->cpuset != NULL},
+                 {IO_CONTROLLER, limits_ask_for_io(limits)}};
     for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)
         if (needs[i].asked && !hierarchy_of(hierarchies, needs[i].controller))
             return error_set(error, -EOPNOTSUPP, "this host has no control groups for %s",
                              needs[i].controller);
+    if (limits_ask_for_io(limits) && !hierarchies->io_device)
+        return error_set(error, -EOPNOTSUPP,
+                         "the store's file system lies on no device whose io could be limited");
     struct meaning meaning = {.hierarchies = hierarchies, .settings = settings};
     add_memory(&meaning, limits);
     add_cpus(&meaning, limits);
@@ -118,6 +172,7 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
         limits->pids ? limits->pids : -1);
     add_weight(&meaning, limits);
     add_cpuset(&meaning, limits);
+    add_io(&meaning, limits);
     return meaning.count;
 }
 
@@ -140,6 +195,7 @@ int container_set_limits(const struct paths *paths, const struct container_limit
     failed = hierarchies_read(call->arena, &hierarchies, error);
     if (failed < 0)
         return failed;
+    hierarchies_find_device(&hierarchies, paths, call->arena);
     /* The kernel's word first: what it refuses must not stand in the config either. */
     if (present.init_pid)
         failed = write_live(&hierarchies, (pid_t)present.init_pid, limits->limits, error);
@@ -157,7 +213,12 @@ int container_set_limits(const struct paths *paths, const struct container_limit
                                         "cpu.shares",
                                         "cpu.weight",
                                         "cpuset.cpus",
-                                        "pids.max"};
+                                        "pids.max",
+                                        "blkio.throttle.read_bps_device",
+                                        "blkio.throttle.write_bps_device",
+                                        "blkio.throttle.read_iops_device",
+                                        "blkio.throttle.write_iops_device",
+                                        "io.max"};
     _cleanup_config_ struct config config;
     failed = config_open(&config, paths, limits->lxc_name, true, error);
     if (failed < 0)

@@ -347,6 +347,49 @@ static bool read_cpuset(const struct control_group *group, struct limits *out)
     return true;
 }
 
+/* "MAJOR:MINOR NUMBER" of version 1, "MAJOR:MINOR rbps=NUMBER wbps=max ..." of version 2; no line at all where nothing
+ * is limited. fpsync limits one device, and so there is one line. */
+static bool read_io(const struct control_group *group, const char *v1_file, const char *v2_key, size_t offset,
+                    struct limits *out)
+{
+    char line[256];
+    int64_t value = 0;
+    if (!read_control(group, group->unified ? "io.max" : v1_file, line, sizeof(line)))
+        return false;
+    char *at = group->unified ? strstr(line, v2_key) : strchr(line, ' ');
+    if (at) {
+        at += group->unified ? strlen(v2_key) : 1;
+        at[strcspn(at, " ")] = '\0';
+        if (!amount(at, &value))
+            return false;
+    }
+    note(out, offset, value);
+    return true;
+}
+
+static bool read_io_read(const struct control_group *group, struct limits *out)
+{
+    return read_io(group, "blkio.throttle.read_bps_device", " rbps=", offsetof(struct limits, io_read), out);
+}
+
+static bool read_io_write(const struct control_group *group, struct limits *out)
+{
+    return read_io(group, "blkio.throttle.write_bps_device", " wbps=", offsetof(struct limits, io_write),
+                   out);
+}
+
+static bool read_io_read_ops(const struct control_group *group, struct limits *out)
+{
+    return read_io(group, "blkio.throttle.read_iops_device", " riops=", offsetof(struct limits, io_read_ops),
+                   out);
+}
+
+static bool read_io_write_ops(const struct control_group *group, struct limits *out)
+{
+    return read_io(group, "blkio.throttle.write_iops_device",
+                   " wiops=", offsetof(struct limits, io_write_ops), out);
+}
+
 /* One file or two of one controller; of rare limits with the member that says them. */
 static const struct {
     const char *controller;
@@ -358,6 +401,10 @@ static const struct {
     {"pids", read_pids, 0},
     {"cpu", read_weight, offsetof(struct limits, cpu_weight)},
     {"cpuset", read_cpuset, offsetof(struct limits, cpuset)},
+    {IO_CONTROLLER, read_io_read, offsetof(struct limits, io_read)},
+    {IO_CONTROLLER, read_io_write, offsetof(struct limits, io_write)},
+    {IO_CONTROLLER, read_io_read_ops, offsetof(struct limits, io_read_ops)},
+    {IO_CONTROLLER, read_io_write_ops, offsetof(struct limits, io_write_ops)},
 };
 
 static bool is_asked(size_t source, const struct limits *said)

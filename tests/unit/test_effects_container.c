@@ -594,6 +594,38 @@ static void stuck_monitor_is_killed(void **state)
     assert_true(start(world).init_pid > 0);
 }
 
+/* More processors than this machine has, every other one: as a kernel with 4,096 of them would tell. */
+static void long_list_is_read_whole(void **state)
+{
+    struct world *world = *state;
+    char folder[] = "/tmp/fps-list-XXXXXX", path[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/lxc.payload.x", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/lxc.payload.x/cpuset.cpus", folder);
+    _cleanup_buffer_ struct buffer list = {0};
+    for (int number = 0; number < 4096; number += 2)
+        buffer_printf(&list, "%s%d", number ? "," : "", number);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", list.bytes);
+    fclose(file);
+    struct limit_folders folders;
+    for (size_t i = 0; i < LIMIT_SOURCES; i++)
+        folders.of[i] = (struct limit_folder){.fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct limits *said = described_new(world->arena, &limits_table);
+    struct limits *seen = described_new(world->arena, &limits_table);
+    said->cpuset = list.bytes;
+    field_mark(&limits_table, said, offsetof(struct limits, cpuset));
+    assert_true(limits_by_name(&folders, "x", said, world->arena, seen));
+    assert_string_equal(seen->cpuset, list.bytes);
+    limit_folders_close(&folders);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/lxc.payload.x", folder);
+    rmdir(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
 #define CASE(test, make) cmocka_unit_test_setup_teardown(test, make, teardown)
@@ -604,6 +636,7 @@ int main(void)
         CASE(groups_are_found_elsewhere, setup_unprivileged),
         CASE(known_init_is_verified, setup_unprivileged),
         CASE(limits_change_live, setup_unprivileged),
+        CASE(long_list_is_read_whole, setup_unprivileged),
         CASE(command_leaves_its_status, setup_unprivileged),
         CASE(command_is_stopped, setup_unprivileged),
         CASE(missing_command_is_told, setup_unprivileged),
