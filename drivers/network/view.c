@@ -33,6 +33,7 @@ const struct network_view network_view = {
     .dump_guests = view_guests,
     .dump_macvlans = view_macvlans,
     .name_listener = view_name_listener,
+    .list_drops = view_firewall,
 };
 
 char *bridge_prefix(const struct paths *paths, struct arena *arena)

@@ -117,6 +117,27 @@ static void check_kernel(struct report *report)
                             "sysctl -w net.bridge.bridge-nf-call-iptables=0", false});
 }
 
+/* Forward-hook drops win: what our own chains accept is not let through by that. */
+static void check_firewall(struct report *report, struct session *session)
+{
+    struct texts drops = {0};
+    struct error error = {0};
+    if (!network_view.list_drops ||
+        network_view.list_drops(&session->paths, session->arena, &drops, &error) < 0)
+        return;
+    check(
+        report, !drops.count,
+        &(struct finding){"no firewall of others drops what is forwarded",
+                          drops.count ? arena_printf(session->arena,
+                                                     "what comes to containers or leaves them ends in %s, "
+                                                     "unless a rule there accepts it",
+                                                     drops.items[0])
+                                      : "",
+                          arena_printf(session->arena, "accept iifname and oifname \"fp%sn*\" in that chain",
+                                       session->paths.tag),
+                          false});
+}
+
 static void check_record(struct report *report)
 {
     if (geteuid() != 0)
@@ -128,6 +149,7 @@ static void check_record(struct report *report)
           &(struct finding){"the record can be read", error.text, "restore it from a backup", true});
     if (!good || session_look(&session, &error) < 0)
         return;
+    check_firewall(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
     check(report, session.snapshot.record_count || !world_has_marked(&session.world),
           &(struct finding){"marked objects are on record", lost,

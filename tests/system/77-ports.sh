@@ -142,6 +142,15 @@ hairpin() { # TEXT
 }
 hairpin "bridge-nf $(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || echo off)"
 
+# ---- another's firewall, in a namespace of its own: this host's is not touched ----
+
+doctor_outside() {
+    from_outside "$FPSYNC" --root "$ROOT" doctor 2>&1
+}
+is 'doctor sees no firewall where there is none' "$(doctor_outside | grep -c 'policy drop')" 0
+from_outside nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+like "doctor names another's chain that drops what is forwarded" "$(doctor_outside)" 'ends in table ip filter, chain FORWARD \(handle [0-9]+\): policy drop'
+
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''
