@@ -19,6 +19,7 @@ struct printer {
 static void print_project(const struct printer *printer);
 static void print_object(const struct printer *printer, const struct object *object);
 static void print_field(const struct printer *printer, const struct field *row, const void *body);
+static bool says_more_than_its_key(const struct table *table, const void *item);
 static bool is_implied(const struct printer *printer, const struct object *object, const struct field *row);
 
 static void print_set(const struct object_set *set, bool hide, struct buffer *out);
@@ -101,7 +102,7 @@ static bool is_implied(const struct printer *printer, const struct object *objec
         return false;
     const struct attachment *only = container->networks.items[0];
     size_t project = strlen(printer->project);
-    return !only->address && !only->default_route && !only->dhcp &&
+    return !says_more_than_its_key(&attachment_table, only) &&
            strncmp(only->network, printer->project, project) == 0 &&
            strcmp(only->network + project, "/default") == 0;
 }
@@ -151,48 +152,40 @@ static void print_pairs(const struct printer *printer, const struct pairs *pairs
     }
 }
 
-/* The name alone where there is nothing else to say. */
-static void print_attachment(const struct printer *printer, const struct attachment *attachment)
+static bool says_more_than_its_key(const struct table *table, const void *item)
 {
-    const char *network = reference(printer, attachment->network);
-    const size_t start = printer->out->length;
-    bool more = false;
-    buffer_text(printer->out, "{network: ");
-    scalar_print(network, printer->out);
-    for (const struct field *row = attachment_table.rows + 1;
-         row < attachment_table.rows + attachment_table.count; row++) {
-        if (!field_is_said(&attachment_table, attachment, row))
-            continue;
-        more = true;
-        buffer_printf(printer->out, ", %s: ", row->key);
-        field_print(row, attachment, printer->out);
-    }
-    buffer_text(printer->out, "}");
-    if (more)
-        return;
-    printer->out->length = start;
-    scalar_print(network, printer->out);
+    for (size_t i = 1; i < table->count; i++)
+        if (field_is_said(table, item, &table->rows[i]))
+            return true;
+    return false;
 }
 
+static void print_mapping(const struct printer *printer, const struct table *table, const void *item)
+{
+    const char *between = "{";
+    for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
+        if (!field_is_said(table, item, row) || (row->flags & FIELD_DERIVED))
+            continue;
+        buffer_printf(printer->out, "%s%s: ", between, row->key);
+        between = ", ";
+        const char *text = row->type == FIELD_TEXT ? *(const char *const *)field_at(item, row) : NULL;
+        if (text)
+            print_text(printer, row->form == FORM_REFERENCE ? reference(printer, text) : text);
+        else
+            field_print(row, item, printer->out);
+    }
+    buffer_text(printer->out, "}");
+}
+
+/* The name of a network alone, or a port in short, where there is nothing else to say. */
 static void print_item(const struct printer *printer, const struct table *table, const void *item)
 {
-    if (table == &attachment_table) {
-        print_attachment(printer, item);
-    } else if (table == &port_table) {
-        const struct port *port = item;
-        if (port->take)
-            fields_print_flow(table, port, printer->out);
-        else
-            buffer_printf(printer->out, "\"%s\"", port_short(printer->arena, port));
-    } else if (table == &mount_table) {
-        const struct mount *mount = item;
-        print_text(printer,
-                   arena_printf(printer->arena, "%s:%s", reference(printer, mount->volume), mount->path));
-    } else {
-        const struct dependency *dependency = item;
-        buffer_printf(printer->out, "{container: %s, condition: %s}",
-                      reference(printer, dependency->container), dependency->condition);
-    }
+    if (table == &port_table && !((const struct port *)item)->take)
+        buffer_printf(printer->out, "\"%s\"", port_short(printer->arena, item));
+    else if (table == &attachment_table && !says_more_than_its_key(table, item))
+        scalar_print(reference(printer, ((const struct attachment *)item)->network), printer->out);
+    else
+        print_mapping(printer, table, item);
 }
 
 static void print_list(const struct printer *printer, const struct field *row, const struct list *list)

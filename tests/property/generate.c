@@ -216,6 +216,13 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
 {
     if (table == &network_table && strcmp(row->key, "subnet") == 0)
         return arena_printf(spec->arena, "10.77.%s.0/24", body->name + 1);
+    if (table == &network_table && strcmp(row->key, "range") == 0)
+        return arena_printf(spec->arena, "10.77.%s.220-10.77.%s.240", body->name + 1, body->name + 1);
+    if (table == &network_table && strcmp(row->key, "subnet6") == 0)
+        return arena_printf(spec->arena, "\"fd77:0:0:%s::/64\"", body->name + 1);
+    if (table == &attachment_table && strcmp(row->key, "address6") == 0)
+        return arena_printf(spec->arena, "\"fd77:0:0:%s::%x\"", network ? network + 1 : "9",
+                            16 + spec_random(spec, 200));
     if (table == &attachment_table && strcmp(row->key, "address") == 0)
         return address_text(spec, network);
     /* Earlier ones only: what goes round in a circle is refused. */
