@@ -1,6 +1,26 @@
 /* What the fields of one container say together. */
 #include "specs/check.h"
 
+#include "lib/map.h"
+
+static bool names(const struct texts *capabilities, const char *name)
+{
+    for (size_t i = 0; i < capabilities->count; i++)
+        if (text_is_same(capabilities->items[i], name))
+            return true;
+    return false;
+}
+
+static void check_router(struct world *world, const struct container *body)
+{
+    const struct capabilities *asked = body->capabilities;
+    if (body->router &&
+        (names(&asked->drop, "net_admin") || (asked->keep.count && !names(&asked->keep, "net_admin"))))
+        problem_add(world->problems,
+                    field_place(&container_table, body, field_by_key(&container_table, "router")),
+                    "let it keep the capability net_admin", "a router needs to administer its network");
+}
+
 /* lxc.container.conf(5) knows the one or the other. */
 void check_capabilities(struct world *world)
 {
@@ -12,5 +32,7 @@ void check_capabilities(struct world *world)
             problem_add(world->problems,
                         field_place(&capabilities_table, asked, field_by_key(&capabilities_table, "drop")),
                         "leave drop out: keep says all that stays", "drop and keep exclude each other");
+        if (asked)
+            check_router(world, object->body);
     }
 }

@@ -273,22 +273,6 @@ static void set_process(struct config *config, const struct paths *paths,
         config_set(config, "lxc.signal.halt", definition->halt_signal ? definition->halt_signal : "SIGTERM");
 }
 
-static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
-                    const struct container_definition *definition)
-{
-    set_basics(config, paths, definition);
-    set_privileges(config, definition);
-    set_nics(config, definition);
-    /* A new namespace begins with what the host has. */
-    config_set(config, FORWARDING, definition->router ? "1" : "0");
-    set_process(config, paths, definition);
-    set_nesting(config, definition);
-    set_lines(config, definition);
-    config_set_limits(config, hierarchies, definition->limits);
-}
-
-/* ---- what LXC had before ---- */
-
 static bool has_line(const struct container_definition *definition, const char *key)
 {
     size_t length = strlen(key);
@@ -298,6 +282,39 @@ static bool has_line(const struct container_definition *definition, const char *
             return true;
     return false;
 }
+
+static bool names(const struct texts *capabilities, const char *name)
+{
+    for (size_t i = 0; i < capabilities->count; i++)
+        if (strcmp(capabilities->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A new namespace begins with what the host has. liblxc leaves /proc/sys/net read-only, also to itself, for a guest
+ * that may not administer its network. */
+static void set_forwarding(struct config *config, const struct container_definition *definition)
+{
+    bool administers = definition->cap_keep.count ? names(&definition->cap_keep, "net_admin")
+                                                  : !names(&definition->cap_drop, "net_admin");
+    if (administers && !has_line(definition, "lxc.cap"))
+        config_set(config, FORWARDING, definition->router ? "1" : "0");
+}
+
+static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
+                    const struct container_definition *definition)
+{
+    set_basics(config, paths, definition);
+    set_privileges(config, definition);
+    set_nics(config, definition);
+    set_forwarding(config, definition);
+    set_process(config, paths, definition);
+    set_nesting(config, definition);
+    set_lines(config, definition);
+    config_set_limits(config, hierarchies, definition->limits);
+}
+
+/* ---- what LXC had before ---- */
 
 /* What has no field comes first: includes are among it, and what has one stands above them. A key of which there is
  * a line is the lines' own. */
