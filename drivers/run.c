@@ -143,6 +143,10 @@ static int run_container(const struct effects *effects, const struct paths *path
         return container->set_limits(paths, request, call, result, error);
     case STEP_CONTAINER_FREEZE:
         return container->freeze(paths, request, call, error);
+    case STEP_DEVICE_ATTACH:
+        return container->attach_device(paths, request, call, error);
+    case STEP_DEVICE_DETACH:
+        return container->detach_device(paths, request, call, error);
     case STEP_CONTAINER_DESTROY:
         return container->destroy(paths, request, call, error);
     case STEP_CONTAINER_ADOPT:

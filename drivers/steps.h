@@ -41,6 +41,8 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_BIND_ATTACH = 26,
                  STEP_BIND_DETACH = 27,
                  STEP_CONTAINER_FREEZE = 28,
+                 STEP_DEVICE_ATTACH = 29,
+                 STEP_DEVICE_DETACH = 30,
                  STEP_LAYER_CHANGE = 40,
                  STEP_VOLUME_CHANGE = 41,
                  STEP_LAYER_DROP = 42,

@@ -274,7 +274,8 @@ static void add_start(const struct container_steps *to)
         add_root(to);
     if (to->action->config_changed)
         add_definition(to);
-    add_reference(to, STEP_CONTAINER_START);
+    steps_add(to->arena, to->steps, STEP_CONTAINER_START,
+              target_start(to->compiling->target, to->action->object));
     for (size_t i = 0; i < body->networks.count; i++) {
         const char *network = ((struct attachment *)body->networks.items[i])->network;
         const struct port_attach *port =

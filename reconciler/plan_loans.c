@@ -65,7 +65,41 @@ static bool binds_are_there(struct planning *planning, const struct object *obje
     return true;
 }
 
+static bool devices_are_permitted(struct planning *planning, const struct object *object)
+{
+    const struct policy *policy = planning->request->policy;
+    const struct list *devices = &((const struct container *)object->body)->devices;
+    for (size_t i = 0; policy && i < devices->count; i++) {
+        const struct device *device = devices->items[i];
+        if (is_listed(&policy->allow->devices, device->path))
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "device %s is not permitted on this host", device->path),
+                  list_line(planning, "devices", &policy->allow->devices, device->path),
+                  device->described.place);
+        return false;
+    }
+    return true;
+}
+
+static bool devices_are_there(struct planning *planning, const struct object *object)
+{
+    const struct list *devices = &((const struct container *)object->body)->devices;
+    for (size_t i = 0; i < devices->count; i++) {
+        const struct device *device = devices->items[i];
+        const struct observed_device *seen = world_device(planning->request->world, object->name, device);
+        if (!seen || !seen->trouble || device->optional)
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "device %s: %s on the host", device->path, seen->trouble),
+                  "load its driver or plug it in, or add optional: true", device->described.place);
+        return false;
+    }
+    return true;
+}
+
 bool plan_gate_loans(struct planning *planning, const struct object *object)
 {
-    return binds_are_permitted(planning, object) && binds_are_there(planning, object);
+    return binds_are_permitted(planning, object) && binds_are_there(planning, object) &&
+           devices_are_permitted(planning, object) && devices_are_there(planning, object);
 }

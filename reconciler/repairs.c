@@ -381,8 +381,10 @@ void repairs_of_container(const struct target *target, const struct world *world
     find_network_interfaces(target, world, object, observed, uid, out);
     find_forwarding(target, world, object, observed, out);
     repairs_find_left_binds(&repairing);
+    repairs_find_left_devices(&repairing);
     find_volumes(target, world, object, observed, out);
     repairs_find_binds(&repairing);
+    repairs_find_devices(&repairing);
     repairs_find_frozen(&repairing, true);
 }
 

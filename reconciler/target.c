@@ -488,3 +488,12 @@ struct root_mount *target_root(const struct target *target, const struct object 
     add_files(target, object, root);
     return described_whole(&root_mount_table, root);
 }
+
+struct container_start *target_start(const struct target *target, const struct object *object)
+{
+    struct container_start *start = described_new(target->arena, &container_start_table);
+    start->lxc_name = object_lxc_name(target->paths, target->arena, object);
+    start->id_base = id_base_of(target, object);
+    target_add_devices(target, object, start);
+    return described_whole(&container_start_table, start);
+}

@@ -39,6 +39,11 @@ struct root_mount *target_root(const struct target *target, const struct object 
                                const char *digest);
 /* target_loans.c: what of the host is bound into that root. */
 void target_add_binds(const struct target *target, const struct object *container, struct root_mount *root);
+/* And which devices it starts with. */
+void target_add_devices(const struct target *target, const struct object *container,
+                        struct container_start *start);
+struct container_device *target_device(struct arena *arena, const struct observed_device *seen);
+struct container_start *target_start(const struct target *target, const struct object *container);
 /* What a running container asks for names; NULL without networks. */
 struct root_write *target_resolv_conf(const struct target *target, const struct object *container);
 /* Pids are filled by whoever sends it. */

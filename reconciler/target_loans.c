@@ -24,3 +24,27 @@ void target_add_binds(const struct target *target, const struct object *containe
             described_whole(&root_bind_table, made);
     }
 }
+
+void target_add_devices(const struct target *target, const struct object *container,
+                        struct container_start *start)
+{
+    const struct list *devices = &((const struct container *)container->body)->devices;
+    for (size_t i = 0; i < devices->count; i++) {
+        const struct device *device = devices->items[i];
+        const struct observed_device *seen = world_device(target->world, container->name, device);
+        if (seen && !seen->trouble)
+            *arena_append(target->arena, start->devices.items, start->devices.count) =
+                target_device(target->arena, seen);
+    }
+}
+
+struct container_device *target_device(struct arena *arena, const struct observed_device *seen)
+{
+    struct container_device *device = described_new(arena, &container_device_table);
+    device->path = seen->path;
+    device->is_block = seen->is_block;
+    device->major = seen->major;
+    device->minor = seen->minor;
+    device->mode = seen->mode;
+    return described_whole(&container_device_table, device);
+}

@@ -24,6 +24,8 @@ struct world_loans {
     const char *container; /* full name */
     struct observed_bind *binds;
     size_t bind_count;
+    struct observed_device *devices;
+    size_t device_count;
 };
 
 struct world {
@@ -58,6 +60,10 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
 const struct world_loans *world_loans(const struct world *world, const char *container); /* NULL: none */
 const struct observed_bind *world_bind(const struct world *world, const char *container,
                                        const struct bind *bind);
+const struct observed_device *world_device(const struct world *world, const char *container,
+                                           const struct device *device);
+/* Its permissions as a number. */
+int64_t device_mode(const struct device *device);
 
 /* NULL when not there. */
 const struct observed_container *world_container(const struct world *world, const char *lxc_name);

@@ -36,10 +36,26 @@ static const struct observed_bind *find_bind(const struct world_loans *loans, co
     return NULL;
 }
 
+int64_t device_mode(const struct device *device)
+{
+    return strtoll(device->mode, NULL, 8);
+}
+
+static const struct observed_device *find_device(const struct world_loans *loans, const struct device *device)
+{
+    for (size_t i = 0; loans && i < loans->device_count; i++) {
+        const struct observed_device *seen = &loans->devices[i];
+        if (strcmp(seen->path, device_place(device)) == 0 && strcmp(seen->source, device->path) == 0 &&
+            seen->mode == device_mode(device))
+            return seen;
+    }
+    return NULL;
+}
+
 static void collect(struct collecting *collecting, const struct object *object)
 {
     const struct container *body = object->body;
-    if (object->kind != KIND_CONTAINER || !body->binds.count)
+    if (object->kind != KIND_CONTAINER || !(body->binds.count || body->devices.count))
         return;
     struct world_loans *loans = loans_of(collecting, object->name);
     for (size_t i = 0; i < body->binds.count; i++) {
@@ -48,6 +64,13 @@ static void collect(struct collecting *collecting, const struct object *object)
             *(struct observed_bind *)arena_append(collecting->arena, loans->binds, loans->bind_count) =
                 (struct observed_bind){
                     .path = bind->path, .source = bind->source, .read_only = bind->read_only};
+    }
+    for (size_t i = 0; i < body->devices.count; i++) {
+        const struct device *device = body->devices.items[i];
+        if (!find_device(loans, device))
+            *(struct observed_device *)arena_append(collecting->arena, loans->devices, loans->device_count) =
+                (struct observed_device){
+                    .path = device_place(device), .source = device->path, .mode = device_mode(device)};
     }
 }
 
@@ -72,10 +95,13 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
         qsort(world->loans, world->loan_count, sizeof(*world->loans), by_container);
     for (size_t i = 0; i < world->loan_count; i++) {
         struct world_loans *loans = &world->loans[i];
-        const struct observed_container *container =
-            world_container(world, paths_lxc_name(paths, arena, loans->container));
-        storage_view.look_binds(paths, container_is_up(container) ? container->init_pid : 0, loans->binds,
-                                loans->bind_count);
+        const char *lxc_name = paths_lxc_name(paths, arena, loans->container);
+        const struct observed_container *container = world_container(world, lxc_name);
+        const int64_t init_pid = container_is_up(container) ? container->init_pid : 0;
+        if (loans->bind_count)
+            storage_view.look_binds(paths, init_pid, loans->binds, loans->bind_count);
+        if (loans->device_count)
+            container_view.look_at_devices(paths, lxc_name, init_pid, loans->devices, loans->device_count);
     }
 }
 
@@ -91,4 +117,10 @@ const struct observed_bind *world_bind(const struct world *world, const char *co
                                        const struct bind *bind)
 {
     return find_bind(world_loans(world, container), bind);
+}
+
+const struct observed_device *world_device(const struct world *world, const char *container,
+                                           const struct device *device)
+{
+    return find_device(world_loans(world, container), device);
 }

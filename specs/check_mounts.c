@@ -1,5 +1,5 @@
-/* Where a container's volumes and binds are mounted: each in a place of its own, none in the kernel's, none inside
- * another. */
+/* Where a container's volumes, binds and devices are mounted: each in a place of its own, none in the kernel's, none
+ * inside another. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,19 +7,40 @@
 
 struct mounting {
     const char *path;
-    const char *what; /* "volume", "bind" */
+    const char *what; /* "volume", "bind", "device" */
     struct place place;
 };
 
-static bool is_of_the_kernel(const char *path)
+static bool is_at_or_below(const char *path, const char *const *folders, size_t count)
 {
-    static const char *const folders[] = {"/proc", "/sys", "/dev"};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t length = strlen(folders[i]);
         if (strncmp(path, folders[i], length) == 0 && (path[length] == '/' || !path[length]))
             return true;
     }
-    return strcmp(path, "/") == 0;
+    return false;
+}
+
+static bool is_of_the_kernel(const char *path)
+{
+    static const char *const folders[] = {"/proc", "/sys", "/dev"};
+    return is_at_or_below(path, folders, sizeof(folders) / sizeof(*folders)) || strcmp(path, "/") == 0;
+}
+
+/* Devices may come to /dev, but not to what every container has there. */
+static bool is_in_every_container(const char *path)
+{
+    static const char *const places[] = {
+        "/proc",        "/sys",     "/dev/null", "/dev/zero", "/dev/full",   "/dev/random",
+        "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts",  "/dev/shm",    "/dev/console",
+        "/dev/mqueue",  "/dev/fd",  "/dev/lxc",  "/dev/.lxc", "/dev/.fpsync"};
+    return is_at_or_below(path, places, sizeof(places) / sizeof(*places)) || strcmp(path, "/dev") == 0 ||
+           strcmp(path, "/") == 0;
+}
+
+static bool can_be_mounted(const struct mounting *one)
+{
+    return !(strcmp(one->what, "device") == 0 ? is_in_every_container : is_of_the_kernel)(one->path);
 }
 
 /* The nearest folder above `path` that is in `paths`, or NULL. */
@@ -42,7 +63,8 @@ static int by_path(const void *left, const void *right)
 static struct mounting *collect(struct arena *arena, const struct container *container, size_t *count)
 {
     struct mounting *all =
-        arena_array_of(arena, struct mounting, container->volumes.count + container->binds.count + 1);
+        arena_array_of(arena, struct mounting,
+                       container->volumes.count + container->binds.count + container->devices.count + 1);
     *count = 0;
     for (size_t i = 0; i < container->volumes.count; i++) {
         const struct mount *mount = container->volumes.items[i];
@@ -53,6 +75,13 @@ static struct mounting *collect(struct arena *arena, const struct container *con
         const struct bind *bind = container->binds.items[i];
         all[(*count)++] = (struct mounting){
             bind->path, "bind", field_place(&bind_table, bind, field_by_key(&bind_table, "path"))};
+    }
+    for (size_t i = 0; i < container->devices.count; i++) {
+        const struct device *device = container->devices.items[i];
+        all[(*count)++] =
+            (struct mounting){device_place(device), "device",
+                              field_place(&device_table, device,
+                                          field_by_key(&device_table, device->target ? "target" : "path"))};
     }
     qsort(all, *count, sizeof(*all), by_path); /* what holds another stands before it */
     return all;
@@ -66,8 +95,10 @@ void check_mounts(struct world *world, const struct object *object)
     for (size_t i = 0; i < count; i++) {
         const struct mounting *one = &all[i];
         const struct mounting *same = map_get(&paths, one->path);
-        if (is_of_the_kernel(one->path)) {
-            problem_add(world->problems, one->place, "mount it elsewhere, for example below /srv",
+        if (!can_be_mounted(one)) {
+            problem_add(world->problems, one->place,
+                        strcmp(one->what, "device") == 0 ? "add target: PATH, for example /dev/NAME"
+                                                         : "mount it elsewhere, for example below /srv",
                         "no %s can be mounted on %s", one->what, one->path);
             continue;
         }

@@ -51,6 +51,7 @@ static const struct {
                    "/var/lib/lxc/web/rootfs"},
     [FORM_LXC_NAME] = {"a name of an LXC container (letters, digits, '.', '_' and '-', at most 80)", "web"},
     [FORM_CPUSET] = {"processors by number", "0-3 or 0,2"},
+    [FORM_MODE] = {"permissions as three octal digits behind a 0", "0660"},
 };
 
 static const char *reference_canonical(const struct form_context *context, const char *text);
@@ -157,6 +158,9 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     case FORM_CPUSET:
         return cpuset_canonical(context->arena, text);
+    case FORM_MODE:
+        fine = strlen(text) == 4 && *text == '0' && strspn(text, "01234567") == 4;
+        break;
     default:
         break;
     }

@@ -11,7 +11,7 @@ enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, K
 
 extern const struct table image_table, network_table, volume_table, layer_table, container_table;
 extern const struct table attachment_table, port_table, mount_table, limits_table, capabilities_table,
-    dependency_table, bind_table;
+    dependency_table, bind_table, device_table;
 
 const struct table *kind_table(enum kind kind);
 const char *kind_name(enum kind kind);             /* "container" */
@@ -99,6 +99,16 @@ struct bind {
     bool optional; /* left out while the source is missing */
 };
 
+/* A device of the host that the container may open. */
+struct device {
+    struct described described;
+    const char *path;   /* key; on the host, clean and absolute */
+    const char *target; /* inside; NULL: where it is on the host */
+    const char *mode;   /* "0660" */
+    bool optional;      /* left out while it is missing */
+};
+const char *device_place(const struct device *device); /* inside */
+
 struct limits { /* 0 where not said and without default: no limit */
     struct described described;
     int64_t memory, swap; /* bytes; swap is the amount beside memory */
@@ -131,6 +141,7 @@ struct container {
     struct list ports;    /* of port */
     struct list volumes;  /* of mount */
     struct list binds;    /* of bind */
+    struct list devices;  /* of device */
     struct pairs env;
     struct texts command;  /* empty: the image's init */
     struct limits *limits; /* never NULL */

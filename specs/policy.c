@@ -28,6 +28,13 @@ static const struct field allow_rows[] = {
      AT(policy_allow, binds),
      .example = "[/srv, /var/www]",
      .help = "Folders of the host that containers may be lent, with all that lies below them."},
+    {.id = 4,
+     .key = "devices",
+     .type = FIELD_TEXTS,
+     .form = FORM_HOST_PATH,
+     AT(policy_allow, devices),
+     .example = "[/dev/fuse, /dev/dri]",
+     .help = "Devices of the host that containers may open; of a folder, all that lie below it."},
 };
 static const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};

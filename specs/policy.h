@@ -6,9 +6,10 @@
 
 struct policy_allow {
     struct described described;
-    bool privileged;    /* containers without an id range of their own */
-    bool raw_lxc;       /* lines of the LXC config */
-    struct texts binds; /* folders of the host, with all that lies below them */
+    bool privileged;      /* containers without an id range of their own */
+    bool raw_lxc;         /* lines of the LXC config */
+    struct texts binds;   /* folders of the host, with all that lies below them */
+    struct texts devices; /* devices of the host, and folders with all that lies below them */
 };
 
 struct policy {

@@ -315,6 +315,15 @@ static const struct field container_rows[] = {
      .help = "Lines of lxc.container.conf(5) for what has no field. Must be permitted in fpsync.conf: some "
              "of them "
              "run programs as root on the host."},
+    {.id = 18,
+     .key = "devices",
+     .type = FIELD_LIST,
+     AT(container, devices),
+     .class = CLASS_LIVE,
+     .nested = &device_table,
+     .shorthand = "/dev/NAME",
+     .example = "[/dev/fuse]",
+     .help = "Devices of the host that it may open. Must be permitted in fpsync.conf."},
     {.id = 19,
      .key = "frozen",
      .type = FIELD_BOOL,

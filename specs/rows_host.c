@@ -43,3 +43,49 @@ const struct table bind_table = {.name = "container.binds",
                                  .size = sizeof(struct bind),
                                  TABLE_ROWS(bind_rows),
                                  .help = "A folder or file of the host, seen in the container."};
+
+static const struct field device_rows[] = {
+    {.id = 1,
+     .key = "path",
+     .type = FIELD_TEXT,
+     .form = FORM_HOST_PATH,
+     AT(device, path),
+     .class = CLASS_LIVE,
+     .flags = FIELD_REQUIRED,
+     .example = "/dev/fuse",
+     .help = "The device on the host, without a symbolic link on the way."},
+    {.id = 2,
+     .key = "target",
+     .type = FIELD_TEXT,
+     .form = FORM_GUEST_PATH,
+     AT(device, target),
+     .class = CLASS_LIVE,
+     .example = "/dev/fuse0",
+     .help = "Where it is in the container, if not where it is on the host."},
+    {.id = 5,
+     .key = "mode",
+     .type = FIELD_TEXT,
+     .form = FORM_MODE,
+     AT(device, mode),
+     .class = CLASS_LIVE,
+     .standard = "0660",
+     .example = "0666",
+     .help = "Who in the container may open it: it belongs to its root and root's group."},
+    {.id = 6,
+     .key = "optional",
+     .type = FIELD_BOOL,
+     AT(device, optional),
+     .class = CLASS_LIVE,
+     .standard = "false",
+     .example = "true",
+     .help = "Whether the container does without it while the host has no such device; else it is held."},
+};
+const struct table device_table = {.name = "container.devices",
+                                   .size = sizeof(struct device),
+                                   TABLE_ROWS(device_rows),
+                                   .help = "A device of the host that the container may open."};
+
+const char *device_place(const struct device *device)
+{
+    return device->target ? device->target : device->path;
+}

@@ -106,6 +106,18 @@ struct observed_use { /* at this moment; 0: unknown */
     int64_t pids;
 };
 
+/* A device of the host that a container is lent, or shall be. The first three are the question. */
+struct observed_device {
+    const char *path;    /* inside */
+    const char *source;  /* on the host */
+    int64_t mode;        /* its permissions inside */
+    const char *trouble; /* why it cannot be had; NULL: it is there */
+    bool is_block;
+    int64_t major, minor;
+    bool lent;     /* the container has a node for that place, */
+    bool as_asked; /* of this device and with these permissions, and in the running container it is there */
+};
+
 struct container_view {
     /* Everything below paths->lxc, foreign containers included (`ours` false), which may carry no tag.
      * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
@@ -122,6 +134,9 @@ struct container_view {
     /* The same of any container below any lxcpath, ours or not; -ENOENT when there is none. */
     int (*read_found)(const char *lxcpath, const char *lxc_name, const struct call *call,
                       struct container_found **out, struct error *error);
+    /* Answers for each; `init_pid` 0: it does not run. */
+    void (*look_at_devices)(const struct paths *paths, const char *lxc_name, int64_t init_pid,
+                            struct observed_device *devices, size_t count);
 };
 extern const struct container_view container_view;
 
@@ -138,6 +153,31 @@ struct container_reference { /* request of start, destroy */
     const char *lxc_name;
 };
 extern const struct table container_reference_table;
+
+struct container_device {
+    struct described described;
+    const char *path; /* inside */
+    bool is_block;
+    int64_t major, minor;
+    int64_t mode; /* permissions; it belongs to the container's root */
+};
+extern const struct table container_device_table;
+
+struct container_start {
+    struct described described;
+    const char *lxc_name;
+    int64_t id_base;     /* 0: privileged */
+    struct list devices; /* of container_device */
+};
+extern const struct table container_start_table;
+
+struct device_attach { /* to a running container */
+    struct described described;
+    const char *lxc_name;
+    int64_t init_pid, init_start;    /* both must still match, else -ESRCH */
+    struct container_device *device; /* a detach asks for its path only */
+};
+extern const struct table device_attach_table;
 
 struct container_started { /* result */
     struct described described;
@@ -192,7 +232,7 @@ struct container_effects {
                   struct container_defined *, struct error *);
     /* Returns once init runs and the container is up as far as liblxc can tell; a start that fails leaves no
      * process, link or cgroup, and the error carries the lines of LXC's log that say why. */
-    int (*start)(const struct paths *, const struct container_reference *, const struct call *,
+    int (*start)(const struct paths *, const struct container_start *, const struct call *,
                  struct container_started *, struct error *);
     /* Sends the halt signal, again every second, until init's pidfd fires or `timeout` has passed; an init that
      * does not catch the signal (SigCgt) is not waited for. Then kills. Returns when the monitor is gone. */
@@ -204,6 +244,12 @@ struct container_effects {
     /* Returns when all its processes stand still, or may go on. What does not come to stand within 10 s, as a process
      * deep in the kernel may not, goes on: -ETIMEDOUT. */
     int (*freeze)(const struct paths *, const struct container_freeze *, const struct call *, struct error *);
+    /* Puts a device to its place, instead of another that was lent there; one that is there already stays. */
+    int (*attach_device)(const struct paths *, const struct device_attach *, const struct call *,
+                         struct error *);
+    /* Afterwards no copy of its node in the container can be opened, either. */
+    int (*detach_device)(const struct paths *, const struct device_attach *, const struct call *,
+                         struct error *);
     /* Removes LXCPATH/NAME and empty cgroups of that name, in every hierarchy. -EBUSY while it runs. */
     int (*destroy)(const struct paths *, const struct container_reference *, const struct call *,
                    struct error *);

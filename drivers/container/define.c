@@ -177,23 +177,25 @@ static bool has_apparmor(void)
            *line == 'Y';
 }
 
+const char *const usual_devices[] = {
+    "c *:* m",     "b *:* m",     /* mknod alone opens nothing */
+    "c 1:3 rwm",   "c 1:5 rwm",   /* null, zero */
+    "c 1:7 rwm",   "c 5:0 rwm",   /* full, tty */
+    "c 5:1 rwm",   "c 5:2 rwm",   /* console, ptmx */
+    "c 1:8 rwm",   "c 1:9 rwm",   /* random, urandom */
+    "c 136:* rwm", "c 10:229 rwm" /* pts, fuse */
+};
+const size_t usual_device_count = sizeof(usual_devices) / sizeof(*usual_devices);
+
 /* Without a user namespace, devices and capabilities are all that stands between guest root and the host. */
 static void set_privileged(struct config *config)
 {
-    static const char *const devices[] = {
-        "c *:* m",     "b *:* m",     /* mknod alone opens nothing */
-        "c 1:3 rwm",   "c 1:5 rwm",   /* null, zero */
-        "c 1:7 rwm",   "c 5:0 rwm",   /* full, tty */
-        "c 5:1 rwm",   "c 5:2 rwm",   /* console, ptmx */
-        "c 1:8 rwm",   "c 1:9 rwm",   /* random, urandom */
-        "c 136:* rwm", "c 10:229 rwm" /* pts, fuse */
-    };
     config_set(config, "lxc.tty.dir", "lxc");
     config_set(config, "lxc.cgroup.devices.deny", "a");
     config_set(config, "lxc.cgroup2.devices.deny", "a");
-    for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++) {
-        config_set(config, "lxc.cgroup.devices.allow", devices[i]);
-        config_set(config, "lxc.cgroup2.devices.allow", devices[i]);
+    for (size_t i = 0; i < usual_device_count; i++) {
+        config_set(config, "lxc.cgroup.devices.allow", usual_devices[i]);
+        config_set(config, "lxc.cgroup2.devices.allow", usual_devices[i]);
     }
 }
 

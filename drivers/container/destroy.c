@@ -104,6 +104,8 @@ static int remove_files(const struct paths *paths, const char *name, const struc
     if (result == 0)
         result = remove_profiles(folder);
     if (result == 0)
+        result = devices_remove(folder);
+    if (result == 0)
         result = remove_names(folder, outer, sizeof(outer) / sizeof(*outer));
     if (result == 0 && unlinkat(folder, "config", 0) < 0 && errno != ENOENT)
         result = -errno;

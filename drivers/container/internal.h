@@ -11,6 +11,7 @@
 #define CONTAINER_IDS        65536           /* of an id range */
 #define CONTAINER_INIT       "/.fpsync/init" /* our small init in the guest (storage family's with_init) */
 #define CONTAINER_GUEST_DIR  "dev/.fpsync"   /* in the guest: argv and exit of our small init */
+#define CONTAINER_DEVICES    "devices"       /* below LXCPATH/NAME: nodes of what it is lent */
 #define CONTAINER_HOST_DIR   "init"          /* the same folder, below LXCPATH/NAME */
 #define CONTAINER_PATH_SIZE  512             /* bytes; the root is 60 at most, a name 70 */
 #define CONTAINER_CPU_PERIOD 100000          /* microseconds */
@@ -185,6 +186,34 @@ int config_save(struct config *config, const struct paths *paths, const char *ui
 /* Wakes it, frozen or not: its signals would wait, too. */
 void container_thaw(const struct hierarchies *hierarchies, pid_t init);
 
+/* ---- view_devices.c ---- */
+
+#define DEVICE_NAME_SIZE 256
+/* Of the node for what lies at `path` inside; false: it would be too long. */
+bool device_node_name(const char *path, char name[static DEVICE_NAME_SIZE]);
+void container_look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
+                               struct observed_device *devices, size_t count);
+
+/* ---- device.c ---- */
+
+/* Before a start: nodes of these, and of nothing else. */
+int devices_prepare(const struct paths *paths, const struct container_start *request, struct error *error);
+/* What this start alone adds to the config: which numbers a device has is not known for long. */
+void config_set_devices(struct config *config, const struct paths *paths,
+                        const struct container_start *request);
+int device_attach(const struct paths *paths, const struct device_attach *request, const struct call *call,
+                  struct error *error);
+int device_detach(const struct paths *paths, const struct device_attach *request, const struct call *call,
+                  struct error *error);
+/* All nodes and their folder, of a container that does not run; `container`: its folder. -errno. */
+int devices_remove(int container);
+
+/* ---- define.c ---- */
+
+/* What a privileged container may open without being lent it, as "c 1:3 rwm". */
+extern const char *const usual_devices[];
+extern const size_t usual_device_count;
+
 /* ---- the effects, one file each ---- */
 
 int container_freeze_it(const struct paths *paths, const struct container_freeze *request,
@@ -192,8 +221,8 @@ int container_freeze_it(const struct paths *paths, const struct container_freeze
 
 int container_define(const struct paths *paths, const struct container_definition *definition,
                      const struct call *call, struct container_defined *result, struct error *error);
-int container_start(const struct paths *paths, const struct container_reference *reference,
-                    const struct call *call, struct container_started *result, struct error *error);
+int container_start(const struct paths *paths, const struct container_start *request, const struct call *call,
+                    struct container_started *result, struct error *error);
 int container_stop_it(const struct paths *paths, const struct container_stop *stop, const struct call *call,
                       struct error *error);
 int container_set_limits(const struct paths *paths, const struct container_limits *limits,

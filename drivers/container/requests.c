@@ -79,6 +79,38 @@ static const struct field adopted_rows[] = {
 };
 const struct table container_adopted_table = TABLE("container.adopted", container_adopted, adopted_rows);
 
+static const struct field device_rows[] = {
+    TEXT_ROW(1, container_device, path),
+    {.id = 2, .key = "is_block", .type = FIELD_BOOL, AT(container_device, is_block)},
+    NUMBER_ROW(3, container_device, major),
+    NUMBER_ROW(4, container_device, minor),
+    NUMBER_ROW(5, container_device, mode),
+};
+const struct table container_device_table = TABLE("container.device", container_device, device_rows);
+
+static const struct field start_rows[] = {
+    TEXT_ROW(1, container_start, lxc_name),
+    NUMBER_ROW(2, container_start, id_base),
+    {.id = 3,
+     .key = "devices",
+     .type = FIELD_LIST,
+     AT(container_start, devices),
+     .nested = &container_device_table},
+};
+const struct table container_start_table = TABLE("container.start", container_start, start_rows);
+
+static const struct field attach_rows[] = {
+    TEXT_ROW(1, device_attach, lxc_name),
+    NUMBER_ROW(2, device_attach, init_pid),
+    NUMBER_ROW(3, device_attach, init_start),
+    {.id = 4,
+     .key = "device",
+     .type = FIELD_STRUCT,
+     AT(device_attach, device),
+     .nested = &container_device_table},
+};
+const struct table device_attach_table = TABLE("device.attach", device_attach, attach_rows);
+
 static const struct field started_rows[] = {
     NUMBER_ROW(1, container_started, init_pid),
     NUMBER_ROW(2, container_started, init_start),

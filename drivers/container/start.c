@@ -27,10 +27,10 @@
 
 static int settle(const struct paths *paths, const char *name, const struct call *call,
                   struct observed_container *present, struct error *error);
-static int prepare(const struct paths *paths, const char *name, const struct observed_container *present,
-                   struct error *error);
-static int start_it(const struct paths *paths, const char *name, const struct call *call, pid_t *init,
-                    struct error *error);
+static int prepare(const struct paths *paths, const struct container_start *request,
+                   const struct observed_container *present, struct error *error);
+static int start_it(const struct paths *paths, const struct container_start *request, const struct call *call,
+                    pid_t *init, struct error *error);
 static int await_exec(pid_t init, const struct call *call);
 static bool has_exit(const struct paths *paths, const char *name);
 static void abort_start(pid_t child);
@@ -38,10 +38,10 @@ static int give_up(const struct paths *paths, const char *name, int reason, stru
 static int explain(const struct paths *paths, const char *name, const char *what, const struct call *call,
                    struct error *error);
 
-int container_start(const struct paths *paths, const struct container_reference *reference,
-                    const struct call *call, struct container_started *result, struct error *error)
+int container_start(const struct paths *paths, const struct container_start *request, const struct call *call,
+                    struct container_started *result, struct error *error)
 {
-    const char *name = reference->lxc_name;
+    const char *name = request->lxc_name;
     struct observed_container present;
     int failed = settle(paths, name, call, &present, error);
     if (failed < 0)
@@ -54,9 +54,9 @@ int container_start(const struct paths *paths, const struct container_reference 
         return 0;
     }
     pid_t init = 0;
-    failed = prepare(paths, name, &present, error);
+    failed = prepare(paths, request, &present, error);
     if (failed == 0)
-        failed = start_it(paths, name, call, &init, error);
+        failed = start_it(paths, request, call, &init, error);
     if (failed < 0)
         return failed;
     int64_t started = process_start(init);
@@ -113,14 +113,17 @@ static int empty_file(const struct paths *paths, const char *name, const char *f
     return 0;
 }
 
-static int prepare(const struct paths *paths, const char *name, const struct observed_container *present,
-                   struct error *error)
+static int prepare(const struct paths *paths, const struct container_start *request,
+                   const struct observed_container *present, struct error *error)
 {
+    const char *name = request->lxc_name;
     int result = empty_file(paths, name, "log", error);
     if (result == 0)
         result = empty_file(paths, name, CONTAINER_HOST_DIR "/exit", error);
     if (result == 0 && present->leftover_cgroups)
         result = cgroups_remove(paths, name, error);
+    if (result == 0)
+        result = devices_prepare(paths, request, error);
     return result < 0 ? error_wrap(error, result, "container %s", name) : 0;
 }
 
@@ -129,7 +132,8 @@ static int prepare(const struct paths *paths, const char *name, const struct obs
 /* Where liblxc finds newuidmap it maps ids by that, and newuidmap allows root only what /etc/subuid lists; ranges of
  * ours are taken outside of it on purpose. newuidmap is in bin and apparmor_parser, which liblxc does need, in sbin:
  * without bin on its path, root writes the map itself. */
-static noreturn void start_in_child(const struct paths *paths, const char *name, pid_t parent, int answer)
+static noreturn void start_in_child(const struct paths *paths, const struct container_start *request,
+                                    pid_t parent, int answer)
 {
     struct error error;
     struct config config;
@@ -140,7 +144,10 @@ static noreturn void start_in_child(const struct paths *paths, const char *name,
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     setenv("PATH", "/usr/sbin:/sbin", 1);
-    if (config_open(&config, paths, name, true, &error) < 0)
+    if (config_open(&config, paths, request->lxc_name, true, &error) < 0)
+        _exit(EXIT_FAILURE);
+    config_set_devices(&config, paths, request);
+    if (config.result < 0)
         _exit(EXIT_FAILURE);
     config.lxc->want_daemonize(config.lxc, true);
     if (!config.lxc->start(config.lxc, 0, NULL))
@@ -162,16 +169,17 @@ static int await_answer(int answer, const struct call *call)
 
 /* In a process of its own, because liblxc moves whoever calls start() into the monitor's control group, which then
  * cannot be removed while that process lives. It also makes a start that hangs one that can be ended. */
-static int start_it(const struct paths *paths, const char *name, const struct call *call, pid_t *init,
-                    struct error *error)
+static int start_it(const struct paths *paths, const struct container_start *request, const struct call *call,
+                    pid_t *init, struct error *error)
 {
+    const char *name = request->lxc_name;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_errno(error, -errno, "container %s: cannot make a pipe", name);
     _cleanup_close_ int answer = ends[0];
     pid_t parent = getpid(), child = fork();
     if (child == 0)
-        start_in_child(paths, name, parent, ends[1]);
+        start_in_child(paths, request, parent, ends[1]);
     close(ends[1]);
     if (child < 0)
         return error_errno(error, -errno, "container %s: cannot fork", name);

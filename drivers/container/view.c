@@ -37,7 +37,8 @@ static int observe(const struct scene *scene, const char *name, struct observed_
 const struct container_view container_view = {.dump = dump,
                                               .read_definition = container_read_definition,
                                               .read_found = container_read_found,
-                                              .look_at_use = container_look_at_use};
+                                              .look_at_use = container_look_at_use,
+                                              .look_at_devices = container_look_at_devices};
 
 int container_look(const struct paths *paths, const char *name, struct arena *arena,
                    struct observed_container *out, struct error *error)

@@ -56,7 +56,12 @@ bool bind_is_at(int root, const char *path, int source, bool read_only)
            is_writable(there) == (!read_only && is_writable(source));
 }
 
-static const char *trouble_of(int code)
+int bind_open_inside(int root, const char *path)
+{
+    return open_resolved(root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+const char *bind_trouble(int code)
 {
     return code == -ELOOP                        ? "a symbolic link is on the way to it"
            : code == -ENOENT || code == -ENOTDIR ? "it is not there"
@@ -65,7 +70,7 @@ static const char *trouble_of(int code)
 
 static void look_inside(int root, int source, struct observed_bind *bind)
 {
-    _cleanup_close_ int there = open_resolved(root, bind->path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    _cleanup_close_ int there = bind_open_inside(root, bind->path);
     bind->mounted = there >= 0 && bind_is_mount(there);
     bind->is_source = bind->mounted && source >= 0 && are_same(there, source);
     bind->as_asked = bind->is_source && is_writable(there) == (!bind->read_only && is_writable(source));
@@ -79,7 +84,7 @@ void bind_look(const struct paths *paths, int64_t init_pid, struct observed_bind
     _cleanup_close_ int root = init_pid > 0 && count ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     for (size_t i = 0; i < count; i++) {
         _cleanup_close_ int source = bind_open_source(binds[i].source);
-        binds[i].trouble = source < 0 ? trouble_of(source) : NULL;
+        binds[i].trouble = source < 0 ? bind_trouble(source) : NULL;
         if (root >= 0)
             look_inside(root, source, &binds[i]);
     }

@@ -126,9 +126,15 @@ static struct json *copy_limits(const struct json *limits)
     return copy;
 }
 
-static int apply_start(struct fake *fake, const char *name, struct container_started *started,
-                       struct error *error)
+static void put_device(struct json *container, const struct container_device *device)
 {
+    json_set(json_get(container, "guest_devices"), device->path, json_of(&container_device_table, device));
+}
+
+static int apply_start(struct fake *fake, const struct container_start *request,
+                       struct container_started *started, struct error *error)
+{
+    const char *name = request->lxc_name;
     struct json *container;
     int result = find_ours(fake, name, &container, error);
     if (result < 0)
@@ -144,6 +150,9 @@ static int apply_start(struct fake *fake, const char *name, struct container_sta
         if (result < 0)
             return result;
         take_mounts(container, root);
+        json_set(container, "guest_devices", json_new_object());
+        for (size_t i = 0; i < request->devices.count; i++)
+            put_device(container, request->devices.items[i]);
         json_set(container, "cgroup", copy_limits(json_get(json_get(container, "definition"), "limits")));
         json_set(container, "monitor_pid", json_new_number(fake_pid(fake->world)));
         json_set(container, "init_pid", json_new_number(fake_pid(fake->world)));
@@ -157,13 +166,47 @@ static int apply_start(struct fake *fake, const char *name, struct container_sta
     return 0;
 }
 
-static int start(const struct paths *paths, const struct container_reference *request,
-                 const struct call *call, struct container_started *started, struct error *error)
+static int start(const struct paths *paths, const struct container_start *request, const struct call *call,
+                 struct container_started *started, struct error *error)
 {
     struct fake fake;
     int result = fake_begin(&fake, paths, call, STEP_CONTAINER_START, request->lxc_name, error);
-    return result < 0 ? result
-                      : fake_end(&fake, apply_start(&fake, request->lxc_name, started, error), error);
+    return result < 0 ? result : fake_end(&fake, apply_start(&fake, request, started, error), error);
+}
+
+/* ---- devices ---- */
+
+static int apply_device(struct fake *fake, const struct device_attach *request, bool attach,
+                        struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result < 0)
+        return result;
+    if (!container || !is_running(container) || number_in(container, "init_pid") != request->init_pid ||
+        number_in(container, "init_start") != request->init_start)
+        return error_set(error, -ESRCH, "%s: its init is gone", request->lxc_name);
+    if (attach)
+        put_device(container, request->device);
+    else
+        json_remove(json_get(container, "guest_devices"), request->device->path);
+    return 0;
+}
+
+static int attach_device(const struct paths *paths, const struct device_attach *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_DEVICE_ATTACH, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_device(&fake, request, true, error), error);
+}
+
+static int detach_device(const struct paths *paths, const struct device_attach *request,
+                         const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_DEVICE_DETACH, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_device(&fake, request, false, error), error);
 }
 
 /* ---- stop ---- */
@@ -317,6 +360,8 @@ const struct container_effects container_effects = {
     .stop = stop,
     .set_limits = set_limits,
     .freeze = freeze,
+    .attach_device = attach_device,
+    .detach_device = detach_device,
     .destroy = destroy,
     .adopt = adopt,
     .release = release,

@@ -678,6 +678,16 @@ static int run_unbind(struct json *world, char **arguments, struct error *error)
     return 0;
 }
 
+static int run_take_device(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    json_remove(json_get(container, "guest_devices"), arguments[1]);
+    return 0;
+}
+
 static int run_miss(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -827,6 +837,7 @@ static const struct command commands[] = {
     {"mount-volume", "CONTAINER PATH FILE", 3, run_mount_volume},
     {"unmount-root", "CONTAINER", 1, run_unmount_root},
     {"unbind", "CONTAINER PATH", 2, run_unbind},
+    {"take-device", "CONTAINER PATH", 2, run_take_device},
     {"miss", "SOURCE", 1, run_miss},
     {"bring", "SOURCE", 1, run_bring},
     {"drop-image", "NAME|DIGEST", 1, run_drop_image},

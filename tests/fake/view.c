@@ -86,6 +86,29 @@ static void look_at_use(const struct paths *paths, int64_t init_pid, struct obse
                                  .pids = seen_number(container, "pids_use")};
 }
 
+/* In this world a device is there unless it is in "missing", and its numbers come from its name. */
+static void look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
+                            struct observed_device *devices, size_t count)
+{
+    fake_trace("container_view.look_at_devices");
+    const struct seen *world;
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return;
+    const struct seen *container = seen_in(seen_in(world, "containers"), lxc_name);
+    for (size_t i = 0; i < count; i++) {
+        struct observed_device *device = &devices[i];
+        const struct seen *seen = seen_in(seen_in(container, "guest_devices"), device->path);
+        device->trouble = seen_flag(seen_in(world, "missing"), device->source) ? "it is not there" : NULL;
+        device->major = 10;
+        for (const char *at = device->source; *at; at++)
+            device->minor = (device->minor * 31 + *at) % 1000;
+        device->lent = seen != NULL;
+        device->as_asked = init_pid && seen && !device->trouble && seen_number(seen, "major") == 10 &&
+                           seen_number(seen, "minor") == device->minor &&
+                           seen_number(seen, "mode") == device->mode;
+    }
+}
+
 /* What `fake-tool lxc-container` gave it for a definition. */
 static int read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
                       struct container_found **out, struct error *error)
@@ -115,7 +138,8 @@ static int read_found(const char *lxcpath, const char *lxc_name, const struct ca
 const struct container_view container_view = {.dump = dump_containers,
                                               .read_definition = read_definition,
                                               .read_found = read_found,
-                                              .look_at_use = look_at_use};
+                                              .look_at_use = look_at_use,
+                                              .look_at_devices = look_at_devices};
 
 /* ---- storage ---- */
 

@@ -585,7 +585,11 @@ loans_need_permission() {
     conf 'binds: [/srv, /opt]' && gives 3 loans 'binds: [ "/srvx:/www" ]' && says 'allow: { binds: [/srv, /opt, /srvx] }' || return 1
     gives 0 loans 'binds: [ "/srv/www:/www" ]' && "$tool" "$root" miss /srv/www || return 1
     gives 3 run_spec apply && says 'bind of /srv/www: it is not there on the host' || return 1
-    gives 0 loans 'binds: [ { path: /www, source: /srv/www, optional: true } ]' && gives 0 run_spec plan
+    gives 0 loans 'binds: [ { path: /www, source: /srv/www, optional: true } ]' && gives 0 run_spec plan || return 1
+    gives 3 loans 'devices: [ /dev/fuse ]' && says 'device /dev/fuse is not permitted on this host' && says 'allow: { devices: [/dev/fuse] }' || return 1
+    conf 'devices: [/dev/dri, /dev/fuse]' && gives 3 loans 'devices: [ /dev/fuse2 ]' && says 'allow: { devices: [/dev/dri, /dev/fuse, /dev/fuse2] }' || return 1
+    gives 0 loans 'devices: [ /dev/fuse, /dev/dri/card0 ]' && "$tool" "$root" miss /dev/fuse && gives 3 run_spec apply &&
+        says 'device /dev/fuse: it is not there on the host'
 }
 
 lowered_limits() {

@@ -213,7 +213,7 @@ static inline const char *define(struct world *world, const struct container_def
 
 static inline struct container_started start(struct world *world)
 {
-    const struct container_reference reference = {.lxc_name = world->name};
+    const struct container_start reference = {.lxc_name = world->name};
     struct container_started started = {0};
     assert_ok(container_effects.start(&world->paths, &reference, &world->call, &started, &world->error));
     return started;

@@ -260,7 +260,7 @@ static void broken_init_says_why(void **state)
     struct world *world = *state;
     assert_int_equal(unlink(in_guest(world, "/sbin/init")), 0);
     define(world, definition_of(world, false));
-    const struct container_reference reference = {.lxc_name = world->name};
+    const struct container_start reference = {.lxc_name = world->name};
     struct container_started started = {0};
     int result = container_effects.start(&world->paths, &reference, &world->call, &started, &world->error);
     assert_true(result < 0);
@@ -278,7 +278,7 @@ static void missing_bridge_says_why(void **state)
         .ifname = "fpcnone0", .bridge = "fpcnone1", .mac = "02:00:00:00:00:01", .address = "10.99.0.2/24"};
     *arena_append(world->arena, definition->nics.items, definition->nics.count) = nic;
     define(world, definition);
-    const struct container_reference reference = {.lxc_name = world->name};
+    const struct container_start reference = {.lxc_name = world->name};
     struct container_started started = {0};
     assert_true(container_effects.start(&world->paths, &reference, &world->call, &started, &world->error) <
                 0);
@@ -297,11 +297,12 @@ static void foreign_is_untouched(void **state)
     struct container_defined defined;
     struct container_started started;
     const struct container_reference reference = {.lxc_name = world->name};
+    const struct container_start asked = {.lxc_name = world->name};
     assert_int_equal(container_effects.define(&world->paths, definition_of(world, false), &world->call,
                                               &defined, &world->error),
                      -EPERM);
-    assert_int_equal(
-        container_effects.start(&world->paths, &reference, &world->call, &started, &world->error), -EPERM);
+    assert_int_equal(container_effects.start(&world->paths, &asked, &world->call, &started, &world->error),
+                     -EPERM);
     assert_int_equal(container_effects.destroy(&world->paths, &reference, &world->call, &world->error),
                      -EPERM);
     struct observed_container *seen = look(world);
@@ -562,7 +563,7 @@ static void cancelled_start_leaves_nothing(void **state)
 {
     struct world *world = *state;
     define(world, definition_of(world, false));
-    const struct container_reference reference = {.lxc_name = world->name};
+    const struct container_start reference = {.lxc_name = world->name};
     struct container_started started = {0};
     for (int milliseconds = 1; milliseconds < 40; milliseconds += 3) {
         struct call call = world->call;

@@ -1,0 +1,76 @@
+/* Which devices of the host a container is lent, and whether they are there in it. Reads only; linked into the main
+ * program, too. The nodes lie below LXCPATH/NAME and are named for their places inside. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "drivers/container/internal.h"
+#include "drivers/storage/view_binds.h"
+#include "lib/cleanup.h"
+
+/* "/dev/net/tun" is "dev%net%tun"; what has a '%' itself has it twice. */
+bool device_node_name(const char *path, char name[static DEVICE_NAME_SIZE])
+{
+    size_t length = 0;
+    for (const char *at = path + 1; *at; at++) {
+        if (length + 2 >= DEVICE_NAME_SIZE)
+            return false;
+        name[length++] = *at == '/' ? '%' : *at;
+        if (*at == '%')
+            name[length++] = '%';
+    }
+    name[length] = '\0';
+    return length > 0;
+}
+
+static void look_at_source(struct observed_device *device)
+{
+    struct stat status;
+    _cleanup_close_ int fd = bind_open_source(device->source);
+    device->trouble = fd < 0                                               ? bind_trouble(fd)
+                      : fstat(fd, &status) < 0                             ? bind_trouble(-errno)
+                      : S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) ? NULL
+                                                                           : "it is no device";
+    if (device->trouble)
+        return;
+    device->is_block = S_ISBLK(status.st_mode);
+    device->major = major(status.st_rdev);
+    device->minor = minor(status.st_rdev);
+}
+
+static bool is_node(const struct observed_device *device, const struct stat *node)
+{
+    return !device->trouble && (device->is_block ? S_ISBLK(node->st_mode) : S_ISCHR(node->st_mode)) &&
+           node->st_rdev == makedev((unsigned)device->major, (unsigned)device->minor) &&
+           (node->st_mode & 07777) == (mode_t)device->mode;
+}
+
+static void look_inside(int folder, int root, struct observed_device *device)
+{
+    char name[DEVICE_NAME_SIZE];
+    struct stat node, there;
+    device->lent = folder >= 0 && device_node_name(device->path, name) &&
+                   fstatat(folder, name, &node, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!device->lent || root < 0)
+        return;
+    _cleanup_close_ int fd = bind_open_inside(root, device->path);
+    device->as_asked = fd >= 0 && fstat(fd, &there) == 0 && there.st_dev == node.st_dev &&
+                       there.st_ino == node.st_ino && is_node(device, &node);
+}
+
+void container_look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
+                               struct observed_device *devices, size_t count)
+{
+    char path[CONTAINER_PATH_SIZE];
+    container_path(paths, lxc_name, CONTAINER_DEVICES, path);
+    _cleanup_close_ int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    snprintf(path, sizeof(path), "/proc/%lld/root", (long long)init_pid);
+    _cleanup_close_ int root = init_pid > 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    for (size_t i = 0; i < count; i++) {
+        look_at_source(&devices[i]);
+        look_inside(folder, root, &devices[i]);
+    }
+}

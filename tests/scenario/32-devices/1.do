@@ -1,0 +1,2 @@
+permit devices: [/dev]
+tool miss /dev/gone

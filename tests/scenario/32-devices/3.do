@@ -1,0 +1,2 @@
+tool bring /dev/gone
+tool take-device web /dev/fuse

@@ -1,0 +1,1 @@
+tool miss /dev/gone
