@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
@@ -50,8 +51,8 @@ static void rule_of(bool is_block, dev_t number, char rule[static RULE_SIZE])
 
 /* ---- the nodes ---- */
 
-/* Group-searchable for the container's root alone: liblxc binds them from inside the user namespace. */
-static int make_folder(const struct paths *paths, const char *lxc_name, int64_t id_base)
+/* Searchable for the container's root alone: liblxc binds the nodes from inside the user namespace. */
+static int open_folder(const struct paths *paths, const char *lxc_name, int64_t id_base)
 {
     char path[CONTAINER_PATH_SIZE];
     container_path(paths, lxc_name, CONTAINER_DEVICES, path);
@@ -65,6 +66,18 @@ static int make_folder(const struct paths *paths, const char *lxc_name, int64_t 
     int code = -errno;
     close(folder);
     return code;
+}
+
+static int make_folder(const struct paths *paths, const char *lxc_name, int64_t id_base, struct error *error)
+{
+    struct statvfs system;
+    _cleanup_close_ int folder = open_folder(paths, lxc_name, id_base);
+    if (folder < 0 || fstatvfs(folder, &system) < 0)
+        return error_errno(error, folder < 0 ? folder : -errno, "cannot make the folder of %s's devices",
+                           lxc_name);
+    if (system.f_flag & ST_NODEV)
+        return error_set(error, -EACCES, "%s is mounted nodev: no device of it can be opened", paths->lxc);
+    return TAKE_FD(folder);
 }
 
 /* First the owner: as long as it is the guest's root, that could take the permissions back. */
@@ -139,9 +152,9 @@ int devices_prepare(const struct paths *paths, const struct container_start *req
     result = container < 0 ? -errno : devices_remove(container);
     if (result < 0 || !request->devices.count)
         return result < 0 ? error_errno(error, result, "cannot take back its devices") : 0;
-    _cleanup_close_ int folder = make_folder(paths, request->lxc_name, request->id_base);
+    _cleanup_close_ int folder = make_folder(paths, request->lxc_name, request->id_base, error);
     if (folder < 0)
-        return error_errno(error, folder, "cannot make the folder of its devices");
+        return folder;
     for (size_t i = 0; i < request->devices.count; i++) {
         const struct container_device *device = request->devices.items[i];
         result = make_node(folder, device, request->id_base);
@@ -355,9 +368,9 @@ int device_attach(const struct paths *paths, const struct device_attach *request
     int result = enter(request, &guest, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int folder = make_folder(paths, request->lxc_name, guest.id_base);
+    _cleanup_close_ int folder = make_folder(paths, request->lxc_name, guest.id_base, error);
     if (folder < 0)
-        return error_errno(error, folder, "cannot make the folder of %s's devices", request->lxc_name);
+        return folder;
     _cleanup_close_ int node = renew_node(paths, &guest, folder, device, error);
     if (node < 0)
         return node;

@@ -56,29 +56,44 @@ try() { # CONTAINER PATH: whether it can be opened
     inside "$1" sh -c '(exec 3<"$1") 2>/dev/null && echo open || echo shut' - "$2"
 }
 two="devices: [ { path: $ROOT/dev/tun, target: /dev/deep/one }, { path: $ROOT/dev/deep/zero, target: /dev/two } ]"
-taken_away() { # FURTHER ENTRIES
+taken_away() { # FURTHER ENTRIES, whether a node that root made can be opened
     spec own < <(one ", $two$1")
     converge 'two devices from the start'
     is 'they can be opened' "$(try t/one /dev/deep/one) $(try t/one /dev/two)" 'open open'
     is 'the nodes are its own' "$(stat -c %a "$ROOT/dev/tun" "$ROOT"/var/lib/lxc/*/devices/* | paste -sd' ')" "600 660 660"
     inside t/one sh -c 'touch /dev/copy /root/copy; mount --bind /dev/deep/one /dev/copy; mount --bind /dev/deep/one /root/copy'
     is 'copies of one, too' "$(try t/one /dev/copy) $(try t/one /root/copy)" 'open open'
-    inside t/one mknod /root/made c 10 200 2>/dev/null
+    inside t/one mknod /dev/made c 10 200 2>/dev/null
+    is 'root can make another only without a user namespace' "$(try t/one /dev/made)" "$2"
     spec own < <(one ", devices: [ { path: $ROOT/dev/deep/zero, target: /dev/two } ]$1")
     converge 'one less'
     is 'it is gone' "$(inside t/one sh -c 'test -e /dev/deep/one && echo there')" ''
     is 'its copies are dead' "$(try t/one /dev/copy) $(try t/one /root/copy)" 'shut shut'
-    is 'and what root made of its numbers' "$(try t/one /root/made)" shut
+    is 'and what root made of its numbers' "$(try t/one /dev/made)" shut
     is 'the other is not' "$(try t/one /dev/two)" open
     check 'a restart' fps restart t/one
     is 'after it the other is there' "$(try t/one /dev/two)" open
     converge 'after it there is nothing to do'
 }
-taken_away ', privileged: true'
+taken_away ', privileged: true' open
 permit "$entries"
 spec own < <(one '')
 converge 'without privileges'
-taken_away ''
+taken_away '' shut
+
+spec own < <(one ", devices: [ { path: $ROOT/dev/tun, target: '/srv/a b%c/d' } ]")
+converge 'a place outside of /dev'
+check 'a restart with it' fps restart t/one
+is 'after it the device is there' "$(try t/one '/srv/a b%c/d')" open
+converge 'nothing else is asked for'
+check 'a second apply makes no mutating call' "$BUILD/tests/system/no-mutation" -a /lock -a /lock.mdb -- "$FPSYNC" --root "$ROOT" apply -f "$FILE"
+fps stop t/one --timeout 0 >/dev/null 2>&1
+is 'while it stands still the node is left' "$(ls "$ROOT"/var/lib/lxc/*/devices)" 'srv%a b%%c%d'
+spec own < <(one '')
+fps apply -y -f "$FILE" >/dev/null 2>&1
+fps start t/one >/dev/null 2>&1
+converge 'what was declared no more while it stood still'
+is 'is not there after its start' "$(inside t/one sh -c 'test -c "/srv/a b%c/d" && echo there') $(ls "$ROOT"/var/lib/lxc/*/devices 2>/dev/null)" ' '
 
 # ---- drift ----
 
@@ -134,6 +149,14 @@ held 'one that is not permitted' 'device /dev/kmsg is not permitted on this host
 
 spec own < <(one '')
 converge 'without devices'
+mount --bind "$ROOT/var/lib/lxc" "$ROOT/var/lib/lxc" && mount -o remount,bind,nodev "$ROOT/var/lib/lxc"
+spec own < <(one ', devices: [ /dev/fuse ]')
+like 'on a file system without devices it is said' "$(fps apply -f "$FILE" 2>&1)" 'is mounted nodev: no device of it can be opened'
+umount "$ROOT/var/lib/lxc"
+converge 'with devices it goes on'
+is 'and can be opened' "$(try t/one /dev/fuse)" open
+spec own < <(one '')
+converge 'without devices again'
 is 'no node is left' "$(ls "$ROOT/var/lib/lxc/$(lxc_of t/one)/devices" 2>/dev/null)" ''
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
