@@ -71,6 +71,25 @@ static int find(const struct object_set *all, const char *target, struct arena *
     return found ? 0 : not_found(all, kind, name, error);
 }
 
+/* All members of a set: they are found by its name as a container is. */
+static bool keep_members(struct narrowing *narrowing, const char *target)
+{
+    static const char prefix[] = "container/";
+    const size_t length = strlen(prefix);
+    const char *name = strncmp(target, prefix, length) == 0 ? target + length : NULL;
+    bool found = false;
+    for (size_t i = 0; name && i < narrowing->all->count; i++) {
+        struct object *object = narrowing->all->items[i];
+        const char *set =
+            object->kind == KIND_CONTAINER ? ((const struct container *)object->body)->set : NULL;
+        if (!set || (strcmp(set, name) != 0 && strcmp(name_bare(set), name) != 0))
+            continue;
+        keep(narrowing, object);
+        found = true;
+    }
+    return found;
+}
+
 int narrow_set(struct spec_set *set, const char *const *targets, size_t count, struct arena *arena,
                struct error *error)
 {
@@ -78,6 +97,8 @@ int narrow_set(struct spec_set *set, const char *const *targets, size_t count, s
     int result = 0;
     for (size_t i = 0; i < count && result >= 0; i++) {
         struct object *object = NULL;
+        if (keep_members(&narrowing, targets[i]))
+            continue;
         result = find(&set->objects, targets[i], arena, &object, error);
         keep(&narrowing, object);
     }

@@ -165,6 +165,26 @@ static bool is_own_source(const struct plan_request *request, const char *source
     return false;
 }
 
+static const char *set_of(const struct entry *entry)
+{
+    return entry->kind == KIND_CONTAINER ? ((const struct container *)entry->object.body)->set : NULL;
+}
+
+/* SEMANTICS 6: what the guard counts, a set of replicas once. */
+static bool counts_as_one(struct map *sets, const struct entry *entry)
+{
+    if (entry->object.implicit || entry->kind == KIND_IMAGE)
+        return false;
+    return !set_of(entry) || map_add(sets, set_of(entry), (void *)entry);
+}
+
+/* The highest numbers go first: a set whose first member stays is there still. */
+static bool is_scaled_down(const struct planning *planning, const struct entry *entry)
+{
+    return set_of(entry) && object_find(planning->request->desired, KIND_CONTAINER,
+                                        arena_printf(planning->arena, "%s-1", set_of(entry)));
+}
+
 static void plan_removal(struct planning *planning, struct entry *entry)
 {
     const struct object *user = plan_user_of(planning, entry->kind, entry->name);
@@ -189,8 +209,7 @@ static void plan_removal(struct planning *planning, struct entry *entry)
                    NULL, NULL, entry->object.place);
     action->shares_rules = false;
     *arena_append(planning->arena, planning->gone, planning->gone_count) = action;
-    if (!entry->object.implicit && entry->kind != KIND_IMAGE)
-        planning->plan->removals++;
+    planning->plan->removals += !is_scaled_down(planning, entry) && counts_as_one(&planning->removed, entry);
 }
 
 /* ---- contested drift ---- */
@@ -444,7 +463,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
         if (entry_is_retained(entry) ||
             (!is_needed_only(entry) && !is_own_source(request, entry->record->source, true)))
             continue;
-        plan->recorded += !entry->object.implicit && entry->kind != KIND_IMAGE;
+        plan->recorded += counts_as_one(&planning.counted, entry);
         if (!planning.declared[i] && !is_awaited(&planning, entry))
             plan_removal(&planning, entry);
     }
@@ -454,5 +473,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan_order(&planning);
     map_clear(&planning.by_object);
     map_clear(&planning.held);
+    map_clear(&planning.counted);
+    map_clear(&planning.removed);
     map_clear(&planning.users);
 }

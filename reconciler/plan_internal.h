@@ -17,6 +17,8 @@ struct planning {
     struct map by_object; /* "kind/project/name" -> action */
     struct map held;      /* "kind/project/name" -> struct held */
     struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
+    struct map counted,
+        removed;          /* sets of replicas, by name: each is one to the guard against mass deletes */
     bool networks_change; /* some network has an action */
     bool rules_lost;      /* our tables are not there at all */
 };

@@ -177,11 +177,11 @@ struct bridge *target_bridge(const struct target *target, const char *network, c
     return described_whole(&bridge_table, bridge);
 }
 
-static void set_texts(struct arena *arena, struct texts *texts, size_t count, const char *const *items)
+static void add_names(struct arena *arena, struct texts *texts, const char *bare, const char *project)
 {
-    texts->items = arena_array_of(arena, const char *, count);
-    texts->count = count;
-    memcpy(texts->items, items, count * sizeof(*items));
+    *arena_append(arena, texts->items, texts->count) = bare;
+    *arena_append(arena, texts->items, texts->count) = arena_printf(arena, "%s.%s", bare, project);
+    *arena_append(arena, texts->items, texts->count) = arena_printf(arena, "%s.%s.internal", bare, project);
 }
 
 /* Where the container's default route leads through the network: by whom, else NULL. */
@@ -214,9 +214,9 @@ struct resolver *target_resolver(const struct target *target, const char *networ
         name->address = address->address;
         name->address6 = address->address6;
         name->is_default = gateway_in(target, object, network);
-        set_texts(target->arena, &name->names, 3,
-                  (const char *const[]){bare, arena_printf(target->arena, "%s.%s", bare, project),
-                                        arena_printf(target->arena, "%s.%s.internal", bare, project)});
+        add_names(target->arena, &name->names, bare, project);
+        if (body->set)
+            add_names(target->arena, &name->names, name_bare(body->set), project);
         list_add(target->arena, &resolver->names, described_whole(&resolver_name_table, name));
     }
     list_sort(&resolver->names, &resolver_name_table);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "specs/replicas.h"
+
 static bool is_foreign(const struct collection *own, const struct spec_set *sources,
                        const struct object *object);
 
@@ -20,6 +22,8 @@ void check_all(struct collection *collection, const struct object_set *recorded,
             map_add(&world.foreign_by_id, recorded->items[i]->id, recorded->items[i]);
         }
     imply_all(&world);
+    imply_members(&world);
+    check_replicas(&world);
     check_references(&world);
     check_storage(&world);
     check_volumes(&world);

@@ -7,9 +7,9 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
-#include "specs/check.h"
 #include "specs/defaults.h"
 #include "specs/gather.h"
+#include "specs/replicas.h"
 
 static int object_compare(const void *left, const void *right);
 
@@ -68,6 +68,7 @@ int specs_load(const struct spec_request *request, const struct object_set *reco
     defaults_check(&defaults, &collection);
     for (size_t i = 0; i < gathered.count; i++)
         document_read(&collection, &gathered.items[i], &defaults);
+    replicas_expand(&collection);
 
     if (request->held_back.count)
         stand_in(request, recorded, &loaded, &gathered, &collection);

@@ -160,7 +160,10 @@ struct container {
     const char *lxc_name;        /* of an adopted container; NULL: made of its own name */
     const char *on_image_change; /* NULL: as its layer says */
     const char *retain;          /* of its implicit layer */
-    bool fresh;                  /* an empty layer, where the old one was made on another image */
+    int64_t
+        replicas; /* of a set that is not expanded yet; 0: it is a container itself, as all are once loaded */
+    const char *set; /* full name of the set that it is a member of; NULL */
+    bool fresh;      /* an empty layer, where the old one was made on another image */
 };
 
 /* Whether LXC had it before fpsync: its root and the rest of its definition are what the spec says and no more. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "specs/ports.h"
-#include "specs/specs.h"
+#include "specs/replicas_print.h"
 
 struct printer {
     const struct object_set *set;
@@ -62,7 +62,7 @@ static void print_project(const struct printer *printer)
         bool opened = false;
         for (size_t i = 0; i < printer->set->count; i++) {
             const struct object *object = printer->set->items[i];
-            if (object->kind != kind || object->implicit ||
+            if (object->kind != kind || object->implicit || replicas_is_told(printer->set, object) ||
                 strncmp(object->name, printer->project, length) != 0 || object->name[length] != '/')
                 continue;
             if (!opened)
@@ -76,17 +76,20 @@ static void print_project(const struct printer *printer)
 static void print_object(const struct printer *printer, const struct object *object)
 {
     const struct table *table = kind_table(object->kind);
+    const char *set = replicas_set(object), *name = name_bare(set ? set : object->name);
     size_t start = printer->out->length;
-    buffer_printf(printer->out, "  %s:\n", name_bare(object->name));
+    buffer_printf(printer->out, "  %s:\n", name);
     size_t empty = printer->out->length;
+    if (set)
+        buffer_printf(printer->out, "    replicas: %" PRId64 "\n", replicas_highest(printer->set, set));
     for (size_t i = 0; i < table->count; i++)
-        if (field_is_said(table, object->body, &table->rows[i]) &&
+        if (field_is_said(table, object->body, &table->rows[i]) && !(table->rows[i].flags & FIELD_DERIVED) &&
             !is_implied(printer, object, &table->rows[i]))
             print_field(printer, &table->rows[i], object->body);
     if (printer->out->length > empty)
         return;
     printer->out->length = start;
-    buffer_printf(printer->out, "  %s: {}\n", name_bare(object->name));
+    buffer_printf(printer->out, "  %s: {}\n", name);
 }
 
 static bool is_implied(const struct printer *printer, const struct object *object, const struct field *row)
@@ -192,7 +195,18 @@ static void print_list(const struct printer *printer, const struct field *row, c
 {
     buffer_text(printer->out, list->count ? "\n" : " []\n");
     for (size_t i = 0; i < list->count; i++) {
+        const struct dependency *dependency = row->nested == &dependency_table ? list->items[i] : NULL;
+        const char *set = dependency ? replicas_awaited(printer->set, list, dependency->container) : NULL;
+        if (set && strcmp(dependency->container, replicas_first(printer->set, set)->name) != 0)
+            continue; /* its first member stands for it */
         buffer_text(printer->out, "      - ");
+        if (set) {
+            struct dependency whole = *dependency;
+            whole.container = set;
+            print_item(printer, row->nested, &whole);
+            buffer_text(printer->out, "\n");
+            continue;
+        }
         print_item(printer, row->nested, list->items[i]);
         buffer_text(printer->out, "\n");
     }

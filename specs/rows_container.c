@@ -400,6 +400,23 @@ static const struct field container_rows[] = {
      .help =
          "Whether it begins with an empty layer where its old one was made on an image of another name; that "
          "one is kept as a snapshot. Without it the container is held then."},
+    {.id = 32,
+     .key = "replicas",
+     .type = FIELD_NUMBER,
+     AT(container, replicas),
+     .class = CLASS_RECORD,
+     .minimum = 1,
+     .maximum = 1000,
+     .example = "3",
+     .help = "How many equal containers to make of it, NAME-1, NAME-2, ..., each with addresses, ids and a "
+             "layer of its own."},
+    {.id = 37,
+     .key = "set",
+     .type = FIELD_TEXT,
+     AT(container, set),
+     .class = CLASS_RECORD,
+     .flags = FIELD_DERIVED,
+     .help = "The container whose replicas it is one of."},
     {.id = 33,
      .key = "was",
      .type = FIELD_TEXT,

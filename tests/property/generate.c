@@ -225,6 +225,8 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
                             16 + spec_random(spec, 200));
     if (table == &attachment_table && strcmp(row->key, "address") == 0)
         return address_text(spec, network);
+    if (table == &container_table && strcmp(row->key, "replicas") == 0)
+        return arena_printf(spec->arena, "%u", 1 + spec_random(spec, 3));
     /* Earlier ones only: what goes round in a circle is refused. */
     if (table == &dependency_table && row == &table->rows[0] && body->name[1] > '0')
         return name_of(spec, KIND_CONTAINER, spec_random(spec, (unsigned)(body->name[1] - '0')));

@@ -369,6 +369,33 @@ static void volumes_changed(void **state)
     recorded = NULL;
 }
 
+/* What another source has, by the record: a set's name is no container's, and its members can be waited for. */
+static void sets_of_others(void **state)
+{
+    (void)state;
+    struct spec_set set;
+    struct problems problems = {.arena = seen_arena};
+    struct error error = {0};
+    const char *base = "images: { other: { source: \"bootstrap:bookworm\" } }\n",
+               *path = in_scratch("b.yaml");
+    write_text(path,
+               arena_printf(seen_arena,
+                            "%scontainers: { web: { image: other, replicas: 2 }, db: { image: other } }\n",
+                            base));
+    const struct spec_request request = {.arguments = (const char *const[]){path}, .count = 1};
+    assert_int_equal(specs_load(&request, NULL, seen_arena, &set, &problems, &error), 0);
+    recorded = &set.objects;
+    path = in_scratch("a.yaml");
+    write_text(path, "containers: { web: { image: other } }\n");
+    says(path, "a.yaml:1:15: a set of replicas and a container cannot both be called web: container web-1 (");
+    write_text(path, "containers: { db: { image: other, replicas: 2 } }\n");
+    says(path, "a.yaml:1:15: a set of replicas and a container cannot both be called db: container db (");
+    _cleanup_buffer_ struct buffer said = {0};
+    write_text(path, "containers: { one: { image: other, depends_on: [web, web-2, db] } }\n");
+    assert_int_equal(load_path(path, &said), 0);
+    recorded = NULL;
+}
+
 static void source_names(void **state)
 {
     (void)state;
@@ -545,6 +572,7 @@ int main(void)
         cmocka_unit_test(many_includes),
         cmocka_unit_test(templates_named),
         cmocka_unit_test(volumes_changed),
+        cmocka_unit_test(sets_of_others),
         cmocka_unit_test(source_names),
         cmocka_unit_test(explain_errors),
         cmocka_unit_test(all_texts_were_provoked),
