@@ -71,6 +71,23 @@ void forwards_of_port(struct arena *arena, const struct port *port, const char *
     }
 }
 
+void forwards_share(struct arena *arena, const struct list *own, struct list *into)
+{
+    for (size_t i = 0; i < own->count; i++) {
+        struct rule_forward *forward = own->items[i];
+        struct rule_forward *known = list_find(into, &rule_forward_table, forward->listen);
+        if (!known) {
+            *arena_append(arena, into->items, into->count) = forward;
+            continue;
+        }
+        if (known->guest != forward->guest)
+            continue; /* held back as it was before the set changed */
+        if (!known->shared.count)
+            *arena_append(arena, known->shared.items, known->shared.count) = known->target;
+        *arena_append(arena, known->shared.items, known->shared.count) = forward->target;
+    }
+}
+
 struct forward_state forwards_seen(struct arena *arena, const struct port *port, bool has6,
                                    const struct world *world)
 {
@@ -79,9 +96,12 @@ struct forward_state forwards_seen(struct arena *arena, const struct port *port,
     for (walk_begin(&walk, port, has6); walk_next(&walk); state.wanted++) {
         const struct rule_forward *found = world_forward(world, walk_key(&walk, arena));
         const char **target = walk.is6 ? &state.target6 : &state.target;
+        const struct texts **shared = walk.is6 ? &state.shared6 : &state.shared;
         state.standing += found != NULL;
         if (found && !*target)
             *target = found->target;
+        if (found && !*shared && found->shared.count)
+            *shared = &found->shared;
     }
     return state;
 }

@@ -8,9 +8,13 @@
 void forwards_of_port(struct arena *arena, const struct port *port, const char *target, const char *target6,
                       struct list *into);
 
+/* The forwards of a member of a set join those of the others. */
+void forwards_share(struct arena *arena, const struct list *own, struct list *into);
+
 struct forward_state {
     size_t wanted, standing;
-    const char *target, *target6; /* of the first that stands in each family; NULL: none does */
+    const struct texts *shared, *shared6; /* all that it leads to, where they are several; NULL */
+    const char *target, *target6;         /* of the first that stands in each family; NULL: none does */
 };
 /* How many of them the rules in force have, whatever they lead to; `has6`: the container has an IPv6 address. */
 struct forward_state forwards_seen(struct arena *arena, const struct port *port, bool has6,

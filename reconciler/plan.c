@@ -473,6 +473,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan_order(&planning);
     map_clear(&planning.by_object);
     map_clear(&planning.held);
+    map_clear(&planning.resting);
     map_clear(&planning.counted);
     map_clear(&planning.removed);
     map_clear(&planning.users);

@@ -19,6 +19,7 @@ struct planning {
     struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
     struct map counted,
         removed;          /* sets of replicas, by name: each is one to the guard against mass deletes */
+    struct map resting;   /* members of sets that do not run after this, by name */
     bool networks_change; /* some network has an action */
     bool rules_lost;      /* our tables are not there at all */
 };

@@ -20,11 +20,70 @@ static void keep_until_gone(struct planning *planning, struct list *into, const 
     *into = (struct list){.items = all, .count = count};
 }
 
+/* Whether the container runs after this, as far as a plan can say. */
+static bool will_run(struct planning *planning, const struct object *object)
+{
+    const struct action *action = plan_action_of(planning, KIND_CONTAINER, object->name);
+    const struct entry *entry = actual_find(planning->request->actual, KIND_CONTAINER, object->name);
+    if (action && (action->verb == VERB_CREATE || action->verb == VERB_START || action->verb == VERB_RESTART))
+        return true;
+    if ((action && action->verb == VERB_STOP) || (entry && entry->record->stopped_by))
+        return false;
+    return (action && action->verb == VERB_RECREATE) ||
+           container_is_up(world_container(
+               planning->request->world, object_lxc_name(planning->request->paths, planning->arena, object)));
+}
+
+static const char *set_of(const struct object *object)
+{
+    const struct container *body = object->kind == KIND_CONTAINER ? object->body : NULL;
+    return body && body->ports.count ? body->set : NULL;
+}
+
+/* A set of which nobody runs keeps its forwards, as a container that does not run keeps its own. */
+static void find_resting(struct planning *planning)
+{
+    _cleanup_map_ struct map running = {0}, sets = {0};
+    const struct object_set *all = &planning->plan->all;
+    for (size_t i = 0; i < all->count; i++)
+        if (set_of(all->items[i]) && will_run(planning, all->items[i])) {
+            map_add(&running, all->items[i]->name, all->items[i]);
+            map_add(&sets, set_of(all->items[i]), all->items[i]);
+        }
+    for (size_t i = 0; i < all->count; i++)
+        if (set_of(all->items[i]) && map_get(&sets, set_of(all->items[i])) &&
+            !map_get(&running, all->items[i]->name))
+            map_add(&planning->resting, all->items[i]->name, all->items[i]);
+    planning->target.resting = &planning->resting;
+}
+
+/* Shares that another hand changed read as no address: they do not fit together any more. */
+static bool is_dealt(const struct texts *shared)
+{
+    for (size_t i = 0; i < shared->count; i++)
+        if (strchr(shared->items[i], ' '))
+            return false;
+    return true;
+}
+
+/* The first forward of a set that leads to others than it is to; NULL. */
+static const struct rule_forward *moved_share(const struct rules *wanted, const struct world *world)
+{
+    for (size_t i = 0; i < wanted->forwards.count; i++) {
+        const struct rule_forward *forward = wanted->forwards.items[i];
+        const struct rule_forward *seen = world_forward(world, forward->listen);
+        if (seen && seen->shared.count != forward->shared.count && is_dealt(&seen->shared))
+            return forward;
+    }
+    return NULL;
+}
+
 /* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
 void plan_rules(struct planning *planning)
 {
     struct plan *plan = planning->plan;
     const struct observed_network *seen = &planning->request->world->network;
+    find_resting(planning);
     plan->rules_last = target_rules(&planning->target);
     plan->rules_first = arena_copy(planning->arena, plan->rules_last, sizeof(*plan->rules_last));
     bool any = plan->all.count > 0;
@@ -52,7 +111,13 @@ void plan_rules(struct planning *planning)
         struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, object->name);
         struct action *action = plan_append_action(
             planning, plan_make_action(planning, VERB_REPAIR, KIND_NETWORK, object->name, object, entry));
-        plan_add_drift(planning, &action->causes, "rules were changed by another hand", object->place);
+        const struct rule_forward *moved = moved_share(plan->rules_last, planning->request->world);
+        if (moved) /* no drift: nobody is to be told that it is contested */
+            plan_add_cause(planning, &action->causes,
+                           arena_printf(planning->arena, "forward %s", moved->listen), NULL,
+                           "others of its set run now", object->place);
+        else
+            plan_add_drift(planning, &action->causes, "rules were changed by another hand", object->place);
         action->shares_rules = explained = true;
     }
 }

@@ -112,8 +112,12 @@ static void add_container_rules(const struct target *target, const struct object
         if (!first6)
             first6 = address->address6;
     }
+    struct list own = {0};
     for (size_t i = 0; i < body->ports.count && first; i++)
-        forwards_of_port(target->arena, body->ports.items[i], first, first6, &rules->forwards);
+        forwards_of_port(target->arena, body->ports.items[i], first, first6,
+                         body->set ? &own : &rules->forwards);
+    if (!target->resting || !map_get(target->resting, object->name))
+        forwards_share(target->arena, &own, &rules->forwards);
 }
 
 struct rules *target_rules(const struct target *target)

@@ -8,6 +8,8 @@
 #include "reconciler/leases.h"
 #include "reconciler/renames.h"
 
+struct map;
+
 struct target {
     const struct paths *paths;
     struct arena *arena;
@@ -15,6 +17,8 @@ struct target {
     const struct grants *grants;
     const struct world *world;     /* for what of the host is lent */
     const struct renames *renames; /* NULL: none */
+    const struct map
+        *resting; /* members of sets that do not run, by name: no forward leads there; NULL: none */
 };
 
 const char *target_subnet6(const struct target *target, const char *network); /* NULL: it has none */

@@ -83,12 +83,18 @@ static bool has_own_network(const struct world *world, const struct container *c
     return false;
 }
 
+/* What the members of a set share is claimed by the first, who is there for as long as the set is. */
+static bool is_spoken_for(const struct container *container, const struct object *object)
+{
+    return container->set && strcmp(object->name + strlen(container->set), "-1") != 0;
+}
+
 static void claim_ports(struct world *world, struct port_claims *claims, const struct object *object,
                         bool is_own)
 {
-    if (object->kind != KIND_CONTAINER)
+    const struct container *container = object->kind == KIND_CONTAINER ? object->body : NULL;
+    if (!container || is_spoken_for(container, object))
         return;
-    const struct container *container = object->body;
     for (size_t i = 0; i < container->ports.count; i++) {
         const struct port *port = container->ports.items[i];
         if (!port->protocol || !port->host)

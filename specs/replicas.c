@@ -16,7 +16,6 @@ static void check_shared(struct collection *collection, const struct object *obj
     static const struct {
         const char *key, *hint;
     } single[] = {
-        {"ports", "write a container of its own that takes the connections and asks the set by its name"},
         {"layer", "leave it out: each member has a layer of its own name"},
         {"lxc_name", "write each of them as a container of its own"},
         {"was", "remove it, or name the members' old ones in containers of their own"},

@@ -47,7 +47,15 @@ struct rule_forward {
     const char *target; /* container's address; its family is the forward's */
     int64_t guest;      /* more than one: the same as `host` */
     int64_t count;      /* of ports in a row */
+    struct texts
+        shared; /* `target` and more: connections are spread over these. Empty: there is one target */
 };
+#define FORWARD_DRAWS 65536 /* a connection draws one of these; every target has a row of them */
+/* Where the share of target number `index` of `count` begins. */
+static inline size_t forward_share(size_t index, size_t count)
+{
+    return index * FORWARD_DRAWS / count;
+}
 struct rules {
     struct described described;
     struct list networks, guards, forwards; /* each sorted by key */

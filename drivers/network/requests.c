@@ -47,7 +47,7 @@ static const struct field rule_forward_rows[] = {
     TEXT_ROW(1, rule_forward, listen),  TEXT_ROW(2, rule_forward, protocol),
     TEXT_ROW(3, rule_forward, address), NUMBER_ROW(4, rule_forward, host),
     TEXT_ROW(5, rule_forward, target),  NUMBER_ROW(6, rule_forward, guest),
-    NUMBER_ROW(7, rule_forward, count),
+    NUMBER_ROW(7, rule_forward, count), {ROW(8, rule_forward, shared, FIELD_TEXTS)},
 };
 const struct table rule_forward_table = TABLE("rules.forwards", rule_forward, rule_forward_rows);
 

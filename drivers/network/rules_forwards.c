@@ -13,6 +13,18 @@ static bool is_address(const char *text, bool is6)
     return is6 ? address6_parse(text, &address6) == 0 : address_parse(text, &address) == 0 && address;
 }
 
+static bool shares_are_valid(const struct rule_forward *forward, bool is6)
+{
+    const struct texts *shared = &forward->shared;
+    if (!shared->count)
+        return true;
+    for (size_t i = 0; i < shared->count; i++)
+        if (!is_address(shared->items[i], is6))
+            return false;
+    return shared->count > 1 && shared->count <= FORWARD_DRAWS &&
+           strcmp(shared->items[0], forward->target) == 0;
+}
+
 /* The key must be the one that the view makes from the rest, or what was set would never be seen again. */
 static int check_forward(const struct rule_forward *forward, struct arena *arena, struct error *error)
 {
@@ -28,6 +40,8 @@ static int check_forward(const struct rule_forward *forward, struct arena *arena
     if (!is_address(forward->target, is6))
         return error_set(error, -EINVAL, "forward \"%s\": target \"%s\"", said,
                          forward->target ? forward->target : "");
+    if (!shares_are_valid(forward, is6))
+        return error_set(error, -EINVAL, "forward \"%s\": its targets are none to share it", said);
     if (forward->host < 1 || forward->guest < 1 || forward->count < 1 ||
         forward->host + forward->count > 65536 || forward->guest + forward->count > 65536)
         return error_set(error, -EINVAL, "forward \"%s\": ports are 1 to 65535", said);
@@ -87,7 +101,7 @@ static void write_forward(const struct rule_forward *forward, struct buffer *tex
 static bool stands_in(const struct rule_forward *forward, enum forward_map map, bool is6,
                       const char *protocol)
 {
-    return map_of(forward) == map && !strchr(forward->target, ':') == !is6 &&
+    return !forward->shared.count && map_of(forward) == map && !strchr(forward->target, ':') == !is6 &&
            strcmp(forward->protocol, protocol) == 0;
 }
 
@@ -111,8 +125,52 @@ static void write_protocol(const struct rules *request, const char *protocol, bo
     }
 }
 
+/* A forward to several targets has an element for each, with its share of what a connection may draw. Of how many is the
+ * same for all, so that the rules stay the same ones. It is drawn and not counted: a rule's counter moves with
+ * everything that passes it, and a rhythm in that would favour some. */
+static void write_shares(const struct rule_forward *forward, const char *all, struct buffer *text)
+{
+    const size_t count = forward->shared.count;
+    for (size_t i = 0; i < count; i++) {
+        buffer_printf(text, "%s . %d", forward->address ? forward->address : all, (int)forward->host);
+        if (forward->count > 1)
+            buffer_printf(text, "-%d", (int)(forward->host + forward->count - 1));
+        buffer_printf(text, " . %zu-%zu : %s", forward_share(i, count), forward_share(i + 1, count) - 1,
+                      forward->shared.items[i]);
+        if (forward->count == 1)
+            buffer_printf(text, " . %d", (int)forward->guest);
+        buffer_text(text, ",\n");
+    }
+}
+
+static void write_shared(const struct rules *request, const char *protocol, bool is6, bool several,
+                         struct buffer *text)
+{
+    const char *ip = is6 ? "ip6" : "ip";
+    bool filled = false;
+    buffer_printf(text, "map %s_%s {\ntypeof %s daddr . %s dport . numgen random mod %d : %s daddr%s%s%s\n",
+                  protocol, several ? "share_span" : "share", ip, protocol, FORWARD_DRAWS, ip,
+                  several ? "" : " . ", several ? "" : protocol, several ? "" : " dport");
+    buffer_text(text, "flags interval\n");
+    for (size_t i = 0; i < request->forwards.count; i++) {
+        const struct rule_forward *forward = request->forwards.items[i];
+        if (!forward->shared.count || (forward->count > 1) != several ||
+            !strchr(forward->target, ':') == is6 || strcmp(forward->protocol, protocol) != 0)
+            continue;
+        buffer_text(text, filled ? "" : "elements = {\n");
+        write_shares(forward, is6 ? "::/0" : "0.0.0.0/0", text);
+        filled = true;
+    }
+    buffer_text(text, filled ? "}\n}\n" : "}\n");
+}
+
 void forwards_write(const struct rules *request, bool is6, struct buffer *text)
 {
     write_protocol(request, "tcp", is6, text);
     write_protocol(request, "udp", is6, text);
+    static const char *const protocols[] = {"tcp", "udp"};
+    for (size_t i = 0; i < 2; i++) {
+        write_shared(request, protocols[i], is6, false, text);
+        write_shared(request, protocols[i], is6, true, text);
+    }
 }

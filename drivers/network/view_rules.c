@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -21,7 +22,9 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 
-#define ATTEMPTS 16
+#define ATTEMPTS     16
+#define SHARE_FORMAT "%05" PRIu32 "-%05" PRIu32 " "
+#define SHARE_SIZE   32
 
 _Static_assert(WITNESS_SIZE == DIGEST_TEXT_SIZE, "the witness is a digest");
 
@@ -67,6 +70,8 @@ static int take_router(struct element_walk *walk, const struct element *element)
 static int take_forward(struct element_walk *walk, const struct element *element);
 static int take_forward_at(struct element_walk *walk, const struct element *element);
 static int take_span(struct element_walk *walk, const struct element *element);
+static int take_share(struct element_walk *walk, const struct element *element);
+static void join_shares(struct rules *rules);
 static int take_other(struct element_walk *walk, const struct element *element);
 static int take_network6(struct element_walk *walk, const struct element *element);
 static int take_guard6(struct element_walk *walk, const struct element *element);
@@ -90,6 +95,8 @@ static const struct set {
     {NFPROTO_IPV4, "tcp_any", "tcp", take_forward}, {NFPROTO_IPV4, "tcp_at", "tcp", take_forward_at},
     {NFPROTO_IPV4, "udp_any", "udp", take_forward}, {NFPROTO_IPV4, "udp_at", "udp", take_forward_at},
     {NFPROTO_IPV4, "tcp_span", "tcp", take_span},   {NFPROTO_IPV4, "udp_span", "udp", take_span},
+    {NFPROTO_IPV4, "tcp_share", "tcp", take_share}, {NFPROTO_IPV4, "tcp_share_span", "tcp", take_share},
+    {NFPROTO_IPV4, "udp_share", "udp", take_share}, {NFPROTO_IPV4, "udp_share_span", "udp", take_share},
     {NFPROTO_BRIDGE, "guards", NULL, take_guard},   {NFPROTO_BRIDGE, "routers", NULL, take_router},
     {NFPROTO_BRIDGE, "roaming", NULL, take_guard},  {NFPROTO_BRIDGE, "clients", NULL, take_other},
 };
@@ -101,6 +108,8 @@ static const struct set sets6[] = {
     {NFPROTO_IPV6, "tcp_any", "tcp", take_forward},  {NFPROTO_IPV6, "tcp_at", "tcp", take_forward_at},
     {NFPROTO_IPV6, "udp_any", "udp", take_forward},  {NFPROTO_IPV6, "udp_at", "udp", take_forward_at},
     {NFPROTO_IPV6, "tcp_span", "tcp", take_span},    {NFPROTO_IPV6, "udp_span", "udp", take_span},
+    {NFPROTO_IPV6, "tcp_share", "tcp", take_share},  {NFPROTO_IPV6, "tcp_share_span", "tcp", take_share},
+    {NFPROTO_IPV6, "udp_share", "udp", take_share},  {NFPROTO_IPV6, "udp_share_span", "udp", take_share},
     {NFPROTO_BRIDGE, "guards6", NULL, take_guard6},  {NFPROTO_BRIDGE, "targets6", NULL, take_other6},
 };
 
@@ -162,6 +171,7 @@ static int read_rules(struct nl_sock *socket, const struct paths *paths, bool ha
         return result;
     *consistent = complete && walk.others == 2 * rules->networks.count + rules->guards.count &&
                   walk.others6 == wanted_others6(rules, has6);
+    join_shares(rules);
     sort_list(&rules->networks);
     sort_list(&rules->guards);
     sort_list(&rules->forwards);
@@ -365,8 +375,8 @@ static int port_number(const unsigned char *bytes)
     return bytes[0] << 8 | bytes[1];
 }
 
-static void add_forward(struct element_walk *walk, const unsigned char *address, int host, int last,
-                        const unsigned char *target, int guest)
+static struct rule_forward *add_forward(struct element_walk *walk, const unsigned char *address, int host,
+                                        int last, const unsigned char *target, int guest)
 {
     struct rule_forward *forward = described_new(walk->arena, &rule_forward_table);
     forward->protocol = walk->protocol;
@@ -379,6 +389,7 @@ static void add_forward(struct element_walk *walk, const unsigned char *address,
         forward_key(walk->arena, forward->address, walk->is6, forward->host, forward->count, walk->protocol);
     mark_all(&rule_forward_table, forward);
     *arena_append(walk->arena, walk->rules->forwards.items, walk->rules->forwards.count) = forward;
+    return forward;
 }
 
 static int address_size(const struct element_walk *walk)
@@ -417,6 +428,57 @@ static int take_span(struct element_walk *walk, const struct element *element)
     add_forward(walk, memcmp(element->key, none, (size_t)size) == 0 ? NULL : element->key, host,
                 port_number(element->end + size), element->data, host);
     return 0;
+}
+
+/* One target of a forward; others may have come before. It is noted with its share, by which they are put in order. */
+static int take_share(struct element_walk *walk, const struct element *element)
+{
+    static const unsigned char none[16];
+    const int size = address_size(walk);
+    uint32_t first, last;
+    if (element->key_size < size + 8 || element->data_size < size || !element->end)
+        return 0;
+    const int host = port_number(element->key + size), end = port_number(element->end + size);
+    const unsigned char *address = memcmp(element->key, none, (size_t)size) == 0 ? NULL : element->key;
+    const char *said = address ? address_text(walk->arena, walk->is6, address) : NULL;
+    struct rule_forward *forward =
+        list_find(&walk->rules->forwards, &rule_forward_table,
+                  forward_key(walk->arena, said, walk->is6, host, end - host + 1, walk->protocol));
+    if (!forward)
+        forward = add_forward(walk, address, host, end, element->data,
+                              element->data_size >= size + 2 ? port_number(element->data + size) : host);
+    memcpy(&first, element->key + size + 4, sizeof(first));
+    memcpy(&last, element->end + size + 4, sizeof(last));
+    *arena_append(walk->arena, forward->shared.items, forward->shared.count) =
+        arena_printf(walk->arena, SHARE_FORMAT "%s", ntohl(first), ntohl(last),
+                     address_text(walk->arena, walk->is6, element->data));
+    return 0;
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* Shares that are not as rules_forwards.c deals them stay in the text, which then is nothing that anybody asks for. */
+static void join_shares(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->forwards.count; i++) {
+        struct rule_forward *forward = rules->forwards.items[i];
+        struct texts *shared = &forward->shared;
+        if (!shared->count)
+            continue;
+        qsort(shared->items, shared->count, sizeof(*shared->items), compare_texts);
+        for (size_t j = 0; j < shared->count; j++) {
+            char wanted[SHARE_SIZE];
+            const int length =
+                snprintf(wanted, sizeof(wanted), SHARE_FORMAT, (uint32_t)forward_share(j, shared->count),
+                         (uint32_t)forward_share(j + 1, shared->count) - 1);
+            if (strncmp(shared->items[j], wanted, (size_t)length) == 0)
+                shared->items[j] += length;
+        }
+        forward->target = shared->items[0];
+    }
 }
 
 static int take_network6(struct element_walk *walk, const struct element *element)

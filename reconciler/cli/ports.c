@@ -20,10 +20,13 @@ static const char *why_closed(const struct session *session, const struct line *
 {
     const char *lxc_name = object_lxc_name(&session->paths, session->arena, &line->entry->object);
     const struct forward_state *state = &line->state;
+    const struct container *body = line->entry->object.body;
     if (!container_is_up(world_container(&session->world, lxc_name)))
         return "the container does not run";
     if (state->standing == state->wanted)
-        return NULL;
+        return body->set && !state->target && !state->target6
+                   ? "others of its set get what comes in; fpsync apply adds it"
+                   : NULL;
     const struct observed_listener *listener =
         line->port->take ? NULL : world_listener(&session->world, line->port);
     if (listener)
@@ -71,6 +74,35 @@ static struct json *line_json(const struct line *line)
     return object;
 }
 
+static const char *find_text(const struct texts *texts, const char *text)
+{
+    for (size_t i = 0; texts && text && i < texts->count; i++)
+        if (strcmp(texts->items[i], text) == 0)
+            return texts->items[i];
+    return NULL;
+}
+
+/* Of a forward that the members of a set share: what leads to this one. */
+static void narrow_to_member(struct forward_state *state, const struct lease *lease,
+                             const struct container *body)
+{
+    const char *target = NULL, *target6 = NULL;
+    for (size_t i = 0; lease && i < body->networks.count; i++) {
+        const struct lease_address *address =
+            lease_in(lease, item_key(&attachment_table, body->networks.items[i]));
+        if (!address)
+            continue;
+        const struct texts one = {.items = &state->target, .count = state->target != NULL};
+        const struct texts one6 = {.items = &state->target6, .count = state->target6 != NULL};
+        const char *is = find_text(state->shared ? state->shared : &one, address->address);
+        const char *is6 = find_text(state->shared6 ? state->shared6 : &one6, address->address6);
+        target = target ? target : is;
+        target6 = target6 ? target6 : is6;
+    }
+    state->target = target;
+    state->target6 = target6;
+}
+
 static void show_port(const struct session *session, const struct entry *entry, const struct port *port,
                       struct json *list)
 {
@@ -79,6 +111,9 @@ static void show_port(const struct session *session, const struct entry *entry, 
                         .port = port,
                         .state = forwards_seen(session->arena, port,
                                                forwards_have6(lease, entry->object.body), &session->world)};
+    const struct container *body = entry->object.body;
+    if (body->set)
+        narrow_to_member(&line.state, lease, body);
     line.closed = why_closed(session, &line);
     if (list)
         json_append(list, line_json(&line));

@@ -90,6 +90,83 @@ is 'and its neighbour runs' "$(running)" web-1
 check 'it is started again' fps start t/web-2
 is 'both run' "$(running)" 'web-1 web-2'
 
+# ---- forwards ----
+
+outside=q$TAG
+hub=h$TAG
+after_cleanup() {
+    ip netns del "$outside" 2>/dev/null
+    ip link del "$hub" 2>/dev/null
+}
+OUT=198.19.$((0x$TAG % 250))
+ip netns add "$outside" && ip link add "$hub" type veth peer name eth0 netns "$outside" &&
+    ip addr add "$OUT.1/24" dev "$hub" && ip link set "$hub" up &&
+    ip -n "$outside" addr add "$OUT.2/24" dev eth0 && ip -n "$outside" link set eth0 up && ip -n "$outside" link set lo up || exit 1
+OUT6=fd98:0:0:$TAG
+ip addr add "$OUT6::1/64" dev "$hub" nodad && ip -n "$outside" addr add "$OUT6::2/64" dev eth0 nodad || exit 1
+ports=", ports: [ \"$PORT:80\", \"$((PORT + 1))-$((PORT + 3)):$((PORT + 1))-$((PORT + 3))\", \"$((PORT + 4)):7/udp\" ]"
+drawn() { # PORT: who answers sixty connections from outside
+    local i
+    for i in {1..60}; do ip netns exec "$outside" curl -fsS -m 2 "http://$OUT.1:$1/me"; done 2>&1 | sort -u | paste -sd' '
+}
+serve() { # on the range of ports that leads to its own numbers
+    local name
+    for name in "$@"; do
+        inside "t/$name" sh -c "echo $name >/www/me; netstat -ltn | grep -q ':$((PORT + 2)) ' || httpd -p $((PORT + 2)) -h /www"
+    done
+}
+elements() { # of a map of forwards
+    nft -j list map ip "fpsync_$TAG" "$1" 2>/dev/null | jq '[.nftables[] | .map? // empty | .elem // [] | length] | add // 0'
+}
+spec scaled < <(web 2 "$ports")
+converge 'a port of the host for both'
+is 'the inits stay' "$(started t/web-1)" "$first"
+serve web-1 web-2
+is 'connections are spread over them' "$(drawn $PORT)" 'web-1 web-2'
+is 'those to a range of ports, too' "$(drawn $((PORT + 2)))" 'web-1 web-2'
+is 'and datagrams' "$(for i in {1..40}; do ip netns exec "$outside" "$BUILD/tests/system/netprobe" ask-udp "$OUT.1" $((PORT + 4)) hello; done | grep -c .)" 40
+is 'from the host itself, too' "$(for i in {1..60}; do curl -fsS -m 2 "http://127.0.0.1:$PORT/me"; done | sort -u | paste -sd' ')" 'web-1 web-2'
+is 'and from a guest' "$(for i in {1..60}; do inside t/one wget -qO- "http://$OUT.1:$PORT/me"; done | sort -u | paste -sd' ')" 'web-1 web-2'
+spec scaled < <(web 3 "$ports")
+converge 'three behind a port'
+serve web-3
+is 'three answer' "$(drawn $PORT)" 'web-1 web-2 web-3'
+check 'one of them is stopped' fps stop t/web-2 --timeout 0
+converge 'the forward follows'
+like 'and the plan says so' "$PLAN" 'others of its set run now'
+is 'the others answer, and nothing is lost' "$(drawn $PORT)" 'web-1 web-3'
+like 'ports says that it takes none' "$(fps ports)" "^$PORT/tcp +t/web-2 .*closed: the container does not run"
+like 'and who does' "$(fps ports)" "^$PORT/tcp +t/web-3 +$(address_of t/web-3):80 +open"
+check 'it is started again' fps start t/web-2
+converge 'which brings it back'
+serve web-2
+is 'it answers again' "$(drawn $PORT)" 'web-1 web-2 web-3'
+kill -KILL "$(pid_of t/web-3)"
+eventually 10 test -z "$(pid_of t/web-3)"
+converge 'one that is killed comes back'
+serve web-3
+is 'and answers' "$(drawn $PORT)" 'web-1 web-2 web-3'
+nft delete element ip "fpsync_$TAG" tcp_share "{ 0.0.0.0/0 . $PORT . 0-21844 }"
+like 'a share that somebody removed is drift' "$(fps plan -f "$FILE")" 'rules were changed by another hand'
+converge 'and is put back'
+is 'all of them are there' "$(elements tcp_share) $(elements tcp_share_span) $(elements udp_share)" '3 3 3'
+spec scaled < <(web 3 "$ports" | sed "s|subnet: $NET.0/24|&, subnet6: auto|")
+converge 'with IPv6'
+is 'connections by IPv6 are spread, too' "$(for i in {1..60}; do ip netns exec "$outside" curl -gfsS -m 2 "http://[$OUT6::1]:$PORT/me"; done 2>&1 | sort -u | paste -sd' ')" 'web-1 web-2 web-3'
+is 'by as many elements' "$(nft -j list map ip6 "fpsync_$TAG" tcp_share | jq '[.nftables[] | .map? // empty | .elem // [] | length] | add // 0')" 3
+spec scaled < <(web 1 "$ports")
+converge 'one behind a port'
+is 'it alone answers' "$(drawn $PORT)" web-1
+is 'by a forward like any other' "$(elements tcp_share) $(elements tcp_any)" '0 1'
+is 'its init stayed all the time' "$(started t/web-1)" "$first"
+spec scaled < <(web 2 "$ports, restart: never")
+converge 'members that are not started again'
+serve web-1 web-2
+kill -KILL "$(pid_of t/web-2)"
+eventually 10 test -z "$(pid_of t/web-2)"
+converge 'one that is over'
+is 'leaves the forward to the other' "$(drawn $PORT) $(elements tcp_any)" 'web-1 1'
+
 # ---- order, targets, what is written out ----
 
 {

@@ -237,7 +237,7 @@ static inline struct rule_forward *rule_forward(struct arena *arena, const char 
     forward->target = target;
     forward->guest = guest;
     forward->count = 1;
-    forward->described.present = address ? 127 : 127 & ~4;
+    forward->described.present = address ? 255 : 255 & ~4;
     return forward;
 }
 

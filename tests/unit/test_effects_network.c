@@ -195,6 +195,16 @@ static struct rules *example_rules(void)
     return rules;
 }
 
+/* To three in place of the one. */
+static void share(struct rule_forward *forward)
+{
+    static const char *const others[] = {"10.30.0.11", "10.30.0.12"};
+    const char **items = arena_array_of(world.arena, const char *, 3);
+    items[0] = forward->target;
+    memcpy(items + 1, others, sizeof(others));
+    forward->shared = (struct texts){.items = items, .count = 3};
+}
+
 static int set_rules(const struct rules *rules)
 {
     return network_effects.set_rules(&world.paths, rules, &world.call, &world.error);
@@ -221,6 +231,8 @@ static void test_rules_come_back_as_they_were_set(void **state)
     assert_false(seen.rules_present);
     assert_non_null(seen.rules);
     struct rules *rules = example_rules();
+    for (size_t i = 0; i < rules->forwards.count; i += 2)
+        share(rules->forwards.items[i]);
     must(set_rules(rules), &world);
     seen = look();
     assert_true(seen.rules_present);
@@ -280,13 +292,15 @@ static void test_failed_update_leaves_the_old_rules(void **state)
     add(world.arena, &bad->forwards, rule_forward(world.arena, NULL, 8080, "tcp", "10.30.0.99", 80));
     assert_true(set_rules(bad) < 0);
     assert_true(look().rules_present && equals(rules, look().rules));
-    struct rules *wrong[] = {example_rules(), example_rules(), example_rules(), example_rules(),
-                             example_rules()};
+    struct rules *wrong[] = {example_rules(), example_rules(), example_rules(),
+                             example_rules(), example_rules(), example_rules()};
     ((struct rule_network *)wrong[0]->networks.items[0])->bridge = "a\" }; flush ruleset; #";
     ((struct rule_network *)wrong[1]->networks.items[0])->subnet = "10.30.0.1/24";
     ((struct rule_guard *)wrong[2]->guards.items[0])->mac = "02:FB:00:00:01:01";
     ((struct rule_forward *)wrong[3]->forwards.items[0])->target = "10.30.0.10 . 80, 1";
     ((struct rule_forward *)wrong[4]->forwards.items[0])->listen = "9/tcp";
+    share(wrong[5]->forwards.items[0]);
+    ((struct rule_forward *)wrong[5]->forwards.items[0])->shared.items[2] = "10.30.0.12 . 80, 1";
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(set_rules(wrong[i]), -EINVAL);
     assert_true(look().rules_present && equals(rules, look().rules));

@@ -1,0 +1,1 @@
+fpsync start web-2

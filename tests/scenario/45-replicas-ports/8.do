@@ -1,0 +1,1 @@
+tool drop-rule forwards 8080/tcp
