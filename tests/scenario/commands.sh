@@ -682,3 +682,29 @@ check "restarts by one image come a quarter at a time and stop at the first that
 check "a layer with a package database is held, kept or put on the new image as asked" held_change
 check "another system below is found before anything is stopped" held_in_the_run
 check "snapshots are named, listed, gone back to and freed" snapshots_are_told
+
+# SEMANTICS 6: a set of replicas is one to the guard, and one that gets smaller none.
+sets_are_one_to_the_guard() {
+    at guard-sets
+    local base='images: { base: { source: "bootstrap:bookworm" } }
+containers:
+  one: { image: base }
+'
+    printf '%s' "$base  web: { image: base, replicas: 9 }
+" >"$root/spec.yaml"
+    gives 0 run_spec apply || return 1
+    printf '%s' "$base  web: { image: base, replicas: 2 }
+" >"$root/spec.yaml"
+    gives 0 run_spec apply && says '7 to remove' || return 1
+    printf '%s' "$base  web: { image: base, replicas: 9 }
+" >"$root/spec.yaml"
+    gives 0 run_spec apply || return 1
+    printf '%s' "$base" >"$root/spec.yaml"
+    gives 0 run_spec apply && says '9 to remove' && runs one || return 1
+    printf '%s' "$base" >"$root/spec.yaml"
+    for name in a b c d e; do echo "  $name: { image: base }" >>"$root/spec.yaml"; done
+    gives 0 run_spec apply || return 1
+    printf '%s' "$base" >"$root/spec.yaml"
+    gives 4 run_spec apply && says '5 of 6 objects'
+}
+check 'a set of replicas is one to the guard against mass deletes' sets_are_one_to_the_guard
