@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/error.h"
 
@@ -41,11 +42,12 @@ static int open_mapped(pid_t pid, int64_t base, struct error *error)
 
 /* Runs in the parent's memory, with all signals blocked: it must not return from a system call that could fail, for
  * errno is the parent's too. */
-static int hold_namespace(void *unused)
+static int hold_namespace(void *parent)
 {
-    (void)unused;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    pause();
+    if (getppid() ==
+        *(const pid_t *)parent) /* else it died before it could be told so, and our files are its locks */
+        pause();
     return 0;
 }
 
@@ -56,12 +58,13 @@ int user_namespace_make(struct user_namespace *made, int64_t base, struct error 
 {
     static _Alignas(16) char stack[16 * 1024];
     sigset_t all, before;
+    pid_t self = getpid();
     *made = NO_USER_NAMESPACE;
     if (base <= 0 || base > UINT32_MAX - ID_RANGE)
         return error_set(error, -EINVAL, "ids cannot begin at %lld", (long long)base);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = clone(hold_namespace, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, NULL);
+    pid_t pid = clone(hold_namespace, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, &self);
     int result =
         pid < 0 ? error_errno(error, -errno, "cannot make a user namespace") : open_mapped(pid, base, error);
     if (pid > 0)
