@@ -93,6 +93,16 @@ converge shared-network "$examples/shared-network"
 check 'shared-network: the shop finds the mail server' eventually 10 answers store/web http://mail.base/ busybox
 gone shared-network
 
+devices_are_held() {
+    [ "$(held_of "$(plan_of "$examples/devices")" | grep -c 'is not permitted on this host')" = 2 ]
+}
+check 'devices: not before root permits it' devices_are_held
+mkdir -p "$ROOT/etc/fpsync" && echo 'allow: { devices: [ /dev/net/tun, /dev/kvm ] }' >"$ROOT/etc/fpsync/fpsync.conf"
+converge devices "$examples/devices"
+check 'devices: the gateway makes a tunnel' inside lab/vpn sh -c 'busybox tunctl -t tun7 && ip link show tun7'
+check 'devices: the builder has none' inside lab/builder sh -c '[ ! -e /dev/net/tun ]'
+gone devices
+
 converge renamed "$examples/renamed"
 check 'renamed: something in its layer' inside sales/till touch /root/takings
 before="$(address_of sales/till) $(mac_in sales/till)"
