@@ -53,10 +53,10 @@ six_changed() { fields ", subnet6: \"$NET6:2::/64\"" ", address6: \"$NET6:2::11\
 subnet_of_bridge() {
     ip -6 -o addr show dev "$(bridges)" | awk '$4 !~ /^fe80/ { print $4 }'
 }
-opens6() {
+opens6() { # an address of the bridge's is not used before the kernel knows that nobody else has it
     local at
     serve t/one 7000 7009
-    for at in "${OUT6}3" "${OUT6}1"; do "$probe" ask-tcp "$at" "$PORT" >/dev/null 2>&1 && echo "$at"; done
+    for at in "${OUT6}3" "${OUT6}1"; do eventually 3 "$probe" ask-tcp "$at" "$PORT" && echo "$at"; done
 }
 effect network.subnet6 subnet_of_bridge '' "$NET6:1::1/64" "$NET6:2::1/64" ''
 effect container.networks.address6 'addresses6 t/one' '' "$NET6:1::10" "$NET6:2::11" ''

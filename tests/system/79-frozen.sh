@@ -44,7 +44,8 @@ check 'it can be restarted' fps restart t/one
 isnt 'another init runs' "$(started t/one)" "$before"
 is 'and stands still, too' "$(counts)" no
 check 'it can be stopped, and ends by itself' fps stop t/one
-is 'its command got the signal' "$(cat "$ROOT/var/lib/lxc/$(lxc_of t/one)/init/exit")" 0
+# It may stand still since before it could trap the signal: then that ended it. A kill would be 137.
+like 'its command got the signal' "$(cat "$ROOT/var/lib/lxc/$(lxc_of t/one)/init/exit")" '^(0|143)$'
 check 'it can be started' fps start t/one
 is 'it stands still once more' "$(counts)" no
 spec still < <(one '')
