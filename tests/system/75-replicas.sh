@@ -95,6 +95,7 @@ is 'both run' "$(running)" 'web-1 web-2'
 outside=q$TAG
 hub=h$TAG
 after_cleanup() {
+    ip netns pids "$outside" 2>/dev/null | xargs -r kill 2>/dev/null
     ip netns del "$outside" 2>/dev/null
     ip link del "$hub" 2>/dev/null
 }

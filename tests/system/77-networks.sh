@@ -10,6 +10,7 @@ out() { # N: an address of it
 }
 after_cleanup() {
     ip link del "$OUTSIDE" 2>/dev/null
+    ip netns pids "$OUTSIDE" 2>/dev/null | xargs -r kill 2>/dev/null
     ip netns del "$OUTSIDE" 2>/dev/null
 }
 outside() {

@@ -7,6 +7,7 @@ outside=fps$TAG # a network namespace with a wire to this host
 OUT=10.$((200 + 0x${TAG:0:2} % 55)).$((0x${TAG:2:2} % 250))
 after_cleanup() {
     ip link del "o$TAG" 2>/dev/null
+    ip netns pids "$outside" 2>/dev/null | xargs -r kill 2>/dev/null
     ip netns del "$outside" 2>/dev/null
 }
 ip netns add "$outside" && ip link add "o$TAG" type veth peer name eth0 netns "$outside" &&

@@ -9,6 +9,7 @@ after_cleanup() {
     ip link del "$LAN.2" 2>/dev/null
     for link in "$LAN.u" "$LAN.p" "$LAN.q"; do ip link del "$link" 2>/dev/null; done
     rm -f "/tmp/$LAN.leases"
+    ip netns pids "$LAN" 2>/dev/null | xargs -r kill 2>/dev/null
     ip netns del "$LAN" 2>/dev/null
 }
 there() { # COMMAND...: in the LAN

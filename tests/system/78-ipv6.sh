@@ -8,6 +8,7 @@ NET6=fd00:${TAG}          # of this test
 OUT6=fd01:${TAG}::
 after_cleanup() {
     ip link del "o$TAG" 2>/dev/null
+    ip netns pids "$outside" 2>/dev/null | xargs -r kill 2>/dev/null
     ip netns del "$outside" 2>/dev/null
 }
 if [ ! -e /proc/sys/net/ipv6 ]; then
