@@ -40,7 +40,8 @@ const char *target_subnet(const struct target *target, const char *network)
     return lease ? lease->subnet : NULL;
 }
 
-const char *target_subnet6(const struct target *target, const char *network)
+/* NULL: it has none. */
+static const char *target_subnet6(const struct target *target, const char *network)
 {
     const struct lease *lease = grants_find(target->grants, KIND_NETWORK, network);
     return lease ? lease->subnet6 : NULL;

@@ -21,7 +21,6 @@ struct target {
         *resting; /* members of sets that do not run, by name: no forward leads there; NULL: none */
 };
 
-const char *target_subnet6(const struct target *target, const char *network); /* NULL: it has none */
 const char *target_subnet(const struct target *target, const char *network);
 const char *target_mark(struct arena *arena, const char *uid, const char *name); /* "fpsync UID NAME" */
 

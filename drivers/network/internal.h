@@ -33,7 +33,6 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
 
 /* ---- the text of our tables (rules.c, rules_forwards.c) ---- */
 
-void rules_write_address(struct buffer *text, uint32_t address);
 /* A set or map, whose elements follow, a line each; one without elements has no such line: nft takes no empty braces. */
 void rules_begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled);
 void rules_end_set(struct buffer *text, bool filled);

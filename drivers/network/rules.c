@@ -171,7 +171,7 @@ static void replace_table(struct buffer *text, const char *family, const char *t
                   family, table, family, table);
 }
 
-void rules_write_address(struct buffer *text, uint32_t address)
+static void write_address(struct buffer *text, uint32_t address)
 {
     const unsigned char *byte = (const unsigned char *)&address;
     buffer_printf(text, "%u.%u.%u.%u", byte[0], byte[1], byte[2], byte[3]);
@@ -215,7 +215,7 @@ static int write_networks(const struct rules *request, struct buffer *text, stru
             return error_set(error, -EINVAL, "network %s: subnet \"%s\"", network->bridge,
                              network->subnet ? network->subnet : "");
         buffer_printf(text, "\"%s\" . ", network->bridge);
-        rules_write_address(text, address);
+        write_address(text, address);
         buffer_printf(text, "/%u,\n", length);
     }
     rules_end_set(text, networks->count);
@@ -241,7 +241,7 @@ static int write_way_out(const struct rule_network *network, struct buffer *text
     buffer_printf(text, "\"%s\"", network->bridge);
     if (way_of(network) != WAY_ISOLATED) {
         buffer_text(text, " . ");
-        rules_write_address(text, address);
+        write_address(text, address);
         buffer_printf(text, "/%u", length);
     }
     if (way_of(network) == WAY_SOURCE) {
@@ -249,7 +249,7 @@ static int write_way_out(const struct rule_network *network, struct buffer *text
             return error_set(error, -EINVAL, "network %s: NAT address \"%s\"", network->bridge,
                              network->nat_address);
         buffer_text(text, " : ");
-        rules_write_address(text, address);
+        write_address(text, address);
     }
     buffer_text(text, ",\n");
     return 0;

@@ -128,14 +128,6 @@ drifts 'back on the host' 'drift: device at /dev/net/tun is not there'
 
 # ---- what is held ----
 
-held() { # TEXT, reason, hint
-    local plan status
-    plan=$(fps plan -f "$FILE" -o json)
-    status=$?
-    is "$1: held" "$status" 2
-    like "$1: the reason" "$(held_of "$plan")" "$2"
-    like "$1: the hint" "$(jq -r '.held[].hint' <<<"$plan")" "$3"
-}
 spec own < <(one ", devices: [ { path: $ROOT/dev/gone, target: /dev/gone } ]")
 held 'a missing one' "device $ROOT/dev/gone: it is not there on the host" 'optional: true'
 spec own < <(one ", devices: [ { path: $ROOT/dev/file, target: /dev/file } ]")

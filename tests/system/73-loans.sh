@@ -93,14 +93,6 @@ converge 'after it there is nothing to do'
 
 # ---- what is held ----
 
-held() { # TEXT, reason, hint
-    local plan status
-    plan=$(fps plan -f "$FILE" -o json)
-    status=$?
-    is "$1: held" "$status" 2
-    like "$1: the reason" "$(held_of "$plan")" "$2"
-    like "$1: the hint" "$(jq -r '.held[].hint' <<<"$plan")" "$3"
-}
 spec ids < <(one ", binds: [ \"$ROOT/srv/gone:/srv/a\" ]")
 held 'a missing source' "bind of $ROOT/srv/gone: it is not there on the host" 'optional: true'
 spec ids < <(one ", binds: [ \"$ROOT/secret:/srv/a\" ]")

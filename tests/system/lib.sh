@@ -165,6 +165,15 @@ held_of() {
     jq -r '.held[]? | "\(.kind)/\(.name): \(.reason)"' <<<"$1"
 }
 
+held() { # TEXT, reason, hint: what the last spec asks for is held
+    local plan status
+    plan=$(fps plan -f "$FILE" -o json)
+    status=$?
+    is "$1: held" "$status" 2
+    like "$1: the reason" "$(held_of "$plan")" "$2"
+    like "$1: the hint" "$(jq -r '.held[].hint' <<<"$plan")" "$3"
+}
+
 # Plan, apply, compare the two as JSON (outcomes aside), expect success and nothing left to do.
 converge() { # TEXT [FILE] [further arguments of plan and apply...]
     local text=$1 file=${2:-$FILE} done_ after status
