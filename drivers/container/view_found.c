@@ -13,6 +13,7 @@
 #include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/units.h"
+#include "specs/forms.h"
 
 #define FILE_LIMIT (1024 * 1024) /* bytes */
 #define BLANKS     " \t"
@@ -31,6 +32,7 @@ struct finding {
 };
 
 static void read_line_of(struct finding *finding, const char *key, char *value);
+static int end_root(struct finding *finding, const char *path, struct error *error);
 static void end_ids(struct finding *finding);
 static void end_limits(struct finding *finding);
 static void end_nets(struct finding *finding);
@@ -100,8 +102,9 @@ int container_read_found(const char *lxcpath, const char *lxc_name, const struct
     end_ids(&finding);
     end_limits(&finding);
     end_nets(&finding);
-    if (!finding.definition->root)
-        return error_set(error, -EINVAL, "container %s: %s says no lxc.rootfs.path", lxc_name, path);
+    result = end_root(&finding, path, error);
+    if (result < 0)
+        return result;
     described_whole(&container_definition_table, finding.definition);
     *out = finding.found;
     return 0;
@@ -178,6 +181,27 @@ static void read_line_of(struct finding *finding, const char *key, char *value)
         read_map(finding, value);
     if (!is_taken(finding, key, value))
         add_line(finding, &finding->definition->lxc, key, value);
+}
+
+/* ---- root ---- */
+
+/* In the words of a spec, which knows no other than clean paths and has two words that are no path. */
+static int end_root(struct finding *finding, const char *path, struct error *error)
+{
+    const struct form_context context = {.arena = finding->arena, .project = "default", .folder = "/"};
+    const char *said = finding->definition->root, *root = said;
+    if (!said)
+        return error_set(error, -EINVAL, "container %s: %s says no lxc.rootfs.path",
+                         finding->definition->lxc_name, path);
+    if (*root == '/')
+        root = path_clean(finding->arena, "/", root);
+    bool is_path = strpbrk(root, "/:") && text_printable(root, strlen(root)) == strlen(root);
+    finding->definition->root = is_path ? form_canonical(&context, FORM_ROOT, root) : NULL;
+    return finding->definition->root
+               ? 0
+               : error_set(
+                     error, -EINVAL, "container %s: %s has a lxc.rootfs.path that no spec can say: \"%.*s\"",
+                     finding->definition->lxc_name, path, (int)text_printable(said, strlen(said)), said);
 }
 
 /* ---- ids ---- */

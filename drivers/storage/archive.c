@@ -22,7 +22,7 @@
 #define NOTE         ".backup"
 #define NOTE_TEXT    "fpsync backup 1\n" /* the number of the layout */
 #define UNPACKED     ".restore"
-#define VERIFIED     UNPACKED "/verified"
+#define VERIFIED     ".restore-verified" /* the same, once all of it is known to be sound */
 #define LABEL        "fpsync-backup-sha256 "
 #define TRAILER_SIZE (sizeof(LABEL) - 1 + DIGEST_TEXT_SIZE) /* with a newline for the NUL */
 #define CHUNK        ((size_t)256 * 1024)
@@ -300,24 +300,58 @@ static int check_note(int store, struct error *error)
                : error_set(error, -EPROTO, "it is not a backup that this version can read");
 }
 
+/* -EBADMSG unless it is of that type; 0 when it is not there. */
+static int check_type(int store, const char *name, mode_t type, struct error *error)
+{
+    struct stat status;
+    if (fstatat(store, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", name);
+    return (status.st_mode & S_IFMT) == type
+               ? 0
+               : error_set(error, -EBADMSG, "the backup is damaged or forged: %s is no %s",
+                           name + strlen(UNPACKED "/"), type == S_IFDIR ? "folder" : "plain file");
+}
+
+/* What was unpacked may be somebody's who wants our files elsewhere: no link gets a place of ours. */
+static int check_types(int store, struct error *error)
+{
+    char name[64];
+    int result = check_type(store, UNPACKED "/state", S_IFDIR, error);
+    if (result == 0)
+        result = check_type(store, UNPACKED "/state/data.mdb", S_IFREG, error);
+    for (size_t i = 0; result == 0 && i < PARTS; i++) {
+        snprintf(name, sizeof(name), UNPACKED "/%s", parts[i]);
+        result = check_type(store, name, S_IFDIR, error);
+    }
+    return result;
+}
+
+/* As after a run that did not end well (state/state.h): the record is checked before it is believed. */
+static int mark_doubtful(const struct paths *paths)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/open", paths->state);
+    _cleanup_close_ int mark = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return mark < 0 ? -errno : 0;
+}
+
 /* The record last: without it the root counts as empty, and this can be asked again. */
 static int put_in_place(const struct paths *paths, int store, struct error *error)
 {
-    char from[64];
+    char from[64], path[PATH_MAX];
     for (size_t i = 0; i < PARTS; i++) {
-        snprintf(from, sizeof(from), UNPACKED "/%s", parts[i]);
+        snprintf(from, sizeof(from), VERIFIED "/%s", parts[i]);
         if (faccessat(store, from, F_OK, 0) < 0)
             continue;
         if ((unlinkat(store, parts[i], AT_REMOVEDIR) < 0 && errno != ENOENT) ||
             renameat(store, from, store, parts[i]) < 0)
             return error_errno(error, -errno, "cannot put %s in place", parts[i]);
     }
-    char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/data.mdb", paths->state);
-    if (fsync(store) < 0 || (mkdir(paths->state, 0700) < 0 && errno != EEXIST) ||
-        (renameat(store, UNPACKED "/state/data.mdb", AT_FDCWD, path) < 0 && errno != ENOENT))
+    if (fsync(store) < 0 || (mkdir(paths->state, 0700) < 0 && errno != EEXIST) || mark_doubtful(paths) < 0 ||
+        (renameat(store, VERIFIED "/state/data.mdb", AT_FDCWD, path) < 0 && errno != ENOENT))
         return error_errno(error, -errno, "cannot put the record in place");
-    return tree_remove(store, UNPACKED, error);
+    return tree_remove(store, VERIFIED, error);
 }
 
 int archive_read(const struct paths *paths, const struct archive *request, const struct call *call,
@@ -335,13 +369,12 @@ int archive_read(const struct paths *paths, const struct archive *request, const
         result = unpack(paths, request->file, call, error);
     if (result == 0)
         result = check_note(store, error);
-    if (result == 0 && syncfs(store) < 0)
+    if (result == 0)
+        result = check_types(store, error);
+    if (result == 0 && (syncfs(store) < 0 || renameat(store, UNPACKED, store, VERIFIED) < 0))
         result = error_errno(error, -errno, "cannot write what was read");
-    if (result == 0) {
-        _cleanup_close_ int verified = openat(store, VERIFIED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        result = verified < 0 ? error_errno(error, -errno, VERIFIED) : put_in_place(paths, store, error);
-    } else {
-        tree_remove(store, UNPACKED, NULL);
-    }
+    if (result == 0)
+        return put_in_place(paths, store, error);
+    tree_remove(store, UNPACKED, NULL);
     return result;
 }

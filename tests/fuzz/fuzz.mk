@@ -9,8 +9,12 @@ FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 REPLAYS      := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 # libFuzzer's own main stands in for replay.c.
 FUZZERS      := $(patsubst $(B)/tests/fuzz/replay_%,$(B)/tests/fuzz/fuzz_%,$(REPLAYS))
-FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/file.o
-FUZZ_FLOORS  := $(call objects,drivers/image/fetch/unpack.c drivers/image/fetch/name.c) $(FLOORS)
+FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o
+# What a target may need besides the floors: it takes what it names.
+FUZZ_FLOORS  := $(B)/tests/fuzz/parts.a $(FLOORS)
+$(B)/tests/fuzz/parts.a: $(call objects,tests/fuzz/file.c tests/fuzz/folder.c tests/fuzz/set.c drivers/image/fetch/unpack.c \
+    drivers/image/fetch/name.c drivers/storage/archive.c drivers/storage/still.c drivers/storage/tree_remove.c \
+    $(filter-out reconciler/main.c,$(wildcard reconciler/*.c)))
 FUZZ_LIBS    := -larchive -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
 
 $(REPLAYS): $(B)/tests/fuzz/replay_%: $(FUZZ_OBJECTS) $(B)/tests/fuzz/replay.o $(FUZZ_FLOORS)

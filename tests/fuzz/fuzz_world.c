@@ -2,10 +2,12 @@
  * reached by including their files. */
 #include <string.h>
 
+#include "drivers/container/view_cgroup.c"
 #include "drivers/container/view_monitor.c"
 #include "drivers/image/fetch/fetch.h"
 #include "drivers/network/view_listeners.c"
 #include "drivers/storage/view_mounts.h"
+#include "tests/fuzz/folder.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct paths paths = {
@@ -44,6 +46,50 @@ static void read_listeners(char *text, struct arena *arena)
             take_line(&sources[i], line, arena, &out);
 }
 
+/* /proc/PID/cgroup, NUL, mountinfo: what liblxc's groups are looked for in. */
+static void read_groups(const char *text, size_t size, struct arena *arena)
+{
+    char path[CONTAINER_PATH_SIZE];
+    struct hierarchies found = {0};
+    size_t length = strlen(text);
+    char *mounts = arena_strdup(arena, length < size ? text + length + 1 : "");
+    for (char *line = strsep(&mounts, "\n"); line; line = strsep(&mounts, "\n"))
+        read_mount(line, text, arena, &found);
+    for (size_t i = 0; i < found.count; i++)
+        payload_in(&found.items[i], text, path);
+    hierarchy_of(&found, "memory");
+    hierarchy_of_freezer(&found);
+}
+
+/* One text in every control file there is, of both versions. */
+static void read_limits(const char *text, size_t size, struct arena *arena)
+{
+    static const char *const files[] = {"memory.max",
+                                        "memory.limit_in_bytes",
+                                        "memory.swap.max",
+                                        "memory.memsw.limit_in_bytes",
+                                        "cpu.max",
+                                        "cpu.cfs_quota_us",
+                                        "cpu.cfs_period_us",
+                                        "pids.max",
+                                        "cpu.weight",
+                                        "cpu.shares",
+                                        "cpuset.cpus",
+                                        "io.max",
+                                        "blkio.throttle.read_bps_device"};
+    fuzz_folder();
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        fuzz_write(files[i], text, size);
+    for (size_t i = 0; i < LIMIT_SOURCES; i++)
+        for (int unified = 0; unified < 2; unified++) {
+            struct limits *limits = described_new(arena, &limits_table);
+            const struct control_group group = {AT_FDCWD, fuzz_folder(), unified, NULL, arena};
+            limit_sources[i].read(&group, limits);
+            _cleanup_buffer_ struct buffer told = {0};
+            fields_print_flow(&limits_table, limits, &told);
+        }
+}
+
 static void read_name(const char *text)
 {
     char clean[PATH_MAX];
@@ -75,6 +121,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 'c':
         container_read_mark(text, arena, &container);
         MUST(container.ours == (container.uid != NULL));
+        break;
+    case 'g':
+        read_groups(text, size - 1, arena);
+        break;
+    case 'l':
+        read_limits(text, size - 1, arena);
         break;
     default:
         read_name(text);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# kill -9 of a real apply at 50 moments spread over its measured length: the next apply converges, and after down
+# kill -9 of a real apply at 50 moments (FPSYNC_KILLS) spread over its measured length: the next apply converges, and after down
 # no mount, link, rule, process or cgroup is left over. The seed of the moments is printed.
 . "$(dirname "$0")/lib.sh"
 
@@ -40,9 +40,10 @@ wait "$holder" 2>/dev/null
 wait $waiting
 is 'a lock whose holder is gone is waited for' $? 0
 
+kills=${FPSYNC_KILLS:-50}
 bad=0
 killed=0
-for round in $(seq 50); do
+for round in $(seq "$kills"); do
     # By turns a change of everything that runs, and a way from nothing to everything.
     if [ $((round % 3)) -eq 0 ]; then
         sed -i "s/address: $NET\.[0-9]*/address: $NET.$((20 + round))/; s/pids: [0-9]*/pids: $((100 + round))/" "$FILE"
@@ -70,7 +71,7 @@ for round in $(seq 50); do
         not_ok "killed after $moment us: the page answers after the next apply"
     fi
 done
-is "50 kills, $killed of them in time: every next apply converged" "$bad" 0
+is "$kills kills, $killed of them in time: every next apply converged" "$bad" 0
 is 'one bridge' "$(bridges | wc -l)" 1
 is 'two ports' "$(ports_of_host | wc -l)" 2
 is 'one resolver' "$(processes | grep -c dnsmasq)" 1
