@@ -818,6 +818,14 @@ static void diff_lists(const struct comparison *to, const struct field *row, con
         diff_order(to, row, path, old, new, place);
 }
 
+bool texts_have(const struct texts *texts, const char *text)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (strcmp(texts->items[i], text) == 0)
+            return true;
+    return false;
+}
+
 static bool texts_equal(const struct texts *left, const struct texts *right)
 {
     if (left->count != right->count)

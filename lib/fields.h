@@ -45,6 +45,7 @@ struct texts {
     const char **items;
     size_t count;
 };
+bool texts_have(const struct texts *texts, const char *text);
 
 struct pair {
     const char *key, *value;

@@ -134,10 +134,26 @@ static bool moves_names(const struct action *action, const char *network)
             (action->entry && plan_uses(&action->entry->object, KIND_NETWORK, network)));
 }
 
+/* Whether a resolver for several networks that belongs to this one changes with another of them. */
+static bool moves_union(const struct planning *planning, const struct action *action, const char *network)
+{
+    if (action->kind != KIND_NETWORK || strcmp(action->name, network) == 0 ||
+        !plan_field_changed(&action->causes, "isolated"))
+        return false;
+    char bridge[PATHS_IFNAME_SIZE];
+    paths_bridge(planning->request->paths, action->name, bridge);
+    const struct list unions = target_resolver(&planning->target, network)->unions;
+    for (size_t i = 0; i < unions.count; i++)
+        if (texts_have(&((const struct resolver_union *)unions.items[i])->bridges, bridge))
+            return true;
+    return false;
+}
+
 static bool names_move(const struct planning *planning, const char *network)
 {
     for (size_t i = 0; i < planning->plan->count; i++)
-        if (moves_names(planning->plan->actions[i], network))
+        if (moves_names(planning->plan->actions[i], network) ||
+            moves_union(planning, planning->plan->actions[i], network))
             return true;
     for (size_t i = 0; i < planning->gone_count; i++)
         if (moves_names(planning->gone[i], network))

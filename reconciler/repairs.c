@@ -470,6 +470,14 @@ void repairs_of_network(const struct target *target, const struct world *world, 
             arena_printf(target->arena, "resolver of bridge %s is not running", bridge->ifname));
 }
 
+static bool unions_run(const struct list *wanted, const struct texts *seen)
+{
+    bool all = wanted->count == seen->count;
+    for (size_t i = 0; i < wanted->count && all; i++)
+        all = texts_have(seen, item_key(&resolver_union_table, wanted->items[i]));
+    return all;
+}
+
 const char *names_trouble(const struct target *target, const struct world *world, const char *network)
 {
     _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
@@ -478,8 +486,12 @@ const char *names_trouble(const struct target *target, const struct world *world
     if (!seen)
         return NULL; /* its lack is the network's own trouble */
     resolver_texts(&wanted->names, &dhcp, &hosts);
-    return text_is_same(seen->dhcp, dhcp.bytes ? dhcp.bytes : "") &&
-                   text_is_same(seen->hosts, hosts.bytes ? hosts.bytes : "")
-               ? NULL
-               : arena_printf(target->arena, "names of bridge %s changed by another hand", wanted->bridge);
+    if (!text_is_same(seen->dhcp, dhcp.bytes ? dhcp.bytes : "") ||
+        !text_is_same(seen->hosts, hosts.bytes ? hosts.bytes : ""))
+        return arena_printf(target->arena, "names of bridge %s changed by another hand", wanted->bridge);
+    if (!unions_run(&wanted->unions, &seen->unions))
+        return arena_printf(target->arena,
+                            "resolver of bridge %s for those on several networks is not running",
+                            wanted->bridge);
+    return NULL;
 }

@@ -1,4 +1,4 @@
-#include "reconciler/target.h"
+#include "reconciler/target_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,22 +12,6 @@
 #include "reconciler/routes.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
-
-static void list_add(struct arena *arena, struct list *list, void *item)
-{
-    *arena_append(arena, list->items, list->count) = item;
-}
-
-static int by_first_text(const void *left, const void *right, void *table)
-{
-    return strcmp(item_key(table, *(void *const *)left), item_key(table, *(void *const *)right));
-}
-
-static void list_sort(struct list *list, const struct table *table)
-{
-    if (list->count)
-        qsort_r(list->items, list->count, sizeof(*list->items), by_first_text, (void *)table);
-}
 
 const char *target_mark(struct arena *arena, const char *uid, const char *name)
 {
@@ -47,34 +31,27 @@ static const char *target_subnet6(const struct target *target, const char *netwo
     return lease ? lease->subnet6 : NULL;
 }
 
-static const struct network *network_of(const struct target *target, const char *network)
+const struct network *target_network(const struct target *target, const char *network)
 {
     const struct object *object = object_find(target->all, KIND_NETWORK, network);
     return object ? object->body : NULL;
 }
 
-static bool is_isolated(const struct target *target, const char *network)
-{
-    const struct network *body = network_of(target, network);
-    return body && body->isolated;
-}
-
 bool target_is_attached(const struct target *target, const char *network)
 {
-    const struct network *body = network_of(target, network);
+    const struct network *body = target_network(target, network);
     return body && network_is_attached(body);
 }
 
 bool target_is_macvlan(const struct target *target, const char *network)
 {
-    const struct network *body = network_of(target, network);
+    const struct network *body = target_network(target, network);
     return body && body->parent;
 }
 
-/* The bridge, or whatever else of the host it hangs on. */
-static const char *bridge_name(const struct target *target, const char *network)
+const char *target_bridge_name(const struct target *target, const char *network)
 {
-    const struct network *body = network_of(target, network);
+    const struct network *body = target_network(target, network);
     if (body && network_is_attached(body))
         return body->bridge ? body->bridge : body->parent;
     char name[PATHS_IFNAME_SIZE];
@@ -107,12 +84,13 @@ static void add_container_rules(const struct target *target, const struct object
         guard->address = address->address;
         guard->router = body->router && address->address;
         guard->address6 = address->address6;
-        list_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
+        target_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
         if (!first && !target_is_attached(target, attachment->network))
             first = address->address;
         if (!first6)
             first6 = address->address6;
     }
+    target_add_askers(target, object, &rules->askers);
     struct list own = {0};
     for (size_t i = 0; i < body->ports.count && first; i++)
         forwards_of_port(target->arena, body->ports.items[i], first, first6,
@@ -131,18 +109,19 @@ struct rules *target_rules(const struct target *target)
         if (object->kind != KIND_NETWORK || network_is_attached(object->body))
             continue;
         struct rule_network *network = described_new(target->arena, &rule_network_table);
-        network->bridge = bridge_name(target, object->name);
+        network->bridge = target_bridge_name(target, object->name);
         network->subnet = target_subnet(target, object->name);
         network->subnet6 = target_subnet6(target, object->name);
         const struct network *body = object->body;
         network->isolated = body->isolated;
         network->routed = !body->isolated && !body->nat;
         network->nat_address = body->isolated || !body->nat ? NULL : body->nat_address;
-        list_add(target->arena, &rules->networks, described_whole(&rule_network_table, network));
+        target_add(target->arena, &rules->networks, described_whole(&rule_network_table, network));
     }
-    list_sort(&rules->networks, &rule_network_table);
-    list_sort(&rules->guards, &rule_guard_table);
-    list_sort(&rules->forwards, &rule_forward_table);
+    target_sort(&rules->networks, &rule_network_table);
+    target_sort(&rules->guards, &rule_guard_table);
+    target_sort(&rules->forwards, &rule_forward_table);
+    target_sort(&rules->askers, &rule_asker_table);
     return described_whole(&rules_table, rules);
 }
 
@@ -164,14 +143,15 @@ bool rules_equal(const struct rules *left, const struct rules *right)
 {
     return lists_equal(&rule_network_table, &left->networks, &right->networks) &&
            lists_equal(&rule_guard_table, &left->guards, &right->guards) &&
-           lists_equal(&rule_forward_table, &left->forwards, &right->forwards);
+           lists_equal(&rule_forward_table, &left->forwards, &right->forwards) &&
+           lists_equal(&rule_asker_table, &left->askers, &right->askers);
 }
 
 struct bridge *target_bridge(const struct target *target, const char *network, const char *uid)
 {
     struct bridge *bridge = described_new(target->arena, &bridge_table);
     uint64_t bits = digest_short(network);
-    bridge->ifname = bridge_name(target, network);
+    bridge->ifname = target_bridge_name(target, network);
     bridge->mark = target_mark(target->arena, uid, network);
     bridge->address = subnet_gateway(target->arena, target_subnet(target, network));
     if (target_subnet6(target, network))
@@ -182,50 +162,11 @@ struct bridge *target_bridge(const struct target *target, const char *network, c
     return described_whole(&bridge_table, bridge);
 }
 
-static void add_names(struct arena *arena, struct texts *texts, const char *bare, const char *project)
-{
-    *arena_append(arena, texts->items, texts->count) = bare;
-    *arena_append(arena, texts->items, texts->count) = arena_printf(arena, "%s.%s", bare, project);
-    *arena_append(arena, texts->items, texts->count) = arena_printf(arena, "%s.%s.internal", bare, project);
-}
-
-/* Where the container's default route leads through the network: by whom, else NULL. */
-static const char *gateway_in(const struct target *target, const struct object *object, const char *network)
+const char *target_gateway_in(const struct target *target, const struct object *object, const char *network)
 {
     const struct routes routes = {.arena = target->arena, .target = target};
     const struct way_out way = routes_way_out(&routes, object->name, object->body);
     return text_is_same(way.network, network) ? way.gateway : NULL;
-}
-
-struct resolver *target_resolver(const struct target *target, const char *network)
-{
-    struct resolver *resolver = described_new(target->arena, &resolver_table);
-    resolver->network = network;
-    resolver->bridge = bridge_name(target, network);
-    resolver->isolated = is_isolated(target, network);
-    resolver->gateway = routes_gateway(&(struct routes){.arena = target->arena, .target = target}, network);
-    resolver->address = subnet_gateway(target->arena, target_subnet(target, network));
-    for (size_t i = 0; i < target->all->count; i++) {
-        const struct object *object = target->all->items[i];
-        const struct container *body = object->body;
-        if (object->kind != KIND_CONTAINER || !list_find(&body->networks, &attachment_table, network))
-            continue;
-        const struct lease_address *address =
-            lease_in(grants_find(target->grants, KIND_CONTAINER, object->name), network);
-        const char *bare = name_bare(object->name), *project = name_project(target->arena, object->name);
-        struct resolver_name *name = described_new(target->arena, &resolver_name_table);
-        name->container = object->name;
-        name->mac = address->mac;
-        name->address = address->address;
-        name->address6 = address->address6;
-        name->is_default = gateway_in(target, object, network);
-        add_names(target->arena, &name->names, bare, project);
-        if (body->set)
-            add_names(target->arena, &name->names, name_bare(body->set), project);
-        list_add(target->arena, &resolver->names, described_whole(&resolver_name_table, name));
-    }
-    list_sort(&resolver->names, &resolver_name_table);
-    return described_whole(&resolver_table, resolver);
 }
 
 /* The default route of IPv6 goes to the first network that has it. */
@@ -251,7 +192,7 @@ struct port_attach *target_port(const struct target *target, const struct object
     struct port_attach *port = described_new(target->arena, &port_attach_table);
     port->ifname = port_name(target, object->name, network);
     port->mark = target_mark(target->arena, uid, object->name);
-    port->bridge = bridge_name(target, network);
+    port->bridge = target_bridge_name(target, network);
     port->index = address->index;
     port->mac = address->mac;
     const char *subnet = target_subnet(target, network);
@@ -259,7 +200,7 @@ struct port_attach *target_port(const struct target *target, const struct object
         address->address && subnet ? address_with_prefix(target->arena, address->address, subnet) : NULL;
     port->foreign = target_is_attached(target, network);
     port->macvlan = target_is_macvlan(target, network);
-    port->gateway = gateway_in(target, object, network);
+    port->gateway = target_gateway_in(target, object, network);
     if (address->address6)
         port->address6 = arena_printf(target->arena, "%s/64", address->address6);
     port->gateway6 = gateway6_of(target, object->body, network);
@@ -308,7 +249,7 @@ static void add_nics(const struct target *target, const struct object *object,
         nic->macvlan = port->macvlan;
         nic->address6 = port->address6;
         nic->gateway6 = port->gateway6;
-        list_add(target->arena, &definition->nics, described_whole(&nic_table, nic));
+        target_add(target->arena, &definition->nics, described_whole(&nic_table, nic));
     }
 }
 
@@ -370,7 +311,7 @@ static void add_file(const struct target *target, const struct container *body, 
                      const char *path, const char *content)
 {
     if (!is_bound(body, path))
-        list_add(target->arena, &root->files, new_file(target, path, content));
+        target_add(target->arena, &root->files, new_file(target, path, content));
 }
 
 /* The resolver of the network that leads out knows that network's names and forwards all others. A LAN's is known to
@@ -401,7 +342,7 @@ struct root_write *target_resolv_conf(const struct target *target, const struct 
     struct root_write *write = described_new(target->arena, &root_write_table);
     write->lxc_name = object_lxc_name(target->paths, target->arena, object);
     write->id_base = id_base_of(target, object);
-    list_add(target->arena, &write->files, file);
+    target_add(target->arena, &write->files, file);
     return described_whole(&root_write_table, write);
 }
 
@@ -436,7 +377,7 @@ static void add_files(const struct target *target, const struct object *object, 
                           names));
     struct root_file *resolver = is_bound(body, RESOLV_CONF) ? NULL : resolv_conf(target, object);
     if (resolver)
-        list_add(target->arena, &root->files, resolver);
+        target_add(target->arena, &root->files, resolver);
     if (!body->env.count || body->command.count)
         return;
     const char *text = environment_text(target, &body->env);
@@ -486,9 +427,9 @@ struct root_mount *target_root(const struct target *target, const struct object 
         volume->size = declared->size;
         volume->fill = declared->fill;
         volume->fresh = is_thrown_away(declared->retain);
-        list_add(target->arena, &root->volumes, described_whole(&root_volume_table, volume));
+        target_add(target->arena, &root->volumes, described_whole(&root_volume_table, volume));
     }
-    list_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */
+    target_sort(&root->volumes, &root_volume_table); /* a path before what lies below it */
     target_add_binds(target, object, root);
     add_files(target, object, root);
     return described_whole(&root_mount_table, root);

@@ -56,14 +56,22 @@ static inline size_t forward_share(size_t index, size_t count)
 {
     return index * FORWARD_DRAWS / count;
 }
+struct rule_asker { /* a guest on several networks: what it asks one's resolver goes to that of all of them */
+    struct described described;
+    const char *address;  /* key; the guest's */
+    const char *bridge;   /* of the network in which it asks */
+    const char *server;   /* whom it asks: the address of that bridge */
+    const char *resolver; /* in 127.0.0.0/8; that of a struct resolver_union */
+};
 struct rules {
     struct described described;
-    struct list networks, guards, forwards; /* each sorted by key */
+    struct list networks, guards, forwards, askers; /* each sorted by key */
 };
 /* port_key(), save that all addresses of IPv6 are "[::]": of IPv4 there may be another forward. */
 char *forward_key(struct arena *arena, const char *address, bool is6, int64_t host, int64_t count,
                   const char *protocol);
-extern const struct table rule_network_table, rule_guard_table, rule_forward_table, rules_table;
+extern const struct table rule_network_table, rule_guard_table, rule_forward_table, rule_asker_table,
+    rules_table;
 
 /* ---- view ---- */
 
@@ -120,7 +128,8 @@ struct observed_resolver { /* a network's dnsmasq */
     const char *bridge;
     int64_t pid; /* 0: not running */
     const char *dhcp,
-        *hosts; /* as of resolver_texts(); NULL: not readable, or with files of others beside it */
+        *hosts;          /* as of resolver_texts(); NULL: not readable, or with files of others beside it */
+    struct texts unions; /* addresses of those that run */
 };
 
 struct observed_listener { /* a socket of a host process, for port conflicts */
@@ -241,6 +250,17 @@ struct resolver_name { /* a container's names and its DHCP lease */
 };
 extern const struct table resolver_name_table;
 
+/* A second dnsmasq, for the guests that are on several networks: dnsmasq answers everybody the same, so that one which
+ * knows the names of two networks must be reached by those alone who are on both. It listens where no guest can send
+ * to, and the rules lead there who may ask (struct rule_asker). It reads the names that the networks' own ones read. */
+struct resolver_union {
+    struct described described;
+    const char *address;  /* key; in 127.0.0.0/8 */
+    struct texts bridges; /* whose names it knows, sorted */
+    bool isolated;        /* as in struct resolver: all of its networks are */
+};
+extern const struct table resolver_union_table;
+
 struct resolver {
     struct described described;
     const char *network;          /* full name */
@@ -249,6 +269,7 @@ struct resolver {
     const char *gateway;          /* of those with a default route through it; NULL: nobody has */
     struct list
         names; /* of resolver_name: all of the network, sorted. What else lies beside their files is removed */
+    struct list unions; /* sorted; each belongs to one of its networks. Others of this one end */
 };
 extern const struct table resolver_table;
 
@@ -259,7 +280,8 @@ struct network_effects {
     int (*set_rules)(const struct paths *, const struct rules *, const struct call *, struct error *);
     /* Our tables and nothing else: for the day the last network goes. */
     int (*delete_rules)(const struct paths *, const struct call *, struct error *);
-    /* Writes the files and starts dnsmasq where it does not run (own session and cgroup: it outlives the run). */
+    /* Writes the files and starts dnsmasq where it does not run (own session and cgroup: it outlives the run); the same
+     * for unions. */
     int (*set_resolver)(const struct paths *, const struct resolver *, const struct call *, struct error *);
     int (*delete_resolver)(const struct paths *, const struct link_reference *, const struct call *,
                            struct error *);

@@ -51,10 +51,19 @@ static const struct field rule_forward_rows[] = {
 };
 const struct table rule_forward_table = TABLE("rules.forwards", rule_forward, rule_forward_rows);
 
+static const struct field rule_asker_rows[] = {
+    TEXT_ROW(1, rule_asker, address),
+    TEXT_ROW(2, rule_asker, bridge),
+    TEXT_ROW(3, rule_asker, server),
+    TEXT_ROW(4, rule_asker, resolver),
+};
+const struct table rule_asker_table = TABLE("rules.askers", rule_asker, rule_asker_rows);
+
 static const struct field rules_rows[] = {
     LIST_ROW(1, rules, networks, &rule_network_table),
     LIST_ROW(2, rules, guards, &rule_guard_table),
     LIST_ROW(3, rules, forwards, &rule_forward_table),
+    LIST_ROW(4, rules, askers, &rule_asker_table),
 };
 const struct table rules_table = TABLE("rules", rules, rules_rows);
 
@@ -120,10 +129,21 @@ static const struct field resolver_name_rows[] = {
 };
 const struct table resolver_name_table = TABLE("resolver.names", resolver_name, resolver_name_rows);
 
+static const struct field resolver_union_rows[] = {
+    TEXT_ROW(1, resolver_union, address),
+    {ROW(2, resolver_union, bridges, FIELD_TEXTS)},
+    {ROW(3, resolver_union, isolated, FIELD_BOOL)},
+};
+const struct table resolver_union_table = TABLE("resolver.unions", resolver_union, resolver_union_rows);
+
 static const struct field resolver_rows[] = {
-    TEXT_ROW(1, resolver, network),           TEXT_ROW(2, resolver, bridge),
-    TEXT_ROW(3, resolver, address),           LIST_ROW(4, resolver, names, &resolver_name_table),
-    {ROW(5, resolver, isolated, FIELD_BOOL)}, TEXT_ROW(6, resolver, gateway),
+    TEXT_ROW(1, resolver, network),
+    TEXT_ROW(2, resolver, bridge),
+    TEXT_ROW(3, resolver, address),
+    LIST_ROW(4, resolver, names, &resolver_name_table),
+    {ROW(5, resolver, isolated, FIELD_BOOL)},
+    TEXT_ROW(6, resolver, gateway),
+    LIST_ROW(7, resolver, unions, &resolver_union_table),
 };
 const struct table resolver_table = TABLE("resolver", resolver, resolver_rows);
 

@@ -6,13 +6,15 @@
  *
  * Table of family ip:
  *   raw          guests cannot use route_localnet to reach what listens on the host's 127.0.0.1
- *   prerouting   forwards for packets to any address of this host, from outside and from guests; those to a set of
+ *   prerouting   questions of guests on several networks to the resolver of all of them, which none can send to; and
+ *                forwards for packets to any address of this host, from outside and from guests; those to a set of
  *                containers draw one of them,
  *   output       and from the host itself, 127.0.0.1 included
  *   forward      one network does not reach another, save through a forward, and an isolated one nothing, through a
  *                forward neither. The check inside one network matters with bridge-nf-call-iptables, when bridged
  *                frames pass here too
- *   input        of the host, an isolated network reaches names and DHCP
+ *   input        of the host, an isolated network reaches names and DHCP; a guest that has left a network is not heard
+ *                by the resolver that knows it any more, though the kernel goes on translating what it sends
  *   postrouting  what comes from 127/8 needs a source that a guest can answer; a guest that reaches a neighbour of
  *                its own network by a forward would be answered directly, past the translation; and guests leave
  *                the host under its address, under one that their network names, or under their own
@@ -50,6 +52,8 @@ static const char ip_chains[] =
     "}\n"
     "chain prerouting {\n"
     " type nat hook prerouting priority dstnat; policy accept;\n"
+    " udp dport 53 dnat ip to iifname . ip saddr . ip daddr map @resolvers\n"
+    " tcp dport 53 dnat ip to iifname . ip saddr . ip daddr map @resolvers\n"
     " fib daddr type local jump forwards\n"
     "}\n"
     "chain output {\n"
@@ -67,6 +71,8 @@ static const char ip_chains[] =
     "}\n"
     "chain input {\n"
     " type filter hook input priority filter; policy accept;\n"
+    " iifname @bridges ct direction original ip daddr 127.0.0.0/8 iifname . ip saddr . ip daddr != @askers "
+    "drop\n"
     " iifname != @isolated accept\n"
     " ct state established,related accept\n"
     " udp dport { 53, 67 } accept\n"
@@ -102,6 +108,7 @@ static const char port_chain[] =
 
 static int write_networks(const struct rules *request, struct buffer *text, struct error *error);
 static int write_ways_out(const struct rules *request, struct buffer *text, struct error *error);
+static int write_askers(const struct rules *request, struct buffer *text, struct error *error);
 static int write_guards(const struct paths *paths, const struct rules *request, struct buffer *text,
                         struct error *error);
 static void replace_table(struct buffer *text, const char *family, const char *table);
@@ -124,6 +131,8 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
         return error_wrap(error, result, "rules");
     const bool has6 = rules_have6(request);
     forwards_write(request, false, &text);
+    if ((result = write_askers(request, &text, error)) < 0)
+        return error_wrap(error, result, "rules");
     buffer_text(&text, ip_chains);
     buffer_text(&text, "}\n");
     if (has6) {
@@ -277,6 +286,43 @@ static int write_ways_out(const struct rules *request, struct buffer *text, stru
         }
         rules_end_set(text, count);
     }
+    return 0;
+}
+
+static int check_asker(const struct rule_asker *asker, struct error *error)
+{
+    uint32_t address, server, resolver;
+    if (!ifname_is_valid(asker->bridge) || address_parse(asker->address, &address) < 0 ||
+        address_parse(asker->server, &server) < 0 || address_parse(asker->resolver, &resolver) < 0 ||
+        ntohl(resolver) >> 24 != IN_LOOPBACKNET)
+        return error_set(error, -EINVAL, "asker %s: \"%s\", \"%s\", \"%s\"",
+                         asker->address ? asker->address : "", asker->bridge ? asker->bridge : "",
+                         asker->server ? asker->server : "", asker->resolver ? asker->resolver : "");
+    return 0;
+}
+
+/* Whom a guest asks instead of the bridge, and once more whom it may be heard by. */
+static int write_askers(const struct rules *request, struct buffer *text, struct error *error)
+{
+    const struct list *askers = &request->askers;
+    int result = 0;
+    for (size_t i = 0; i < askers->count && result == 0; i++)
+        result = check_asker(askers->items[i], error);
+    if (result < 0)
+        return result;
+    rules_begin_set(text, "map", "resolvers", "ifname . ipv4_addr . ipv4_addr : ipv4_addr", askers->count);
+    for (size_t i = 0; i < askers->count; i++) {
+        const struct rule_asker *asker = askers->items[i];
+        buffer_printf(text, "\"%s\" . %s . %s : %s,\n", asker->bridge, asker->address, asker->server,
+                      asker->resolver);
+    }
+    rules_end_set(text, askers->count);
+    rules_begin_set(text, "set", "askers", "ifname . ipv4_addr . ipv4_addr", askers->count);
+    for (size_t i = 0; i < askers->count; i++) {
+        const struct rule_asker *asker = askers->items[i];
+        buffer_printf(text, "\"%s\" . %s . %s,\n", asker->bridge, asker->address, asker->resolver);
+    }
+    rules_end_set(text, askers->count);
     return 0;
 }
 

@@ -29,12 +29,15 @@ int namespace_number_of(struct nl_sock *socket, pid_t pid, int *netnsid, struct 
 /* Names of interfaces of this root's bridge class begin so; of ports, with paths->port_prefix. */
 char *bridge_prefix(const struct paths *paths, struct arena *arena);
 
-/* The dnsmasq of a bridge: its pid and a pidfd on it (owned by the caller), or 0 and -1. A pid file alone proves
+/* The dnsmasq of a pid file: its pid and a pidfd on it (owned by the caller), or 0 and -1. A pid file alone proves
  * nothing: the process must be dnsmasq and must have been told to write this very file. */
-int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid,
-                  int *pidfd, struct error *error);
+int resolver_find(const char *pid_file, struct arena *arena, int64_t *pid, int *pidfd, struct error *error);
 char *resolver_folder(const struct paths *paths, struct arena *arena, const char *bridge);
 char *resolver_pid_file(const struct paths *paths, struct arena *arena, const char *bridge);
+/* Where the pid files of a bridge's unions lie, and the addresses that those are named by, sorted. */
+#define UNION_SUFFIX ".pid"
+char *unions_folder(const struct paths *paths, struct arena *arena, const char *bridge);
+int unions_list(const char *folder, struct arena *arena, struct texts *out, struct error *error);
 /* The one file in each of the two folders that a resolver watches, "dhcp" and "hosts" below its own. */
 #define RESOLVER_NAMES    "names"
 #define RESOLVER_CHANGING "changing" /* beside them while they are replaced, until dnsmasq was told */

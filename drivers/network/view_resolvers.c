@@ -28,6 +28,51 @@ char *resolver_pid_file(const struct paths *paths, struct arena *arena, const ch
     return arena_printf(arena, "%s/%s/dnsmasq.pid", paths->networks, bridge);
 }
 
+char *unions_folder(const struct paths *paths, struct arena *arena, const char *bridge)
+{
+    return arena_printf(arena, "%s/%s/unions", paths->networks, bridge);
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+int unions_list(const char *folder, struct arena *arena, struct texts *out, struct error *error)
+{
+    DIR *files = opendir(folder);
+    if (!files)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", folder);
+    for (struct dirent *entry; (entry = readdir(files));) {
+        const char *suffix = strstr(entry->d_name, UNION_SUFFIX);
+        char *address = suffix ? arena_strndup(arena, entry->d_name, (size_t)(suffix - entry->d_name)) : NULL;
+        uint32_t ignored;
+        if (address && address_parse(address, &ignored) == 0)
+            *arena_append(arena, out->items, out->count) = address;
+    }
+    closedir(files);
+    if (out->count)
+        qsort(out->items, out->count, sizeof(*out->items), compare_texts);
+    return 0;
+}
+
+static int view_unions(const struct paths *paths, struct arena *arena, struct observed_resolver *resolver,
+                       struct error *error)
+{
+    const char *folder = unions_folder(paths, arena, resolver->bridge);
+    struct texts there = {0};
+    int result = unions_list(folder, arena, &there, error);
+    for (size_t i = 0; i < there.count && result == 0; i++) {
+        _cleanup_close_ int pidfd = -1;
+        int64_t pid;
+        result = resolver_find(arena_printf(arena, "%s/%s" UNION_SUFFIX, folder, there.items[i]), arena, &pid,
+                               &pidfd, error);
+        if (pid)
+            *arena_append(arena, resolver->unions.items, resolver->unions.count) = there.items[i];
+    }
+    return result;
+}
+
 int view_resolvers(const struct paths *paths, struct arena *arena, struct observed_network *out,
                    struct error *error)
 {
@@ -41,8 +86,9 @@ int view_resolvers(const struct paths *paths, struct arena *arena, struct observ
             continue;
         _cleanup_close_ int pidfd = -1;
         struct observed_resolver resolver = {.bridge = arena_strdup(arena, entry->d_name)};
-        result = resolver_find(paths, resolver.bridge, arena, &resolver.pid, &pidfd, error);
-        if (result < 0)
+        result = resolver_find(resolver_pid_file(paths, arena, resolver.bridge), arena, &resolver.pid, &pidfd,
+                               error);
+        if (result < 0 || (result = view_unions(paths, arena, &resolver, error)) < 0)
             continue;
         const char *own = resolver_folder(paths, arena, resolver.bridge);
         if (access(arena_printf(arena, "%s/" RESOLVER_CHANGING, own), F_OK) < 0) {
@@ -83,20 +129,18 @@ bool holds_only(const char *path, const char *name)
 }
 
 /* The pidfd is opened before the process is looked at, so that it cannot be another one afterwards. */
-int resolver_find(const struct paths *paths, const char *bridge, struct arena *arena, int64_t *pid,
-                  int *pidfd, struct error *error)
+int resolver_find(const char *pid_file, struct arena *arena, int64_t *pid, int *pidfd, struct error *error)
 {
-    const char *path = resolver_pid_file(paths, arena, bridge);
     *pid = 0;
     *pidfd = -1;
     int64_t candidate;
-    int result = read_pid(path, &candidate, error);
+    int result = read_pid(pid_file, &candidate, error);
     if (result < 0 || candidate == 0)
         return result;
     _cleanup_close_ int fd = pidfd_open((pid_t)candidate, 0);
     if (fd < 0)
         return errno == ESRCH || errno == EINVAL ? 0 : error_errno(error, -errno, "pid %d", (int)candidate);
-    if (!process_is_resolver(candidate, path, arena))
+    if (!process_is_resolver(candidate, pid_file, arena))
         return 0;
     *pid = candidate;
     *pidfd = TAKE_FD(fd);

@@ -67,6 +67,7 @@ static int take_source(struct element_walk *walk, const struct element *element)
 static int take_masqueraded(struct element_walk *walk, const struct element *element);
 static int take_guard(struct element_walk *walk, const struct element *element);
 static int take_router(struct element_walk *walk, const struct element *element);
+static int take_asker(struct element_walk *walk, const struct element *element);
 static int take_forward(struct element_walk *walk, const struct element *element);
 static int take_forward_at(struct element_walk *walk, const struct element *element);
 static int take_span(struct element_walk *walk, const struct element *element);
@@ -99,6 +100,7 @@ static const struct set {
     {NFPROTO_IPV4, "udp_share", "udp", take_share}, {NFPROTO_IPV4, "udp_share_span", "udp", take_share},
     {NFPROTO_BRIDGE, "guards", NULL, take_guard},   {NFPROTO_BRIDGE, "routers", NULL, take_router},
     {NFPROTO_BRIDGE, "roaming", NULL, take_guard},  {NFPROTO_BRIDGE, "clients", NULL, take_other},
+    {NFPROTO_IPV4, "resolvers", NULL, take_asker},  {NFPROTO_IPV4, "askers", NULL, take_other},
 };
 
 /* Only where there is IPv6; after those of IPv4, whose networks and guards they say more of. */
@@ -169,12 +171,14 @@ static int read_rules(struct nl_sock *socket, const struct paths *paths, bool ha
     }
     if (result < 0)
         return result;
-    *consistent = complete && walk.others == 2 * rules->networks.count + rules->guards.count &&
+    *consistent = complete &&
+                  walk.others == 2 * rules->networks.count + rules->guards.count + rules->askers.count &&
                   walk.others6 == wanted_others6(rules, has6);
     join_shares(rules);
     sort_list(&rules->networks);
     sort_list(&rules->guards);
     sort_list(&rules->forwards);
+    sort_list(&rules->askers);
     mark_all(&rules_table, rules);
     return 0;
 }
@@ -367,6 +371,21 @@ static int take_router(struct element_walk *walk, const struct element *element)
         guard->router = true;
     else
         walk->others++;
+    return 0;
+}
+
+static int take_asker(struct element_walk *walk, const struct element *element)
+{
+    const char *name = (const char *)element->key;
+    if (element->key_size < IFNAMSIZ + 8 || element->data_size < 4)
+        return 0;
+    struct rule_asker *asker = described_new(walk->arena, &rule_asker_table);
+    asker->bridge = arena_strndup(walk->arena, name, strnlen(name, IFNAMSIZ));
+    asker->address = address_text(walk->arena, false, element->key + IFNAMSIZ);
+    asker->server = address_text(walk->arena, false, element->key + IFNAMSIZ + 4);
+    asker->resolver = address_text(walk->arena, false, element->data);
+    mark_all(&rule_asker_table, asker);
+    *arena_append(walk->arena, walk->rules->askers.items, walk->rules->askers.count) = asker;
     return 0;
 }
 

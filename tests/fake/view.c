@@ -311,6 +311,9 @@ static void see_names(const struct call *call, const struct seen *known, struct 
     if (!resolver || seen_in(known, "spoiled"))
         return;
     resolver_texts(&resolver->names, &dhcp, &hosts);
+    for (size_t i = 0; i < resolver->unions.count; i++)
+        *arena_append(call->arena, seen->unions.items, seen->unions.count) =
+            item_key(&resolver_union_table, resolver->unions.items[i]);
     seen->dhcp = arena_strdup(call->arena, dhcp.bytes ? dhcp.bytes : "");
     seen->hosts = arena_strdup(call->arena, hosts.bytes ? hosts.bytes : "");
 }

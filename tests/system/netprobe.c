@@ -5,6 +5,7 @@
  *   netprobe serve-tcp FIRST LAST                 answers each connection with "PEER-ADDRESS PORT"
  *   netprobe serve-both FIRST LAST                the same and datagrams, too, with "PEER-ADDRESS PORT"
  *   netprobe ask-tcp ADDRESS PORT [FROM-PORT]     prints the answer, fails after 2 s without one
+ *   netprobe ask-dns udp|tcp ADDRESS NAME COUNT   asks from one port, 20 times a second; prints the address of each answer
  *   netprobe frame IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP TEXT    forges UDP frames
  *   netprobe arp IFNAME COUNT SRC-MAC SENDER-MAC SENDER-IP TARGET-IP  forges ARP replies to everybody
  *   netprobe raw IFNAME COUNT DST-MAC SRC-MAC ETHERTYPE TEXT          any other protocol (VLAN, RARP, ...)
@@ -201,6 +202,48 @@ static int ask_udp(const char *address, const char *port, const char *text)
     return 1;
 }
 
+static size_t put_question(unsigned char *at, const char *name)
+{
+    unsigned char *end = at + 12;
+    memcpy(at, "\0\1\1\0\0\1\0\0\0\0\0\0", 12); /* one question, recursion wanted */
+    for (const char *label = name; *label;
+         label += strcspn(label, ".") + (label[strcspn(label, ".")] == '.')) {
+        *end = (unsigned char)strcspn(label, ".");
+        memcpy(end + 1, label, *end);
+        end += 1 + *end;
+    }
+    memcpy(end, "\0\0\1\0\1", 5); /* A, IN */
+    return (size_t)(end + 5 - at);
+}
+
+/* An answer of one record ends in its address, unless it has more sections. */
+static int ask_dns(const char *protocol, const char *address, const char *name, int count)
+{
+    const bool tcp = strcmp(protocol, "tcp") == 0;
+    unsigned char question[300], answer[512];
+    if (strlen(name) > 250)
+        die(name);
+    size_t size = put_question(question + 2, name);
+    question[0] = 0;
+    question[1] = (unsigned char)size;
+    int fd = connect_to(tcp ? SOCK_STREAM : SOCK_DGRAM, address, "53", NULL);
+    for (int i = 0; i < count; i++) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (i > 0)
+            poll(NULL, 0, 50);
+        if (send(fd, tcp ? question : question + 2, tcp ? size + 2 : size, MSG_NOSIGNAL) < 0 ||
+            poll(&wait, 1, 500) != 1)
+            continue;
+        ssize_t length = recv(fd, answer, sizeof(answer), 0);
+        const unsigned char *head = tcp ? answer + 2 : answer, *end = answer + length - 4;
+        if (length < 20 || head[7] != 1)
+            continue;
+        printf("%d.%d.%d.%d\n", end[0], end[1], end[2], end[3]);
+        fflush(stdout);
+    }
+    return 0;
+}
+
 static int packet_socket(const char *ifname, struct sockaddr_ll *where)
 {
     *where = (struct sockaddr_ll){.sll_family = AF_PACKET,
@@ -334,6 +377,8 @@ int main(int argc, char **argv)
         serve_range(atoi(argv[2]), atoi(argv[3]), !strcmp(mode, "serve-both"));
     if (!strcmp(mode, "ask-tcp") && (argc == 4 || argc == 5))
         return ask_tcp(argv[2], argv[3], argv[4]);
+    if (!strcmp(mode, "ask-dns") && argc == 6)
+        return ask_dns(argv[2], argv[3], argv[4], atoi(argv[5]));
     if (!strcmp(mode, "frame") && argc == 9)
         return forge_udp(argv + 2);
     if (!strcmp(mode, "arp") && argc == 8)

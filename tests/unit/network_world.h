@@ -257,9 +257,21 @@ static inline void sort(struct list *list)
     qsort(list->items, list->count, sizeof(*list->items), compare_items);
 }
 
+static inline struct rule_asker *rule_asker(struct arena *arena, const char *bridge, const char *address,
+                                            const char *server, const char *resolver)
+{
+    struct rule_asker *asker = described_new(arena, &rule_asker_table);
+    asker->bridge = bridge;
+    asker->address = address;
+    asker->server = server;
+    asker->resolver = resolver;
+    asker->described.present = 15;
+    return asker;
+}
+
 static inline struct rules *rules_new(struct arena *arena)
 {
     struct rules *rules = described_new(arena, &rules_table);
-    rules->described.present = 7;
+    rules->described.present = 15;
     return rules;
 }

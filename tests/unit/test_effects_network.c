@@ -190,6 +190,9 @@ static struct rules *example_rules(void)
     add(world.arena, &rules->forwards, rule_forward(world.arena, "192.0.2.1", 8080, "tcp", "10.30.0.11", 81));
     add(world.arena, &rules->forwards, rule_forward(world.arena, NULL, 53, "udp", "10.30.0.10", 5353));
     add(world.arena, &rules->forwards, rule_forward(world.arena, "192.0.2.1", 65535, "udp", "10.30.0.10", 1));
+    add(world.arena, &rules->askers, rule_asker(world.arena, front, "10.30.0.10", "10.30.0.1", "127.64.1.2"));
+    add(world.arena, &rules->askers,
+        rule_asker(world.arena, back, "10.31.7.130", "10.31.7.129", "127.64.1.2"));
     sort(&rules->networks);
     sort(&rules->forwards);
     return rules;
@@ -263,6 +266,7 @@ static void test_damaged_rules_are_seen(void **state)
         {"nft", "insert", "rule", "bridge", table, "port", "accept", NULL},
         {"nft", "delete", "element", "ip", table, "bridges", "{", front, "}", NULL},
         {"nft", "flush", "set", "bridge", table, "clients", NULL},
+        {"nft", "flush", "set", "ip", table, "askers", NULL},
         {"nft", "delete", "table", "bridge", table, NULL},
         {"nft", "add", "chain", "ip", table, "forward", "{ policy drop; }", NULL},
     };
@@ -279,6 +283,9 @@ static void test_damaged_rules_are_seen(void **state)
     run(NULL, "nft", "flush", "set", "ip", table, "isolated");
     assert_false(equals(rules, look().rules));
     must(set_rules(rules), &world);
+    run(NULL, "nft", "delete", "element", "ip", table, "resolvers", "{", front, ". 10.30.0.10 . 10.30.0.1 }");
+    assert_false(equals(rules, look().rules));
+    must(set_rules(rules), &world);
     assert_true(look().rules_present && equals(rules, look().rules));
     must(network_effects.delete_rules(&world.paths, &world.call, &world.error), &world);
 }
@@ -292,7 +299,7 @@ static void test_failed_update_leaves_the_old_rules(void **state)
     add(world.arena, &bad->forwards, rule_forward(world.arena, NULL, 8080, "tcp", "10.30.0.99", 80));
     assert_true(set_rules(bad) < 0);
     assert_true(look().rules_present && equals(rules, look().rules));
-    struct rules *wrong[] = {example_rules(), example_rules(), example_rules(),
+    struct rules *wrong[] = {example_rules(), example_rules(), example_rules(), example_rules(),
                              example_rules(), example_rules(), example_rules()};
     ((struct rule_network *)wrong[0]->networks.items[0])->bridge = "a\" }; flush ruleset; #";
     ((struct rule_network *)wrong[1]->networks.items[0])->subnet = "10.30.0.1/24";
@@ -301,6 +308,7 @@ static void test_failed_update_leaves_the_old_rules(void **state)
     ((struct rule_forward *)wrong[4]->forwards.items[0])->listen = "9/tcp";
     share(wrong[5]->forwards.items[0]);
     ((struct rule_forward *)wrong[5]->forwards.items[0])->shared.items[2] = "10.30.0.12 . 80, 1";
+    ((struct rule_asker *)wrong[6]->askers.items[0])->resolver = "10.30.0.1"; /* where guests can send to */
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(set_rules(wrong[i]), -EINVAL);
     assert_true(look().rules_present && equals(rules, look().rules));
