@@ -24,7 +24,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
     if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
-        (kind >= STEP_LAYER_CHANGE && kind <= STEP_BACKUP_READ) || kind == STEP_LAYER_RENAME ||
+        (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
         kind == STEP_VOLUME_RENAME)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
@@ -71,6 +71,8 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->change_layer(paths, request, call, result, error);
     case STEP_VOLUME_CHANGE:
         return storage->change_volume(paths, request, call, result, error);
+    case STEP_LAYER_GROW:
+        return storage->grow_layer(paths, request, call, error);
     case STEP_LAYER_DROP:
         return storage->drop_layer_snapshot(paths, request, call, error);
     case STEP_VOLUME_DROP:

@@ -45,6 +45,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_VOLUME_DROP] = {"volume.drop", &data_change_table, NULL},
     [STEP_BACKUP_WRITE] = {"backup.write", &archive_table, NULL},
     [STEP_BACKUP_READ] = {"backup.read", &archive_table, NULL},
+    [STEP_LAYER_GROW] = {"layer.grow", &volume_source_table, NULL},
     [STEP_LAYER_CHECK] = {"layer.check", &layer_check_table, NULL},
 };
 

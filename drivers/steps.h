@@ -50,6 +50,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_LAYER_CHECK = 44,
                  STEP_BACKUP_WRITE = 45,
                  STEP_BACKUP_READ = 46,
+                 STEP_LAYER_GROW = 47,
                  STEP_GUEST_FORWARDING = 50,
                  STEP_MACVLAN_DELETE = 51,
                  STEP_CONTAINER_ADOPT = 53,

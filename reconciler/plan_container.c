@@ -122,6 +122,10 @@ static void add_live_drift(struct planning *planning, const struct container_cas
             !(strcmp(repairs.items[i].field, "networks") == 0 &&
               plan_field_changed(causes, PLAN_DEFAULT_ROUTE)))
             plan_add_drift(planning, causes, repairs.items[i].drift, of->object->place);
+    const char *misfit = repairs_disk_misfit(planning->request->world, of->object, planning->arena);
+    if (misfit && !plan_field_changed(causes, "limits.disk"))
+        plan_hold(planning, KIND_CONTAINER, of->object->name, misfit,
+                  "it is put right at the container's next start: fpsync restart", of->object->place);
     if (!container_is_adopted(of->object->body) && !world_root(planning->request->world, of->lxc_name))
         plan_hold(planning, KIND_CONTAINER, of->object->name,
                   "drift: its root was unmounted on the host while it runs",
@@ -301,6 +305,7 @@ static void plan_container(struct planning *planning, const struct object *objec
             of.runs = container_is_up(of.seen);
         }
         fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
+        plan_grow_live(planning, object, &of.asked);
         bool ended = !of.runs && (of.seen || !of.was) && exit_is_final(object->body, of.seen) &&
                      changes_class(&of.asked) < CLASS_RESTART && !follow_moves(&of.follow);
         of.wanted = !entry->record->stopped_by && !ended;

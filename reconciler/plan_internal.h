@@ -83,8 +83,9 @@ void plan_waves(struct planning *planning);
 /* plan_loans.c: one of the gates. */
 bool plan_gate_loans(struct planning *planning, const struct object *object);
 
-/* plan_limits.c: one of the gates. */
+/* plan_limits.c: one of the gates; and where the file of a limited layer can grow while it is mounted, it does. */
 bool plan_gate_limits(struct planning *planning, const struct object *object, const struct entry *entry);
+void plan_grow_live(struct planning *planning, const struct object *object, struct changes *causes);
 
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);

@@ -378,6 +378,7 @@ void repairs_of_container(const struct target *target, const struct world *world
         .target = target, .world = world, .object = object, .observed = observed, .out = out};
     repairs_find_frozen(&repairing, false);
     find_limits(target, object, observed, out);
+    repairs_find_disk(&repairing);
     find_network_interfaces(target, world, object, observed, uid, out);
     find_forwarding(target, world, object, observed, out);
     repairs_find_left_binds(&repairing);

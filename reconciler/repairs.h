@@ -26,6 +26,9 @@ struct repairs {
 void repairs_empty_nics(const struct target *target, const struct container *before,
                         const struct object *object, const struct observed_container *observed,
                         const char *uid, struct repairs *out);
+/* Why what a running container's layer lies in is not what limits.disk says, where only its next start can change that;
+ * NULL. */
+const char *repairs_disk_misfit(const struct world *world, const struct object *object, struct arena *arena);
 /* For a running container that is a router no more. */
 void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,
                             struct repairs *out);

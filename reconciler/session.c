@@ -352,6 +352,8 @@ void session_plan(struct session *session, struct plan *plan)
                         &session->world);
     world_look_at_use(&session->paths, &session->actual, &session->set.objects, session->arena,
                       &session->world);
+    world_look_at_disks(&session->paths, &session->actual, &session->set.objects, session->arena,
+                        &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     for (size_t i = 0; i < plan->held_count; i++)
@@ -371,6 +373,7 @@ void session_plan_recorded(struct session *session, struct plan *plan)
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
     world_look_at_loans(&session->paths, &session->actual, &set, session->arena, &session->world);
+    world_look_at_disks(&session->paths, &session->actual, &set, session->arena, &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     plan->moved = NULL; /* every object stands under its own source here */

@@ -415,6 +415,7 @@ struct root_mount *target_root(const struct target *target, const struct object 
     root->id_base = id_base_of(target, object);
     root->with_init = body->command.count > 0;
     root->copy = root_is_copy(body);
+    root->disk = body->limits->disk;
     root->fresh = target_has_fresh_layer(target, object);
     for (size_t i = 0; i < body->volumes.count; i++) {
         const struct mount *mount = body->volumes.items[i];

@@ -28,6 +28,11 @@ struct world_loans {
     size_t device_count;
 };
 
+struct world_disk {        /* see world_look_at_disks() */
+    const char *container; /* full name */
+    struct observed_disk seen;
+};
+
 struct world {
     struct observed_containers containers;
     struct observed_storage storage;
@@ -41,6 +46,8 @@ struct world {
     size_t difference_count;
     struct world_loans *loans; /* of those that have any */
     size_t loan_count;
+    struct world_disk *disks;
+    size_t disk_count;
 };
 
 /* `actual` tells which containers have volumes: only those are looked into for mounts. */
@@ -52,6 +59,11 @@ bool world_is_lowered(int64_t before, int64_t after);
 /* How much those use whose limits are going to be lowered. */
 void world_look_at_use(const struct paths *paths, const struct actual *actual,
                        const struct object_set *desired, struct arena *arena, struct world *world);
+
+/* The files of the layers of those that have or get a limits.disk. Replaces what an earlier look saw. */
+void world_look_at_disks(const struct paths *paths, const struct actual *actual,
+                         const struct object_set *desired, struct arena *arena, struct world *world);
+const struct observed_disk *world_disk(const struct world *world, const char *container); /* NULL: none */
 
 /* The second look, once it is known what is wanted: at what recorded and desired containers are lent. Replaces what an
  * earlier one saw. */

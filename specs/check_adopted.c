@@ -63,6 +63,10 @@ static void check_adopted(struct world *world, const struct object *object)
         if (field_is_said(&container_table, container, field_by_key(&container_table, without[i])))
             problem_add(world->problems, place_in(object, without[i]), "remove it, or remove root",
                         "a container with a root of its own has no '%s'", without[i]);
+    const struct field *disk = field_by_key(&limits_table, "disk");
+    if (field_is_said(&limits_table, container->limits, disk))
+        problem_add(world->problems, field_place(&limits_table, container->limits, disk),
+                    "remove it, or remove root", "a container with a root of its own has no 'limits.disk'");
 }
 
 static void check_name(struct world *world, const struct object *object, struct map *names)

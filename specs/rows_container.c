@@ -107,6 +107,18 @@ static const struct field limits_rows[] = {
      .maximum = INT32_MAX,
      .example = "200",
      .help = "How often a second it writes to that disk."},
+    {.id = 14,
+     .key = "disk",
+     .type = FIELD_NUMBER,
+     .form = FORM_SIZE,
+     AT(limits, disk),
+     .class = CLASS_RESTART,
+     .minimum = 16 * MEBIBYTE,
+     .maximum = 16 * MEBIBYTE * MEBIBYTE,
+     .example = "2GiB",
+     .help = "How much fits into its layer, snapshots and all, which then lies in a file system of that "
+             "size; without it as much as the store has. It grows without a restart where the host lets "
+             "fpsync do that (CAP_SYS_RESOURCE), and never becomes less than what it holds."},
 };
 const struct table limits_table = {.name = "container.limits",
                                    .size = sizeof(struct limits),

@@ -9,8 +9,10 @@ struct changing {
     const struct data_change *request;
     const struct call *call;
     struct data_changed *changed;
-    int folder;       /* of the layer or volume, locked */
-    const char *live; /* in it: "upper", "root" or "data" */
+    int folder;       /* of the layer or volume, locked: the notes in it */
+    int data;         /* what it holds: the same, or the file system that a limited layer lies in */
+    bool limited;     /* that one: another than the notes' */
+    const char *live; /* in `data`: "upper", "root" or "data" */
     struct stack stack;
 };
 
@@ -22,6 +24,9 @@ int change_make_like(const struct changing *changing, const char *path, struct e
 int change_trade(const struct changing *changing, const char *path, struct error *error);
 /* Puts a frozen folder on top. */
 void change_push(const struct changing *changing, struct stack *stack, const char *number);
+/* Replaces a note, once what it speaks of is on disk. */
+int change_write(const struct changing *changing, const char *note, const struct stack *stack,
+                 struct error *error);
 /* Notes the snapshot that the request asks for, under a name that is free. */
 int change_note(const struct changing *changing, const struct stack *what, struct error *error);
 /* What the data shall be from now on: that of a snapshot, or nothing. */

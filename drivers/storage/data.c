@@ -9,7 +9,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "drivers/storage/disk.h"
 #include "drivers/storage/in_use.h"
+#include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
@@ -83,16 +85,36 @@ int layer_make_folder(const struct paths *paths, const char *file, struct error 
     return make_folders(paths->layers, file, nothing, 0755, error);
 }
 
-/* The stack first: what lies frozen below an empty upper would show again. */
-int layer_empty(int folder, struct error *error)
+static int remove_parts(int folder, struct error *error)
 {
     static const char *const parts[] = {"upper", "work", "root"};
-    int result = unlinkat(folder, "stack", 0) < 0 && errno != ENOENT
-                     ? error_errno(error, -errno, "cannot empty a layer")
-                     : 0;
+    int result = 0;
     for (size_t i = 0; result == 0 && i < sizeof(parts) / sizeof(*parts); i++)
         result = tree_remove(folder, parts[i], error);
     return result;
+}
+
+/* Snapshots need the file that they lie in. */
+static int empty_disk(int folder, struct error *error)
+{
+    if (folder_is_empty(folder, "snapshots"))
+        return disk_remove(folder, error);
+    _cleanup_close_ int inside = disk_open(folder, error);
+    int result = inside < 0 ? inside : remove_parts(inside, error);
+    if (result == 0 && (mkdirat(inside, "upper", 0755) < 0 || mkdirat(inside, "work", 0755) < 0))
+        result = error_errno(error, -errno, "cannot empty a layer");
+    return result;
+}
+
+/* The stack first: what lies frozen below an empty upper would show again. */
+int layer_empty(int folder, struct error *error)
+{
+    int result = unlinkat(folder, "stack", 0) < 0 && errno != ENOENT
+                     ? error_errno(error, -errno, "cannot empty a layer")
+                     : 0;
+    if (result == 0 && disk_is_limited(folder))
+        result = empty_disk(folder, error);
+    return result < 0 ? result : remove_parts(folder, error);
 }
 
 int data_lock(const char *store, const char *file, struct error *error)

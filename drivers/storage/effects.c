@@ -2,6 +2,7 @@
 #include "drivers/storage/archive.h"
 #include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
+#include "drivers/storage/disk.h"
 #include "drivers/storage/live.h"
 #include "drivers/storage/root.h"
 #include "drivers/storage/stack.h"
@@ -15,6 +16,7 @@ const struct storage_effects storage_effects = {
     .rename_volume = data_rename_volume,
     .delete_layer = data_delete_layer,
     .delete_volume = data_delete_volume,
+    .grow_layer = disk_grow_layer,
     .change_layer = stack_change_layer,
     .change_volume = stack_change_volume,
     .drop_layer_snapshot = stack_drop_layer,

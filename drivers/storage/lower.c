@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/storage/disk.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
@@ -22,15 +23,19 @@ int lower_option(int context, const char *key, const char *value, struct error *
     return 0;
 }
 
+static char *frozen_path(const struct lower_place *place, const char *number, struct arena *arena)
+{
+    return arena_printf(arena, "%sfrozen/%s", place->limited ? DISK_FOLDER "/" : "", number);
+}
+
 /* One by one, as kernels since 6.7 take them. */
-static int add_each(int context, const struct texts *frozen, const char *image, struct arena *arena,
-                    struct error *error)
+static int add_each(int context, const struct lower_place *place, const struct texts *frozen,
+                    const char *image, struct arena *arena, struct error *error)
 {
     int result = 0;
     for (size_t i = 0; i <= frozen->count && result == 0; i++)
         result = lower_option(context, "lowerdir+",
-                              i < frozen->count ? arena_printf(arena, "frozen/%s", frozen->items[i]) : image,
-                              error);
+                              i < frozen->count ? frozen_path(place, frozen->items[i], arena) : image, error);
     return result == -EINVAL
                ? error_set(error, -E2BIG,
                            "%zu frozen uppers are more than this kernel takes: free snapshots of "
@@ -40,40 +45,40 @@ static int add_each(int context, const struct texts *frozen, const char *image, 
 }
 
 /* Relative to the layer's folder, or a handful of paths would be longer than fsconfig(2) takes. */
-static int set_stack(int context, const char *digest, const struct texts *frozen, struct arena *arena,
-                     struct error *error)
+static int set_stack(int context, const struct lower_place *place, const char *digest,
+                     const struct texts *frozen, struct arena *arena, struct error *error)
 {
     _cleanup_buffer_ struct buffer all = {0};
     const char *image = arena_printf(arena, "../../images/%s/root", digest);
     for (size_t i = 0; i < frozen->count; i++)
-        buffer_printf(&all, "frozen/%s:", frozen->items[i]);
+        buffer_printf(&all, "%s:", frozen_path(place, frozen->items[i], arena));
     buffer_text(&all, image);
     return all.length <= VALUE_LIMIT ? lower_option(context, "lowerdir", all.bytes, error)
-                                     : add_each(context, frozen, image, arena, error);
+                                     : add_each(context, place, frozen, image, arena, error);
 }
 
-int lower_set(int context, const char *store, const char *layer, const char *digest,
-              const struct texts *frozen, struct arena *arena, struct error *error)
+int lower_set(int context, const struct lower_place *place, const char *digest, const struct texts *frozen,
+              struct arena *arena, struct error *error)
 {
     if (!frozen->count)
-        return lower_option(context, "lowerdir", arena_printf(arena, "%s/images/%s/root", store, digest),
-                            error);
-    const char *folder = arena_printf(arena, "%s/layers/%s", store, layer);
+        return lower_option(context, "lowerdir",
+                            arena_printf(arena, "%s/images/%s/root", place->store, digest), error);
+    const char *folder = arena_printf(arena, "%s/layers/%s", place->store, place->layer);
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
         return error_errno(error, -errno, "%s", folder);
-    int result = set_stack(context, digest, frozen, arena, error);
+    int result = set_stack(context, place, digest, frozen, arena, error);
     return fchdir(before) < 0 ? error_errno(error, -errno, "cannot leave %s", folder) : result;
 }
 
 /* ---- copies ---- */
 
 /* A detached overlay that only reads: what a layer showed when the snapshot was taken. */
-static int open_shown(const struct paths *paths, int layer, const struct root_mount *request,
+static int open_shown(const struct lower_place *place, int layer, const struct root_mount *request,
                       struct arena *arena, struct error *error)
 {
     struct stack stack = {0};
-    const char *image = arena_printf(arena, "%s/%s/root", paths->images, request->digest);
+    const char *image = arena_printf(arena, "%s/images/%s/root", place->store, request->digest);
     const char *note = request->from ? arena_printf(arena, "snapshots/%s", request->from) : NULL;
     int result = note ? stack_read(layer, note, arena, &stack, error) : 0;
     if (result < 0)
@@ -87,8 +92,7 @@ static int open_shown(const struct paths *paths, int layer, const struct root_mo
         return error_errno(error, -errno, "overlay");
     result = lower_option(context, "source", "fpsync", error);
     if (result == 0)
-        result =
-            lower_set(context, paths->store, request->layer, request->digest, &stack.frozen, arena, error);
+        result = lower_set(context, place, request->digest, &stack.frozen, arena, error);
     if (result < 0)
         return result;
     _cleanup_close_ int tree = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0
@@ -101,30 +105,30 @@ static int open_shown(const struct paths *paths, int layer, const struct root_mo
     return root < 0 ? error_errno(error, -errno, "%s", request->from) : root;
 }
 
-int copy_make(const struct paths *paths, int layer, const struct root_mount *request, const struct call *call,
-              struct error *error)
+int copy_make(const struct lower_place *place, int layer, int data, const struct root_mount *request,
+              const struct call *call, struct error *error)
 {
     struct stat status;
-    int result = whole_settle(layer, "root", error);
+    int result = whole_settle(data, "root", error);
     if (result < 0 ||
-        (fstatat(layer, "root", &status, AT_SYMLINK_NOFOLLOW) == 0 && !folder_is_empty(layer, "root")))
+        (fstatat(data, "root", &status, AT_SYMLINK_NOFOLLOW) == 0 && !folder_is_empty(data, "root")))
         return result;
-    result = tree_remove(layer, "root.part", error);
+    result = tree_remove(data, "root.part", error);
     if (result < 0)
         return result;
-    if (mkdirat(layer, "root.part", 0700) < 0)
+    if (mkdirat(data, "root.part", 0700) < 0)
         return error_errno(error, -errno, "cannot make root.part");
-    _cleanup_close_ int from = open_shown(paths, layer, request, call->arena, error);
+    _cleanup_close_ int from = open_shown(place, layer, request, call->arena, error);
     if (from < 0)
         return from;
-    _cleanup_close_ int to = openat(layer, "root.part", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int to = openat(data, "root.part", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct tree_copied copied;
     if (to < 0)
         return error_errno(error, -errno, "root.part");
     result = tree_copy(from, to, "copying the image:", call, &copied, error);
     if (result < 0)
         return result;
-    if (syncfs(to) < 0 || renameat(layer, "root.part", layer, "root") < 0)
+    if (syncfs(to) < 0 || renameat(data, "root.part", data, "root") < 0)
         return error_errno(error, -errno, "cannot put the copy of layer %s in place", request->layer);
     return 0;
 }

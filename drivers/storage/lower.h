@@ -1,6 +1,8 @@
 /* What lies below a root: the lower folders of an overlay, and the copy that some roots are. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "drivers/call.h"
 #include "drivers/paths.h"
 #include "lib/fields.h"
@@ -10,11 +12,16 @@ struct root_mount;
 
 /* One option of an overlay that is being made (fsconfig(2)). */
 int lower_option(int context, const char *key, const char *value, struct error *error);
-/* Its lower folders: the frozen uppers of the layer, newest first, and below them the image. `store` is the path of the
- * store, or of an id-mapped copy of it. */
-int lower_set(int context, const char *store, const char *layer, const char *digest,
-              const struct texts *frozen, struct arena *arena, struct error *error);
-/* Makes "root" in the layer's folder, when there is none: a copy of the image or of what a snapshot shows above it. A
- * crash leaves none. */
-int copy_make(const struct paths *paths, int layer, const struct root_mount *request, const struct call *call,
-              struct error *error);
+struct lower_place {
+    const char *store; /* the path of the store, or of a copy of its mount */
+    const char *layer; /* file name */
+    bool limited;      /* the layer lies in a file, which is mounted in its folder there: disk.h */
+};
+
+/* Its lower folders: the frozen uppers of the layer, newest first, and below them the image. */
+int lower_set(int context, const struct lower_place *place, const char *digest, const struct texts *frozen,
+              struct arena *arena, struct error *error);
+/* Makes "root" in `data`, what the layer holds, when there is none: a copy of the image or of what a snapshot shows above
+ * it. A crash leaves none. `layer` is the layer's folder. */
+int copy_make(const struct lower_place *place, int layer, int data, const struct root_mount *request,
+              const struct call *call, struct error *error);

@@ -81,6 +81,7 @@ static const struct field root_mount_rows[] = {
     ROW(9, from, FIELD_TEXT),
     ROW(10, binds, FIELD_LIST, .nested = &root_bind_table),
     ROW(12, fresh, FIELD_BOOL),
+    ROW(13, disk, FIELD_NUMBER),
 };
 const struct table root_mount_table = {
     .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};

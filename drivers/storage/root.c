@@ -19,6 +19,7 @@
 #include "drivers/storage/beside.h"
 #include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
+#include "drivers/storage/disk.h"
 #include "drivers/storage/guest_path.h"
 #include "drivers/storage/idmap.h"
 #include "drivers/storage/lock_tree.h"
@@ -40,6 +41,7 @@ struct building { /* one root on its way up */
     const char *point;  /* mounts/NAME */
     int user_namespace; /* -1: privileged */
     int layer;          /* its folder in the store, locked */
+    bool limited;       /* what it holds lies in a file: disk.h */
 };
 
 static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
@@ -82,6 +84,9 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
         return result;
     building.user_namespace = ids.fd;
     building.layer = lock;
+    building.limited = request->disk;
+    if ((result = disk_settle(lock, request->disk, call, error)) < 0)
+        return error_wrap(error, result, "layer %s", request->layer);
     result = request->copy ? mount_copy(&building, error) : mount_overlay(&building, error);
     if (result == 0)
         result = fill_root(&building, error);
@@ -280,30 +285,61 @@ static int make_way(const struct building *building, struct error *error)
     return result < 0 ? result : put_link(building, error);
 }
 
-/* The store as the container's ids see it, attached where the overlay can take it from: where that will be. */
-static int attach_store(const struct building *building, struct error *error)
+static int attach(int tree, const char *place, struct error *error)
 {
-    _cleanup_close_ int tree =
-        tree_clone(AT_FDCWD, building->paths->store, 0, building->user_namespace, error);
-    if (tree < 0)
-        return tree;
-    if (move_mount(tree, "", AT_FDCWD, building->point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return error_errno(error, -errno, "cannot mount at %s", building->point);
-    return 0;
+    return move_mount(tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0
+               ? error_errno(error, -errno, "cannot mount at %s", place)
+               : 0;
+}
+
+/* The folder of the layer's that its file is mounted in, in a copy of the store that is attached at the point. */
+static char *disk_of(const struct building *building)
+{
+    return arena_printf(building->call->arena, "%s/layers/%s/" DISK_FOLDER, building->point,
+                        building->request->layer);
+}
+
+/* The store as the container's ids see it, attached where the overlay can take it from: where that will be. */
+static int attach_store(const struct building *building, int user_namespace, struct error *error)
+{
+    _cleanup_close_ int tree = tree_clone(AT_FDCWD, building->paths->store, 0, user_namespace, error);
+    int result = tree < 0 ? tree : attach(tree, building->point, error);
+    if (result < 0 || !building->limited)
+        return result;
+    _cleanup_close_ int disk = disk_tree(building->layer, 0, user_namespace, error);
+    return disk < 0 ? disk : attach(disk, disk_of(building), error);
+}
+
+static int detach_store(const struct building *building, struct error *error)
+{
+    return umount2(building->point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0
+               ? error_errno(error, -errno, "cannot unmount %s", building->point)
+               : 0;
+}
+
+static int settle_stack(const struct building *building, struct stack *stack, struct error *error)
+{
+    _cleanup_close_ int disk = building->limited ? disk_open(building->layer, error) : -1;
+    if (building->limited && disk < 0)
+        return disk;
+    return stack_settle(building->layer, building->limited ? disk : building->layer, building->call->arena,
+                        stack, error);
 }
 
 /* A detached overlay over the image and layer that lie below `store`. */
 static int make_overlay(const struct building *building, const char *store, struct error *error)
 {
     const struct root_mount *request = building->request;
+    const struct lower_place place = {.store = store, .layer = request->layer, .limited = building->limited};
     struct arena *arena = building->call->arena;
     struct stack stack;
-    int result = stack_settle(building->layer, arena, &stack, error);
+    int result = settle_stack(building, &stack, error);
     if (result < 0)
         return result;
+    const char *live = building->limited ? DISK_FOLDER "/" : "";
     const char *const options[][2] = {
-        {"upperdir", arena_printf(arena, "%s/layers/%s/upper", store, request->layer)},
-        {"workdir", arena_printf(arena, "%s/layers/%s/work", store, request->layer)},
+        {"upperdir", arena_printf(arena, "%s/layers/%s/%supper", store, request->layer, live)},
+        {"workdir", arena_printf(arena, "%s/layers/%s/%swork", store, request->layer, live)},
         {"index", "off"},
         {"metacopy", "off"},
         {"redirect_dir", "off"},
@@ -314,7 +350,7 @@ static int make_overlay(const struct building *building, const char *store, stru
         return error_errno(error, -errno, "overlay");
     result = lower_option(context, "source", "fpsync", error);
     if (result == 0)
-        result = lower_set(context, store, request->layer, request->digest, &stack.frozen, arena, error);
+        result = lower_set(context, &place, request->digest, &stack.frozen, arena, error);
     for (size_t i = 0; result == 0 && i < sizeof(options) / sizeof(options[0]); i++)
         result = lower_option(context, options[i][0], options[i][1], error);
     if (result < 0)
@@ -341,31 +377,59 @@ static int attach_overlay(const struct building *building, int overlay, struct e
 
 static int mount_overlay(const struct building *building, struct error *error)
 {
-    bool mapped = building->user_namespace >= 0;
+    bool attached = building->user_namespace >= 0 || building->limited;
     if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
         return error_errno(error, -errno, "cannot make %s", building->point);
-    int result = mapped ? attach_store(building, error) : 0;
+    int result = attached ? attach_store(building, building->user_namespace, error) : 0;
     if (result < 0)
         return result;
     _cleanup_close_ int overlay =
-        make_overlay(building, mapped ? building->point : building->paths->store, error);
-    if (mapped && umount2(building->point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && overlay >= 0)
-        return error_errno(error, -errno, "cannot unmount %s", building->point);
-    return overlay < 0 ? overlay : attach_overlay(building, overlay, error);
+        make_overlay(building, attached ? building->point : building->paths->store, error);
+    result = overlay < 0 ? overlay : 0;
+    int detached = attached ? detach_store(building, result < 0 ? NULL : error) : 0;
+    result = result < 0 ? result : detached;
+    return result < 0 ? result : attach_overlay(building, overlay, error);
+}
+
+/* A folder in a detached mount cannot be copied out of it before Linux 6.15: the file is attached for that moment. */
+static int clone_limited_copy(const struct building *building, struct error *error)
+{
+    const struct root_mount *request = building->request;
+    const struct lower_place place = {.store = building->point, .layer = request->layer, .limited = true};
+    int result = attach_store(building, -1, error);
+    if (result < 0)
+        return result;
+    const char *disk = disk_of(building);
+    _cleanup_close_ int data = open(disk, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (data < 0)
+        return error_errno(error, -errno, "%s", disk);
+    result = copy_make(&place, building->layer, data, request, building->call, error);
+    if (result == 0 && mkdirat(building->layer, "root", 0755) < 0 && errno != EEXIST)
+        result = error_errno(error, -errno, "cannot make root of layer %s", request->layer);
+    return result < 0 ? result : tree_clone(data, "root", MOUNT_ATTR_NODEV, building->user_namespace, error);
+}
+
+static int clone_copy(const struct building *building, struct error *error)
+{
+    const struct root_mount *request = building->request;
+    const struct lower_place place = {.store = building->paths->store, .layer = request->layer};
+    int result = copy_make(&place, building->layer, building->layer, request, building->call, error);
+    return result < 0
+               ? result
+               : tree_clone(building->layer, "root", MOUNT_ATTR_NODEV, building->user_namespace, error);
 }
 
 /* The copy as the container's ids see it, in the place where else the overlay would be. */
 static int mount_copy(const struct building *building, struct error *error)
 {
-    const struct root_mount *request = building->request;
-    int result = copy_make(building->paths, building->layer, request, building->call, error);
-    if (result < 0)
-        return result;
     if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
         return error_errno(error, -errno, "cannot make %s", building->point);
     _cleanup_close_ int tree =
-        tree_clone(building->layer, "root", MOUNT_ATTR_NODEV, building->user_namespace, error);
-    return tree < 0 ? tree : attach_overlay(building, tree, error);
+        building->limited ? clone_limited_copy(building, error) : clone_copy(building, error);
+    if (tree < 0)
+        return tree; /* whoever asked takes down what is attached */
+    int result = building->limited ? detach_store(building, error) : 0;
+    return result < 0 ? result : attach_overlay(building, tree, error);
 }
 
 int volume_move(int tree, int target, const char *path, struct error *error)

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "drivers/storage/change.h"
 #include "drivers/storage/data.h"
+#include "drivers/storage/disk.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_mounts.h"
@@ -87,6 +89,7 @@ static int is_named(int folder, struct arena *arena, const char *number, struct 
 
 struct sweeping {
     struct arena *arena;
+    int notes;
     const struct stack *stack;
     struct error *error;
 };
@@ -96,7 +99,7 @@ static int sweep_one(void *context, int folder, const char *name)
     const struct sweeping *sweeping = context;
     if (stack_holds(sweeping->stack, name))
         return 0;
-    int result = is_named(folder, sweeping->arena, name, sweeping->error);
+    int result = is_named(sweeping->notes, sweeping->arena, name, sweeping->error);
     if (result != 0)
         return result < 0 ? result : 0;
     _cleanup_close_ int frozen = openat(folder, "frozen", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -107,8 +110,11 @@ static int sweep_one(void *context, int folder, const char *name)
 static int sweep(const struct changing *changing)
 {
     struct error trouble;
-    struct sweeping sweeping = {.arena = changing->call->arena, .stack = &changing->stack, .error = &trouble};
-    return each_name(changing->folder, "frozen", sweep_one, &sweeping);
+    struct sweeping sweeping = {.arena = changing->call->arena,
+                                .notes = changing->folder,
+                                .stack = &changing->stack,
+                                .error = &trouble};
+    return each_name(changing->data, "frozen", sweep_one, &sweeping);
 }
 
 static int count_highest(void *context, int folder, const char *name)
@@ -123,7 +129,7 @@ static int count_highest(void *context, int folder, const char *name)
 const char *change_number(const struct changing *changing)
 {
     long highest = 0;
-    each_name(changing->folder, "frozen", count_highest, &highest);
+    each_name(changing->data, "frozen", count_highest, &highest);
     return arena_printf(changing->call->arena, "%ld", highest + 1);
 }
 
@@ -149,18 +155,18 @@ bool folder_is_empty(int folder, const char *inside)
 int change_make_like(const struct changing *changing, const char *path, struct error *error)
 {
     struct stat status;
-    if (fstatat(changing->folder, changing->live, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-        (mkdirat(changing->folder, "frozen", 0700) < 0 && errno != EEXIST) ||
-        (mkdirat(changing->folder, path, 0700) < 0 && errno != EEXIST) ||
-        fchownat(changing->folder, path, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-        fchmodat(changing->folder, path, status.st_mode & 07777, 0) < 0)
+    if (fstatat(changing->data, changing->live, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (mkdirat(changing->data, "frozen", 0700) < 0 && errno != EEXIST) ||
+        (mkdirat(changing->data, path, 0700) < 0 && errno != EEXIST) ||
+        fchownat(changing->data, path, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+        fchmodat(changing->data, path, status.st_mode & 07777, 0) < 0)
         return error_errno(error, -errno, "cannot make %s", path);
     return 0;
 }
 
 int change_trade(const struct changing *changing, const char *path, struct error *error)
 {
-    if (renameat2(changing->folder, changing->live, changing->folder, path, RENAME_EXCHANGE) < 0)
+    if (renameat2(changing->data, changing->live, changing->data, path, RENAME_EXCHANGE) < 0)
         return error_errno(error, -errno, "cannot freeze %s of %s", changing->live, changing->request->file);
     return 0;
 }
@@ -179,17 +185,17 @@ void change_push(const struct changing *changing, struct stack *stack, const cha
 static int freeze_upper(struct changing *changing, struct error *error)
 {
     struct stack *stack = &changing->stack;
-    if (folder_is_empty(changing->folder, "upper"))
+    if (folder_is_empty(changing->data, "upper"))
         return 0;
     const char *top = stack->frozen.count ? change_path(changing, stack->frozen.items[0]) : NULL;
-    if (!top || !folder_is_empty(changing->folder, top)) {
+    if (!top || !folder_is_empty(changing->data, top)) {
         const char *number = change_number(changing);
         top = change_path(changing, number);
         change_push(changing, stack, number);
     }
     int result = change_make_like(changing, top, error);
     if (result == 0)
-        result = stack_write(changing->folder, "stack", stack, error);
+        result = change_write(changing, "stack", stack, error);
     return result < 0 ? result : change_trade(changing, top, error);
 }
 
@@ -204,6 +210,14 @@ static const char *free_name(const struct changing *changing)
     }
 }
 
+int change_write(const struct changing *changing, const char *note, const struct stack *stack,
+                 struct error *error)
+{
+    if (changing->limited && syncfs(changing->data) < 0)
+        return error_errno(error, -errno, "cannot write what %s holds", changing->request->file);
+    return stack_write(changing->folder, note, stack, error);
+}
+
 int change_note(const struct changing *changing, const struct stack *what, struct error *error)
 {
     struct stack note = {.image = changing->request->image,
@@ -213,8 +227,7 @@ int change_note(const struct changing *changing, const struct stack *what, struc
                          .frozen = what->frozen};
     const char *name = free_name(changing);
     changing->changed->name = name;
-    return stack_write(changing->folder, arena_printf(changing->call->arena, "snapshots/%s", name), &note,
-                       error);
+    return change_write(changing, arena_printf(changing->call->arena, "snapshots/%s", name), &note, error);
 }
 
 int change_read_from(const struct changing *changing, struct stack *stack, struct error *error)
@@ -248,7 +261,7 @@ static int change_upper(struct changing *changing, struct error *error)
     if (request->fresh || request->from)
         changing->stack.frozen = from.frozen;
     changing->stack.token = request->token;
-    return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
+    return result < 0 ? result : change_write(changing, "stack", &changing->stack, error);
 }
 
 /* ---- merging ---- */
@@ -268,35 +281,38 @@ static int find_mergeable(int folder, struct arena *arena, const struct stack *s
     return -ENOENT;
 }
 
-static int merge_at(int folder, struct arena *arena, struct stack *stack, size_t at, struct error *error)
+static int merge_at(int folder, int data, struct arena *arena, struct stack *stack, size_t at,
+                    struct error *error)
 {
     const char *names[2];
     for (size_t i = 0; i < 2; i++)
         names[i] = arena_printf(arena, "frozen/%s", stack->frozen.items[at + i]);
-    _cleanup_close_ int newer = openat(folder, names[0], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    _cleanup_close_ int older = openat(folder, names[1], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int newer = openat(data, names[0], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int older = openat(data, names[1], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (newer < 0 || older < 0)
         return error_errno(error, -errno, "cannot merge %s", names[0]);
     int result = upper_merge(newer, older, error);
+    if (result == 0 && data != folder && syncfs(data) < 0) /* another file system than the note's */
+        result = error_errno(error, -errno, "cannot merge %s", names[0]);
     if (result < 0)
         return result;
     memmove(stack->frozen.items + at, stack->frozen.items + at + 1,
             (stack->frozen.count - at - 1) * sizeof(*stack->frozen.items));
     stack->frozen.count--;
     result = stack_write(folder, "stack", stack, error);
-    if (result == 0 && unlinkat(folder, names[0], AT_REMOVEDIR) < 0)
+    if (result == 0 && unlinkat(data, names[0], AT_REMOVEDIR) < 0)
         result = error_errno(error, -errno, "cannot remove %s", names[0]);
     return result;
 }
 
-int stack_settle(int folder, struct arena *arena, struct stack *stack, struct error *error)
+int stack_settle(int folder, int data, struct arena *arena, struct stack *stack, struct error *error)
 {
     int result = stack_read(folder, "stack", arena, stack, error);
     while (result == 0 && stack->frozen.count > FROZEN_LIMIT) {
         int at = find_mergeable(folder, arena, stack, error);
         if (at == -ENOENT)
             return 0; /* snapshots stand for all of them */
-        result = at < 0 ? at : merge_at(folder, arena, stack, (size_t)at, error);
+        result = at < 0 ? at : merge_at(folder, data, arena, stack, (size_t)at, error);
     }
     return result;
 }
@@ -337,9 +353,29 @@ static int open_data(struct changing *changing, const char *store, struct error 
     if (result < 0)
         return result;
     changing->folder = data_lock(store, changing->request->file, error);
+    changing->data = changing->folder;
     if (changing->folder < 0)
         return changing->folder;
     return stack_read(changing->folder, "stack", changing->call->arena, &changing->stack, error);
+}
+
+static int open_disk(struct changing *changing, struct error *error)
+{
+    if (!disk_is_limited(changing->folder))
+        return 0;
+    int data = disk_open(changing->folder, error);
+    if (data < 0)
+        return data;
+    changing->data = data;
+    changing->limited = true;
+    return 0;
+}
+
+static void close_data(struct changing *changing)
+{
+    if (changing->limited)
+        cleanup_close(&changing->data);
+    cleanup_close(&changing->folder);
 }
 
 static bool is_done(const struct changing *changing)
@@ -363,11 +399,13 @@ int stack_change_layer(const struct paths *paths, const struct data_change *requ
     if (result == 0 && !is_done(&changing)) {
         result = check_unmounted(paths, request->file, call->arena, error);
         if (result == 0)
+            result = open_disk(&changing, error);
+        if (result == 0)
             result = request->whole ? change_whole(&changing, error) : change_upper(&changing, error);
         if (result == 0)
             sweep(&changing);
     }
-    cleanup_close(&changing.folder);
+    close_data(&changing);
     return result < 0 ? error_wrap(error, result, "layer %s", request->file) : 0;
 }
 
@@ -383,7 +421,7 @@ int stack_change_volume(const struct paths *paths, const struct data_change *req
         if (result == 0)
             sweep(&changing);
     }
-    cleanup_close(&changing.folder);
+    close_data(&changing);
     return result < 0 ? error_wrap(error, result, "volume %s", request->file) : 0;
 }
 
@@ -392,12 +430,14 @@ static int drop(const struct paths *paths, const char *store, const struct data_
 {
     struct changing changing = {.paths = paths, .request = request, .call = call, .folder = -1};
     int result = open_data(&changing, store, error);
+    if (result == 0 && store == paths->layers)
+        result = open_disk(&changing, error);
     const char *note = arena_printf(call->arena, "snapshots/%s", request->name ? request->name : "");
     if (result == 0 && request->name && unlinkat(changing.folder, note, 0) < 0 && errno != ENOENT)
         result = error_errno(error, -errno, "%s of %s", note, request->file);
     if (result == 0)
         sweep(&changing);
-    cleanup_close(&changing.folder);
+    close_data(&changing);
     return result == -ENOENT ? 0 : result;
 }
 

@@ -4,6 +4,7 @@
  *   images/DIGEST/complete      written last: without it the folder is a leftover
  *   layers/FILE/upper, /work    one folder a layer (overlay's work directories must not share a parent)
  *   layers/FILE/root            instead of the upper, for `root: copy`: all of the image, and what was written
+ *   layers/FILE/image           these in a file system of its own, where limits.disk says how large: disk.h
  *   layers/FILE/frozen, /snapshots, /stack     what lies below the upper, what was kept: view_stack.h
  *   volumes/FILE/data           one folder a volume, with frozen and snapshots like a layer; more in volume.h
  *   run/.../mounts/LXCNAME      the merged root of a container: overlay(upper, lower = image), volumes mounted on it
@@ -60,6 +61,15 @@ struct observed_bind {
     bool as_asked;       /* and it can be written to as far as asked */
 };
 
+/* The file that a limited layer lies in. The first is the question. */
+struct observed_disk {
+    bool measured;       /* whether to find out what it holds, which may cost a walk over all of that */
+    int64_t size;        /* bytes of the file; 0: the layer lies in its folder */
+    int64_t used;        /* bytes of what it holds */
+    bool grows;          /* it can be made larger while it is mounted */
+    const char *trouble; /* why layers cannot be limited here; NULL: they can */
+};
+
 struct observed_storage {
     bool on_btrfs, has_quotas; /* the store's file system, and whether it counts what a subvolume holds */
     struct observed_image *images;
@@ -104,6 +114,8 @@ struct storage_view {
                       struct observed_guest_mounts *, struct error *);
     /* Answers for each; `init_pid` 0: the container does not run, only the sources are looked at. */
     void (*look_binds)(const struct paths *, int64_t init_pid, struct observed_bind *binds, size_t count);
+    /* `init_pid` 0: its container does not run. */
+    void (*look_disk)(const struct paths *, const char *layer_file, int64_t init_pid, struct observed_disk *);
     /* Reads the notes in every layer's and volume's folder: for those who ask for snapshots. */
     int (*dump_snapshots)(const struct paths *, const struct call *, struct observed_snapshots *,
                           struct error *);
@@ -178,6 +190,7 @@ struct root_mount {
     bool fresh;          /* what is in the layer is thrown away first */
     bool with_init;      /* provides fpsync's small init at /.fpsync/init (read-only bind), for `command:` */
     bool copy;           /* the root is a copy of the image, not a layer on it; made when missing */
+    int64_t disk;        /* bytes that the layer may hold; 0: as many as the store */
     const char *from; /* a copy that is made: of what this snapshot shows of the layer; NULL: of the image */
 };
 extern const struct table root_mount_table;
@@ -281,6 +294,9 @@ struct storage_effects {
                         struct error *);
     int (*delete_volume)(const struct paths *, const struct data_reference *, const struct call *,
                          struct error *);
+    /* Makes the file of a limited layer larger while it is mounted: `file` and `size`. -EPERM without CAP_SYS_RESOURCE. */
+    int (*grow_layer)(const struct paths *, const struct volume_source *, const struct call *,
+                      struct error *);
     /* Freezes the upper, without a copy, and what else is asked: see drivers/storage/stack.h. Changes of what is whole
      * copy the data where the file system cannot share it. -EBUSY while it is mounted. */
     int (*change_layer)(const struct paths *, const struct data_change *, const struct call *,

@@ -21,3 +21,6 @@ struct tree_copied {
  * call_check() and reports progress as "LABEL N files, M MiB". */
 int tree_copy(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
               struct error *error);
+/* The same of what overlays keep their upper in, with nothing left out: devices and sockets too, and all xattrs. */
+int tree_copy_exact(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
+                    struct error *error);

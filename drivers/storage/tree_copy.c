@@ -31,6 +31,7 @@ struct copier {
     const struct call *call;
     const char *label;
     int target;
+    bool exact;
     struct arena *arena;
     struct linked *links[LINK_BUCKETS];
     struct tree_copied copied;
@@ -62,20 +63,20 @@ static int tell(struct copier *copier)
     return 0;
 }
 
-static bool xattr_is_kept(const char *name)
+static bool xattr_is_kept(const char *name, bool exact)
 {
-    return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
+    return exact || strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
            strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0;
 }
 
-static int copy_xattrs(int from, int to)
+static int copy_xattrs(int from, int to, bool exact)
 {
     char names[64 * 1024], value[64 * 1024];
     ssize_t length = flistxattr(from, names, sizeof(names));
     if (length < 0)
         return errno == ENOTSUP ? 0 : -errno;
     for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-        if (!xattr_is_kept(name))
+        if (!xattr_is_kept(name, exact))
             continue;
         ssize_t size = fgetxattr(from, name, value, sizeof(value));
         if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
@@ -85,12 +86,12 @@ static int copy_xattrs(int from, int to)
 }
 
 /* Owner first: chown(2) clears setuid and security.capability. */
-static int copy_attributes(int from, int to, const struct stat *status)
+static int copy_attributes(int from, int to, const struct stat *status, bool exact)
 {
     const struct timespec times[2] = {status->st_atim, status->st_mtim};
     if (fchown(to, status->st_uid, status->st_gid) < 0 || fchmod(to, status->st_mode & 07777) < 0)
         return -errno;
-    int result = copy_xattrs(from, to);
+    int result = copy_xattrs(from, to, exact);
     if (result == 0 && futimens(to, times) < 0)
         result = -errno;
     return result;
@@ -156,7 +157,7 @@ static int copy_regular(struct copier *copier, int from, int to, const char *nam
     result = copy_content(copier, source, target);
     if (result < 0)
         return result;
-    result = copy_attributes(source, target, &status);
+    result = copy_attributes(source, target, &status, copier->exact);
     return result < 0 ? fail(copier, result) : 0;
 }
 
@@ -175,11 +176,14 @@ static int copy_symlink(struct copier *copier, const struct stat *status, int fr
     return 0;
 }
 
-static int copy_fifo(struct copier *copier, const struct stat *status, int to, const char *name)
+/* A pipe, a socket, a device. */
+static int copy_node(struct copier *copier, const struct stat *status, int to, const char *name)
 {
-    if (mkfifoat(to, name, 0600) < 0 ||
+    const struct timespec times[2] = {status->st_atim, status->st_mtim};
+    if (mknodat(to, name, (status->st_mode & S_IFMT) | 0600, status->st_rdev) < 0 ||
         fchownat(to, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-        fchmodat(to, name, status->st_mode & 07777, 0) < 0)
+        fchmodat(to, name, status->st_mode & 07777, 0) < 0 ||
+        utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return fail(copier, -errno);
     return 0;
 }
@@ -210,8 +214,10 @@ static int copy_entry(struct copier *copier, int from, int to, const char *name)
     case S_IFLNK:
         return copy_symlink(copier, &status, from, to, name);
     case S_IFIFO:
-        return copy_fifo(copier, &status, to, name);
+        return copy_node(copier, &status, to, name);
     default:
+        if (copier->exact)
+            return copy_node(copier, &status, to, name);
         copier->copied.skipped++;
         return 0;
     }
@@ -244,19 +250,20 @@ static int copy_folder(struct copier *copier, int from, int to)
     struct stat status;
     if (result == 0 && fstat(from, &status) < 0)
         result = fail(copier, -errno);
-    if (result == 0 && (result = copy_attributes(from, to, &status)) < 0)
+    if (result == 0 && (result = copy_attributes(from, to, &status, copier->exact)) < 0)
         result = fail(copier, result);
     return result;
 }
 
-int tree_copy(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
-              struct error *error)
+static int copy_tree(int from, int to, bool exact, const char *label, const struct call *call,
+                     struct tree_copied *copied, struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct copier *copier = arena_new_of(arena, struct copier);
     *copier = (struct copier){.call = call,
                               .label = label,
                               .target = to,
+                              .exact = exact,
                               .arena = arena,
                               .error = error,
                               .told = now_milliseconds()};
@@ -264,4 +271,16 @@ int tree_copy(int from, int to, const char *label, const struct call *call, stru
     if (result == 0)
         *copied = copier->copied;
     return result;
+}
+
+int tree_copy(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
+              struct error *error)
+{
+    return copy_tree(from, to, false, label, call, copied, error);
+}
+
+int tree_copy_exact(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
+                    struct error *error)
+{
+    return copy_tree(from, to, true, label, call, copied, error);
 }

@@ -15,6 +15,7 @@
 
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_binds.h"
+#include "drivers/storage/view_disk.h"
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_measure.h"
 #include "drivers/storage/view_mounts.h"
@@ -242,6 +243,7 @@ static int dump_guest(const struct paths *paths, int64_t init_pid, const struct 
 
 const struct storage_view storage_view = {.dump = dump,
                                           .dump_guest = dump_guest,
+                                          .look_disk = view_disk,
                                           .dump_snapshots = view_snapshots,
                                           .dump_difference = view_difference,
                                           .measure = view_measure,

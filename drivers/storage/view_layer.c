@@ -136,12 +136,17 @@ static int find_database(const struct paths *paths, const char *file, struct are
     struct stack stack;
     if (folder < 0)
         return errno == ENOENT ? 0 : error_errno(error, -errno, "layer %s", file);
+    if (faccessat(folder, "image", F_OK, AT_SYMLINK_NOFOLLOW) == 0) { /* to mount it would be an effect */
+        *database = "what it holds lies in a file, for limits.disk, and cannot be looked into";
+        return 0;
+    }
     int result = stack_read(folder, "stack", arena, &stack, error);
     for (size_t i = 0; result == 0 && i <= stack.frozen.count && !*database; i++) {
         const char *path = i ? arena_printf(arena, "frozen/%s", stack.frozen.items[i - 1]) : "upper";
         _cleanup_close_ int upper = openat(folder, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (upper >= 0)
-            *database = database_in(upper);
+        const char *found = upper < 0 ? NULL : database_in(upper);
+        if (found)
+            *database = arena_printf(arena, "it holds a package database (%s)", found);
     }
     return result;
 }
@@ -218,8 +223,7 @@ int view_difference(const struct paths *paths, const char *layer_file, const cha
     struct system systems[2];
     const char *database = NULL;
     int result = find_database(paths, layer_file, call->arena, &database, error);
-    if (database)
-        found.database = arena_printf(call->arena, "it holds a package database (%s)", database);
+    found.database = database;
     if (result == 0 && from && to) {
         result = look_at_image(paths, from, call->arena, &systems[0], error);
         if (result == 0)

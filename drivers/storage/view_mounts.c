@@ -116,7 +116,8 @@ static const char *name_in_store(const struct paths *paths, struct arena *arena,
 const char *mount_layer(const struct paths *paths, struct arena *arena, const struct mount_entry *entry)
 {
     const char *upper = option_value(arena, entry, "upperdir=");
-    return upper ? name_in_store(paths, arena, upper, "layers", "/upper") : NULL;
+    const char *layer = upper ? name_in_store(paths, arena, upper, "layers", "/upper") : NULL;
+    return layer || !upper ? layer : name_in_store(paths, arena, upper, "layers", "/disk/upper");
 }
 
 /* The last of the lower folders: below frozen uppers it is told by "../../images/DIGEST/root", and only an overlay of
@@ -213,5 +214,9 @@ const char *mount_volume(const struct mount_origin *volumes, struct arena *arena
 const char *mount_copied_layer(const struct mount_origin *layers, struct arena *arena,
                                const struct mount_entry *entry)
 {
+    if (layers->found && entry->major == LOOP_MAJOR && strcmp(entry->root, "/root") == 0) {
+        const char *file = backing_file(arena, entry);
+        return file ? name_below(arena, file, layers->real, "/image") : NULL;
+    }
     return name_at(layers, arena, entry, "/root");
 }

@@ -53,25 +53,25 @@ static const char *beside(const struct changing *changing, const char *ending)
 static int copy_whole(const struct changing *changing, const char *from, const char *part, const char *to,
                       struct error *error)
 {
-    int result = copy_subvolume(changing->folder, from, to, error);
+    int result = copy_subvolume(changing->data, from, to, error);
     if (result != 0)
         return result < 0 ? result : 0;
-    result = tree_remove(changing->folder, part, error);
+    result = tree_remove(changing->data, part, error);
     if (result < 0)
         return result;
-    if (mkdirat(changing->folder, part, 0700) < 0)
+    if (mkdirat(changing->data, part, 0700) < 0)
         return error_errno(error, -errno, "cannot make %s", part);
     _cleanup_close_ int source =
-        openat(changing->folder, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        openat(changing->data, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     _cleanup_close_ int target =
-        openat(changing->folder, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        openat(changing->data, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct tree_copied copied;
     if (source < 0 || target < 0)
         return error_errno(error, -errno, "cannot copy %s", from);
     result = tree_copy(source, target, "copying:", changing->call, &copied, error);
     if (result < 0)
         return result;
-    if (syncfs(target) < 0 || renameat(changing->folder, part, changing->folder, to) < 0)
+    if (syncfs(target) < 0 || renameat(changing->data, part, changing->data, to) < 0)
         return error_errno(error, -errno, "cannot copy %s", from);
     return 0;
 }
@@ -92,7 +92,7 @@ static int snapshot_whole(struct changing *changing, struct error *error)
 {
     struct stack what = {.whole = true};
     const char *number = change_number(changing), *path = change_path(changing, number);
-    if (mkdirat(changing->folder, "frozen", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(changing->data, "frozen", 0700) < 0 && errno != EEXIST)
         return error_errno(error, -errno, "cannot make frozen");
     int result = copy_whole(changing, changing->live, beside(changing, "part"), path, error);
     change_push(changing, &what, number);
@@ -116,7 +116,7 @@ static int replace_whole(struct changing *changing, struct error *error)
     if (result == 0 && from.frozen.count)
         result = copy_whole(changing, change_path(changing, from.frozen.items[0]), beside(changing, "part"),
                             new, error);
-    if (result == 0 && !folder_is_empty(changing->folder, changing->live)) {
+    if (result == 0 && !folder_is_empty(changing->data, changing->live)) {
         const char *number = change_number(changing), *path = change_path(changing, number);
         change_push(changing, &what, number);
         result = change_make_like(changing, path, error);
@@ -125,19 +125,19 @@ static int replace_whole(struct changing *changing, struct error *error)
         if (result == 0)
             result = change_trade(changing, path, error);
     }
-    return result < 0 ? result : whole_settle(changing->folder, changing->live, error);
+    return result < 0 ? result : whole_settle(changing->data, changing->live, error);
 }
 
 int change_whole(struct changing *changing, struct error *error)
 {
     const struct data_change *request = changing->request;
-    int result = whole_settle(changing->folder, changing->live, error);
+    int result = whole_settle(changing->data, changing->live, error);
     if (result == 0 && (request->fresh || request->from))
         result = replace_whole(changing, error);
     else if (result == 0 && request->name)
         result = snapshot_still(changing, error);
     changing->stack.token = request->token;
-    return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
+    return result < 0 ? result : change_write(changing, "stack", &changing->stack, error);
 }
 
 /* ---- files ---- */
@@ -147,8 +147,8 @@ static int make_frozen(struct changing *changing, struct stack *what, const char
     const char *number = change_number(changing);
     *path = change_path(changing, number);
     change_push(changing, what, number);
-    if ((mkdirat(changing->folder, "frozen", 0700) < 0 && errno != EEXIST) ||
-        mkdirat(changing->folder, *path, 0700) < 0)
+    if ((mkdirat(changing->data, "frozen", 0700) < 0 && errno != EEXIST) ||
+        mkdirat(changing->data, *path, 0700) < 0)
         return error_errno(error, -errno, "cannot make %s", *path);
     return 0;
 }
@@ -204,5 +204,5 @@ int change_image(struct changing *changing, struct error *error)
 {
     int result = changing->request->from ? restore_image(changing, error) : snapshot_image(changing, error);
     changing->stack.token = changing->request->token;
-    return result < 0 ? result : stack_write(changing->folder, "stack", &changing->stack, error);
+    return result < 0 ? result : change_write(changing, "stack", &changing->stack, error);
 }

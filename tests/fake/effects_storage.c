@@ -207,6 +207,27 @@ static int delete_volume(const struct paths *paths, const struct data_reference 
     return fake_end(&fake, result, error);
 }
 
+static int apply_grow(struct fake *fake, const struct volume_source *request, struct error *error)
+{
+    struct json *layer = fake_find(fake->world, "layers", request->file);
+    if (!layer || !number_in(layer, "size"))
+        return error_set(error, -ENOENT, "layer %s lies in no file", request->file);
+    if (!json_as_bool(json_get(fake->world, "grows")))
+        return error_set(error, -EPERM, "layer %s cannot grow while it is mounted", request->file);
+    if (request->size < number_in(layer, "size"))
+        fake_violation(fake, "layer %s is to shrink while it is mounted", request->file);
+    json_set(layer, "size", json_new_number(request->size));
+    return 0;
+}
+
+static int grow_layer(const struct paths *paths, const struct volume_source *request, const struct call *call,
+                      struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_LAYER_GROW, request->file, error);
+    return result < 0 ? result : fake_end(&fake, apply_grow(&fake, request, error), error);
+}
+
 /* ---- what lies below, and snapshots ----
  *
  * A layer or volume is "dirty" once a root was mounted on it; "frozen" is what lies below: a list of numbers that grow
@@ -443,7 +464,11 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
         return error_set(error, -EBUSY, "layer %s is mounted for %s", request->layer, user);
     make_data(fake, "layers", request->layer);
     json_set(fake_find(fake->world, "layers", request->layer), "dirty", json_new_bool(true));
-    json_set(fake_find(fake->world, "layers", request->layer), "copy", json_new_bool(request->copy));
+    struct json *layer = fake_find(fake->world, "layers", request->layer);
+    json_set(layer, "copy", json_new_bool(request->copy));
+    if (request->disk && number_in(layer, "used") > request->disk)
+        return error_set(error, -ENOSPC, "what layer %s holds does not fit", request->layer);
+    json_set(layer, "size", json_new_number(request->disk));
     struct json *root = json_set(fake_map(fake->world, "roots"), request->lxc_name, json_new_object());
     json_set(root, "layer", json_new_text(request->layer));
     json_set(root, "digest", json_new_text(request->digest));
@@ -618,6 +643,7 @@ const struct storage_effects storage_effects = {
     .rename_volume = rename_volume,
     .delete_layer = delete_layer,
     .delete_volume = delete_volume,
+    .grow_layer = grow_layer,
     .change_layer = change_layer,
     .change_volume = change_volume,
     .drop_layer_snapshot = drop_layer_snapshot,

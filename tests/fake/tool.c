@@ -765,6 +765,34 @@ static int run_install_packages(struct json *world, char **arguments, struct err
     return 0;
 }
 
+/* Its guest wrote something. */
+static int run_hold(struct json *world, char **arguments, struct error *error)
+{
+    struct json *layer = fake_find(world, "layers", arguments[0]);
+    if (!layer)
+        return error_set(error, -ENOENT, "no layer %s", arguments[0]);
+    json_set(layer, "used", json_new_number(strtoll(arguments[1], NULL, 10)));
+    return 0;
+}
+
+/* The file of a limited layer is another's work. */
+static int run_truncate(struct json *world, char **arguments, struct error *error)
+{
+    struct json *layer = fake_find(world, "layers", arguments[0]);
+    if (!layer)
+        return error_set(error, -ENOENT, "no layer %s", arguments[0]);
+    json_set(layer, "size", json_new_number(strtoll(arguments[1], NULL, 10)));
+    return 0;
+}
+
+static int run_let_grow(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments;
+    (void)error;
+    json_set(world, "grows", json_new_bool(true));
+    return 0;
+}
+
 /* The host burned down: nothing runs, nothing is stored. */
 static int run_lose(struct json *world, char **arguments, struct error *error)
 {
@@ -846,6 +874,9 @@ static const struct command commands[] = {
     {"renew-source", "SOURCE", 1, run_renew_source},
     {"lose", "", 0, run_lose},
     {"install-packages", "LAYER", 1, run_install_packages},
+    {"hold", "LAYER BYTES", 2, run_hold},
+    {"truncate", "LAYER BYTES", 2, run_truncate},
+    {"let-grow", "", 0, run_let_grow},
     {"btrfs", "", 0, run_btrfs},
 };
 

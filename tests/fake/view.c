@@ -35,6 +35,8 @@ static void see_container(const struct call *call, const char *name, const struc
     const struct limits *limits = object_seen(&limits_table, seen_in(known, "cgroup"), call->arena);
     if (limits)
         seen->limits = *limits;
+    seen->limits.described.present &=
+        ~((uint64_t)1 << (field_by_key(&limits_table, "disk") - limits_table.rows)); /* no group has it */
 }
 
 static int by_name(const void *left, const void *right)
@@ -267,6 +269,22 @@ static int dump_snapshots(const struct paths *paths, const struct call *call, st
     return 0;
 }
 
+static void look_disk(const struct paths *paths, const char *layer_file, int64_t init_pid,
+                      struct observed_disk *disk)
+{
+    (void)init_pid;
+    fake_trace("storage_view.look_disk");
+    const struct seen *world;
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return;
+    const struct seen *layer = seen_in(seen_in(world, "layers"), layer_file);
+    disk->size = seen_number(layer, "size");
+    disk->used = disk->measured ? seen_number(layer, "used") : 0;
+    disk->grows = seen_flag(world, "grows");
+    disk->trouble =
+        seen_flag(seen_in(world, "missing"), "/dev/loop-control") ? "the host has no loop devices" : NULL;
+}
+
 /* Suites are other systems here; the tool puts a package database into a layer. */
 static int dump_difference(const struct paths *paths, const char *layer_file, const char *from,
                            const char *to, const struct call *call, struct observed_difference *out,
@@ -296,6 +314,7 @@ static int64_t measure(const char *store, const char *file)
 
 const struct storage_view storage_view = {.dump = dump_storage,
                                           .dump_guest = dump_guest_mounts,
+                                          .look_disk = look_disk,
                                           .dump_snapshots = dump_snapshots,
                                           .dump_difference = dump_difference,
                                           .measure = measure,

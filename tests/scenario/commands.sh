@@ -600,12 +600,23 @@ lowered_limits() {
     gives 0 loans 'limits: { memory: 128MiB, pids: 7 }' && gives 0 run -f "$root/spec.yaml" plan || return 1
     gives 3 loans 'limits: { memory: 64MiB }' && gives 0 run_spec --force apply && gives 0 run_spec plan
 }
+limited_layers() {
+    at disk
+    gives 0 loans 'limits: { disk: 128MiB }' && "$tool" "$root" hold default_web $((100 << 20)) || return 1
+    gives 3 loans 'limits: { disk: 64MiB }' && says 'limits.disk: 64MiB has no room for the 100MiB that its layer holds' || return 1
+    gives 3 run_spec --force apply || return 1
+    gives 0 loans 'limits: { disk: 128MiB }' && "$tool" "$root" truncate default_web $((256 << 20)) || return 1
+    gives 2 run_spec plan && says 'drift: the file of its layer has 268435456 bytes, not 134217728' || return 1
+    gives 0 run restart web && gives 0 run_spec plan && gives 0 loans '' && "$tool" "$root" miss /dev/loop-control || return 1
+    gives 3 loans 'limits: { disk: 128MiB }' && says 'layers cannot be limited here: the host has no loop devices'
+}
 frozen_is_said() {
     at frozen
     gives 0 loans 'frozen: true' && gives 0 run -o json status && jq -e '.objects[] | select(.kind == "container") | .phase == "running" and .reason == "frozen"' "$root/said"
 }
 
 check "a limit goes below what is used only by force" lowered_limits
+check "a layer is limited where that can be, and to no less than it holds" limited_layers
 check "status says who stands still" frozen_is_said
 check "what is lent of the host has to be permitted, and be there" loans_need_permission
 check "explain is data where data is asked for" explained_as_data

@@ -1,0 +1,1 @@
+tool truncate default_web 134217728
