@@ -1,5 +1,6 @@
 #include "tests/fuzz/set.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,7 +38,12 @@ void set_check_printed(const struct object_set *set, struct arena *arena)
     struct spec_set again;
     struct problems problems = {0};
     specs_print(set, &text);
-    MUST(set_load(text.bytes, text.length, arena, &again, &problems) == 0);
+    if (set_load(text.bytes, text.length, arena, &again, &problems) < 0) {
+        fprintf(stderr, "%s", text.bytes);
+        for (size_t i = 0; i < problems.count; i++)
+            fprintf(stderr, "%u: %s\n", problems.items[i].place.line, problems.items[i].message);
+        MUST(false);
+    }
     encode_set(set, &before);
     encode_set(&again.objects, &after);
     MUST(before.length == after.length);
