@@ -195,7 +195,7 @@ static void add_check(const struct container_steps *to)
     check->file = target_layer_file(to->compiling->target, to->action->object);
     check->from = follow->from;
     check->to = to->compiling->digest;
-    if (follow_moves(follow) && follow->checked && !follow->to)
+    if (follow_moves(follow) && follow->checked && !follow->to && !text_is_same(check->from, check->to))
         steps_add(to->arena, to->steps, STEP_LAYER_CHECK, described_whole(&layer_check_table, check));
 }
 
@@ -363,6 +363,25 @@ static void add_removal_of_old(const struct container_steps *to)
         add_unmount(&old);
     if (seen)
         add_reference(&old, STEP_CONTAINER_DESTROY);
+}
+
+void compile_release(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    const struct paths *paths = compiling->target->paths;
+    struct arena *arena = compiling->target->arena;
+    const char *name = action->was ? action->was : action->name;
+    const struct container_steps to = {
+        .compiling = compiling,
+        .action = action,
+        .arena = arena,
+        .lxc_name = action->was ? paths_lxc_name(paths, arena, name)
+                                : object_lxc_name(paths, arena, &action->entry->object),
+        .steps = steps};
+    const struct observed_container *seen = world_container(compiling->world, to.lxc_name);
+    if (seen && seen->running)
+        add_stop(&to);
+    if (world_root(compiling->world, to.lxc_name))
+        add_unmount(&to);
 }
 
 static void compile_container(const struct compiling *compiling, const struct action *action,

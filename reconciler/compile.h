@@ -23,4 +23,6 @@ struct compiling {
 
 /* Empty for actions that change nothing but the record. Pure; requests live in target->arena. */
 void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps);
+/* What takes a container from its root before its action begins; empty where nothing holds it. */
+void compile_release(const struct compiling *compiling, const struct action *action, struct steps *steps);
 void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request);

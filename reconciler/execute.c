@@ -76,10 +76,16 @@ static struct node *node_of(struct run *run, const struct action *action)
     return run->nodes[action->index].action == action ? &run->nodes[action->index] : NULL;
 }
 
-static struct node *shared_node(struct run *run, const char *text, enum step_kind kind, void *request)
+static struct node *empty_node(struct run *run, const char *text)
 {
     struct node *node = &run->nodes[run->count];
     *node = (struct node){.text = text, .index = run->count++};
+    return node;
+}
+
+static struct node *shared_node(struct run *run, const char *text, enum step_kind kind, void *request)
+{
+    struct node *node = empty_node(run, text);
     steps_add(run->arena, &node->steps, kind, request);
     return node;
 }
@@ -152,10 +158,29 @@ static void add_resolvers(struct run *run)
     }
 }
 
+/* Layers that go round in a circle are let go of before any of them is taken. */
+static void add_releases(struct run *run)
+{
+    const struct plan *plan = run->execution->plan;
+    const struct compiling compiling = {
+        .target = &run->target, .world = run->execution->world, .stop_timeout = run->execution->stop_timeout};
+    for (size_t i = 0; i < plan->release_count; i++) {
+        const struct release *release = &plan->releases[i];
+        struct node *node = empty_node(
+            run, arena_printf(run->arena, "take container %s from its layer", release->leaves->name));
+        compile_release(&compiling, release->leaves, &node->steps);
+        for (size_t j = 0; j < release->need_count; j++)
+            node_needs(run, node, node_of(run, release->needs[j]));
+        node_needs(run, node_of(run, release->leaves), node);
+        node_needs(run, node_of(run, release->takes), node);
+    }
+}
+
 static void build_graph(struct run *run)
 {
     const struct plan *plan = run->execution->plan;
-    run->nodes = arena_array_of(run->arena, struct node, plan->count + plan->resolver_count + 2);
+    run->nodes =
+        arena_array_of(run->arena, struct node, plan->count + plan->resolver_count + plan->release_count + 2);
     run->count = plan->count;
     for (size_t i = 0; i < plan->count; i++) {
         plan->actions[i]->index = i;
@@ -167,6 +192,7 @@ static void build_graph(struct run *run)
             node_needs(run, &run->nodes[i], node_of(run, plan->actions[i]->needs[j]));
     add_rules(run);
     add_resolvers(run);
+    add_releases(run);
     for (size_t i = 0; i < run->count; i++)
         if (!run->nodes[i].unmet)
             list_add(run, &run->met, &run->nodes[i]);

@@ -46,7 +46,9 @@ struct action {
     const char *digest;   /* of the image that the layer stands on after that; NULL: as before */
     const char *kept_as;  /* done: the snapshot that was made; NULL: none */
     const char *was;      /* full name that it goes on from; NULL */
-    const char *hint;     /* what else may have been meant; NULL */
+    struct list leased;   /* containers: the lease_address of each network that it was not in before */
+    const char *leased_subnet, *leased_subnet6; /* networks: of new ones; NULL */
+    const char *hint;                           /* what else may have been meant; NULL */
     bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */
     bool rests; /* containers that are renamed: it does not run, and is not to */
     struct follow follow; /* containers: whether the layer is put on another image */
@@ -56,6 +58,13 @@ struct action {
     bool only_follows;    /* containers: nothing but another image is the cause */
     bool dropped;         /* contested: on its way out of the plan */
     size_t index;         /* in the plan that is being executed */
+};
+
+/* A container lets go of its layer before it or who takes that layer begins: they wait for each other. */
+struct release {
+    struct action *leaves, *takes;
+    struct action **needs;
+    size_t need_count;
 };
 
 struct held {
@@ -73,6 +82,8 @@ struct plan {
     size_t count;
     struct held *held;
     size_t held_count;
+    struct release *releases;
+    size_t release_count;
     struct object_set all; /* what exists after the run */
     struct grants grants;
     struct rules *rules_first; /* for the run: the final ones and those of what still goes */
@@ -99,6 +110,7 @@ struct plan_request {
     const struct lease_rules *lease_rules;
     bool narrowed;               /* by --target: nothing else is looked after, and nothing goes */
     const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
+    struct texts stops, starts;  /* full names of containers that stop and start beside what is planned */
     struct texts adopted;        /* full names of containers that this run takes over */
     bool force;                  /* limits may go below what is used */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */

@@ -90,6 +90,12 @@ void plan_grow_live(struct planning *planning, const struct object *object, stru
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */
 void plan_order(struct planning *planning);
 
+/* plan_handover.c: the part of it about layers that change hands. */
+void plan_handovers(struct planning *planning);
+
+/* plan_leases.c: what is leased anew. */
+void plan_leases(struct planning *planning);
+
 /* plan_hints.c: says where `was` may have been meant. */
 void plan_hints(struct planning *planning);
 

@@ -227,45 +227,10 @@ static void place_removals(struct planning *planning)
     wait_for_users(planning);
 }
 
-/* ---- layers that change hands ---- */
-
-static const char *layer_before(const struct action *action)
-{
-    return action->kind == KIND_CONTAINER && action->entry
-               ? ((const struct container *)action->entry->object.body)->layer
-               : NULL;
-}
-
-static const char *layer_after(const struct action *action)
-{
-    return action->kind == KIND_CONTAINER && action->object
-               ? ((const struct container *)action->object->body)->layer
-               : NULL;
-}
-
-/* Who takes a layer over waits for who leaves it. Where that would go round in a circle the layer is still mounted when it
- * is asked for: that action fails, and says so. */
-static void order_layers(struct planning *planning)
-{
-    const struct plan *plan = planning->plan;
-    _cleanup_map_ struct map leaving = {0};
-    for (size_t i = 0; i < plan->count; i++) {
-        const char *before = layer_before(plan->actions[i]);
-        if (before && plan->actions[i]->object && !text_is_same(before, layer_after(plan->actions[i])))
-            map_add(&leaving, before, plan->actions[i]);
-    }
-    for (size_t i = 0; i < plan->count && leaving.count; i++) {
-        const char *after = layer_after(plan->actions[i]);
-        struct action *left = after ? map_get(&leaving, after) : NULL;
-        if (left && !waits_for(left, plan->actions[i]))
-            plan_need(planning, plan->actions[i], left);
-    }
-}
-
 void plan_order(struct planning *planning)
 {
     place_removals(planning);
-    order_layers(planning);
+    plan_handovers(planning);
     order_subnets(planning);
     plan_hints(planning);
 }

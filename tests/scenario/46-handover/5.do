@@ -1,0 +1,1 @@
+fpsync stop c
