@@ -471,6 +471,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan_resolvers(&planning);
     hold_contested(&planning);
     plan_order(&planning);
+    plan_leases(&planning);
     map_clear(&planning.by_object);
     map_clear(&planning.held);
     map_clear(&planning.resting);

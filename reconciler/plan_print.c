@@ -58,6 +58,27 @@ static void print_cause(const struct change *cause, struct buffer *out)
     buffer_text(out, "\n");
 }
 
+static void print_lease(const char *network, const char *what, const char *value, struct buffer *out)
+{
+    if (!value)
+        return;
+    buffer_text(out, "      ");
+    if (network)
+        buffer_printf(out, "networks.%s.", network);
+    buffer_printf(out, "%s: %s (leased)\n", what, value);
+}
+
+/* The subnet of a new network is the cause already. */
+static void print_leases(const struct action *action, struct buffer *out)
+{
+    for (size_t i = 0; i < action->leased.count; i++) {
+        const struct lease_address *address = action->leased.items[i];
+        print_lease(address->network, "address", address->address, out);
+        print_lease(address->network, "address6", address->address6, out);
+    }
+    print_lease(NULL, "subnet6", action->leased_subnet6, out);
+}
+
 static void print_action(const struct action *action, bool color, struct buffer *out)
 {
     struct style style = style_of(action->verb);
@@ -68,6 +89,7 @@ static void print_action(const struct action *action, bool color, struct buffer 
     buffer_text(out, "\n");
     for (size_t i = 0; i < action->causes.count; i++)
         print_cause(&action->causes.items[i], out);
+    print_leases(action, out);
     if (action->hint)
         buffer_printf(out, "      hint: %s\n", action->hint);
 }
@@ -111,6 +133,31 @@ static struct json *place_json(struct place at)
     return json_new_text(text.bytes);
 }
 
+static void set_text(struct json *object, const char *key, const char *value)
+{
+    if (value)
+        json_set(object, key, json_new_text(value));
+}
+
+static struct json *leases_json(const struct action *action)
+{
+    struct json *leases = json_new_array();
+    for (size_t i = 0; i < action->leased.count; i++) {
+        const struct lease_address *address = action->leased.items[i];
+        struct json *item = json_append(leases, json_new_object());
+        json_set(item, "network", json_new_text(address->network));
+        set_text(item, "address", address->address);
+        set_text(item, "address6", address->address6);
+        set_text(item, "mac", address->mac);
+    }
+    if (!action->leased_subnet && !action->leased_subnet6)
+        return leases;
+    struct json *item = json_append(leases, json_new_object());
+    set_text(item, "subnet", action->leased_subnet);
+    set_text(item, "subnet6", action->leased_subnet6);
+    return leases;
+}
+
 struct json *action_to_json(const struct action *action)
 {
     struct json *object = json_new_object();
@@ -130,6 +177,8 @@ struct json *action_to_json(const struct action *action)
     }
     if (action->hint)
         json_set(object, "hint", json_new_text(action->hint));
+    if (action->leased.count || action->leased_subnet || action->leased_subnet6)
+        json_set(object, "leases", leases_json(action));
     struct json *needs = json_set(object, "needs", json_new_array());
     for (size_t i = 0; i < action->need_count; i++)
         json_append(needs, json_new_text(action->needs[i]->id));
