@@ -7,7 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
-#include "reconciler/cli/cli.h"
+#include "reconciler/cli/confirm.h"
 #include "reconciler/plan_file.h"
 
 #define TOLD_LIMIT (1024 * 1024) /* bytes of what an automatic run said last of held changes */
@@ -73,18 +73,47 @@ static int check_plan_file(const struct session *session, const struct plan *pla
     return compare_plans(session, file, plan, arena_printf(session->arena, "in %s", session->options->plan));
 }
 
-/* What is asked on a terminal may take long: the world is looked at once more. */
-static int look_again(struct session *session, struct plan *plan)
+static int look_and_plan(struct session *session, struct plan *plan)
 {
-    _cleanup_json_ struct json *shown = plan_document(plan, &session->set);
     struct error error = {0};
-    if (!session->options->exact)
-        return 0;
     session->actual = session->record;
     if (session_look(session, &error) < 0)
         return fail(session->options, &error, EXIT_ERROR);
     session_plan(session, plan);
-    return compare_plans(session, shown, plan, "that was shown");
+    return 0;
+}
+
+/* What came from standard input was there once. */
+static bool reads_stdin(const struct options *options)
+{
+    for (size_t i = 0; i < options->file_count; i++)
+        if (strcmp(options->files[i], "-") == 0)
+            return true;
+    return false;
+}
+
+static int load_again(struct session *session)
+{
+    struct error error = {0};
+    if (reads_stdin(session->options))
+        return 0;
+    session->actual = session->record;
+    session->set = (struct spec_set){0};
+    int result = session_load(session, &error);
+    if (session->problems.count)
+        return fail_invalid(session->options, &session->problems);
+    return result < 0 ? fail(session->options, &error, EXIT_ERROR) : 0;
+}
+
+static int load_and_plan(struct session *session, struct plan *plan)
+{
+    struct error error = {0};
+    int code = load_again(session);
+    if (code == 0)
+        code = look_and_plan(session, plan);
+    if (code == 0 && session_guard(session, plan, &error) < 0)
+        code = fail(session->options, &error, EXIT_REFUSED);
+    return code;
 }
 
 int run_validate(const struct options *options)
@@ -151,29 +180,6 @@ int run_plan(const struct options *options)
     return pending ? EXIT_PENDING : EXIT_IN_SYNC;
 }
 
-static bool is_disruptive(const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        enum verb verb = plan->actions[i]->verb;
-        if (verb == VERB_DELETE || verb == VERB_RECREATE || verb == VERB_RESTART || verb == VERB_STOP ||
-            (verb == VERB_RENAME && plan->actions[i]->kind == KIND_CONTAINER))
-            return true;
-    }
-    return false;
-}
-
-/* SEMANTICS 49: asks on a terminal and only when something is removed, restarted or recreated. */
-static bool is_confirmed(const struct options *options, const struct plan *plan)
-{
-    if (options->yes || options->automatic || !is_disruptive(plan) || !isatty(STDIN_FILENO) ||
-        !isatty(STDOUT_FILENO))
-        return true;
-    printf("Do it? [y/N] (-y answers) ");
-    fflush(stdout);
-    char answer[16] = "";
-    return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
-}
-
 static int execute_set(struct session *session, const struct plan *plan, bool down)
 {
     const struct options *options = session->options;
@@ -182,7 +188,7 @@ static int execute_set(struct session *session, const struct plan *plan, bool do
                                               .digest = session->set.digest,
                                               .down = down,
                                               .stop_timeout = options->timeout};
-    int code = execute_and_report(session, plan, &request);
+    int code = plan->count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
     if (code == EXIT_IN_SYNC && plan->held_count && !options->automatic)
         code = EXIT_SOME_FAILED;
     return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;
@@ -249,11 +255,7 @@ int run_apply(const struct options *options)
     if (options->output != OUTPUT_DATA)
         show_plan(options, &plan);
     fflush(stdout);
-    if (!is_confirmed(options, &plan)) {
-        printf("Nothing was done.\n");
-        return EXIT_PENDING;
-    }
-    code = look_again(&session, &plan);
+    code = confirm_plan(&session, &plan, load_and_plan);
     if (code)
         return code;
     code = execute_set(&session, &plan, false);
@@ -290,9 +292,6 @@ int run_down(const struct options *options)
     fflush(stdout);
     if (options->dry_run || !plan.count)
         return options->dry_run && plan.count ? EXIT_PENDING : EXIT_IN_SYNC;
-    if (!is_confirmed(options, &plan)) {
-        printf("Nothing was done.\n");
-        return EXIT_PENDING;
-    }
-    return execute_set(&session, &plan, true);
+    int code = confirm_plan(&session, &plan, look_and_plan);
+    return code ? code : execute_set(&session, &plan, true);
 }
