@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,9 @@
 #include "specs/forms.h"
 #include "specs/template.h"
 #include "specs/tree.h"
+
+#define READ_PAUSE_MAX                                                                                       \
+    160 /* milliseconds: the last pause, each twice the one before, for a file being written */
 
 #define SOURCE_LENGTH 512 /* bytes of a source's name */
 
@@ -327,28 +331,64 @@ static bool read_all(int fd, const char *path, struct problems *problems, struct
     }
 }
 
+/* Whether it still is what was looked at: nobody wrote to it, or put another file in its place. */
+static bool is_unchanged(int fd, const char *path, const struct stat *before, size_t length)
+{
+    struct stat now, named;
+    return fstat(fd, &now) == 0 && stat(path, &named) == 0 && named.st_ino == before->st_ino &&
+           named.st_dev == before->st_dev && now.st_size == before->st_size &&
+           (size_t)now.st_size == length && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == before->st_mtim.tv_nsec && now.st_ctim.tv_sec == before->st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
+}
+
+static void open_failed(const char *path, struct problems *problems)
+{
+    if (errno == ELOOP)
+        problem_add(problems, (struct place){.file = path}, "name the file itself", "it is a symbolic link");
+    else
+        problem_add(problems, (struct place){.file = path}, NULL, "cannot open it: %s", strerror(errno));
+}
+
+enum reading { READING_DONE, READING_FAILED, READING_CHANGED };
+
+static enum reading read_once(const char *path, bool by_hand, bool missing_is_fine, struct problems *problems,
+                              struct buffer *text)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == ENOENT && missing_is_fine)
+        return READING_DONE;
+    if (fd < 0) {
+        open_failed(path, problems);
+        return READING_FAILED;
+    }
+    struct stat info;
+    if (fstat(fd, &info) < 0) {
+        problem_add(problems, (struct place){.file = path}, NULL, "cannot read it: %s", strerror(errno));
+        return READING_FAILED;
+    }
+    const size_t start = text->length;
+    if (!file_is_fine(path, &info, by_hand, problems) || !read_all(fd, path, problems, text))
+        return READING_FAILED;
+    return is_unchanged(fd, path, &info, text->length - start) ? READING_DONE : READING_CHANGED;
+}
+
 bool spec_file_read(const char *path, bool by_hand, bool missing_is_fine, struct problems *problems,
                     struct buffer *text)
 {
     if (strcmp(path, "-") == 0)
         return read_all(STDIN_FILENO, path, problems, text);
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        if (errno == ENOENT && missing_is_fine)
-            return true;
-        if (errno == ELOOP)
-            problem_add(problems, (struct place){.file = path}, "name the file itself",
-                        "it is a symbolic link");
-        else
-            problem_add(problems, (struct place){.file = path}, NULL, "cannot open it: %s", strerror(errno));
-        return false;
+    for (int pause = 10; pause <= READ_PAUSE_MAX; pause *= 2) {
+        const size_t start = text->length;
+        enum reading reading = read_once(path, by_hand, missing_is_fine, problems, text);
+        if (reading != READING_CHANGED)
+            return reading == READING_DONE;
+        text->length = start; /* half of it may be old */
+        poll(NULL, 0, pause);
     }
-    struct stat info;
-    if (fstat(fd, &info) < 0) {
-        problem_add(problems, (struct place){.file = path}, NULL, "cannot read it: %s", strerror(errno));
-        return false;
-    }
-    return file_is_fine(path, &info, by_hand, problems) && read_all(fd, path, problems, text);
+    problem_add(problems, (struct place){.file = path}, "run again when it is written", "cannot read it: %s",
+                "it changes again and again");
+    return false;
 }
 
 /* Lengths are part of the digest, so that bytes cannot move from one file to the next unnoticed. */
