@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "lib/map.h"
 #include "reconciler/contest.h"
+#include "reconciler/keyed.h"
 
 static const struct field facts_rows[] = {
     {.id = 1, .key = "digest", .type = FIELD_TEXT, .offset = offsetof(struct facts, digest)},
@@ -91,8 +92,13 @@ int actual_decode(struct state *state, const struct snapshot *snapshot, struct a
 {
     *actual = (struct actual){.snapshot = snapshot,
                               .items = arena_array_of(arena, struct entry, snapshot->record_count + 1)};
+    struct bytes *key = arena_new_of(arena, struct bytes);
     for (size_t i = 0; i < snapshot->record_count; i++) {
-        int result = decode_entry(state, snapshot->records[i], arena, &actual->items[i], error);
+        struct entry *entry = &actual->items[i];
+        int result = decode_entry(state, snapshot->records[i], arena, entry, error);
+        entry->key = key;
+        if (result >= 0 && !key->size && keyed_is_one(entry->facts->config_digest))
+            result = state_key(state, false, arena, key, error);
         if (result < 0)
             return result;
         actual->count++;

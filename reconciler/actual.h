@@ -24,6 +24,7 @@ struct entry {
     struct object object; /* with the recorded body */
     struct facts *facts;  /* never NULL */
     const char *left;     /* retained data that is declared again: how old and how large it is */
+    struct bytes *key;    /* of the digests that it has keyed; of size 0 where no digest of any record is */
     const char *was;      /* the name that the record still knows it by: reconciler/renames.h; NULL */
 };
 

@@ -6,18 +6,12 @@
 
 #include "reconciler/compile.h"
 #include "reconciler/execute.h"
+#include "reconciler/recording.h"
 
 struct recorder;
 
 struct recorder *recorder_new(const struct execution *execution, struct arena *arena);
 void recorder_free(struct recorder *recorder); /* aborts what was not flushed */
-
-/* The object as it is declared, put into the record; `state` takes the values that may not stand there. */
-int record_describe(struct state *state, struct arena *arena, struct record *record,
-                    const struct object *object, struct error *error);
-/* A new record of the object; uid NULL: a new one. */
-struct record *record_new(struct arena *arena, const struct object *object, const char *uid);
-struct bytes record_encode(struct arena *arena, const struct table *table, const void *object);
 
 /* Leases, and the records of what the run is about to make: they are there before anything is. */
 int recorder_begin(struct recorder *recorder, struct error *error);

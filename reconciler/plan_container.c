@@ -3,6 +3,7 @@
 
 #include "lib/digest.h"
 #include "reconciler/forwards.h"
+#include "reconciler/keyed.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
 #include "reconciler/routes.h"
@@ -54,7 +55,8 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
 bool plan_config_differs(const struct target *target, const struct object *object, const struct entry *entry,
                          const struct observed_container *seen)
 {
-    if (!seen || !seen->defined || !text_is_same(seen->config_digest, entry->facts->config_digest))
+    if (!seen || !seen->defined ||
+        !keyed_is_same(entry->key, entry->facts->config_digest, seen->config_digest))
         return true;
     struct container_definition *definition =
         target_definition(target, object, entry->record->uid, entry->record->generation);
@@ -62,7 +64,7 @@ bool plan_config_differs(const struct target *target, const struct object *objec
     fields_encode(&container_definition_table, definition, &encoded);
     char digest[DIGEST_TEXT_SIZE];
     digest_of(encoded.bytes, encoded.length, digest);
-    return !text_is_same(digest, entry->facts->definition_digest);
+    return !keyed_is_same(entry->key, entry->facts->definition_digest, digest);
 }
 
 static void explain_leases(struct planning *planning, const struct object *object, struct changes *causes)
@@ -194,7 +196,7 @@ static struct action *plan_known_container(struct planning *planning, const stru
     bool defined = of->seen && of->seen->defined;
     if (!defined)
         plan_add_drift(planning, &causes, "its LXC config was removed", of->object->place);
-    else if (!text_is_same(of->seen->config_digest, of->entry->facts->config_digest))
+    else if (!keyed_is_same(of->entry->key, of->entry->facts->config_digest, of->seen->config_digest))
         plan_add_drift(planning, &causes, "its LXC config was edited", of->object->place);
     add_rule_drift(planning, of->object, &causes);
     if (of->runs)
@@ -292,7 +294,7 @@ static void plan_container(struct planning *planning, const struct object *objec
             actual_find(planning->request->actual, KIND_LAYER, ((struct container *)object->body)->layer);
         if (follow_moves(&of.follow))
             plan_follow_cause(planning, object, &of.follow, &action->causes);
-        else if (layer && layer->left && layer->object.implicit)
+        if (layer && layer->left && layer->object.implicit)
             plan_add_cause(planning, &action->causes, "layer", NULL, layer->left, object->place);
         if (!entry && of.seen && of.seen->ours) { /* what an interrupted run made */
             action->uid = of.seen->uid;

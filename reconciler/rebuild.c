@@ -6,6 +6,7 @@
 #include "lib/error.h"
 #include "lib/map.h"
 #include "reconciler/addresses.h"
+#include "reconciler/keyed.h"
 #include "reconciler/outcome.h"
 
 struct rebuilding {
@@ -173,6 +174,19 @@ static struct object *as_defined(struct rebuilding *rebuilding, const struct obj
     return found;
 }
 
+static int keep_digest(struct rebuilding *rebuilding, const struct container *body, const char *digest,
+                       const char **kept, struct error *error)
+{
+    struct bytes key;
+    *kept = digest;
+    if (!digest || !keyed_is_needed(body))
+        return 0;
+    int result = state_key(rebuilding->session->state, true, rebuilding->arena, &key, error);
+    if (result >= 0)
+        *kept = keyed_digest(rebuilding->arena, &key, digest);
+    return result;
+}
+
 static int rebuild_container(struct rebuilding *rebuilding, const struct object *object, struct error *error)
 {
     struct session *session = rebuilding->session;
@@ -191,7 +205,9 @@ static int rebuild_container(struct rebuilding *rebuilding, const struct object 
     struct record *record = record_new(rebuilding->arena, object, seen->uid);
     struct facts *facts = described_new(rebuilding->arena, &facts_table);
     record->generation = seen->generation;
-    facts->config_digest = seen->config_digest;
+    result = keep_digest(rebuilding, found->body, seen->config_digest, &facts->config_digest, error);
+    if (result < 0)
+        return result;
     facts->init_pid = seen->init_pid;
     facts->init_start = seen->init_start;
     result = put_lease(rebuilding, lease, error);

@@ -89,6 +89,21 @@ static int read_key(const struct state *state, int folder, struct buffer *key, s
     return result;
 }
 
+int state_key(struct state *state, bool make, struct arena *arena, struct bytes *key, struct error *error)
+{
+    *key = (struct bytes){0};
+    if (!make && faccessat(state->folder_fd, SECRETS "/" KEY_FILE, F_OK, 0) < 0)
+        return 0;
+    _cleanup_close_ int folder = open_folder(state, make, error);
+    if (folder < 0)
+        return folder;
+    _cleanup_buffer_ struct buffer bytes = {0};
+    int result = read_key(state, folder, &bytes, error);
+    if (result == 0)
+        *key = (struct bytes){.data = arena_copy(arena, bytes.bytes, bytes.length), .size = bytes.length};
+    return result;
+}
+
 int state_seal(struct state *state, const char *value, struct arena *arena, const char **reference,
                struct error *error)
 {

@@ -112,6 +112,8 @@ struct intent {
     const char *kind, *name, *verb;
     struct texts steps; /* names of the steps, in order */
     int64_t begun;      /* seconds since the epoch */
+    struct bytes
+        body; /* of a container that is lent something while it runs: as its record is to hold it; else empty */
 };
 extern const struct table intent_table;
 
@@ -175,6 +177,9 @@ int state_seal(struct state *state, const char *value, struct arena *arena, cons
 int state_unseal(struct state *state, const char *reference, struct arena *arena, const char **value,
                  struct error *error);
 bool state_is_sealed(const char *value);
+/* The key of what is sealed, for digests that cover such values; `make`: a new one where there is none yet, and the caller
+ * holds the root's lock. Without one `size` is 0. */
+int state_key(struct state *state, bool make, struct arena *arena, struct bytes *key, struct error *error);
 /* Takes away the values that no record names any more. */
 int state_trim_secrets(struct state *state, struct error *error);
 

@@ -95,6 +95,7 @@ static const struct field intent_rows[] = {
     TEXT(intent, 5, verb, "What is done to it."),
     OF_TYPE(intent, 6, steps, FIELD_TEXTS, "Steps, in order."),
     NUMBER(intent, 7, begun, "0", "When, in seconds since the epoch."),
+    OF_TYPE(intent, 8, body, FIELD_BYTES, "The container as it is to become."),
 };
 const struct table intent_table = {.name = "intent",
                                    .size = sizeof(struct intent),
