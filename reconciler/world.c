@@ -57,7 +57,8 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
                      .limits = ((const struct container *)entry->object.body)->limits,
                      .may_be_frozen = ((const struct container *)entry->object.body)->frozen ||
                                       entry_has_intent(actual, entry)},
-            .has_volumes = ((const struct container *)entry->object.body)->volumes.count,
+            .has_volumes = ((const struct container *)entry->object.body)->volumes.count ||
+                           entry_has_intent(actual, entry),
             .has_macvlans = parents && has_macvlans(actual, entry->object.body),
         };
         map_add(names, object_lxc_name(paths, arena, &entry->object), recorded);

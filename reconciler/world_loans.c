@@ -74,6 +74,20 @@ static void collect(struct collecting *collecting, const struct object *object)
     }
 }
 
+/* An earlier run may have died with something lent that no record names. */
+static void collect_intended(struct collecting *collecting, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->intent_count; i++) {
+        const struct intent *intent = snapshot->intents[i];
+        void *body;
+        if (!intent->body.size || fields_decode(&container_table, intent->body.data, intent->body.size,
+                                                collecting->arena, &body, NULL) < 0)
+            continue;
+        const struct object object = {.kind = KIND_CONTAINER, .name = intent->name, .body = body};
+        collect(collecting, &object);
+    }
+}
+
 static int by_container(const void *left, const void *right)
 {
     return strcmp(((const struct world_loans *)left)->container,
@@ -90,6 +104,7 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
         collect(&collecting, desired->items[i]);
     for (size_t i = 0; i < actual->count; i++)
         collect(&collecting, &actual->items[i].object);
+    collect_intended(&collecting, actual->snapshot);
     map_clear(&collecting.known);
     if (world->loan_count)
         qsort(world->loans, world->loan_count, sizeof(*world->loans), by_container);
