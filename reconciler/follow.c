@@ -60,7 +60,8 @@ struct follow follow_of(const struct target *target, const struct actual *actual
         follow.to = changing || !image ? NULL : image->facts->digest;
         return follow;
     }
-    if (!entry || !entry->facts->digest || !image || !image->facts->digest || root_is_copy(body))
+    const bool known = image && image->facts->digest;
+    if (!entry || !entry->facts->digest || !(known || changing) || root_is_copy(body))
         return follow;
     follow.from = entry->facts->digest;
     follow.to = changing ? NULL : image->facts->digest;
@@ -72,6 +73,8 @@ struct follow follow_of(const struct target *target, const struct actual *actual
         return follow;
     follow.checked = strcmp(policy, "auto") == 0;
     follow.reason = follow.checked ? trouble_of(difference_of(world, file)) : NULL;
+    if (follow.reason && !known) /* made anew, it may well be what it was: who holds it back is to be sure */
+        return follow;
     follow.how = follow.reason ? FOLLOW_HELD : strcmp(policy, "reset") == 0 ? FOLLOW_RESET : FOLLOW_RESTACK;
     return follow;
 }
@@ -81,12 +84,16 @@ bool follow_moves(const struct follow *follow)
     return follow->how == FOLLOW_RESTACK || follow->how == FOLLOW_RESET;
 }
 
-static bool image_differs(const struct object_set *desired, const struct entry *image, struct arena *arena)
+/* Whether it is going to be made: as what it was not before, or after its name was forgotten. */
+static bool image_differs(const struct object_set *desired, const char *name, const struct entry *image,
+                          struct arena *arena)
 {
-    const struct object *wanted = object_find(desired, KIND_IMAGE, image->name);
+    const struct object *wanted = object_find(desired, KIND_IMAGE, name);
     struct changes changes = {0};
-    if (wanted)
+    if (wanted && image && image->facts->digest)
         fields_diff(&image_table, image->object.body, wanted->body, arena, &changes);
+    else
+        return wanted;
     return changes.count > 0;
 }
 
@@ -99,9 +106,10 @@ void follow_look(const struct paths *paths, const struct object_set *desired, co
         const char *name = layer->kind == KIND_LAYER ? ((struct layer *)layer->object.body)->image : NULL;
         const struct entry *image =
             name && layer->facts->digest ? actual_find(actual, KIND_IMAGE, name) : NULL;
-        if (!image || !image->facts->digest)
+        const bool known = image && image->facts->digest;
+        const bool differs = name && layer->facts->digest && image_differs(desired, name, image, arena);
+        if (!known && !differs)
             continue;
-        bool differs = image_differs(desired, image, arena);
         const char *file = paths_file_name(arena, layer->name);
         if ((!differs && strcmp(layer->facts->digest, image->facts->digest) == 0) ||
             !world_has_layer(world, file))

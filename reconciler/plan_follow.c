@@ -9,7 +9,7 @@ struct follow plan_follow(struct planning *planning, const struct object *object
 {
     const struct action *image =
         plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, object));
-    bool changing = image && image->verb == VERB_RECREATE;
+    bool changing = image && (image->verb == VERB_RECREATE || image->verb == VERB_CREATE);
     struct follow follow =
         follow_of(&planning->target, planning->request->actual, planning->request->world, object, changing);
     if (follow.how == FOLLOW_HELD)
@@ -25,7 +25,11 @@ struct follow plan_follow(struct planning *planning, const struct object *object
 void plan_follow_cause(struct planning *planning, const struct object *object, const struct follow *follow,
                        struct changes *causes)
 {
-    const char *how = follow->how == FOLLOW_RESET ? "changed: begins anew" : "changed";
+    const struct entry *image = actual_find(planning->request->actual, KIND_IMAGE, follow->image);
+    const char *changed = image && image->facts->digest ? "changed" : "made anew";
+    const char *how = follow->how != FOLLOW_RESET     ? changed
+                      : image && image->facts->digest ? "changed: begins anew"
+                                                      : "made anew: begins anew if it differs";
     plan_add_cause(planning, causes,
                    arena_printf(planning->arena, "dependency: image %s %s", follow->image, how),
                    follow->to ? digest_brief(planning->arena, follow->from) : NULL,

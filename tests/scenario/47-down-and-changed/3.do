@@ -1,0 +1,2 @@
+fpsync down
+tool renew-source bootstrap:bookworm
