@@ -20,11 +20,23 @@ static void keep_until_gone(struct planning *planning, struct list *into, const 
     *into = (struct list){.items = all, .count = count};
 }
 
+static bool is_named(const struct texts *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* Whether the container runs after this, as far as a plan can say. */
 static bool will_run(struct planning *planning, const struct object *object)
 {
     const struct action *action = plan_action_of(planning, KIND_CONTAINER, object->name);
     const struct entry *entry = actual_find(planning->request->actual, KIND_CONTAINER, object->name);
+    if (is_named(&planning->request->stops, object->name))
+        return false;
+    if (is_named(&planning->request->starts, object->name))
+        return true;
     if (action && (action->verb == VERB_CREATE || action->verb == VERB_START || action->verb == VERB_RESTART))
         return true;
     if ((action && action->verb == VERB_STOP) || (entry && entry->record->stopped_by))

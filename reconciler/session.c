@@ -15,6 +15,7 @@
 #include "lib/map.h"
 #include "lib/units.h"
 #include "reconciler/contest.h"
+#include "reconciler/members.h"
 #include "reconciler/narrow.h"
 
 /* Defaults of SEMANTICS 11 and 48. */
@@ -370,6 +371,8 @@ void session_plan_recorded(struct session *session, struct plan *plan)
                                          .desired = &set,
                                          .actual = &session->actual,
                                          .world = &session->world,
+                                         .stops = session->stops,
+                                         .starts = session->starts,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
     world_look_at_loans(&session->paths, &session->actual, &set, session->arena, &session->world);
@@ -438,6 +441,12 @@ static int find_named(struct session *session, enum kind kind, const char *name,
         if (exact || standard || (bare && !found))
             found = item;
     }
+    const struct members members = found || kind != KIND_CONTAINER
+                                       ? (struct members){0}
+                                       : members_of(&session->actual, name, session->arena);
+    if (members.count)
+        return error_set(error, -EINVAL, "%s is a set; name one of its members: %s", name,
+                         members_print(&members, session->arena));
     if (!found) {
         const char *near = map_nearest(&names, name);
         return error_set(error, -ENOENT, "no %s %s is recorded%s%s%s", kind_name(kind), name,

@@ -25,6 +25,7 @@ struct session {
     struct policy
         *policy; /* NULL until specs are loaded: what is recorded was permitted when it was applied */
     struct lease_rules lease_rules;
+    struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
 };
 
 enum session_mode { SESSION_READ, SESSION_WRITE };

@@ -1,6 +1,7 @@
 /* Ways out: what the fields of one network say together, who is its gateway, and who has which default route. */
 #include <string.h>
 
+#include "lib/map.h"
 #include "specs/check.h"
 #include "specs/forms.h"
 
@@ -26,7 +27,14 @@ static void check_gateway_container(struct world *world, const struct object *ob
     const struct object *container = world_find(world, KIND_CONTAINER, gateway);
     const char *name = name_seen_from(world->arena, gateway, object);
     struct place place = place_of(object->body, "gateway");
-    if (!container && !world->incomplete)
+    const char *first = arena_printf(world->arena, "%s-1", gateway);
+    const struct object *member = container ? NULL : world_find(world, KIND_CONTAINER, first);
+    if (member && text_is_same(((const struct container *)member->body)->set, gateway))
+        problem_add(
+            world->problems, place,
+            arena_printf(world->arena, "name one of them: %s", name_seen_from(world->arena, first, object)),
+            "'%s' is a set of replicas, and a network has one gateway", name);
+    else if (!container && !world->incomplete)
         problem_add(world->problems, place, "declare it below containers:, or write an address or none",
                     "there is no container '%s'", name);
     else if (container && !list_find(&((const struct container *)container->body)->networks,

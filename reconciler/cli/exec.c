@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/members.h"
 #include "reconciler/pool.h"
 
 int become_worker(const struct options *options, const char *mode, const char *argument, char *const *rest,
@@ -17,7 +18,7 @@ int become_worker(const struct options *options, const char *mode, const char *a
     struct entry *entry = NULL;
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result >= 0)
-        result = session_find_container(&session, argument, &entry, &error);
+        result = members_find_running(&session, argument, &entry, &error);
     if (result < 0) {
         session_close(&session);
         return fail(options, &error, EXIT_ERROR);

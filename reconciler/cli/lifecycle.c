@@ -1,4 +1,4 @@
-/* start, stop and restart: a person's wishes for one container (SEMANTICS 18). */
+/* start, stop and restart: a person's wishes for containers and sets of them (SEMANTICS 18). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/members.h"
 
 /* Who asks, and when: "stop" is remembered with it. */
 static const char *who(struct arena *arena)
@@ -63,9 +64,60 @@ static bool is_planned(const struct plan *plan, const struct entry *entry)
     return false;
 }
 
+/* All that the arguments name, once each. */
+static int find_asked(struct session *session, enum verb verb, struct members *asked, struct error *error)
+{
+    const struct options *options = session->options;
+    *asked = (struct members){0};
+    for (size_t i = 0; i < options->argument_count; i++) {
+        struct members found;
+        int result = members_find(session, options->arguments[i], &found, error);
+        if (result < 0)
+            return result;
+        for (size_t j = 0; j < found.count; j++) {
+            const char *lost =
+                verb == VERB_STOP ? NULL : object_lost_value(&found.items[j]->object, session->arena);
+            if (lost)
+                return error_set(error, -ENODATA,
+                                 "container %s: the value of %s is not kept any more; fpsync apply with the "
+                                 "file that declares it brings it back",
+                                 found.items[j]->name, lost);
+            *arena_append(session->arena, asked->items, asked->count) = found.items[j];
+        }
+    }
+    return 0;
+}
+
+/* The plan of what is recorded gives leases and rules; of its actions none is done. */
+static void plan_wishes(struct session *session, enum verb verb, const struct members *asked,
+                        struct plan *plan)
+{
+    struct texts *names = verb == VERB_STOP ? &session->stops : &session->starts;
+    for (size_t i = 0; i < asked->count; i++)
+        *arena_append(session->arena, names->items, names->count) = asked->items[i]->name;
+    session_plan_recorded(session, plan);
+    plan->actions = NULL;
+    plan->count = plan->resolver_count = 0;
+    plan->rules_change_last = false;
+    bool shares = verb != VERB_STOP;
+    for (size_t i = 0; i < asked->count; i++) {
+        struct entry *entry = asked->items[i];
+        enum verb now = verb == VERB_RESTART && !is_running(session, entry) ? VERB_START : verb;
+        if ((verb == VERB_START && is_running(session, entry)) || is_planned(plan, entry))
+            continue;
+        struct action *action = wish(session, plan, entry, now);
+        /* Of a set that others of run, no forward leads to who stops. */
+        action->shares_rules = now != VERB_STOP || ((const struct container *)entry->object.body)->set;
+        shares = shares || action->shares_rules;
+        *arena_append(session->arena, plan->actions, plan->count) = action;
+    }
+    plan->rules_change_first = plan->rules_change_first && plan->count && shares;
+}
+
 static int act(const struct options *options, enum verb verb)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct members asked;
     struct plan plan;
     struct error error = {0};
     if (!options->argument_count) {
@@ -75,34 +127,12 @@ static int act(const struct options *options, enum verb verb)
     int result = session_open(options, SESSION_WRITE, &session, &error);
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
-    result = session_look(&session, &error);
+    result = find_asked(&session, verb, &asked, &error);
     if (result >= 0)
-        session_plan_recorded(&session, &plan); /* for leases and rules of what is recorded */
-    plan.actions = NULL;
-    plan.count = plan.resolver_count = 0;
-    plan.rules_change_last = false;
-    for (size_t i = 0; i < options->argument_count && result >= 0; i++) {
-        struct entry *entry;
-        result = session_find_container(&session, options->arguments[i], &entry, &error);
-        const char *lost =
-            result >= 0 && verb != VERB_STOP ? object_lost_value(&entry->object, session.arena) : NULL;
-        if (lost)
-            result = error_set(&error, -ENODATA,
-                               "container %s: the value of %s is not kept any more; fpsync apply with the "
-                               "file that declares it brings it back",
-                               entry->name, lost);
-        if (result < 0)
-            break;
-        enum verb now = verb == VERB_RESTART && !is_running(&session, entry) ? VERB_START : verb;
-        if ((verb == VERB_START && is_running(&session, entry)) || is_planned(&plan, entry))
-            continue;
-        struct action *action = wish(&session, &plan, entry, now);
-        action->shares_rules = now != VERB_STOP;
-        *arena_append(session.arena, plan.actions, plan.count) = action;
-    }
+        result = session_look(&session, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    plan.rules_change_first = plan.rules_change_first && plan.count && verb != VERB_STOP;
+    plan_wishes(&session, verb, &asked, &plan);
     const struct execution_request request = {.stopped_by = verb == VERB_STOP ? who(session.arena) : NULL,
                                               .stop_timeout = options->timeout};
     if (plan.count)

@@ -10,6 +10,7 @@
 
 #include "lib/error.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/members.h"
 
 /* A guest may write anything; a terminal gets of that what cannot command it. */
 static void make_harmless(char *text, size_t length)
@@ -81,10 +82,51 @@ static int follow(const char *folder, const char *path, const char *older, struc
     return result;
 }
 
+static const char *log_path(const struct session *session, const struct entry *entry)
+{
+    return arena_printf(session->arena, "%s/%s/console.log", session->paths.lxc,
+                        object_lxc_name(&session->paths, session->arena, &entry->object));
+}
+
+static int follow_log(const struct session *session, const struct entry *entry, struct error *error)
+{
+    const char *path = log_path(session, entry), *older = arena_printf(session->arena, "%s.1", path);
+    const char *folder = arena_strndup(session->arena, path, (size_t)(strrchr(path, '/') - path));
+    int result = print_file(older, error);
+    return result < 0 ? result : follow(folder, path, older, error);
+}
+
+/* What a container's files hold, the older one first. */
+static int print_log(const struct session *session, const struct entry *entry, struct error *error)
+{
+    const char *path = log_path(session, entry);
+    int result = print_file(arena_printf(session->arena, "%s.1", path), error);
+    return result < 0 ? result : print_file(path, error);
+}
+
+/* As tail(1) does it. */
+static int print_logs(const struct session *session, const struct members *members, struct error *error)
+{
+    int result = 0;
+    for (size_t i = 0; i < members->count && result >= 0; i++) {
+        printf("%s==> %s <==\n", i ? "\n" : "", members->items[i]->name);
+        result = print_log(session, members->items[i], error);
+    }
+    return result;
+}
+
+/* An adopted container may keep its log elsewhere or nowhere. */
+static bool has_log(const struct session *session, const struct entry *entry)
+{
+    const char *path = log_path(session, entry);
+    return !container_is_adopted(entry->object.body) || access(path, F_OK) == 0 ||
+           access(arena_printf(session->arena, "%s.1", path), F_OK) == 0;
+}
+
 int run_logs(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
-    struct entry *entry;
+    struct members members;
     struct error error = {0};
     if (options->argument_count != 1) {
         error_set(&error, -EINVAL, "logs: of which container? fpsync status -o name lists them");
@@ -92,22 +134,24 @@ int run_logs(const struct options *options)
     }
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result >= 0)
-        result = session_find_container(&session, options->arguments[0], &entry, &error);
+        result = members_find(&session, options->arguments[0], &members, &error);
+    if (result >= 0 && members.count > 1 && options->follow)
+        result = error_set(&error, -EINVAL, "logs: %s is a set; follow one of its members: %s",
+                           options->arguments[0], members_print(&members, session.arena));
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    const char *folder = arena_printf(session.arena, "%s/%s", session.paths.lxc,
-                                      object_lxc_name(&session.paths, session.arena, &entry->object));
-    const char *path = arena_printf(session.arena, "%s/console.log", folder);
-    const char *older = arena_printf(session.arena, "%s.1", path);
-    /* An adopted container may keep its log elsewhere or nowhere: what its monitor remembers is better than nothing. */
-    if (container_is_adopted(entry->object.body) && access(path, F_OK) < 0 && access(older, F_OK) < 0 &&
-        !options->follow) {
+    const struct entry *first = members.items[0];
+    /* What the monitor remembers is better than nothing. */
+    if (!options->follow && !has_log(&session, first)) {
         session_close(&session);
         session = (struct session){.lock = -1};
         return become_worker(options, "--log", options->arguments[0], NULL, 0);
     }
-    result = print_file(older, &error);
-    if (result >= 0)
-        result = options->follow ? follow(folder, path, older, &error) : print_file(path, &error);
+    if (members.count > 1)
+        result = print_logs(&session, &members, &error);
+    else if (options->follow)
+        result = follow_log(&session, first, &error);
+    else
+        result = print_log(&session, first, &error);
     return result < 0 ? fail(options, &error, EXIT_ERROR) : EXIT_IN_SYNC;
 }

@@ -54,4 +54,7 @@ for scenario in $(cd "$scenarios" && ls -d [0-9]*/ | tr -d /); do
 done
 . "$scenarios/commands.sh"
 . "$scenarios/complete.sh"
+. "$scenarios/asking.sh"
+. "$scenarios/records.sh"
+. "$scenarios/sets.sh"
 echo "1..$count"

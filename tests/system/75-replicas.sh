@@ -86,9 +86,17 @@ is 'it alone is started' "$(jq -r '[.actions[] | "\(.verb) \(.name)"] | join(", 
 is 'the other ran on' "$(started t/web-1)" "$first"
 check 'one of them is stopped' fps stop t/web-2 --timeout 0
 converge 'a stopped one stays so'
+is 'a command in the set runs in one that is up' "$(fps exec t/web -- hostname)" web-1
 is 'and its neighbour runs' "$(running)" web-1
 check 'it is started again' fps start t/web-2
 is 'both run' "$(running)" 'web-1 web-2'
+check 'both are stopped by the name of the set' fps stop t/web --timeout 0
+is 'none runs' "$(running)" ''
+fails 'a command in it finds none' 1 fps exec t/web -- true
+check 'and started' fps start t/web
+is 'both run again' "$(running)" 'web-1 web-2'
+is 'logs are of each' "$(fps logs t/web | grep '^==>' | paste -sd' ')" '==> t/web-1 <== ==> t/web-2 <=='
+first=$(started t/web-1)
 
 # ---- forwards ----
 
@@ -133,8 +141,8 @@ converge 'three behind a port'
 serve web-3
 is 'three answer' "$(drawn $PORT)" 'web-1 web-2 web-3'
 check 'one of them is stopped' fps stop t/web-2 --timeout 0
-converge 'the forward follows'
-like 'and the plan says so' "$PLAN" 'others of its set run now'
+is 'no connection leads to it from then on' "$(drawn $PORT)" 'web-1 web-3'
+converge 'nothing is left for an apply'
 is 'the others answer, and nothing is lost' "$(drawn $PORT)" 'web-1 web-3'
 like 'ports says that it takes none' "$(fps ports)" "^$PORT/tcp +t/web-2 .*closed: the container does not run"
 like 'and who does' "$(fps ports)" "^$PORT/tcp +t/web-3 +$(address_of t/web-3):80 +open"
