@@ -303,6 +303,14 @@ static bool names_may_change(const struct action *action, const struct repairs *
            plan_field_changed(&action->causes, PLAN_DEFAULT_ROUTE);
 }
 
+static bool sets_limits(const struct repairs *repairs)
+{
+    for (size_t i = 0; i < repairs->count; i++)
+        if (repairs->items[i].step == STEP_CONTAINER_SET_LIMITS)
+            return true;
+    return false;
+}
+
 static void add_repairs(const struct container_steps *to, const struct observed_container *seen)
 {
     struct repairs repairs = {0};
@@ -325,18 +333,33 @@ static void add_repairs(const struct container_steps *to, const struct observed_
                                          : NULL;
     if (resolv_conf)
         steps_add(to->arena, to->steps, STEP_ROOT_WRITE, resolv_conf);
-    /* Last: set_limits writes the config too, and the digest that counts is the final one. */
-    if (to->action->config_changed || repairs.count)
+    /* Last: set_limits writes the config too, and the digest that counts is the final one. What LXC had before keeps the
+     * words of its owner as long as they say what they should. */
+    if (to->action->config_changed || (is_adopted(to) ? sets_limits(&repairs) : repairs.count > 0))
         add_definition(to);
 }
 
-static void add_adoption(const struct container_steps *to)
+/* The NICs of a running one become ports of ours, as they are; those of the next start are called so. */
+static void add_adoption(const struct container_steps *to, const struct observed_container *seen)
 {
     struct container_adopt *adopt = described_new(to->arena, &container_adopt_table);
+    const struct container_definition *definition =
+        target_definition(to->compiling->target, to->action->object, to->action->uid, to->action->generation);
     adopt->lxc_name = to->lxc_name;
     adopt->uid = to->action->uid;
     adopt->generation = to->action->generation;
+    adopt->nics = definition->nics;
     steps_add(to->arena, to->steps, STEP_CONTAINER_ADOPT, described_whole(&container_adopt_table, adopt));
+    const struct list *networks = &((const struct container *)to->action->object->body)->networks;
+    for (size_t i = 0; i < networks->count && container_is_up(seen); i++) {
+        struct port_attach *port =
+            target_port(to->compiling->target, to->action->object,
+                        item_key(&attachment_table, networks->items[i]), to->action->uid);
+        port->init_pid = seen->init_pid;
+        port->init_start = seen->init_start;
+        port->taken = true;
+        steps_add(to->arena, to->steps, STEP_PORT_ATTACH, port);
+    }
 }
 
 /* What LXC had before, it has afterwards: SEMANTICS 15. */
@@ -444,7 +467,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
         add_removal(&to, seen);
         break;
     case VERB_ADOPT:
-        add_adoption(&to);
+        add_adoption(&to, seen);
         break;
     default:
         add_repairs(&to, seen);

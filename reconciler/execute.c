@@ -126,7 +126,8 @@ static void add_rules(struct run *run)
     }
     if (!plan->rules_change_last)
         return;
-    bool none = !plan->rules_last->networks.count;
+    const struct rules *last = plan->rules_last;
+    bool none = !last->networks.count && !last->guards.count; /* who is attached to a LAN is guarded, too */
     struct node *node =
         shared_node(run, none ? "delete rules" : "set final rules", none ? STEP_RULES_DELETE : STEP_RULES_SET,
                     none ? NULL : plan->rules_last);

@@ -12,6 +12,7 @@ struct telling {
     const struct object *object;
     struct container *body;
     const struct container_found *found;
+    const struct found_context *context;
 };
 
 static void say(struct container *body, size_t offset)
@@ -38,7 +39,9 @@ static void tell_lines(const struct telling *telling)
 {
     for (size_t i = 0; i < telling->found->definition->lxc.count; i++)
         add_line(telling, telling->found->definition->lxc.items[i]);
-    bool lines = !telling->found->nics_say_all || telling->found->definition->nics.count;
+    const bool lines = !telling->found->nics_say_all ||
+                       !found_networks_tell(telling->context->networks, telling->found->definition,
+                                            telling->context->inside, telling->body);
     for (size_t i = 0; lines && i < telling->found->nets.count; i++)
         add_line(telling, telling->found->nets.items[i]);
     say(telling->body, offsetof(struct container, networks));
@@ -124,7 +127,7 @@ static void tell_limits(const struct telling *telling)
 }
 
 struct object *found_container(const struct paths *paths, struct arena *arena, const char *name,
-                               const struct container_found *found)
+                               const struct container_found *found, const struct found_context *context)
 {
     const struct container_definition *definition = found->definition;
     struct object *object = arena_new_of(arena, struct object);
@@ -132,7 +135,8 @@ struct object *found_container(const struct paths *paths, struct arena *arena, c
     char id[OBJECT_ID_SIZE];
     *object = (struct object){.kind = KIND_CONTAINER, .name = name, .body = body};
     object->id = arena_strdup(arena, object_id(KIND_CONTAINER, name, id));
-    const struct telling telling = {.arena = arena, .object = object, .body = body, .found = found};
+    const struct telling telling = {
+        .arena = arena, .object = object, .body = body, .found = found, .context = context};
     body->root = canonical(&telling, FORM_ROOT, definition->root);
     say(body, offsetof(struct container, root));
     if (strcmp(paths_lxc_name(paths, arena, name), definition->lxc_name) != 0) {

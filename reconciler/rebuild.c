@@ -116,17 +116,34 @@ static int rebuild_network(struct rebuilding *rebuilding, const struct object *o
 
 /* ---- containers ---- */
 
+static bool has_mac(const struct lease *lease, const char *mac)
+{
+    for (size_t i = 0; i < lease->addresses.count; i++)
+        if (strcmp(((const struct lease_address *)lease->addresses.items[i])->mac, mac) == 0)
+            return true;
+    return false;
+}
+
+/* A macvlan has no end on the host to be known by: of each parent they are taken in order. */
+static bool is_nic_of(const struct nic *nic, const char *port, const char *parent, const struct lease *lease)
+{
+    if (!nic->mac || nic->macvlan != (parent != NULL))
+        return false;
+    return parent ? text_is_same(nic->bridge, parent) && !has_mac(lease, nic->mac)
+                  : text_is_same(nic->ifname, port);
+}
+
 static const struct nic *nic_in(const struct rebuilding *rebuilding,
                                 const struct container_definition *definition, const char *container,
-                                const char *network)
+                                const char *network, const struct lease *lease)
 {
     char port[PATHS_IFNAME_SIZE];
+    const struct object *declared = object_find(&rebuilding->session->set.objects, KIND_NETWORK, network);
+    const char *parent = declared ? ((const struct network *)declared->body)->parent : NULL;
     paths_port(&rebuilding->session->paths, container, network, port);
-    for (size_t i = 0; i < definition->nics.count; i++) {
-        const struct nic *nic = definition->nics.items[i];
-        if (nic->ifname && nic->mac && strcmp(nic->ifname, port) == 0)
-            return nic;
-    }
+    for (size_t i = 0; i < definition->nics.count; i++)
+        if (is_nic_of(definition->nics.items[i], port, parent, lease))
+            return definition->nics.items[i];
     return NULL;
 }
 
@@ -138,7 +155,7 @@ static struct list networks_of(struct rebuilding *rebuilding, const struct objec
     struct list networks = {0};
     for (size_t i = 0; i < declared->networks.count; i++) {
         struct attachment *attachment = declared->networks.items[i];
-        const struct nic *nic = nic_in(rebuilding, definition, object->name, attachment->network);
+        const struct nic *nic = nic_in(rebuilding, definition, object->name, attachment->network, lease);
         if (!nic)
             continue;
         *arena_append(rebuilding->arena, networks.items, networks.count) = attachment;

@@ -13,6 +13,7 @@
 #define CONFIG_LIMIT (1024 * 1024) /* bytes */
 #define GROUP_LINE   "lxc.group = " CONTAINER_GROUP "\n"
 #define KEPT         "config.adopted"
+#define BLANKS       " \t"
 
 static int read_config(const struct paths *paths, const char *name, struct buffer *text, struct stat *status,
                        struct error *error)
@@ -62,19 +63,23 @@ static int write_file(const struct paths *paths, const char *name, const char *f
     return error_errno(error, result, "container %s: cannot write %s", name, path);
 }
 
+static bool is_key(const char *line, const char *key)
+{
+    size_t length = strlen(key);
+    line += strspn(line, BLANKS);
+    return strncmp(line, key, length) == 0 && strchr(BLANKS "=", line[length]);
+}
+
 /* "lxc.net.0.veth.pair = ..." of an interface that gets another host end, or a MAC of its own, for good. */
 static bool is_replaced(const struct container_adopt *adopt, const char *line)
 {
-    line += strspn(line, " \t");
     for (size_t i = 0; i < adopt->nics.count; i++) {
         const struct nic *nic = adopt->nics.items[i];
-        static const char *const items[] = {"veth.pair", "hwaddr"};
-        for (size_t j = 0; j < sizeof(items) / sizeof(*items); j++) {
-            char key[64];
-            int length = snprintf(key, sizeof(key), "lxc.net.%lld.%s", (long long)nic->index, items[j]);
-            if (strncmp(line, key, (size_t)length) == 0 && strchr(" \t=", line[length]))
-                return true;
-        }
+        char pair[64], mac[64];
+        snprintf(pair, sizeof(pair), "lxc.net.%lld.veth.pair", (long long)nic->index);
+        snprintf(mac, sizeof(mac), "lxc.net.%lld.hwaddr", (long long)nic->index);
+        if (is_key(line, pair) || is_key(line, mac))
+            return true;
     }
     return false;
 }
@@ -83,20 +88,29 @@ static void add_nics(const struct container_adopt *adopt, struct buffer *text)
 {
     for (size_t i = 0; i < adopt->nics.count; i++) {
         const struct nic *nic = adopt->nics.items[i];
-        buffer_printf(text, "lxc.net.%lld.veth.pair = %s\n", (long long)nic->index, nic->ifname);
+        if (!nic->macvlan) /* which has no end on the host */
+            buffer_printf(text, "lxc.net.%lld.veth.pair = %s\n", (long long)nic->index, nic->ifname);
         buffer_printf(text, "lxc.net.%lld.hwaddr = %s\n", (long long)nic->index, nic->mac);
     }
 }
 
-static void add_marked(const struct container_adopt *adopt, char *before, struct buffer *text)
+static bool is_mark(const char *line)
+{
+    return strncmp(line, CONTAINER_MARK, strlen(CONTAINER_MARK)) == 0 ||
+           (strncmp(line, GROUP_LINE, strlen(GROUP_LINE) - 1) == 0 &&
+            strchr("\n", line[strlen(GROUP_LINE) - 1]));
+}
+
+static void add_marked(const struct container_adopt *adopt, const char *before, struct buffer *text)
 {
     buffer_printf(text, CONTAINER_MARK "%s %lld\n", adopt->uid, (long long)adopt->generation);
-    for (char *next; before && *before; before = next) {
-        next = strchr(before, '\n');
-        if (next)
-            *next++ = '\0';
-        if (!is_replaced(adopt, before))
-            buffer_printf(text, "%s\n", before);
+    while (before && *before) {
+        size_t length = strcspn(before, "\n");
+        if (!is_mark(before) && !is_replaced(adopt, before)) {
+            buffer_add(text, before, length);
+            buffer_text(text, "\n");
+        }
+        before += length + (before[length] == '\n');
     }
     add_nics(adopt, text);
     buffer_text(text, GROUP_LINE);
@@ -118,6 +132,12 @@ static int check(const struct container_adopt *adopt, struct error *error)
     return bad ? error_set(error, -EINVAL, "container %s: not to be marked so", adopt->lxc_name) : 0;
 }
 
+static bool is_equal(const struct buffer *left, const struct buffer *right)
+{
+    return left->length == right->length &&
+           (!left->length || memcmp(left->bytes, right->bytes, left->length) == 0);
+}
+
 int container_adopt(const struct paths *paths, const struct container_adopt *adopt, const struct call *call,
                     struct container_adopted *result, struct error *error)
 {
@@ -133,14 +153,13 @@ int container_adopt(const struct paths *paths, const struct container_adopt *ado
         container_read_mark(before.bytes, call->arena, &mark);
     if (mark.ours && strcmp(mark.uid, adopt->uid) != 0)
         return error_set(error, -EPERM, "container %s carries a mark of fpsync's already", adopt->lxc_name);
-    if (!mark.ours) {
+    add_marked(adopt, before.bytes, &after);
+    if (!mark.ours)
         failed = write_file(paths, adopt->lxc_name, KEPT, &before, &status, error);
-        add_marked(adopt, before.bytes, &after);
-        if (failed == 0)
-            failed = write_file(paths, adopt->lxc_name, "config", &after, &status, error);
-        if (failed < 0)
-            return failed;
-    }
+    if (failed == 0 && !is_equal(&before, &after))
+        failed = write_file(paths, adopt->lxc_name, "config", &after, &status, error);
+    if (failed < 0)
+        return failed;
     struct observed_container present;
     failed = container_look(paths, adopt->lxc_name, call->arena, &present, error);
     if (failed < 0)
@@ -152,15 +171,55 @@ int container_adopt(const struct paths *paths, const struct container_adopt *ado
     return 0;
 }
 
-/* The config as its owner wrote it, kept since it was adopted, is of use only where it says something else. */
-static void drop_kept(const struct paths *paths, const char *name, const struct buffer *now)
+/* What adopting adds or replaces. */
+static bool is_of_adoption(const char *line)
+{
+    size_t prefix = strlen("lxc.net.");
+    line += strspn(line, BLANKS);
+    if (is_mark(line))
+        return true;
+    if (strncmp(line, "lxc.net.", prefix) != 0)
+        return false;
+    line += prefix + strspn(line + prefix, "0123456789");
+    return is_key(line, ".veth.pair") || is_key(line, ".hwaddr");
+}
+
+/* A host end that is called as ours are means nothing to who is none of ours. */
+static bool is_port_of_ours(const struct paths *paths, const char *line)
+{
+    const char *pair = strstr(line, ".veth.pair"), *equals = pair ? strchr(pair, '=') : NULL;
+    return is_of_adoption(line) && !is_mark(line) && equals && equals < line + strcspn(line, "\n") &&
+           strncmp(equals + 1 + strspn(equals + 1, BLANKS), paths->port_prefix, strlen(paths->port_prefix)) ==
+               0;
+}
+
+/* Without our mark and ports; `paths` NULL: without all that adopting may have changed. */
+static void keep_lines(const struct buffer *from, const struct paths *paths, struct buffer *to)
+{
+    for (const char *line = from->length ? from->bytes : ""; *line;) {
+        size_t length = strcspn(line, "\n");
+        bool dropped = paths ? is_mark(line) || is_port_of_ours(paths, line) : is_of_adoption(line);
+        length += line[length] == '\n';
+        if (!dropped)
+            buffer_add(to, line, length);
+        line += length;
+    }
+}
+
+/* The config as its owner wrote it, where nothing was changed since but what adopting changed. False: it was. */
+static bool restore(const struct paths *paths, const char *name, const struct buffer *now,
+                    const struct stat *status)
 {
     char path[CONTAINER_PATH_SIZE];
-    _cleanup_buffer_ struct buffer kept = {0};
+    _cleanup_buffer_ struct buffer kept = {0}, was = {0}, is = {0};
     container_path(paths, name, KEPT, path);
-    if (buffer_read_file(&kept, AT_FDCWD, path, CONFIG_LIMIT, NULL) >= 0 && kept.length == now->length &&
-        memcmp(kept.bytes, now->bytes, now->length) == 0)
-        unlink(path);
+    if (buffer_read_file(&kept, AT_FDCWD, path, CONFIG_LIMIT, NULL) < 0)
+        return false;
+    keep_lines(&kept, NULL, &was);
+    keep_lines(now, NULL, &is);
+    struct error ignored;
+    return is_equal(&was, &is) && write_file(paths, name, "config", &kept, status, &ignored) == 0 &&
+           unlink(path) == 0;
 }
 
 int container_release(const struct paths *paths, const struct container_reference *reference,
@@ -177,17 +236,8 @@ int container_release(const struct paths *paths, const struct container_referenc
         return error_set(error, failed, "%s", reason.text);
     if (before.length)
         container_read_mark(before.bytes, call->arena, &mark);
-    if (!mark.ours)
+    if (!mark.ours || restore(paths, reference->lxc_name, &before, &status))
         return 0;
-    for (char *line = before.bytes, *next; line && *line; line = next) {
-        next = strchr(line, '\n');
-        size_t length = next ? (size_t)(++next - line) : strlen(line);
-        if (strncmp(line, CONTAINER_MARK, strlen(CONTAINER_MARK)) != 0 &&
-            (length != strlen(GROUP_LINE) || strncmp(line, GROUP_LINE, length) != 0))
-            buffer_add(&after, line, length);
-    }
-    failed = write_file(paths, reference->lxc_name, "config", &after, &status, error);
-    if (failed == 0)
-        drop_kept(paths, reference->lxc_name, &after);
-    return failed;
+    keep_lines(&before, paths, &after);
+    return write_file(paths, reference->lxc_name, "config", &after, &status, error);
 }

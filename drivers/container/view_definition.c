@@ -38,8 +38,8 @@ static void read_nic(struct reading *reading, const char *item, const char *valu
         index < 0)
         return;
     if (strcmp(dot, ".type") == 0) {
-        if (strcmp(value, "veth") == 0)
-            nic_of(reading, index);
+        if (strcmp(value, "veth") == 0 || strcmp(value, "macvlan") == 0)
+            nic_of(reading, index)->macvlan = *value == 'm';
         return;
     }
     struct nic *nic = nic_of(reading, index);

@@ -3,6 +3,7 @@
  *
  * The lines come first in what is written. So what stands above an include stays a line, for the include may take it
  * back; below the last one, keys that have a field become one. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct finding {
     struct hierarchies hierarchies;
     bool below_includes;
     size_t maps;           /* lines of lxc.idmap */
+    size_t ups;            /* interfaces that come up at the start */
     int64_t users, groups; /* where id 0 lies, of ranges of 65,536 */
     int64_t quota, period; /* of processor time, version 1 */
     int64_t both;          /* memory and swap, version 1; 0: not said */
@@ -361,9 +363,12 @@ static struct nic *nic_of(struct finding *finding, int64_t index)
 }
 
 /* A template, in which liblxc puts digits of its own for each x, is no MAC. */
-static const char *mac_of(const char *value)
+static const char *mac_of(const struct finding *finding, const char *value)
 {
-    return strpbrk(value, "xX") ? NULL : value;
+    char *mac = arena_strdup(finding->arena, value);
+    for (char *at = mac; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    return strlen(mac) == strlen("00:16:3e:00:00:00") && !strchr(mac, 'x') ? mac : NULL;
 }
 
 /* "0.ipv4.address"; false where it says more than struct nic can. */
@@ -379,18 +384,22 @@ static bool takes_nic(struct finding *finding, const char *item, const char *val
         return index == 0;
     struct nic *nic = nic_of(finding, index);
     snprintf(name, sizeof(name), "eth%lld", (long long)index);
-    if (strcmp(dot, ".type") == 0)
-        return strcmp(value, "veth") == 0;
-    if (strcmp(dot, ".flags") == 0)
+    if (strcmp(dot, ".type") == 0) {
+        nic->macvlan = strcmp(value, "macvlan") == 0;
+        return nic->macvlan || strcmp(value, "veth") == 0;
+    }
+    if (strcmp(dot, ".flags") == 0) {
+        finding->ups++;
         return strcmp(value, "up") == 0;
+    }
     if (strcmp(dot, ".name") == 0)
         return strcmp(value, name) == 0;
     if (strcmp(dot, ".link") == 0)
         nic->bridge = value;
-    else if (strcmp(dot, ".veth.pair") == 0)
-        nic->ifname = value;
+    else if (strcmp(dot, ".veth.pair") == 0 || strcmp(dot, ".macvlan.mode") == 0)
+        nic->ifname = value; /* of a macvlan: its mode */
     else if (strcmp(dot, ".hwaddr") == 0)
-        nic->mac = mac_of(value);
+        nic->mac = mac_of(finding, value);
     else if (strcmp(dot, ".ipv4.address") == 0 && !nic->address && strchr(value, '/') && !strchr(value, ' '))
         nic->address = value;
     else if (strcmp(dot, ".ipv4.gateway") == 0 && strspn(value, "0123456789.") == strlen(value))
@@ -398,6 +407,13 @@ static bool takes_nic(struct finding *finding, const char *item, const char *val
     else
         return false;
     return true;
+}
+
+/* liblxc's own mode of a macvlan is `private`, in which the containers do not reach each other. */
+static bool is_whole(const struct nic *nic, size_t place)
+{
+    return nic->bridge && nic->index == (int64_t)place &&
+           (!nic->macvlan || (nic->ifname && strcmp(nic->ifname, "bridge") == 0));
 }
 
 static bool reads_nics(struct finding *finding)
@@ -413,11 +429,13 @@ static bool reads_nics(struct finding *finding)
     }
     const struct list *nics = &finding->definition->nics;
     for (size_t i = 0; i < nics->count; i++) {
-        const struct nic *nic = nics->items[i];
-        if (!nic->bridge || nic->index != (int64_t)i)
+        struct nic *nic = nics->items[i];
+        if (!is_whole(nic, i))
             return false;
+        if (nic->macvlan)
+            nic->ifname = NULL;
     }
-    return empty ? nics->count == 0 : nics->count > 0;
+    return empty ? nics->count == 0 : nics->count > 0 && finding->ups == nics->count;
 }
 
 /* Without a word on networks a container has a namespace with nothing in it, as it has with an empty one. */

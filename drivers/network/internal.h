@@ -48,6 +48,7 @@ void rules_write_guards6(const struct rules *request, struct buffer *text); /* i
 int link_unmark(const struct paths *paths, const struct link_reference *request, const struct call *call,
                 struct error *error);
 int link_set_mark(struct nl_sock *socket, const struct link *link, const char *mark, struct error *error);
+int link_set_name(struct nl_sock *socket, const struct link *link, const char *name, struct error *error);
 int link_set_up(struct nl_sock *socket, const struct link *link, struct error *error);
 int link_set_master(struct nl_sock *socket, const struct link *link, int master, struct error *error);
 int link_set_mac(struct nl_sock *socket, const struct link *link, const unsigned char mac[static 6],

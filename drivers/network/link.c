@@ -55,6 +55,41 @@ int link_unmark(const struct paths *paths, const struct link_reference *request,
     return link.mark && strcmp(link.mark, request->mark) == 0 ? link_set_mark(socket, &link, "", error) : 0;
 }
 
+static int rename_link(struct nl_sock *socket, const struct link *link, const char *name, struct error *error)
+{
+    _cleanup_message_ struct nl_msg *message = link_message(RTM_NEWLINK, link, 0);
+    message_put_text(message, IFLA_IFNAME, name);
+    return netlink_transact(socket, message, NULL, NULL, "rename", error);
+}
+
+static int set_down(struct nl_sock *socket, const struct link *link, struct error *error)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = link->index, .ifi_change = IFF_UP};
+    _cleanup_message_ struct nl_msg *message = message_new(RTM_NEWLINK, 0, &header, sizeof(header));
+    return link_change(socket, message, link, "set down", error);
+}
+
+/* Before Linux 6.2 only an interface that is down can be renamed; it comes up again at once, and the far end keeps its
+ * addresses and routes meanwhile. */
+int link_set_name(struct nl_sock *socket, const struct link *link, const char *name, struct error *error)
+{
+    struct error failure;
+    struct link down = *link;
+    if (strcmp(link->name, name) == 0)
+        return 0;
+    int result = rename_link(socket, link, name, &failure);
+    if (result == -EBUSY && link->flags & IFF_UP) {
+        if ((result = set_down(socket, link, error)) < 0)
+            return result;
+        down.flags &= ~(unsigned)IFF_UP;
+        result = rename_link(socket, link, name, &failure);
+        int up = link_set_up(socket, &down, error);
+        if (result >= 0 && up < 0)
+            return up;
+    }
+    return result < 0 ? error_set(error, result, "link %s: %s", link->name, failure.text) : 0;
+}
+
 int link_set_up(struct nl_sock *socket, const struct link *link, struct error *error)
 {
     if (link->flags & IFF_UP)

@@ -174,6 +174,10 @@ struct network_view {
     /* Adds the macvlan NICs of a guest, which have no end here to be known by: looks into its namespace. */
     int (*dump_macvlans)(const struct paths *, struct observed_guest *guest, const struct call *,
                          struct error *);
+    /* Every NIC of any container, ours or not, that leads out of its namespace; those by veth without `peer`. Only
+     * `init_pid` is set before. A process that is gone has none. */
+    int (*look_inside)(const struct paths *, struct observed_guest *guest, const struct call *,
+                       struct error *);
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
      * itself may be NULL. */
     const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);
@@ -218,6 +222,9 @@ struct port_attach { /* a NIC into a running container */
     bool foreign;        /* as in struct port_mark */
     bool
         macvlan; /* of `bridge`, which is any interface; without an end on the host, a name or a mark there */
+    bool
+        taken; /* a NIC that it has with this MAC address becomes this one, whoever made it: its host end gets
+                   the name and the mark, and inside nothing changes */
     bool emptied;                    /* without an address: what it has was ours and goes */
     const char *gateway;             /* NULL: none; a default route without metric through it is taken away */
     const char *address6, *gateway6; /* NULL: none; without an address6 what is there goes */

@@ -30,6 +30,7 @@ struct attachment_work {
 static int check_request(const struct paths *paths, struct attachment_work *work, struct error *error);
 static int open_namespace(struct attachment_work *work, struct error *error);
 static int find_port(struct attachment_work *work, struct error *error);
+static int take_over(struct attachment_work *work, struct error *error);
 static int make_port(struct attachment_work *work, struct error *error);
 static int find_nic(struct attachment_work *work, struct error *error);
 static int mend_host_end(struct attachment_work *work, struct error *error);
@@ -91,7 +92,8 @@ static int attach(const struct paths *paths, struct attachment_work *work, struc
                                 work->arena, &work->nic, error);
         return result < 0 ? result : mend_nic(work, error);
     }
-    if ((result = find_port(work, error)) < 0)
+    if ((work->request->taken && (result = take_over(work, error)) < 0) ||
+        (result = find_port(work, error)) < 0)
         return result;
     if (result == 0 && ((result = make_port(work, error)) < 0 || (result = find_port(work, error)) < 0))
         return result;
@@ -139,6 +141,31 @@ static int open_namespace(struct attachment_work *work, struct error *error)
     work->namespace = result;
     result = netlink_open_inside(work->namespace, &work->inside, error);
     return result < 0 ? result : namespace_number(work->host, work->namespace, &work->netnsid, error);
+}
+
+/* The host end of the NIC that has our MAC address gets our name; without a mark it is then as one that was half made. One
+ * that has somebody's mark is not to be had. */
+static int take_over(struct attachment_work *work, struct error *error)
+{
+    const struct port_attach *request = work->request;
+    struct links inside, outside;
+    int result = links_dump(work->inside, work->arena, &inside, error);
+    if (result < 0 || (result = links_dump(work->host, work->arena, &outside, error)) < 0 ||
+        (result = namespace_number(work->host, work->namespace, &work->netnsid, error)) < 0)
+        return result;
+    for (size_t i = 0; i < inside.count && work->netnsid != HERE; i++) {
+        const struct link *nic = &inside.items[i];
+        const struct link *port = nic->kind == LINK_VETH && nic->mac && strcmp(nic->mac, request->mac) == 0
+                                      ? links_by_index(&outside, nic->peer)
+                                      : NULL;
+        if (!port || port->kind != LINK_VETH || port->peer != nic->index ||
+            port->peer_netnsid != work->netnsid)
+            continue;
+        if (port->mark && strcmp(port->mark, request->mark) != 0)
+            return error_set(error, -EPERM, "%s is marked \"%s\"", port->name, port->mark);
+        return link_set_name(work->host, port, request->ifname, error);
+    }
+    return 0;
 }
 
 /* 1 when the port stands and leads into the container, 0 when it is to be made. A port of ours that leads elsewhere

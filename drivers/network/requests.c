@@ -101,6 +101,7 @@ static const struct field port_attach_rows[] = {
     {ROW(12, port_attach, macvlan, FIELD_BOOL)},
     TEXT_ROW(13, port_attach, address6),
     TEXT_ROW(14, port_attach, gateway6),
+    {ROW(15, port_attach, taken, FIELD_BOOL)},
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
 

@@ -32,6 +32,7 @@ const struct network_view network_view = {
     .dump = dump,
     .dump_guests = view_guests,
     .dump_macvlans = view_macvlans,
+    .look_inside = view_inside,
     .name_listener = view_name_listener,
     .list_drops = view_firewall,
 };

@@ -87,15 +87,18 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     return 0;
 }
 
+static bool leads_out(const struct link *link, bool veths)
+{
+    return (link->kind == LINK_MACVLAN || (veths && link->kind == LINK_VETH)) && link->peer_netnsid != HERE;
+}
+
 /* A process that is gone has no namespace to look into, and no NIC. */
-int view_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
-                  struct error *error)
+static int look(struct observed_guest *guest, bool veths, const struct call *call, struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
     struct addresses addresses;
     struct links links;
     char path[64];
-    (void)paths;
     snprintf(path, sizeof(path), "/proc/%" PRId64 "/ns/net", guest->init_pid);
     _cleanup_close_ int namespace = open(path, O_RDONLY | O_CLOEXEC);
     if (namespace < 0)
@@ -107,15 +110,30 @@ int view_macvlans(const struct paths *paths, struct observed_guest *guest, const
     for (size_t i = 0; i < guest->count; i++)
         guest->nics[i].addresses = (struct texts){0}; /* all are listed again */
     for (size_t i = 0; i < links.count; i++)
-        if (links.items[i].kind == LINK_MACVLAN && links.items[i].peer_netnsid != HERE) {
+        if (leads_out(&links.items[i], veths)) {
             take_nic(&links.items[i], NULL, call->arena, guest);
-            guest->nics[guest->count - 1].parent = links.items[i].peer;
+            guest->nics[guest->count - 1].parent =
+                links.items[i].kind == LINK_MACVLAN ? links.items[i].peer : 0;
         }
     take_addresses(&addresses, call->arena, guest);
     for (size_t i = 0; i < guest->count; i++)
         guest->nics[i].gateway = NULL;
     read_gateways(call->arena, guest);
     return 0;
+}
+
+int view_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                  struct error *error)
+{
+    (void)paths;
+    return look(guest, false, call, error);
+}
+
+int view_inside(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                struct error *error)
+{
+    (void)paths;
+    return look(guest, true, call, error);
 }
 
 static int ask_number(struct nl_sock *socket, int attribute, uint32_t value, int *netnsid,

@@ -20,6 +20,8 @@ int view_guests(const struct paths *paths, const struct observed_network *networ
 
 int view_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
                   struct error *error);
+int view_inside(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                struct error *error);
 
 /* The kernel's number for a network namespace, as seen from the socket's; HERE when it has none. Of that behind a
  * descriptor, or that of a process (-ESRCH). */

@@ -29,15 +29,23 @@ static int declare(struct session *session, const char *lxc_name, struct error *
 {
     const struct call call = {.arena = session->arena, .cancel = -1};
     struct container_found *found;
+    struct observed_guest *inside;
     int result = container_view.read_found(session->paths.lxc, lxc_name, &call, &found, error);
     if (result == -ENOENT)
         return error_set(error, -ENOENT, "there is no LXC container %s below %s", lxc_name,
                          session->paths.lxc);
+    if (result >= 0)
+        result = adoption_look(session, lxc_name, &inside, error);
     if (result < 0)
         return result;
-    struct object *object = found_container(&session->paths, session->arena,
-                                            found_name(&session->paths, session->arena, lxc_name), found);
-    const struct object_set set = {.items = &object, .count = 1};
+    struct found_networks networks = adoption_networks(session);
+    networks.makes = true;
+    const struct found_context context = {.networks = &networks, .inside = inside};
+    struct object *object =
+        found_container(&session->paths, session->arena,
+                        found_name(&session->paths, session->arena, lxc_name), found, &context);
+    struct object_set set = networks.made;
+    *arena_append(session->arena, set.items, set.count) = object; /* networks come first */
     if (mkdir(session->paths.specs, 0755) < 0 && errno != EEXIST)
         return error_errno(error, -errno, "cannot make %s", session->paths.specs);
     const char *path =

@@ -9,6 +9,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/map.h"
+#include "reconciler/adoption.h"
 #include "reconciler/cli/cli.h"
 #include "reconciler/found.h"
 #include "specs/forms.h"
@@ -16,6 +17,7 @@
 struct exporting {
     struct session *session;
     struct object_set set;
+    struct found_networks networks; /* of what LXC has */
 };
 
 static void add(struct exporting *exporting, struct object *object)
@@ -97,15 +99,49 @@ static int add_found(struct exporting *exporting, const char *lxc_name, struct e
     const struct call call = {.arena = session->arena, .cancel = -1};
     const char *path = session->options->lxc_path ? session->options->lxc_path : session->paths.lxc;
     struct container_found *found;
+    struct observed_guest *inside = NULL;
     int result = container_view.read_found(path, lxc_name, &call, &found, error);
+    if (result >= 0 && strcmp(path, session->paths.lxc) == 0)
+        result = adoption_look(session, lxc_name, &inside, error);
     if (result == -ENOENT)
         return error_set(error, -ENOENT, "there is no LXC container %s below %s", lxc_name, path);
     if (result < 0)
         return result;
+    const struct found_context context = {.networks = &exporting->networks, .inside = inside};
     add(exporting, found_container(&session->paths, session->arena,
-                                   found_name(&session->paths, session->arena, lxc_name), found));
+                                   found_name(&session->paths, session->arena, lxc_name), found, &context));
     sort(exporting);
     return 0;
+}
+
+/* What is recorded of them is printed, too: the spec stands alone. */
+static void add_networks_of(struct exporting *exporting, const struct container *body)
+{
+    const struct found_networks *networks = &exporting->networks;
+    for (size_t i = 0; i < networks->known.count + networks->made.count; i++) {
+        struct object *network = i < networks->known.count ? networks->known.items[i]
+                                                           : networks->made.items[i - networks->known.count];
+        if (list_find(&body->networks, &attachment_table, network->name))
+            add(exporting, network);
+        sort(exporting);
+    }
+}
+
+static int add_all_found(struct exporting *exporting, struct error *error)
+{
+    const struct options *options = exporting->session->options;
+    int result = options->lxc_count ? session_look(exporting->session, error) : 0;
+    exporting->networks = adoption_networks(exporting->session);
+    exporting->networks.makes = true;
+    for (size_t i = 0; i < options->lxc_count && result >= 0; i++)
+        result = add_found(exporting, options->lxc_names[i], error);
+    const size_t count = options->lxc_count && result >= 0 ? exporting->set.count : 0;
+    struct object **found =
+        arena_copy(exporting->session->arena, exporting->set.items, count * sizeof(struct object *));
+    for (size_t i = 0; i < count; i++)
+        if (found[i]->kind == KIND_CONTAINER)
+            add_networks_of(exporting, found[i]->body);
+    return result;
 }
 
 static void print_set(const struct options *options, const struct object_set *set)
@@ -135,8 +171,8 @@ int run_export(const struct options *options)
     int result = session_open(options, SESSION_READ, &session, &error);
     for (size_t i = 0; i < options->argument_count && result >= 0; i++)
         result = add_named(&exporting, options->arguments[i], &error);
-    for (size_t i = 0; i < options->lxc_count && result >= 0; i++)
-        result = add_found(&exporting, options->lxc_names[i], &error);
+    if (result >= 0)
+        result = add_all_found(&exporting, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     if (!options->argument_count && !options->lxc_count)

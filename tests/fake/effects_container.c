@@ -306,7 +306,15 @@ static int destroy(const struct paths *paths, const struct container_reference *
 
 /* ---- adopt, release ---- */
 
-/* The mark alone: what it was made of stays. */
+static struct json *nic_of(const struct json *nics, int64_t index)
+{
+    for (size_t i = 0; i < json_length(nics); i++)
+        if (number_in(json_at(nics, i), "index") == index)
+            return json_at(nics, i);
+    return NULL;
+}
+
+/* The mark, and how its interfaces come back: what it was made of stays. */
 static int apply_adopt(struct fake *fake, const struct container_adopt *request, const struct call *call,
                        struct container_adopted *adopted, struct error *error)
 {
@@ -320,6 +328,14 @@ static int apply_adopt(struct fake *fake, const struct container_adopt *request,
     json_set(container, "ours", json_new_bool(true));
     json_set(definition, "uid", json_new_text(request->uid));
     json_set(definition, "generation", json_new_number(request->generation));
+    for (size_t i = 0; i < request->nics.count; i++) {
+        const struct nic *nic = request->nics.items[i];
+        struct json *known = nic_of(json_get(definition, "nics"), nic->index);
+        if (known && !nic->macvlan)
+            json_set(known, "ifname", json_new_text(nic->ifname));
+        if (known)
+            json_set(known, "mac", json_new_text(nic->mac));
+    }
     char digest[65];
     fake_config_digest(container, digest);
     *adopted = (struct container_adopted){.config_digest = arena_strdup(call->arena, digest),

@@ -220,6 +220,23 @@ static int delete_macvlan(const struct paths *paths, const struct macvlan_refere
     return result < 0 ? result : fake_end(&fake, apply_delete_macvlan(&fake, request), error);
 }
 
+/* The other end of the interface with that MAC address is called as ours from now on. */
+static void rename_taken(struct fake *fake, const struct json *nics, const struct port_attach *request)
+{
+    for (void *i = json_first(nics); i; i = json_next(nics, i)) {
+        struct json *inside = json_value(i);
+        const char *peer = text_in(inside, "peer");
+        const struct json *old = peer ? fake_find(fake->world, "ports", peer) : NULL;
+        if (!old || !text_is_same(text_in(inside, "mac"), request->mac) ||
+            text_is_same(peer, request->ifname))
+            continue;
+        json_set(fake_map(fake->world, "ports"), request->ifname, json_new_object());
+        json_remove(fake_map(fake->world, "ports"), peer);
+        json_set(inside, "peer", json_new_text(request->ifname));
+        return;
+    }
+}
+
 static int apply_attach(struct fake *fake, const struct port_attach *request, struct error *error)
 {
     const struct json *container = fake_by_init(fake->world, request->init_pid);
@@ -229,11 +246,13 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
         return error_set(error, -ENODEV, "no bridge %s", request->bridge);
     if (request->macvlan)
         return attach_macvlan(container, request, error);
+    struct json *nics = json_get(container, "guest_nics");
+    if (request->taken)
+        rename_taken(fake, nics, request);
     struct json *port = fake_find(fake->world, "ports", request->ifname);
     int result = port && text_in(port, "mark") ? check_mark(port, request->ifname, request->mark, error) : 0;
     if (result < 0)
         return result;
-    struct json *nics = json_get(container, "guest_nics");
     char ifname[32];
     snprintf(ifname, sizeof(ifname), "eth%lld", (long long)request->index);
     const char *old = inside_of(nics, request->ifname);

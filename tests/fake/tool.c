@@ -382,12 +382,44 @@ static int run_lxc_container(struct json *world, char **arguments, struct error 
     json_set(limits, "memory", json_new_number((int64_t)64 << 20));
     json_set(limits, "pids", json_new_number(0));
     json_set(cgroup, "memory", json_new_number((int64_t)64 << 20));
+    json_set(cgroup, "pids", json_new_number(0));
     json_set(container, "guest_nics", json_new_object());
     json_set(container, "guest_mounts", json_new_object());
     json_set(container, "monitor_pid", json_new_number(fake_pid(world)));
     json_set(container, "init_pid", json_new_number(fake_pid(world)));
     json_set(container, "init_start", json_new_number(1000 + fake_tick(world)));
     json_set(container, "running", json_new_bool(true));
+    return 0;
+}
+
+/* Of such a one: an interface by a veth of LXC's own naming, with an address or "dhcp". */
+static int run_lxc_nic(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    struct json *definition = json_get(container, "definition"), *guest = json_get(container, "guest_nics");
+    struct json *nics = json_get(definition, "nics");
+    if (!nics)
+        nics = json_set(definition, "nics", json_new_array());
+    const size_t index = json_length(nics);
+    char ifname[32], pair[32];
+    snprintf(ifname, sizeof(ifname), "eth%zu", index);
+    snprintf(pair, sizeof(pair), "veth%s%zu", arguments[0], index);
+    const char *address = strcmp(arguments[3], "dhcp") == 0 ? NULL : arguments[3];
+    struct json *nic = json_append(nics, json_new_object());
+    json_set(nic, "index", json_new_number((int64_t)index));
+    json_set(nic, "bridge", json_new_text(arguments[1]));
+    json_set(nic, "address", json_new_text(address));
+    struct json *inside = json_set(guest, ifname, json_new_object());
+    json_set(inside, "peer", json_new_text(pair));
+    json_set(inside, "mac", json_new_text(arguments[2]));
+    json_set(inside, "address", json_new_text(address));
+    json_set(inside, "up", json_new_bool(true));
+    struct json *port = json_set(fake_map(world, "ports"), pair, json_new_object());
+    json_set(port, "master", json_new_text(arguments[1]));
+    json_set(port, "up", json_new_bool(true));
     return 0;
 }
 
@@ -836,6 +868,7 @@ static const struct command commands[] = {
     {"set-use", "CONTAINER memory_use|pids_use NUMBER", 3, run_set_use},
     {"foreign-container", "LXCNAME", 1, run_foreign_container},
     {"lxc-container", "LXCNAME", 1, run_lxc_container},
+    {"lxc-nic", "LXCNAME BRIDGE MAC ADDRESS/N|dhcp", 4, run_lxc_nic},
     {"drop-port", "CONTAINER ethN", 2, run_drop_port},
     {"detach-port", "CONTAINER ethN", 2, run_detach_port},
     {"port-down", "CONTAINER ethN", 2, run_port_down},

@@ -475,5 +475,17 @@ static int dump_macvlans(const struct paths *paths, struct observed_guest *guest
     return 0;
 }
 
-const struct network_view network_view = {
-    .dump = dump_network, .dump_macvlans = dump_macvlans, .dump_guests = dump_guest_nics};
+static int look_inside(const struct paths *paths, struct observed_guest *guest, const struct call *call,
+                       struct error *error)
+{
+    struct observed_guest *found;
+    int result = dump_guest_nics(paths, NULL, &guest->init_pid, 1, call, &found, error);
+    if (result == 0)
+        *guest = *found;
+    return result;
+}
+
+const struct network_view network_view = {.dump = dump_network,
+                                          .dump_macvlans = dump_macvlans,
+                                          .look_inside = look_inside,
+                                          .dump_guests = dump_guest_nics};

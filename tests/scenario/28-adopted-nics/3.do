@@ -1,0 +1,1 @@
+tool drop-port web eth0
