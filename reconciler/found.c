@@ -106,6 +106,55 @@ static void tell_hostname(const struct telling *telling)
     say(telling->body, offsetof(struct container, hostname));
 }
 
+static bool is_word(const char *const *words, const char *text)
+{
+    for (; *words; words++)
+        if (strcmp(*words, text) == 0)
+            return true;
+    return false;
+}
+
+static void tell_machine(const struct telling *telling)
+{
+    const struct container_definition *definition = telling->found->definition;
+    struct container *body = telling->body;
+    if (definition->arch && is_word(field_by_key(&container_table, "arch")->words, definition->arch)) {
+        body->arch = definition->arch;
+        say(body, offsetof(struct container, arch));
+    } else if (definition->arch) {
+        add_line(telling, arena_printf(telling->arena, "lxc.arch = %s", definition->arch));
+    }
+    body->apparmor = definition->apparmor;
+    if (body->apparmor)
+        say(body, offsetof(struct container, apparmor));
+    body->includes = definition->includes;
+    if (body->includes.count)
+        say(body, offsetof(struct container, includes));
+}
+
+static void tell_binds(const struct telling *telling)
+{
+    const struct list *binds = &telling->found->definition->binds;
+    struct container *body = telling->body;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct container_bind *found = binds->items[i];
+        struct bind *bind = described_new(telling->arena, &bind_table);
+        bind->path = found->path;
+        bind->source = found->source;
+        bind->read_only = found->read_only;
+        bind->optional = found->optional;
+        field_mark(&bind_table, bind, offsetof(struct bind, path));
+        field_mark(&bind_table, bind, offsetof(struct bind, source));
+        if (bind->read_only)
+            field_mark(&bind_table, bind, offsetof(struct bind, read_only));
+        if (bind->optional)
+            field_mark(&bind_table, bind, offsetof(struct bind, optional));
+        *arena_append(telling->arena, body->binds.items, body->binds.count) = bind;
+    }
+    if (binds->count)
+        say(body, offsetof(struct container, binds));
+}
+
 static void tell_limits(const struct telling *telling)
 {
     struct limits *limits = telling->body->limits;
@@ -148,6 +197,8 @@ struct object *found_container(const struct paths *paths, struct arena *arena, c
     tell_hostname(&telling);
     tell_process(&telling);
     tell_limits(&telling);
+    tell_machine(&telling);
+    tell_binds(&telling);
     tell_lines(&telling);
     if (body->lxc.count)
         say(body, offsetof(struct container, lxc));

@@ -13,6 +13,7 @@ static void add_step(const struct repairing *repairing, const struct observed_bi
     request->path = bind->path;
     request->source = step == STEP_BIND_ATTACH ? bind->source : NULL;
     request->read_only = step == STEP_BIND_ATTACH && bind->read_only;
+    request->plain = container_is_adopted(repairing->object->body);
     repairs_add(repairing, step, described_whole(&bind_attach_table, request), "binds", drift);
 }
 

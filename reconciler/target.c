@@ -282,6 +282,11 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->nesting = body->nesting;
     definition->router = body->router;
     definition->lxc = body->lxc;
+    definition->arch = body->arch;
+    definition->includes = body->includes;
+    definition->apparmor = body->apparmor;
+    if (definition->adopted)
+        target_define_binds(target, object, definition);
     add_nics(target, object, definition);
     return described_whole(&container_definition_table, definition);
 }

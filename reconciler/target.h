@@ -41,6 +41,8 @@ bool target_has_fresh_layer(const struct target *target, const struct object *co
 struct root_mount *target_root(const struct target *target, const struct object *container,
                                const char *digest);
 /* target_loans.c: what of the host is bound into that root. */
+void target_define_binds(const struct target *target, const struct object *container,
+                         struct container_definition *definition); /* those that LXC mounts */
 void target_add_binds(const struct target *target, const struct object *container, struct root_mount *root);
 /* And which devices it starts with. */
 void target_add_devices(const struct target *target, const struct object *container,

@@ -25,6 +25,23 @@ void target_add_binds(const struct target *target, const struct object *containe
     }
 }
 
+/* LXC leaves out an optional one by itself. */
+void target_define_binds(const struct target *target, const struct object *container,
+                         struct container_definition *definition)
+{
+    const struct list *binds = &((const struct container *)container->body)->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bind *bind = binds->items[i];
+        struct container_bind *made = described_new(target->arena, &container_bind_table);
+        made->path = bind->path;
+        made->source = bind->source;
+        made->read_only = bind->read_only;
+        made->optional = bind->optional;
+        *arena_append(target->arena, definition->binds.items, definition->binds.count) =
+            described_whole(&container_bind_table, made);
+    }
+}
+
 void target_add_devices(const struct target *target, const struct object *container,
                         struct container_start *start)
 {

@@ -22,6 +22,7 @@ struct world_difference { /* see follow_look() */
 /* What a container is lent of the host, by the record or from now on. */
 struct world_loans {
     const char *container; /* full name */
+    const char *lxc_name;
     struct observed_bind *binds;
     size_t bind_count;
     struct observed_device *devices;

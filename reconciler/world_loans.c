@@ -7,18 +7,21 @@
 #include "reconciler/world.h"
 
 struct collecting {
+    const struct paths *paths;
     struct arena *arena;
     struct world *world;
     struct map known; /* full name to index, one up */
 };
 
-static struct world_loans *loans_of(struct collecting *collecting, const char *container)
+static struct world_loans *loans_of(struct collecting *collecting, const struct object *object)
 {
+    const char *container = object->name;
     struct world *world = collecting->world;
     size_t index = (size_t)map_get(&collecting->known, container);
     if (!index) {
         *(struct world_loans *)arena_append(collecting->arena, world->loans, world->loan_count) =
-            (struct world_loans){.container = container};
+            (struct world_loans){.container = container,
+                                 .lxc_name = object_lxc_name(collecting->paths, collecting->arena, object)};
         index = world->loan_count;
         map_add(&collecting->known, container, (void *)index);
     }
@@ -57,7 +60,7 @@ static void collect(struct collecting *collecting, const struct object *object)
     const struct container *body = object->body;
     if (object->kind != KIND_CONTAINER || !(body->binds.count || body->devices.count))
         return;
-    struct world_loans *loans = loans_of(collecting, object->name);
+    struct world_loans *loans = loans_of(collecting, object);
     for (size_t i = 0; i < body->binds.count; i++) {
         const struct bind *bind = body->binds.items[i];
         if (!find_bind(loans, bind))
@@ -97,7 +100,7 @@ static int by_container(const void *left, const void *right)
 void world_look_at_loans(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world)
 {
-    struct collecting collecting = {.arena = arena, .world = world};
+    struct collecting collecting = {.paths = paths, .arena = arena, .world = world};
     world->loans = NULL;
     world->loan_count = 0;
     for (size_t i = 0; i < desired->count; i++)
@@ -110,13 +113,13 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
         qsort(world->loans, world->loan_count, sizeof(*world->loans), by_container);
     for (size_t i = 0; i < world->loan_count; i++) {
         struct world_loans *loans = &world->loans[i];
-        const char *lxc_name = paths_lxc_name(paths, arena, loans->container);
-        const struct observed_container *container = world_container(world, lxc_name);
+        const struct observed_container *container = world_container(world, loans->lxc_name);
         const int64_t init_pid = container_is_up(container) ? container->init_pid : 0;
         if (loans->bind_count)
             storage_view.look_binds(paths, init_pid, loans->binds, loans->bind_count);
         if (loans->device_count)
-            container_view.look_at_devices(paths, lxc_name, init_pid, loans->devices, loans->device_count);
+            container_view.look_at_devices(paths, loans->lxc_name, init_pid, loans->devices,
+                                           loans->device_count);
     }
 }
 

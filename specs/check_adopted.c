@@ -56,8 +56,8 @@ static void check_lines(struct world *world, const struct object *object)
 
 static void check_adopted(struct world *world, const struct object *object)
 {
-    static const char *const without[] = {"image", "layer",   "command", "volumes",
-                                          "binds", "devices", "retain",  "on_image_change"};
+    static const char *const without[] = {"image",   "layer",  "command",        "volumes",
+                                          "devices", "retain", "on_image_change"};
     const struct container *container = object->body;
     for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
         if (field_is_said(&container_table, container, field_by_key(&container_table, without[i])))
@@ -67,6 +67,17 @@ static void check_adopted(struct world *world, const struct object *object)
     if (field_is_said(&limits_table, container->limits, disk))
         problem_add(world->problems, field_place(&limits_table, container->limits, disk),
                     "remove it, or remove root", "a container with a root of its own has no 'limits.disk'");
+}
+
+/* One of fpsync's own has all that from fpsync. */
+static void check_own(struct world *world, const struct object *object)
+{
+    static const char *const with_root[] = {"includes", "apparmor"};
+    const struct container *container = object->body;
+    for (size_t i = 0; i < sizeof(with_root) / sizeof(with_root[0]); i++)
+        if (field_is_said(&container_table, container, field_by_key(&container_table, with_root[i])))
+            problem_add(world->problems, place_in(object, with_root[i]), "remove it, or add root: PATH",
+                        "only an adopted container has '%s'", with_root[i]);
 }
 
 static void check_name(struct world *world, const struct object *object, struct map *names)
@@ -100,5 +111,7 @@ void check_adoption(struct world *world)
         check_name(world, object, &names);
         if (container_is_adopted(object->body))
             check_adopted(world, object);
+        else
+            check_own(world, object);
     }
 }

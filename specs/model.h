@@ -158,6 +158,9 @@ struct container {
     const char *stop_signal;           /* NULL: by the kind of init */
     int64_t stop_timeout;              /* milliseconds */
     const char *root; /* "layer", "copy", or the root of an adopted container, as lxc.rootfs.path has it */
+    struct texts includes;       /* configs of LXC's own that an adopted one begins with, as "common" */
+    const char *arch;            /* what it takes the machine for, as lxc.arch has it; NULL: for what it is */
+    const char *apparmor;        /* profile of an adopted one: "generated", "nesting"; NULL: LXC's own */
     const char *lxc_name;        /* of an adopted container; NULL: made of its own name */
     const char *on_image_change; /* NULL: as its layer says */
     const char *retain;          /* of its implicit layer */

@@ -2,6 +2,9 @@
 #include "specs/rows.h"
 
 static const char *const conditions[] = {"started", NULL};
+static const char *const profiles[] = {"generated", "nesting", NULL};
+static const char *const machines[] = {"x86_64", "amd64", "linux64", "arm64", "i386",  "i486", "i586",
+                                       "i686",   "x86",   "linux32", "armhf", "armel", "arm",  NULL};
 static const char *const restarts[] = {"always", "on-failure", "never", NULL};
 
 static const struct field limits_rows[] = {
@@ -384,6 +387,35 @@ static const struct field container_rows[] = {
      .class = CLASS_RECREATE,
      .example = "web",
      .help = "What LXC calls an adopted container; without it PROJECT_NAME, and in project `default` NAME."},
+    {.id = 42,
+     .key = "includes",
+     .type = FIELD_TEXTS,
+     .form = FORM_LXC_NAME,
+     AT(container, includes),
+     .class = CLASS_RESTART,
+     .example = "[common, userns]",
+     .help =
+         "Configs that LXC itself comes with, below /usr/share/lxc/config and without .conf, which that of "
+         "an adopted container begins with."},
+    {.id = 43,
+     .key = "arch",
+     .type = FIELD_TEXT,
+     AT(container, arch),
+     .class = CLASS_RESTART,
+     .words = machines,
+     .example = "i686",
+     .help = "What it takes the machine for, where the kernel can run both kinds of programs; without it for "
+             "what it is."},
+    {.id = 44,
+     .key = "apparmor",
+     .type = FIELD_TEXT,
+     AT(container, apparmor),
+     .class = CLASS_RESTART,
+     .words = profiles,
+     .example = "nesting",
+     .help =
+         "The AppArmor profile of an adopted container: generated, one of its own; nesting, one that lets "
+         "it mount, too, as fpsync's own containers have it. Without it the one that LXC has for all."},
     {.id = 14,
      .key = "hostname",
      .type = FIELD_TEXT,

@@ -60,6 +60,15 @@ struct nic {
 };
 extern const struct table nic_table;
 
+/* What of the host LXC mounts into an adopted container when it starts. */
+struct container_bind {
+    struct described described;
+    const char *path;   /* key; inside */
+    const char *source; /* on the host */
+    bool read_only, optional;
+};
+extern const struct table container_bind_table;
+
 struct container_definition {
     struct described described;
     const char *lxc_name;
@@ -78,6 +87,11 @@ struct container_definition {
     bool nesting;
     bool router;      /* forwards what comes in by one NIC to another */
     struct texts lxc; /* "KEY = VALUE" */
+    const char *arch; /* NULL: what the machine is */
+    struct texts
+        includes; /* of an adopted one: "common" is LXC's own config common.conf, and they come first */
+    const char *apparmor; /* of an adopted one: "generated", "nesting"; NULL: nothing is said */
+    struct list binds;    /* of an adopted one: of container_bind, in the order of mounting */
     bool adopted; /* LXC had it before: its config says this and nothing of fpsync's own, the lines first */
 };
 extern const struct table container_definition_table;

@@ -69,7 +69,8 @@ static void set_privileges(struct config *config, const struct container_definit
 static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
                     const struct container_definition *definition);
 static void set_adopted(struct config *config, const struct paths *paths,
-                        const struct hierarchies *hierarchies, const struct container_definition *definition);
+                        const struct hierarchies *hierarchies, const struct container_definition *definition,
+                        struct arena *arena);
 static void set_nics(struct config *config, const struct container_definition *definition);
 static void set_process(struct config *config, const struct paths *paths,
                         const struct container_definition *definition);
@@ -99,7 +100,7 @@ int container_define(const struct paths *paths, const struct container_definitio
     if (failed < 0)
         return failed;
     if (definition->adopted)
-        set_adopted(&config, paths, &hierarchies, definition);
+        set_adopted(&config, paths, &hierarchies, definition, call->arena);
     else
         set_own(&config, paths, &hierarchies, definition);
     return config_save(&config, paths, definition->uid, definition->generation, call->arena,
@@ -308,6 +309,7 @@ static void set_own(struct config *config, const struct paths *paths, const stru
 {
     set_basics(config, paths, definition);
     set_privileges(config, definition);
+    config_set_arch(config, definition);
     set_nics(config, definition);
     set_forwarding(config, definition);
     set_process(config, paths, definition);
@@ -321,9 +323,12 @@ static void set_own(struct config *config, const struct paths *paths, const stru
 /* What has no field comes first: includes are among it, and what has one stands above them. A key of which there is
  * a line is the lines' own. */
 static void set_adopted(struct config *config, const struct paths *paths,
-                        const struct hierarchies *hierarchies, const struct container_definition *definition)
+                        const struct hierarchies *hierarchies, const struct container_definition *definition,
+                        struct arena *arena)
 {
-    config_load_lines(config, paths, &definition->lxc);
+    config_load_first(config, paths, definition, arena);
+    config_set_arch(config, definition);
+    config_set_apparmor(config, definition);
     config_set(config, "lxc.group", CONTAINER_GROUP);
     config_setf(config, "lxc.rootfs.path", "%s%s", *definition->root == '/' ? "dir:" : "", definition->root);
     if (!has_line(definition, "lxc.uts.name"))
@@ -341,6 +346,7 @@ static void set_adopted(struct config *config, const struct paths *paths,
     if (definition->halt_signal)
         config_set(config, "lxc.signal.halt", definition->halt_signal);
     set_nesting(config, definition);
+    config_set_binds(config, definition);
     config_set_given_limits(config, hierarchies, definition->limits);
 }
 

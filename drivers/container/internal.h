@@ -6,9 +6,10 @@
 
 #include "drivers/container/container.h"
 
-#define CONTAINER_GROUP      "fpsync"        /* lxc.group of what is ours */
-#define CONTAINER_MARK       "# fpsync "     /* then UID, space, GENERATION */
-#define CONTAINER_IDS        65536           /* of an id range */
+#define CONTAINER_GROUP      "fpsync"                 /* lxc.group of what is ours */
+#define CONTAINER_MARK       "# fpsync "              /* then UID, space, GENERATION */
+#define CONTAINER_INCLUDES   "/usr/share/lxc/config/" /* where LXC has its own configs */
+#define CONTAINER_IDS        65536                    /* of an id range */
 #define CONTAINER_INIT       "/.fpsync/init" /* our small init in the guest (storage family's with_init) */
 #define CONTAINER_GUEST_DIR  "dev/.fpsync"   /* in the guest: argv and exit of our small init */
 #define CONTAINER_DEVICES    "devices"       /* below LXCPATH/NAME: nodes of what it is lent */
@@ -177,6 +178,17 @@ void config_set_limits(struct config *config, const struct hierarchies *hierarch
 /* Only those that limit something: the config of an adopted container says nothing else. */
 void config_set_given_limits(struct config *config, const struct hierarchies *hierarchies,
                              const struct limits *limits);
+/* ---- define_adopted.c: words that come with what LXC had before ---- */
+
+void config_set_arch(struct config *config, const struct container_definition *definition);
+/* Includes, what the present config says of starting with the host, and lines of `lxc`. */
+void config_load_first(struct config *config, const struct paths *paths,
+                       const struct container_definition *definition, struct arena *arena);
+void config_set_apparmor(struct config *config, const struct container_definition *definition);
+void config_set_binds(struct config *config, const struct container_definition *definition);
+
+/* ---- config.c ---- */
+
 /* Writes config and mark under a temporary name and renames it, unless the file says just that. */
 int config_save(struct config *config, const struct paths *paths, const char *uid, int64_t generation,
                 struct arena *arena, const char **digest);

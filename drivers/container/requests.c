@@ -30,6 +30,14 @@ static const struct field nic_rows[] = {
 };
 const struct table nic_table = TABLE("nic", nic, nic_rows);
 
+static const struct field bind_rows[] = {
+    TEXT_ROW(1, container_bind, path),
+    TEXT_ROW(2, container_bind, source),
+    {.id = 3, .key = "read_only", .type = FIELD_BOOL, AT(container_bind, read_only)},
+    {.id = 4, .key = "optional", .type = FIELD_BOOL, AT(container_bind, optional)},
+};
+const struct table container_bind_table = TABLE("container.bind", container_bind, bind_rows);
+
 static const struct field definition_rows[] = {
     TEXT_ROW(1, container_definition, lxc_name),
     TEXT_ROW(2, container_definition, uid),
@@ -51,6 +59,14 @@ static const struct field definition_rows[] = {
     {.id = 14, .key = "nesting", .type = FIELD_BOOL, AT(container_definition, nesting)},
     {.id = 15, .key = "lxc", .type = FIELD_TEXTS, AT(container_definition, lxc)},
     {.id = 16, .key = "router", .type = FIELD_BOOL, AT(container_definition, router)},
+    TEXT_ROW(41, container_definition, arch),
+    {.id = 42, .key = "includes", .type = FIELD_TEXTS, AT(container_definition, includes)},
+    TEXT_ROW(43, container_definition, apparmor),
+    {.id = 44,
+     .key = "binds",
+     .type = FIELD_LIST,
+     AT(container_definition, binds),
+     .nested = &container_bind_table},
     {.id = 40, .key = "adopted", .type = FIELD_BOOL, AT(container_definition, adopted)},
 };
 const struct table container_definition_table =

@@ -1,8 +1,8 @@
 /* The config of any LXC container, read without liblxc into a definition: what has words there, and everything else line
  * by line as it is. define() of the result says what the config said.
  *
- * The lines come first in what is written. So what stands above an include stays a line, for the include may take it
- * back; below the last one, keys that have a field become one. */
+ * What is written begins with includes of LXC's own, then come the lines, then all else. So what stands above an include
+ * that says something of the same key stays a line, and the include, too. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "drivers/container/internal.h"
+#include "drivers/container/view_found.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/units.h"
@@ -24,23 +24,27 @@ struct finding {
     struct container_found *found;
     struct container_definition *definition;
     struct hierarchies hierarchies;
-    bool below_includes;
-    size_t maps;           /* lines of lxc.idmap */
-    size_t ups;            /* interfaces that come up at the start */
-    int64_t users, groups; /* where id 0 lies, of ranges of 65,536 */
-    int64_t quota, period; /* of processor time, version 1 */
-    int64_t both;          /* memory and swap, version 1; 0: not said */
+    struct found_includes includes;
+    size_t included;               /* how many of them stand above */
+    bool other_included;           /* one of these is no file of LXC's own */
+    const char *profile, *nesting; /* of AppArmor */
+    size_t maps;                   /* lines of lxc.idmap */
+    size_t ups;                    /* interfaces that come up at the start */
+    int64_t users, groups;         /* where id 0 lies, of ranges of 65,536 */
+    int64_t quota, period;         /* of processor time, version 1 */
+    int64_t both;                  /* memory and swap, version 1; 0: not said */
     bool swap_said;
 };
 
 static void read_line_of(struct finding *finding, const char *key, char *value);
 static int end_root(struct finding *finding, const char *path, struct error *error);
+static void take_include(struct finding *finding, const struct found_include *include, char *line);
+static void end_apparmor(struct finding *finding);
 static void end_ids(struct finding *finding);
 static void end_limits(struct finding *finding);
 static void end_nets(struct finding *finding);
 
-/* "  KEY = VALUE  " as liblxc takes it apart; quotes around the whole value are none of it. False: no such line. */
-static bool split(char *line, char **key, char **value)
+bool found_split(char *line, char **key, char **value)
 {
     *key = line + strspn(line, BLANKS);
     char *equals = strchr(*key, '=');
@@ -57,17 +61,6 @@ static bool split(char *line, char **key, char **value)
         ++*value;
     }
     return **key != '\0';
-}
-
-static const char *last_include(const char *text)
-{
-    const char *last = NULL;
-    for (const char *line = text; line; line = strchr(line, '\n')) {
-        line += strspn(line, BLANKS "\n");
-        if (strncmp(line, "lxc.include", strlen("lxc.include")) == 0)
-            last = line;
-    }
-    return last;
 }
 
 int container_read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
@@ -91,16 +84,18 @@ int container_read_found(const char *lxcpath, const char *lxc_name, const struct
     finding.definition->adopted = true;
     finding.definition->limits->pids = 0; /* which only fpsync's own have a default of */
     finding.definition->lxc_name = arena_strdup(call->arena, lxc_name);
-    char *rest = arena_strdup(call->arena, text.length ? text.bytes : "");
-    const char *include = last_include(rest);
-    finding.below_includes = !include;
+    char *rest = arena_strdup(call->arena, text.length ? text.bytes : ""), *start = rest;
+    found_includes_read(rest, call->arena, &finding.includes);
     for (char *line = strsep(&rest, "\n"), *key, *value; line; line = strsep(&rest, "\n")) {
-        if (include && line + strspn(line, BLANKS) == include)
-            include = NULL;
-        if (split(line, &key, &value))
+        const struct found_includes *includes = &finding.includes;
+        if (finding.included < includes->count &&
+            includes->items[finding.included].at == (size_t)(line - start))
+            take_include(&finding, &includes->items[finding.included++], line);
+        else if (found_split(line, &key, &value))
             read_line_of(&finding, key, value);
-        finding.below_includes = !include;
     }
+    end_apparmor(&finding);
+    found_take_binds(finding.definition, call->arena);
     end_ids(&finding);
     end_limits(&finding);
     end_nets(&finding);
@@ -133,6 +128,49 @@ static bool begins(const char *key, const char *with)
     return strncmp(key, with, strlen(with)) == 0;
 }
 
+/* An include that comes later would take it back, or be overruled by it. */
+static bool is_undone(const struct finding *finding, const char *key)
+{
+    for (size_t i = finding->included; i < finding->includes.count; i++)
+        if (found_include_undoes(&finding->includes.items[i], key, finding->arena))
+            return true;
+    return false;
+}
+
+/* LXC's own come first in what is written, and so pass the lines above them that say nothing of the same. */
+static void take_include(struct finding *finding, const struct found_include *include, char *line)
+{
+    char *key, *value;
+    bool first = include->name && !finding->other_included;
+    const struct texts *lines = &finding->definition->lxc;
+    for (size_t i = 0; i < lines->count && first; i++)
+        first = !found_include_undoes(
+            include, arena_strndup(finding->arena, lines->items[i], strcspn(lines->items[i], " ")),
+            finding->arena);
+    if (first) {
+        add_text(finding, &finding->definition->includes, include->name);
+        return;
+    }
+    finding->other_included = true;
+    if (found_split(line, &key, &value))
+        add_line(finding, &finding->definition->lxc, key, value);
+}
+
+/* What an include has said already, or liblxc does anyway. */
+static bool says_nothing(const struct finding *finding, const char *key, const char *value)
+{
+    static const char *const single[] = {"lxc.tty.max", "lxc.pty.max", "lxc.tty.dir"};
+    const char *said = strcmp(key, "lxc.autodev") == 0 ? "1" : NULL;
+    if (finding->other_included)
+        return false;
+    for (size_t i = 0; i < finding->included; i++) {
+        const char *now = found_include_says(&finding->includes.items[i], key, finding->arena);
+        for (size_t j = 0; now && j < sizeof(single) / sizeof(*single); j++)
+            said = strcmp(key, single[j]) == 0 ? now : said;
+    }
+    return said && strcmp(said, value) == 0;
+}
+
 /* Whether the line says what the definition now says, too. */
 static bool is_taken(struct finding *finding, const char *key, const char *value)
 {
@@ -143,10 +181,20 @@ static bool is_taken(struct finding *finding, const char *key, const char *value
     }
     if (strcmp(key, "lxc.group") == 0)
         return strcmp(value, CONTAINER_GROUP) == 0;
-    if (!finding->below_includes)
+    if (begins(key, "lxc.start."))
+        return true; /* stays in the config, whatever else becomes of it */
+    if (is_undone(finding, key))
         return false;
     if (strcmp(key, "lxc.uts.name") == 0 && *value) {
         definition->hostname = value;
+        return true;
+    }
+    if (strcmp(key, "lxc.arch") == 0 && *value) {
+        definition->arch = value;
+        return true;
+    }
+    if (strcmp(key, "lxc.apparmor.profile") == 0 || strcmp(key, "lxc.apparmor.allow_nesting") == 0) {
+        *(key[strlen("lxc.apparmor.")] == 'p' ? &finding->profile : &finding->nesting) = value;
         return true;
     }
     if (strcmp(key, "lxc.signal.halt") == 0 && begins(value, "SIG")) {
@@ -157,7 +205,21 @@ static bool is_taken(struct finding *finding, const char *key, const char *value
         return takes_capabilities(finding, key, value);
     if (strcmp(key, "lxc.environment") == 0)
         return takes_variable(finding, value);
-    return takes_limit(finding, key, value);
+    return takes_limit(finding, key, value) || says_nothing(finding, key, value);
+}
+
+/* The one that liblxc makes for the container itself; all others are lines. */
+static void end_apparmor(struct finding *finding)
+{
+    const char *profile = finding->profile, *nesting = finding->nesting;
+    if (profile && strcmp(profile, "generated") == 0 && (!nesting || strspn(nesting, "01") == 1)) {
+        finding->definition->apparmor = nesting && *nesting == '1' ? "nesting" : "generated";
+        return;
+    }
+    if (profile)
+        add_line(finding, &finding->definition->lxc, "lxc.apparmor.profile", profile);
+    if (nesting)
+        add_line(finding, &finding->definition->lxc, "lxc.apparmor.allow_nesting", nesting);
 }
 
 static void read_map(struct finding *finding, const char *value)

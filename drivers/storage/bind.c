@@ -37,11 +37,12 @@ static int open_source(const char *path, struct source *source, struct error *er
     return 0;
 }
 
-static int make_tree(const struct source *source, const struct root_bind *bind, int user_namespace,
-                     struct error *error)
+#define RESTRICTED (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+static int make_tree(const struct source *source, const struct root_bind *bind, uint64_t attributes,
+                     int user_namespace, struct error *error)
 {
-    uint64_t attributes =
-        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (bind->read_only ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
+    attributes |= bind->read_only ? (uint64_t)MOUNT_ATTR_RDONLY : 0;
     int tree = user_namespace < 0 ? -EINVAL : tree_clone(source->fd, "", attributes, user_namespace, NULL);
     return tree == -EINVAL ? tree_clone(source->fd, "", attributes, -1, error) : tree;
 }
@@ -65,7 +66,7 @@ int bind_mount_into(int root, const struct root_bind *bind, int user_namespace, 
     if (result < 0)
         return result;
     _cleanup_close_ int from = source.fd;
-    _cleanup_close_ int tree = make_tree(&source, bind, user_namespace, error);
+    _cleanup_close_ int tree = make_tree(&source, bind, RESTRICTED, user_namespace, error);
     if (tree < 0)
         return tree;
     /* For all others the way into the container's namespace locks it. */
@@ -104,7 +105,8 @@ int bind_attach(const struct paths *paths, const struct bind_attach *request, co
     _cleanup_close_ int from = source.fd;
     if (bind_is_at(guest.root, bind.path, source.fd, bind.read_only))
         return 0;
-    _cleanup_close_ int tree = make_tree(&source, &bind, guest.user_namespace, error);
+    _cleanup_close_ int tree = make_tree(&source, &bind, request->plain ? 0 : RESTRICTED,
+                                         request->plain ? -1 : guest.user_namespace, error);
     if (tree < 0)
         return tree;
     _cleanup_close_ int place = open_place(guest.root, &source, bind.path, guest.id_base, error);

@@ -184,6 +184,7 @@ static const struct field bind_attach_rows[] = {
     ROW(4, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(5, source, FIELD_TEXT),
     ROW(6, read_only, FIELD_BOOL),
+    ROW(7, plain, FIELD_BOOL),
 };
 const struct table bind_attach_table = {
     .name = "bind-attach", .size = sizeof(struct bind_attach), TABLE_ROWS(bind_attach_rows)};

@@ -273,6 +273,7 @@ struct bind_attach { /* into a running container */
     const char *path;
     const char *source; /* NULL in a detach */
     bool read_only;
+    bool plain; /* as LXC's own mounts are: ids as on the host, programs and devices as they are */
 };
 extern const struct table bind_attach_table;
 

@@ -116,6 +116,19 @@ static void take_mounts(struct json *container, const struct json *root)
     json_set(container, "guest_layer", json_new_text(text_in(root, "layer")));
 }
 
+/* What LXC mounts itself into one that was adopted. */
+static void take_own_binds(struct json *container)
+{
+    const struct json *binds = json_get(json_get(container, "definition"), "binds");
+    for (size_t i = 0; i < json_length(binds); i++) {
+        const struct json *bind = json_at(binds, i);
+        struct json *inside =
+            json_set(json_get(container, "guest_binds"), text_in(bind, "path"), json_new_object());
+        json_set(inside, "source", json_new_text(text_in(bind, "source")));
+        json_set(inside, "read_only", json_new_bool(json_as_bool(json_get(bind, "read_only"))));
+    }
+}
+
 static struct json *copy_limits(const struct json *limits)
 {
     struct json *copy = json_new_object();
@@ -150,6 +163,7 @@ static int apply_start(struct fake *fake, const struct container_start *request,
         if (result < 0)
             return result;
         take_mounts(container, root);
+        take_own_binds(container);
         json_set(container, "guest_devices", json_new_object());
         for (size_t i = 0; i < request->devices.count; i++)
             put_device(container, request->devices.items[i]);

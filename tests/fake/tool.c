@@ -385,6 +385,7 @@ static int run_lxc_container(struct json *world, char **arguments, struct error 
     json_set(cgroup, "pids", json_new_number(0));
     json_set(container, "guest_nics", json_new_object());
     json_set(container, "guest_mounts", json_new_object());
+    json_set(container, "guest_binds", json_new_object());
     json_set(container, "monitor_pid", json_new_number(fake_pid(world)));
     json_set(container, "init_pid", json_new_number(fake_pid(world)));
     json_set(container, "init_start", json_new_number(1000 + fake_tick(world)));
@@ -420,6 +421,24 @@ static int run_lxc_nic(struct json *world, char **arguments, struct error *error
     struct json *port = json_set(fake_map(world, "ports"), pair, json_new_object());
     json_set(port, "master", json_new_text(arguments[1]));
     json_set(port, "up", json_new_bool(true));
+    return 0;
+}
+
+/* Of such a one: what LXC mounted into it. */
+static int run_lxc_bind(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    struct json *definition = json_get(container, "definition"), *binds = json_get(definition, "binds");
+    if (!binds)
+        binds = json_set(definition, "binds", json_new_array());
+    struct json *bind = json_append(binds, json_new_object());
+    json_set(bind, "source", json_new_text(arguments[1]));
+    json_set(bind, "path", json_new_text(arguments[2]));
+    struct json *inside = json_set(json_get(container, "guest_binds"), arguments[2], json_new_object());
+    json_set(inside, "source", json_new_text(arguments[1]));
     return 0;
 }
 
@@ -869,6 +888,7 @@ static const struct command commands[] = {
     {"foreign-container", "LXCNAME", 1, run_foreign_container},
     {"lxc-container", "LXCNAME", 1, run_lxc_container},
     {"lxc-nic", "LXCNAME BRIDGE MAC ADDRESS/N|dhcp", 4, run_lxc_nic},
+    {"lxc-bind", "LXCNAME SOURCE PATH", 3, run_lxc_bind},
     {"drop-port", "CONTAINER ethN", 2, run_drop_port},
     {"detach-port", "CONTAINER ethN", 2, run_detach_port},
     {"port-down", "CONTAINER ethN", 2, run_port_down},

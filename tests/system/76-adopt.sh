@@ -144,7 +144,10 @@ like 'capabilities' "$text" 'drop: \[sys_time, net_raw\]'
 like 'an environment' "$text" 'COLOR: deep blue'
 like 'limits' "$text" 'memory: 48MiB.*pids: 77'
 like 'a signal' "$text" 'stop_signal: SIGUSR2'
-like 'what has no field is a line' "$text" 'lxc.start.auto = 1'
+like 'what has no field is a line' "$text" 'lxc.hook.mount ='
+like 'LXC'"'"'s own configs' "$text" 'includes: \[common\]'
+like 'a mount' "$text" "$ROOT/shared:/srv/shared|source: $ROOT/shared"
+is 'what LXC starts by itself is its own affair' "$(grep -c 'lxc.start.auto' <<<"$text")" 0
 like 'so are hooks' "$text" "lxc.hook.pre-start = $ROOT/hook"
 like 'and a host name that is none' "$text" 'lxc.uts.name = Over_Lay'
 is 'export changed nothing' "$(for shape in $SHAPES; do sha256sum <"$LXC/$(name_of $shape)/config"; done)" "$(for shape in $SHAPES; do echo "${was_config[$shape]}"; done)"
@@ -162,6 +165,9 @@ fps adopt -f "$FILE" >"$ROOT/out" 2>&1
 is 'adopt asks what fpsync.conf permits' "$?" 3
 like 'and names the line' "$(cat "$ROOT/out")" 'allow: \{ (privileged|raw_lxc): true \}'
 echo 'allow: { privileged: true, raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+fps adopt --dry-run -f "$FILE" limits >"$ROOT/out" 2>&1
+like 'a mount of the host is asked for, too, with the line to write' "$(cat "$ROOT/out")" "allow: \{ binds: \[$ROOT/shared\] \}"
+echo "allow: { privileged: true, raw_lxc: true, binds: [ $ROOT/shared ] }" >"$ROOT/etc/fpsync/fpsync.conf"
 fps adopt --dry-run -f "$FILE" >"$ROOT/out" 2>&1
 is 'a dry run plans' "$? $(grep -c 'adopt container' "$ROOT/out")" '2 5'
 same 'after a dry run'
@@ -198,6 +204,14 @@ is 'the same init' "$(identity limits)" "${was_identity[limits]}"
 like 'and stands in its config' "$(cat "$LXC/$(name_of limits)/config")" '^lxc.cgroup2?.memory.(max|limit_in_bytes) = 41943040$'
 like 'beside what has no field' "$(cat "$LXC/$(name_of limits)/config")" "^lxc.hook.pre-start = $ROOT/hook$"
 is 'the file as it was written by hand is kept' "$(sha256sum <"$LXC/$(name_of limits)/config.adopted")" "${was_config[limits]}"
+cp "$FILE" "$ROOT/with-bind.yaml"
+sed -i "/^  limits:/,/^  [a-z]*:\$/{ /^    binds:/d; /shared/d }" "$FILE"
+converge 'a mount goes'
+is 'live' "$(identity limits) $(inside limits ls /srv/shared)" "${was_identity[limits]} "
+cp "$ROOT/with-bind.yaml" "$FILE"
+converge 'and comes back'
+is 'live, too' "$(identity limits) $(inside limits cat /srv/shared/file)" "${was_identity[limits]} from-the-host"
+is 'as LXC would mount it' "$(awk '$5 == "/srv/shared" { print $6 }' "/proc/$(pid_of limits)/mountinfo" | grep -c nosuid)" 0
 rm -f "$ROOT/hooks"
 check 'stop' fps stop limits
 is 'stops it' "$(pid_of limits)" ''
@@ -208,6 +222,7 @@ is 'its limit' "$(cat "$(cgroup_of limits memory)"/memory.{limit_in_bytes,max} 2
 is 'its mount' "$(inside limits cat /srv/shared/file)" from-the-host
 sed -i 's/COLOR: deep blue/COLOR: red/' "$FILE"
 converge 'a variable'
+is 'LXC would still start it by itself' "$(grep -c '^lxc.start.auto = 1$' "$LXC/$(name_of priv)/config")" 1
 is 'after a restart init has it' "$(tr '\0' '\n' <"/proc/$(pid_of priv)/environ" | grep ^COLOR)" COLOR=red
 is 'and what an include says counts' "$(grep CapBnd "/proc/$(pid_of priv)/status" | cut -f2)" "$(grep CapBnd /proc/self/status | cut -f2 | xargs -I{} python3 -c 'print("%016x" % (0x{} & ~(1 << 25 | 1 << 13 | 1 << 33 | 1 << 32 | 1 << 16 | 1 << 17)))' 2>/dev/null || echo -)"
 check 'restart keeps a fixed address' fps restart unpriv

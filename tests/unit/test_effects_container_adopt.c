@@ -2,6 +2,7 @@
  * mark comes and goes without another byte. Real liblxc, in a root below /tmp; nothing is started. */
 #include "tests/unit/container_world.h"
 
+#include <ctype.h>
 #include <lxc/lxccontainer.h>
 
 #define CONFIG_LIMIT (1024 * 1024)
@@ -28,6 +29,26 @@ static const char *const configs[] = {
     "lxc.rootfs.path = /srv/four\nlxc.cap.drop = sys_admin\nlxc.environment = EARLY=1\n"
     "lxc.include = /usr/share/lxc/config/userns.conf\nlxc.idmap = u 0 300000 65536\n"
     "lxc.idmap = g 0 300000 65536\nlxc.environment = LATE=2\nlxc.net.0.type = empty\n",
+    /* mounts that depend on each other */
+    "lxc.rootfs.path = /srv/five\nlxc.mount.entry = /x srv/x none bind 0 0\n"
+    "lxc.mount.entry = tmpfs srv/y tmpfs size=1M 0 0\nlxc.mount.entry = /z srv/y/z none bind,ro 0 0\n"
+    "lxc.mount.entry = /w srv/w none bind,noexec 0 0\nlxc.mount.entry = tmpfs srv/x/over tmpfs rw 0 0\n"
+    "lxc.net.0.type = empty\n",
+};
+
+#define DEBIAN_TAIL                                                                                          \
+    "lxc.idmap = u 0 100000 65536\nlxc.idmap = g 0 100000 65536\nlxc.rootfs.path = dir:/srv/six\n"           \
+    "lxc.uts.name = six\nlxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up\n"             \
+    "lxc.net.0.hwaddr = 00:16:3E:12:34:56\n"
+/* As lxc-create writes them on Debian, by a template of images and by one that builds. */
+static const char *const ordinary[] = {
+    "# Template used to create this container: /usr/share/lxc/templates/lxc-download\n"
+    "lxc.include = /usr/share/lxc/config/common.conf\nlxc.include = /usr/share/lxc/config/userns.conf\n"
+    "lxc.arch = linux64\nlxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\n" DEBIAN_TAIL,
+    "lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up\n"
+    "lxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\nlxc.rootfs.path = /srv/seven\n"
+    "lxc.include = /usr/share/lxc/config/common.conf\nlxc.tty.max = 4\nlxc.pty.max = 1024\nlxc.arch = amd64\n"
+    "lxc.uts.name = seven\nlxc.start.auto = 1\n",
 };
 
 static const char *path_of(struct world *world, const char *file)
@@ -46,6 +67,29 @@ static char *get_config(struct world *world)
     _cleanup_buffer_ struct buffer text = {0};
     assert_ok(buffer_read_file(&text, AT_FDCWD, path_of(world, "config"), CONFIG_LIMIT, &world->error));
     return arena_strdup(world->arena, text.length ? text.bytes : "");
+}
+
+static int by_line(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* A bind makes its place where that is missing, and unless one covers another their order says nothing. */
+static void normalize_mounts(char *value)
+{
+    static const char *const makes[] = {",create=dir", ",create=file"};
+    char *lines[64], copy[8192], *rest = copy;
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++)
+        for (char *at; (at = strstr(value, makes[i]));)
+            memmove(at, at + strlen(makes[i]), strlen(at + strlen(makes[i])) + 1);
+    snprintf(copy, sizeof(copy), "%s", value);
+    for (char *line = strsep(&rest, "\n"); line && count < 64; line = strsep(&rest, "\n"))
+        lines[count++] = line;
+    qsort(lines, count, sizeof(*lines), by_line);
+    *value = '\0';
+    for (size_t i = 0; i < count; i++)
+        strcat(strcat(value, lines[i]), "\n");
 }
 
 /* All that liblxc makes of the file, where lines may stand before fields; for limits, what it has for each of their files. */
@@ -76,6 +120,12 @@ static char *meaning(struct world *world)
                                        "lxc.prlimit.nofile",
                                        "lxc.cgroup.memory.limit_in_bytes",
                                        "lxc.cgroup.devices.allow",
+                                       "lxc.arch",
+                                       "lxc.apparmor.profile",
+                                       "lxc.apparmor.allow_nesting",
+                                       "lxc.tty.dir",
+                                       "lxc.cgroup2.devices.allow",
+                                       "lxc.net.0.hwaddr",
                                        "lxc.seccomp.profile"};
     _cleanup_buffer_ struct buffer out = {0};
     struct lxc_container *lxc = lxc_container_new(world->name, world->paths.lxc);
@@ -87,6 +137,11 @@ static char *meaning(struct world *world)
             memmove(value, value + 4, strlen(value + 4) + 1);
         if (strcmp(keys[i], "lxc.net.0.type") == 0 && !*value) /* a namespace with nothing in it, too */
             snprintf(value, sizeof(value), "empty");
+        if (strcmp(keys[i], "lxc.mount.entry") == 0)
+            normalize_mounts(value);
+        if (strcmp(keys[i], "lxc.net.0.hwaddr") == 0)
+            for (char *at = value; *at; at++)
+                *at = (char)tolower((unsigned char)*at);
         if (strcmp(value, "67108864") == 0)
             snprintf(value, sizeof(value), "64M");
         buffer_printf(&out, "%s: %s\n", keys[i], value);
@@ -144,6 +199,34 @@ static void written_again_it_means_the_same(void **state)
         define_again(world, found);
         assert_string_equal(get_config(world), text);
     }
+}
+
+/* With no line that would have to be permitted. */
+static void ordinary_ones_need_no_line(void **state)
+{
+    struct world *world = *state;
+    for (size_t i = 0; i < sizeof(ordinary) / sizeof(*ordinary); i++) {
+        put_config(world, ordinary[i]);
+        char *before = meaning(world);
+        struct container_found *found = find(world);
+        assert_int_equal(found->definition->lxc.count, 0);
+        assert_true(found->nics_say_all);
+        assert_int_equal(found->definition->nics.count, 1);
+        adopt(world);
+        define_again(world, found);
+        assert_string_equal(meaning(world), before);
+    }
+}
+
+static void mounts_keep_their_order(void **state)
+{
+    struct world *world = *state;
+    put_config(world, configs[4]);
+    const struct container_definition *definition = find(world)->definition;
+    adopt(world);
+    assert_int_equal(definition->binds.count, 1);
+    assert_string_equal(((struct container_bind *)definition->binds.items[0])->path, "/srv/y/z");
+    assert_int_equal(definition->lxc.count, 4);
 }
 
 static void mark_comes_and_goes(void **state)
@@ -218,10 +301,9 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup_unprivileged, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(written_again_it_means_the_same),
-        CASE(mark_comes_and_goes),
-        CASE(interfaces_keep_their_ends),
-        CASE(links_are_not_followed),
+        CASE(written_again_it_means_the_same), CASE(ordinary_ones_need_no_line),
+        CASE(mounts_keep_their_order),         CASE(mark_comes_and_goes),
+        CASE(interfaces_keep_their_ends),      CASE(links_are_not_followed),
     };
     if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0 || access(small_init(), X_OK) < 0) {
         puts("1..1\nok 1 - adopted containers # SKIP needs root, /bin/busybox and fpsync-init");

@@ -1,0 +1,27 @@
+/* Parts of reading a config of anybody's: what it includes, and what it mounts. */
+#pragma once
+
+#include "drivers/container/internal.h"
+
+/* "  KEY = VALUE  " as liblxc takes it apart; quotes around the whole value are none of it. False: no such line. */
+bool found_split(char *line, char **key, char **value);
+
+struct found_include {
+    size_t at;        /* offset of its line */
+    const char *name; /* "common" of LXC's own common.conf; NULL: another file or folder */
+    const char *text; /* all that it says, what it includes itself in its place; NULL: not known */
+};
+struct found_includes {
+    struct found_include *items;
+    size_t count;
+};
+/* Of a config's text, in order. */
+void found_includes_read(const char *text, struct arena *arena, struct found_includes *out);
+/* Whether a line of that key means something else after the include than before it. */
+bool found_include_undoes(const struct found_include *include, const char *key, struct arena *arena);
+/* The value that the include gives a key last; NULL: none. */
+const char *found_include_says(const struct found_include *include, const char *key, struct arena *arena);
+
+/* Takes lines of lxc.mount.entry that are binds out of the definition's lines; those that something else is mounted below
+ * or above later on stay. */
+void found_take_binds(struct container_definition *definition, struct arena *arena);

@@ -1,0 +1,140 @@
+/* Lines of lxc.mount.entry, "SOURCE PLACE TYPE OPTIONS 0 0", that say what a bind of a spec can say. */
+#include <string.h>
+
+#include "drivers/container/view_found.h"
+
+#define KEY "lxc.mount.entry = "
+
+struct entry {
+    const char *source, *place, *type, *options;
+};
+
+static bool parse(const char *line, struct arena *arena, struct entry *entry)
+{
+    char *rest = arena_strdup(arena, line + strlen(KEY));
+    const char **words[] = {&entry->source, &entry->place, &entry->type, &entry->options};
+    size_t count = 0;
+    for (char *word = strsep(&rest, " \t"); word && count < 4; word = strsep(&rest, " \t"))
+        if (*word)
+            *words[count++] = word;
+    return count == 4;
+}
+
+static bool is_clean(const char *path)
+{
+    static const char *const bad[] = {"//", "/./", "/../"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        if (strstr(path, bad[i]))
+            return false;
+    for (const char *at = path; *at; at++)
+        if (*at <= ' ' || *at > '~')
+            return false;
+    const char *last = strrchr(path, '/');
+    return last && last[1] && strcmp(last, "/.") != 0 && strcmp(last, "/..") != 0 && !strchr(path, '\\');
+}
+
+/* Every word of them has to be known: each other one would be lost. */
+static bool takes_options(const char *options, struct arena *arena, struct container_bind *bind)
+{
+    bool binds = false;
+    char *rest = arena_strdup(arena, options);
+    for (char *word = strsep(&rest, ","); word; word = strsep(&rest, ",")) {
+        if (strcmp(word, "bind") == 0)
+            binds = true;
+        else if (strcmp(word, "ro") == 0)
+            bind->read_only = true;
+        else if (strcmp(word, "optional") == 0)
+            bind->optional = true;
+        else if (*word && strcmp(word, "rw") != 0 && strcmp(word, "defaults") != 0 &&
+                 strcmp(word, "create=dir") != 0 && strcmp(word, "create=file") != 0)
+            return false;
+    }
+    return binds;
+}
+
+static struct container_bind *bind_of(const char *line, struct arena *arena)
+{
+    struct entry entry;
+    struct container_bind *bind = described_new(arena, &container_bind_table);
+    if (!parse(line, arena, &entry) || *entry.source != '/' || *entry.place == '/' ||
+        strcmp(entry.type, "none") != 0 || !takes_options(entry.options, arena, bind))
+        return NULL;
+    bind->source = entry.source;
+    bind->path = arena_printf(arena, "/%s", entry.place);
+    return is_clean(bind->source) && is_clean(bind->path) ? described_whole(&container_bind_table, bind)
+                                                          : NULL;
+}
+
+static bool is_entry(const char *line)
+{
+    return strncmp(line, KEY, strlen(KEY)) == 0;
+}
+
+static bool is_below(const char *path, const char *base)
+{
+    size_t length = strlen(base);
+    return strncmp(path, base, length) == 0 && (!path[length] || path[length] == '/');
+}
+
+/* Binds come after all lines. */
+static bool is_covered(const char *const *lines, const bool *taken, size_t first, size_t count,
+                       const char *path, struct arena *arena)
+{
+    struct entry entry;
+    for (size_t i = first; i < count; i++) {
+        if (taken[i] || !is_entry(lines[i]))
+            continue;
+        if (!parse(lines[i], arena, &entry))
+            return true;
+        const char *place = arena_printf(arena, "/%s", entry.place + strspn(entry.place, "/"));
+        if (is_below(place, path) || is_below(path, place))
+            return true;
+    }
+    return false;
+}
+
+static bool has_path(const struct list *binds, const char *path)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (strcmp(((const struct container_bind *)binds->items[i])->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* A spec has them in the order of their places, which is one to mount in unless one covers another that came before. */
+static void add_sorted(struct list *binds, struct container_bind *bind, struct arena *arena)
+{
+    arena_append(arena, binds->items, binds->count);
+    size_t at = binds->count - 1;
+    for (; at > 0 && strcmp(((const struct container_bind *)binds->items[at - 1])->path, bind->path) > 0;
+         at--)
+        binds->items[at] = binds->items[at - 1];
+    binds->items[at] = bind;
+}
+
+static bool covers_one(const struct list *later, const struct container_bind *bind)
+{
+    for (size_t i = 0; i < later->count; i++)
+        if (is_below(bind->path, ((const struct container_bind *)later->items[i])->path))
+            return true;
+    return false;
+}
+
+void found_take_binds(struct container_definition *definition, struct arena *arena)
+{
+    struct texts *lines = &definition->lxc;
+    bool *taken = arena_array_of(arena, bool, lines->count + 1);
+    for (size_t i = lines->count; i-- > 0;) {
+        struct container_bind *bind = is_entry(lines->items[i]) ? bind_of(lines->items[i], arena) : NULL;
+        if (!bind || has_path(&definition->binds, bind->path) || covers_one(&definition->binds, bind) ||
+            is_covered(lines->items, taken, i + 1, lines->count, bind->path, arena))
+            continue;
+        taken[i] = true;
+        add_sorted(&definition->binds, bind, arena);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < lines->count; i++)
+        if (!taken[i])
+            lines->items[kept++] = lines->items[i];
+    lines->count = kept;
+}
