@@ -182,6 +182,14 @@ static bool changes_root(const struct container_case *of)
     return root_is_copy(of->object->body) != root_is_copy(of->entry->object.body);
 }
 
+/* A record that was made again does not know what a config was written from. While nothing is asked for that is no reason
+ * to replace the words of its owner. */
+static bool keeps_words(const struct container_case *of, size_t changes)
+{
+    return container_is_adopted(of->object->body) && !changes && !of->entry->facts->definition_digest &&
+           of->seen && text_is_same(of->seen->config_digest, of->entry->facts->config_digest);
+}
+
 static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
 {
     struct changes causes = of->asked;
@@ -226,7 +234,8 @@ static struct action *plan_known_container(struct planning *planning, const stru
     action->follow = of->follow;
     action->only_follows = follows && causes.count == 1;
     action->config_changed = unfinished || changes_root(of) ||
-                             plan_config_differs(&planning->target, of->object, of->entry, of->seen);
+                             (!keeps_words(of, changes) &&
+                              plan_config_differs(&planning->target, of->object, of->entry, of->seen));
     if (!action->config_changed && action->verb == VERB_UPDATE && changes_class(&causes) == CLASS_RECORD)
         action->class = CLASS_RECORD;
     return action;

@@ -8,6 +8,7 @@
 #include "drivers/container/view_found.h"
 #include "lib/buffer.h"
 #include "lib/cleanup.h"
+#include "specs/forms.h"
 
 #define FILE_LIMIT ((size_t)1024 * 1024) /* bytes, of each file */
 #define DEPTH      8                     /* of includes in includes */
@@ -73,7 +74,9 @@ static const char *name_of(const char *path, struct arena *arena)
     if (strncmp(path, CONTAINER_INCLUDES, prefix) != 0 || strchr(path + prefix, '/') || path[prefix] == '.' ||
         !ends_in_conf(path + prefix))
         return NULL;
-    return arena_strndup(arena, path + prefix, strlen(path + prefix) - strlen(".conf"));
+    const struct form_context context = {.arena = arena, .project = "default", .folder = "/"};
+    return form_canonical(&context, FORM_LXC_NAME,
+                          arena_strndup(arena, path + prefix, strlen(path + prefix) - strlen(".conf")));
 }
 
 void found_includes_read(const char *text, struct arena *arena, struct found_includes *out)

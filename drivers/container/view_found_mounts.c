@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "drivers/container/view_found.h"
+#include "lib/map.h"
+#include "specs/forms.h"
 
 #define KEY "lxc.mount.entry = "
 
@@ -20,17 +22,29 @@ static bool parse(const char *line, struct arena *arena, struct entry *entry)
     return count == 4;
 }
 
-static bool is_clean(const char *path)
+static bool is_below(const char *path, const char *base)
 {
-    static const char *const bad[] = {"//", "/./", "/../"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-        if (strstr(path, bad[i]))
+    size_t length = strlen(base);
+    return strncmp(path, base, length) == 0 && (!path[length] || path[length] == '/');
+}
+
+/* As a spec takes them: getmntent(3) has ways of its own to write what is no letter, and some places are the kernel's. */
+static bool can_be_said(const struct container_bind *bind, struct arena *arena)
+{
+    static const char *const kernels[] = {"/proc", "/sys", "/dev"};
+    const struct form_context context = {.arena = arena, .project = "default", .folder = "/"};
+    const char *const paths[] = {bind->path, bind->source};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        for (const char *at = paths[i]; *at; at++)
+            if (*at <= ' ' || *at > '~' || strchr("\\:#", *at))
+                return false;
+        if (!text_is_same(form_canonical(&context, i ? FORM_HOST_PATH : FORM_GUEST_PATH, paths[i]), paths[i]))
             return false;
-    for (const char *at = path; *at; at++)
-        if (*at <= ' ' || *at > '~')
+    }
+    for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++)
+        if (is_below(bind->path, kernels[i]))
             return false;
-    const char *last = strrchr(path, '/');
-    return last && last[1] && strcmp(last, "/.") != 0 && strcmp(last, "/..") != 0 && !strchr(path, '\\');
+    return true;
 }
 
 /* Every word of them has to be known: each other one would be lost. */
@@ -61,19 +75,12 @@ static struct container_bind *bind_of(const char *line, struct arena *arena)
         return NULL;
     bind->source = entry.source;
     bind->path = arena_printf(arena, "/%s", entry.place);
-    return is_clean(bind->source) && is_clean(bind->path) ? described_whole(&container_bind_table, bind)
-                                                          : NULL;
+    return can_be_said(bind, arena) ? described_whole(&container_bind_table, bind) : NULL;
 }
 
 static bool is_entry(const char *line)
 {
     return strncmp(line, KEY, strlen(KEY)) == 0;
-}
-
-static bool is_below(const char *path, const char *base)
-{
-    size_t length = strlen(base);
-    return strncmp(path, base, length) == 0 && (!path[length] || path[length] == '/');
 }
 
 /* Binds come after all lines. */
@@ -93,15 +100,7 @@ static bool is_covered(const char *const *lines, const bool *taken, size_t first
     return false;
 }
 
-static bool has_path(const struct list *binds, const char *path)
-{
-    for (size_t i = 0; i < binds->count; i++)
-        if (strcmp(((const struct container_bind *)binds->items[i])->path, path) == 0)
-            return true;
-    return false;
-}
-
-/* A spec has them in the order of their places, which is one to mount in unless one covers another that came before. */
+/* A spec has them in the order of their places. */
 static void add_sorted(struct list *binds, struct container_bind *bind, struct arena *arena)
 {
     arena_append(arena, binds->items, binds->count);
@@ -112,11 +111,14 @@ static void add_sorted(struct list *binds, struct container_bind *bind, struct a
     binds->items[at] = bind;
 }
 
-static bool covers_one(const struct list *later, const struct container_bind *bind)
+/* None lies in another in a spec. */
+static bool meets_one(const struct list *binds, const struct container_bind *bind)
 {
-    for (size_t i = 0; i < later->count; i++)
-        if (is_below(bind->path, ((const struct container_bind *)later->items[i])->path))
+    for (size_t i = 0; i < binds->count; i++) {
+        const char *path = ((const struct container_bind *)binds->items[i])->path;
+        if (is_below(bind->path, path) || is_below(path, bind->path))
             return true;
+    }
     return false;
 }
 
@@ -126,7 +128,7 @@ void found_take_binds(struct container_definition *definition, struct arena *are
     bool *taken = arena_array_of(arena, bool, lines->count + 1);
     for (size_t i = lines->count; i-- > 0;) {
         struct container_bind *bind = is_entry(lines->items[i]) ? bind_of(lines->items[i], arena) : NULL;
-        if (!bind || has_path(&definition->binds, bind->path) || covers_one(&definition->binds, bind) ||
+        if (!bind || meets_one(&definition->binds, bind) ||
             is_covered(lines->items, taken, i + 1, lines->count, bind->path, arena))
             continue;
         taken[i] = true;

@@ -1,6 +1,7 @@
 /* The config of a container that LXC had before: whatever it says, what is exported of it is a spec that loads as what
  * was found. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,6 +14,11 @@
 #include "tests/fuzz/set.h"
 
 #define NAME "Old_one"
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp((*(struct object *const *)left)->name, (*(struct object *const *)right)->name);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,7 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST((result == 0) == (found != NULL) && (result < 0) == (error.code != 0));
     if (result < 0)
         return 0;
-    struct object *object = found_container(&paths, arena, found_name(&paths, arena, NAME), found);
-    set_check_printed(&(struct object_set){.items = &object, .count = 1}, arena);
+    struct found_networks networks = {.paths = &paths, .arena = arena, .makes = true};
+    const struct found_context context = {.networks = &networks};
+    struct object *object = found_container(&paths, arena, found_name(&paths, arena, NAME), found, &context);
+    struct object_set set = networks.made;
+    if (set.count)
+        qsort(set.items, set.count, sizeof(*set.items), by_name);
+    *arena_append(arena, set.items, set.count) = object;
+    set_check_printed(&set, arena);
     return 0;
 }
