@@ -80,6 +80,7 @@ enum field_form {
     FORM_REFERENCE,    /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
     FORM_IPV4,         /* dotted quad */
     FORM_GATEWAY,      /* dotted quad, NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
+    FORM_GATEWAY6,     /* IPv6, NAME, PROJECT/NAME or none; as FORM_GATEWAY */
     FORM_INTERFACE,    /* name of a network interface of the host */
     FORM_RANGE,        /* IPv4-IPv4, the first not above the last */
     FORM_SUBNET,       /* IPv4/prefix, host bits zero */

@@ -322,7 +322,7 @@ static void add_repairs(const struct container_steps *to, const struct observed_
                            to->action->uid, &repairs);
     if (seen && seen->running && plan_field_changed(&to->action->causes, "router") &&
         !((const struct container *)to->action->object->body)->router)
-        repairs_end_forwarding(to->compiling->target, seen, &repairs);
+        repairs_end_forwarding(to->compiling->target, to->action->object, seen, &repairs);
     for (size_t i = 0; i < repairs.count; i++) {
         if (repairs.items[i].step == STEP_VOLUME_ATTACH)
             ((struct volume_attach *)repairs.items[i].request)->digest = to->compiling->digest;

@@ -88,19 +88,26 @@ static void explain_leases(struct planning *planning, const struct object *objec
     }
 }
 
-/* What moves it may stand in the container's own fields or in a network's. */
-static void explain_default_route(struct planning *planning, const struct object *object,
-                                  const struct entry *entry, struct changes *causes)
+static void explain_way_out(struct planning *planning, const struct object *object, const struct entry *entry,
+                            bool of6, struct changes *causes)
 {
-    const struct routes now = {.arena = planning->arena, .target = &planning->target};
-    const struct routes before = {.arena = planning->arena, .actual = planning->request->actual};
-    if (!planning->networks_change || plan_field_changed(causes, "networks"))
-        return;
+    const struct routes now = {.arena = planning->arena, .target = &planning->target, .of6 = of6};
+    const struct routes before = {.arena = planning->arena, .actual = planning->request->actual, .of6 = of6};
     const struct way_out is = routes_way_out(&now, object->name, object->body),
                          was = routes_way_out(&before, object->name, entry->object.body);
     if (!text_is_same(is.network, was.network) || !text_is_same(is.gateway, was.gateway))
         plan_add_cause(planning, causes, PLAN_DEFAULT_ROUTE, routes_print(planning->arena, was),
                        routes_print(planning->arena, is), object->place);
+}
+
+/* What moves it may stand in the container's own fields or in a network's. */
+static void explain_default_route(struct planning *planning, const struct object *object,
+                                  const struct entry *entry, struct changes *causes)
+{
+    if (!planning->networks_change || plan_field_changed(causes, "networks"))
+        return;
+    explain_way_out(planning, object, entry, false, causes);
+    explain_way_out(planning, object, entry, true, causes);
 }
 
 struct container_case { /* all that one container's planning looks at */

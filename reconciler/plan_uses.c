@@ -10,6 +10,8 @@ void plan_each_used(const struct object *user, used_function *see, void *context
         see(context, user, KIND_IMAGE, ((const struct layer *)user->body)->image);
     if (user->kind == KIND_NETWORK && ((const struct network *)user->body)->gateway)
         see(context, user, KIND_CONTAINER, ((const struct network *)user->body)->gateway);
+    if (user->kind == KIND_NETWORK && ((const struct network *)user->body)->gateway6)
+        see(context, user, KIND_CONTAINER, ((const struct network *)user->body)->gateway6);
     if (user->kind != KIND_CONTAINER)
         return;
     if (body->image)

@@ -5,6 +5,7 @@
 #include "lib/buffer.h"
 #include "lib/map.h"
 #include "lib/units.h"
+#include "reconciler/forwards.h"
 
 static void add(const struct target *target, struct repairs *out, enum step_kind step, void *request,
                 const char *field, const char *drift)
@@ -70,6 +71,8 @@ static const char *nic6_trouble(struct arena *arena, const struct observed_guest
         return arena_printf(arena, "address %s removed from %s", wanted->address6, nic->ifname);
     if (wanted->gateway6 && !text_is_same(nic->gateway6, wanted->gateway6))
         return arena_printf(arena, "default route by %s removed", wanted->gateway6);
+    if (!wanted->gateway6 && nic->gateway6)
+        return arena_printf(arena, "default route by %s through %s added", nic->gateway6, nic->ifname);
     return NULL;
 }
 
@@ -188,13 +191,20 @@ static void find_nics(const struct target *target, const struct world *world,
     }
 }
 
-static void add_forwarding(const struct target *target, const struct observed_container *observed, bool on,
-                           const char *drift, struct repairs *out)
+static bool has_ipv6(const struct target *target, const struct object *object)
+{
+    return forwards_have6(grants_find(target->grants, KIND_CONTAINER, object->name), object->body);
+}
+
+static void add_forwarding(const struct target *target, const struct object *object,
+                           const struct observed_container *observed, bool on, const char *drift,
+                           struct repairs *out)
 {
     struct guest_forwarding *forwarding = described_new(target->arena, &guest_forwarding_table);
     forwarding->init_pid = observed->init_pid;
     forwarding->init_start = observed->init_start;
     forwarding->on = on;
+    forwarding->with6 = has_ipv6(target, object);
     add(target, out, STEP_GUEST_FORWARDING, described_whole(&guest_forwarding_table, forwarding), "router",
         drift);
 }
@@ -206,13 +216,17 @@ static void find_forwarding(const struct target *target, const struct world *wor
 {
     const struct world_guest *guest = world_guest(world, observed);
     const struct container *body = object->body;
-    for (size_t i = 0; body->router && guest->nics && i < guest->nics->count; i++)
-        if (!guest->nics->nics[i].forwards) {
-            add_forwarding(
-                target, observed, true,
-                arena_printf(target->arena, "forwarding of %s turned off", guest->nics->nics[i].ifname), out);
-            return;
-        }
+    const bool with6 = body->router && has_ipv6(target, object);
+    for (size_t i = 0; body->router && guest->nics && i < guest->nics->count; i++) {
+        const struct observed_guest_nic *nic = &guest->nics->nics[i];
+        if (nic->forwards && (nic->forwards6 || !with6))
+            continue;
+        add_forwarding(target, object, observed, true,
+                       arena_printf(target->arena, "forwarding of %s%s turned off",
+                                    nic->forwards ? "IPv6 by " : "", nic->ifname),
+                       out);
+        return;
+    }
 }
 
 /* Host ends that belong to this container by their mark but to none of its networks. */
@@ -418,10 +432,10 @@ void repairs_empty_nics(const struct target *target, const struct container *bef
     }
 }
 
-void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,
-                            struct repairs *out)
+void repairs_end_forwarding(const struct target *target, const struct object *object,
+                            const struct observed_container *observed, struct repairs *out)
 {
-    add_forwarding(target, observed, false, NULL, out);
+    add_forwarding(target, object, observed, false, NULL, out);
 }
 
 /* ---- networks ---- */

@@ -30,8 +30,8 @@ void repairs_empty_nics(const struct target *target, const struct container *bef
  * NULL. */
 const char *repairs_disk_misfit(const struct world *world, const struct object *object, struct arena *arena);
 /* For a running container that is a router no more. */
-void repairs_end_forwarding(const struct target *target, const struct observed_container *observed,
-                            struct repairs *out);
+void repairs_end_forwarding(const struct target *target, const struct object *object,
+                            const struct observed_container *observed, struct repairs *out);
 /* For a container that runs. `uid` is the one in its marks. */
 void repairs_of_container(const struct target *target, const struct world *world, const struct object *object,
                           const struct observed_container *observed, const char *uid, struct repairs *out);

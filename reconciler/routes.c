@@ -4,6 +4,7 @@
 
 #include "lib/map.h"
 #include "reconciler/addresses.h"
+#include "reconciler/addresses6.h"
 
 static const struct network *network_of(const struct routes *routes, const char *name)
 {
@@ -25,29 +26,51 @@ static const char *address_in(const struct routes *routes, const char *container
 {
     const struct lease *lease = lease_of(routes, KIND_CONTAINER, container);
     const struct lease_address *address = lease ? lease_in(lease, network) : NULL;
-    return address && address->index >= 0 ? address->address : NULL;
+    if (!address || address->index < 0)
+        return NULL;
+    return routes->of6 ? address->address6 : address->address;
+}
+
+static bool is_container(const char *gateway)
+{
+    return gateway && strchr(gateway, '/');
+}
+
+/* What a network says of its gateway: an address speaks for its own family, everything else for both. */
+static const char *said_gateway(const struct routes *routes, const struct network *body)
+{
+    if (!routes->of6)
+        return body->gateway;
+    return body->gateway6                                                             ? body->gateway6
+           : is_container(body->gateway) || text_is_same(body->gateway, GATEWAY_NONE) ? body->gateway
+                                                                                      : NULL;
 }
 
 const char *routes_gateway(const struct routes *routes, const char *network)
 {
     const struct network *body = network_of(routes, network);
     const struct lease *lease = lease_of(routes, KIND_NETWORK, network);
-    if (!body || !lease || text_is_same(body->gateway, GATEWAY_NONE))
+    const char *said = body ? said_gateway(routes, body) : NULL;
+    const char *subnet = !lease ? NULL : routes->of6 ? lease->subnet6 : lease->subnet;
+    if (!body || !lease || text_is_same(said, GATEWAY_NONE) || (routes->of6 && !subnet))
         return NULL;
-    if (body->gateway)
-        return strchr(body->gateway, '/') ? address_in(routes, body->gateway, network) : body->gateway;
-    if (network_is_attached(body) || !lease->subnet)
+    if (said)
+        return is_container(said) ? address_in(routes, said, network) : said;
+    if (network_is_attached(body) || !subnet)
         return NULL;
-    char *bridge = subnet_gateway(routes->arena, lease->subnet);
+    char *bridge =
+        routes->of6 ? subnet6_gateway(routes->arena, subnet) : subnet_gateway(routes->arena, subnet);
     *strchr(bridge, '/') = '\0';
     return bridge;
 }
 
-/* Nobody is his own gateway. */
+/* Nobody is his own gateway; of IPv6 the kernel even refuses it. */
 static const char *gateway_for(const struct routes *routes, const char *name, const char *network)
 {
     const struct network *body = network_of(routes, network);
-    return body && text_is_same(body->gateway, name) ? NULL : routes_gateway(routes, network);
+    const char *gateway =
+        body && text_is_same(said_gateway(routes, body), name) ? NULL : routes_gateway(routes, network);
+    return routes->of6 && text_is_same(gateway, address_in(routes, name, network)) ? NULL : gateway;
 }
 
 /* The bridge of an isolated network leads nowhere, but answers to a forwarded port go back by it: it is the way of who
@@ -55,7 +78,7 @@ static const char *gateway_for(const struct routes *routes, const char *name, co
 static bool leads_out(const struct routes *routes, const char *network)
 {
     const struct network *body = network_of(routes, network);
-    return body && (!body->isolated || body->gateway);
+    return body && (!body->isolated || said_gateway(routes, body));
 }
 
 struct way_out routes_way_out(const struct routes *routes, const char *name, const struct container *body)

@@ -10,6 +10,7 @@ struct routes {
     struct arena *arena;
     const struct target *target; /* NULL: the recorded side */
     const struct actual *actual;
+    bool of6; /* those of IPv6 */
 };
 
 struct way_out {

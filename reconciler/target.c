@@ -116,6 +116,7 @@ struct rules *target_rules(const struct target *target)
         network->isolated = body->isolated;
         network->routed = !body->isolated && !body->nat;
         network->nat_address = body->isolated || !body->nat ? NULL : body->nat_address;
+        network->nat_address6 = body->isolated || !body->nat ? NULL : body->nat_address6;
         target_add(target->arena, &rules->networks, described_whole(&rule_network_table, network));
     }
     target_sort(&rules->networks, &rule_network_table);
@@ -162,26 +163,12 @@ struct bridge *target_bridge(const struct target *target, const char *network, c
     return described_whole(&bridge_table, bridge);
 }
 
-const char *target_gateway_in(const struct target *target, const struct object *object, const char *network)
+const char *target_gateway_in(const struct target *target, const struct object *object, const char *network,
+                              bool of6)
 {
-    const struct routes routes = {.arena = target->arena, .target = target};
+    const struct routes routes = {.arena = target->arena, .target = target, .of6 = of6};
     const struct way_out way = routes_way_out(&routes, object->name, object->body);
     return text_is_same(way.network, network) ? way.gateway : NULL;
-}
-
-/* The default route of IPv6 goes to the first network that has it. */
-static const char *gateway6_of(const struct target *target, const struct container *body, const char *network)
-{
-    size_t i = 0;
-    while (i < body->networks.count &&
-           !target_subnet6(target, item_key(&attachment_table, body->networks.items[i])))
-        i++;
-    if (i == body->networks.count ||
-        strcmp(item_key(&attachment_table, body->networks.items[i]), network) != 0)
-        return NULL;
-    char *gateway = subnet6_gateway(target->arena, target_subnet6(target, network));
-    *strchr(gateway, '/') = '\0';
-    return gateway;
 }
 
 struct port_attach *target_port(const struct target *target, const struct object *object, const char *network,
@@ -200,10 +187,10 @@ struct port_attach *target_port(const struct target *target, const struct object
         address->address && subnet ? address_with_prefix(target->arena, address->address, subnet) : NULL;
     port->foreign = target_is_attached(target, network);
     port->macvlan = target_is_macvlan(target, network);
-    port->gateway = target_gateway_in(target, object, network);
+    port->gateway = target_gateway_in(target, object, network, false);
     if (address->address6)
         port->address6 = arena_printf(target->arena, "%s/64", address->address6);
-    port->gateway6 = gateway6_of(target, object->body, network);
+    port->gateway6 = port->address6 ? target_gateway_in(target, object, network, true) : NULL;
     described_whole(&port_attach_table, port);
     return port;
 }

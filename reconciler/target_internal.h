@@ -10,7 +10,8 @@ const struct network *target_network(const struct target *target, const char *ne
 /* The bridge, or whatever else of the host it hangs on. */
 const char *target_bridge_name(const struct target *target, const char *network);
 /* Where the container's default route leads through the network: by whom, else NULL. */
-const char *target_gateway_in(const struct target *target, const struct object *object, const char *network);
+const char *target_gateway_in(const struct target *target, const struct object *object, const char *network,
+                              bool of6);
 
 /* What leads the questions of a container on several networks to a resolver that knows all of them. */
 void target_add_askers(const struct target *target, const struct object *container, struct list *askers);

@@ -128,7 +128,7 @@ static struct resolver_name *name_in(const struct target *target, const struct o
     name->mac = address->mac;
     name->address = address->address;
     name->address6 = address->address6;
-    name->is_default = target_gateway_in(target, object, network);
+    name->is_default = target_gateway_in(target, object, network, false);
     add_names(target->arena, &name->names, bare, project);
     if (body->set)
         add_names(target->arena, &name->names, name_bare(body->set), project);

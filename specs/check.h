@@ -37,6 +37,9 @@ void check_mounts(struct world *world, const struct object *container);
 void check_adoption(struct world *world);
 void check_was(struct world *world);
 
+/* Of a prefix of 64 bits; both canonical. */
+bool is_in_subnet6(const char *address, const char *subnet);
+
 struct object *world_find(const struct world *world, enum kind kind, const char *full_name);
 /* "container web (shop.yaml:4)", "container shop/web (source /srv/other)": as told to somebody in `project_of`. */
 const char *world_name(const struct world *world, const struct object *object,

@@ -26,7 +26,7 @@ static void check_range(struct world *world, const struct network *network)
 
 static void check_attached(struct world *world, const struct network *network)
 {
-    static const char *const ours[] = {"nat", "isolated", "nat_address", "subnet6"};
+    static const char *const ours[] = {"nat", "isolated", "nat_address", "nat_address6", "subnet6"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (field_is_said(&network_table, network, field_by_key(&network_table, ours[i])))
             problem_add(world->problems, place_of(network, ours[i]),

@@ -125,7 +125,7 @@ static bool address_fits(struct world *world, const struct attachment *attachmen
 }
 
 /* The prefix of 64 bits is compared as text: both are canonical, and an address is spelled with its subnet's. */
-static bool is_in_subnet6(const char *address, const char *subnet)
+bool is_in_subnet6(const char *address, const char *subnet)
 {
     struct in6_addr host, base;
     char text[INET6_ADDRSTRLEN];

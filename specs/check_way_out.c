@@ -21,12 +21,27 @@ static void check_nat_address(struct world *world, const struct network *network
                                   : "the network is routed without NAT");
 }
 
+static void check_nat_address6(struct world *world, const struct network *network)
+{
+    if (!network->nat_address6 || (network->nat && !network->isolated && network->subnet6))
+        return;
+    const char *other = !network->subnet6 ? NULL : network->isolated ? "isolated" : "nat: false";
+    problem_add(world->problems, place_of(network, "nat_address6"),
+                other ? arena_printf(world->arena, "remove nat_address6, or %s", other)
+                      : "add a subnet6 to the network",
+                "nat_address6 %s: %s", network->nat_address6,
+                !network->subnet6   ? "the network has no IPv6"
+                : network->isolated ? "nothing leaves an isolated network"
+                                    : "the network is routed without NAT");
+}
+
 /* A router that is in the network, and so has an address there. */
-static void check_gateway_container(struct world *world, const struct object *object, const char *gateway)
+static void check_gateway_container(struct world *world, const struct object *object, const char *key,
+                                    const char *gateway)
 {
     const struct object *container = world_find(world, KIND_CONTAINER, gateway);
     const char *name = name_seen_from(world->arena, gateway, object);
-    struct place place = place_of(object->body, "gateway");
+    struct place place = place_of(object->body, key);
     const char *first = arena_printf(world->arena, "%s-1", gateway);
     const struct object *member = container ? NULL : world_find(world, KIND_CONTAINER, first);
     if (member && text_is_same(((const struct container *)member->body)->set, gateway))
@@ -58,14 +73,31 @@ static void check_gateway_address(struct world *world, const struct network *net
                     "gateway %s is not an address of a host in %s", network->gateway, network->subnet);
 }
 
+static void check_gateway_address6(struct world *world, const struct network *network)
+{
+    const char *subnet = network->subnet6, *gateway = network->gateway6;
+    if (!subnet || (strcmp(subnet, "auto") == 0 && strchr(gateway, ':')))
+        problem_add(world->problems, place_of(network, "gateway6"),
+                    subnet ? "write the subnet instead of auto" : "add a subnet6 to the network",
+                    "gateway6 %s: the network has no declared IPv6 subnet", gateway);
+    else if (strchr(gateway, ':') && !is_in_subnet6(gateway, subnet))
+        problem_add(world->problems, place_of(network, "gateway6"), NULL,
+                    "gateway6 %s is not an address in %s", gateway, subnet);
+}
+
 static void check_network(struct world *world, const struct object *object)
 {
     const struct network *network = object->body;
     check_nat_address(world, network);
+    check_nat_address6(world, network);
     if (network->gateway && strchr(network->gateway, '/'))
-        check_gateway_container(world, object, network->gateway);
+        check_gateway_container(world, object, "gateway", network->gateway);
     else if (network->gateway)
         check_gateway_address(world, network);
+    if (network->gateway6 && strchr(network->gateway6, '/'))
+        check_gateway_container(world, object, "gateway6", network->gateway6);
+    if (network->gateway6)
+        check_gateway_address6(world, network);
 }
 
 static void check_default_routes(struct world *world, const struct object *object)

@@ -29,6 +29,7 @@ static const struct {
     [FORM_IPV4] = {"an IPv4 address", "10.30.0.10"},
     [FORM_GATEWAY] = {"an IPv4 address, the name of a container, or none", "10.30.0.2"},
     [FORM_INTERFACE] = {"the name of a network interface", "br0"},
+    [FORM_GATEWAY6] = {"an IPv6 address, the name of a container, or none", "fd00:30::2"},
     [FORM_RANGE] = {"two IPv4 addresses with '-' between", "192.168.1.100-192.168.1.150"},
     [FORM_SUBNET] = {"an IPv4 subnet", "10.30.0.0/24"},
     [FORM_IPV6] = {"an IPv6 address", "fd00:30::10"},
@@ -114,6 +115,10 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         return ipv4_parse(text, &address) || strcmp(text, GATEWAY_NONE) == 0
                    ? text
                    : reference_canonical(context, text);
+    case FORM_GATEWAY6:
+        return strchr(text, ':')                 ? ipv6_canonical(context->arena, text)
+               : strcmp(text, GATEWAY_NONE) == 0 ? text
+                                                 : reference_canonical(context, text);
     case FORM_INTERFACE:
         fine = interface_is_valid(text);
         break;

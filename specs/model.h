@@ -30,13 +30,15 @@ struct network {
     const char *subnet;  /* "10.30.0.0/24"; NULL: leased from the pool. The bridge has its first address. */
     bool nat;            /* what leaves the host does so under one of its addresses: */
     const char *subnet6; /* "fd00:30::/64"; "auto": one derived from host and name; NULL: no IPv6 */
-    const char *nat_address; /* this; NULL: the one of the way it takes */
+    const char *nat_address;  /* this; NULL: the one of the way it takes */
+    const char *nat_address6; /* the same of IPv6 */
     bool isolated;
-    const char *gateway; /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
-    const char *bridge;  /* an attached one: of the host's, never configured; `subnet` then is the LAN's */
-    const char *parent;  /* the same by macvlan: an interface of the host; NULL */
-    const char *range;   /* "FIRST-LAST": what containers are leased of the LAN's addresses; NULL: none */
-    struct texts allow;  /* projects beside its own that may use it */
+    const char *gateway6; /* as gateway; NULL: what gateway says, save an address */
+    const char *gateway;  /* an address, the full name of a container, or GATEWAY_NONE; NULL: the bridge */
+    const char *bridge;   /* an attached one: of the host's, never configured; `subnet` then is the LAN's */
+    const char *parent;   /* the same by macvlan: an interface of the host; NULL */
+    const char *range;    /* "FIRST-LAST": what containers are leased of the LAN's addresses; NULL: none */
+    struct texts allow;   /* projects beside its own that may use it */
 };
 #define GATEWAY_NONE "none"
 static inline bool network_is_attached(const struct network *network)

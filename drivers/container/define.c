@@ -20,6 +20,7 @@
 
 #define SECCOMP_PROFILE "/usr/share/lxc/config/common.seccomp"
 #define FORWARDING      "lxc.sysctl.net.ipv4.ip_forward"
+#define FORWARDING6     "lxc.sysctl.net.ipv6.conf.all.forwarding"
 #define CONSOLE_SIZE    "1048576" /* bytes of a console log before it is rotated; one older is kept */
 #define CONSOLE_BUFFER  "65536"
 
@@ -294,14 +295,25 @@ static bool names(const struct texts *capabilities, const char *name)
     return false;
 }
 
-/* A new namespace begins with what the host has. liblxc leaves /proc/sys/net read-only, also to itself, for a guest
+static bool has_ipv6(const struct container_definition *definition)
+{
+    for (size_t i = 0; i < definition->nics.count; i++)
+        if (((const struct nic *)definition->nics.items[i])->address6)
+            return true;
+    return false;
+}
+
+/* A new namespace begins with what the host has, and of IPv6 without forwarding. liblxc leaves /proc/sys/net read-only, also to itself, for a guest
  * that may not administer its network. */
 static void set_forwarding(struct config *config, const struct container_definition *definition)
 {
     bool administers = definition->cap_keep.count ? names(&definition->cap_keep, "net_admin")
                                                   : !names(&definition->cap_drop, "net_admin");
-    if (administers && !has_line(definition, "lxc.cap"))
-        config_set(config, FORWARDING, definition->router ? "1" : "0");
+    if (!administers || has_line(definition, "lxc.cap"))
+        return;
+    config_set(config, FORWARDING, definition->router ? "1" : "0");
+    if (definition->router && has_ipv6(definition))
+        config_set(config, FORWARDING6, "1");
 }
 
 static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
@@ -342,6 +354,8 @@ static void set_adopted(struct config *config, const struct paths *paths,
         set_nics(config, definition);
     if (definition->router)
         config_set(config, FORWARDING, "1");
+    if (definition->router && has_ipv6(definition))
+        config_set(config, FORWARDING6, "1");
     set_environment(config, definition);
     if (definition->halt_signal)
         config_set(config, "lxc.signal.halt", definition->halt_signal);

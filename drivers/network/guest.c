@@ -56,23 +56,14 @@ static void *write_inside(void *context)
     return NULL;
 }
 
-int guest_forwarding_set(const struct paths *paths, const struct guest_forwarding *request,
-                         const struct call *call, struct error *error)
+/* The switch sets what stands on every interface, but only when it is turned: one that another hand changed on an
+ * interface alone needs it turned twice. */
+static int turn_switch(int namespace, const char *path, bool on, struct error *error)
 {
-    (void)paths;
-    _cleanup_close_ int namespace =
-        guest_namespace(request->init_pid, request->init_start, call->arena, error);
-    if (namespace < 0)
-        return namespace;
-    struct setting setting = {.namespace = namespace,
-                              .path = "/proc/sys/net/ipv4/ip_forward",
-                              .value = request->on ? "1" : "0",
-                              .error = error};
+    struct setting setting = {.namespace = namespace, .path = path, .value = on ? "1" : "0", .error = error};
     pthread_t thread;
-    /* The switch sets what stands on every interface, but only when it is turned: one that another hand changed on an
-     * interface alone needs it turned twice. */
-    for (int turn = request->on ? 0 : 1; turn < 2; turn++) {
-        if (request->on)
+    for (int turn = on ? 0 : 1; turn < 2; turn++) {
+        if (on)
             setting.value = turn == 0 ? "0" : "1";
         int result = pthread_create(&thread, NULL, write_inside, &setting);
         if (result != 0)
@@ -82,4 +73,18 @@ int guest_forwarding_set(const struct paths *paths, const struct guest_forwardin
             return setting.result;
     }
     return 0;
+}
+
+int guest_forwarding_set(const struct paths *paths, const struct guest_forwarding *request,
+                         const struct call *call, struct error *error)
+{
+    (void)paths;
+    _cleanup_close_ int namespace =
+        guest_namespace(request->init_pid, request->init_start, call->arena, error);
+    if (namespace < 0)
+        return namespace;
+    int result = turn_switch(namespace, "/proc/sys/net/ipv4/ip_forward", request->on, error);
+    return result < 0 || !request->with6
+               ? result
+               : turn_switch(namespace, "/proc/sys/net/ipv6/conf/all/forwarding", request->on, error);
 }

@@ -23,12 +23,13 @@ struct error;
 
 struct rule_network {
     struct described described;
-    const char *bridge;      /* key; interface name */
-    const char *subnet6;     /* "fd00:30::/64"; NULL: none */
-    const char *subnet;      /* "10.30.0.0/24" */
-    bool routed;             /* leaves the host as it is, not under the host's address */
-    bool isolated;           /* does not leave; then `routed` is false and there is no address */
-    const char *nat_address; /* leaves under this one; NULL: under that of its way */
+    const char *bridge;       /* key; interface name */
+    const char *subnet6;      /* "fd00:30::/64"; NULL: none */
+    const char *subnet;       /* "10.30.0.0/24" */
+    bool routed;              /* leaves the host as it is, not under the host's address */
+    bool isolated;            /* does not leave; then `routed` is false and there is no address */
+    const char *nat_address;  /* leaves under this one; NULL: under that of its way */
+    const char *nat_address6; /* the same of IPv6 */
 };
 struct rule_guard { /* the one source a port may send from */
     struct described described;
@@ -113,10 +114,11 @@ struct
     struct texts addresses;  /* "10.30.0.10/24" */
     struct texts addresses6; /* the same, without the link's own */
     bool up;
-    bool forwards;        /* what comes in by it may leave by another */
-    const char *gateway;  /* of a default route through it; NULL: none */
-    int64_t metric;       /* of that route */
-    const char *gateway6; /* as gateway; looked for where there are addresses6 */
+    bool forwards, forwards6; /* what comes in by it may leave by another; of IPv6 */
+    const char *gateway;      /* of a default route through it; NULL: none */
+    int64_t metric;           /* of that route */
+    const char *
+        gateway6; /* as gateway, of the metric that the kernel gives; looked for where there are addresses6 */
 };
 struct observed_guest {
     int64_t init_pid;
@@ -242,6 +244,7 @@ struct guest_forwarding { /* of the network namespace of a running container */
     struct described described;
     int64_t init_pid, init_start; /* both must still match, else -ESRCH */
     bool on;
+    bool with6; /* of IPv6, too */
 };
 extern const struct table guest_forwarding_table;
 

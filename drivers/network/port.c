@@ -288,17 +288,19 @@ static int mend_nic(struct attachment_work *work, struct error *error)
 
 /* Replaced where it is ours already: nothing is lost by that, and the guest's routes need not be listed. Without an
  * address the route that an earlier run made is of no use; that there is none is as well. */
+#define USER_METRIC6                                                                                         \
+    1024 /* what the kernel gives a route of which none was said; others are the guest's own */
 static int set_gateway6(struct attachment_work *work, struct error *error)
 {
     const struct port_attach *request = work->request;
     struct rtmsg header = {.rtm_family = AF_INET6,
                            .rtm_table = RT_TABLE_MAIN,
-                           .rtm_protocol = RTPROT_STATIC,
+                           .rtm_protocol = request->gateway6 ? RTPROT_STATIC : RTPROT_UNSPEC,
                            .rtm_scope = RT_SCOPE_UNIVERSE,
                            .rtm_type = RTN_UNICAST};
     struct address6 gateway;
-    if (!request->gateway6 && request->address6)
-        return 0;
+    if (!request->gateway6 && request->foreign && !request->address6)
+        return 0; /* the LAN's routers say theirs */
     _cleanup_message_ struct nl_msg *message =
         message_new(request->gateway6 ? RTM_NEWROUTE : RTM_DELROUTE,
                     request->gateway6 ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));
@@ -307,6 +309,8 @@ static int set_gateway6(struct attachment_work *work, struct error *error)
         message_put(message, RTA_GATEWAY, gateway.bytes, sizeof(gateway.bytes));
     }
     message_put_u32(message, RTA_OIF, (uint32_t)work->nic.index);
+    if (!request->gateway6)
+        message_put_u32(message, RTA_PRIORITY, USER_METRIC6);
     struct error failure;
     int result = netlink_transact(work->inside, message, NULL, NULL, "default route of IPv6", &failure);
     return result < 0 && request->gateway6 ? error_set(error, result, "in the container: %s", failure.text)

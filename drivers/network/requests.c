@@ -33,6 +33,7 @@ static const struct field rule_network_rows[] = {
     TEXT_ROW(1, rule_network, bridge),          TEXT_ROW(2, rule_network, subnet),
     {ROW(3, rule_network, routed, FIELD_BOOL)}, {ROW(4, rule_network, isolated, FIELD_BOOL)},
     TEXT_ROW(5, rule_network, nat_address),     TEXT_ROW(9, rule_network, subnet6),
+    TEXT_ROW(10, rule_network, nat_address6),
 };
 const struct table rule_network_table = TABLE("rules.networks", rule_network, rule_network_rows);
 
@@ -116,6 +117,7 @@ static const struct field guest_forwarding_rows[] = {
     NUMBER_ROW(1, guest_forwarding, init_pid),
     NUMBER_ROW(2, guest_forwarding, init_start),
     {ROW(3, guest_forwarding, on, FIELD_BOOL)},
+    {ROW(4, guest_forwarding, with6, FIELD_BOOL)},
 };
 const struct table guest_forwarding_table =
     TABLE("guest.forwarding", guest_forwarding, guest_forwarding_rows);

@@ -3,7 +3,8 @@
  *
  *   port6  a port speaks with the addresses of its guard, the configured one and the link's own that its MAC address
  *          makes (a guest that makes itself another link's own one has no IPv6), and answers for no other: the target
- *          of an advertisement stands at bit 64 of ICMPv6. No router advertisement, no redirect, no DHCPv6 answer; the
+ *          of an advertisement stands at bit 64 of ICMPv6. A router passes on what others say, but neighbour discovery
+ *          is nobody's to pass on. No router advertisement, no redirect, no DHCPv6 answer; the
  *          kernel looks behind extension headers, and drops neighbour discovery in fragments (RFC 6980)
  *
  * ::1 is never forwarded: IPv6 has no route_localnet, and the kernel takes no answer to ::1 from a bridge, so that a
@@ -40,9 +41,7 @@ static const char ip6_chains[] =
     "chain forward {\n"
     " type filter hook forward priority filter; policy accept;\n"
     " ct state established,related accept\n"
-    " iifname . ip6 saddr @networks oifname . ip6 saddr @networks accept\n"
-    " ip6 saddr fe80::/10 accept\n" /* bridged: these are never forwarded */
-    " ip6 saddr :: accept\n"
+    " iifname . oifname @inside accept\n"
     " iifname @isolated drop\n"
     " ct status dnat accept\n"
     " oifname @isolated drop\n"
@@ -61,6 +60,7 @@ static const char ip6_chains[] =
     " type nat hook postrouting priority srcnat; policy accept;\n"
     " ct status dnat oifname . ip6 saddr @networks masquerade\n"
     " oifname @bridges accept\n"
+    " snat ip6 to iifname . ip6 saddr map @sources\n"
     " iifname . ip6 saddr @masqueraded masquerade\n"
     "}\n";
 
@@ -71,6 +71,8 @@ static const char port6_chain[] =
     " ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,128 @targets6 accept\n"
     " icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets6 drop\n"
     " iifname . ether saddr . ip6 saddr @guards6 accept\n"
+    " icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } drop\n"
+    " iifname . ether saddr @routers accept\n"
     " drop\n"
     "}\n";
 
@@ -89,6 +91,9 @@ int rules_check6(const struct rules *request, struct error *error)
         const struct rule_network *network = request->networks.items[i];
         if (network->subnet6 && (prefix6_parse(network->subnet6, &address) < 0 || address.length != 64))
             return error_set(error, -EINVAL, "network %s: subnet \"%s\"", network->bridge, network->subnet6);
+        if (network->nat_address6 && address6_parse(network->nat_address6, &address) < 0)
+            return error_set(error, -EINVAL, "network %s: NAT address \"%s\"", network->bridge,
+                             network->nat_address6);
     }
     for (size_t i = 0; i < request->guards.count; i++) {
         const struct rule_guard *guard = request->guards.items[i];
@@ -99,6 +104,11 @@ int rules_check6(const struct rules *request, struct error *error)
     return 0;
 }
 
+static bool is_sourced6(const struct rule_network *network)
+{
+    return network->subnet6 && !network->isolated && network->nat_address6;
+}
+
 /* Of the networks with IPv6, those that `chosen` picks. */
 static void write_networks6(const struct rules *request, const char *name, bool with_subnet,
                             bool (*chosen)(const struct rule_network *), struct buffer *text)
@@ -106,7 +116,12 @@ static void write_networks6(const struct rules *request, const char *name, bool 
     size_t count = 0;
     for (size_t i = 0; i < request->networks.count; i++)
         count += chosen(request->networks.items[i]);
-    rules_begin_set(text, "set", name, with_subnet ? "ifname . ipv6_addr; flags interval" : "ifname", count);
+    const bool is_map = chosen == is_sourced6;
+    rules_begin_set(text, is_map ? "map" : "set", name,
+                    is_map        ? "ifname . ipv6_addr : ipv6_addr; flags interval"
+                    : with_subnet ? "ifname . ipv6_addr; flags interval"
+                                  : "ifname",
+                    count);
     for (size_t i = 0; i < request->networks.count; i++) {
         const struct rule_network *network = request->networks.items[i];
         if (!chosen(network))
@@ -114,6 +129,8 @@ static void write_networks6(const struct rules *request, const char *name, bool 
         buffer_printf(text, "\"%s\"", network->bridge);
         if (with_subnet)
             buffer_printf(text, " . %s", network->subnet6);
+        if (is_map)
+            buffer_printf(text, " : %s", network->nat_address6);
         buffer_text(text, ",\n");
     }
     rules_end_set(text, count);
@@ -137,14 +154,27 @@ static bool is_isolated6(const struct rule_network *network)
 
 static bool is_masqueraded6(const struct rule_network *network)
 {
-    return network->subnet6 && !network->isolated && !network->routed;
+    return network->subnet6 && !network->isolated && !network->routed && !network->nat_address6;
+}
+
+/* As that of IPv4. */
+static void write_inside(const struct rules *request, struct buffer *text)
+{
+    rules_begin_set(text, "set", "inside", "ifname . ifname", request->networks.count);
+    for (size_t i = 0; i < request->networks.count; i++) {
+        const char *bridge = ((const struct rule_network *)request->networks.items[i])->bridge;
+        buffer_printf(text, "\"%s\" . \"%s\",\n", bridge, bridge);
+    }
+    rules_end_set(text, request->networks.count);
 }
 
 void rules_write_table6(const struct rules *request, struct buffer *text)
 {
     write_networks6(request, "bridges", false, is_any, text);
+    write_inside(request, text);
     write_networks6(request, "networks", true, has_ipv6, text);
     write_networks6(request, "isolated", false, is_isolated6, text);
+    write_networks6(request, "sources", true, is_sourced6, text);
     write_networks6(request, "masqueraded", true, is_masqueraded6, text);
     forwards_write(request, true, text);
     buffer_text(text, ip6_chains);

@@ -178,6 +178,7 @@ static void take_nic(const struct link *link, const char *port, struct arena *ar
             .mac = link->mac,
             .up = link->flags & IFF_UP,
             .forwards = link->forwards,
+            .forwards6 = link->forwards6,
         };
 }
 
@@ -195,7 +196,9 @@ static void take_addresses(const struct addresses *addresses, struct arena *aren
         }
 }
 
-/* Columns, in hex: destination, its length, source, its length, next hop, metric, use, flags, interface. */
+#define USER_METRIC 1024 /* of a route for which none was said; those of router advertisements have it, too */
+
+/* Columns, in hex: destination, its length, source, its length, next hop, metric, references, use, flags, interface. */
 static void read_gateways6(struct arena *arena, struct observed_guest *guest)
 {
     char line[256];
@@ -204,11 +207,11 @@ static void read_gateways6(struct arena *arena, struct observed_guest *guest)
     for (size_t read = 0; file && read < ROUTES_LIMIT && fgets(line, sizeof(line), file);
          read += strlen(line)) {
         char destination[33], hop[33], ifname[IFNAMSIZ];
-        unsigned length;
+        unsigned length, metric;
         struct address6 gateway = {0};
-        if (sscanf(line, "%32s %2x %*s %*s %32s %*s %*s %*s %*s %15s", destination, &length, hop, ifname) !=
-                4 ||
-            length != 0 || strspn(destination, "0") != 32 || strspn(hop, "0") == 32)
+        if (sscanf(line, "%32s %2x %*s %*s %32s %x %*s %*s %*s %15s", destination, &length, hop, &metric,
+                   ifname) != 5 ||
+            length != 0 || metric != USER_METRIC || strspn(destination, "0") != 32 || strspn(hop, "0") == 32)
             continue;
         for (size_t i = 0; i < sizeof(gateway.bytes); i++)
             sscanf(hop + 2 * i, "%2hhx", &gateway.bytes[i]);

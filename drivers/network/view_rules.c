@@ -75,6 +75,7 @@ static int take_share(struct element_walk *walk, const struct element *element);
 static void join_shares(struct rules *rules);
 static int take_other(struct element_walk *walk, const struct element *element);
 static int take_network6(struct element_walk *walk, const struct element *element);
+static int take_source6(struct element_walk *walk, const struct element *element);
 static int take_guard6(struct element_walk *walk, const struct element *element);
 static int take_other6(struct element_walk *walk, const struct element *element);
 static int read_shape(struct nl_sock *socket, const struct paths *paths, char shape[static WITNESS_SIZE],
@@ -107,6 +108,7 @@ static const struct set {
 static const struct set sets6[] = {
     {NFPROTO_IPV6, "networks", NULL, take_network6}, {NFPROTO_IPV6, "bridges", NULL, take_other6},
     {NFPROTO_IPV6, "isolated", NULL, take_other6},   {NFPROTO_IPV6, "masqueraded", NULL, take_other6},
+    {NFPROTO_IPV6, "sources", NULL, take_source6},   {NFPROTO_IPV6, "inside", NULL, take_other6},
     {NFPROTO_IPV6, "tcp_any", "tcp", take_forward},  {NFPROTO_IPV6, "tcp_at", "tcp", take_forward_at},
     {NFPROTO_IPV6, "udp_any", "udp", take_forward},  {NFPROTO_IPV6, "udp_at", "udp", take_forward_at},
     {NFPROTO_IPV6, "tcp_span", "tcp", take_span},    {NFPROTO_IPV6, "udp_span", "udp", take_span},
@@ -201,14 +203,14 @@ static int read_sets(struct nl_sock *socket, const struct paths *paths, const st
     return 0;
 }
 
-/* As rules6.c fills them: every bridge; what is isolated; what is translated; a guard's two addresses once more, and
+/* As rules6.c fills them: every bridge, twice; what is isolated; what is translated; a guard's two addresses once more, and
  * the link's own one, which the guard does not say. */
 static size_t wanted_others6(const struct rules *rules, bool has6)
 {
-    size_t wanted = rules->networks.count;
+    size_t wanted = 2 * rules->networks.count;
     for (size_t i = 0; i < rules->networks.count; i++) {
         const struct rule_network *network = rules->networks.items[i];
-        wanted += network->isolated || (network->subnet6 && !network->routed);
+        wanted += network->isolated || (network->subnet6 && !network->routed && !network->nat_address6);
     }
     for (size_t i = 0; i < rules->guards.count; i++)
         wanted += ((const struct rule_guard *)rules->guards.items[i])->address6 ? 3 : 0;
@@ -500,21 +502,37 @@ static void join_shares(struct rules *rules)
     }
 }
 
-static int take_network6(struct element_walk *walk, const struct element *element)
+/* One of none that we know is one too many. */
+static struct rule_network *network6_of(struct element_walk *walk, const struct element *element)
 {
-    const char *name = (const char *)element->key;
-    if (element->key_size < IFNAMSIZ + 16)
-        return 0;
     for (size_t i = 0; i < walk->rules->networks.count; i++) {
         struct rule_network *network = walk->rules->networks.items[i];
-        if (strncmp(network->bridge, name, IFNAMSIZ) != 0)
-            continue;
-        network->subnet6 =
-            arena_printf(walk->arena, "%s/64", address_text(walk->arena, true, element->key + IFNAMSIZ));
-        field_mark(&rule_network_table, network, offsetof(struct rule_network, subnet6));
-        return 0;
+        if (strncmp(network->bridge, (const char *)element->key, IFNAMSIZ) == 0)
+            return network;
     }
-    walk->others6++; /* of none that we know: too many */
+    walk->others6++;
+    return NULL;
+}
+
+static int take_network6(struct element_walk *walk, const struct element *element)
+{
+    struct rule_network *network = element->key_size >= IFNAMSIZ + 16 ? network6_of(walk, element) : NULL;
+    if (!network)
+        return 0;
+    network->subnet6 =
+        arena_printf(walk->arena, "%s/64", address_text(walk->arena, true, element->key + IFNAMSIZ));
+    field_mark(&rule_network_table, network, offsetof(struct rule_network, subnet6));
+    return 0;
+}
+
+static int take_source6(struct element_walk *walk, const struct element *element)
+{
+    struct rule_network *network =
+        element->key_size >= IFNAMSIZ && element->data_size >= 16 ? network6_of(walk, element) : NULL;
+    if (!network)
+        return 0;
+    network->nat_address6 = address_text(walk->arena, true, element->data);
+    field_mark(&rule_network_table, network, offsetof(struct rule_network, nat_address6));
     return 0;
 }
 

@@ -439,6 +439,7 @@ static void see_nic(const struct call *call, const char *ifname, const struct se
         .parent = seen_text(known, "parent") ? index_of(seen_text(known, "parent")) : 0,
         .up = seen_flag(known, "up"),
         .forwards = seen_flag(known, "forwards"),
+        .forwards6 = seen_flag(known, "forwards"),
         .gateway = seen_text(known, "gateway"),
         .gateway6 = seen_text(known, "gateway6")};
     const char *address = seen_text(known, "address"), *address6 = seen_text(known, "address6");

@@ -85,7 +85,7 @@ one=$(addresses6 t/one) two=$(addresses6 t/two)
 like 'an address is leased in a subnet of this host alone' "$one" '^fd'
 gateway=$(inside t/one ip -6 route | awk '/^default/ { print $3 }')
 check 'the default route leads to the bridge' eventually 5 inside t/one ping -6 -c 1 -W 1 "$gateway" # the kernel looks for duplicates first
-eventually 5 inside t/two ping -6 -c 1 -W 1 "$gateway"
+eventually 5 inside t/one ping -6 -c 1 -W 1 "$two" # and that of a guest is not heard before it does
 is 'neighbours reach each other' "$(reaches t/one "$two")" yes
 is 'by name, too' "$(inside t/one nslookup -type=aaaa two 2>/dev/null | awk '/^Address: fd/ { print $2 }')" "$two"
 is 'another network is not reached' "$(reaches t/far "$one")" no
