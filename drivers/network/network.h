@@ -183,8 +183,6 @@ struct network_view {
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
      * itself may be NULL. */
     const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);
-    /* Chains of others in the forward hook whose policy is drop, in words. The pointer itself may be NULL. */
-    int (*list_drops)(const struct paths *, struct arena *arena, struct texts *out, struct error *);
 };
 extern const struct network_view network_view;
 

@@ -34,7 +34,6 @@ const struct network_view network_view = {
     .dump_macvlans = view_macvlans,
     .look_inside = view_inside,
     .name_listener = view_name_listener,
-    .list_drops = view_firewall,
 };
 
 char *bridge_prefix(const struct paths *paths, struct arena *arena)

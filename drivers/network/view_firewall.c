@@ -1,74 +1,408 @@
-/* Chains of others that end forwarded packets unless a rule of theirs lets them through: with such a policy a firewall
- * (Docker's FORWARD chain, ufw) wins over whatever our own chains accept. Looked for when somebody asks, not by runs. */
+/* See firewall.h: which hooks a connection passes, as which packet, and what is there. */
+#include "drivers/network/firewall.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
-#include <netlink/socket.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/network/view_internal.h"
+#include "drivers/network/view_packet.h"
 #include "lib/error.h"
 
-struct firewall_walk {
+/* The hooks of a packet in their order; ingress is that of a device and comes first. */
+enum stage { STAGE_INGRESS, STAGE_PREROUTING, STAGE_INPUT, STAGE_FORWARD, STAGE_OUTPUT, STAGE_POSTROUTING };
+
+struct state {
+    struct walk walk;
     const struct paths *paths;
-    struct arena *arena;
-    struct texts *out;
+    const struct crossing *crossing;
+    unsigned char original[16];
+    bool claims; /* only what others translate is of interest */
 };
 
-static const char *family_name(uint8_t family)
+static int weigh(const struct paths *paths, const struct crossing *crossings, size_t count,
+                 struct arena *arena, struct weighed *out, struct error *error);
+static int claims(const struct paths *paths, const struct crossing *crossings, size_t count,
+                  struct arena *arena, const char **out, struct error *error);
+static int ways_in(const struct paths *paths, bool is6, struct arena *arena, struct way_in **out,
+                   size_t *count, struct error *error);
+
+const struct firewall_view firewall_view = {.weigh = weigh, .claims = claims, .ways_in = ways_in};
+
+/* ---- packets ---- */
+
+static void put(struct bits *bits, size_t at, const void *value, size_t size)
 {
-    return family == NFPROTO_IPV4     ? "ip"
-           : family == NFPROTO_IPV6   ? "ip6"
-           : family == NFPROTO_INET   ? "inet"
-           : family == NFPROTO_BRIDGE ? "bridge"
-                                      : NULL;
+    memcpy(bits->value + at, value, size);
+    memset(bits->known + at, 0xff, size);
 }
 
-static int take_chain(const struct nlmsghdr *message, void *context)
+/* Of several ports those leading bits are known that all of them have. */
+static void put_port(struct bits *bits, size_t at, int64_t port, int64_t count)
 {
-    struct firewall_walk *walk = context;
-    const struct nfgenmsg *header = nlmsg_data((struct nlmsghdr *)message);
-    struct nlattr *attributes[NFTA_CHAIN_MAX + 1];
-    const char *family = family_name(header->nfgen_family);
-    if (!family ||
-        nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, NFTA_CHAIN_MAX, NULL) < 0)
-        return 0;
-    struct nlattr *hook = attributes[NFTA_CHAIN_HOOK], *policy = attributes[NFTA_CHAIN_POLICY];
-    struct nlattr *number = hook ? nla_find(nla_data(hook), nla_len(hook), NFTA_HOOK_HOOKNUM) : NULL;
-    if (!number || !policy || ntohl(nla_get_u32(number)) != NF_INET_FORWARD ||
-        ntohl(nla_get_u32(policy)) != NF_DROP || !attributes[NFTA_CHAIN_TABLE] ||
-        !attributes[NFTA_CHAIN_NAME])
-        return 0;
-    const char *table = nla_get_string(attributes[NFTA_CHAIN_TABLE]);
-    if (strcmp(table, walk->paths->nft_table) == 0)
-        return 0;
-    uint64_t handle = attributes[NFTA_CHAIN_HANDLE] ? be64toh(nla_get_u64(attributes[NFTA_CHAIN_HANDLE])) : 0;
-    *arena_append(walk->arena, walk->out->items, walk->out->count) =
-        arena_printf(walk->arena, "table %s %s, chain %s (handle %" PRIu64 "): policy drop", family, table,
-                     nla_get_string(attributes[NFTA_CHAIN_NAME]), handle);
+    const unsigned differ = (unsigned)(port ^ (port + (count > 1 ? count - 1 : 0)));
+    const unsigned known = ~(differ ? ~0U >> __builtin_clz(differ) : 0);
+    if (!port)
+        return;
+    bits->value[at] = (unsigned char)((port & known) >> 8);
+    bits->value[at + 1] = (unsigned char)(port & known);
+    bits->known[at] = (unsigned char)(known >> 8);
+    bits->known[at + 1] = (unsigned char)known;
+}
+
+/* An address or a prefix, of which as many bits are known as it says; NULL: none. */
+static void put_prefix(struct bits *bits, size_t at, const char *prefix, bool is6)
+{
+    char text[INET6_ADDRSTRLEN];
+    const char *slash = prefix ? strchr(prefix, '/') : NULL;
+    const size_t length = prefix ? slash ? (size_t)(slash - prefix) : strlen(prefix) : 0;
+    unsigned char bytes[16];
+    if (!length || length >= sizeof(text))
+        return;
+    memcpy(text, prefix, length);
+    text[length] = '\0';
+    const size_t size = is6 ? 16 : 4;
+    const long known = slash ? strtol(slash + 1, NULL, 10) : (long)size * 8;
+    if (inet_pton(is6 ? AF_INET6 : AF_INET, text, bytes) != 1)
+        return;
+    for (long i = 0; i < (long)size * 8 && i < known; i++)
+        bits->known[at + (size_t)i / 8] |= (unsigned char)(0x80 >> i % 8);
+    for (size_t i = 0; i < size; i++)
+        bits->value[at + i] = bytes[i] & bits->known[at + i];
+}
+
+static void make_network(const struct crossing *crossing, const char *source, const char *target,
+                         uint8_t protocol, struct bits *out)
+{
+    static const unsigned char version4 = 0x45;
+    *out = (struct bits){.size = crossing->is6 ? 40 : 20};
+    if (crossing->is6) {
+        out->value[0] = 0x60;
+        out->known[0] = 0xf0;
+        put(out, 6, &protocol, 1);
+        put_prefix(out, 8, source, true);
+        put_prefix(out, 24, target, true);
+    } else {
+        put(out, 0, &version4, 1);
+        out->known[6] = 0x3f; /* no fragment */
+        out->known[7] = 0xff;
+        put(out, 9, &protocol, 1);
+        put_prefix(out, 12, source, false);
+        put_prefix(out, 16, target, false);
+    }
+}
+
+static void make_transport(uint8_t protocol, int64_t from, int64_t to, int64_t count, bool answer,
+                           struct bits *out)
+{
+    const unsigned char flags = answer ? 0x12 : 0x02; /* SYN, ACK */
+    *out = (struct bits){.size = protocol == IPPROTO_TCP ? 20 : 8};
+    put_port(out, 0, from, count);
+    put_port(out, 2, to, count);
+    if (protocol == IPPROTO_TCP) {
+        out->value[13] = flags;
+        out->known[13] = 0x3f; /* the two of congestion may be set */
+    }
+}
+
+/* What a hook sees, at a priority. The target is translated in prerouting and output at one of them. */
+static struct packet packet_at(struct state *state, enum stage stage, int32_t priority, bool answer)
+{
+    const struct crossing *crossing = state->crossing;
+    const bool before = (stage == STAGE_INGRESS || stage == STAGE_PREROUTING || stage == STAGE_OUTPUT) &&
+                        priority < NF_IP_PRI_NAT_DST;
+    const bool original = crossing->host && (before || state->claims);
+    struct packet packet = {
+        .family = crossing->is6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
+        .protocol = strcmp(crossing->protocol, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP,
+        .answer = answer,
+        .state = NF_CT_STATE_BIT(answer ? IP_CT_ESTABLISHED : IP_CT_NEW),
+        .tracked = stage != STAGE_INGRESS &&
+                   !((stage == STAGE_PREROUTING || stage == STAGE_OUTPUT) && priority <= NF_IP_PRI_CONNTRACK),
+        .status = (answer ? IPS_SEEN_REPLY : 0) | (crossing->host && !(before && !answer) ? IPS_DST_NAT : 0),
+        .status_known =
+            IPS_EXPECTED | IPS_SEEN_REPLY | IPS_DST_NAT | (answer ? 0 : IPS_SRC_NAT | IPS_CONFIRMED),
+        .original_port = (uint16_t)(crossing->host ? crossing->host : crossing->port),
+        .original = crossing->listen ? state->original : NULL,
+    };
+    const char *const from = crossing->from, *const to = crossing->to;
+    packet.in = answer ? to : from;
+    packet.out = answer ? from : to;
+    packet.in_is_any = state->claims;
+    if (stage == STAGE_OUTPUT)
+        packet.out = crossing->host ? "lo" : to; /* the way it had before it was translated */
+    if (stage == STAGE_OUTPUT || (!answer && !from))
+        packet.in = NULL;
+    if (stage == STAGE_INGRESS || stage == STAGE_PREROUTING || stage == STAGE_INPUT)
+        packet.out = NULL;
+    packet.from_local = !answer && !from;
+    packet.to_local = answer ? !from : original;
+    packet.to_known = answer ? !from : original || crossing->target;
+    if (answer) {
+        make_network(crossing, crossing->target, crossing->source, packet.protocol, &packet.network);
+        make_transport(packet.protocol, crossing->port, 0, crossing->count, true, &packet.transport);
+    } else {
+        make_network(crossing, crossing->source, original ? crossing->listen : crossing->target,
+                     packet.protocol, &packet.network);
+        make_transport(packet.protocol, 0, original ? crossing->host : crossing->port, crossing->count, false,
+                       &packet.transport);
+    }
+    return packet;
+}
+
+/* ---- hooks ---- */
+
+static bool stage_of(const struct ruleset_chain *chain, const struct state *state, const char *device,
+                     enum stage *stage)
+{
+    static const enum stage stages[] = {[NF_INET_PRE_ROUTING] = STAGE_PREROUTING,
+                                        [NF_INET_LOCAL_IN] = STAGE_INPUT,
+                                        [NF_INET_FORWARD] = STAGE_FORWARD,
+                                        [NF_INET_LOCAL_OUT] = STAGE_OUTPUT,
+                                        [NF_INET_POST_ROUTING] = STAGE_POSTROUTING};
+    if (!chain->is_base || (chain->hook > NF_INET_INGRESS))
+        return false;
+    const bool netdev = chain->family == NFPROTO_NETDEV;
+    *stage = netdev || chain->hook == NF_INET_INGRESS ? STAGE_INGRESS : stages[chain->hook];
+    if (netdev ? chain->hook != NF_NETDEV_INGRESS
+               : chain->family != NFPROTO_INET &&
+                     chain->family != (state->crossing->is6 ? NFPROTO_IPV6 : NFPROTO_IPV4))
+        return false;
+    bool hooked = *stage != STAGE_INGRESS;
+    for (size_t i = 0; i < chain->device_count && device; i++)
+        hooked = hooked || strcmp(chain->devices[i], device) == 0;
+    return hooked;
+}
+
+static bool is_ours(const struct state *state, const struct ruleset_chain *chain)
+{
+    return strcmp(chain->table, state->paths->nft_table) == 0;
+}
+
+static void pass_stage(struct state *state, enum stage stage, bool answer)
+{
+    const struct crossing *crossing = state->crossing;
+    const struct ruleset *ruleset = state->walk.ruleset;
+    for (size_t i = 0; i < ruleset->chain_count; i++) {
+        const struct ruleset_chain *chain = &ruleset->chains[i];
+        enum stage of;
+        if (!stage_of(chain, state, answer ? crossing->to : crossing->from, &of) || of != stage)
+            continue;
+        if (state->claims && (is_ours(state, chain) || !chain->is_nat))
+            continue;
+        /* Ours before routing ends nothing but what guests send to 127.0.0.1, which here is among the unknown. */
+        if (is_ours(state, chain) && stage == STAGE_PREROUTING)
+            continue;
+        /* Only the first packet of a connection is asked about in chains of that type. */
+        if (chain->is_nat && answer)
+            continue;
+        struct packet packet = packet_at(state, stage, chain->priority, answer);
+        state->walk.packet = &packet;
+        walk_base(&state->walk, chain);
+    }
+}
+
+static void pass_all(struct state *state, bool answer)
+{
+    const struct crossing *crossing = state->crossing;
+    const bool out_of_host = !answer && !crossing->from, into_host = answer && !crossing->from;
+    if (out_of_host) {
+        pass_stage(state, STAGE_OUTPUT, answer);
+    } else {
+        if (!crossing->bridged)
+            pass_stage(state, STAGE_INGRESS, answer);
+        pass_stage(state, STAGE_PREROUTING, answer);
+    }
+    if (into_host)
+        pass_stage(state, STAGE_INPUT, answer);
+    else if (!out_of_host)
+        pass_stage(state, STAGE_FORWARD, answer);
+    if (!into_host)
+        pass_stage(state, STAGE_POSTROUTING, answer);
+}
+
+static void begin(struct state *state, const struct crossing *crossing, struct fate *fate)
+{
+    struct walk *walk = &state->walk;
+    *fate = (struct fate){.passes = true};
+    state->crossing = crossing;
+    if (crossing->listen)
+        inet_pton(crossing->is6 ? AF_INET6 : AF_INET, crossing->listen, state->original);
+    *walk = (struct walk){
+        .ruleset = walk->ruleset, .fate = fate, .mark_known = UINT32_MAX, .ct_mark_known = UINT32_MAX};
+}
+
+/* ---- words ---- */
+
+static const char *table_text(struct arena *arena, const struct ruleset_chain *chain)
+{
+    return arena_printf(arena, "%s %s", ruleset_family(chain->family), chain->table);
+}
+
+static const char *rule_text(struct arena *arena, const struct ruleset_chain *chain,
+                             const struct ruleset_rule *rule)
+{
+    const char *where = arena_printf(arena, "table %s, chain %s", table_text(arena, chain), chain->name);
+    if (!rule)
+        return arena_printf(arena, "%s: policy drop", where);
+    return arena_printf(arena, "%s, rule %zu (handle %" PRIu64 ")%s%s%s", where,
+                        (size_t)(rule - chain->rules) + 1, rule->handle, rule->comment ? " \"" : "",
+                        rule->comment ? rule->comment : "", rule->comment ? "\"" : "");
+}
+
+static bool has_chain(const struct ruleset *ruleset, const struct ruleset_chain *base, const char *name)
+{
+    return ruleset_chain(ruleset, base->family, base->table, name);
+}
+
+/* Several may share the tables of iptables: whose chain it is, then who is there. */
+static enum firewall firewall_of(const struct state *state, const struct ruleset_chain *base,
+                                 const struct ruleset_chain *chain)
+{
+    const struct ruleset *ruleset = state->walk.ruleset;
+    if (strncmp(chain->name, "DOCKER", 6) == 0)
+        return FIREWALL_DOCKER;
+    if (is_ours(state, base))
+        return FIREWALL_OURS;
+    if (strcmp(base->table, "firewalld") == 0)
+        return FIREWALL_FIREWALLD;
+    if (has_chain(ruleset, base, "ufw-user-forward") || has_chain(ruleset, base, "ufw6-user-forward"))
+        return FIREWALL_UFW;
+    if (has_chain(ruleset, base, "DOCKER-USER"))
+        return FIREWALL_DOCKER;
+    const bool capital = strspn(base->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(base->name);
+    return base->family != NFPROTO_INET && capital ? FIREWALL_IPTABLES : FIREWALL_NFT;
+}
+
+static void take_fate(struct state *state, const struct fate *fate, bool answer, struct arena *arena,
+                      struct weighed *out)
+{
+    if (!fate->ends)
+        return;
+    *out = (struct weighed){
+        .weight = fate->passes ? WEIGHT_MAY_END : WEIGHT_ENDS,
+        .answer = answer,
+        .rule = rule_text(arena, fate->chain, fate->rule),
+        .unless = fate->passes && fate->exempts ? rule_text(arena, fate->exempts_in, fate->exempts) : NULL,
+        .firewall = firewall_of(state, fate->base, fate->chain),
+        .table = table_text(arena, fate->base),
+        .chain = fate->base->name,
+    };
+}
+
+/* ---- the view ---- */
+
+static int weigh(const struct paths *paths, const struct crossing *crossings, size_t count,
+                 struct arena *arena, struct weighed *out, struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct ruleset ruleset;
+    int result = netlink_open(NETLINK_NETFILTER, &socket, error);
+    if (result < 0 || (result = ruleset_read(socket, arena, &ruleset, error)) < 0)
+        return error_wrap(error, result, "firewall");
+    struct state state = {.paths = paths, .walk = {.ruleset = &ruleset}};
+    for (size_t i = 0; i < count; i++) {
+        struct fate fate;
+        struct weighed first = {0}, answer = {0};
+        begin(&state, &crossings[i], &fate);
+        pass_all(&state, false);
+        take_fate(&state, &fate, false, arena, &first);
+        begin(&state, &crossings[i], &fate);
+        pass_all(&state, true);
+        take_fate(&state, &fate, true, arena, &answer);
+        out[i] = first.weight == WEIGHT_ENDS || answer.weight == WEIGHT_PASSES ? first
+                 : answer.weight == WEIGHT_ENDS || !first.rule                 ? answer
+                                                                               : first;
+    }
     return 0;
 }
 
-int view_firewall(const struct paths *paths, struct arena *arena, struct texts *out, struct error *error)
+static int claims(const struct paths *paths, const struct crossing *crossings, size_t count,
+                  struct arena *arena, const char **out, struct error *error)
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct ruleset ruleset;
     int result = netlink_open(NETLINK_NETFILTER, &socket, error);
-    for (int attempt = 0; result == 0 && attempt < 16; attempt++) {
-        struct nfgenmsg header = {.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0};
-        _cleanup_message_ struct nl_msg *message =
-            message_new(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, 0, &header, sizeof(header));
-        *out = (struct texts){0};
-        result = netlink_dump(socket, message, take_chain, &(struct firewall_walk){paths, arena, out},
-                              "chains", error);
-        if (result != -EINTR)
-            return result;
-        result = 0;
+    if (result < 0 || (result = ruleset_read(socket, arena, &ruleset, error)) < 0)
+        return error_wrap(error, result, "firewall");
+    struct state state = {.paths = paths, .walk = {.ruleset = &ruleset}, .claims = true};
+    for (size_t i = 0; i < count; i++) {
+        struct fate fate;
+        begin(&state, &crossings[i], &fate);
+        pass_stage(&state, STAGE_PREROUTING, false);
+        out[i] = fate.translates ? rule_text(arena, fate.translates_in, fate.translator) : NULL;
     }
-    return result;
+    return 0;
+}
+
+struct default_walk {
+    const struct links *links;
+    struct way_in *ways;
+    size_t count;
+};
+
+static int take_default(const struct nlmsghdr *message, void *context)
+{
+    struct default_walk *walk = context;
+    const struct rtmsg *header = nlmsg_data(message);
+    if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 || header->rtm_type != RTN_UNICAST)
+        return 0;
+    struct nlattr *index = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
+    const struct link *link = index ? links_by_index(walk->links, (int)nla_get_u32(index)) : NULL;
+    for (size_t i = 0; i < walk->count && link; i++)
+        if (strcmp(walk->ways[i].ifname, link->name) == 0)
+            walk->ways[i].is_default = true;
+    return 0;
+}
+
+static int mark_defaults(struct nl_sock *socket, bool is6, struct default_walk *walk, struct error *error)
+{
+    struct rtmsg header = {.rtm_family = is6 ? AF_INET6 : AF_INET};
+    _cleanup_message_ struct nl_msg *message = message_new(RTM_GETROUTE, 0, &header, sizeof(header));
+    message_put_u32(message, RTA_TABLE, RT_TABLE_MAIN);
+    int result = netlink_dump(socket, message, take_default, walk, "list of routes", error);
+    return result == -EINTR || result == -ENOENT ? 0 : result; /* what was listed is good enough to tell */
+}
+
+static int ways_in(const struct paths *paths, bool is6, struct arena *arena, struct way_in **out,
+                   size_t *count, struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct addresses addresses;
+    struct links links;
+    int result;
+    if ((result = netlink_open(NETLINK_ROUTE, &socket, error)) < 0 ||
+        (result = links_dump(socket, arena, &links, error)) < 0 ||
+        (result = addresses_dump(socket, HERE, arena, &addresses, error)) < 0)
+        return error_wrap(error, result, "network");
+    const char *bridges = bridge_prefix(paths, arena);
+    struct default_walk walk = {.links = &links};
+    for (size_t i = 0; i < links.count; i++) {
+        const struct link *link = &links.items[i];
+        bool has = false;
+        for (size_t j = 0; j < addresses.count && !is6; j++)
+            has = has || addresses.items[j].index == link->index;
+        for (size_t j = 0; j < addresses.six_count && is6; j++)
+            has = has || addresses.six[j].index == link->index;
+        if (has && link->flags & IFF_UP && !(link->flags & IFF_LOOPBACK) &&
+            strncmp(link->name, bridges, strlen(bridges)) != 0)
+            *arena_append(arena, walk.ways, walk.count) =
+                (struct way_in){.ifname = arena_strdup(arena, link->name)};
+    }
+    if ((result = mark_defaults(socket, is6, &walk, error)) < 0)
+        return error_wrap(error, result, "network");
+    *out = walk.ways;
+    *count = walk.count;
+    return 0;
 }

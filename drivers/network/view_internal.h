@@ -14,7 +14,6 @@ int view_resolvers(const struct paths *paths, struct arena *arena, struct observ
                    struct error *error);
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
                struct error *error);
-int view_firewall(const struct paths *paths, struct arena *arena, struct texts *out, struct error *error);
 int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
                 size_t count, const struct call *call, struct observed_guest **out, struct error *error);
 

@@ -10,21 +10,11 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/cli/doctor.h"
 #include "reconciler/pool.h"
 #include "reconciler/rebuild.h"
 
-struct finding {
-    const char *what, *cost, *mend;
-    bool fatal;
-};
-
-struct report {
-    struct json *list;
-    size_t fatal, warnings;
-    const struct options *options;
-};
-
-static void check(struct report *report, bool good, const struct finding *finding)
+void doctor_check(struct report *report, bool good, const struct finding *finding)
 {
     const char *level = good ? "ok" : finding->fatal ? "missing" : "warning";
     report->fatal += !good && finding->fatal;
@@ -76,66 +66,46 @@ static void check_programs(struct report *report)
     const char *const mmdebstrap[] = {"/usr/bin/mmdebstrap", NULL};
     const char *const dnsmasq[] = {"/usr/sbin/dnsmasq", NULL};
     const char *const worker[] = {pool_worker_path(), NULL};
-    check(report, runs(worker),
-          &(struct finding){"fpsync-worker beside fpsync", "nothing can be changed", "make install", true});
-    check(report, runs(dnsmasq),
-          &(struct finding){"dnsmasq", "no network can be made", "apt-get install dnsmasq-base", true});
-    check(report, runs(mmdebstrap),
-          &(struct finding){"mmdebstrap", "images with source bootstrap: cannot be made",
-                            "apt-get install mmdebstrap", false});
-    check(report, access("/sbin/mkfs.ext4", X_OK) == 0,
-          &(struct finding){"mkfs.ext4", "no volume can have a size", "apt-get install e2fsprogs", false});
-    check(report, access("/usr/share/lxc/config/common.conf", R_OK) == 0,
-          &(struct finding){"LXC's configuration", "no container can be made", "apt-get install lxc", true});
+    doctor_check(
+        report, runs(worker),
+        &(struct finding){"fpsync-worker beside fpsync", "nothing can be changed", "make install", true});
+    doctor_check(
+        report, runs(dnsmasq),
+        &(struct finding){"dnsmasq", "no network can be made", "apt-get install dnsmasq-base", true});
+    doctor_check(report, runs(mmdebstrap),
+                 &(struct finding){"mmdebstrap", "images with source bootstrap: cannot be made",
+                                   "apt-get install mmdebstrap", false});
+    doctor_check(
+        report, access("/sbin/mkfs.ext4", X_OK) == 0,
+        &(struct finding){"mkfs.ext4", "no volume can have a size", "apt-get install e2fsprogs", false});
+    doctor_check(
+        report, access("/usr/share/lxc/config/common.conf", R_OK) == 0,
+        &(struct finding){"LXC's configuration", "no container can be made", "apt-get install lxc", true});
 }
 
 static void check_kernel(struct report *report)
 {
     struct statfs cgroup = {0};
     bool unified = statfs("/sys/fs/cgroup", &cgroup) == 0 && cgroup.f_type == 0x63677270;
-    check(
+    doctor_check(
         report, kernel_is_recent(),
         &(struct finding){"Linux 6.1 or later", "idmapped layers may not work", "boot a newer kernel", true});
-    check(report, file_contains("/proc/filesystems", "overlay") || file_contains("/proc/modules", "overlay"),
-          &(struct finding){"overlay file system", "no container can be made", "modprobe overlay", true});
-    check(report, access("/proc/self/ns/user", F_OK) == 0,
-          &(struct finding){"user namespaces", "only privileged containers",
-                            "boot a kernel with CONFIG_USER_NS", false});
-    check(report, unified || access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) == 0,
-          &(struct finding){"cgroup controllers", "limits have no effect", "mount cgroup2 at /sys/fs/cgroup",
-                            false});
-    check(report, number_in("/proc/sys/fs/inotify/max_user_instances") >= 1024,
-          &(struct finding){"fs.inotify.max_user_instances of 1024 or more",
-                            "some dozen systemd guests start and never come up",
-                            "sysctl -w fs.inotify.max_user_instances=8192", false});
-    check(report, file_contains("/sys/kernel/security/lsm", "apparmor"),
-          &(struct finding){"AppArmor", "containers are confined by namespaces and seccomp alone",
-                            "boot with lsm=...,apparmor", false});
-    check(report, number_in("/proc/sys/net/bridge/bridge-nf-call-iptables") != 1,
-          &(struct finding){"bridged frames stay out of the host's firewall",
-                            "another tool's FORWARD drop can part containers of one network",
-                            "sysctl -w net.bridge.bridge-nf-call-iptables=0", false});
-}
-
-/* Forward-hook drops win: what our own chains accept is not let through by that. */
-static void check_firewall(struct report *report, struct session *session)
-{
-    struct texts drops = {0};
-    struct error error = {0};
-    if (!network_view.list_drops ||
-        network_view.list_drops(&session->paths, session->arena, &drops, &error) < 0)
-        return;
-    check(
-        report, !drops.count,
-        &(struct finding){"no firewall of others drops what is forwarded",
-                          drops.count ? arena_printf(session->arena,
-                                                     "what comes to containers or leaves them ends in %s, "
-                                                     "unless a rule there accepts it",
-                                                     drops.items[0])
-                                      : "",
-                          arena_printf(session->arena, "accept iifname and oifname \"fp%sn*\" in that chain",
-                                       session->paths.tag),
-                          false});
+    doctor_check(
+        report, file_contains("/proc/filesystems", "overlay") || file_contains("/proc/modules", "overlay"),
+        &(struct finding){"overlay file system", "no container can be made", "modprobe overlay", true});
+    doctor_check(report, access("/proc/self/ns/user", F_OK) == 0,
+                 &(struct finding){"user namespaces", "only privileged containers",
+                                   "boot a kernel with CONFIG_USER_NS", false});
+    doctor_check(report, unified || access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) == 0,
+                 &(struct finding){"cgroup controllers", "limits have no effect",
+                                   "mount cgroup2 at /sys/fs/cgroup", false});
+    doctor_check(report, number_in("/proc/sys/fs/inotify/max_user_instances") >= 1024,
+                 &(struct finding){"fs.inotify.max_user_instances of 1024 or more",
+                                   "some dozen systemd guests start and never come up",
+                                   "sysctl -w fs.inotify.max_user_instances=8192", false});
+    doctor_check(report, file_contains("/sys/kernel/security/lsm", "apparmor"),
+                 &(struct finding){"AppArmor", "containers are confined by namespaces and seccomp alone",
+                                   "boot with lsm=...,apparmor", false});
 }
 
 static void check_record(struct report *report)
@@ -145,17 +115,19 @@ static void check_record(struct report *report)
     _cleanup_session_ struct session session = {.options = report->options, .lock = -1};
     struct error error = {0};
     bool good = session_open(report->options, SESSION_READ, &session, &error) >= 0;
-    check(report, good,
-          &(struct finding){"the record can be read", error.text, "restore it from a backup", true});
+    doctor_check(report, good,
+                 &(struct finding){"the record can be read", error.text, "restore it from a backup", true});
     if (!good || session_look(&session, &error) < 0)
         return;
-    check_firewall(report, &session);
+    doctor_check_firewall(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
-    check(report, session.snapshot.record_count || !world_has_marked(&session.world),
-          &(struct finding){"marked objects are on record", lost,
-                            "fpsync doctor --rebuild -f FILE, with the files that declare them", true});
-    check(report, !session.snapshot.intent_count,
-          &(struct finding){"the last run ended", "something may be half done", "fpsync apply", false});
+    doctor_check(report, session.snapshot.record_count || !world_has_marked(&session.world),
+                 &(struct finding){"marked objects are on record", lost,
+                                   "fpsync doctor --rebuild -f FILE, with the files that declare them",
+                                   true});
+    doctor_check(
+        report, !session.snapshot.intent_count,
+        &(struct finding){"the last run ended", "something may be half done", "fpsync apply", false});
 }
 
 static void print_rebuilt(const struct options *options, const struct rebuilt *rebuilt)

@@ -1,4 +1,5 @@
-/* ports: which ports of the host lead into which container, and whether they really do. */
+/* ports: which ports of the host lead into which container, whether they really do, and for whom: what the packet
+ * filters of others let through is asked of their rules. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,12 +9,20 @@
 #include "lib/map.h"
 #include "reconciler/cli/cli.h"
 #include "reconciler/forwards.h"
+#include "reconciler/reach.h"
 
 struct line {
     const struct entry *entry;
     const struct port *port;
     struct forward_state state; /* of its forwards in the kernel */
     const char *closed;         /* why nothing gets in; NULL: it is open */
+    size_t first, count;        /* of the ways to it */
+};
+
+struct lines {
+    struct line *items;
+    size_t count;
+    struct reaches reaches; /* of all lines */
 };
 
 static const char *why_closed(const struct session *session, const struct line *line)
@@ -38,7 +47,63 @@ static const char *why_closed(const struct session *session, const struct line *
                               state->wanted - state->standing, state->wanted);
 }
 
-static void print_line(const struct session *session, const struct line *line)
+static const char *from_text(enum reach_from from)
+{
+    return from == REACH_HOST ? "host" : from == REACH_CONTAINERS ? "containers" : "outside";
+}
+
+static const char *rule_text(const struct session *session, const struct reach *reach)
+{
+    const struct weighed *weighed = &reach->weighed;
+    return arena_printf(session->arena, "%s%s in %s%s%s", weighed->answer ? "what it answers " : "",
+                        weighed->weight == WEIGHT_ENDS ? "ends" : "may end", weighed->rule,
+                        weighed->unless ? ", unless accepted by " : "",
+                        weighed->unless ? weighed->unless : "");
+}
+
+/* The ways that one rule ends, or may, in one line: "outside (eth0, eth1)". */
+static void print_ends(const struct session *session, const struct reach *reaches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct reach *reach = &reaches[i];
+        const char *ways = "", *rule;
+        bool seen = false;
+        if (reach->weighed.weight == WEIGHT_PASSES)
+            continue;
+        rule = rule_text(session, reach);
+        for (size_t j = 0; j < count; j++) {
+            if (reaches[j].from != reach->from || reaches[j].weighed.weight == WEIGHT_PASSES ||
+                strcmp(rule_text(session, &reaches[j]), rule) != 0)
+                continue;
+            seen = seen || j < i;
+            if (reaches[j].way && !strstr(ways, reaches[j].way))
+                ways = arena_printf(session->arena, "%s%s%s", ways, *ways ? ", " : "", reaches[j].way);
+        }
+        if (!seen)
+            printf("    from %s%s%s%s: %s\n", from_text(reach->from), *ways ? " (" : "", ways,
+                   *ways ? ")" : "", rule);
+    }
+}
+
+/* "the host, containers": from where all ways are open. */
+static const char *open_to(const struct session *session, const struct reach *reaches, size_t count)
+{
+    const char *text = "";
+    for (enum reach_from from = REACH_HOST; from <= REACH_OUTSIDE; from++) {
+        bool open = false, shut = false;
+        for (size_t i = 0; i < count; i++) {
+            if (reaches[i].from != from)
+                continue;
+            open = open || reaches[i].weighed.weight == WEIGHT_PASSES;
+            shut = shut || reaches[i].weighed.weight != WEIGHT_PASSES;
+        }
+        if (open && !shut)
+            text = arena_printf(session->arena, "%s%s%s", text, *text ? ", " : "", from_text(from));
+    }
+    return text;
+}
+
+static void print_line(const struct session *session, const struct line *line, const struct reach *reaches)
 {
     const struct port *port = line->port;
     const char *target = "-";
@@ -50,14 +115,40 @@ static void print_line(const struct session *session, const struct line *line)
                                  : arena_printf(session->arena, "%s:%" PRId64, at, port->guest);
     }
     printf("%-24s %-28s %-22s ", port->listen, line->entry->name, target);
-    if (line->closed)
+    if (line->closed) {
         printf("closed: %s\n", line->closed);
-    else
-        printf("open on %s%s\n", port->address ? port->address : "all addresses",
-               line->state.target && line->state.target6 ? ", IPv6 too, save ::1" : "");
+        return;
+    }
+    const char *to = open_to(session, reaches, line->count);
+    printf("open on %s%s%s%s\n", port->address ? port->address : "all addresses",
+           line->state.target && line->state.target6 ? ", IPv6 too, save ::1" : "",
+           *to           ? " to: "
+           : line->count ? " to nobody for sure"
+                         : "",
+           to);
+    print_ends(session, reaches, line->count);
 }
 
-static struct json *line_json(const struct line *line)
+static struct json *way_json(const struct session *session, const struct reach *reach)
+{
+    const struct weighed *weighed = &reach->weighed;
+    struct json *object = json_new_object();
+    json_set(object, "from", json_new_text(from_text(reach->from)));
+    json_set(object, "way", json_new_text(reach->way));
+    json_set(object, "protocol", json_new_text(reach->crossing.protocol));
+    json_set(object, "family", json_new_text(reach->crossing.is6 ? "ip6" : "ip"));
+    json_set(object, "open",
+             weighed->weight == WEIGHT_MAY_END ? json_new_null()
+                                               : json_new_bool(weighed->weight == WEIGHT_PASSES));
+    json_set(object, "rule", json_new_text(weighed->rule));
+    json_set(object, "unless", json_new_text(weighed->unless));
+    json_set(object, "remedy",
+             json_new_text(weighed->weight == WEIGHT_PASSES ? NULL : reach_remedy(session, reach)));
+    return object;
+}
+
+static struct json *line_json(const struct session *session, const struct line *line,
+                              const struct reach *reaches)
 {
     struct json *object = json_new_object();
     json_set(object, "listen", json_new_text(line->port->listen));
@@ -71,6 +162,10 @@ static struct json *line_json(const struct line *line)
     json_set(object, "guest", json_new_number(line->port->guest));
     json_set(object, "open", json_new_bool(!line->closed));
     json_set(object, "reason", json_new_text(line->closed));
+    struct json *ways = json_new_array();
+    for (size_t i = 0; i < line->count; i++)
+        json_append(ways, way_json(session, &reaches[i]));
+    json_set(object, "ways", ways);
     return object;
 }
 
@@ -103,42 +198,62 @@ static void narrow_to_member(struct forward_state *state, const struct lease *le
     state->target6 = target6;
 }
 
-static void show_port(const struct session *session, const struct entry *entry, const struct port *port,
-                      struct json *list)
+static int add_line(const struct session *session, const struct entry *entry, const struct port *port,
+                    struct lines *lines, struct error *error)
 {
     const struct lease *lease = lease_recorded(session->actual.snapshot, KIND_CONTAINER, entry->name);
-    struct line line = {.entry = entry,
-                        .port = port,
-                        .state = forwards_seen(session->arena, port,
-                                               forwards_have6(lease, entry->object.body), &session->world)};
+    struct line *line = arena_append(session->arena, lines->items, lines->count);
+    *line = (struct line){.entry = entry,
+                          .port = port,
+                          .state = forwards_seen(session->arena, port,
+                                                 forwards_have6(lease, entry->object.body), &session->world),
+                          .first = lines->reaches.count};
     const struct container *body = entry->object.body;
     if (body->set)
-        narrow_to_member(&line.state, lease, body);
-    line.closed = why_closed(session, &line);
-    if (list)
-        json_append(list, line_json(&line));
-    else
-        print_line(session, &line);
+        narrow_to_member(&line->state, lease, body);
+    line->closed = why_closed(session, line);
+    int result = line->closed ? 0
+                              : reach_add_port(session, lease, port, line->state.target, line->state.target6,
+                                               &lines->reaches, error);
+    line->count = lines->reaches.count - line->first;
+    return result;
+}
+
+static int add_lines(const struct session *session, struct lines *lines, struct error *error)
+{
+    int result = 0;
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        const struct list *ports =
+            entry->kind == KIND_CONTAINER ? &((const struct container *)entry->object.body)->ports : NULL;
+        for (size_t j = 0; ports && j < ports->count && result == 0; j++)
+            result = add_line(session, entry, ports->items[j], lines, error);
+    }
+    return result < 0 ? result : reach_weigh(session, &lines->reaches, error);
 }
 
 int run_ports(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct lines lines = {0};
     struct error error = {0};
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result >= 0)
         result = session_look(&session, &error);
+    if (result >= 0)
+        result = add_lines(&session, &lines, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     struct json *list = options->output == OUTPUT_DATA ? json_new_array() : NULL;
     if (!list)
         printf("%-24s %-28s %-22s %s\n", "PORT", "CONTAINER", "LEADS TO", "STATE");
-    for (size_t i = 0; i < session.actual.count; i++) {
-        const struct entry *entry = &session.actual.items[i];
-        const struct list *ports =
-            entry->kind == KIND_CONTAINER ? &((const struct container *)entry->object.body)->ports : NULL;
-        for (size_t j = 0; ports && j < ports->count; j++)
-            show_port(&session, entry, ports->items[j], list);
+    for (size_t i = 0; i < lines.count; i++) {
+        const struct line *line = &lines.items[i];
+        const struct reach *reaches = lines.reaches.items + line->first;
+        if (list)
+            json_append(list, line_json(&session, line, reaches));
+        else
+            print_line(&session, line, reaches);
     }
     if (list)
         print_list(options, "ports", list);

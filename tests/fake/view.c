@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/network/firewall.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/map.h"
@@ -490,3 +491,6 @@ const struct network_view network_view = {.dump = dump_network,
                                           .dump_macvlans = dump_macvlans,
                                           .look_inside = look_inside,
                                           .dump_guests = dump_guest_nics};
+
+/* The fake world has no packet filter beside our own. */
+const struct firewall_view firewall_view = {0};

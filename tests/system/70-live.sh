@@ -37,7 +37,7 @@ if [ -n "$HOST" ]; then
 fi
 like 'ports: UDP from the host by loopback' "$("$BUILD/tests/system/netprobe" ask-udp 127.0.0.1 $((PORT + 3)) hello)" 'hello'
 
-like 'fpsync ports: what is bound says so' "$(fps ports)" "^127\.0\.0\.1:$((PORT + 2))/tcp +t/one +$NET\.10:80 +open on 127\.0\.0\.1\$"
+like 'fpsync ports: what is bound says so' "$(fps ports)" "^127\.0\.0\.1:$((PORT + 2))/tcp +t/one +$NET\.10:80 +open on 127\.0\.0\.1 to: host\$"
 is 'fpsync ports: all three as data' "$(fps ports -o json | jq -c '[.ports[] | [.protocol, .guest, .open]]')" '[["tcp",80,true],["tcp",80,true],["udp",7,true]]'
 
 sed -i "s/address: $NET.10/address: $NET.77/" "$FILE"

@@ -1,0 +1,20 @@
+/* What doctor's parts share: one line for each thing that it looks at. */
+#pragma once
+
+#include "reconciler/session.h"
+
+struct finding {
+    const char *what, *cost, *mend;
+    bool fatal;
+};
+
+struct report {
+    struct json *list;
+    size_t fatal, warnings;
+    const struct options *options;
+};
+
+void doctor_check(struct report *report, bool good, const struct finding *finding);
+
+/* What the firewalls of this host do to forwards, to what leaves networks, and between containers of one. */
+void doctor_check_firewall(struct report *report, struct session *session);

@@ -1,0 +1,208 @@
+#!/bin/bash
+# Beside the firewalls of others: what `fpsync ports` says of who gets in is what packets do, doctor names the rule, and
+# the line that it advises lets them through. The host of this test is a network namespace of its own, so that no
+# firewall here meets what else runs on the machine; strangers come from a second one.
+if [ -z "${FIREWALLED-}" ] && [ "$(id -u)" -eq 0 ]; then
+    host=fph$$
+    ip netns add "$host" && ip -n "$host" link set lo up || exit 1
+    FIREWALLED=$host nsenter --net="/run/netns/$host" unshare -m --propagation private bash "$0"
+    status=$?
+    ip netns pids "$host" | xargs -r kill 2>/dev/null
+    ip netns del "$host"
+    exit $status
+fi
+# liblxc looks for bridges below /sys, which has those of the namespace it was mounted in.
+if [ "$(id -u)" -eq 0 ]; then
+    sys=$(mktemp -d) && mount --rbind /sys/fs/cgroup "$sys" && umount -l /sys && mount -t sysfs none /sys &&
+        mount --rbind "$sys" /sys/fs/cgroup || exit 1
+    umount -l "$sys" && rmdir "$sys"
+fi
+. "$(dirname "$0")/lib.sh"
+
+probe=$BUILD/tests/system/netprobe
+rules=$HERE/firewalls
+outside=fpo$$
+OUT=10.$((200 + 0x${TAG:0:2} % 55)).$((0x${TAG:2:2} % 250))
+after_cleanup() {
+    ip netns pids "$outside" 2>/dev/null | xargs -r kill 2>/dev/null
+    ip netns del "$outside" 2>/dev/null
+}
+ip netns add "$outside" && ip link add up0 type veth peer name eth0 netns "$outside" &&
+    ip addr add "$OUT.1/24" dev up0 && ip link set up0 up && ip route add default via "$OUT.2" &&
+    ip -n "$outside" addr add "$OUT.2/24" dev eth0 && ip -n "$outside" link set eth0 up && ip -n "$outside" link set lo up &&
+    ip -n "$outside" route add default via "$OUT.1" || exit 1
+from_outside() {
+    ip netns exec "$outside" "$@"
+}
+from_outside "$probe" serve-tcp 7 7 &
+
+spec set <<END2
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { front: { subnet: $NET.0/25 }, back: { subnet: $NET.128/25 } }
+containers:
+  one: { image: guest, networks: { front: { address: $NET.10 } }, ports: [ "$PORT:7000/tcp+udp" ] }
+  two: { image: guest, networks: { front: { address: $NET.11 } } }
+  far: { image: guest, networks: { back: { address: $NET.140 } } }
+END2
+converge 'containers in a namespace of its own'
+inside t/one sh -c 'netprobe serve-both 7000 7000 >/dev/null 2>&1 &'
+inside t/one sh -c 'netprobe serve-both 7001 7001 >/dev/null 2>&1 &'
+eventually 5 inside t/one sh -c 'netstat -ltn | grep -q :7001'
+front=$(ip -o addr | awk -v net="$NET.1/25" '$4 == net { print $2 }')
+
+reaches() { # COMMAND...: open or blocked
+    if "$@" >/dev/null 2>&1; then echo open; else echo blocked; fi
+}
+packets() { # what they do, from the host, a neighbour, a container of another network, outside
+    local ask="ask-tcp $OUT.1 $PORT"
+    # shellcheck disable=SC2086
+    echo "host:$(reaches "$probe" $ask) front:$(reaches inside t/two netprobe $ask) back:$(reaches inside t/far netprobe $ask)" \
+        "outside:$(reaches from_outside "$probe" $ask)"
+}
+said() { # the same by fpsync ports
+    fps ports -o json | jq -r '.ports[0].ways | map(select(.protocol == "tcp" and .family == "ip")) |
+        [("host", "t/front", "t/back", "up0") as $way | (map(select((.way // .from) == $way)) | first) |
+         (if .from == "outside" then "outside" else (.way // .from) end | sub("t/"; "")) + ":" +
+         (if .open == null then "unknown" elif .open then "open" else "blocked" end)] | join(" ")'
+}
+agree() { # TEXT, what ports is to say [, what packets do where that is not sure]
+    is "$1: ports says who gets in" "$(said)" "$2"
+    is "$1: so it is" "$(packets)" "${3-$2}"
+}
+all_open='host:open front:open back:open outside:open'
+doctor() {
+    fps doctor -o json 2>/dev/null | jq -r '.checks[] | select(.check | test("no firewall")) | select(.level != "ok") | "\(.cost) | \(.mend)"'
+}
+way_out() {
+    reaches inside t/one netprobe ask-tcp "$OUT.2" 7
+}
+neighbours() {
+    reaches inside t/two netprobe ask-tcp "$NET.10" 7001
+}
+follow() { # what doctor advises, line by line, until it finds nothing
+    local round line
+    for round in 1 2 3 4; do
+        line=$(doctor | head -n 1)
+        [ -n "$line" ] || return 0
+        line=${line#* | }
+        eval "${line##*, or: }" >/dev/null
+    done
+    [ -z "$(doctor)" ]
+}
+
+# ---- nobody's ----
+
+agree 'no firewall' "$all_open"
+is 'doctor finds nothing' "$(doctor)" ''
+like 'ports says it in words' "$(fps ports)" "$PORT/tcp\+udp +t/one +$NET.10:7000 +open on all addresses to: host, containers, outside"
+
+# ---- plain nft ----
+
+nft -f - <<END2
+table inet mine {
+    set friends { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 } }
+    chain forward {
+        type filter hook forward priority 10; policy drop;
+        ct state vmap { established : accept, related : accept, invalid : drop }
+        iifname vmap { "$front" : jump from_front }
+        ip saddr @friends accept
+    }
+    chain from_front { oifname "up0" accept comment "the way out"; tcp dport 1-1023 reject; }
+}
+END2
+agree 'a policy of drop' 'host:open front:blocked back:blocked outside:unknown' 'host:open front:blocked back:blocked outside:blocked'
+like 'ports names the rule, and what may let some through' "$(fps ports)" \
+    'from outside \(up0\): .*may end in table inet mine, chain forward: policy drop, unless accepted by table inet mine, chain forward, rule 3'
+is 'a rule with a comment lets out' "$(way_out)" open
+is 'bridge-nf parts neighbours' "$(neighbours)" blocked
+like 'doctor names what ends forwards' "$(doctor)" 'port [0-9]+/tcp ends in table inet mine, chain forward: policy drop'
+like 'and what containers of a network send each other' "$(doctor)" 'what containers of network t/back send each other ends in .*policy drop.*sysctl -w net.bridge.bridge-nf-call-iptables=0'
+nft insert rule inet mine forward oifname "$front" tcp dport 7000 accept
+nft add chain inet mine answers '{ type filter hook forward priority 11; }'
+nft add rule inet mine answers ct direction reply oifname up0 reject
+agree 'with a rule for the port, and one that ends answers to outside' 'host:open front:open back:open outside:blocked'
+like 'ports says that it is the answer' "$(fps ports)" 'from outside \(up0\): what it answers ends in table inet mine, chain answers, rule 1'
+check 'what doctor advises can be done' follow
+agree 'with the lines that doctor advises' "$all_open"
+is 'neighbours reach each other' "$(neighbours)" open
+is 'and the way out is open' "$(way_out)" open
+nft delete table inet mine
+
+# ---- the firewalls that there are ----
+
+# Their rule sets as they write them (ufw 0.36.2, firewalld 1.3.3 and docker 20.10.24 of Debian 12), or, with
+# FIREWALLS=ROOT, a Debian root where they are installed, themselves.
+daemons=()
+real() {
+    chroot "$FIREWALLS" "$@"
+}
+load() {
+    case $1${FIREWALLS:+-real} in
+    docker) iptables-restore "$rules/docker.v4" ;;
+    ufw) iptables-restore "$rules/ufw.v4" && ip6tables-restore "$rules/ufw.v6" ;;
+    firewalld) nft -f "$rules/firewalld.nft" ;;
+    docker-real)
+        mount --rbind /sys/fs/cgroup "$FIREWALLS/sys/fs/cgroup"
+        rm -f "$FIREWALLS/run/docker.pid"
+        real dockerd --storage-driver=vfs --userland-proxy=false >"$ROOT/dockerd.log" 2>&1 &
+        daemons+=($!)
+        eventually 30 iptables -n -L DOCKER-USER && iptables -P FORWARD DROP # as on a host that did not forward before
+        ;;
+    ufw-real) real ufw --force enable ;;
+    firewalld-real)
+        real dbus-daemon --system --nofork --nopidfile >/dev/null 2>&1 &
+        daemons+=($!)
+        real firewalld --nofork --nopid >"$ROOT/firewalld.log" 2>&1 &
+        daemons+=($!)
+        eventually 30 real firewall-cmd --state
+        ;;
+    esac
+}
+unload() {
+    [ ${#daemons[@]} -eq 0 ] || { kill "${daemons[@]}" && wait "${daemons[@]}"; } 2>/dev/null
+    daemons=()
+    [ -z "${FIREWALLS-}" ] || real ufw --force disable >/dev/null
+    nft list tables | grep -v "fpsync_$TAG" | while read -r _ family name; do
+        nft delete table "$family" "$name"
+    done
+}
+# What the programs do with the lines that doctor advises.
+ufw() { # route allow in|out on IFNAME
+    [ -z "${FIREWALLS-}" ] || { real ufw "$@" && return; }
+    iptables -A ufw-user-forward "$([ "$3" = in ] && echo -i || echo -o)" "$5" -j ACCEPT
+}
+firewall-cmd() { # --permanent --zone=trusted --add-interface=IFNAME, --reload
+    [ -z "${FIREWALLS-}" ] || { real firewall-cmd "$@" && return; }
+    [ "$1" = --permanent ] || return 0
+    local name=${3#*=}
+    nft -f - <<END2
+table inet firewalld {
+    chain filter_FWD_trusted { jump filter_FWD_trusted_allow; accept; }
+    chain filter_FWD_trusted_allow { oifname "${name%+}*" accept; }
+}
+insert rule inet firewalld filter_FORWARD_ZONES iifname "${name%+}*" goto filter_FWD_trusted
+END2
+}
+beside() { # NAME, who gets in, whether the way out is open, neighbours, RULE that doctor names
+    load "$1" >/dev/null 2>&1 || not_ok "$1: loads"
+    agree "$1" "$2"
+    is "$1: the way out" "$(way_out)" "$3"
+    is "$1: neighbours" "$(neighbours)" "$4"
+    like "$1: doctor names the rule" "$(doctor)" "$5"
+    check "$1: what doctor advises can be done" follow
+    agree "$1, with that" "$all_open"
+    is "$1, with that: the way out" "$(way_out)" open
+    is "$1, with that: neighbours" "$(neighbours)" open
+    unload
+}
+beside docker 'host:open front:blocked back:blocked outside:blocked' blocked blocked \
+    'ends in table ip filter, chain FORWARD: policy drop.*iptables -I DOCKER-USER -i fp'
+beside ufw 'host:open front:blocked back:blocked outside:blocked' blocked blocked \
+    'ends in table ip filter, chain FORWARD: policy drop.*ufw route allow out on fp'
+beside firewalld "$all_open" blocked blocked \
+    'what leaves network t/[a-z]* by up0 ends in table inet firewalld, chain filter_FWD_public, rule 8.*firewall-cmd'
+
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+fps gc --force -y >/dev/null 2>&1
+is 'nothing is left' "$(leftovers)" ''
