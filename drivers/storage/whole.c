@@ -78,8 +78,12 @@ static int copy_whole(const struct changing *changing, const char *from, const c
 
 int whole_settle(int folder, const char *live, struct error *error)
 {
-    char new[32];
+    char new[32], part[32];
     snprintf(new, sizeof(new), "%s.new", live);
+    snprintf(part, sizeof(part), "%s.part", live);
+    int result = tree_remove(folder, part, error); /* of a copy that did not come to its end */
+    if (result < 0)
+        return result;
     if (folder_is_empty(folder, live)) {
         if (renameat(folder, new, folder, live) < 0 && errno != ENOENT)
             return error_errno(error, -errno, "cannot put %s in place", new);
