@@ -20,7 +20,8 @@
  *                the host under its address, under one that their network names, or under their own
  * Table of family bridge:
  *   port         what a port sends: IPv4 and ARP with the one MAC and address of its guard (a router's IPv4 with any
- *                address; any of both where the LAN gives the address), a DHCP question, and nothing else, so no IPv6, no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
+ *                address; any of both where the LAN gives the address), a DHCP question, what rules6.c lets through of
+ *                IPv6, and nothing else, so no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
  *                hook, and holds whatever that is set to
  * Control frames (01:80:c2:00:00:0x) pass no hook of the bridge: it forwards none and keeps them on the port itself,
  * where a program that listens on every interface for LLDP or EAPOL, and nothing else, sees them. */

@@ -3,7 +3,9 @@
  *
  *   port6  a port speaks with the addresses of its guard, the configured one and the link's own that its MAC address
  *          makes (a guest that makes itself another link's own one has no IPv6), and answers for no other: the target
- *          of an advertisement stands at bit 64 of ICMPv6. A router passes on what others say, but neighbour discovery
+ *          of an advertisement stands at bit 64 of ICMPv6, the link's address that it or a solicitation tells at bit 208,
+ *          in the only option that there may be. Who has its addresses from its LAN may use and tell any, at its own
+ *          MAC address. A router passes on what others say, but neighbour discovery
  *          is nobody's to pass on. No router advertisement, no redirect, no DHCPv6 answer; the
  *          kernel looks behind extension headers, and drops neighbour discovery in fragments (RFC 6980)
  *
@@ -69,17 +71,32 @@ static const char port6_chain[] =
     " icmpv6 type { nd-router-advert, nd-redirect } drop\n"
     " udp sport 547 drop\n"
     " ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,128 @targets6 accept\n"
-    " icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets6 drop\n"
+    " ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr @roaming accept\n"
+    " icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 length > 32 drop\n"
+    " icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 length > 24"
+    " iifname . ether saddr . @th,208,48 != @links6 drop\n"
+    " icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets6"
+    " iifname . ether saddr != @roaming drop\n"
     " iifname . ether saddr . ip6 saddr @guards6 accept\n"
+    " iifname . ether saddr @roaming accept\n"
     " icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } drop\n"
     " iifname . ether saddr @routers accept\n"
     " drop\n"
     "}\n";
 
+/* With an address of ours, or with those that its LAN gives it. */
+static bool speaks6(const struct rule_guard *guard)
+{
+    return guard->address6 || !guard->address;
+}
+
 bool rules_have6(const struct rules *request)
 {
     for (size_t i = 0; i < request->networks.count; i++)
         if (((const struct rule_network *)request->networks.items[i])->subnet6)
+            return true;
+    for (size_t i = 0; i < request->guards.count; i++)
+        if (speaks6(request->guards.items[i]))
             return true;
     return false;
 }
@@ -207,6 +224,26 @@ static void write_guard6(const struct rule_guard *guard, const struct address6 *
     buffer_text(text, ",\n");
 }
 
+/* The MAC address as one tells it to neighbours, a bare number as well. */
+static void write_links6(const struct rules *request, struct buffer *text)
+{
+    bool filled = false;
+    for (size_t i = 0; i < request->guards.count; i++)
+        filled = filled || speaks6(request->guards.items[i]);
+    buffer_printf(text, "set links6 {\ntypeof iifname . ether saddr . @th,208,48;\n%s",
+                  filled ? "elements = {\n" : "");
+    for (size_t i = 0; i < request->guards.count; i++) {
+        const struct rule_guard *guard = request->guards.items[i];
+        unsigned char mac[6];
+        if (!speaks6(guard))
+            continue;
+        mac_parse(guard->mac, mac);
+        buffer_printf(text, "\"%s\" . %s . 0x%02x%02x%02x%02x%02x%02x,\n", guard->port, guard->mac, mac[0],
+                      mac[1], mac[2], mac[3], mac[4], mac[5]);
+    }
+    rules_end_set(text, filled);
+}
+
 /* Two elements a guard in each; the target of an advertisement is a bare number to nft 1.0.6. */
 void rules_write_guards6(const struct rules *request, struct buffer *text)
 {
@@ -231,5 +268,6 @@ void rules_write_guards6(const struct rules *request, struct buffer *text)
         }
         rules_end_set(text, filled);
     }
+    write_links6(request, text);
     buffer_text(text, port6_chain);
 }

@@ -106,15 +106,16 @@ static const struct set {
 
 /* Only where there is IPv6; after those of IPv4, whose networks and guards they say more of. */
 static const struct set sets6[] = {
-    {NFPROTO_IPV6, "networks", NULL, take_network6}, {NFPROTO_IPV6, "bridges", NULL, take_other6},
-    {NFPROTO_IPV6, "isolated", NULL, take_other6},   {NFPROTO_IPV6, "masqueraded", NULL, take_other6},
-    {NFPROTO_IPV6, "sources", NULL, take_source6},   {NFPROTO_IPV6, "inside", NULL, take_other6},
-    {NFPROTO_IPV6, "tcp_any", "tcp", take_forward},  {NFPROTO_IPV6, "tcp_at", "tcp", take_forward_at},
-    {NFPROTO_IPV6, "udp_any", "udp", take_forward},  {NFPROTO_IPV6, "udp_at", "udp", take_forward_at},
-    {NFPROTO_IPV6, "tcp_span", "tcp", take_span},    {NFPROTO_IPV6, "udp_span", "udp", take_span},
-    {NFPROTO_IPV6, "tcp_share", "tcp", take_share},  {NFPROTO_IPV6, "tcp_share_span", "tcp", take_share},
-    {NFPROTO_IPV6, "udp_share", "udp", take_share},  {NFPROTO_IPV6, "udp_share_span", "udp", take_share},
-    {NFPROTO_BRIDGE, "guards6", NULL, take_guard6},  {NFPROTO_BRIDGE, "targets6", NULL, take_other6},
+    {NFPROTO_IPV6, "networks", NULL, take_network6},     {NFPROTO_IPV6, "bridges", NULL, take_other6},
+    {NFPROTO_IPV6, "isolated", NULL, take_other6},       {NFPROTO_IPV6, "masqueraded", NULL, take_other6},
+    {NFPROTO_IPV6, "sources", NULL, take_source6},       {NFPROTO_IPV6, "inside", NULL, take_other6},
+    {NFPROTO_BRIDGE, "links6", NULL, take_other6},       {NFPROTO_IPV6, "tcp_any", "tcp", take_forward},
+    {NFPROTO_IPV6, "tcp_at", "tcp", take_forward_at},    {NFPROTO_IPV6, "udp_any", "udp", take_forward},
+    {NFPROTO_IPV6, "udp_at", "udp", take_forward_at},    {NFPROTO_IPV6, "tcp_span", "tcp", take_span},
+    {NFPROTO_IPV6, "udp_span", "udp", take_span},        {NFPROTO_IPV6, "tcp_share", "tcp", take_share},
+    {NFPROTO_IPV6, "tcp_share_span", "tcp", take_share}, {NFPROTO_IPV6, "udp_share", "udp", take_share},
+    {NFPROTO_IPV6, "udp_share_span", "udp", take_share}, {NFPROTO_BRIDGE, "guards6", NULL, take_guard6},
+    {NFPROTO_BRIDGE, "targets6", NULL, take_other6},
 };
 
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
@@ -204,7 +205,7 @@ static int read_sets(struct nl_sock *socket, const struct paths *paths, const st
 }
 
 /* As rules6.c fills them: every bridge, twice; what is isolated; what is translated; a guard's two addresses once more, and
- * the link's own one, which the guard does not say. */
+ * the link's own one, which the guard does not say; the MAC address of each that speaks IPv6. */
 static size_t wanted_others6(const struct rules *rules, bool has6)
 {
     size_t wanted = 2 * rules->networks.count;
@@ -212,8 +213,10 @@ static size_t wanted_others6(const struct rules *rules, bool has6)
         const struct rule_network *network = rules->networks.items[i];
         wanted += network->isolated || (network->subnet6 && !network->routed && !network->nat_address6);
     }
-    for (size_t i = 0; i < rules->guards.count; i++)
-        wanted += ((const struct rule_guard *)rules->guards.items[i])->address6 ? 3 : 0;
+    for (size_t i = 0; i < rules->guards.count; i++) {
+        const struct rule_guard *guard = rules->guards.items[i];
+        wanted += guard->address6 ? 4 : guard->address ? 0 : 1;
+    }
     return has6 ? wanted : 0;
 }
 

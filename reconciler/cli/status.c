@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/map.h"
 #include "reconciler/cli/cli.h"
 #include "reconciler/contest.h"
 
@@ -41,19 +42,47 @@ static const char *phase_of(const struct line *line)
     return line->action ? "failed" : "stopped";
 }
 
-/* What a LAN gave the container, or NULL. */
-static const char *observed_address(const struct session *session, const struct entry *entry, const char *mac)
+/* The container's NIC as it is inside; NULL: it does not run. */
+static const struct observed_guest_nic *observed_nic(const struct session *session, const struct entry *entry,
+                                                     const char *mac)
 {
     const struct observed_container *seen =
         world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
     const struct observed_guest *guest = seen ? world_guest(&session->world, seen)->nics : NULL;
-    for (size_t i = 0; guest && i < guest->count; i++) {
-        const struct observed_guest_nic *nic = &guest->nics[i];
-        if (nic->mac && strcmp(nic->mac, mac) == 0 && nic->addresses.count)
-            return arena_strndup(session->arena, nic->addresses.items[0],
-                                 strcspn(nic->addresses.items[0], "/"));
-    }
+    for (size_t i = 0; guest && i < guest->count; i++)
+        if (text_is_same(guest->nics[i].mac, mac))
+            return &guest->nics[i];
     return NULL;
+}
+
+static void show(const char *address, struct buffer *text, struct json *array)
+{
+    buffer_printf(text, "%s%s", text->length ? " " : "", address);
+    json_append(array, json_new_text(address));
+}
+
+static void show_observed(const struct session *session, const struct texts *addresses, struct buffer *text,
+                          struct json *array)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        show(arena_strndup(session->arena, addresses->items[i], strcspn(addresses->items[i], "/")), text,
+             array);
+}
+
+/* Ours, or where it has none of ours what a LAN gave it. */
+static void show_place(const struct session *session, const struct entry *entry,
+                       const struct lease_address *address, struct buffer *text, struct json *array)
+{
+    const struct observed_guest_nic *nic =
+        address->address ? NULL : observed_nic(session, entry, address->mac);
+    if (address->address)
+        show(address->address, text, array);
+    if (nic)
+        show_observed(session, &nic->addresses, text, array);
+    if (address->address6)
+        show(address->address6, text, array);
+    else if (nic)
+        show_observed(session, &nic->addresses6, text, array);
 }
 
 static void addresses_of(const struct session *session, const struct entry *entry, struct buffer *text,
@@ -63,19 +92,14 @@ static void addresses_of(const struct session *session, const struct entry *entr
         const struct lease *lease = session->snapshot.leases[i];
         if (strcmp(lease->kind, kind_name(entry->kind)) != 0 || strcmp(lease->name, entry->name) != 0)
             continue;
-        if (lease->subnet) {
-            buffer_text(text, lease->subnet);
-            json_append(array, json_new_text(lease->subnet));
-        }
+        if (lease->subnet)
+            show(lease->subnet, text, array);
+        if (lease->subnet6)
+            show(lease->subnet6, text, array);
         for (size_t j = 0; j < lease->addresses.count; j++) {
             const struct lease_address *address = lease->addresses.items[j];
-            const char *shown = address->index < 0 ? NULL
-                                : address->address ? address->address
-                                                   : observed_address(session, entry, address->mac);
-            if (!shown)
-                continue;
-            buffer_printf(text, "%s%s", text->length ? " " : "", shown);
-            json_append(array, json_new_text(shown));
+            if (address->index >= 0)
+                show_place(session, entry, address, text, array);
         }
     }
 }

@@ -24,10 +24,15 @@ there ip addr add "$NET.1/24" dev eth0
 there ip link set eth0 up
 there ip link set lo up
 ip link set "$LAN.u" master "$LAN"
-for link in "$LAN" "$LAN.2" "$LAN.u"; do ip link set "$link" up; done
+no_advertisements() { # INTERFACE: of the host, which is not to change by what the LAN says
+    echo 0 >"/proc/sys/net/ipv6/conf/$1/accept_ra"
+} 2>/dev/null
+for link in "$LAN" "$LAN.2" "$LAN.u"; do no_advertisements "$link"; ip link set "$link" up; done
+six=$([ ! -e /proc/sys/net/ipv6 ] || echo yes)
+[ -z "$six" ] || there ip addr add "fd02:$TAG::1/64" dev eth0 nodad
 there dnsmasq -k -C /dev/null --interface=eth0 --bind-interfaces --except-interface=lo --port=0 --dhcp-authoritative \
     --dhcp-range="$NET.200,$NET.209,255.255.255.0,1h" --dhcp-leasefile="/tmp/$LAN.leases" --pid-file= \
-    --dhcp-option=option:router,"$NET.1" --no-ping >/dev/null 2>&1 &
+    --dhcp-option=option:router,"$NET.1" --no-ping ${six:+--enable-ra --dhcp-range="fd02:$TAG::,ra-only"} >/dev/null 2>&1 &
 there "$BUSYBOX/bin/busybox" httpd -f -p 80 -h "$BUSYBOX/www" >/dev/null 2>&1 &
 
 bridge_state() { # what is not ours to change
@@ -86,6 +91,8 @@ is 'the host has its bridge as it was' "$(bridge_state)" "$before"
 for link in p q; do
     ip link add "$LAN.$link" type veth peer name "$LAN.${link}2"
     ip link set "$LAN.${link}2" master "$LAN"
+    no_advertisements "$LAN.$link"
+    no_advertisements "$LAN.${link}2"
     ip link set "$LAN.$link" up
     ip link set "$LAN.${link}2" up
 done
@@ -139,6 +146,25 @@ is 'with the gateway of the LAN' "$(inside t/one ip route | awk '$1 == "default"
 is 'one that asks' "$(asked t/two)" theirs
 is 'its MTU is the LAN’s' "$(inside t/one cat /sys/class/net/eth0/mtu)" 1400
 is 'the host has its bridge as it was' "$(bridge_state)" "$before"
+if [ -n "$six" ]; then
+    address6() {
+        inside t/two ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4; exit }'
+    }
+    # Its kernel asked while the container started, and asks three times in eight seconds.
+    answers6() {
+        inside t/two ping -6 -c 1 -W 1 "fd02:$TAG::1"
+    }
+    check 'one that asks is given an IPv6 address, too, and answered' eventually 20 answers6
+    six=$(address6)
+    like 'of the LAN' "$six" '^fd02:'
+    like 'which status shows' "$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .name == "t/two") | .addresses[1]')" "^$six\$"
+    is 'its default route is the LAN’s' "$(inside t/two ip -6 route | awk '$1 == "default" { print $3 }' | cut -c1-4)" fe80
+    is 'that is as it should be' "$(actions_of "$(plan_of "$FILE")")" ''
+    nsenter -t "$(pid_of t/two)" -n ip link add link eth0 name fake0 address 02:13:37:00:00:02 type macvlan 2>/dev/null
+    is 'from another MAC address it is not heard' "$(inside t/two netprobe nd eth0 5 02:13:37:00:00:02 "$six" 136 "$six" 02:13:37:00:00:02; there ip -6 neigh show "$six" | grep -c 02:13:37)" 0
+    nsenter -t "$(pid_of t/two)" -n ip link del fake0 2>/dev/null
+    is 'who has an address of ours and no IPv6 is not heard' "$(inside t/one ping -6 -c 2 -W 1 "fd02:$TAG::1" 2>&1 | grep -c ' bytes from')" 0
+fi
 inside t/one ip addr add "$NET.77/24" dev eth0
 is 'an address that it was not given leads nowhere' "$(inside t/one timeout 1 ping -c 1 -W 1 -I "$NET.77" "$NET.1" >/dev/null 2>&1 || echo lost)" lost
 like 'host ends carry the mark' "$(ip -d link show dev "$(port_of t/one)")" 'alias fpsync [0-9a-f]* t/one'

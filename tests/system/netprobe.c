@@ -9,6 +9,10 @@
  *   netprobe frame IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP TEXT    forges UDP frames
  *   netprobe arp IFNAME COUNT SRC-MAC SENDER-MAC SENDER-IP TARGET-IP  forges ARP replies to everybody
  *   netprobe raw IFNAME COUNT DST-MAC SRC-MAC ETHERTYPE TEXT          any other protocol (VLAN, RARP, ...)
+ *   netprobe frame6 IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP FROM-PORT TEXT  forges UDP frames of IPv6
+ *   netprobe nd IFNAME COUNT SRC-MAC SRC-IP TYPE TARGET LINK-MAC [behind]  forges neighbour discovery to everybody: of
+ *                                                 ICMPv6 type 133-137, "behind" an extension header
+ *   netprobe hear-nd IFNAME MILLISECONDS TYPE TARGET LINK-MAC         prints how many such came in
  *   netprobe hear IFNAME MILLISECONDS TEXT        prints how many frames with TEXT came in
  *   netprobe hear-arp IFNAME MILLISECONDS SENDER-IP SENDER-MAC        prints how many such ARP frames came in */
 #include <arpa/inet.h>
@@ -337,6 +341,106 @@ static int forge_raw(char **argv)
     return send_frames(argv[0], atoi(argv[1]), frame, 18 + length < 60 ? 60 : 18 + length);
 }
 
+static void in6_of(const char *text, unsigned char address[16])
+{
+    if (inet_pton(AF_INET6, text, address) != 1)
+        die(text);
+}
+
+/* Of what follows the IPv6 header at `ip`, with its pseudo header. */
+static unsigned short checksum6(const unsigned char *ip, unsigned protocol, const unsigned char *bytes,
+                                size_t size)
+{
+    unsigned char whole[512] = {0};
+    memcpy(whole, ip + 8, 32);
+    put16(whole + 34, (unsigned)size);
+    whole[39] = (unsigned char)protocol;
+    memcpy(whole + 40, bytes, size);
+    return checksum(whole, 40 + size + size % 2);
+}
+
+static unsigned char *begin_frame6(unsigned char *frame, const char *target_mac, const char *source_mac,
+                                   const char *source, const char *target)
+{
+    unsigned char *ip = frame + 14;
+    mac_of(target_mac, frame);
+    mac_of(source_mac, frame + 6);
+    put16(frame + 12, ETHERTYPE_IPV6);
+    ip[0] = 0x60;
+    ip[7] = 255;
+    in6_of(source, ip + 8);
+    in6_of(target, ip + 24);
+    return ip;
+}
+
+static int forge_udp6(char **argv)
+{
+    unsigned char frame[256] = {0}, *ip = begin_frame6(frame, argv[2], argv[3], argv[4], argv[5]);
+    unsigned char *udp = ip + 40;
+    const size_t length = strlen(argv[7]);
+    if (length > 128)
+        die("text too long");
+    put16(ip + 4, (unsigned)(8 + length));
+    ip[6] = IPPROTO_UDP;
+    put16(udp, (unsigned)atoi(argv[6]));
+    put16(udp + 2, 4001);
+    put16(udp + 4, (unsigned)(8 + length));
+    memcpy(udp + 8, argv[7], length);
+    put16(udp + 6, checksum6(ip, IPPROTO_UDP, udp, 8 + length));
+    return send_frames(argv[0], atoi(argv[1]), frame, 62 + length);
+}
+
+/* Target and the option that tells a MAC address, as they stand in all of them; a router advertisement has no target,
+ * and this one has it as one more option. */
+static size_t put_discovery(unsigned char *at, int type, const char *target, const char *mac)
+{
+    const bool advertises = type == 136 || type == 137;
+    if (type == 134) {
+        at[0] = 64;
+        put16(at + 2, 1800); /* seconds that it would be a default router */
+        at += 12;
+        at[0] = 200; /* of no meaning */
+        at[1] = 3;
+        in6_of(target, at + 8);
+        at += 24;
+    } else {
+        if (type == 136)
+            at[0] = 0x20; /* overrides */
+        in6_of(target, at + 4);
+        at += 20;
+        if (type == 137) {
+            in6_of(target, at);
+            at += 16;
+        }
+    }
+    at[0] = advertises ? 2 : 1;
+    at[1] = 1;
+    mac_of(mac, at + 2);
+    return (type == 134 ? 36 : type == 137 ? 36 : 20) + 8;
+}
+
+static int forge_discovery(int argc, char **argv)
+{
+    const int type = atoi(argv[4]);
+    const bool behind = argc > 7;
+    unsigned char frame[256] = {0};
+    unsigned char *ip = begin_frame6(frame, "33:33:00:00:00:01", argv[2], argv[3], "ff02::1"),
+                  *icmp = ip + 40;
+    ip[6] = IPPROTO_ICMPV6;
+    if (behind) { /* destination options, of padding alone */
+        ip[6] = IPPROTO_DSTOPTS;
+        icmp[0] = IPPROTO_ICMPV6;
+        icmp[2] = 1;
+        icmp[3] = 4;
+        icmp += 8;
+    }
+    icmp[0] = (unsigned char)type;
+    const size_t size = 4 + put_discovery(icmp + 4, type, argv[5], argv[6]);
+    put16(icmp + 2, checksum6(ip, IPPROTO_ICMPV6, icmp, size));
+    put16(ip + 4, (unsigned)(size + (behind ? 8 : 0)));
+    return send_frames(argv[0], atoi(argv[1]), frame, 54 + size + (behind ? 8 : 0));
+}
+
 static int hear(const char *ifname, int milliseconds, const void *needle, size_t size)
 {
     struct sockaddr_ll where;
@@ -366,6 +470,15 @@ static int hear_arp(char **argv)
     return hear(argv[0], atoi(argv[1]), sender, sizeof(sender));
 }
 
+static int hear_discovery(char **argv)
+{
+    unsigned char whole[64] = {0}, *needle = whole + 4; /* from the target on */
+    const int type = atoi(argv[2]);
+    size_t size = put_discovery(whole, type, argv[3], argv[4]);
+    needle = type == 134 ? whole + 20 : whole + 4;
+    return hear(argv[0], atoi(argv[1]), needle, size - (size_t)(needle - whole));
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -383,6 +496,12 @@ int main(int argc, char **argv)
         return forge_udp(argv + 2);
     if (!strcmp(mode, "arp") && argc == 8)
         return forge_arp(argv + 2);
+    if (!strcmp(mode, "frame6") && argc == 10)
+        return forge_udp6(argv + 2);
+    if (!strcmp(mode, "nd") && (argc == 9 || argc == 10))
+        return forge_discovery(argc - 2, argv + 2);
+    if (!strcmp(mode, "hear-nd") && argc == 7)
+        return hear_discovery(argv + 2);
     if (!strcmp(mode, "raw") && argc == 8)
         return forge_raw(argv + 2);
     if (!strcmp(mode, "hear") && argc == 5)
