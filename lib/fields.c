@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "lib/error.h"
-#include "lib/units.h"
+#include "lib/numbers.h"
 
 #define DEPTH_BOUND 8 /* of nested tables; ours go three deep, a record that goes deeper is damaged */
 
@@ -23,20 +23,7 @@ const char *class_name(enum field_class class)
 static int64_t number_of_standard(const struct field *row)
 {
     int64_t value = 0;
-    int result = 0;
-    switch (row->form) {
-    case FORM_SIZE:
-        result = size_parse(row->standard, &value);
-        break;
-    case FORM_DURATION:
-        result = duration_parse(row->standard, &value);
-        break;
-    case FORM_CPUS:
-        result = cpus_parse(row->standard, &value);
-        break;
-    default:
-        result = number_parse(row->standard, &value);
-    }
+    int result = numbers_parse(row->form, row->standard, &value);
     assert(result == 0);
     (void)result;
     return value;
@@ -612,19 +599,7 @@ int fields_replace_hidden(const struct table *table, void *object,
 static void number_print(const struct field *row, int64_t value, struct buffer *out)
 {
     char text[UNITS_TEXT_SIZE];
-    switch (row->form) {
-    case FORM_SIZE:
-        size_print(value, text);
-        break;
-    case FORM_DURATION:
-        duration_print(value, text);
-        break;
-    case FORM_CPUS:
-        cpus_print(value, text);
-        break;
-    default:
-        snprintf(text, sizeof(text), "%" PRId64, value);
-    }
+    numbers_print(row->form, value, text);
     buffer_text(out, text);
 }
 

@@ -103,6 +103,7 @@ enum field_form {
     FORM_ROOT, /* "layer", "copy", or what lxc.rootfs.path says, without "dir:": /PATH, overlay:/LOWER:/UPPER */
     FORM_LXC_NAME, /* what LXC may call a container */
     FORM_CPUSET,   /* processors by number, "0-3,8"; stored in order, neighbours joined */
+    FORM_LIMIT,    /* number: bytes, or "unlimited", which is INT64_MAX */
     FORM_MODE,     /* permissions, three octal digits behind a 0: "0660" */
 };
 

@@ -16,6 +16,7 @@ struct unit {
 static const struct unit durations[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const char size_letters[] = "KMGTP";
+static const char UNLIMITED[] = "unlimited";
 
 /* Digits at *text; moves past them. */
 static int take_digits(const char **text, int64_t *number)
@@ -51,6 +52,22 @@ int size_parse(const char *text, int64_t *bytes)
         return -EINVAL;
     *bytes = value;
     return 0;
+}
+
+int limit_parse(const char *text, int64_t *bytes)
+{
+    if (strcmp(text, UNLIMITED) != 0)
+        return size_parse(text, bytes);
+    *bytes = INT64_MAX;
+    return 0;
+}
+
+void limit_print(int64_t bytes, char text[static UNITS_TEXT_SIZE])
+{
+    if (bytes == INT64_MAX)
+        snprintf(text, UNITS_TEXT_SIZE, "%s", UNLIMITED);
+    else
+        size_print(bytes, text);
 }
 
 void size_print(int64_t bytes, char text[static UNITS_TEXT_SIZE])

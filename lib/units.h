@@ -10,6 +10,9 @@
 /* "512MiB", "512M", "1G", "1GB", "4096": powers of 1024 with or without "iB"/"B". Bytes. */
 int size_parse(const char *text, int64_t *bytes);
 void size_print(int64_t bytes, char text[static UNITS_TEXT_SIZE]);
+/* The same, and INT64_MAX is "unlimited". */
+int limit_parse(const char *text, int64_t *bytes);
+void limit_print(int64_t bytes, char text[static UNITS_TEXT_SIZE]);
 
 /* "1m30s", "500ms", "2h", "7d", "0". A bare number other than 0 has no unit and is refused. Milliseconds. */
 int duration_parse(const char *text, int64_t *milliseconds);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/units.h"
+#include "lib/numbers.h"
 
 #define PATH_LENGTH      1024 /* bytes of a path in a container */
 #define INTERFACE_LENGTH 15   /* IFNAMSIZ with its NUL is 16 */
@@ -41,6 +41,7 @@ static const struct {
     [FORM_VARIABLE] = {"the name of a variable (letters, digits and '_', no digit first)", "SITE"},
     [FORM_SIGNAL] = {"a signal", "SIGTERM or SIGRTMIN+3"},
     [FORM_SIZE] = {"a size", "512MiB"},
+    [FORM_LIMIT] = {"a size, or unlimited", "512MiB"},
     [FORM_DURATION] = {"a duration", "1m30s"},
     [FORM_CPUS] = {"a number of processors with at most three decimals", "1.5"},
     [FORM_PORT] = {"a port", "8080"},
@@ -85,16 +86,7 @@ const char *form_example(enum field_form form)
 
 int form_number(enum field_form form, const char *text, int64_t *number)
 {
-    switch (form) {
-    case FORM_SIZE:
-        return size_parse(text, number);
-    case FORM_DURATION:
-        return duration_parse(text, number);
-    case FORM_CPUS:
-        return cpus_parse(text, number);
-    default:
-        return number_parse(text, number);
-    }
+    return numbers_parse(form, text, number);
 }
 
 const char *form_canonical(const struct form_context *context, enum field_form form, const char *text)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "lib/map.h"
-#include "lib/units.h"
+#include "lib/numbers.h"
 #include "specs/shorthand.h"
 
 #define TEXT_BOUND 65536 /* bytes of one text */
@@ -191,14 +191,7 @@ static void read_bool(const struct reader *reader, const struct field *row, cons
 static const char *number_text(const struct field *row, struct arena *arena, int64_t number)
 {
     char text[UNITS_TEXT_SIZE];
-    if (row->form == FORM_SIZE)
-        size_print(number, text);
-    else if (row->form == FORM_DURATION)
-        duration_print(number, text);
-    else if (row->form == FORM_CPUS)
-        cpus_print(number, text);
-    else
-        return arena_printf(arena, "%" PRId64, number);
+    numbers_print(row->form, number, text);
     return arena_strdup(arena, text);
 }
 

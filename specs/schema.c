@@ -163,7 +163,8 @@ static struct json *schema_of_text(const struct field *row)
 
 static struct json *schema_of_number(const struct field *row)
 {
-    if (row->form == FORM_SIZE || row->form == FORM_DURATION || row->form == FORM_CPUS) {
+    if (row->form == FORM_SIZE || row->form == FORM_LIMIT || row->form == FORM_DURATION ||
+        row->form == FORM_CPUS) {
         struct json *schema = json_new_object(), *types = json_set(schema, "type", json_new_array());
         json_append(types, json_new_text("string"));
         json_append(types, json_new_text("number"));

@@ -30,7 +30,7 @@ make() { # NAME, its config from standard input, on top of what lxc-create write
     printf '#!/bin/sh\n[ "$1" != bound ] || ip addr add "$ip/25" dev "$interface"\n' >"$folder/rootfs/etc/lease"
     chmod 755 "$folder/rootfs/etc/lease"
     find "$folder/rootfs" -xdev -exec chown -h $BASE:$BASE {} +
-    { printf 'lxc.mount.auto = proc:mixed sys:ro\nlxc.rootfs.path = dir:%s/rootfs\nlxc.uts.name = %s\nlxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\n' "$folder" "$1" $BASE $BASE && cat; } >"$folder/config"
+    { printf 'lxc.include = /usr/share/lxc/config/common.conf\nlxc.include = /usr/share/lxc/config/userns.conf\nlxc.arch = linux64\nlxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\nlxc.rootfs.path = dir:%s/rootfs\nlxc.uts.name = %s\nlxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\n' "$folder" "$1" $BASE $BASE && cat; } >"$folder/config"
 }
 make static <<END
 lxc.net.0.type = veth
@@ -105,9 +105,16 @@ like 'an address' "$text" "address: $NET.11"
 like 'a guest that asks' "$text" 'dhcp: true'
 is 'no line is left but those of what has no field' "$(grep -o 'lxc.net.[0-9].[a-z]*' "$FILE" | sort -u | tr '\n' ' ')" 'lxc.net.0.flags lxc.net.0.ipv lxc.net.0.link lxc.net.0.mtu lxc.net.0.type '
 
+# As lxc-create writes it, with the configuration that Debian has for new ones and no template.
+printf 'lxc.include = /usr/share/lxc/config/common.conf\nlxc.net.0.type = veth\nlxc.net.0.link = %s\nlxc.net.0.flags = up\nlxc.net.0.hwaddr = 00:16:3e:xx:xx:xx\nlxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\n' "$BRIDGE" >"$ROOT/default.conf"
+check 'lxc-create' lxc-create -P "$LXC" -n "$(name_of made)" -f "$ROOT/default.conf" -t none
+echo "lxc.rootfs.path = dir:$LXC/$(name_of static)/rootfs" >>"$LXC/$(name_of made)/config"
+text=$(fps export --lxc "$(name_of made)")
+is 'what lxc-create makes has no line' "$(grep -c '    lxc:' <<<"$text") $(grep -cE 'dhcp: true|includes: .common.' <<<"$text")" '0 2'
+
 # ---- adopt ----
-echo 'allow: { raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
-check 'adopt' fps adopt -f "$FILE"
+fps adopt -f "$FILE" >"$ROOT/out" 2>&1
+is 'what Debian makes needs no permission, a line does' "$? $(grep -c 'raw_lxc: true' "$ROOT/out")" '3 1'
 for shape in static dhcp two; do
     port=$(port_of $shape)
     like "$shape: its host end is called as ours" "$port" "^fp${TAG}p"
@@ -117,7 +124,9 @@ for shape in static dhcp two; do
 done
 same adopted
 PLAN=$(plan_of "$FILE")
-is 'the plan after it is empty' "$(actions_of "$PLAN")$(held_of "$PLAN")" ''
+is 'the plan after it is empty, but for what was not permitted' "$(actions_of "$PLAN")$(held_of "$PLAN" | cut -d: -f1)" 'container/default/other'
+echo 'allow: { raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+check 'with permission the rest follows' fps adopt -f "$FILE"
 converge 'and apply changes nothing'
 is 'no action' "$(actions_of "$PLAN")" ''
 same applied

@@ -61,6 +61,18 @@ static void sizes(void **state)
     CHECK(samples, size_parse, size_print);
 }
 
+static void limits(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"unlimited", 0, INT64_MAX, "unlimited"},
+        {"9223372036854775807", 0, INT64_MAX, "unlimited"},
+        {"64M", 0, 64 << 20, "64MiB"},
+        {"Unlimited", -EINVAL, 0, NULL},
+    };
+    CHECK(samples, limit_parse, limit_print);
+}
+
 static void durations(void **state)
 {
     (void)state;
@@ -109,10 +121,8 @@ static void numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(cpus),
-        cmocka_unit_test(numbers),
+        cmocka_unit_test(sizes), cmocka_unit_test(limits),  cmocka_unit_test(durations),
+        cmocka_unit_test(cpus),  cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }
