@@ -70,10 +70,23 @@ static bool disk_holds(struct planning *planning, const struct object *object, c
     return !reason;
 }
 
+static bool io_is_weighed(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const struct limits *limits = ((const struct container *)object->body)->limits;
+    const struct limits *before = entry ? ((const struct container *)entry->object.body)->limits : NULL;
+    const char *trouble = planning->request->world->io_weight_trouble;
+    if (!limits->io_weight || !trouble || (before && before->io_weight == limits->io_weight))
+        return true;
+    plan_hold(planning, KIND_CONTAINER, object->name,
+              arena_printf(planning->arena, "limits.io_weight: %s", trouble), "modprobe bfq, or leave it out",
+              field_place(&limits_table, limits, field_by_key(&limits_table, "io_weight")));
+    return false;
+}
+
 bool plan_gate_limits(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     const struct world *world = planning->request->world;
-    if (!disk_holds(planning, object, entry))
+    if (!disk_holds(planning, object, entry) || !io_is_weighed(planning, object, entry))
         return false;
     const struct observed_container *seen =
         entry && !planning->request->force

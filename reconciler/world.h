@@ -47,6 +47,7 @@ struct world {
     size_t difference_count;
     struct world_loans *loans; /* of those that have any */
     size_t loan_count;
+    const char *io_weight_trouble; /* where a container says one: why none can be written here; NULL */
     struct world_disk *disks;
     size_t disk_count;
 };

@@ -19,6 +19,9 @@ const char *lxc_control_field(const char *line)
                  {"pids.max", "limits.pids"},
                  {"blkio.throttle.", "limits.io_read or limits.io_write"},
                  {"io.max", "limits.io_read or limits.io_write"},
+                 {"blkio.bfq.weight", "limits.io_weight"},
+                 {"io.weight", "limits.io_weight"},
+                 {"io.bfq.weight", "limits.io_weight"},
                  {"freezer.", "frozen"},
                  {"cgroup.freeze", "frozen"}};
     static const char *const versions[] = {"lxc.cgroup.", "lxc.cgroup2."};

@@ -120,6 +120,7 @@ struct limits { /* 0 where not said and without default: no limit */
     const char *cpuset;                /* NULL: all processors */
     int64_t io_read, io_write;         /* bytes a second, of the device that the store lies on */
     int64_t io_read_ops, io_write_ops; /* operations a second */
+    int64_t io_weight;                 /* against the others', 100 being usual */
     int64_t disk;                      /* bytes that its layer may hold */
 };
 

@@ -110,6 +110,18 @@ static const struct field limits_rows[] = {
      .maximum = INT32_MAX,
      .example = "200",
      .help = "How often a second it writes to that disk."},
+    {.id = 7,
+     .key = "io_weight",
+     .type = FIELD_NUMBER,
+     AT(limits, io_weight),
+     .class = CLASS_LIVE,
+     .flags = FIELD_RARE,
+     .minimum = 1,
+     .maximum = 10000,
+     .example = "200",
+     .help =
+         "Its share of a disk while others want it too; 100 without it. It takes a scheduler that weighs: "
+         "bfq, or on version 2 of the control groups io.cost."},
     {.id = 14,
      .key = "disk",
      .type = FIELD_NUMBER,

@@ -141,6 +141,9 @@ struct container_view {
                 struct observed_containers *out, struct error *error);
     /* How much of its limits a running container uses. */
     void (*look_at_use)(const struct paths *paths, int64_t init_pid, struct observed_use *out);
+    /* Why limits.io_weight cannot be written at all here; NULL. Whether what it says counts with the store's disk. */
+    const char *(*io_weight_trouble)(void);
+    bool (*io_is_weighed)(const struct paths *paths);
     /* What the config of a container of ours says: uid, generation, hostname, id_base, nics, env, command; the rest
      * of the definition is left at its defaults. *out is NULL when there is no such config. For doctor --rebuild. */
     int (*read_definition)(const struct paths *paths, const char *lxc_name, const struct call *call,

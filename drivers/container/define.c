@@ -92,6 +92,8 @@ int container_define(const struct paths *paths, const struct container_definitio
         failed = hierarchies_read(call->arena, &hierarchies, error);
     if (failed == 0 && limits_ask_for_io(definition->limits))
         hierarchies_find_device(&hierarchies, paths, call->arena);
+    if (failed == 0 && definition->limits->io_weight)
+        hierarchies_find_weights(&hierarchies);
     if (failed == 0 && !definition->adopted)
         failed = make_folder(paths, definition, error);
     if (failed < 0)

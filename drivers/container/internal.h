@@ -75,12 +75,23 @@ struct hierarchy {
 struct hierarchies {
     struct hierarchy *items;
     size_t count;
+    bool io_bfq,
+        io_cost; /* groups have files for weights, of these schedulers; false too while not looked for */
     const char
         *io_device; /* "MAJOR:MINOR" that limits of io are for; NULL: not looked for, or there is none */
 };
 /* Finds io_device: the whole disk that the store lies on. */
 void hierarchies_find_device(struct hierarchies *hierarchies, const struct paths *paths, struct arena *arena);
 bool limits_ask_for_io(const struct limits *limits);
+/* Finds io_bfq and io_cost. */
+void hierarchies_find_weights(struct hierarchies *hierarchies);
+#define NO_IO_WEIGHTS "this kernel weighs no io: neither bfq nor io.cost has files in its control groups"
+/* What a weight is among those of bfq, 1 to 1,000, of which 100 is the usual one, too. */
+int64_t weight_of_bfq(int64_t weight);
+int64_t weight_from_bfq(int64_t weight);
+/* The view's answers. */
+const char *container_io_weight_trouble(void);
+bool container_io_is_weighed(const struct paths *paths);
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);
 /* The hierarchy that has this controller; NULL when none has. */
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
@@ -98,7 +109,7 @@ void limits_read(const struct hierarchies *hierarchies, pid_t init, const struct
 /* The same for many by name alone, which holds while no group has that name with a number behind it; false when there
  * is nothing to read. The folders that hold the groups are opened once: for each group the walk down to it would cost
  * as much again as reading. */
-#define LIMIT_SOURCES    9
+#define LIMIT_SOURCES    10
 #define LIMIT_VALUE_SIZE 16384 /* bytes: a list of every other of 4,096 processors has 10,000 */
 /* A weight of version 2 that says nothing, and the same in the shares of version 1. */
 #define USUAL_WEIGHT 100
@@ -146,7 +157,7 @@ struct limit_setting {
     bool only_live; /* what the kernel gives by itself: not worth a line of the config */
     char value[LIMIT_VALUE_SIZE];
 };
-#define LIMIT_SETTINGS 12
+#define LIMIT_SETTINGS 14
 /* What `limits` means on this host, file by file, in the order in which liblxc and a lowering write them. Returns the
  * count; -EOPNOTSUPP when a limit that was asked for has no controller here. */
 int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,

@@ -148,6 +148,16 @@ static void add_io(struct meaning *to, const struct limits *limits)
         add_io_v1(to, limits);
 }
 
+static void add_io_weight(struct meaning *to, const struct limits *limits)
+{
+    const int64_t weight = limits->io_weight ? limits->io_weight : USUAL_WEIGHT;
+    if (to->hierarchies->io_cost && add(to, IO_CONTROLLER, NULL, "io.weight", 0, weight))
+        to->settings[to->count - 1].only_live = !limits->io_weight;
+    if (to->hierarchies->io_bfq && add(to, IO_CONTROLLER, "blkio.bfq.weight", "io.bfq.weight",
+                                       weight_of_bfq(weight), weight_of_bfq(weight)))
+        to->settings[to->count - 1].only_live = !limits->io_weight;
+}
+
 int limits_settings(const struct hierarchies *hierarchies, const struct limits *limits,
                     struct limit_setting settings[static LIMIT_SETTINGS], struct error *error)
 {
@@ -157,7 +167,7 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
     } needs[] = {{"memory", limits->memory > 0},
                  {"cpu", limits->cpus > 0 || limits->cpu_weight > 0},
                  {"cpuset", limits->cpuset != NULL},
-                 {IO_CONTROLLER, limits_ask_for_io(limits)}};
+                 {IO_CONTROLLER, limits_ask_for_io(limits) || limits->io_weight > 0}};
     for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)
         if (needs[i].asked && !hierarchy_of(hierarchies, needs[i].controller))
             return error_set(error, -EOPNOTSUPP, "this host has no control groups for %s",
@@ -165,6 +175,8 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
     if (limits_ask_for_io(limits) && !hierarchies->io_device)
         return error_set(error, -EOPNOTSUPP,
                          "the store's file system lies on no device whose io could be limited");
+    if (limits->io_weight && !hierarchies->io_bfq && !hierarchies->io_cost)
+        return error_set(error, -EOPNOTSUPP, NO_IO_WEIGHTS);
     struct meaning meaning = {.hierarchies = hierarchies, .settings = settings};
     add_memory(&meaning, limits);
     add_cpus(&meaning, limits);
@@ -173,6 +185,7 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
     add_weight(&meaning, limits);
     add_cpuset(&meaning, limits);
     add_io(&meaning, limits);
+    add_io_weight(&meaning, limits);
     return meaning.count;
 }
 
@@ -196,6 +209,7 @@ int container_set_limits(const struct paths *paths, const struct container_limit
     if (failed < 0)
         return failed;
     hierarchies_find_device(&hierarchies, paths, call->arena);
+    hierarchies_find_weights(&hierarchies);
     /* The kernel's word first: what it refuses must not stand in the config either. */
     if (present.init_pid)
         failed = write_live(&hierarchies, (pid_t)present.init_pid, limits->limits, error);
@@ -218,7 +232,10 @@ int container_set_limits(const struct paths *paths, const struct container_limit
                                         "blkio.throttle.write_bps_device",
                                         "blkio.throttle.read_iops_device",
                                         "blkio.throttle.write_iops_device",
-                                        "io.max"};
+                                        "io.max",
+                                        "blkio.bfq.weight",
+                                        "io.weight",
+                                        "io.bfq.weight"};
     _cleanup_config_ struct config config;
     failed = config_open(&config, paths, limits->lxc_name, true, error);
     if (failed < 0)

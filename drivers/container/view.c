@@ -38,6 +38,8 @@ const struct container_view container_view = {.dump = dump,
                                               .read_definition = container_read_definition,
                                               .read_found = container_read_found,
                                               .look_at_use = container_look_at_use,
+                                              .io_weight_trouble = container_io_weight_trouble,
+                                              .io_is_weighed = container_io_is_weighed,
                                               .look_at_devices = container_look_at_devices};
 
 int container_look(const struct paths *paths, const char *name, struct arena *arena,

@@ -390,6 +390,25 @@ static bool read_io_write_ops(const struct control_group *group, struct limits *
                    " wiops=", offsetof(struct limits, io_write_ops), out);
 }
 
+/* "NUMBER" of version 1, "default NUMBER" of version 2. Several weights are one to bfq: what was asked is what is told. */
+static bool read_io_weight(const struct control_group *group, struct limits *out)
+{
+    static const char usual[] = "default ";
+    char line[128];
+    int64_t value;
+    bool cost = group->unified && read_control(group, "io.weight", line, sizeof(line));
+    if (!cost &&
+        !read_control(group, group->unified ? "io.bfq.weight" : "blkio.bfq.weight", line, sizeof(line)))
+        return false;
+    if (!amount(line + (strncmp(line, usual, strlen(usual)) == 0 ? strlen(usual) : 0), &value))
+        return false;
+    if (!cost)
+        value = group->said && weight_of_bfq(group->said->io_weight) == value ? group->said->io_weight
+                                                                              : weight_from_bfq(value);
+    note(out, offsetof(struct limits, io_weight), value == USUAL_WEIGHT ? 0 : value);
+    return true;
+}
+
 /* One file or two of one controller; of rare limits with the member that says them. */
 static const struct {
     const char *controller;
@@ -405,6 +424,7 @@ static const struct {
     {IO_CONTROLLER, read_io_write, offsetof(struct limits, io_write)},
     {IO_CONTROLLER, read_io_read_ops, offsetof(struct limits, io_read_ops)},
     {IO_CONTROLLER, read_io_write_ops, offsetof(struct limits, io_write_ops)},
+    {IO_CONTROLLER, read_io_weight, offsetof(struct limits, io_weight)},
 };
 
 static bool is_asked(size_t source, const struct limits *said)

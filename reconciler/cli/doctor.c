@@ -108,6 +108,14 @@ static void check_kernel(struct report *report)
                                    "boot with lsm=...,apparmor", false});
 }
 
+static void check_disk(struct report *report, const struct session *session)
+{
+    doctor_check(report, !container_view.io_is_weighed || container_view.io_is_weighed(&session->paths),
+          &(struct finding){"a scheduler that weighs io",
+                            "limits.io_weight has no effect on the store's disk",
+                            "echo bfq > /sys/block/DISK/queue/scheduler", false});
+}
+
 static void check_record(struct report *report)
 {
     if (geteuid() != 0)
@@ -120,6 +128,7 @@ static void check_record(struct report *report)
     if (!good || session_look(&session, &error) < 0)
         return;
     doctor_check_firewall(report, &session);
+    check_disk(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
     doctor_check(report, session.snapshot.record_count || !world_has_marked(&session.world),
                  &(struct finding){"marked objects are on record", lost,

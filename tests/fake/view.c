@@ -89,6 +89,19 @@ static void look_at_use(const struct paths *paths, int64_t init_pid, struct obse
                                  .pids = seen_number(container, "pids_use")};
 }
 
+static const char *io_weight_trouble(void)
+{
+    fake_trace("container_view.io_weight_trouble");
+    return NULL;
+}
+
+static bool io_is_weighed(const struct paths *paths)
+{
+    (void)paths;
+    fake_trace("container_view.io_is_weighed");
+    return true;
+}
+
 /* In this world a device is there unless it is in "missing", and its numbers come from its name. */
 static void look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
                             struct observed_device *devices, size_t count)
@@ -142,6 +155,8 @@ const struct container_view container_view = {.dump = dump_containers,
                                               .read_definition = read_definition,
                                               .read_found = read_found,
                                               .look_at_use = look_at_use,
+                                              .io_weight_trouble = io_weight_trouble,
+                                              .io_is_weighed = io_is_weighed,
                                               .look_at_devices = look_at_devices};
 
 /* ---- storage ---- */

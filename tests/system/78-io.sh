@@ -26,6 +26,39 @@ effect container.limits.io_read_ops 'io t/one riops read_iops_device' none 500 3
 effect container.limits.io_write_ops 'io t/one wiops write_iops_device' none 200 none none
 walk t/one live io
 
+# ---- weights ----
+
+io_weight() { # CONTAINER
+    in_cgroup "$1" blkio io.bfq.weight blkio.bfq.weight 2>/dev/null | awk '{ print $NF }'
+}
+weights_without() { one ''; }
+weights_set() { one ', limits: { io_weight: 50 }'; }
+weights_changed() { one ', limits: { io_weight: 80 }'; }
+weighs=no
+[ ! -e /sys/fs/cgroup/io.cost.qos ] || weighs=cost
+if [ -e /sys/fs/cgroup/blkio/blkio.bfq.io_serviced ] || compgen -G '/sys/fs/cgroup/*/io.bfq.weight' >/dev/null; then weighs=bfq; fi
+[ $weighs != cost ] || io_weight() { in_cgroup "$1" io io.weight '' | awk '$1 == "default" { print $2 }'; }
+[ $weighs != no ] && effect container.limits.io_weight 'io_weight t/one' 100 50 80 100
+[ $weighs = no ] || walk t/one live weights
+if [ $weighs = no ]; then
+    spec own < <(weights_set)
+    held 'a weight' 'this kernel weighs no io' 'modprobe bfq'
+elif [ $weighs = bfq ]; then
+    spec own < <(one ', limits: { io_weight: 500 }')
+    converge 'a weight above the usual'
+    is 'bfq counts to 1,000' "$(io_weight t/one)" 136
+    if [ ! -e /sys/fs/cgroup/io.cost.qos ]; then
+        echo 300 >"$(cgroup_of t/one blkio)/$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo io.bfq.weight || echo blkio.bfq.weight)"
+        like 'another hand is seen' "$(causes_of "$(plan_of "$FILE")")" 'drift: limit io_weight is 2300 in the cgroup'
+        converge 'and undone'
+    fi
+    fps restart t/one --timeout 0 >/dev/null 2>&1
+    is 'it is there after a restart' "$(io_weight t/one)" 136
+    fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+    fps gc --force -y >/dev/null 2>&1
+fi
+like 'doctor says whether it counts' "$(fps doctor 2>&1)" 'a scheduler that weighs io'
+
 spec slow < <(one ', limits: { io_write: 2MiB }')
 converge 'a slow disk from the start'
 began=$(date +%s%N)
