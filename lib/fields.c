@@ -119,19 +119,6 @@ struct place field_place(const struct table *table, const void *object, const st
     return head->place;
 }
 
-const char *item_key(const struct table *nested, const void *item)
-{
-    return *(const char *const *)field_at(item, &nested->rows[0]);
-}
-
-void *list_find(const struct list *list, const struct table *nested, const char *key)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(item_key(nested, list->items[i]), key) == 0)
-            return list->items[i];
-    return NULL;
-}
-
 bool field_is_said(const struct table *table, const void *object, const struct field *row)
 {
     if (!field_is_present(table, object, row) || (row->flags & FIELD_ONCE))

@@ -105,6 +105,9 @@ enum field_form {
     FORM_CPUSET,   /* processors by number, "0-3,8"; stored in order, neighbours joined */
     FORM_LIMIT,    /* number: bytes, or "unlimited", which is INT64_MAX */
     FORM_MODE,     /* permissions, three octal digits behind a 0: "0660" */
+    FORM_USB,      /* VENDOR:PRODUCT[:SERIAL] of a USB device, four hex digits each; stored in lower case */
+    FORM_GPU,      /* "all", or which one, from 0 on */
+    FORM_LENT,     /* a path on the host, "usb" or "gpu" */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */
@@ -123,6 +126,7 @@ enum field_flags {
     FIELD_DERIVED = 4,   /* made from other fields while reading; YAML has no such key */
     FIELD_ORDERED = 8,   /* a list whose written order means something */
     FIELD_ONCE = 32,     /* asks for a step and is no state: neither recorded, compared nor printed */
+    FIELD_KEY = 64,      /* of a list's items, where row 0 is another way to say which one it is */
     FIELD_RARE = 16, /* looked at only on objects whose record says it: looking costs, and most never do */
 };
 
@@ -177,7 +181,7 @@ void *described_whole(const struct table *table, void *object);
 const struct field *field_by_key(const struct table *table, const char *key); /* NULL when unknown */
 struct place field_place(const struct table *table, const void *object, const struct field *row);
 
-/* The key of a list's item: the text of row 0. */
+/* The key of a list's item: the text of row 0, or where that says nothing the first of a FIELD_KEY that does. */
 const char *item_key(const struct table *nested, const void *item);
 void *list_find(const struct list *list, const struct table *nested, const char *key); /* NULL when absent */
 

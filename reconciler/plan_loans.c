@@ -65,33 +65,65 @@ static bool binds_are_there(struct planning *planning, const struct object *obje
     return true;
 }
 
+static const char *device_text(struct planning *planning, const struct device *device)
+{
+    return device->path ? device->path
+                        : arena_printf(planning->arena, "%s %s", device->usb ? "usb" : "gpu",
+                                       item_key(&device_table, device));
+}
+
+static bool device_is_listed(const struct texts *allowed, const struct device *device)
+{
+    const char *word = device->usb ? "usb" : "gpu";
+    if (device->path)
+        return is_listed(allowed, device->path);
+    for (size_t i = 0; i < allowed->count; i++)
+        if (strcmp(allowed->items[i], word) == 0)
+            return true;
+    return false;
+}
+
 static bool devices_are_permitted(struct planning *planning, const struct object *object)
 {
     const struct policy *policy = planning->request->policy;
     const struct list *devices = &((const struct container *)object->body)->devices;
     for (size_t i = 0; policy && i < devices->count; i++) {
         const struct device *device = devices->items[i];
-        if (is_listed(&policy->allow->devices, device->path))
+        if (device_is_listed(&policy->allow->devices, device))
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "device %s is not permitted on this host", device->path),
-                  list_line(planning, "devices", &policy->allow->devices, device->path),
+                  arena_printf(planning->arena, "device %s is not permitted on this host",
+                               device_text(planning, device)),
+                  list_line(planning, "devices", &policy->allow->devices,
+                            device->path  ? device->path
+                            : device->usb ? "usb"
+                                          : "gpu"),
                   device->described.place);
         return false;
     }
     return true;
 }
 
+static const char *trouble_of(const struct world_loans *loans, const struct device *device)
+{
+    for (size_t i = 0; loans && i < loans->device_count; i++)
+        if (device_is_as(&loans->devices[i], device) && loans->devices[i].trouble)
+            return loans->devices[i].trouble;
+    return NULL;
+}
+
 static bool devices_are_there(struct planning *planning, const struct object *object)
 {
     const struct list *devices = &((const struct container *)object->body)->devices;
+    const struct world_loans *loans = world_loans(planning->request->world, object->name);
     for (size_t i = 0; i < devices->count; i++) {
         const struct device *device = devices->items[i];
-        const struct observed_device *seen = world_device(planning->request->world, object->name, device);
-        if (!seen || !seen->trouble || device->optional)
+        const char *trouble = device->optional ? NULL : trouble_of(loans, device);
+        if (!trouble)
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "device %s: %s on the host", device->path, seen->trouble),
+                  arena_printf(planning->arena, "device %s: %s on the host", device_text(planning, device),
+                               trouble),
                   "load its driver or plug it in, or add optional: true", device->described.place);
         return false;
     }

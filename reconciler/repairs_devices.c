@@ -18,12 +18,13 @@ static void add_step(const struct repairing *repairing, const struct observed_de
 static const struct observed_device *wanted_at(const struct repairing *repairing, const char *path)
 {
     const struct list *devices = &((const struct container *)repairing->object->body)->devices;
-    for (size_t i = 0; i < devices->count; i++) {
-        const struct device *device = devices->items[i];
-        const struct observed_device *seen = world_device(repairing->world, repairing->object->name, device);
-        if (seen && !seen->trouble && strcmp(device_place(device), path) == 0)
-            return seen;
-    }
+    const struct world_loans *loans = world_loans(repairing->world, repairing->object->name);
+    for (size_t i = 0; i < devices->count; i++)
+        for (size_t j = 0; j < loans->device_count; j++) {
+            const struct observed_device *seen = &loans->devices[j];
+            if (!seen->trouble && strcmp(seen->path, path) == 0 && device_is_as(seen, devices->items[i]))
+                return seen;
+        }
     return NULL;
 }
 
@@ -42,11 +43,12 @@ void repairs_find_left_devices(const struct repairing *repairing)
     for (size_t i = 0; loans && i < loans->device_count; i++) {
         const struct observed_device *seen = &loans->devices[i];
         if (seen->lent && is_first_of_place(loans, i) && !wanted_at(repairing, seen->path))
-            add_step(repairing, seen, STEP_DEVICE_DETACH,
-                     seen->trouble ? arena_printf(repairing->target->arena, "device %s is gone from the host",
-                                                  seen->source)
-                                   : arena_printf(repairing->target->arena,
-                                                  "device at %s is not declared there", seen->path));
+            add_step(
+                repairing, seen, STEP_DEVICE_DETACH,
+                seen->trouble && *seen->source
+                    ? arena_printf(repairing->target->arena, "device %s is gone from the host", seen->source)
+                    : arena_printf(repairing->target->arena, "device at %s is not declared there",
+                                   seen->path));
     }
 }
 

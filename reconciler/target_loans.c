@@ -46,13 +46,12 @@ void target_add_devices(const struct target *target, const struct object *contai
                         struct container_start *start)
 {
     const struct list *devices = &((const struct container *)container->body)->devices;
-    for (size_t i = 0; i < devices->count; i++) {
-        const struct device *device = devices->items[i];
-        const struct observed_device *seen = world_device(target->world, container->name, device);
-        if (seen && !seen->trouble)
-            *arena_append(target->arena, start->devices.items, start->devices.count) =
-                target_device(target->arena, seen);
-    }
+    const struct world_loans *loans = world_loans(target->world, container->name);
+    for (size_t i = 0; loans && i < devices->count; i++)
+        for (size_t j = 0; j < loans->device_count; j++)
+            if (device_is_as(&loans->devices[j], devices->items[i]) && !loans->devices[j].trouble)
+                *arena_append(target->arena, start->devices.items, start->devices.count) =
+                    target_device(target->arena, &loans->devices[j]);
 }
 
 struct container_device *target_device(struct arena *arena, const struct observed_device *seen)

@@ -25,8 +25,9 @@ struct world_loans {
     const char *lxc_name;
     struct observed_bind *binds;
     size_t bind_count;
-    struct observed_device *devices;
+    struct observed_device *devices; /* of a device that is named by what it is none or several */
     size_t device_count;
+    bool searched; /* there are such */
 };
 
 struct world_disk {        /* see world_look_at_disks() */
@@ -74,8 +75,8 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
 const struct world_loans *world_loans(const struct world *world, const char *container); /* NULL: none */
 const struct observed_bind *world_bind(const struct world *world, const char *container,
                                        const struct bind *bind);
-const struct observed_device *world_device(const struct world *world, const char *container,
-                                           const struct device *device);
+/* Whether it was seen for that device. */
+bool device_is_as(const struct observed_device *seen, const struct device *device);
 /* Its permissions as a number. */
 int64_t device_mode(const struct device *device);
 

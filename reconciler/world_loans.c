@@ -44,15 +44,71 @@ int64_t device_mode(const struct device *device)
     return strtoll(device->mode, NULL, 8);
 }
 
-static const struct observed_device *find_device(const struct world_loans *loans, const struct device *device)
+bool device_is_as(const struct observed_device *seen, const struct device *device)
 {
-    for (size_t i = 0; loans && i < loans->device_count; i++) {
-        const struct observed_device *seen = &loans->devices[i];
-        if (strcmp(seen->path, device_place(device)) == 0 && strcmp(seen->source, device->path) == 0 &&
-            seen->mode == device_mode(device))
-            return seen;
+    return text_is_same(seen->key, item_key(&device_table, device)) &&
+           text_is_same(seen->target, device->target) && seen->mode == device_mode(device);
+}
+
+static bool has_device(const struct world_loans *loans, const struct device *device)
+{
+    for (size_t i = 0; i < loans->device_count; i++)
+        if (device_is_as(&loans->devices[i], device))
+            return true;
+    return false;
+}
+
+static void add_device(struct collecting *collecting, struct world_loans *loans, const struct device *device,
+                       const char *path, const char *source, const char *trouble)
+{
+    *(struct observed_device *)arena_append(collecting->arena, loans->devices, loans->device_count) =
+        (struct observed_device){.key = item_key(&device_table, device),
+                                 .target = device->target,
+                                 .path = path,
+                                 .source = source,
+                                 .mode = device_mode(device),
+                                 .trouble = trouble};
+}
+
+/* One that is named by what it is may be somewhere else than it was, or in several places. */
+static void collect_found(struct collecting *collecting, struct world_loans *loans,
+                          const struct device *device)
+{
+    struct found_devices found;
+    container_view.find_devices(collecting->paths, device, collecting->arena, &found);
+    loans->searched = true;
+    if (found.trouble)
+        add_device(collecting, loans, device, device->target ? device->target : "", "", found.trouble);
+    for (size_t i = 0; i < found.count; i++)
+        add_device(collecting, loans, device, device->target ? device->target : found.items[i].place,
+                   found.items[i].source, NULL);
+}
+
+static void collect_device(struct collecting *collecting, struct world_loans *loans,
+                           const struct device *device)
+{
+    if (has_device(loans, device))
+        return;
+    if (device->path)
+        add_device(collecting, loans, device, device_place(device), device->path, NULL);
+    else
+        collect_found(collecting, loans, device);
+}
+
+/* What was lent before it moved is known by the container alone. */
+static void collect_lent(struct collecting *collecting, struct world_loans *loans, const char *lxc_name)
+{
+    struct texts places = {0};
+    container_view.list_lent(collecting->paths, lxc_name, collecting->arena, &places);
+    for (size_t i = 0; i < places.count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < loans->device_count && !known; j++)
+            known = strcmp(loans->devices[j].path, places.items[i]) == 0;
+        if (!known)
+            *(struct observed_device *)arena_append(collecting->arena, loans->devices, loans->device_count) =
+                (struct observed_device){
+                    .path = places.items[i], .source = "", .trouble = "it is not declared"};
     }
-    return NULL;
 }
 
 static void collect(struct collecting *collecting, const struct object *object)
@@ -68,13 +124,8 @@ static void collect(struct collecting *collecting, const struct object *object)
                 (struct observed_bind){
                     .path = bind->path, .source = bind->source, .read_only = bind->read_only};
     }
-    for (size_t i = 0; i < body->devices.count; i++) {
-        const struct device *device = body->devices.items[i];
-        if (!find_device(loans, device))
-            *(struct observed_device *)arena_append(collecting->arena, loans->devices, loans->device_count) =
-                (struct observed_device){
-                    .path = device_place(device), .source = device->path, .mode = device_mode(device)};
-    }
+    for (size_t i = 0; i < body->devices.count; i++)
+        collect_device(collecting, loans, body->devices.items[i]);
 }
 
 /* An earlier run may have died with something lent that no record names. */
@@ -117,6 +168,8 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
         const int64_t init_pid = container_is_up(container) ? container->init_pid : 0;
         if (loans->bind_count)
             storage_view.look_binds(paths, init_pid, loans->binds, loans->bind_count);
+        if (loans->searched)
+            collect_lent(&collecting, loans, lxc_name);
         if (loans->device_count)
             container_view.look_at_devices(paths, loans->lxc_name, init_pid, loans->devices,
                                            loans->device_count);
@@ -135,10 +188,4 @@ const struct observed_bind *world_bind(const struct world *world, const char *co
                                        const struct bind *bind)
 {
     return find_bind(world_loans(world, container), bind);
-}
-
-const struct observed_device *world_device(const struct world *world, const char *container,
-                                           const struct device *device)
-{
-    return find_device(world_loans(world, container), device);
 }

@@ -78,6 +78,8 @@ static struct mounting *collect(struct arena *arena, const struct container *con
     }
     for (size_t i = 0; i < container->devices.count; i++) {
         const struct device *device = container->devices.items[i];
+        if (!device_place(device))
+            continue; /* it is below /dev/bus/usb or /dev/dri, as on the host */
         all[(*count)++] =
             (struct mounting){device_place(device), "device",
                               field_place(&device_table, device,

@@ -54,6 +54,9 @@ static const struct {
     [FORM_LXC_NAME] = {"a name of an LXC container (letters, digits, '.', '_' and '-', at most 80)", "web"},
     [FORM_CPUSET] = {"processors by number", "0-3 or 0,2"},
     [FORM_MODE] = {"permissions as three octal digits behind a 0", "0660"},
+    [FORM_USB] = {"VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL", "1a86:7523"},
+    [FORM_GPU] = {"all, or the number of one", "all or 0"},
+    [FORM_LENT] = {"a path on the host, usb or gpu", "/dev/fuse"},
 };
 
 static const char *reference_canonical(const struct form_context *context, const char *text);
@@ -68,6 +71,8 @@ static bool lxc_name_is_valid(const char *text);
 static const char *ipv6_canonical(struct arena *arena, const char *text);
 static const char *subnet6_canonical(struct arena *arena, const char *text);
 static const char *address_canonical(struct arena *arena, const char *text);
+static const char *usb_canonical(struct arena *arena, const char *text);
+static bool gpu_is_valid(const char *text);
 static bool hostname_is_valid(const char *text);
 static bool path_is_clean(const char *path);
 static bool interface_is_valid(const char *text);
@@ -142,6 +147,14 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     case FORM_HOST_PATH:
         return host_path_canonical(context, text);
+    case FORM_LENT:
+        return strcmp(text, "usb") == 0 || strcmp(text, "gpu") == 0 ? text
+                                                                    : host_path_canonical(context, text);
+    case FORM_USB:
+        return usb_canonical(context->arena, text);
+    case FORM_GPU:
+        fine = gpu_is_valid(text);
+        break;
     case FORM_SIGNAL:
         return signal_canonical(context->arena, text);
     case FORM_CAPABILITY:
@@ -563,4 +576,28 @@ static bool variable_is_valid(const char *text)
         if (!isalnum((unsigned char)*text) && *text != '_')
             return false;
     return true;
+}
+
+/* Four hex digits each; the serial as the device has it, which is compared and nothing else. */
+static const char *usb_canonical(struct arena *arena, const char *text)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *serial = text + 10;
+    if (strspn(text, digits) != 4 || text[4] != ':' || strspn(text + 5, digits) != 4 ||
+        (text[9] && text[9] != ':') || (text[9] && (!*serial || strlen(serial) > 126)))
+        return NULL;
+    char *canonical = arena_strdup(arena, text);
+    for (size_t i = 0; i < 9; i++)
+        canonical[i] = (char)tolower((unsigned char)canonical[i]);
+    for (const char *at = text[9] ? serial : ""; *at; at++)
+        if (*at < ' ' || *at > '~')
+            return NULL;
+    return canonical;
+}
+
+static bool gpu_is_valid(const char *text)
+{
+    size_t length = strlen(text);
+    return strcmp(text, "all") == 0 || (length > 0 && length < 4 && strspn(text, "0123456789") == length &&
+                                        (*text != '0' || length == 1));
 }

@@ -101,15 +101,17 @@ struct bind {
     bool optional; /* left out while the source is missing */
 };
 
-/* A device of the host that the container may open. */
+/* A device of the host that the container may open. One of the first three says which, and is the key. */
 struct device {
     struct described described;
-    const char *path;   /* key; on the host, clean and absolute */
+    const char *path;   /* on the host, clean and absolute */
+    const char *usb;    /* VENDOR:PRODUCT[:SERIAL] */
+    const char *gpu;    /* "all", or a number */
     const char *target; /* inside; NULL: where it is on the host */
     const char *mode;   /* "0660" */
     bool optional;      /* left out while it is missing */
 };
-const char *device_place(const struct device *device); /* inside */
+const char *device_place(const struct device *device); /* inside; NULL: where it will be found on the host */
 
 struct limits { /* 0 where not said and without default: no limit */
     struct described described;

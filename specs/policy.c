@@ -31,10 +31,12 @@ static const struct field allow_rows[] = {
     {.id = 4,
      .key = "devices",
      .type = FIELD_TEXTS,
-     .form = FORM_HOST_PATH,
+     .form = FORM_LENT,
      AT(policy_allow, devices),
-     .example = "[/dev/fuse, /dev/dri]",
-     .help = "Devices of the host that containers may open; of a folder, all that lie below it."},
+     .example = "[/dev/fuse, /dev/dri, usb]",
+     .help =
+         "Devices of the host that containers may open; of a folder, all that lie below it; usb, whatever "
+         "is plugged in; gpu, graphics processors."},
 };
 static const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};

@@ -20,10 +20,30 @@ void read_shorthand(const struct reader *reader, const struct field *row, const 
         set_part(reader, row->nested, item, row->nested->rows[0].key, node->text, node);
 }
 
+static void finish_device(const struct reader *reader, const struct device *device);
+
 void finish_item(const struct reader *reader, const struct table *table, void *item)
 {
     if (table == &port_table)
         finish_port(reader, item);
+    if (table == &device_table)
+        finish_device(reader, item);
+}
+
+/* Exactly one of the three says which device it is; of several processors none can be put at one place. */
+static void finish_device(const struct reader *reader, const struct device *device)
+{
+    const int said = !!device->path + !!device->usb + !!device->gpu;
+    if (!said)
+        problem_add(reader->problems, device->described.place, "add path: /dev/fuse",
+                    "a device needs a path, usb or gpu");
+    else if (said > 1)
+        problem_add(reader->problems, device->described.place, "keep one of them",
+                    "a device is said by a path, by usb or by gpu, not by several of them");
+    else if (device->gpu && device->target)
+        problem_add(
+            reader->problems, field_place(&device_table, device, field_by_key(&device_table, "target")),
+            "remove it: its devices are in /dev as on the host", "'target': a gpu has several devices");
 }
 
 void set_part(const struct reader *reader, const struct table *table, void *item, const char *key,

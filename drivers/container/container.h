@@ -122,7 +122,10 @@ struct observed_use { /* at this moment; 0: unknown */
 
 /* A device of the host that a container is lent, or shall be. The first three are the question. */
 struct observed_device {
-    const char *path;    /* inside */
+    const char
+        *key; /* item_key() of the device that it was declared as; NULL: of none, it was found inside */
+    const char *target;  /* as declared */
+    const char *path;    /* inside; "": it is not known where, since it is not there */
     const char *source;  /* on the host */
     int64_t mode;        /* its permissions inside */
     const char *trouble; /* why it cannot be had; NULL: it is there */
@@ -130,6 +133,16 @@ struct observed_device {
     int64_t major, minor;
     bool lent;     /* the container has a node for that place, */
     bool as_asked; /* of this device and with these permissions, and in the running container it is there */
+};
+
+/* Where on the host something is that is named by what it is. */
+struct found_devices {
+    struct found_device {
+        const char *source; /* node on the host */
+        const char *place;  /* where it is called for on any host: "/dev/bus/usb/001/002" */
+    } * items;
+    size_t count;
+    const char *trouble; /* why there is none; NULL */
 };
 
 struct container_view {
@@ -152,6 +165,12 @@ struct container_view {
     int (*read_found)(const char *lxcpath, const char *lxc_name, const struct call *call,
                       struct container_found **out, struct error *error);
     /* Answers for each; `init_pid` 0: it does not run. */
+    /* By `usb` or `gpu` of the device, in sysfs; in that below paths->root where there is one. */
+    void (*find_devices)(const struct paths *paths, const struct device *device, struct arena *arena,
+                         struct found_devices *out);
+    /* The places inside that the container has nodes for, whoever declared them. */
+    void (*list_lent)(const struct paths *paths, const char *lxc_name, struct arena *arena,
+                      struct texts *places);
     void (*look_at_devices)(const struct paths *paths, const char *lxc_name, int64_t init_pid,
                             struct observed_device *devices, size_t count);
 };

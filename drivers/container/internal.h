@@ -134,6 +134,13 @@ bool cgroup_exists(const struct hierarchies *hierarchies, const struct paths *pa
 /* One line of a small file without its newline; -errno. */
 int read_line(int directory, const char *path, char *line, size_t size);
 
+/* ---- view_find.c, view_devices.c ---- */
+
+void container_find_devices(const struct paths *paths, const struct device *device, struct arena *arena,
+                            struct found_devices *out);
+void container_list_lent(const struct paths *paths, const char *lxc_name, struct arena *arena,
+                         struct texts *places);
+
 /* ---- view_use.c ---- */
 
 void container_look_at_use(const struct paths *paths, int64_t init_pid, struct observed_use *out);

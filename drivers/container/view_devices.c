@@ -1,5 +1,6 @@
 /* Which devices of the host a container is lent, and whether they are there in it. Reads only; linked into the main
  * program, too. The nodes lie below LXCPATH/NAME and are named for their places inside. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,6 +25,32 @@ bool device_node_name(const char *path, char name[static DEVICE_NAME_SIZE])
     }
     name[length] = '\0';
     return length > 0;
+}
+
+/* The other way round. */
+static char *place_of_node(struct arena *arena, const char *name)
+{
+    char *path = arena_printf(arena, "/%s", name), *to = path + 1;
+    for (const char *from = name; *from; from++) {
+        bool twice = from[0] == '%' && from[1] == '%';
+        *to++ = *from == '%' && !twice ? '/' : *from;
+        from += twice;
+    }
+    *to = '\0';
+    return path;
+}
+
+void container_list_lent(const struct paths *paths, const char *lxc_name, struct arena *arena,
+                         struct texts *places)
+{
+    char path[CONTAINER_PATH_SIZE];
+    container_path(paths, lxc_name, CONTAINER_DEVICES, path);
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            *arena_append(arena, places->items, places->count) = place_of_node(arena, entry->d_name);
+    if (folder)
+        closedir(folder);
 }
 
 static void look_at_source(struct observed_device *device)
@@ -70,7 +97,10 @@ void container_look_at_devices(const struct paths *paths, const char *lxc_name, 
     snprintf(path, sizeof(path), "/proc/%lld/root", (long long)init_pid);
     _cleanup_close_ int root = init_pid > 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     for (size_t i = 0; i < count; i++) {
-        look_at_source(&devices[i]);
+        if (!*devices[i].path)
+            continue;
+        if (!devices[i].trouble)
+            look_at_source(&devices[i]);
         look_inside(folder, root, &devices[i]);
     }
 }

@@ -836,6 +836,22 @@ static int run_truncate(struct json *world, char **arguments, struct error *erro
     return 0;
 }
 
+/* "usb" or "gpu", its key and where it is; "-": nowhere. */
+static int run_plug(struct json *world, char **arguments, struct error *error)
+{
+    char name[256];
+    (void)error;
+    snprintf(name, sizeof(name), "%s %s", arguments[0], arguments[1]);
+    struct json *plugged = json_get(world, "plugged");
+    if (!plugged)
+        plugged = json_set(world, "plugged", json_new_object());
+    if (strcmp(arguments[2], "-") == 0)
+        json_remove(plugged, name);
+    else
+        json_set(plugged, name, json_new_text(arguments[2]));
+    return 0;
+}
+
 static int run_let_grow(struct json *world, char **arguments, struct error *error)
 {
     (void)arguments;
@@ -929,6 +945,7 @@ static const struct command commands[] = {
     {"install-packages", "LAYER", 1, run_install_packages},
     {"hold", "LAYER BYTES", 2, run_hold},
     {"truncate", "LAYER BYTES", 2, run_truncate},
+    {"plug", "usb|gpu KEY PATH|-", 3, run_plug},
     {"let-grow", "", 0, run_let_grow},
     {"btrfs", "", 0, run_btrfs},
 };

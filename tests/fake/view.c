@@ -102,6 +102,36 @@ static bool io_is_weighed(const struct paths *paths)
     return true;
 }
 
+/* "usb 1a86:7523" and "gpu all" are where the tool plugged them in. */
+static void find_devices(const struct paths *paths, const struct device *device, struct arena *arena,
+                         struct found_devices *out)
+{
+    const struct seen *world;
+    fake_trace("container_view.find_devices");
+    *out = (struct found_devices){.trouble = "it is not there"};
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return;
+    const char *name =
+        arena_printf(arena, "%s %s", device->usb ? "usb" : "gpu", item_key(&device_table, device));
+    const char *place = seen_text(seen_in(world, "plugged"), name);
+    if (!place)
+        return;
+    *(struct found_device *)arena_append(arena, out->items, out->count) = (struct found_device){place, place};
+    out->trouble = NULL;
+}
+
+static void list_lent(const struct paths *paths, const char *lxc_name, struct arena *arena,
+                      struct texts *places)
+{
+    const struct seen *world;
+    fake_trace("container_view.list_lent");
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return;
+    const struct seen *lent = seen_in(seen_in(seen_in(world, "containers"), lxc_name), "guest_devices");
+    for (const struct seen *i = seen_first(lent); i; i = seen_next(i))
+        *arena_append(arena, places->items, places->count) = seen_key(i);
+}
+
 /* In this world a device is there unless it is in "missing", and its numbers come from its name. */
 static void look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
                             struct observed_device *devices, size_t count)
@@ -114,7 +144,8 @@ static void look_at_devices(const struct paths *paths, const char *lxc_name, int
     for (size_t i = 0; i < count; i++) {
         struct observed_device *device = &devices[i];
         const struct seen *seen = seen_in(seen_in(container, "guest_devices"), device->path);
-        device->trouble = seen_flag(seen_in(world, "missing"), device->source) ? "it is not there" : NULL;
+        if (!device->trouble && seen_flag(seen_in(world, "missing"), device->source))
+            device->trouble = "it is not there";
         device->major = 10;
         for (const char *at = device->source; *at; at++)
             device->minor = (device->minor * 31 + *at) % 1000;
@@ -157,6 +188,8 @@ const struct container_view container_view = {.dump = dump_containers,
                                               .look_at_use = look_at_use,
                                               .io_weight_trouble = io_weight_trouble,
                                               .io_is_weighed = io_is_weighed,
+                                              .find_devices = find_devices,
+                                              .list_lent = list_lent,
                                               .look_at_devices = look_at_devices};
 
 /* ---- storage ---- */

@@ -239,7 +239,7 @@ static const char *item_text(struct spec *spec, const struct body *body, const s
     const char *network = NULL;
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
         const bool needed = (row->flags & FIELD_REQUIRED) || row == &table->rows[0];
-        if (!is_writable(row) || (!needed && !by_chance(spec, OFTEN)))
+        if (!is_writable(row) || row->flags & FIELD_KEY || (!needed && !by_chance(spec, OFTEN)))
             continue;
         const char *value = special_text(spec, body, table, row, network);
         if (!value)

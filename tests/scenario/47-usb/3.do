@@ -1,0 +1,1 @@
+tool plug gpu all -

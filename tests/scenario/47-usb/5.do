@@ -1,0 +1,1 @@
+tool plug usb 1a86:7523 /dev/bus/usb/002/010
