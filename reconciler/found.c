@@ -45,6 +45,9 @@ static void tell_lines(const struct telling *telling)
     for (size_t i = 0; lines && i < telling->found->nets.count; i++)
         add_line(telling, telling->found->nets.items[i]);
     say(telling->body, offsetof(struct container, networks));
+    telling->body->host_network = telling->found->definition->host_network;
+    if (telling->body->host_network)
+        say(telling->body, offsetof(struct container, host_network));
 }
 
 /* What a form does not know stays a line, and then all of its key: they belong together. */

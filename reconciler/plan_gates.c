@@ -46,6 +46,7 @@ static bool is_permitted(struct planning *planning, const struct object *object)
         bool asked, allowed;
         const char *field, *key;
     } needs[] = {{body->privileged, policy->allow->privileged, "privileged: true", "privileged"},
+                 {body->host_network, policy->allow->host_network, "networks: host", "host_network"},
                  {body->lxc.count, policy->allow->raw_lxc, "lxc", "raw_lxc"}};
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
         if (!needs[i].asked || needs[i].allowed)

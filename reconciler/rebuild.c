@@ -181,6 +181,7 @@ static struct object *as_defined(struct rebuilding *rebuilding, const struct obj
     body->env = definition->env;
     body->command = definition->command;
     body->privileged = !definition->id_base;
+    body->host_network = definition->host_network;
     lease->id_base = definition->id_base;
     /* What was nowhere said and is nothing stays unsaid: an empty list means something else. */
     if (body->env.count)

@@ -268,6 +268,7 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->cap_keep = body->capabilities->keep;
     definition->nesting = body->nesting;
     definition->router = body->router;
+    definition->host_network = body->host_network;
     definition->lxc = body->lxc;
     definition->arch = body->arch;
     definition->includes = body->includes;
@@ -408,6 +409,8 @@ struct root_mount *target_root(const struct target *target, const struct object 
     root->with_init = body->command.count > 0;
     root->copy = root_is_copy(body);
     root->disk = body->limits->disk;
+    root->lends_sys = body->host_network && root->id_base;
+    root->lends_names = body->host_network && !is_bound(body, RESOLV_CONF);
     root->fresh = target_has_fresh_layer(target, object);
     for (size_t i = 0; i < body->volumes.count; i++) {
         const struct mount *mount = body->volumes.items[i];

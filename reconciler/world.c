@@ -13,8 +13,8 @@ static bool is_open(const struct observed_container *container)
 }
 
 struct recorded { /* what the record says of a container that is worth knowing before looking at it */
-    struct known_init init; /* first: the view takes it for just that */
-    bool has_volumes, has_macvlans;
+    struct known_init init;                  /* first: the view takes it for just that */
+    bool has_volumes, has_macvlans, on_host; /* shares the host's network: nothing of it is its own */
 };
 
 static bool is_parented(const struct actual *actual, const char *network)
@@ -59,10 +59,18 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
                                       entry_has_intent(actual, entry)},
             .has_volumes = ((const struct container *)entry->object.body)->volumes.count ||
                            entry_has_intent(actual, entry),
+            .on_host = ((const struct container *)entry->object.body)->host_network,
             .has_macvlans = parents && has_macvlans(actual, entry->object.body),
         };
         map_add(names, object_lxc_name(paths, arena, &entry->object), recorded);
     }
+}
+
+/* What stands in its network is the host's, and nobody's to look after. */
+static bool is_on_host(const struct map *recorded, const struct observed_container *container)
+{
+    const struct recorded *known = map_get(recorded, container->lxc_name);
+    return known && known->on_host;
 }
 
 static int observe_guests(const struct paths *paths, const struct map *recorded, const struct call *call,
@@ -72,18 +80,18 @@ static int observe_guests(const struct paths *paths, const struct map *recorded,
     int64_t *pids = arena_array_of(call->arena, int64_t, count + 1);
     size_t open = 0;
     for (size_t i = 0; i < count; i++)
-        if (is_open(&world->containers.items[i]))
+        if (is_open(&world->containers.items[i]) && !is_on_host(recorded, &world->containers.items[i]))
             pids[open++] = world->containers.items[i].init_pid;
     world->guests = arena_array_of(call->arena, struct world_guest, count + 1);
-    if (!open)
-        return 0;
     struct observed_guest *guests = NULL;
-    int result = network_view.dump_guests(paths, &world->network, pids, open, call, &guests, error);
+    int result =
+        !open ? 0 : network_view.dump_guests(paths, &world->network, pids, open, call, &guests, error);
     for (size_t i = 0, next = 0; i < count && result >= 0; i++) {
         if (!is_open(&world->containers.items[i]))
             continue;
-        world->guests[i].nics = &guests[next++];
         const struct recorded *known = map_get(recorded, world->containers.items[i].lxc_name);
+        if (!known || !known->on_host)
+            world->guests[i].nics = &guests[next++];
         if (known && known->has_macvlans)
             result = network_view.dump_macvlans(paths, &guests[next - 1], call, error);
         if (!known || !known->has_volumes || result < 0)

@@ -169,7 +169,7 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
         if (loans->bind_count)
             storage_view.look_binds(paths, init_pid, loans->binds, loans->bind_count);
         if (loans->searched)
-            collect_lent(&collecting, loans, lxc_name);
+            collect_lent(&collecting, loans, loans->lxc_name);
         if (loans->device_count)
             container_view.look_at_devices(paths, loans->lxc_name, init_pid, loans->devices,
                                            loans->device_count);

@@ -110,7 +110,10 @@ static void claim_ports(struct world *world, struct port_claims *claims, const s
         return;
     const struct place place =
         field_place(&container_table, container, field_by_key(&container_table, "ports"));
-    if (container->networks.count)
+    if (container->host_network)
+        problem_add(world->problems, place, "remove ports: what it listens on is open on the host",
+                    "a container on the host's network has no ports of its own");
+    else if (container->networks.count)
         problem_add(world->problems, place, "add a network, or remove ports",
                     "ports lead nowhere in a container that is in attached networks only");
     else

@@ -64,6 +64,8 @@ struct layer {
     const char *retain;          /* "gc", "keep", "none" */
 };
 
+#define HOST_NETWORK "host" /* instead of a list of networks */
+
 /* A container's place in a network. */
 struct attachment {
     struct described described;
@@ -144,6 +146,7 @@ struct container {
     const char *image; /* full name; NULL only when `layer` names a declared layer, which knows its image */
     const char *layer; /* full name; NULL: the implicit layer of the container's own name */
     struct list networks; /* of attachment, in order of eth0, eth1, ... */
+    bool host_network;    /* none of them: it shares the host's */
     struct list ports;    /* of port */
     struct list volumes;  /* of mount */
     struct list binds;    /* of bind */

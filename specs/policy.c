@@ -37,6 +37,13 @@ static const struct field allow_rows[] = {
      .help =
          "Devices of the host that containers may open; of a folder, all that lie below it; usb, whatever "
          "is plugged in; gpu, graphics processors."},
+    {.id = 5,
+     .key = "host_network",
+     .type = FIELD_BOOL,
+     AT(policy_allow, host_network),
+     .standard = "false",
+     .example = "true",
+     .help = "Containers may share the host's network: its addresses, ports and abstract sockets."},
 };
 static const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};

@@ -8,6 +8,7 @@ struct policy_allow {
     struct described described;
     bool privileged;      /* containers without an id range of their own */
     bool raw_lxc;         /* lines of the LXC config */
+    bool host_network;    /* containers that share the host's */
     struct texts binds;   /* folders of the host, with all that lies below them */
     struct texts devices; /* devices of the host, and folders with all that lies below them */
 };

@@ -73,6 +73,12 @@ static void print_project(const struct printer *printer)
     }
 }
 
+static bool shares_host_network(const struct object *object, const struct field *row)
+{
+    return object->kind == KIND_CONTAINER && row->nested == &attachment_table &&
+           ((const struct container *)object->body)->host_network;
+}
+
 static void print_object(const struct printer *printer, const struct object *object)
 {
     const struct table *table = kind_table(object->kind);
@@ -83,8 +89,10 @@ static void print_object(const struct printer *printer, const struct object *obj
     if (set)
         buffer_printf(printer->out, "    replicas: %" PRId64 "\n", replicas_highest(printer->set, set));
     for (size_t i = 0; i < table->count; i++)
-        if (field_is_said(table, object->body, &table->rows[i]) && !(table->rows[i].flags & FIELD_DERIVED) &&
-            !is_implied(printer, object, &table->rows[i]))
+        if (shares_host_network(object, &table->rows[i]))
+            buffer_printf(printer->out, "    networks: %s\n", HOST_NETWORK);
+        else if (field_is_said(table, object->body, &table->rows[i]) &&
+                 !(table->rows[i].flags & FIELD_DERIVED) && !is_implied(printer, object, &table->rows[i]))
             print_field(printer, &table->rows[i], object->body);
     if (printer->out->length > empty)
         return;

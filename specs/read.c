@@ -113,13 +113,24 @@ static const char *written_as(const struct reader *reader, const struct field *r
     return row->example ? arena_printf(reader->arena, "write %s: %s", row->key, row->example) : NULL;
 }
 
+/* Beside the list that says no network then. */
+static void described_say_true(const struct table *table, void *object, const char *key)
+{
+    const struct field *row = field_by_key(table, key);
+    *(bool *)field_at(object, row) = true;
+    field_mark_present(table, object, row);
+}
+
 void read_field(const struct reader *reader, const struct table *table, const struct field *row,
                 const struct node *node, void *object)
 {
     struct described *head = object;
     field_mark_present(table, object, row);
     head->places[row - table->rows] = node->place;
-    if (!node->broken)
+    if (row->nested == &attachment_table && node->type == NODE_SCALAR &&
+        strcmp(node->text, HOST_NETWORK) == 0)
+        described_say_true(table, object, "host_network");
+    else if (!node->broken)
         read_value(reader, row, node, field_at(object, row));
 }
 

@@ -216,8 +216,10 @@ static const struct field container_rows[] = {
      .shorthand = "NETWORK",
      .example = "[front]",
      .flags = FIELD_ORDERED,
-     .help = "Its networks, in the order of eth0, eth1, ... (order of names for a mapping). Without it the "
-             "project's network `default`; [] for loopback only."},
+     .help =
+         "Its networks, in the order of eth0, eth1, ... (order of names for a mapping). Without it the "
+         "project's network `default`; [] for loopback only; host for the host's own network, which must be "
+         "permitted in fpsync.conf and takes a restart."},
     {.id = 4,
      .key = "ports",
      .type = FIELD_LIST,
@@ -456,6 +458,14 @@ static const struct field container_rows[] = {
      .help =
          "Whether it begins with an empty layer where its old one was made on an image of another name; that "
          "one is kept as a snapshot. Without it the container is held then."},
+    {.id = 40,
+     .key = "host_network",
+     .type = FIELD_BOOL,
+     AT(container, host_network),
+     .class = CLASS_RESTART,
+     .flags = FIELD_DERIVED,
+     .standard = "false",
+     .help = "Whether it shares the host's network: networks: host."},
     {.id = 32,
      .key = "replicas",
      .type = FIELD_NUMBER,

@@ -188,6 +188,8 @@ static struct json *schema_of_list(const struct field *row)
     struct json *forms = json_set(item, "anyOf", json_new_array());
     json_append(forms, of_type("string"));
     json_append(forms, reference_to(row->nested));
+    if (row->nested == &attachment_table)
+        json_set(json_append(choices, json_new_object()), "const", json_new_text(HOST_NETWORK));
     if (row->nested->rows[0].form != FORM_REFERENCE)
         return either;
     struct json *mapping = json_append(choices, of_type("object"));

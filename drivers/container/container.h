@@ -74,9 +74,10 @@ struct container_definition {
     const char *lxc_name;
     const char *uid;
     int64_t generation;
-    const char *root; /* absolute path of the merged root (storage family) */
-    int64_t id_base;  /* start of the 65,536 ids; 0: privileged */
-    struct list nics; /* of nic */
+    const char *root;  /* absolute path of the merged root (storage family) */
+    int64_t id_base;   /* start of the 65,536 ids; 0: privileged */
+    struct list nics;  /* of nic */
+    bool host_network; /* it shares the host's; no nics */
     struct pairs env;
     struct texts
         command; /* empty: init of the image. Otherwise fpsync's small init runs it as its only child. */

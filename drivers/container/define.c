@@ -160,7 +160,10 @@ static void set_basics(struct config *config, const struct paths *paths,
     config_setf(config, "lxc.rootfs.path", "dir:%s", definition->root);
     config_set(config, "lxc.rootfs.managed", "0");
     config_set(config, "lxc.uts.name", definition->hostname ? definition->hostname : definition->lxc_name);
-    config_set(config, "lxc.mount.auto", "proc:mixed sys:ro cgroup:mixed");
+    /* A user namespace mounts sysfs only where the network is its own: the storage family has put the host's there. */
+    bool lends_sys = definition->host_network && definition->id_base;
+    config_set(config, "lxc.mount.auto",
+               lends_sys ? "proc:mixed cgroup:mixed" : "proc:mixed sys:ro cgroup:mixed");
     config_set(config, "lxc.pty.max", "1024");
     config_set(config, "lxc.tty.max", definition->command.count ? "0" : "4");
     container_path(paths, definition->lxc_name, "console.log", path);
@@ -234,9 +237,9 @@ static void set_nic(struct config *config, const struct nic *nic, const char *it
 
 static void set_nics(struct config *config, const struct container_definition *definition)
 {
-    /* Nothing at all would share the host's network. */
+    /* Nothing at all would share the host's network, too, and not say so. */
     if (!definition->nics.count)
-        config_set(config, "lxc.net.0.type", "empty");
+        config_set(config, "lxc.net.0.type", definition->host_network ? "none" : "empty");
     for (size_t i = 0; i < definition->nics.count; i++) {
         const struct nic *nic = definition->nics.items[i];
         char inside[32];
@@ -311,7 +314,7 @@ static void set_forwarding(struct config *config, const struct container_definit
 {
     bool administers = definition->cap_keep.count ? names(&definition->cap_keep, "net_admin")
                                                   : !names(&definition->cap_drop, "net_admin");
-    if (!administers || has_line(definition, "lxc.cap"))
+    if (!administers || definition->host_network || has_line(definition, "lxc.cap"))
         return;
     config_set(config, FORWARDING, definition->router ? "1" : "0");
     if (definition->router && has_ipv6(definition))

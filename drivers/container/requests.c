@@ -67,6 +67,7 @@ static const struct field definition_rows[] = {
      .type = FIELD_LIST,
      AT(container_definition, binds),
      .nested = &container_bind_table},
+    {.id = 45, .key = "host_network", .type = FIELD_BOOL, AT(container_definition, host_network)},
     {.id = 40, .key = "adopted", .type = FIELD_BOOL, AT(container_definition, adopted)},
 };
 const struct table container_definition_table =

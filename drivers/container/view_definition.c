@@ -40,6 +40,7 @@ static void read_nic(struct reading *reading, const char *item, const char *valu
     if (strcmp(dot, ".type") == 0) {
         if (strcmp(value, "veth") == 0 || strcmp(value, "macvlan") == 0)
             nic_of(reading, index)->macvlan = *value == 'm';
+        reading->definition->host_network = strcmp(value, "none") == 0;
         return;
     }
     struct nic *nic = nic_of(reading, index);

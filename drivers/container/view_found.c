@@ -503,7 +503,10 @@ static bool reads_nics(struct finding *finding)
 /* Without a word on networks a container has a namespace with nothing in it, as it has with an empty one. */
 static void end_nets(struct finding *finding)
 {
-    finding->found->nics_say_all = !finding->found->nets.count || reads_nics(finding);
+    const struct texts *nets = &finding->found->nets;
+    finding->definition->host_network =
+        nets->count == 1 && strcmp(nets->items[0], "lxc.net.0.type = none") == 0;
+    finding->found->nics_say_all = !nets->count || finding->definition->host_network || reads_nics(finding);
     if (!finding->found->nics_say_all)
         finding->definition->nics = (struct list){0};
 }

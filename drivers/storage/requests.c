@@ -82,6 +82,8 @@ static const struct field root_mount_rows[] = {
     ROW(10, binds, FIELD_LIST, .nested = &root_bind_table),
     ROW(12, fresh, FIELD_BOOL),
     ROW(13, disk, FIELD_NUMBER),
+    ROW(14, lends_sys, FIELD_BOOL),
+    ROW(15, lends_names, FIELD_BOOL),
 };
 const struct table root_mount_table = {
     .name = "root-mount", .size = sizeof(struct root_mount), TABLE_ROWS(root_mount_rows)};

@@ -28,11 +28,14 @@
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_mounts.h"
 #include "drivers/storage/volume.h"
+#include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
 
-#define INIT_PATH "/.fpsync/init"
+#define INIT_PATH   "/.fpsync/init"
+#define RESOLV_CONF "/etc/resolv.conf"
+#define NAMES_LIMIT ((size_t)64 * 1024)
 
 struct building { /* one root on its way up */
     const struct paths *paths;
@@ -479,6 +482,32 @@ static int mount_init(const struct building *building, int root, struct error *e
     return target < 0 ? target : volume_move(tree, target, INIT_PATH, error);
 }
 
+/* Not what is mounted in it. Whoever comes into the container's namespace finds it locked as it is. */
+static int mount_sys(const struct building *building, int root, struct error *error)
+{
+    const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    _cleanup_close_ int tree = tree_clone(AT_FDCWD, "/sys", attributes, -1, error);
+    if (tree < 0)
+        return tree;
+    _cleanup_identity_ struct identity identity = {0};
+    int result = identity_take(&identity, building->request->id_base, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int target = guest_open_folder(root, "/sys", error);
+    return target < 0 ? target : volume_move(tree, target, "/sys", error);
+}
+
+/* A host that has none has no names to lend. */
+static int write_names(const struct building *building, int root, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    if (buffer_read_file(&text, AT_FDCWD, RESOLV_CONF, NAMES_LIMIT, NULL) < 0 || !text.length)
+        return 0;
+    _cleanup_identity_ struct identity identity = {0};
+    int result = identity_take(&identity, building->request->id_base, error);
+    return result < 0 ? result : guest_write_file(root, RESOLV_CONF, text.bytes, 0644, error);
+}
+
 static int write_files(int root, const struct list *files, int64_t id_base, struct error *error)
 {
     _cleanup_identity_ struct identity identity = {0};
@@ -512,8 +541,12 @@ static int fill_root(const struct building *building, struct error *error)
     for (size_t i = 0; result == 0 && i < building->request->binds.count; i++)
         result = bind_mount_into(root, building->request->binds.items[i], building->user_namespace,
                                  building->request->id_base, error);
+    if (result == 0 && building->request->lends_sys)
+        result = mount_sys(building, root, error);
     if (result == 0 && building->request->with_init)
         result = mount_init(building, root, error);
+    if (result == 0 && building->request->lends_names)
+        result = write_names(building, root, error);
     return result < 0 ? result
                       : write_files(root, &building->request->files, building->request->id_base, error);
 }

@@ -190,6 +190,8 @@ struct root_mount {
     bool fresh;          /* what is in the layer is thrown away first */
     bool with_init;      /* provides fpsync's small init at /.fpsync/init (read-only bind), for `command:` */
     bool copy;           /* the root is a copy of the image, not a layer on it; made when missing */
+    bool lends_sys;      /* the host's sysfs is at /sys, read-only */
+    bool lends_names;    /* the host's resolv.conf is written into it */
     int64_t disk;        /* bytes that the layer may hold; 0: as many as the store */
     const char *from; /* a copy that is made: of what this snapshot shows of the layer; NULL: of the image */
 };

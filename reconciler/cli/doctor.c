@@ -111,9 +111,9 @@ static void check_kernel(struct report *report)
 static void check_disk(struct report *report, const struct session *session)
 {
     doctor_check(report, !container_view.io_is_weighed || container_view.io_is_weighed(&session->paths),
-          &(struct finding){"a scheduler that weighs io",
-                            "limits.io_weight has no effect on the store's disk",
-                            "echo bfq > /sys/block/DISK/queue/scheduler", false});
+                 &(struct finding){"a scheduler that weighs io",
+                                   "limits.io_weight has no effect on the store's disk",
+                                   "echo bfq > /sys/block/DISK/queue/scheduler", false});
 }
 
 static void check_record(struct report *report)

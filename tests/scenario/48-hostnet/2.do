@@ -1,0 +1,1 @@
+permit host_network: true

@@ -1,0 +1,1 @@
+tool edit-config web
