@@ -1,6 +1,7 @@
 /* What must be so before anything happens to a container: each gate holds it back with a reason, or lets it through. */
 #include <string.h>
 
+#include "reconciler/forwards.h"
 #include "reconciler/plan_internal.h"
 
 static bool networks_are_there(struct planning *planning, const struct object *object)
@@ -73,10 +74,10 @@ static bool values_are_kept(struct planning *planning, const struct object *obje
     return false;
 }
 
-static bool has_port_of(const struct container *body, const struct observed_listener *listener)
+static bool has_port_of(const struct container *body, const struct observed_listener *listener, bool has6)
 {
     for (size_t i = 0; i < body->ports.count; i++)
-        if (listener_meets(listener, body->ports.items[i]))
+        if (listener_meets(listener, body->ports.items[i], has6))
             return true;
     return false;
 }
@@ -84,11 +85,11 @@ static bool has_port_of(const struct container *body, const struct observed_list
 /* Ports that the recorded container has already are not checked again: whoever listens there came later, and
  * taking the forward away would be the greater surprise. */
 static const struct observed_listener *listener_in_way(const struct world *world, const struct port *port,
-                                                       const struct container *before)
+                                                       bool has6, const struct container *before, bool had6)
 {
     for (size_t i = 0; i < world->network.listener_count; i++) {
         const struct observed_listener *listener = &world->network.listeners[i];
-        if (listener_meets(listener, port) && (!before || !has_port_of(before, listener)))
+        if (listener_meets(listener, port, has6) && (!before || !has_port_of(before, listener, had6)))
             return listener;
     }
     return NULL;
@@ -98,10 +99,15 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
 {
     const struct container *body = object->body;
     const struct container *before = entry ? entry->object.body : NULL;
+    const bool has6 =
+        forwards_have6(grants_find(planning->target.grants, KIND_CONTAINER, object->name), body);
+    const bool had6 = before && forwards_have6(lease_recorded(planning->request->actual->snapshot,
+                                                              KIND_CONTAINER, object->name),
+                                               before);
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
         const struct observed_listener *listener =
-            port->take ? NULL : listener_in_way(planning->request->world, port, before);
+            port->take ? NULL : listener_in_way(planning->request->world, port, has6, before, had6);
         if (!listener)
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,

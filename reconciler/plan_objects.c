@@ -128,6 +128,30 @@ static const struct observed_route *clashing_route(struct planning *planning, co
     return NULL;
 }
 
+/* The same of IPv6, whose subnet moves while containers run; held whenever it is not the recorded one. */
+static bool subnet6_is_free(struct planning *planning, const struct object *object, const struct entry *entry,
+                            const char *bridge)
+{
+    const struct observed_network *network = &planning->request->world->network;
+    const struct lease *lease = grants_find(planning->target.grants, KIND_NETWORK, object->name);
+    const char *said = ((const struct network *)object->body)->subnet6;
+    if (!said ||
+        (!plan_is_new(entry) && text_is_same(said, ((const struct network *)entry->object.body)->subnet6)))
+        return true;
+    for (size_t i = 0; i < network->route6_count; i++) {
+        const struct observed_route *route = &network->routes6[i];
+        if (text_is_same(route->ifname, bridge) || is_own_bridge(planning, route->ifname) ||
+            !subnets6_overlap(route->subnet, lease->subnet6))
+            continue;
+        plan_hold(planning, KIND_NETWORK, object->name,
+                  arena_printf(planning->arena, "subnet6 %s overlaps the host's route %s by %s",
+                               lease->subnet6, route->subnet, route->ifname),
+                  "choose another subnet6", object->place);
+        return false;
+    }
+    return true;
+}
+
 static bool interface_is_there(const struct planning *planning, const char *ifname, bool bridge)
 {
     const struct observed_network *seen = &planning->request->world->network;
@@ -210,6 +234,8 @@ void plan_network(struct planning *planning, const struct object *object, struct
                   "choose another subnet", object->place);
         return;
     }
+    if (!subnet6_is_free(planning, object, entry, ifname))
+        return;
     struct changes causes = {0};
     enum verb verb = VERB_CREATE;
     struct repairs repairs = {0};

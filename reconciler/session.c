@@ -353,6 +353,7 @@ void session_plan(struct session *session, struct plan *plan)
                         &session->world);
     world_look_at_use(&session->paths, &session->actual, &session->set.objects, session->arena,
                       &session->world);
+    world_look_at_routes6(&session->actual, &session->set.objects, session->arena, &session->world);
     world_look_at_disks(&session->paths, &session->actual, &session->set.objects, session->arena,
                         &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);

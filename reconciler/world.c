@@ -240,17 +240,20 @@ bool world_has_marked(const struct world *world)
     return false;
 }
 
-bool listener_meets(const struct observed_listener *listener, const struct port *port)
+bool listener_meets(const struct observed_listener *listener, const struct port *port, bool has6)
 {
-    bool address = !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
-    return address && listener->port >= port->host && listener->port < port->host + port->count &&
+    const bool of6 = port->address && strchr(port->address, ':');
+    const bool family = (listener->takes4 && !of6) || (listener->takes6 && (of6 || (has6 && !port->address)));
+    const bool address =
+        !listener->address || !port->address || strcmp(listener->address, port->address) == 0;
+    return family && address && listener->port >= port->host && listener->port < port->host + port->count &&
            port_speaks(port, listener->protocol);
 }
 
-const struct observed_listener *world_listener(const struct world *world, const struct port *port)
+const struct observed_listener *world_listener(const struct world *world, const struct port *port, bool has6)
 {
     for (size_t i = 0; i < world->network.listener_count; i++)
-        if (listener_meets(&world->network.listeners[i], port))
+        if (listener_meets(&world->network.listeners[i], port, has6))
             return &world->network.listeners[i];
     return NULL;
 }

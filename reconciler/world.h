@@ -63,6 +63,10 @@ bool world_is_lowered(int64_t before, int64_t after);
 void world_look_at_use(const struct paths *paths, const struct actual *actual,
                        const struct object_set *desired, struct arena *arena, struct world *world);
 
+/* The host's routes of IPv6, where a network is going to get a subnet of it. */
+void world_look_at_routes6(const struct actual *actual, const struct object_set *desired, struct arena *arena,
+                           struct world *world);
+
 /* The files of the layers of those that have or get a limits.disk. Replaces what an earlier look saw. */
 void world_look_at_disks(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world);
@@ -94,8 +98,9 @@ const struct rule_forward *world_forward(const struct world *world, const char *
 bool world_has_network_rules(const struct world *world, const char *bridge);
 const struct observed_root *world_root(const struct world *world, const char *lxc_name);
 /* A socket of the host in the way of a forward, or NULL; and whose it is, which costs a walk through /proc. */
-bool listener_meets(const struct observed_listener *listener, const struct port *port);
-const struct observed_listener *world_listener(const struct world *world, const struct port *port);
+/* `has6`: the container has IPv6, and a port of all addresses is forwarded there, too. */
+bool listener_meets(const struct observed_listener *listener, const struct port *port, bool has6);
+const struct observed_listener *world_listener(const struct world *world, const struct port *port, bool has6);
 const char *world_listener_name(const struct observed_listener *listener, struct arena *arena);
 bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);

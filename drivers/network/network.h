@@ -137,6 +137,7 @@ struct observed_resolver { /* a network's dnsmasq */
 struct observed_listener { /* a socket of a host process, for port conflicts */
     const char *protocol;
     const char *address; /* NULL: all */
+    bool takes4, takes6; /* of which family; a socket of IPv6 may take both */
     int64_t port;
     const char *process; /* "nginx (812)"; NULL: ask name_listener() */
     uint32_t inode;      /* of the socket; 0 when unknown */
@@ -159,10 +160,10 @@ struct observed_network {
     bool forwards;       /* the host's net.ipv4.ip_forward; said only where there are bridges */
     struct observed_resolver *resolvers;
     size_t resolver_count;
-    struct observed_listener *listeners; /* IPv4, and IPv6 sockets that take IPv4 */
+    struct observed_listener *listeners;
     size_t listener_count;
-    struct observed_route *routes;
-    size_t route_count;
+    struct observed_route *routes, *routes6;
+    size_t route_count, route6_count; /* those of IPv6 are looked for where they matter */
 };
 
 struct network_view {
@@ -180,6 +181,8 @@ struct network_view {
      * `init_pid` is set before. A process that is gone has none. */
     int (*look_inside)(const struct paths *, struct observed_guest *guest, const struct call *,
                        struct error *);
+    /* Adds the routes of IPv6: a host has one for every link there is. The pointer itself may be NULL. */
+    int (*list_routes6)(struct observed_network *network, struct arena *arena, struct error *error);
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
      * itself may be NULL. */
     const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);
@@ -316,3 +319,4 @@ void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer
 
 /* Whether two prefixes share an address; both "A.B.C.D/N", checked before. */
 bool subnets_overlap(const char *left, const char *right);
+bool subnets6_overlap(const char *left, const char *right); /* the same of "IPv6/N" */

@@ -206,3 +206,29 @@ bool subnets_overlap(const char *left, const char *right)
     uint32_t wider = left_mask & right_mask;
     return (left_first & wider) == (right_first & wider);
 }
+
+/* As split_prefix(). */
+static bool split_prefix6(const char *text, struct in6_addr *address, int64_t *length)
+{
+    char base[INET6_ADDRSTRLEN];
+    const char *slash = strchr(text, '/');
+    if (!slash || (size_t)(slash - text) >= sizeof(base))
+        return false;
+    memcpy(base, text, (size_t)(slash - text));
+    base[slash - text] = '\0';
+    return inet_pton(AF_INET6, base, address) == 1 && number_parse(slash + 1, length) == 0 && *length >= 0 &&
+           *length <= 128;
+}
+
+bool subnets6_overlap(const char *left, const char *right)
+{
+    struct in6_addr a, b;
+    int64_t a_length, b_length;
+    if (!split_prefix6(left, &a, &a_length) || !split_prefix6(right, &b, &b_length))
+        return false;
+    const int64_t wider = a_length < b_length ? a_length : b_length;
+    for (int64_t bit = 0; bit < wider; bit++)
+        if ((a.s6_addr[bit / 8] ^ b.s6_addr[bit / 8]) >> (7 - bit % 8) & 1)
+            return false;
+    return true;
+}

@@ -33,6 +33,7 @@ const struct network_view network_view = {
     .dump_guests = view_guests,
     .dump_macvlans = view_macvlans,
     .look_inside = view_inside,
+    .list_routes6 = view_routes6,
     .name_listener = view_name_listener,
 };
 

@@ -41,8 +41,8 @@ static int read_source(const struct source *source, struct arena *arena, struct 
                        struct error *error);
 static void take_line(const struct source *source, const char *line, struct arena *arena,
                       struct observed_network *out);
-static void add_listener(const struct source *source, const uint32_t address[static 4], unsigned port,
-                         uint32_t inode, struct arena *arena, struct observed_network *out);
+static void add_listener(const struct source *source, const uint32_t address[static 4], bool only6,
+                         unsigned port, uint32_t inode, struct arena *arena, struct observed_network *out);
 
 int view_listeners(struct arena *arena, struct observed_network *out, struct error *error)
 {
@@ -79,9 +79,8 @@ static int take_socket(const struct nlmsghdr *message, void *context)
     if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY || header->idiag_state != walk->source->state)
         return 0;
     struct nlattr *only = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), INET_DIAG_SKV6ONLY);
-    if (!only || !nla_get_u8(only))
-        add_listener(walk->source, header->id.idiag_src, ntohs(header->id.idiag_sport), header->idiag_inode,
-                     walk->arena, walk->out);
+    add_listener(walk->source, header->id.idiag_src, only && nla_get_u8(only), ntohs(header->id.idiag_sport),
+                 header->idiag_inode, walk->arena, walk->out);
     return 0;
 }
 
@@ -109,24 +108,32 @@ static void take_line(const struct source *source, const char *line, struct aren
                      &address[2], &address[3], &port, &state) == 6
             : sscanf(line, "%*u: %8x:%4x %*8x:%*4x %2x", &address[0], &port, &state) == 3)
         if (state == source->state)
-            add_listener(source, address, port, 0, arena, out);
+            add_listener(source, address, false, port, 0, arena, out);
 }
 
-/* Of IPv6, the wildcard and mapped IPv4 addresses take IPv4. */
-static void add_listener(const struct source *source, const uint32_t address[static 4], unsigned port,
-                         uint32_t inode, struct arena *arena, struct observed_network *out)
+/* Nothing is ever forwarded to addresses of links and to ::1. */
+static bool is_passed_by(const struct in6_addr *address)
 {
-    uint32_t own = address[0];
-    if (source->family == AF_INET6) {
-        if (address[0] || address[1] || (address[2] ? address[2] != htonl(0xffff) : address[3]))
-            return;
-        own = address[3];
-    }
-    struct observed_listener *listener = arena_append(arena, out->listeners, out->listener_count);
-    *listener = (struct observed_listener){.protocol = source->protocol, .port = port, .inode = inode};
-    if (own) {
-        char *text = arena_alloc(arena, INET_ADDRSTRLEN);
-        inet_ntop(AF_INET, &own, text, INET_ADDRSTRLEN);
-        listener->address = text;
-    }
+    return IN6_IS_ADDR_LINKLOCAL(address) || IN6_IS_ADDR_LOOPBACK(address);
+}
+
+/* A wildcard of IPv6 takes IPv4, too, unless it says otherwise, and a mapped address takes that alone. */
+static void add_listener(const struct source *source, const uint32_t address[static 4], bool only6,
+                         unsigned port, uint32_t inode, struct arena *arena, struct observed_network *out)
+{
+    struct in6_addr six = {0};
+    struct observed_listener seen = {.protocol = source->protocol, .port = port, .inode = inode};
+    char text[INET6_ADDRSTRLEN];
+    const bool is6 = source->family == AF_INET6;
+    memcpy(six.s6_addr, address, is6 ? 16 : 4);
+    const bool mapped = is6 && IN6_IS_ADDR_V4MAPPED(&six), any = IN6_IS_ADDR_UNSPECIFIED(&six);
+    if (is6 && is_passed_by(&six))
+        return;
+    seen.takes4 = !is6 || mapped || (any && !only6);
+    seen.takes6 = is6 && !mapped;
+    if (mapped ? address[3] != 0 : !any)
+        seen.address =
+            arena_strdup(arena, inet_ntop(seen.takes6 ? AF_INET6 : AF_INET,
+                                          mapped ? (const void *)&address[3] : address, text, sizeof(text)));
+    *(struct observed_listener *)arena_append(arena, out->listeners, out->listener_count) = seen;
 }

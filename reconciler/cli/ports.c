@@ -37,7 +37,11 @@ static const char *why_closed(const struct session *session, const struct line *
                    ? "others of its set get what comes in; fpsync apply adds it"
                    : NULL;
     const struct observed_listener *listener =
-        line->port->take ? NULL : world_listener(&session->world, line->port);
+        line->port->take ? NULL
+                         : world_listener(&session->world, line->port,
+                                          forwards_have6(lease_recorded(&session->snapshot, KIND_CONTAINER,
+                                                                        line->entry->name),
+                                                         body));
     if (listener)
         return arena_printf(session->arena, "%s of the host listens there",
                             world_listener_name(listener, session->arena));

@@ -432,6 +432,11 @@ static void see_links(const struct call *call, const struct seen *world, struct 
     out->forwards = seen_flag(world, "forwards");
 }
 
+static bool is_six(const char *address)
+{
+    return address && strchr(address, ':');
+}
+
 static void see_host(const struct call *call, const struct seen *world, struct observed_network *out)
 {
     const struct seen *listeners = seen_in(world, "listeners"), *routes = seen_in(world, "routes");
@@ -439,11 +444,16 @@ static void see_host(const struct call *call, const struct seen *world, struct o
         struct observed_listener *seen = arena_append(call->arena, out->listeners, out->listener_count);
         *seen = (struct observed_listener){.protocol = seen_text(known, "protocol"),
                                            .address = seen_text(known, "address"),
+                                           .takes4 = !is_six(seen_text(known, "address")),
+                                           .takes6 = !seen_text(known, "address") ||
+                                                     is_six(seen_text(known, "address")),
                                            .port = seen_number(known, "port"),
                                            .process = seen_text(known, "process")};
     }
     for (const struct seen *known = seen_first(routes); known; known = seen_next(known)) {
-        struct observed_route *seen = arena_append(call->arena, out->routes, out->route_count);
+        struct observed_route *seen = is_six(seen_text(known, "subnet"))
+                                          ? arena_append(call->arena, out->routes6, out->route6_count)
+                                          : arena_append(call->arena, out->routes, out->route_count);
         *seen = (struct observed_route){.subnet = seen_text(known, "subnet"),
                                         .ifname = seen_text(known, "ifname")};
     }

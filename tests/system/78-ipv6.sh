@@ -161,5 +161,95 @@ nsenter -t "$(pid_of t/one)" -n ip -6 neigh flush dev eth0
 is "nobody answers for the bridge's" "$(reaches t/one "$gateway") $(nic t/one neigh show "$gateway" | awk '{ print $5 }')" "yes $(cat "/sys/class/net/$front/address")"
 
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+
+# ---- what the host has already ----
+
+claimed() { # SUBNET6, HOST-PORT, MORE of the port
+    spec claimed <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { front: { subnet: $NET.0/25, subnet6: "$1" } }
+containers: { one: { image: guest, networks: [ front ], ports: [ { host: $2, guest: 7000$3 } ] } }
+END
+}
+ip -6 route add "$NET6:8::/48" dev "o$TAG"
+claimed "$NET6:8::/64" $PORT ''
+held 'a subnet6 below a route of the host' "subnet6 $(short "$NET6:8::")?.* overlaps the host's route .*/48 by o$TAG" 'choose another subnet6'
+claimed "$NET6:9::/64" $PORT ''
+converge 'one beside it'
+claimed "$NET6:8::/64" $PORT ''
+held 'moved below it' "overlaps the host's route .*/48 by o$TAG" 'choose another subnet6'
+claimed "$NET6:9::/64" $PORT ''
+converge 'and back'
+ip -6 route del "$NET6:8::/48" dev "o$TAG"
+"$probe" serve-tcp6 "${OUT6}1" $((PORT + 30)) &
+listener=$!
+eventually 5 "$probe" ask-tcp "${OUT6}1" $((PORT + 30))
+claimed "$NET6:9::/64" $((PORT + 30)) ''
+held 'a port that a program listens on by IPv6 alone' "netprobe .* listens there on the host" 'take: true'
+claimed "$NET6:9::/64" $((PORT + 30)) ", address: $NET.1"
+converge 'of IPv4 it is free'
+claimed "$NET6:9::/64" $((PORT + 30)) ", address: \"${OUT6}3\""
+converge 'and of another address'
+claimed "$NET6:9::/64" $((PORT + 30)) ", address: \"${OUT6}1\""
+held 'of that one it is not' "netprobe .* listens there on the host" 'take: true'
+claimed "$NET6:9::/64" $((PORT + 30)) ", address: \"${OUT6}1\", take: true"
+converge 'it is taken'
+serve t/one 7000 7000
+is 'and led in' "$(from_outside "$probe" ask-tcp "${OUT6}1" $((PORT + 30)))" "${OUT6}2 7000"
+kill $listener
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+
+# ---- replicas, shifted ranges, another project ----
+
+spread() { # COUNT
+    spec spread <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { front: { subnet: $NET.0/25, subnet6: "$NET6:a::/64", allow: [ u ] } }
+containers:
+  web: { image: guest, replicas: $1, networks: [ front ], ports: [ "$((PORT + 40)):7000", "$((PORT + 50))-$((PORT + 54)):7000-7004" ] }
+END
+}
+serve_five() { # CONTAINER
+    local name=$1
+    inside "$name" sh -c "netstat -ltn | grep -q ':7000 ' || { netprobe serve-both 7000 7004 >/dev/null 2>&1 & }"
+    eventually 5 inside "$name" sh -c "netstat -ltn | grep -q ':7004 '"
+}
+spread 2
+sed -i 's/, "[0-9]*-[0-9]*:7000-7004"//' "$FILE"
+converge 'two replicas'
+for i in 1 2; do serve_five t/web-$i; done
+eventually 5 "$probe" ask-tcp "${OUT6}1" $((PORT + 40))
+hits() { # CONTAINER: segments of connections that came in
+    inside "$1" awk '$1 == "Ip6InReceives" { print $2 }' /proc/net/snmp6
+}
+first=$(hits t/web-1) second=$(hits t/web-2)
+for i in $(seq 40); do "$probe" ask-tcp "${OUT6}1" $((PORT + 40)) >/dev/null; done
+check 'both get what comes in by IPv6' test $(($(hits t/web-1) - first)) -gt 20 -a $(($(hits t/web-2) - second)) -gt 20
+spec shifted <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { front: { subnet: $NET.0/25, subnet6: "$NET6:a::/64", allow: [ u ] } }
+containers:
+  web: { image: guest, networks: [ front ], ports: [ "$((PORT + 50))-$((PORT + 54)):7000-7004/tcp+udp" ] }
+END
+fps down -y --timeout 0 -f "$SPEC/spread.yaml" >/dev/null 2>&1
+converge 'a shifted range'
+serve_five t/web
+eventually 5 from_outside "$probe" ask-tcp "${OUT6}1" $((PORT + 50))
+for at in 0 2 4; do
+    is "port $at of a shifted range leads to its own" "$(from_outside "$probe" ask-tcp "${OUT6}1" $((PORT + 50 + at))), $(from_outside "$probe" ask-udp "${OUT6}1" $((PORT + 50 + at)) x)" "${OUT6}2 $((7000 + at)), ${OUT6}2 $((7000 + at))"
+done
+spec guest <<END
+project: u
+containers: { far: { image: t/guest, networks: [ t/front ] } }
+END
+converge 'a container of another project that is allowed'
+web=$(addresses6 t/web)
+check 'reaches its neighbours by IPv6' eventually 5 inside u/far ping -6 -c 1 -W 1 "$web"
+is 'and finds them by name' "$(inside u/far nslookup -type=aaaa web.t 2>/dev/null | awk '/^Address: fd/ { print $2 }')" "$web"
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+fps down -y --timeout 0 -f "$SPEC/shifted.yaml" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''

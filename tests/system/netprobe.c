@@ -4,6 +4,7 @@
  *   netprobe ask-udp ADDRESS PORT TEXT            prints the answer, fails after 2 s without one
  *   netprobe serve-tcp FIRST LAST                 answers each connection with "PEER-ADDRESS PORT"
  *   netprobe serve-both FIRST LAST                the same and datagrams, too, with "PEER-ADDRESS PORT"
+ *   netprobe serve-tcp6 ADDRESS PORT              the same at one address of IPv6
  *   netprobe ask-tcp ADDRESS PORT [FROM-PORT]     prints the answer, fails after 2 s without one
  *   netprobe ask-dns udp|tcp ADDRESS NAME COUNT   asks from one port, 20 times a second; prints the address of each answer
  *   netprobe frame IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP TEXT    forges UDP frames
@@ -149,6 +150,18 @@ static _Noreturn void serve_range(int first, int last, bool both)
                 answer_datagram(fds[i].fd, port);
         }
     }
+}
+
+static _Noreturn void serve_tcp6(const char *address, int port)
+{
+    union peer here = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons((in_port_t)port)}};
+    int one = 1, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || inet_pton(AF_INET6, address, &here.v6.sin6_addr) != 1 ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ||
+        bind(fd, &here.any, sizeof(here.v6)) < 0 || listen(fd, 8) < 0)
+        die(address);
+    for (;;)
+        answer_connection(fd, port);
 }
 
 static int connect_to(int type, const char *address, const char *port, const char *from)
@@ -490,6 +503,8 @@ int main(int argc, char **argv)
         serve_range(atoi(argv[2]), atoi(argv[3]), !strcmp(mode, "serve-both"));
     if (!strcmp(mode, "ask-tcp") && (argc == 4 || argc == 5))
         return ask_tcp(argv[2], argv[3], argv[4]);
+    if (!strcmp(mode, "serve-tcp6") && argc == 4)
+        serve_tcp6(argv[2], atoi(argv[3]));
     if (!strcmp(mode, "ask-dns") && argc == 6)
         return ask_dns(argv[2], argv[3], argv[4], atoi(argv[5]));
     if (!strcmp(mode, "frame") && argc == 9)
