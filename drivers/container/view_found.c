@@ -32,6 +32,7 @@ struct finding {
     size_t ups;                    /* interfaces that come up at the start */
     int64_t users, groups;         /* where id 0 lies, of ranges of 65,536 */
     int64_t quota, period;         /* of processor time, version 1 */
+    struct texts processor;        /* the lines that said so */
     int64_t both;                  /* memory and swap, version 1; 0: not said */
     bool swap_said;
 };
@@ -41,6 +42,7 @@ static int end_root(struct finding *finding, const char *path, struct error *err
 static void take_include(struct finding *finding, const struct found_include *include, char *line);
 static void end_apparmor(struct finding *finding);
 static void end_ids(struct finding *finding);
+static void end_capabilities(struct finding *finding);
 static void end_limits(struct finding *finding);
 static void end_nets(struct finding *finding);
 
@@ -97,6 +99,7 @@ int container_read_found(const char *lxcpath, const char *lxc_name, const struct
     end_apparmor(&finding);
     found_take_binds(finding.definition, call->arena);
     end_ids(&finding);
+    end_capabilities(&finding);
     end_limits(&finding);
     end_nets(&finding);
     result = end_root(&finding, path, error);
@@ -308,6 +311,23 @@ static bool takes_capabilities(struct finding *finding, const char *key, const c
     return true;
 }
 
+static void back_to_lines(struct finding *finding, const char *key, struct texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        add_line(finding, &finding->definition->lxc, key, texts->items[i]);
+    *texts = (struct texts){0};
+}
+
+/* LXC starts no container that has both, and no spec says both. */
+static void end_capabilities(struct finding *finding)
+{
+    struct container_definition *definition = finding->definition;
+    if (!definition->cap_drop.count || !definition->cap_keep.count)
+        return;
+    back_to_lines(finding, "lxc.cap.drop", &definition->cap_drop);
+    back_to_lines(finding, "lxc.cap.keep", &definition->cap_keep);
+}
+
 /* A name alone hands on the variable of whoever starts the container. */
 static bool takes_variable(struct finding *finding, const char *value)
 {
@@ -340,6 +360,36 @@ static bool amount(const char *value, int64_t *bytes)
     if (strcmp(value, "max") == 0 || strcmp(value, "-1") == 0)
         return true;
     return size_parse(value, bytes) == 0 && *bytes >= 0;
+}
+
+/* Whether a spec can say it; 0 is no limit. */
+static bool is_sayable(size_t offset, int64_t value)
+{
+    for (size_t i = 0; i < limits_table.count; i++) {
+        const struct field *row = &limits_table.rows[i];
+        int64_t most = row->minimum || row->maximum ? row->maximum : INT64_MAX;
+        if (row->offset == offset)
+            return !value || (value >= row->minimum && value <= most);
+    }
+    return false;
+}
+
+static bool takes_amount(struct limits *limits, size_t offset, const char *value)
+{
+    int64_t number;
+    if (!amount(value, &number) || !is_sayable(offset, number))
+        return false;
+    *(int64_t *)((char *)limits + offset) = number;
+    return true;
+}
+
+static bool takes_cpuset(struct finding *finding, const char *value)
+{
+    const struct form_context context = {.arena = finding->arena, .project = "default", .folder = "/"};
+    const char *cpuset = form_canonical(&context, FORM_CPUSET, value);
+    if (cpuset)
+        finding->definition->limits->cpuset = cpuset;
+    return cpuset != NULL;
 }
 
 static bool takes_cpus(struct finding *finding, const char *file, const char *value)
@@ -381,20 +431,39 @@ static bool takes_limit(struct finding *finding, const char *key, const char *va
     if (!file || !*value)
         return false;
     if (strcmp(file, "memory.max") == 0 || strcmp(file, "memory.limit_in_bytes") == 0)
-        return amount(value, &limits->memory);
+        return takes_amount(limits, offsetof(struct limits, memory), value);
     if (strcmp(file, "memory.memsw.limit_in_bytes") == 0)
         return amount(value, &finding->both);
     if (strcmp(file, "memory.swap.max") == 0) {
         finding->swap_said = strcmp(value, "max") != 0;
-        return amount(value, &limits->swap);
+        return takes_amount(limits, offsetof(struct limits, swap), value);
     }
     if (strcmp(file, "pids.max") == 0)
-        return amount(value, &limits->pids);
-    if (strcmp(file, "cpuset.cpus") == 0) {
-        limits->cpuset = value;
+        return takes_amount(limits, offsetof(struct limits, pids), value);
+    if (strcmp(file, "cpuset.cpus") == 0)
+        return takes_cpuset(finding, value);
+    if (takes_cpus(finding, file, value)) {
+        add_line(finding, &finding->processor, key, value);
         return true;
     }
-    return takes_cpus(finding, file, value) || takes_weight(finding, file, value);
+    return takes_weight(finding, file, value);
+}
+
+/* Of what is more or less than a spec can say the lines stay. */
+static void end_cpus(struct finding *finding)
+{
+    int64_t period = finding->period ? finding->period : CONTAINER_CPU_PERIOD;
+    int64_t cpus = finding->quota > 0 && finding->quota <= INT64_MAX / 1000 && period > 0
+                       ? finding->quota * 1000 / period
+                       : 0;
+    if (finding->quota <= 0)
+        return;
+    if (cpus > 0 && is_sayable(offsetof(struct limits, cpus), cpus)) {
+        finding->definition->limits->cpus = cpus;
+        return;
+    }
+    for (size_t i = 0; i < finding->processor.count; i++)
+        add_text(finding, &finding->definition->lxc, finding->processor.items[i]);
 }
 
 /* What is not said is no limit here, where the defaults of a container of ours are some. */
@@ -402,8 +471,7 @@ static void end_limits(struct finding *finding)
 {
     struct limits *limits = finding->definition->limits;
     const struct hierarchy *memory = hierarchy_of(&finding->hierarchies, "memory");
-    if (finding->quota > 0 && finding->period >= 0)
-        limits->cpus = finding->quota * 1000 / (finding->period ? finding->period : CONTAINER_CPU_PERIOD);
+    end_cpus(finding);
     if (finding->both && limits->memory && finding->both >= limits->memory)
         limits->swap = finding->both - limits->memory;
     else if (!finding->swap_said && memory && (memory->unified || limits->memory))

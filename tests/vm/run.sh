@@ -46,7 +46,7 @@ cp -a tests "$run/tree/"
 case ${VM_CASES:=usual} in
 usual) grep -E '^[0-9][^ ]* [0-9]+$' tests/vm/cases ;;
 all) grep '^[0-9]' tests/vm/cases ;;
-*) for name in $VM_CASES; do grep "^$name " tests/vm/cases || give_up "tests/vm/cases has no $name"; done ;;
+*) for name in $VM_CASES; do grep "^$name " tests/vm/cases || echo "$name 900"; done ;;
 esac >"$run/tree/tests/vm/chosen"
 for program in fpsync fpsync-worker fpsync-init fpsync-fetch; do
     strip -o "$run/tree/build/$program" "$build/$program" || give_up "$program cannot be copied"
