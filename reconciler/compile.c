@@ -98,11 +98,16 @@ static void compile_network(const struct compiling *compiling, const struct acti
                             struct steps *steps)
 {
     const struct object *known = action->object ? action->object : &action->entry->object;
-    if (network_is_attached(known->body))
+    const bool attached = network_is_attached(known->body);
+    if (attached && !action->cuts)
         return; /* nothing of it is ours but the record */
     struct arena *arena = compiling->target->arena;
     if (action->cuts)
         add_port_removals(compiling, action->was ? action->was : action->name, steps);
+    if (attached) {
+        add_bridge_removal(compiling, action, action->name, steps);
+        return;
+    }
     if (action->was)
         add_bridge_removal(compiling, action, action->was, steps);
     if (action->verb != VERB_DELETE) {

@@ -167,6 +167,9 @@ static void grant_network(struct granting *granting, const struct object *object
     const struct network *body = object->body;
     bool fresh;
     struct lease *lease = lease_for(granting, object, &fresh);
+    const struct entry *entry = actual_find(granting->actual, KIND_NETWORK, object->name);
+    if (entry && network_is_attached(entry->object.body) && !network_is_attached(body))
+        lease->subnet = NULL;        /* that of a LAN */
     if (network_is_attached(body)) { /* the LAN's own, or unknown */
         fresh = fresh || !text_is_same(lease->subnet, body->subnet);
         lease->subnet = body->subnet;

@@ -154,14 +154,18 @@ static struct action *plan_renamed_container(struct planning *planning, const st
     return action;
 }
 
-/* A network that goes on under another name is another bridge: the NICs move over. */
-static void explain_renamed_networks(struct planning *planning, const struct object *object,
-                                     struct changes *causes)
+/* A network that goes on under another name, or becomes one of another kind, is elsewhere: the NICs move over. */
+static void explain_moved_networks(struct planning *planning, const struct object *object,
+                                   struct changes *causes)
 {
     const struct container *body = object->body;
     for (size_t i = 0; i < body->networks.count; i++) {
         const struct attachment *attachment = body->networks.items[i];
-        const char *was = plan_was(planning, KIND_NETWORK, attachment->network);
+        const char *was = plan_was(planning, KIND_NETWORK, attachment->network), *old, *new;
+        if (plan_changes_nature(planning, attachment->network, &old, &new))
+            plan_add_cause(planning, causes,
+                           arena_printf(planning->arena, "networks.%s", attachment->network), old, new,
+                           attachment->described.place);
         if (was)
             plan_add_cause(planning, causes,
                            arena_printf(planning->arena, "networks.%s", attachment->network), was,
@@ -201,7 +205,7 @@ static struct action *plan_known_container(struct planning *planning, const stru
 {
     struct changes causes = of->asked;
     explain_leases(planning, of->object, &causes);
-    explain_renamed_networks(planning, of->object, &causes);
+    explain_moved_networks(planning, of->object, &causes);
     bool follows = of->wanted && follow_moves(&of->follow);
     if (follows)
         plan_follow_cause(planning, of->object, &of->follow, &causes);

@@ -48,6 +48,9 @@ bool plan_is_held(const struct planning *planning, enum kind kind, const char *n
 /* Nothing of it was ever finished. */
 bool plan_is_new(const struct entry *entry);
 /* The name that the object goes on from, or NULL; and its cause. */
+/* Whether the network becomes one of another kind: fpsync's own bridge, one of the host's, a parent of macvlans. */
+bool plan_changes_nature(const struct planning *planning, const char *network, const char **old,
+                         const char **new);
 const char *plan_was(const struct planning *planning, enum kind kind, const char *name);
 /* It would go on from another name, and cannot now; it is held already. */
 bool plan_is_blocked(const struct planning *planning, enum kind kind, const char *name);

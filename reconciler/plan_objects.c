@@ -184,9 +184,11 @@ static void plan_attached(struct planning *planning, const struct object *object
         planning, plan_make_action(planning, plan_is_new(entry) ? VERB_CREATE : VERB_UPDATE, KIND_NETWORK,
                                    object->name, object, entry));
     action->causes = causes;
-    action->class = CLASS_RECORD;
     action->shares_rules = true;
     planning->networks_change = true;
+    /* Its own bridge goes, and all NICs with it: they come back where the network is now. */
+    action->cuts = !plan_is_new(entry) && !network_is_attached(entry->object.body);
+    action->class = action->cuts ? CLASS_LIVE : CLASS_RECORD;
 }
 
 static int nature_of(const struct network *network)
@@ -194,21 +196,22 @@ static int nature_of(const struct network *network)
     return network->bridge ? 1 : network->parent ? 2 : 0;
 }
 
-/* Its containers would have to be moved before the old one may go. */
-static bool changes_nature(struct planning *planning, const struct object *object, const struct entry *entry)
+bool plan_changes_nature(const struct planning *planning, const char *network, const char **old,
+                         const char **new)
 {
-    if (plan_is_new(entry) || nature_of(entry->object.body) == nature_of(object->body))
+    static const char *const words[] = {"fpsync's own", "a bridge of the host", "a parent"};
+    const struct object *now = object_find(&planning->plan->all, KIND_NETWORK, network);
+    const struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, network);
+    if (!now || plan_is_new(entry) || plan_was(planning, KIND_NETWORK, network) ||
+        nature_of(entry->object.body) == nature_of(now->body))
         return false;
-    plan_hold(planning, KIND_NETWORK, object->name,
-              "a network cannot change between its own bridge, one of the host and a parent",
-              "declare another network and put its containers there", object->place);
+    *old = words[nature_of(entry->object.body)];
+    *new = words[nature_of(now->body)];
     return true;
 }
 
 void plan_network(struct planning *planning, const struct object *object, struct entry *entry)
 {
-    if (changes_nature(planning, object, entry))
-        return;
     if (network_is_attached(object->body)) {
         plan_attached(planning, object, entry);
         return;
@@ -227,7 +230,7 @@ void plan_network(struct planning *planning, const struct object *object, struct
         return;
     }
     const struct observed_route *route = clashing_route(planning, subnet, ifname);
-    if (route && plan_is_new(entry)) {
+    if (route && (plan_is_new(entry) || network_is_attached(entry->object.body))) {
         plan_hold(planning, KIND_NETWORK, object->name,
                   arena_printf(planning->arena, "subnet %s overlaps the host's route %s by %s", subnet,
                                route->subnet, route->ifname),
@@ -250,7 +253,8 @@ void plan_network(struct planning *planning, const struct object *object, struct
         repairs_of_network(&planning->target, planning->request->world, object, entry->record->uid, &repairs);
         for (size_t i = 0; i < repairs.count && verb == VERB_REPAIR; i++)
             plan_add_drift(planning, &causes, repairs.items[i].drift, object->place);
-        if (!world_has_network_rules(planning->request->world, ifname) || planning->rules_lost)
+        const bool had_rules = !network_is_attached(entry->object.body);
+        if (had_rules && (!world_has_network_rules(planning->request->world, ifname) || planning->rules_lost))
             plan_add_drift(planning, &causes, "its rules are gone", object->place);
     }
     if (!causes.count && entry && entry_has_intent(planning->request->actual, entry))

@@ -239,7 +239,7 @@ static void find_left_nics(const struct target *target, const struct world *worl
          seen = world_marked_next(world, seen)) {
         bool wanted = false;
         for (size_t i = 0; i < count && !wanted; i++)
-            wanted = strcmp(ports[i]->ifname, seen->ifname) == 0;
+            wanted = !ports[i]->macvlan && strcmp(ports[i]->ifname, seen->ifname) == 0;
         if (!wanted)
             add_delete(target, seen->ifname, mark,
                        arena_printf(target->arena, "%s is in no network of its container", seen->ifname),

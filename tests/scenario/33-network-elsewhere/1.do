@@ -1,0 +1,2 @@
+tool host-bridge br0 add
+tool host-bridge eth9 add
