@@ -14,6 +14,9 @@
 #define LARGE_BLOCK ((size_t)256 * 1024)
 #define LARGEST     ((size_t)4 * 1024 * 1024)
 
+#define LIKELY_SIZE                                                                                          \
+    128 /* bytes of what is printed at a time: then it is printed once, and not measured first */
+
 struct block {
     struct block *next;
     size_t size, used; /* bytes of `bytes` */
@@ -145,12 +148,16 @@ char *arena_join(struct arena *arena, const char *left, char between, const char
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list arguments, again;
+    char likely[LIKELY_SIZE];
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(likely, sizeof(likely), format, arguments);
     va_end(arguments);
     char *text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, again);
+    if ((size_t)length < sizeof(likely))
+        memcpy(text, likely, (size_t)length + 1);
+    else
+        vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;
 }

@@ -8,7 +8,8 @@
 
 #include "lib/error.h"
 
-#define READ_SIZE (16 * 1024)
+#define READ_SIZE     (16 * 1024)
+#define LIKELY_LENGTH 80 /* of what is printed at a time: then it is printed once, and not measured first */
 
 static void reserve(struct buffer *buffer, size_t more)
 {
@@ -51,10 +52,14 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    reserve(buffer, LIKELY_LENGTH);
+    const size_t room = buffer->room - buffer->length;
+    int length = vsnprintf(buffer->bytes + buffer->length, room, format, arguments);
     va_end(arguments);
-    reserve(buffer, (size_t)length + 1);
-    vsnprintf(buffer->bytes + buffer->length, (size_t)length + 1, format, again);
+    if ((size_t)length >= room) {
+        reserve(buffer, (size_t)length + 1);
+        vsnprintf(buffer->bytes + buffer->length, (size_t)length + 1, format, again);
+    }
     va_end(again);
     buffer->length += (size_t)length;
 }

@@ -24,10 +24,13 @@ static bool has_key(const struct index *index, size_t i, const char *key)
     return has && strcmp(has, key) == 0;
 }
 
-static uint32_t *slot_of(const struct index *index, const char *key)
+/* The one of that text, or the free one where it belongs. */
+static struct index_slot *slot_of(const struct index *index, const char *key, uint64_t hash)
 {
-    size_t at = hash_text(key) & index->mask;
-    while (index->slots[at] && !has_key(index, index->slots[at] - 1, key))
+    const uint32_t part = (uint32_t)(hash >> 32);
+    size_t at = hash & index->mask;
+    while (index->slots[at].item &&
+           !(index->slots[at].hash == part && has_key(index, index->slots[at].item - 1, key)))
         at = (at + 1) & index->mask;
     return &index->slots[at];
 }
@@ -38,16 +41,17 @@ static void fill(struct index *index, struct arena *arena)
     size_t room = 16;
     while (room < index->count * 2)
         room *= 2;
-    index->slots = arena_array_of(arena, uint32_t, room);
+    index->slots = arena_array_of(arena, struct index_slot, room);
     index->next = arena_array_of(arena, uint32_t, index->count);
     index->mask = room - 1;
     for (size_t i = index->count; i-- > 0;) {
         const char *key = key_at(index, i);
         if (!key)
             continue;
-        uint32_t *slot = slot_of(index, key);
-        index->next[i] = *slot;
-        *slot = (uint32_t)i + 1;
+        const uint64_t hash = hash_text(key);
+        struct index_slot *slot = slot_of(index, key, hash);
+        index->next[i] = slot->item;
+        *slot = (struct index_slot){.item = (uint32_t)i + 1, .hash = (uint32_t)(hash >> 32)};
     }
 }
 
@@ -83,7 +87,7 @@ void *index_find(const struct index *index, const char *key)
 {
     if (!index->slots)
         return look_through(index, 0, key);
-    uint32_t found = *slot_of(index, key);
+    const uint32_t found = slot_of(index, key, hash_text(key))->item;
     return found ? item_at(index, found - 1) : NULL;
 }
 

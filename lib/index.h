@@ -8,13 +8,17 @@
 
 struct arena;
 
+struct index_slot {
+    uint32_t item; /* + 1, 0 = free */
+    uint32_t hash; /* of its text, in part: another text is hardly ever fetched only to be found another */
+};
+
 struct index {
     const char *items;
     size_t count, size, offset;
-    bool pointers; /* the array holds pointers to its items */
-    uint32_t
-        *slots;     /* item + 1, 0 = free; open addressing. NULL: so few items that they are looked through */
-    uint32_t *next; /* item + 1 of the next with the same text, 0 = none */
+    bool pointers;            /* the array holds pointers to its items */
+    struct index_slot *slots; /* open addressing. NULL: so few items that they are looked through */
+    uint32_t *next;           /* item + 1 of the next with the same text, 0 = none */
     size_t mask;
 };
 

@@ -1,11 +1,18 @@
 #include "lib/map.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "lib/hash.h"
 
-#define LONGEST_WORD 64 /* words longer than this are never offered as "did you mean" */
+#define FIRST_KEYS   ((size_t)256)   /* bytes of the first piece of memory for keys */
+#define LARGEST_KEYS ((size_t)65536) /* and of the later ones, at most */
+#define LONGEST_WORD 64              /* words longer than this are never offered as "did you mean" */
+
+struct map_keys {
+    struct map_keys *next;
+    size_t room, used; /* bytes of `bytes` */
+    char bytes[];
+};
 
 static void *grow(void *memory, size_t size)
 {
@@ -17,12 +24,15 @@ static void *grow(void *memory, size_t size)
     return grown;
 }
 
-static size_t *slot_of(const struct map *map, const char *key)
+/* The one of that key, or the free one where it belongs. */
+static struct map_slot *slot_of(const struct map *map, const char *key, uint64_t hash)
 {
-    size_t index = hash_text(key) & (map->modulus - 1);
-    while (map->slots[index] && strcmp(map->entries[map->slots[index] - 1].key, key) != 0)
-        index = (index + 1) & (map->modulus - 1);
-    return &map->slots[index];
+    const uint32_t part = (uint32_t)(hash >> 32);
+    size_t at = hash & (map->modulus - 1);
+    while (map->slots[at].entry &&
+           !(map->slots[at].hash == part && strcmp(map->entries[map->slots[at].entry - 1].key, key) == 0))
+        at = (at + 1) & (map->modulus - 1);
+    return &map->slots[at];
 }
 
 static void rehash(struct map *map, size_t modulus)
@@ -31,35 +41,54 @@ static void rehash(struct map *map, size_t modulus)
     map->slots = grow(NULL, modulus * sizeof(*map->slots));
     memset(map->slots, 0, modulus * sizeof(*map->slots));
     map->modulus = modulus;
-    for (size_t i = 0; i < map->count; i++)
-        *slot_of(map, map->entries[i].key) = i + 1;
+    for (size_t i = 0; i < map->count; i++) {
+        const uint64_t hash = hash_text(map->entries[i].key);
+        *slot_of(map, map->entries[i].key, hash) =
+            (struct map_slot){.entry = (uint32_t)i + 1, .hash = (uint32_t)(hash >> 32)};
+    }
 }
 
 void map_clear(struct map *map)
 {
-    for (size_t i = 0; i < map->count; i++)
-        free(map->entries[i].key);
+    for (struct map_keys *keys = map->keys, *next; keys; keys = next) {
+        next = keys->next;
+        free(keys);
+    }
     free(map->entries);
     free(map->slots);
     *map = (struct map){0};
+}
+
+/* A map of thousands of keys takes a few dozen pieces of memory for them, and one of a few takes little. */
+static const char *copy_key(struct map *map, const char *key)
+{
+    const size_t size = strlen(key) + 1;
+    if (!map->keys || map->keys->room - map->keys->used < size) {
+        const size_t twice = map->keys ? map->keys->room * 2 : FIRST_KEYS;
+        const size_t room = twice > LARGEST_KEYS ? LARGEST_KEYS : twice;
+        struct map_keys *keys = grow(NULL, sizeof(*keys) + (size > room ? size : room));
+        *keys = (struct map_keys){.next = map->keys, .room = size > room ? size : room};
+        map->keys = keys;
+    }
+    char *copy = map->keys->bytes + map->keys->used;
+    map->keys->used += size;
+    return memcpy(copy, key, size);
 }
 
 bool map_add(struct map *map, const char *key, void *value)
 {
     if (map->count * 2 >= map->modulus)
         rehash(map, map->modulus ? map->modulus * 2 : 16);
-    size_t *slot = slot_of(map, key);
-    if (*slot)
+    const uint64_t hash = hash_text(key);
+    struct map_slot *slot = slot_of(map, key, hash);
+    if (slot->entry)
         return false;
     if (map->count == map->room) {
         map->room = map->room ? map->room * 2 : 16;
         map->entries = grow(map->entries, map->room * sizeof(*map->entries));
     }
-    size_t size = strlen(key) + 1;
-    char *copy = grow(NULL, size);
-    memcpy(copy, key, size);
-    map->entries[map->count++] = (struct map_entry){.key = copy, .value = value};
-    *slot = map->count;
+    map->entries[map->count++] = (struct map_entry){.key = copy_key(map, key), .value = value};
+    *slot = (struct map_slot){.entry = (uint32_t)map->count, .hash = (uint32_t)(hash >> 32)};
     return true;
 }
 
@@ -67,8 +96,8 @@ void *map_get(const struct map *map, const char *key)
 {
     if (!map->count)
         return NULL;
-    size_t slot = *slot_of(map, key);
-    return slot ? map->entries[slot - 1].value : NULL;
+    const struct map_slot *slot = slot_of(map, key, hash_text(key));
+    return slot->entry ? map->entries[slot->entry - 1].value : NULL;
 }
 
 static size_t smallest(size_t a, size_t b, size_t c)

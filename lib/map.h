@@ -4,21 +4,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
 
 struct map_entry {
-    char *key;
+    const char *key;
     void *value;
+};
+
+struct map_slot {
+    uint32_t entry; /* index + 1, 0 = free */
+    uint32_t hash;  /* of its key, in part: another key is hardly ever fetched only to be found another */
 };
 
 struct map {
     struct map_entry *entries; /* in order of insertion */
     size_t count;
-    size_t room;    /* of entries */
-    size_t *slots;  /* entry index + 1, 0 = free; open addressing */
-    size_t modulus; /* slots, a power of two */
+    size_t room;            /* of entries */
+    struct map_slot *slots; /* open addressing */
+    size_t modulus;         /* slots, a power of two */
+    struct map_keys *keys;  /* where the copies lie, the newest first */
 };
 
 void map_clear(struct map *map);

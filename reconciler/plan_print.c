@@ -38,8 +38,11 @@ static void print_place(struct place at, struct buffer *out)
 /* Values come from files and guests: control characters never reach a terminal. */
 static void print_value(const char *value, struct buffer *out)
 {
-    for (; *value; value++)
-        buffer_printf(out, "%c", (unsigned char)*value < 0x20 || *value == 0x7f ? '?' : *value);
+    const size_t start = out->length;
+    buffer_text(out, value);
+    for (char *at = out->bytes + start; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
 }
 
 static void print_cause(const struct change *cause, struct buffer *out)
