@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "lib/error.h"
 
 #define PROC_LIMIT ((size_t)1024 * 1024)
+#define STACK_SIZE 65536 /* bytes; sanitizers take more of it than system calls do */
 
 /* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, also spaces and brackets. */
 static int check_start(const struct guest *guest, int64_t init_pid, int64_t init_start, struct error *error)
@@ -105,36 +108,37 @@ static int unmount_target(const struct task *task)
                : 0;
 }
 
-static int run_task(const struct guest *guest, const struct task *task)
+struct errand { /* what the child is sent for, and what it brings back */
+    const struct guest *guest;
+    const struct task *task;
+    int code;
+};
+
+static int run_errand(void *context)
 {
-    if (setns(guest->pidfd, CLONE_NEWNS) < 0)
-        return -errno;
-    return task->tree >= 0 ? move_tree(task) : unmount_target(task);
+    struct errand *errand = context;
+    if (setns(errand->guest->pidfd, CLONE_NEWNS) < 0)
+        errand->code = -errno;
+    else
+        errand->code = errand->task->tree >= 0 ? move_tree(errand->task) : unmount_target(errand->task);
+    return 0;
 }
 
-/* In a child, because whoever joins a mount namespace loses his own root and working folder. It makes system calls
- * only. */
+/* In a child, because whoever joins a mount namespace loses his own root and working folder. It makes system calls only,
+ * in our memory while we wait: a copy of that would cost more than all it does. No signal is to find it there. */
 static int in_child(const struct guest *guest, const struct task *task)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -errno;
-    _cleanup_close_ int reader = ends[0];
-    pid_t pid = fork();
-    if (pid == 0) {
-        int code = run_task(guest, task);
-        ssize_t written = write(ends[1], &code, sizeof(code));
-        _exit(written == sizeof(code) ? 0 : 1);
-    }
-    int code = -errno;
-    close(ends[1]);
-    if (pid < 0)
-        return code;
-    if (read(reader, &code, sizeof(code)) != sizeof(code))
-        code = -EIO;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    alignas(16) char stack[STACK_SIZE];
+    struct errand errand = {.guest = guest, .task = task, .code = -EIO};
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    const pid_t pid = clone(run_errand, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &errand);
+    const int failed = pid < 0 ? -errno : 0;
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    return code;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return failed ? failed : errand.code;
 }
 
 int guest_move(const struct guest *guest, int tree, bool locked, int target)
