@@ -5,10 +5,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "drivers/task.h"
+#include "lib/buffer.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "tests/fake/world.h"
@@ -17,25 +19,40 @@
 
 enum shape { SHAPE_NULL, SHAPE_FLAG, SHAPE_NUMBER, SHAPE_TEXT, SHAPE_ARRAY, SHAPE_OBJECT };
 
+/* Texts are told by where they lie from the value itself, so that a file of values can be looked at where it is mapped;
+ * 0: none. While they are being read: by where they lie in the text, one up. */
 struct seen {
-    const char *key;
+    int64_t key;
     unsigned span : 28; /* values in the array from this one to behind its last part */
     unsigned last : 1;  /* of its object or array */
     unsigned shape : 3; /* enum shape */
     union {
-        const char *text;
+        int64_t text;
         int64_t number; /* and flags */
     };
+};
+
+/* world.seen: this, the values, the text. */
+struct file_head {
+    char magic[8];
+    uint64_t count, text_size;
+};
+static const char magic[8] = "seen 1\n";
+
+struct running {
+    int64_t init;
+    const struct seen *container;
 };
 
 static struct loaded {
     char *text;
     struct seen *values;
     size_t count, room;
-    const struct seen **by_init; /* running containers in order of init; NULL: not asked for yet */
+    struct running *by_init; /* running containers in order of init; NULL: not asked for yet */
     size_t running;
     struct timespec modified;
     ino_t inode;
+    size_t mapped;         /* bytes of the file that all of it lies in, not of the heap; 0: it does not */
     struct loaded *before; /* what it replaced: somebody may still look at its texts */
 } * loaded;
 
@@ -48,6 +65,11 @@ struct parser {
     bool broken;
 };
 
+static int64_t place_of(const struct loaded *into, const char *text)
+{
+    return text ? text - into->text + 1 : 0;
+}
+
 static struct seen *add_value(struct loaded *into, const char *key)
 {
     if (into->count == into->room) {
@@ -56,7 +78,7 @@ static struct seen *add_value(struct loaded *into, const char *key)
         if (!into->values)
             abort();
     }
-    into->values[into->count] = (struct seen){.key = key};
+    into->values[into->count] = (struct seen){.key = place_of(into, key)};
     return &into->values[into->count++];
 }
 
@@ -178,7 +200,7 @@ static void read_value(struct parser *parser, const char *key)
     skip_space(parser);
     if (*parser->at == '"') {
         value->shape = SHAPE_TEXT;
-        value->text = read_text(parser);
+        value->text = place_of(parser->into, read_text(parser));
     } else if (take(parser, '{')) {
         value->shape = SHAPE_OBJECT;
         read_parts(parser, index, '}');
@@ -199,8 +221,12 @@ static void read_value(struct parser *parser, const char *key)
 
 static void loaded_free(struct loaded *old)
 {
-    free(old->text);
-    free(old->values);
+    if (old->mapped)
+        munmap((char *)old->values - sizeof(struct file_head), old->mapped);
+    if (!old->mapped) {
+        free(old->text);
+        free(old->values);
+    }
     free(old->by_init);
     free(old);
 }
@@ -223,7 +249,48 @@ static int read_whole(const char *path, size_t size, char **text, struct error *
     return 0;
 }
 
-static int load(const char *path, const struct stat *info, struct error *error)
+/* From where the texts lie in the text to where they lie from the value. `apart`: bytes from the first value to it. */
+static void relate(struct loaded *fresh, ptrdiff_t apart)
+{
+    for (size_t i = 0; i < fresh->count; i++) {
+        struct seen *value = &fresh->values[i];
+        const int64_t from = apart - (int64_t)(i * sizeof(*value)) - 1;
+        if (value->key)
+            value->key += from;
+        if (value->shape == SHAPE_TEXT)
+            value->text += from;
+    }
+}
+
+static int parse(const char *path, struct loaded *fresh, struct error *error)
+{
+    struct parser parser = {.into = fresh, .at = fresh->text};
+    read_value(&parser, NULL);
+    skip_space(&parser);
+    return parser.broken || *parser.at
+               ? error_set(error, -EINVAL, "%s: no JSON at byte %td", path, parser.at - fresh->text)
+               : 0;
+}
+
+/* What seen_write() wrote: nothing of it is read before it is looked at. */
+static int map_file(const char *path, size_t size, struct loaded *fresh, struct error *error)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct file_head *head =
+        fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (head == MAP_FAILED)
+        return error_errno(error, -errno, "cannot map %s", path);
+    fresh->mapped = size;
+    fresh->values = (struct seen *)(head + 1);
+    fresh->count = head->count;
+    fresh->text = (char *)(fresh->values + head->count);
+    return memcmp(head->magic, magic, sizeof(magic)) == 0 &&
+                   size == sizeof(*head) + head->count * sizeof(struct seen) + head->text_size
+               ? 0
+               : error_set(error, -EINVAL, "%s: not what a fake wrote", path);
+}
+
+static int load(const char *path, const struct stat *info, bool is_mapped, struct error *error)
 {
     struct loaded *fresh = calloc(1, sizeof(*fresh));
     if (!fresh)
@@ -233,16 +300,15 @@ static int load(const char *path, const struct stat *info, struct error *error)
         fresh->modified = info->st_mtim;
         fresh->inode = info->st_ino;
     }
-    int result = info ? read_whole(path, (size_t)info->st_size, &fresh->text, error) : 0;
+    int result = is_mapped ? map_file(path, (size_t)info->st_size, fresh, error)
+                 : info    ? read_whole(path, (size_t)info->st_size, &fresh->text, error)
+                           : 0;
     if (!info && !(fresh->text = strdup("{}")))
         abort();
-    struct parser parser = {.into = fresh, .at = fresh->text};
-    if (result == 0) {
-        read_value(&parser, NULL);
-        skip_space(&parser);
-        if (parser.broken || *parser.at)
-            result = error_set(error, -EINVAL, "%s: no JSON at byte %td", path, parser.at - fresh->text);
-    }
+    if (result == 0 && !is_mapped)
+        result = parse(path, fresh, error);
+    if (result == 0 && !is_mapped)
+        relate(fresh, (char *)fresh->text - (char *)fresh->values);
     if (result < 0) {
         loaded_free(fresh);
         return result;
@@ -258,12 +324,34 @@ static int look_for(const char *path, struct stat *info, struct error *error)
     return stat(path, info) == 0 || errno == ENOENT ? 0 : error_errno(error, -errno, "cannot read %s", path);
 }
 
-static int load_once(const char *path, const struct stat *info, const struct seen **world,
+int seen_write(const char *path, char *text, size_t size, struct error *error)
+{
+    struct loaded fresh = {.text = text};
+    int result = parse(path, &fresh, error);
+    const struct file_head head = {.count = fresh.count, .text_size = size + 1};
+    _cleanup_buffer_ struct buffer file = {0};
+    if (result == 0) {
+        relate(&fresh, (ptrdiff_t)(fresh.count * sizeof(struct seen)));
+        buffer_add(&file, &head, sizeof(head));
+        memcpy(file.bytes, magic, sizeof(magic));
+        buffer_add(&file, fresh.values, fresh.count * sizeof(struct seen));
+        buffer_add(&file, text, size + 1);
+    }
+    free(fresh.values);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return fd < 0 || write(fd, file.bytes, file.length) != (ssize_t)file.length
+               ? error_errno(error, -errno, "cannot write %s", path)
+               : 0;
+}
+
+static int load_once(const char *path, const struct stat *info, bool is_mapped, const struct seen **world,
                      struct error *error)
 {
     bool same = loaded && loaded->inode == info->st_ino &&
                 memcmp(&loaded->modified, &info->st_mtim, sizeof(info->st_mtim)) == 0;
-    int result = same ? 0 : load(path, info->st_ino ? info : NULL, error);
+    int result = same ? 0 : load(path, info->st_ino ? info : NULL, is_mapped, error);
     if (result == 0)
         *world = loaded->values;
     return result;
@@ -275,7 +363,7 @@ int seen_whole(const char *root, const struct seen **world, struct error *error)
     struct stat info;
     snprintf(path, sizeof(path), "%s/fake/world.json", root);
     int result = look_for(path, &info, error);
-    return result < 0 ? result : load_once(path, &info, world, error);
+    return result < 0 ? result : load_once(path, &info, false, world, error);
 }
 
 static bool is_older(const struct timespec *left, const struct timespec *right)
@@ -295,8 +383,8 @@ int seen_world(const char *root, const struct seen **world, struct error *error)
     if (result < 0)
         return result;
     if (brief.st_ino && !is_older(&brief.st_mtim, &whole.st_mtim))
-        return load_once(brief_path, &brief, world, error);
-    return load_once(path, &whole, world, error);
+        return load_once(brief_path, &brief, true, world, error);
+    return load_once(path, &whole, false, world, error);
 }
 
 /* ---- looking ---- */
@@ -313,20 +401,20 @@ const struct seen *seen_next(const struct seen *item)
 
 const char *seen_key(const struct seen *item)
 {
-    return item->key;
+    return item->key ? (const char *)item + item->key : NULL;
 }
 
 const struct seen *seen_in(const struct seen *object, const char *key)
 {
     for (const struct seen *i = seen_first(object); i && i->key; i = seen_next(i))
-        if (strcmp(i->key, key) == 0)
+        if (strcmp((const char *)i + i->key, key) == 0)
             return i;
     return NULL;
 }
 
 const char *seen_as_text(const struct seen *item)
 {
-    return item && item->shape == SHAPE_TEXT ? item->text : NULL;
+    return item && item->shape == SHAPE_TEXT ? (const char *)item + item->text : NULL;
 }
 
 const char *seen_text(const struct seen *object, const char *key)
@@ -348,9 +436,8 @@ bool seen_flag(const struct seen *object, const char *key)
 
 static int compare_init(const void *left, const void *right)
 {
-    const int64_t a = seen_number(*(const struct seen *const *)left, "init_pid"),
-                  b = seen_number(*(const struct seen *const *)right, "init_pid");
-    return (a > b) - (a < b);
+    const struct running *a = left, *b = right;
+    return (a->init > b->init) - (a->init < b->init);
 }
 
 static void sort_by_init(struct loaded *of)
@@ -364,7 +451,7 @@ static void sort_by_init(struct loaded *of)
         abort();
     for (const struct seen *i = seen_first(containers); i; i = seen_next(i))
         if (seen_flag(i, "running"))
-            of->by_init[of->running++] = i;
+            of->by_init[of->running++] = (struct running){.init = seen_number(i, "init_pid"), .container = i};
     if (of->running)
         qsort(of->by_init, of->running, sizeof(*of->by_init), compare_init);
 }
@@ -375,16 +462,9 @@ const struct seen *seen_by_init(int64_t init_pid)
         return NULL;
     if (!loaded->by_init)
         sort_by_init(loaded);
-    size_t low = 0, high = loaded->running;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (seen_number(loaded->by_init[middle], "init_pid") < init_pid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < loaded->running && seen_number(loaded->by_init[low], "init_pid") == init_pid;
-    return found ? loaded->by_init[low] : NULL;
+    const struct running key = {.init = init_pid};
+    const struct running *found = bsearch(&key, loaded->by_init, loaded->running, sizeof(key), compare_init);
+    return found ? found->container : NULL;
 }
 
 /* ---- described structs ---- */

@@ -19,6 +19,9 @@ int seen_world(const char *root, const struct seen **world, struct error *error)
 /* The same with all that effects were told. */
 int seen_whole(const char *root, const struct seen **world, struct error *error);
 
+/* Writes JSON, which is used up, as a file of values that are looked at where it is mapped: world.seen. */
+int seen_write(const char *path, char *text, size_t size, struct error *error);
+
 /* NULL when absent, or where `object` is NULL or no object, so that lookups chain. */
 const struct seen *seen_in(const struct seen *object, const char *key);
 const char *seen_text(const struct seen *object, const char *key); /* NULL for anything else */

@@ -12,6 +12,7 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/units.h"
+#include "tests/fake/seen.h"
 
 struct fault {
     int64_t number; /* 0: none */
@@ -287,14 +288,13 @@ int fake_load(const char *root, struct json **world, struct error *error)
     return 0;
 }
 
-static int write_world(const char *root, const char *name, bool pretty, const struct json *world,
-                       struct error *error)
+static int write_world(const char *root, const struct json *world, struct error *error)
 {
     char path[PATH_MAX], temporary[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/fake/%s", root, name);
+    snprintf(path, sizeof(path), "%s/fake/world.json", root);
     snprintf(temporary, sizeof(temporary), "%s/fake/world.tmp", root);
     _cleanup_buffer_ struct buffer text = {0};
-    json_print(world, pretty, &text);
+    json_print(world, true, &text);
     buffer_text(&text, "\n");
     _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text.bytes, text.length) != (ssize_t)text.length || rename(temporary, path) < 0)
@@ -311,7 +311,7 @@ int fake_save(const char *root, struct json *world, struct error *error)
             fake_config_digest(json_value(i), digest);
             json_set(json_value(i), "config_digest", json_new_text(digest));
         }
-    return write_world(root, "world.json", true, world, error);
+    return write_world(root, world, error);
 }
 
 /* Takes out of the world what no view looks at. */
@@ -329,7 +329,11 @@ static int save_seen(const char *root, struct json *world, struct error *error)
     }
     for (void *i = json_first(roots); i; i = json_next(roots, i))
         json_remove(json_value(i), "files");
-    return write_world(root, "world.seen", false, world, error);
+    char path[PATH_MAX + sizeof("/fake/world.seen")];
+    _cleanup_buffer_ struct buffer text = {0};
+    snprintf(path, sizeof(path), "%s/fake/world.seen", root);
+    json_print(world, false, &text);
+    return seen_write(path, text.bytes, text.length, error);
 }
 
 int fake_lock(const char *root, int *lock, struct error *error)
