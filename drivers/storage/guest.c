@@ -3,22 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "drivers/storage/errand.h"
 #include "drivers/storage/lock_tree.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
 #define PROC_LIMIT ((size_t)1024 * 1024)
-#define STACK_SIZE 65536 /* bytes; sanitizers take more of it than system calls do */
 
 /* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, also spaces and brackets. */
 static int check_start(const struct guest *guest, int64_t init_pid, int64_t init_start, struct error *error)
@@ -108,37 +105,23 @@ static int unmount_target(const struct task *task)
                : 0;
 }
 
-struct errand { /* what the child is sent for, and what it brings back */
+struct visit {
     const struct guest *guest;
     const struct task *task;
-    int code;
 };
 
-static int run_errand(void *context)
+static int visit(const void *context)
 {
-    struct errand *errand = context;
-    if (setns(errand->guest->pidfd, CLONE_NEWNS) < 0)
-        errand->code = -errno;
-    else
-        errand->code = errand->task->tree >= 0 ? move_tree(errand->task) : unmount_target(errand->task);
-    return 0;
+    const struct visit *of = context;
+    if (setns(of->guest->pidfd, CLONE_NEWNS) < 0)
+        return -errno;
+    return of->task->tree >= 0 ? move_tree(of->task) : unmount_target(of->task);
 }
 
-/* In a child, because whoever joins a mount namespace loses his own root and working folder. It makes system calls only,
- * in our memory while we wait: a copy of that would cost more than all it does. No signal is to find it there. */
+/* Whoever joins a mount namespace loses his own root and working folder. */
 static int in_child(const struct guest *guest, const struct task *task)
 {
-    alignas(16) char stack[STACK_SIZE];
-    struct errand errand = {.guest = guest, .task = task, .code = -EIO};
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    const pid_t pid = clone(run_errand, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &errand);
-    const int failed = pid < 0 ? -errno : 0;
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return failed ? failed : errand.code;
+    return errand_run(visit, &(struct visit){.guest = guest, .task = task}, 0);
 }
 
 int guest_move(const struct guest *guest, int tree, bool locked, int target)

@@ -3,49 +3,38 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "drivers/storage/errand.h"
 #include "drivers/storage/idmap.h"
 #include "lib/error.h"
 
 #define HELPER_BASE 65536           /* any range will do: no id of it is looked at */
 #define FILE_STAGE  "/proc/version" /* a file is mounted on a file, and this one is everywhere */
 
+struct locking {
+    int tree, user_namespace;
+    bool is_folder;
+};
+
 /* Attached in a namespace of the host's, copied into one of the user namespace: that locks it. The working folder goes
- * along into the copy. */
-static int copy_locked(int tree, int user_namespace, bool is_folder)
+ * along into the copy. It takes the place of what it was made of, among our descriptors, too. */
+static int copy_locked(const void *context)
 {
+    const struct locking *of = context;
     struct mount_attr private = {.propagation = MS_PRIVATE};
     if (unshare(CLONE_NEWNS) < 0 ||
         mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof(private)) < 0 ||
-        move_mount(tree, "", AT_FDCWD, is_folder ? "/" : FILE_STAGE, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-        (is_folder && fchdir(tree) < 0) || setns(user_namespace, CLONE_NEWUSER) < 0 ||
+        move_mount(of->tree, "", AT_FDCWD, of->is_folder ? "/" : FILE_STAGE, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+        (of->is_folder && fchdir(of->tree) < 0) || setns(of->user_namespace, CLONE_NEWUSER) < 0 ||
         unshare(CLONE_NEWNS) < 0)
         return -errno;
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-    int copy =
-        is_folder ? open_tree(AT_FDCWD, "", flags | AT_EMPTY_PATH) : open_tree(AT_FDCWD, FILE_STAGE, flags);
-    return copy < 0 || dup3(copy, tree, O_CLOEXEC) < 0 ? -errno : close(copy);
-}
-
-/* In a child, which shares nothing but our descriptors: there the copy takes the place of what it was made of. */
-static int run_child(int tree, int user_namespace, bool is_folder)
-{
-    int status;
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (pid == 0)
-        _exit(-copy_locked(tree, user_namespace, is_folder));
-    if (pid < 0)
-        return -errno;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+    int copy = of->is_folder ? open_tree(AT_FDCWD, "", flags | AT_EMPTY_PATH)
+                             : open_tree(AT_FDCWD, FILE_STAGE, flags);
+    return copy < 0 || dup3(copy, of->tree, O_CLOEXEC) < 0 ? -errno : close(copy);
 }
 
 int tree_lock_flags(int tree, int user_namespace, struct error *error)
@@ -59,6 +48,8 @@ int tree_lock_flags(int tree, int user_namespace, struct error *error)
     }
     if (result < 0)
         return result;
-    result = run_child(tree, user_namespace, S_ISDIR(status.st_mode));
+    const struct locking locking = {
+        .tree = tree, .user_namespace = user_namespace, .is_folder = S_ISDIR(status.st_mode)};
+    result = errand_run(copy_locked, &locking, CLONE_FILES);
     return result < 0 ? error_errno(error, result, "cannot lock the flags of a mount") : 0;
 }
