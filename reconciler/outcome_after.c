@@ -275,6 +275,10 @@ int recorder_failed(struct recorder *recorder, struct action *action, const char
     if (!action || !action->entry)
         return 0;
     struct record *record = action->entry->record;
+    /* A repair that fails is one that did not last: it counts for contested drift, too. */
+    contest_note(recorder->arena, &action->entry->facts->repairs, &action->causes, contest_now());
+    record->facts = record_encode(recorder->arena, &facts_table,
+                                  described_whole(&facts_table, action->entry->facts));
     record->reason = arena_strdup(recorder->arena, message);
     record->name = action->entry->was ? action->entry->was : record->name; /* as which it is still recorded */
     int result = recorder_put_record(recorder, record, error);

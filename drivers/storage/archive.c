@@ -1,5 +1,6 @@
 #include "drivers/storage/archive.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,9 +19,11 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 
-#define TAR          "/bin/tar"
-#define NOTE         ".backup"
-#define NOTE_TEXT    "fpsync backup 1\n" /* the number of the layout */
+#define TAR  "/bin/tar"
+#define NOTE ".backup"
+#define NOTE_TEXT                                                                                            \
+    "fpsync backup 2\n" /* the number of the layout: one archive, or (2) several behind each other */
+#define NOTE_TEXT_1  "fpsync backup 1\n"
 #define UNPACKED     ".restore"
 #define VERIFIED     ".restore-verified" /* the same, once all of it is known to be sound */
 #define LABEL        "fpsync-backup-sha256 "
@@ -28,8 +31,8 @@
 #define CHUNK        ((size_t)256 * 1024)
 #define TELL_EVERY   (64LL << 20) /* bytes */
 
-static const char *const parts[] = {"secrets", "images", "layers", "volumes"};
-#define PARTS (sizeof(parts) / sizeof(parts[0]))
+static const char *const folders[] = {"secrets", "images", "layers", "volumes"};
+#define FOLDERS (sizeof(folders) / sizeof(folders[0]))
 
 struct tar {
     pid_t pid;
@@ -104,30 +107,40 @@ static void tell(const struct call *call, const char *what, int64_t before, int6
 
 /* ---- writing ---- */
 
-/* Bytes of the archive, then the line with their digest. */
-static int pass_on(int from, int to, const struct call *call, struct error *error)
+struct output {
+    int fd;
+    struct digest *digest; /* of what has been written */
+    int64_t total;         /* bytes of it */
+    const struct call *call;
+};
+
+/* Bytes of one archive. */
+static int pass_on(int from, struct output *output, struct error *error)
 {
     _cleanup_free_ char *bytes = malloc(CHUNK);
-    _cleanup_digest_ struct digest *digest = digest_new();
-    char text[DIGEST_TEXT_SIZE], trailer[TRAILER_SIZE + 1];
-    int64_t total = 0;
     ssize_t got = bytes ? 1 : -ENOMEM;
     int result = 0;
     while (got > 0 && result == 0) {
         got = read_some(from, bytes, CHUNK);
         if (got <= 0)
             break;
-        digest_add(digest, bytes, (size_t)got);
-        result = write_all(to, bytes, (size_t)got);
-        tell(call, "written:", total, total + got);
-        total += got;
-        result = result < 0 ? result : call_check(call);
+        digest_add(output->digest, bytes, (size_t)got);
+        result = write_all(output->fd, bytes, (size_t)got);
+        tell(output->call, "written:", output->total, output->total + got);
+        output->total += got;
+        result = result < 0 ? result : call_check(output->call);
     }
     result = got < 0 ? (int)got : result;
-    digest_finish(digest, text);
+    return result < 0 ? error_errno(error, result, "cannot write the backup") : 0;
+}
+
+/* Behind all archives the line with the digest of them. */
+static int write_trailer(struct output *output, struct error *error)
+{
+    char text[DIGEST_TEXT_SIZE], trailer[TRAILER_SIZE + 1];
+    digest_finish(TAKE_PTR(output->digest), text);
     snprintf(trailer, sizeof(trailer), LABEL "%s\n", text);
-    if (result == 0)
-        result = write_all(to, trailer, TRAILER_SIZE);
+    int result = write_all(output->fd, trailer, TRAILER_SIZE);
     return result < 0 ? error_errno(error, result, "cannot write the backup") : 0;
 }
 
@@ -140,38 +153,153 @@ static int write_note(const char *store, struct error *error)
     return result < 0 ? error_errno(error, result, "%s", path) : 0;
 }
 
-static int write_tar(const struct paths *paths, int target, const struct call *call, struct error *error)
+struct arguments {
+    const struct paths *paths;
+    struct arena *arena;
+    const char **items;
+    size_t count;
+};
+
+static void add_argument(struct arguments *arguments, const char *word)
 {
-    const char *arguments[32] = {"tar",
-                                 "--create",
-                                 "--file=-",
-                                 "--format=posix",
-                                 "--numeric-owner",
-                                 "--sparse",
-                                 "--acls",
-                                 "--xattrs",
-                                 "--xattrs-include=*",
-                                 "--one-file-system",
-                                 "--warning=no-file-ignored", /* sockets */
-                                 "--exclude=./*/.tmp-*",
-                                 "-C",
-                                 paths->store,
-                                 "./" NOTE};
-    size_t count = 15;
-    char path[PATH_MAX];
-    for (size_t i = 0; i < PARTS; i++) {
-        snprintf(path, sizeof(path), "%s/%s", paths->store, parts[i]);
-        if (access(path, F_OK) == 0)
-            arguments[count++] = arena_printf(call->arena, "./%s", parts[i]);
-    }
-    arguments[count++] = "./state/data.mdb";
+    *arena_append(arguments->arena, arguments->items, arguments->count) = word;
+}
+
+static struct arguments new_arguments(const struct paths *paths, struct arena *arena)
+{
+    static const char *const words[] = {"tar",
+                                        "--create",
+                                        "--file=-",
+                                        "--format=posix",
+                                        "--numeric-owner",
+                                        "--sparse",
+                                        "--acls",
+                                        "--xattrs",
+                                        "--xattrs-include=*",
+                                        "--one-file-system",
+                                        "--warning=no-file-ignored", /* sockets */
+                                        "--exclude=./*/.tmp-*",
+                                        "-C"};
+    struct arguments arguments = {.paths = paths, .arena = arena};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        add_argument(&arguments, words[i]);
+    add_argument(&arguments, paths->store);
+    return arguments;
+}
+
+/* "./layers/NAME", where it is there. */
+static void add_file(struct arguments *arguments, const char *folder, const char *name)
+{
+    const char *path = arena_printf(arguments->arena, "./%s%s%s", folder, name ? "/" : "", name ? name : "");
+    if (access(arena_printf(arguments->arena, "%s/%s", arguments->paths->store, path), F_OK) == 0)
+        add_argument(arguments, path);
+}
+
+static int write_tar(struct arguments *arguments, struct output *output, struct error *error)
+{
     struct tar tar;
-    int result = start_tar(arguments, false, &tar, error);
+    add_argument(arguments, NULL);
+    int result = start_tar(arguments->items, false, &tar, error);
     if (result < 0)
         return result;
-    result = pass_on(tar.stream, target, call, error);
+    result = pass_on(tar.stream, output, error);
     int ended = end_tar(&tar, result < 0, result < 0 ? NULL : error);
     return result < 0 ? result : ended;
+}
+
+static bool is_in(const struct texts *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_in_part(const struct archive *request, bool layer, const char *name)
+{
+    for (size_t i = 0; i < request->parts.count; i++) {
+        const struct archive_part *part = request->parts.items[i];
+        if (is_in(layer ? &part->layers : &part->volumes, name))
+            return true;
+    }
+    return false;
+}
+
+/* What a store holds beside the parts: the folder itself, then name by name. */
+static int add_rest(struct arguments *arguments, const struct archive *request, const char *folder,
+                    struct error *error)
+{
+    const char *path = arena_printf(arguments->arena, "%s/%s", arguments->paths->store, folder);
+    DIR *names = opendir(path);
+    if (!names)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
+    add_argument(arguments, "--no-recursion");
+    add_file(arguments, folder, NULL);
+    add_argument(arguments, "--recursion");
+    for (struct dirent *entry; (entry = readdir(names));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            strncmp(entry->d_name, ".tmp-", strlen(".tmp-")) != 0 &&
+            !is_in_part(request, strcmp(folder, "layers") == 0, entry->d_name))
+            add_file(arguments, folder, arena_strdup(arguments->arena, entry->d_name));
+    closedir(names);
+    return 0;
+}
+
+/* Once before they stand, so that there is little left to write while they do. */
+static int hold(struct still *still, const struct list *guests, struct arena *arena, struct error *error)
+{
+    if (guests->count)
+        sync();
+    int result = still_hold(still, guests, arena, error);
+    if (result == 0)
+        sync(); /* file systems in files, too */
+    return result;
+}
+
+/* Images and records do not change while we hold the lock; of all else nobody writes to it who is not in `guests`. */
+static int write_base(const struct paths *paths, const struct archive *request, struct output *output,
+                      struct error *error)
+{
+    struct arguments arguments = new_arguments(paths, output->call->arena);
+    _cleanup_still_ struct still still = NOT_STILL;
+    int result = hold(&still, &request->guests, output->call->arena, error);
+    if (result < 0)
+        return result;
+    add_argument(&arguments, "./" NOTE);
+    add_file(&arguments, "secrets", NULL);
+    add_file(&arguments, "images", NULL);
+    result = add_rest(&arguments, request, "layers", error);
+    if (result == 0)
+        result = add_rest(&arguments, request, "volumes", error);
+    add_argument(&arguments, "./state/data.mdb");
+    return result < 0 ? result : write_tar(&arguments, output, error);
+}
+
+static int write_part(const struct paths *paths, const struct archive_part *part, struct output *output,
+                      struct error *error)
+{
+    struct arguments arguments = new_arguments(paths, output->call->arena);
+    const size_t before = arguments.count;
+    for (size_t i = 0; i < part->layers.count; i++)
+        add_file(&arguments, "layers", part->layers.items[i]);
+    for (size_t i = 0; i < part->volumes.count; i++)
+        add_file(&arguments, "volumes", part->volumes.items[i]);
+    if (arguments.count == before)
+        return 0;
+    _cleanup_still_ struct still still = NOT_STILL;
+    int result = hold(&still, &part->guests, output->call->arena, error);
+    return result < 0 ? result : write_tar(&arguments, output, error);
+}
+
+static int write_all_parts(const struct paths *paths, const struct archive *request, struct output *output,
+                           struct error *error)
+{
+    int result = write_note(paths->store, error);
+    if (result == 0)
+        result = write_base(paths, request, output, error);
+    for (size_t i = 0; result == 0 && i < request->parts.count; i++)
+        result = write_part(paths, request->parts.items[i], output, error);
+    return result < 0 ? result : write_trailer(output, error);
 }
 
 /* "/proc/PID/fd/1" is somebody's open output: there is nothing to rename. */
@@ -189,15 +317,9 @@ int archive_write(const struct paths *paths, const struct archive *request, cons
         part, stream ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (target < 0)
         return error_errno(error, -errno, "cannot open %s", part);
-    _cleanup_still_ struct still still = NOT_STILL;
-    int result = write_note(paths->store, error);
-    if (result == 0)
-        result = still_hold(&still, &request->guests, call->arena, error);
-    if (result == 0) {
-        sync(); /* file systems in files, too */
-        result = write_tar(paths, target, call, error);
-    }
-    still_release(&still);
+    struct output output = {.fd = target, .digest = digest_new(), .call = call};
+    int result = write_all_parts(paths, request, &output, error);
+    digest_free(output.digest);
     if (result == 0 && !stream && (fsync(target) < 0 || rename(part, request->file) < 0))
         result = error_errno(error, -errno, "cannot write %s", request->file);
     if (result < 0 && !stream)
@@ -252,10 +374,10 @@ static int check_empty(const struct paths *paths, struct error *error)
     snprintf(path, sizeof(path), "%s/data.mdb", paths->state);
     if (access(path, F_OK) == 0)
         return error_set(error, -EEXIST, "%s is there already: a backup is read into an empty root", path);
-    for (size_t i = 0; i < PARTS; i++)
-        if (unlinkat(folder, parts[i], AT_REMOVEDIR) < 0 && errno != ENOENT)
+    for (size_t i = 0; i < FOLDERS; i++)
+        if (unlinkat(folder, folders[i], AT_REMOVEDIR) < 0 && errno != ENOENT)
             return error_errno(error, errno == ENOTEMPTY ? -EEXIST : -errno,
-                               "%s/%s: a backup is read into an empty root", paths->store, parts[i]);
+                               "%s/%s: a backup is read into an empty root", paths->store, folders[i]);
     return 0;
 }
 
@@ -265,6 +387,7 @@ static int unpack(const struct paths *paths, const char *file, const struct call
     const char *const arguments[] = {"tar",
                                      "--extract",
                                      "--file=-",
+                                     "--ignore-zeros", /* several archives, one behind the other */
                                      "--numeric-owner",
                                      "--same-owner",
                                      "--same-permissions",
@@ -295,7 +418,7 @@ static int check_note(int store, struct error *error)
     int result = buffer_read_file(&note, store, UNPACKED "/" NOTE, 4096, error);
     if (result < 0)
         return result;
-    return note.bytes && strcmp(note.bytes, NOTE_TEXT) == 0
+    return note.bytes && (strcmp(note.bytes, NOTE_TEXT) == 0 || strcmp(note.bytes, NOTE_TEXT_1) == 0)
                ? 0
                : error_set(error, -EPROTO, "it is not a backup that this version can read");
 }
@@ -319,8 +442,8 @@ static int check_types(int store, struct error *error)
     int result = check_type(store, UNPACKED "/state", S_IFDIR, error);
     if (result == 0)
         result = check_type(store, UNPACKED "/state/data.mdb", S_IFREG, error);
-    for (size_t i = 0; result == 0 && i < PARTS; i++) {
-        snprintf(name, sizeof(name), UNPACKED "/%s", parts[i]);
+    for (size_t i = 0; result == 0 && i < FOLDERS; i++) {
+        snprintf(name, sizeof(name), UNPACKED "/%s", folders[i]);
         result = check_type(store, name, S_IFDIR, error);
     }
     return result;
@@ -339,13 +462,13 @@ static int mark_doubtful(const struct paths *paths)
 static int put_in_place(const struct paths *paths, int store, struct error *error)
 {
     char from[64], path[PATH_MAX];
-    for (size_t i = 0; i < PARTS; i++) {
-        snprintf(from, sizeof(from), VERIFIED "/%s", parts[i]);
+    for (size_t i = 0; i < FOLDERS; i++) {
+        snprintf(from, sizeof(from), VERIFIED "/%s", folders[i]);
         if (faccessat(store, from, F_OK, 0) < 0)
             continue;
-        if ((unlinkat(store, parts[i], AT_REMOVEDIR) < 0 && errno != ENOENT) ||
-            renameat(store, from, store, parts[i]) < 0)
-            return error_errno(error, -errno, "cannot put %s in place", parts[i]);
+        if ((unlinkat(store, folders[i], AT_REMOVEDIR) < 0 && errno != ENOENT) ||
+            renameat(store, from, store, folders[i]) < 0)
+            return error_errno(error, -errno, "cannot put %s in place", folders[i]);
     }
     snprintf(path, sizeof(path), "%s/data.mdb", paths->state);
     if (fsync(store) < 0 || (mkdir(paths->state, 0700) < 0 && errno != EEXIST) || mark_doubtful(paths) < 0 ||

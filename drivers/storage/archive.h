@@ -11,7 +11,8 @@
 struct error;
 struct archive;
 
-/* While it is written, the guests stand still. A file is complete under its name, or not there. */
+/* The file is such archives one behind the other: what nobody writes to, then part by part, whose guests stand still
+ * while it is read, so that what a container writes is of one moment, and it goes on as soon as that is read. A file is complete under its name, or not there. */
 int archive_write(const struct paths *, const struct archive *, const struct call *, struct error *);
 /* -EEXIST when the root is not empty, -EBADMSG when the digest does not match. What an interrupted one has verified is
  * put in place without reading again. */

@@ -124,10 +124,22 @@ const struct table data_changed_table = {
     .name = "data-changed", .size = sizeof(struct data_changed), TABLE_ROWS(data_changed_rows)};
 #undef REQUEST
 
+#define REQUEST archive_part
+static const struct field archive_part_rows[] = {
+    ROW(1, name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, layers, FIELD_TEXTS),
+    ROW(3, volumes, FIELD_TEXTS),
+    ROW(4, guests, FIELD_LIST, .nested = &data_guest_table),
+};
+const struct table archive_part_table = {
+    .name = "archive-part", .size = sizeof(struct archive_part), TABLE_ROWS(archive_part_rows)};
+#undef REQUEST
+
 #define REQUEST archive
 static const struct field archive_rows[] = {
     ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(2, guests, FIELD_LIST, .nested = &data_guest_table),
+    ROW(3, parts, FIELD_LIST, .nested = &archive_part_table),
 };
 const struct table archive_table = {
     .name = "archive", .size = sizeof(struct archive), TABLE_ROWS(archive_rows)};

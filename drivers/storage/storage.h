@@ -225,10 +225,20 @@ struct data_changed { /* result */
 };
 extern const struct table data_changed_table;
 
+struct archive_part { /* what guests write to, and nobody else: read from one moment */
+    struct described described;
+    const char *name;    /* key; any */
+    struct texts layers; /* file names */
+    struct texts volumes;
+    struct list guests; /* of data_guest: they stand still while it is read */
+};
+extern const struct table archive_part_table;
+
 struct archive {
     struct described described;
     const char *file;   /* absolute; "/proc/PID/fd/N" for a stream of somebody's */
-    struct list guests; /* of data_guest: they stand still while it is written */
+    struct list guests; /* of data_guest: they stand still while all is read that is in no part */
+    struct list parts;  /* of archive_part, one after the other */
 };
 extern const struct table archive_table;
 

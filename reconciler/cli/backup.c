@@ -1,5 +1,5 @@
 /* backup, and restore --from: a whole root in one file, and back. The work is the worker's; what is asked of it here is
- * who stands still meanwhile, and that nobody else writes. */
+ * who stands still when, and that nobody else writes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "reconciler/archive_parts.h"
 #include "reconciler/cli/cli.h"
 #include "reconciler/pool.h"
 
@@ -21,21 +22,6 @@ static const char *path_for_worker(struct arena *arena, const char *word, int st
     if (*word == '/' || !getcwd(folder, sizeof(folder)))
         return word;
     return arena_printf(arena, "%s/%s", folder, word);
-}
-
-static void add_guests(const struct session *session, struct archive *archive)
-{
-    for (size_t i = 0; i < session->world.containers.count; i++) {
-        const struct observed_container *seen = &session->world.containers.items[i];
-        if (!seen->ours || !container_is_up(seen))
-            continue;
-        struct data_guest *guest = described_new(session->arena, &data_guest_table);
-        guest->lxc_name = seen->lxc_name;
-        guest->init_pid = seen->init_pid;
-        guest->init_start = seen->init_start;
-        *arena_append(session->arena, archive->guests.items, archive->guests.count) =
-            described_whole(&data_guest_table, guest);
-    }
 }
 
 static int run_step(struct session *session, enum step_kind kind, struct archive *archive,
@@ -72,7 +58,7 @@ static int act(const struct options *options, enum step_kind kind, const char *w
     if (result >= 0 && writes)
         result = session_look(&session, &error);
     if (result >= 0 && writes)
-        add_guests(&session, archive);
+        archive_parts(&session, archive);
     if (result >= 0)
         result = run_step(&session, kind, archive, &error);
     if (result < 0)

@@ -271,6 +271,16 @@ contested_drift() {
     web 'networks: [], env: { A: b }' && gives 0 run_spec --auto apply && runs web
 }
 
+contested_failures() {
+    at contested-failures
+    web 'networks: []'
+    gives 0 run_spec apply && "$tool" "$root" kill web || return 1
+    for _ in 1 2 3; do
+        FPSYNC_FAKE_FAIL=$(($(calls) + 1)) gives 3 run_spec --auto apply && ! runs web || return 1
+    done
+    same_calls gives 0 run_spec --auto apply && says 'contested: "drift: killed"' && gives 0 run_spec apply && runs web
+}
+
 stop_survives() {
     at wishes
     web
@@ -344,6 +354,7 @@ nothing_recorded() {
 check "a broken or empty set leaves the last good one in force, and --auto repairs it" auto_broken
 check "so does a missing file, and an empty folder" auto_missing
 check "drift that keeps coming back is contested" contested_drift
+check "so is drift whose repair fails again and again" contested_failures
 check "a stop survives apply and edits until start" stop_survives
 check "a crash is drift" crash_is_drift
 check "down stays down for automatic runs, and keeps layer and address" down_stays
