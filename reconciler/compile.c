@@ -137,6 +137,7 @@ static void add_stop(const struct container_steps *to)
     stop->lxc_name = to->lxc_name;
     stop->timeout = to->compiling->stop_timeout >= 0 ? to->compiling->stop_timeout : body->stop_timeout;
     stop->halt_signal = body->stop_signal;
+    stop->by = to->action->verb == VERB_STOP ? to->compiling->stopped_by : NULL;
     steps_add(to->arena, to->steps, STEP_CONTAINER_STOP, described_whole(&container_stop_table, stop));
 }
 

@@ -19,6 +19,7 @@ struct compiling {
     const struct world *world;
     const char *digest;   /* containers: of the image their layer stands on */
     int64_t stop_timeout; /* milliseconds; -1: the container's own */
+    const char *stopped_by; /* of VERB_STOP: the person, and when; NULL: nobody */
 };
 
 /* Empty for actions that change nothing but the record. Pure; requests live in target->arena. */

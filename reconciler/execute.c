@@ -313,7 +313,8 @@ static void prepare(struct run *run, struct node *node)
     const struct compiling compiling = {.target = &run->target,
                                         .world = run->execution->world,
                                         .digest = recorder_digest(run->recorder, &run->target, action),
-                                        .stop_timeout = run->execution->stop_timeout};
+                                        .stop_timeout = run->execution->stop_timeout,
+                                        .stopped_by = run->execution->stopped_by};
     compile_action(&compiling, action, &node->steps);
 }
 

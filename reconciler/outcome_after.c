@@ -206,7 +206,7 @@ static int record_made(struct recorder *recorder, struct action *action, const s
         record->stopped_by = "stopped when it was adopted";
     record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     if (action->verb == VERB_STOP || (action->verb == VERB_ADOPT && record->stopped_by)) {
-        if (action->verb == VERB_STOP)
+        if (recorder->execution->stopped_by) /* else it was, and ran all the same */
             record->stopped_by = recorder->execution->stopped_by;
         record_set_phase(record, "stopped", record->stopped_by);
     } else if (!verb_is_of_data(action->verb)) {

@@ -19,7 +19,8 @@ struct rebuilding {
 
 static bool is_recorded(const struct rebuilding *rebuilding, const struct object *object)
 {
-    return actual_find(&rebuilding->session->actual, object->kind, object->name);
+    const struct entry *entry = actual_find(&rebuilding->session->actual, object->kind, object->name);
+    return entry && !entry_is_retained(entry);
 }
 
 static int put(struct rebuilding *rebuilding, const struct object *object, struct record *record,
@@ -27,8 +28,8 @@ static int put(struct rebuilding *rebuilding, const struct object *object, struc
 {
     struct state *state = rebuilding->session->state;
     record->generation = record->generation ? record->generation : 1;
-    record->phase = "running";
-    record->since = rebuilding->now;
+    record->phase = record->phase ? record->phase : "running";
+    record->since = record->since ? record->since : rebuilding->now;
     record->facts = record_encode(rebuilding->arena, &facts_table, described_whole(&facts_table, facts));
     int result = record_describe(state, rebuilding->arena, record, object, error);
     if (result >= 0)
@@ -77,6 +78,51 @@ static int rebuild_data(struct rebuilding *rebuilding, const struct object *obje
         return 0;
     return put(rebuilding, object, record_new(rebuilding->arena, object, NULL),
                described_new(rebuilding->arena, &facts_table), error);
+}
+
+/* What lies in a store and is nobody's: somebody may declare it again, and gc may free it. */
+static int put_retained(struct rebuilding *rebuilding, enum kind kind, const struct observed_data *seen,
+                        void *body, bool implicit, struct error *error)
+{
+    struct object *object = arena_new_of(rebuilding->arena, struct object);
+    char *name = arena_strdup(rebuilding->arena, seen->file), *mark = strchr(name, '_');
+    if (!mark)
+        return 0;
+    *mark = '/';
+    *object = (struct object){.kind = kind, .name = name, .implicit = implicit, .body = body};
+    if (!full_name_is_valid(name) || actual_find(&rebuilding->session->actual, kind, name) ||
+        object_find(&rebuilding->session->set.objects, kind, name))
+        return 0;
+    char id[OBJECT_ID_SIZE];
+    object->id = arena_strdup(rebuilding->arena, object_id(kind, name, id));
+    struct record *record = record_new(rebuilding->arena, object, NULL);
+    record->phase = "retained";
+    record->since = seen->modified;
+    return put(rebuilding, object, record, described_new(rebuilding->arena, &facts_table), error);
+}
+
+static int rebuild_retained(struct rebuilding *rebuilding, struct error *error)
+{
+    const struct observed_storage *storage = &rebuilding->session->world.storage;
+    int result = 0;
+    for (size_t i = 0; i < storage->volume_count && result >= 0; i++) {
+        const struct observed_data *seen = &storage->volumes[i];
+        struct volume *volume = described_new(rebuilding->arena, &volume_table);
+        if (seen->type) {
+            volume->type = seen->type;
+            field_mark(&volume_table, volume, offsetof(struct volume, type));
+        }
+        if (seen->size) {
+            volume->size = seen->size;
+            field_mark(&volume_table, volume, offsetof(struct volume, size));
+        }
+        result = put_retained(rebuilding, KIND_VOLUME, seen, volume, false, error);
+    }
+    /* Most layers are a container's own; which image it was made on, nothing of it says. */
+    for (size_t i = 0; i < storage->layer_count && result >= 0; i++)
+        result = put_retained(rebuilding, KIND_LAYER, &storage->layers[i],
+                              described_new(rebuilding->arena, &layer_table), true, error);
+    return result;
 }
 
 /* ---- networks ---- */
@@ -228,6 +274,12 @@ static int rebuild_container(struct rebuilding *rebuilding, const struct object 
         return result;
     facts->init_pid = seen->init_pid;
     facts->init_start = seen->init_start;
+    if (!seen->running)
+        result = container_view.read_stop(&session->paths, lxc_name, &call, &record->stopped_by, error);
+    if (result < 0)
+        return result;
+    record->phase = record->stopped_by ? "stopped" : NULL;
+    record->reason = record->stopped_by;
     result = put_lease(rebuilding, lease, error);
     return result < 0 ? result : put(rebuilding, found, record, facts, error);
 }
@@ -304,6 +356,9 @@ int rebuild_record(struct session *session, struct rebuilt *rebuilt, struct erro
         result = rebuild_object(&rebuilding, session->set.objects.items[i], error);
     if (result >= 0)
         find_left(&rebuilding);
+    /* Who is left over may stand on any of it. */
+    if (result >= 0 && !rebuilt->left.count)
+        result = rebuild_retained(&rebuilding, error);
     if (result >= 0 && rebuilt->restored.count)
         result = put_sources(&rebuilding, error);
     if (result >= 0 && rebuilt->restored.count)

@@ -165,6 +165,9 @@ struct container_view {
     /* The same of any container below any lxcpath, ours or not; -ENOENT when there is none. */
     int (*read_found)(const char *lxcpath, const char *lxc_name, const struct call *call,
                       struct container_found **out, struct error *error);
+    /* Who stopped a container of ours by hand, as container_stop.by had it; *by is NULL when nobody did. */
+    int (*read_stop)(const struct paths *paths, const char *lxc_name, const struct call *call,
+                     const char **by, struct error *error);
     /* Answers for each; `init_pid` 0: it does not run. */
     /* By `usb` or `gpu` of the device, in sysfs; in that below paths->root where there is one. */
     void (*find_devices)(const struct paths *paths, const struct device *device, struct arena *arena,
@@ -245,6 +248,7 @@ struct container_stop {
     const char *lxc_name;
     int64_t timeout;         /* milliseconds for the graceful way; 0: kill at once */
     const char *halt_signal; /* NULL as in the definition */
+    const char *by;          /* a person's stop, who and when: noted beside the config until it starts; NULL */
 };
 extern const struct table container_stop_table;
 

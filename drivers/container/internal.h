@@ -13,6 +13,7 @@
 #define CONTAINER_INIT       "/.fpsync/init" /* our small init in the guest (storage family's with_init) */
 #define CONTAINER_GUEST_DIR  "dev/.fpsync"   /* in the guest: argv and exit of our small init */
 #define CONTAINER_DEVICES    "devices"       /* below LXCPATH/NAME: nodes of what it is lent */
+#define CONTAINER_STOPPED    "stopped"       /* below LXCPATH/NAME: who stopped it by hand, and when */
 #define CONTAINER_HOST_DIR   "init"          /* the same folder, below LXCPATH/NAME */
 #define CONTAINER_PATH_SIZE  512             /* bytes; the root is 60 at most, a name 70 */
 #define CONTAINER_CPU_PERIOD 100000          /* microseconds */
@@ -253,6 +254,13 @@ int container_define(const struct paths *paths, const struct container_definitio
                      const struct call *call, struct container_defined *result, struct error *error);
 int container_start(const struct paths *paths, const struct container_start *request, const struct call *call,
                     struct container_started *result, struct error *error);
+/* The view's read_stop. */
+int container_read_stop(const struct paths *paths, const char *lxc_name, const struct call *call,
+                        const char **by, struct error *error);
+/* The effect: container_stop_it(), and its note where a person asked. */
+int container_stop(const struct paths *paths, const struct container_stop *stop, const struct call *call,
+                   struct error *error);
+int container_forget_stop(const struct paths *paths, const char *lxc_name, struct error *error);
 int container_stop_it(const struct paths *paths, const struct container_stop *stop, const struct call *call,
                       struct error *error);
 int container_set_limits(const struct paths *paths, const struct container_limits *limits,

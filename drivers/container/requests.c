@@ -139,6 +139,7 @@ static const struct field stop_rows[] = {
     TEXT_ROW(1, container_stop, lxc_name),
     NUMBER_ROW(2, container_stop, timeout),
     TEXT_ROW(3, container_stop, halt_signal),
+    TEXT_ROW(4, container_stop, by),
 };
 const struct table container_stop_table = TABLE("container.stop", container_stop, stop_rows);
 

@@ -123,6 +123,8 @@ static int prepare(const struct paths *paths, const struct container_start *requ
     if (result == 0 && present->leftover_cgroups)
         result = cgroups_remove(paths, name, error);
     if (result == 0)
+        result = container_forget_stop(paths, name, error);
+    if (result == 0)
         result = devices_prepare(paths, request, error);
     return result < 0 ? error_wrap(error, result, "container %s", name) : 0;
 }

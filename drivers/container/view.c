@@ -37,6 +37,7 @@ static int observe(const struct scene *scene, const char *name, struct observed_
 const struct container_view container_view = {.dump = dump,
                                               .read_definition = container_read_definition,
                                               .read_found = container_read_found,
+                                              .read_stop = container_read_stop,
                                               .look_at_use = container_look_at_use,
                                               .io_weight_trouble = container_io_weight_trouble,
                                               .io_is_weighed = container_io_is_weighed,

@@ -125,9 +125,11 @@ int copy_make(const struct lower_place *place, int layer, int data, const struct
     struct tree_copied copied;
     if (to < 0)
         return error_errno(error, -errno, "root.part");
-    result = tree_copy(from, to, "copying the image:", call, &copied, error);
+    result = tree_copy_what(from, to, request->id_base ? TREE_NODES : TREE_DEVICES, "copying the image:", call,
+                            &copied, error);
     if (result < 0)
         return result;
+    tree_tell_devices(call, copied.skipped);
     if (syncfs(to) < 0 || renameat(data, "root.part", data, "root") < 0)
         return error_errno(error, -errno, "cannot put the copy of layer %s in place", request->layer);
     return 0;

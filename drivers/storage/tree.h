@@ -21,6 +21,13 @@ struct tree_copied {
  * call_check() and reports progress as "LABEL N files, M MiB". */
 int tree_copy(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
               struct error *error);
+/* How much of a tree: what an image may hold; its sockets, too, which a root has that was in use; its device nodes, too,
+ * which are a hole in the wall of a container that may not make any itself; all xattrs, too. */
+enum tree_what { TREE_PLAIN, TREE_NODES, TREE_DEVICES, TREE_EXACT };
+int tree_copy_what(int from, int to, enum tree_what what, const char *label, const struct call *call,
+                   struct tree_copied *copied, struct error *error);
+/* Says as progress what TREE_NODES left out; silent about none. */
+void tree_tell_devices(const struct call *call, int64_t skipped);
 /* The same of what overlays keep their upper in, with nothing left out: devices and sockets too, and all xattrs. */
 int tree_copy_exact(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
                     struct error *error);

@@ -31,7 +31,7 @@ struct copier {
     const struct call *call;
     const char *label;
     int target;
-    bool exact;
+    enum tree_what what;
     struct arena *arena;
     struct linked *links[LINK_BUCKETS];
     struct tree_copied copied;
@@ -157,7 +157,7 @@ static int copy_regular(struct copier *copier, int from, int to, const char *nam
     result = copy_content(copier, source, target);
     if (result < 0)
         return result;
-    result = copy_attributes(source, target, &status, copier->exact);
+    result = copy_attributes(source, target, &status, copier->what == TREE_EXACT);
     return result < 0 ? fail(copier, result) : 0;
 }
 
@@ -215,12 +215,16 @@ static int copy_entry(struct copier *copier, int from, int to, const char *name)
         return copy_symlink(copier, &status, from, to, name);
     case S_IFIFO:
         return copy_node(copier, &status, to, name);
-    default:
-        if (copier->exact)
+    case S_IFSOCK:
+        if (copier->what >= TREE_NODES)
             return copy_node(copier, &status, to, name);
-        copier->copied.skipped++;
-        return 0;
+        break;
+    default:
+        if (copier->what >= TREE_DEVICES)
+            return copy_node(copier, &status, to, name);
     }
+    copier->copied.skipped++;
+    return 0;
 }
 
 static int copy_folder(struct copier *copier, int from, int to)
@@ -250,20 +254,20 @@ static int copy_folder(struct copier *copier, int from, int to)
     struct stat status;
     if (result == 0 && fstat(from, &status) < 0)
         result = fail(copier, -errno);
-    if (result == 0 && (result = copy_attributes(from, to, &status, copier->exact)) < 0)
+    if (result == 0 && (result = copy_attributes(from, to, &status, copier->what == TREE_EXACT)) < 0)
         result = fail(copier, result);
     return result;
 }
 
-static int copy_tree(int from, int to, bool exact, const char *label, const struct call *call,
-                     struct tree_copied *copied, struct error *error)
+int tree_copy_what(int from, int to, enum tree_what what, const char *label, const struct call *call,
+                   struct tree_copied *copied, struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct copier *copier = arena_new_of(arena, struct copier);
     *copier = (struct copier){.call = call,
                               .label = label,
                               .target = to,
-                              .exact = exact,
+                              .what = what,
                               .arena = arena,
                               .error = error,
                               .told = now_milliseconds()};
@@ -276,11 +280,20 @@ static int copy_tree(int from, int to, bool exact, const char *label, const stru
 int tree_copy(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
               struct error *error)
 {
-    return copy_tree(from, to, false, label, call, copied, error);
+    return tree_copy_what(from, to, TREE_PLAIN, label, call, copied, error);
+}
+
+void tree_tell_devices(const struct call *call, int64_t skipped)
+{
+    char line[128];
+    snprintf(line, sizeof(line), "left out %lld device node%s: an unprivileged container may not have any",
+             (long long)skipped, skipped == 1 ? "" : "s");
+    if (skipped && call->progress)
+        call->progress(call->context, line);
 }
 
 int tree_copy_exact(int from, int to, const char *label, const struct call *call, struct tree_copied *copied,
                     struct error *error)
 {
-    return copy_tree(from, to, true, label, call, copied, error);
+    return tree_copy_what(from, to, TREE_EXACT, label, call, copied, error);
 }

@@ -81,7 +81,9 @@ static int fill(const struct paths *paths, const struct volume_kind *kind, int f
     _cleanup_close_ int to = kind->begin(folder, source, call, error);
     if (to < 0)
         return to;
-    int result = tree_copy(from, to, "filling a new volume:", call, &copied, error);
+    int result = tree_copy_what(from, to, TREE_NODES, "filling a new volume:", call, &copied, error);
+    if (result == 0)
+        tree_tell_devices(call, copied.skipped);
     if (result == 0)
         result = kind->commit(folder, to, error);
     return result < 0 ? result : mark_used(folder, error);

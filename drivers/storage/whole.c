@@ -68,7 +68,8 @@ static int copy_whole(const struct changing *changing, const char *from, const c
     struct tree_copied copied;
     if (source < 0 || target < 0)
         return error_errno(error, -errno, "cannot copy %s", from);
-    result = tree_copy(source, target, "copying:", changing->call, &copied, error);
+    /* What a guest made it may have again. */
+    result = tree_copy_what(source, target, TREE_DEVICES, "copying:", changing->call, &copied, error);
     if (result < 0)
         return result;
     if (syncfs(target) < 0 || renameat(changing->data, part, changing->data, to) < 0)

@@ -122,6 +122,9 @@ static bool image_is_used(const struct session *session, const char *digest)
         const struct entry *entry = &session->actual.items[i];
         if (entry->facts->digest && strcmp(entry->facts->digest, digest) == 0)
             return true;
+        /* A retained layer of a rebuilt record does not know on which it stands. */
+        if (entry->kind == KIND_LAYER && entry_is_retained(entry) && !entry->facts->digest)
+            return true;
     }
     return false;
 }
@@ -246,8 +249,10 @@ static void collect(struct collection *collection, struct candidates *found)
             continue;
         }
         item->freed = chosen;
-        if (chosen && item->entry)
-            item->entry->facts->digest = NULL; /* it stands on no image any more */
+        if (chosen && item->entry) { /* it is not retained, and stands on no image, any more */
+            item->entry->record->phase = NULL;
+            item->entry->facts->digest = NULL;
+        }
         if (options->output == OUTPUT_TABLE)
             printf("%s %s: %s (%s)\n", item->kind, item->name, word, item->why);
         else if (options->output == OUTPUT_NAME && chosen)

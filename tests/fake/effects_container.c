@@ -164,6 +164,7 @@ static int apply_start(struct fake *fake, const struct container_start *request,
             return result;
         take_mounts(container, root);
         take_own_binds(container);
+        json_remove(container, "stopped_by");
         json_set(container, "guest_devices", json_new_object());
         for (size_t i = 0; i < request->devices.count; i++)
             put_device(container, request->devices.items[i]);
@@ -229,6 +230,8 @@ static int apply_stop(struct fake *fake, const struct container_stop *request, s
 {
     struct json *container;
     int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result == 0 && container && request->by)
+        json_set(container, "stopped_by", json_new_text(request->by));
     if (result < 0 || !container || !is_running(container))
         return result;
     fake_end_container(fake->world, container);

@@ -37,5 +37,5 @@ const char *seen_as_text(const struct seen *item); /* NULL for anything else */
 /* The running container with this init in the world that was looked at last, or NULL. */
 const struct seen *seen_by_init(int64_t init_pid);
 
-/* As object_of() in convert.h. */
+/* What json_of() in convert.h wrote: all fields present, absent ones with their default; NULL for what is no object. */
 void *object_seen(const struct table *table, const struct seen *seen, struct arena *arena);

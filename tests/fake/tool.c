@@ -196,7 +196,7 @@ static void leave_out_timed(struct json *data)
 static int run_state(struct json *world, char **arguments, struct error *error)
 {
     static const char *const counting[] = {"calls", "mutations", "clock", "next_pid"};
-    static const char *const of_container[] = {"monitor_pid", "init_pid", "init_start", "config_digest"};
+    static const char *const of_container[] = {"monitor_pid", "init_pid", "init_start", "config_digest", "stopped_by"};
     for (size_t i = 0; i < sizeof(counting) / sizeof(counting[0]); i++)
         json_remove(world, counting[i]);
     const struct json *containers = fake_map(world, "containers"), *resolvers = fake_map(world, "resolvers");

@@ -80,6 +80,18 @@ static int read_definition(const struct paths *paths, const char *lxc_name, cons
     return 0;
 }
 
+static int read_stop(const struct paths *paths, const char *lxc_name, const struct call *call,
+                     const char **by, struct error *error)
+{
+    (void)call;
+    fake_trace("container_view.read_stop");
+    const struct seen *world;
+    int result = seen_whole(paths->root, &world, error);
+    if (result == 0)
+        *by = seen_text(seen_in(seen_in(world, "containers"), lxc_name), "stopped_by");
+    return result;
+}
+
 static void look_at_use(const struct paths *paths, int64_t init_pid, struct observed_use *out)
 {
     (void)paths;
@@ -184,6 +196,7 @@ static int read_found(const char *lxcpath, const char *lxc_name, const struct ca
 
 const struct container_view container_view = {.dump = dump_containers,
                                               .read_definition = read_definition,
+                                              .read_stop = read_stop,
                                               .read_found = read_found,
                                               .look_at_use = look_at_use,
                                               .io_weight_trouble = io_weight_trouble,

@@ -8,7 +8,7 @@ images: { guest: { source: "file:$BUSYBOX" } }
 networks:
   net: { subnet: $NET.0/25 }
   back: {}
-volumes: { data: {} }
+volumes: { data: {}, spare: {} }
 containers:
   web:
     image: guest
@@ -18,8 +18,12 @@ containers:
     env: { SITE: shop, WORDS: "a = b", DB_PASSWORD: $canary-1 }
     limits: { pids: 100 }
   job: { image: guest, command: [ /bin/busybox, sleep, "1000" ], networks: [ net ] }
+  rests: { image: guest, networks: [] }
 END
 converge 'a set to lose' || exit
+check 'one is stopped by hand' fps stop rests --timeout 0
+sed -i 's/, spare: {}//' "$FILE"
+converge 'a volume that is declared no more'
 configs() {
     sha256sum "$ROOT"/var/lib/lxc/*/config | sort
 }
@@ -34,12 +38,17 @@ like 'and says what helps' "$(fps apply -y -f "$FILE" 2>&1)" 'fpsync doctor --re
 like 'doctor says so, too' "$(fps doctor 2>&1)" 'doctor --rebuild -f FILE'
 rebuilt=$(fps doctor --rebuild -o json -f "$FILE")
 is 'what exists is on record again' "$(jq -rc '.restored | sort | join(" ")' <<<"$rebuilt")" \
-    'container/default/job container/default/web image/default/guest layer/default/job layer/default/web network/default/back network/default/net volume/default/data'
+    'container/default/job container/default/rests container/default/web image/default/guest layer/default/job layer/default/rests layer/default/web network/default/back network/default/net volume/default/data volume/default/spare'
 is 'nothing marked is left over' "$(jq '.left | length' <<<"$rebuilt")" 0
 is 'no config was written' "$(configs)" "$before_configs"
 fails 'then there is nothing to do' 0 fps plan -f "$FILE"
 is 'init of the one is the same' "$(pid_of web)" "$before_web"
 is 'init of the other, too' "$(pid_of job)" "$before_job"
+is 'who was stopped by hand is' "$(pid_of rests)" ''
+like 'and status says by whom' "$(fps status)" 'stopped by root at '
+like 'what is retained can be freed' "$(fps gc --dry-run --force)" 'volume.*default/spare'
+check 'it starts when it is asked to' fps start rests
+is 'and the note of its stop is gone' "$(ls "$ROOT"/var/lib/lxc/rests.*/stopped 2>/dev/null)" ''
 
 sed -i 's/SITE: shop/SITE: mall/' "$FILE"
 converge 'a change after it'

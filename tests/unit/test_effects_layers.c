@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -442,6 +443,66 @@ static void test_names_are_checked(void **state)
     }
 }
 
+/* Whether the mounted root has it, as what, whose and with which permissions. */
+static const char *node_at(const char *name)
+{
+    struct stat status;
+    if (lstat(at(arena_printf(arena, "run/fpsync/mounts/web/%s", name)), &status) < 0)
+        return "none";
+    const char *type = S_ISFIFO(status.st_mode)   ? "fifo"
+                       : S_ISSOCK(status.st_mode) ? "socket"
+                       : S_ISCHR(status.st_mode)  ? "character"
+                       : S_ISBLK(status.st_mode)  ? "block"
+                                                  : "other";
+    return arena_printf(arena, "%s %o %u", type, status.st_mode & 07777, (unsigned)status.st_uid);
+}
+
+static const char *told;
+
+static void note_progress(void *context, const char *line)
+{
+    (void)context;
+    told = arena_strdup(arena, line);
+}
+
+static void copies_have_pipes_and_sockets_and_devices_only_where_they_may(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name;
+        mode_t mode;
+        dev_t device;
+    } nodes[] = {{"pipe", S_IFIFO | 0620, 0},
+                 {"socket", S_IFSOCK | 0755, 0},
+                 {"null", S_IFCHR | 0666, makedev(1, 3)},
+                 {"disk", S_IFBLK | 0640, makedev(7, 200)}};
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++) {
+        const char *path = at(arena_printf(arena, "var/lib/fpsync/images/%s/root/f/%s", DIGEST, nodes[i].name));
+        assert_int_equal(mknod(path, nodes[i].mode, nodes[i].device), 0);
+        assert_int_equal(chmod(path, nodes[i].mode & 07777), 0);
+    }
+    struct root_mount *mount = request(DIGEST);
+    mount->copy = true;
+    told = NULL;
+    call.progress = note_progress;
+    assert_done(storage_effects.mount_root(&paths, mount, &call, &error));
+    assert_string_equal(node_at("f/pipe"), arena_printf(arena, "fifo 620 %u", (unsigned)BASE));
+    assert_string_equal(node_at("f/socket"), arena_printf(arena, "socket 755 %u", (unsigned)BASE));
+    assert_string_equal(node_at("f/null"), "none");
+    assert_string_equal(node_at("f/disk"), "none");
+    assert_string_equal(told, "left out 2 device nodes: an unprivileged container may not have any");
+    take_off();
+    mount->layer = "x_privileged";
+    mount->id_base = 0;
+    told = NULL;
+    assert_done(storage_effects.mount_root(&paths, mount, &call, &error));
+    assert_string_equal(node_at("f/socket"), "socket 755 0");
+    assert_string_equal(node_at("f/null"), "character 666 0");
+    assert_string_equal(node_at("f/disk"), "block 640 0");
+    assert_null(told);
+    take_off();
+}
+
 int main(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) {
@@ -451,6 +512,8 @@ int main(void)
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(copies_have_pipes_and_sockets_and_devices_only_where_they_may, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_frozen_and_merged_it_shows_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_merge_may_be_killed_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snapshots_stand, set_up, tear_down),
