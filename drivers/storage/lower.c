@@ -125,8 +125,8 @@ int copy_make(const struct lower_place *place, int layer, int data, const struct
     struct tree_copied copied;
     if (to < 0)
         return error_errno(error, -errno, "root.part");
-    result = tree_copy_what(from, to, request->id_base ? TREE_NODES : TREE_DEVICES, "copying the image:", call,
-                            &copied, error);
+    result = tree_copy_what(from, to, request->id_base ? TREE_NODES : TREE_DEVICES,
+                            "copying the image:", call, &copied, error);
     if (result < 0)
         return result;
     tree_tell_devices(call, copied.skipped);

@@ -477,7 +477,8 @@ static void copies_have_pipes_and_sockets_and_devices_only_where_they_may(void *
                  {"null", S_IFCHR | 0666, makedev(1, 3)},
                  {"disk", S_IFBLK | 0640, makedev(7, 200)}};
     for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++) {
-        const char *path = at(arena_printf(arena, "var/lib/fpsync/images/%s/root/f/%s", DIGEST, nodes[i].name));
+        const char *path =
+            at(arena_printf(arena, "var/lib/fpsync/images/%s/root/f/%s", DIGEST, nodes[i].name));
         assert_int_equal(mknod(path, nodes[i].mode, nodes[i].device), 0);
         assert_int_equal(chmod(path, nodes[i].mode & 07777), 0);
     }
