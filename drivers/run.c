@@ -141,6 +141,8 @@ static int run_container(const struct effects *effects, const struct paths *path
         return container->start(paths, request, call, result, error);
     case STEP_CONTAINER_STOP:
         return container->stop(paths, request, call, error);
+    case STEP_CONTAINER_AWAIT:
+        return container->await(paths, request, call, error);
     case STEP_CONTAINER_SET_LIMITS:
         return container->set_limits(paths, request, call, result, error);
     case STEP_CONTAINER_FREEZE:

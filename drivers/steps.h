@@ -55,6 +55,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_MACVLAN_DELETE = 51,
                  STEP_CONTAINER_ADOPT = 53,
                  STEP_CONTAINER_RELEASE = 54,
+                 STEP_CONTAINER_AWAIT = 56,
                  STEP_LINK_UNMARK = 55,
                  STEP_LAYER_RENAME = 60,
                  STEP_VOLUME_RENAME = 61,

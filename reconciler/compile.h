@@ -17,8 +17,8 @@ struct steps {
 struct compiling {
     const struct target *target;
     const struct world *world;
-    const char *digest;   /* containers: of the image their layer stands on */
-    int64_t stop_timeout; /* milliseconds; -1: the container's own */
+    const char *digest;     /* containers: of the image their layer stands on */
+    int64_t stop_timeout;   /* milliseconds; -1: the container's own */
     const char *stopped_by; /* of VERB_STOP: the person, and when; NULL: nobody */
 };
 

@@ -177,11 +177,29 @@ static void add_releases(struct run *run)
     }
 }
 
+static void add_awaits(struct run *run)
+{
+    const struct plan *plan = run->execution->plan;
+    for (size_t i = 0; i < plan->await_count; i++) {
+        const struct await *await = &plan->awaits[i];
+        struct container_await *request = described_new(run->arena, &container_await_table);
+        request->lxc_name = object_lxc_name(run->execution->paths, run->arena, await->object);
+        request->timeout = run->execution->gate_timeout;
+        struct node *node = shared_node(
+            run, arena_printf(run->arena, "wait until container %s has completed", await->object->name),
+            STEP_CONTAINER_AWAIT, described_whole(&container_await_table, request));
+        node_needs(run, node, await->after ? node_of(run, await->after) : NULL);
+        for (size_t j = 0; j < await->waiting_count; j++)
+            node_needs(run, node_of(run, await->waiting[j]), node);
+    }
+}
+
 static void build_graph(struct run *run)
 {
     const struct plan *plan = run->execution->plan;
     run->nodes =
-        arena_array_of(run->arena, struct node, plan->count + plan->resolver_count + plan->release_count + 2);
+        arena_array_of(run->arena, struct node,
+                       plan->count + plan->resolver_count + plan->release_count + plan->await_count + 2);
     run->count = plan->count;
     for (size_t i = 0; i < plan->count; i++) {
         plan->actions[i]->index = i;
@@ -194,6 +212,7 @@ static void build_graph(struct run *run)
     add_rules(run);
     add_resolvers(run);
     add_releases(run);
+    add_awaits(run);
     for (size_t i = 0; i < run->count; i++)
         if (!run->nodes[i].unmet)
             list_add(run, &run->met, &run->nodes[i]);
@@ -355,8 +374,10 @@ static int finish_without_steps(struct run *run, struct node *node, struct error
 static void submit(struct run *run, struct node *node)
 {
     struct error trouble = {0};
-    bool image = node->action && node->action->kind == KIND_IMAGE;
-    if (pool_submit(run->pool, node, &node->steps, image ? 0 : run->execution->timeout, &trouble) < 0)
+    const bool takes_its_time =
+        node->steps.items[0].kind == STEP_IMAGE_MAKE || node->steps.items[0].kind == STEP_CONTAINER_AWAIT;
+    if (pool_submit(run->pool, node, &node->steps, takes_its_time ? 0 : run->execution->timeout, &trouble) <
+        0)
         end_node(run, node, OUTCOME_FAILED, trouble.text);
     else
         begin_node(run, node);
@@ -401,6 +422,7 @@ static int take_reply(struct run *run, const struct pool_reply *reply, struct er
     enum outcome outcome = reply->code == 0            ? OUTCOME_DONE
                            : reply->code == -ECANCELED ? OUTCOME_CANCELED
                                                        : OUTCOME_FAILED;
+    run->result->gates_late += !node->action && reply->code == -ETIME;
     end_node(run, node, outcome, reply->code < 0 ? reply->message : NULL);
     return 0;
 }

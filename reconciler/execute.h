@@ -30,6 +30,7 @@ struct execution {
     size_t parallel;
     int64_t timeout;      /* milliseconds a task; 0: none */
     int64_t stop_timeout; /* -1: each container's own */
+    int64_t gate_timeout; /* milliseconds that a container is waited for that is to complete */
     /* Each may be NULL. Every action ends, and only once; what is skipped or canceled never begins. */
     void (*begun)(void *context, const struct action *action);
     void (*progress)(void *context, const struct action *action, const char *line);
@@ -41,6 +42,7 @@ struct execution {
 struct execution_result {
     struct executed *items;
     size_t failed, skipped;
+    size_t gates_late; /* waits that took too long: who waited is skipped */
     bool canceled;
 };
 

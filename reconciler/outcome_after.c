@@ -9,14 +9,6 @@
 #include "reconciler/outcome_internal.h"
 #include "reconciler/plan_internal.h"
 
-static bool has_action(const struct plan *plan, const struct entry *entry)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->actions[i]->entry == entry)
-            return true;
-    return false;
-}
-
 /* Who uses it and has no action of its own calls it by the new name from now on, as the view of the record does. */
 static int follow_users(struct recorder *recorder, enum kind kind, const char *name, struct error *error)
 {
@@ -24,7 +16,7 @@ static int follow_users(struct recorder *recorder, enum kind kind, const char *n
     for (size_t i = 0; i < execution->actual->count; i++) {
         const struct entry *entry = &execution->actual->items[i];
         if (entry_is_retained(entry) || !plan_uses(&entry->object, kind, name) ||
-            has_action(execution->plan, entry))
+            plan_acts_on(execution->plan, entry))
             continue;
         int result = record_describe(execution->state, recorder->arena, entry->record, &entry->object, error);
         if (result >= 0)
@@ -277,8 +269,8 @@ int recorder_failed(struct recorder *recorder, struct action *action, const char
     struct record *record = action->entry->record;
     /* A repair that fails is one that did not last: it counts for contested drift, too. */
     contest_note(recorder->arena, &action->entry->facts->repairs, &action->causes, contest_now());
-    record->facts = record_encode(recorder->arena, &facts_table,
-                                  described_whole(&facts_table, action->entry->facts));
+    record->facts =
+        record_encode(recorder->arena, &facts_table, described_whole(&facts_table, action->entry->facts));
     record->reason = arena_strdup(recorder->arena, message);
     record->name = action->entry->was ? action->entry->was : record->name; /* as which it is still recorded */
     int result = recorder_put_record(recorder, record, error);

@@ -144,6 +144,14 @@ const char *plan_why_new(const struct object *object, const struct entry *entry)
     return entry ? "unfinished" : object->implicit ? "needed" : "declared";
 }
 
+bool plan_acts_on(const struct plan *plan, const struct entry *entry)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i]->entry == entry)
+            return true;
+    return false;
+}
+
 bool plan_is_new(const struct entry *entry)
 {
     return !entry || entry_is_unfinished(entry);

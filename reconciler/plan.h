@@ -67,6 +67,14 @@ struct release {
     size_t need_count;
 };
 
+/* Some of the run's actions wait until the container has completed. */
+struct await {
+    const struct object *object;
+    struct action *after; /* its own; NULL: it runs already */
+    struct action **waiting;
+    size_t waiting_count;
+};
+
 struct held {
     enum kind kind;
     const char *name;
@@ -84,6 +92,8 @@ struct plan {
     size_t held_count;
     struct release *releases;
     size_t release_count;
+    struct await *awaits;
+    size_t await_count;
     struct object_set all; /* what exists after the run */
     struct grants grants;
     struct rules *rules_first; /* for the run: the final ones and those of what still goes */
@@ -119,6 +129,8 @@ struct plan_request {
 /* Trouble is part of the plan: what cannot be is held. */
 void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan);
 
+/* Whether an action of the plan is about what is recorded so. */
+bool plan_acts_on(const struct plan *plan, const struct entry *entry);
 /* Whether `user` needs the object of that kind and name. */
 bool plan_uses(const struct object *user, enum kind kind, const char *name);
 /* Whether it is about data alone: what runs, runs on. */
@@ -129,8 +141,6 @@ bool plan_config_differs(const struct target *target, const struct object *objec
                          const struct observed_container *seen);
 
 #define PLAN_DEFAULT_ROUTE "default route" /* the cause where a network moves it */
-/* Whether `user` needs the object of that kind and name. */
-bool plan_uses(const struct object *user, enum kind kind, const char *name);
 
 /* Whether a cause names the field or something inside it. */
 bool plan_field_changed(const struct changes *causes, const char *field);

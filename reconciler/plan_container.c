@@ -300,6 +300,9 @@ static void plan_container(struct planning *planning, const struct object *objec
     if (!(adopted && plan_is_new(entry)) && !plan_gates_open(planning, object, entry))
         return;
     struct action *action;
+    if (!of.runs && !(adopted && plan_is_new(entry)) && !(entry && entry->record->stopped_by) &&
+        !plan_gate_completed(planning, object))
+        return;
     of.follow = plan_follow(planning, object);
     if (adopted && plan_is_new(entry)) {
         action = plan_adoption(planning, object, entry, of.seen, of.lxc_name);
@@ -338,6 +341,7 @@ static void plan_container(struct planning *planning, const struct object *objec
     action->shares_rules = true;
     plan_append_action(planning, action);
     need_what_it_uses(planning, action);
+    plan_await(planning, action);
 }
 
 /* Containers in the order of what they depend on; the loader has refused cycles. */

@@ -86,6 +86,11 @@ void plan_waves(struct planning *planning);
 /* plan_loans.c: one of the gates. */
 bool plan_gate_loans(struct planning *planning, const struct object *object);
 
+/* plan_awaits.c. Before a container is planned that does not run: false when it was held, since what it awaits will not
+ * complete. And what its action waits for. */
+bool plan_gate_completed(struct planning *planning, const struct object *object);
+void plan_await(struct planning *planning, struct action *action);
+
 /* plan_limits.c: one of the gates; and where the file of a limited layer can grow while it is mounted, it does. */
 bool plan_gate_limits(struct planning *planning, const struct object *object, const struct entry *entry);
 void plan_grow_live(struct planning *planning, const struct object *object, struct changes *causes);

@@ -21,6 +21,24 @@ struct walk {
 
 static void walk_from(struct walk *walk, const struct object *object);
 
+/* Who starts again whenever it ends never comes to its end. */
+static void check_conditions(struct world *world, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->depends_on.count; i++) {
+        const struct dependency *dependency = body->depends_on.items[i];
+        const struct object *other = world_find(world, KIND_CONTAINER, dependency->container);
+        if (strcmp(dependency->condition, "completed") == 0 && other &&
+            strcmp(((const struct container *)other->body)->restart, "always") == 0)
+            problem_add(
+                world->problems,
+                field_place(&dependency_table, dependency, field_by_key(&dependency_table, "condition")),
+                "give it restart: on-failure or never",
+                "'completed': container '%s' is started again whenever it ends",
+                name_seen_from(world->arena, dependency->container, object));
+    }
+}
+
 void check_dependencies(struct world *world)
 {
     const size_t most = world->own->count + world->foreign.count;
@@ -29,6 +47,7 @@ void check_dependencies(struct world *world)
         const struct object *object = world->own->items[i];
         if (object->kind != KIND_CONTAINER)
             continue;
+        check_conditions(world, object);
         walk_from(&walk, object);
     }
     map_clear(&walk.visits);

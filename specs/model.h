@@ -137,7 +137,7 @@ struct capabilities {
 struct dependency {
     struct described described;
     const char *container; /* key; full name */
-    const char *condition; /* "started" */
+    const char *condition; /* "started", "completed" */
 };
 
 struct container {

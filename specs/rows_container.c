@@ -1,7 +1,7 @@
 /* Rows of containers; their networks, ports and volumes stand with those. */
 #include "specs/rows.h"
 
-static const char *const conditions[] = {"started", NULL};
+static const char *const conditions[] = {"started", "completed", NULL};
 static const char *const profiles[] = {"generated", "nesting", NULL};
 static const char *const machines[] = {"x86_64", "amd64", "linux64", "arm64", "i386",  "i486", "i586",
                                        "i686",   "x86",   "linux32", "armhf", "armel", "arm",  NULL};
@@ -183,7 +183,7 @@ static const struct field dependency_rows[] = {
      .standard = "started",
      .words = conditions,
      .example = "started",
-     .help = "What of it is awaited: that it started."},
+     .help = "What of it is awaited: that it started, or that it ended by itself and well."},
 };
 const struct table dependency_table = {.name = "container.depends_on",
                                        .size = sizeof(struct dependency),
@@ -277,8 +277,8 @@ static const struct field container_rows[] = {
      .class = CLASS_RECORD,
      .nested = &dependency_table,
      .shorthand = "CONTAINER",
-     .example = "{cache: started}",
-     .help = "Containers that come first: a list of names, or name: started."},
+     .example = "{cache: started, setup: completed}",
+     .help = "Containers that come first: a list of names, or name: started or completed."},
     {.id = 11,
      .key = "restart",
      .type = FIELD_TEXT,

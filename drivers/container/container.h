@@ -248,9 +248,16 @@ struct container_stop {
     const char *lxc_name;
     int64_t timeout;         /* milliseconds for the graceful way; 0: kill at once */
     const char *halt_signal; /* NULL as in the definition */
-    const char *by;          /* a person's stop, who and when: noted beside the config until it starts; NULL */
+    const char *by; /* a person's stop, who and when: noted beside the config until it starts; NULL */
 };
 extern const struct table container_stop_table;
+
+struct container_await {
+    struct described described;
+    const char *lxc_name;
+    int64_t timeout; /* milliseconds */
+};
+extern const struct table container_await_table;
 
 struct container_limits {
     struct described described;
@@ -278,6 +285,9 @@ struct container_effects {
     /* Sends the halt signal, again every second, until init's pidfd fires or `timeout` has passed; an init that
      * does not catch the signal (SigCgt) is not waited for. Then kills. Returns when the monitor is gone. */
     int (*stop)(const struct paths *, const struct container_stop *, const struct call *, struct error *);
+    /* Returns when it has ended by itself: -ECHILD when its command did so with another status than 0, -ETIME when it
+     * runs on. */
+    int (*await)(const struct paths *, const struct container_await *, const struct call *, struct error *);
     /* Live, and in the config for the next start; then reads back. Lowering memory goes memory before memsw,
      * raising the other way round on cgroup v1. The errno of the kernel comes through: -EBUSY is "below use". */
     int (*set_limits)(const struct paths *, const struct container_limits *, const struct call *,

@@ -89,7 +89,8 @@ static int remove_files(const struct paths *paths, const char *name, const struc
                         struct error *error)
 {
     static const char *const inner[] = {"argv", "argv.new", "exit"};
-    static const char *const outer[] = {"console.log", "console.log.1", "log", "partial", "config.new", CONTAINER_STOPPED};
+    static const char *const outer[] = {"console.log", "console.log.1", "log",
+                                        "partial",     "config.new",    CONTAINER_STOPPED};
     char path[CONTAINER_PATH_SIZE];
     container_path(paths, name, "", path);
     _cleanup_close_ int folder = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -4,6 +4,7 @@ const struct container_effects container_effects = {
     .define = container_define,
     .start = container_start,
     .stop = container_stop,
+    .await = container_await,
     .set_limits = container_set_limits,
     .freeze = container_freeze_it,
     .attach_device = device_attach,

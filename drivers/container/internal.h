@@ -254,6 +254,8 @@ int container_define(const struct paths *paths, const struct container_definitio
                      const struct call *call, struct container_defined *result, struct error *error);
 int container_start(const struct paths *paths, const struct container_start *request, const struct call *call,
                     struct container_started *result, struct error *error);
+int container_await(const struct paths *paths, const struct container_await *request, const struct call *call,
+                    struct error *error);
 /* The view's read_stop. */
 int container_read_stop(const struct paths *paths, const char *lxc_name, const struct call *call,
                         const char **by, struct error *error);

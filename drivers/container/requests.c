@@ -141,6 +141,11 @@ static const struct field stop_rows[] = {
     TEXT_ROW(3, container_stop, halt_signal),
     TEXT_ROW(4, container_stop, by),
 };
+static const struct field await_rows[] = {
+    TEXT_ROW(1, container_await, lxc_name),
+    NUMBER_ROW(2, container_await, timeout),
+};
+const struct table container_await_table = TABLE("container.await", container_await, await_rows);
 const struct table container_stop_table = TABLE("container.stop", container_stop, stop_rows);
 
 static const struct field freeze_rows[] = {

@@ -104,6 +104,7 @@ int execute_and_report(struct session *session, const struct plan *plan,
                                   .parallel = options->parallel,
                                   .timeout = TASK_TIMEOUT,
                                   .stop_timeout = request->stop_timeout,
+                                  .gate_timeout = options->timeout >= 0 ? options->timeout : TASK_TIMEOUT,
                                   .interrupted = &interrupted};
     struct progress *progress = progress_new(options, plan->count, session->arena);
     progress_watch(progress, &execution);
@@ -116,5 +117,7 @@ int execute_and_report(struct session *session, const struct plan *plan,
         print_outcome(options, plan, &result);
     if (result.canceled)
         return EXIT_ERROR;
+    if (result.gates_late && !result.failed)
+        return EXIT_NOT_HEALTHY;
     return result.failed || result.skipped ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
 }

@@ -56,14 +56,6 @@ static bool is_running(const struct session *session, const struct entry *entry)
     return container_is_up(seen_of(session, entry));
 }
 
-static bool is_planned(const struct plan *plan, const struct entry *entry)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->actions[i]->entry == entry)
-            return true;
-    return false;
-}
-
 /* All that the arguments name, once each. */
 static int find_asked(struct session *session, enum verb verb, struct members *asked, struct error *error)
 {
@@ -103,7 +95,7 @@ static void plan_wishes(struct session *session, enum verb verb, const struct me
     for (size_t i = 0; i < asked->count; i++) {
         struct entry *entry = asked->items[i];
         enum verb now = verb == VERB_RESTART && !is_running(session, entry) ? VERB_START : verb;
-        if ((verb == VERB_START && is_running(session, entry)) || is_planned(plan, entry))
+        if ((verb == VERB_START && is_running(session, entry)) || plan_acts_on(plan, entry))
             continue;
         struct action *action = wish(session, plan, entry, now);
         /* Of a set that others of run, no forward leads to who stops. */

@@ -387,10 +387,46 @@ static int release(const struct paths *paths, const struct container_reference *
     return result < 0 ? result : fake_end(&fake, apply_release(&fake, request->lxc_name), error);
 }
 
+/* In this world what is waited for ends at once: with the status that somebody gave it beforehand, or never. */
+static int apply_await(struct fake *fake, const struct container_await *request, int64_t *ended,
+                       struct error *error)
+{
+    struct json *container;
+    int result = find_ours(fake, request->lxc_name, &container, error);
+    if (result < 0)
+        return result;
+    if (!container)
+        return error_set(error, -ENOENT, "container %s is not there", request->lxc_name);
+    if (json_as_bool(json_get(container, "lasts")))
+        return error_set(error, -ETIME, "container %s did not complete within %lld s", request->lxc_name,
+                         (long long)(request->timeout / 1000));
+    if (is_running(container)) {
+        fake_end_container(fake->world, container);
+        json_set(container, "exit_status",
+                 json_new_number(json_as_number(json_get(container, "ends_with"), 0)));
+    }
+    *ended = json_as_number(json_get(container, "exit_status"), 0);
+    return 0;
+}
+
+static int await_end(const struct paths *paths, const struct container_await *request,
+                     const struct call *call, struct error *error)
+{
+    struct fake fake;
+    int64_t ended = 0;
+    int result = fake_begin(&fake, paths, call, STEP_CONTAINER_AWAIT, request->lxc_name, error);
+    if (result == 0)
+        result = fake_end(&fake, apply_await(&fake, request, &ended, error), error);
+    return result < 0 || !ended ? result
+                                : error_set(error, -ECHILD, "container %s ended with status %d",
+                                            request->lxc_name, (int)ended);
+}
+
 const struct container_effects container_effects = {
     .define = define,
     .start = start,
     .stop = stop,
+    .await = await_end,
     .set_limits = set_limits,
     .freeze = freeze,
     .attach_device = attach_device,

@@ -196,7 +196,8 @@ static void leave_out_timed(struct json *data)
 static int run_state(struct json *world, char **arguments, struct error *error)
 {
     static const char *const counting[] = {"calls", "mutations", "clock", "next_pid"};
-    static const char *const of_container[] = {"monitor_pid", "init_pid", "init_start", "config_digest", "stopped_by"};
+    static const char *const of_container[] = {"monitor_pid", "init_pid", "init_start", "config_digest",
+                                               "stopped_by"};
     for (size_t i = 0; i < sizeof(counting) / sizeof(counting[0]); i++)
         json_remove(world, counting[i]);
     const struct json *containers = fake_map(world, "containers"), *resolvers = fake_map(world, "resolvers");
@@ -309,6 +310,20 @@ static int run_edit_config(struct json *world, char **arguments, struct error *e
     if (result == 0)
         json_set(container, "edit", json_new_text("lxc.tty.max = 9"));
     return result;
+}
+
+/* What it does the next time that somebody waits for its end. */
+static int run_ends_with(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int64_t status;
+    int result = find_container(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    json_set(container, "lasts", json_new_bool(strcmp(arguments[1], "-") == 0));
+    if (number_parse(arguments[1], &status) == 0)
+        json_set(container, "ends_with", json_new_number(status));
+    return 0;
 }
 
 static int run_undefine(struct json *world, char **arguments, struct error *error)
@@ -897,6 +912,7 @@ static const struct command commands[] = {
     {"replace-init", "CONTAINER", 1, run_replace_init},
     {"leave-cgroups", "CONTAINER", 1, run_leave_cgroups},
     {"edit-config", "CONTAINER", 1, run_edit_config},
+    {"ends-with", "CONTAINER STATUS|-", 2, run_ends_with},
     {"undefine", "CONTAINER", 1, run_undefine},
     {"set-limit", "CONTAINER LIMIT NUMBER", 3, run_set_limit},
     {"thaw", "CONTAINER", 1, run_thaw},

@@ -57,4 +57,5 @@ done
 . "$scenarios/asking.sh"
 . "$scenarios/records.sh"
 . "$scenarios/sets.sh"
+. "$scenarios/completed.sh"
 echo "1..$count"

@@ -1,0 +1,38 @@
+# Who waits until another container has completed (SEMANTICS 42); sourced by run.sh after commands.sh.
+waits() { # FIELDS of web, which is left out without any [FIELDS of the job]
+    {
+        echo 'images: { base: { source: "bootstrap:bookworm" } }'
+        echo 'containers:'
+        echo "  job: { image: base, command: [ /bin/job ], restart: never${2-} }"
+        [ -z "$1" ] || echo "  web: { image: base, depends_on: { job: completed }$1 }"
+    } >"$root/spec.yaml"
+}
+
+failed_first() { # a job that fails holds who waits for it, until it is run again and does well
+    at completed
+    waits '' && gives 0 run_spec apply && "$tool" "$root" exit job 0 && "$tool" "$root" ends-with job 3 || return 1
+    waits ', env: { A: b }' ', env: { A: b }'
+    gives 3 run_spec apply && says 'needs "wait until container default/job has completed", which failed: container.await: container job.' &&
+        says 'ended with status 3' && ! runs web || return 1
+    gives 2 run_spec plan && says 'held container default/web: it waits until default/job has completed, which failed: it ended with status 3' || return 1
+    "$tool" "$root" ends-with job 0 && gives 0 run start job && gives 0 run_spec apply && runs web && gives 0 run_spec plan
+}
+
+too_late() { # one that takes its time: exit 7, and the next run waits again
+    at completed-late
+    waits '' && gives 0 run_spec apply && "$tool" "$root" ends-with job - || return 1
+    waits ', env: { A: b }'
+    gives 7 run_spec apply --timeout 1s && says 'did not complete within 1 s' && ! runs web && runs job || return 1
+    "$tool" "$root" exit job 0 && gives 0 run_spec apply && runs web && gives 0 run_spec plan
+}
+
+stopped_job() {
+    at completed-stopped
+    waits '' && gives 0 run_spec apply && gives 0 run stop job || return 1
+    waits ', env: { A: b }'
+    gives 3 run_spec apply && says 'which is stopped by hand' && ! runs web
+}
+
+check 'who waits for a job that failed is held, and comes when it did well' failed_first
+check 'a job that does not end in time leaves out who waits for it' too_late
+check 'a job that was stopped by hand does not complete' stopped_job
