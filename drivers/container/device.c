@@ -18,10 +18,10 @@
 #include <sys/vfs.h>
 
 #include "drivers/container/internal.h"
-#include "drivers/storage/guest.h"
-#include "drivers/storage/guest_path.h"
-#include "drivers/storage/idmap.h"
-#include "drivers/storage/view_binds.h"
+#include "drivers/guest/guest.h"
+#include "drivers/guest/guest_path.h"
+#include "drivers/guest/idmap.h"
+#include "drivers/guest/view_place.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -262,8 +262,8 @@ static int unmount(const struct guest *guest, const char *path, const struct sta
     _cleanup_close_ int folder = spot.folder;
     for (int i = 0; result == 0 && i < MOUNTS_BOUND; i++) {
         struct stat there;
-        _cleanup_close_ int fd = bind_open_inside(guest->root, path);
-        if (fd < 0 || !bind_is_mount(fd) || fstat(fd, &there) < 0 ||
+        _cleanup_close_ int fd = place_open_inside(guest->root, path);
+        if (fd < 0 || !place_is_mount(fd) || fstat(fd, &there) < 0 ||
             (node && (there.st_dev != node->st_dev || there.st_ino != node->st_ino)))
             return 0;
         result = guest_unmount(guest, folder, spot.name);
@@ -377,7 +377,7 @@ int device_attach(const struct paths *paths, const struct device_attach *request
     rule_of(device->is_block, number_of(device), rule);
     if (guest.user_namespace < 0 && !is_usual(rule))
         result = set_rule(paths, request->lxc_name, "devices.allow", rule, error);
-    if (result < 0 || bind_is_at(guest.root, device->path, node, false))
+    if (result < 0 || place_is_at(guest.root, device->path, node, false))
         return result;
     return move_in(&guest, node, device->path, error);
 }

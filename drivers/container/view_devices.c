@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "drivers/container/internal.h"
-#include "drivers/storage/view_binds.h"
+#include "drivers/guest/view_place.h"
 #include "lib/cleanup.h"
 
 /* "/dev/net/tun" is "dev%net%tun"; what has a '%' itself has it twice. */
@@ -56,9 +56,9 @@ void container_list_lent(const struct paths *paths, const char *lxc_name, struct
 static void look_at_source(struct observed_device *device)
 {
     struct stat status;
-    _cleanup_close_ int fd = bind_open_source(device->source);
-    device->trouble = fd < 0                                               ? bind_trouble(fd)
-                      : fstat(fd, &status) < 0                             ? bind_trouble(-errno)
+    _cleanup_close_ int fd = place_open(device->source);
+    device->trouble = fd < 0                                               ? place_trouble(fd)
+                      : fstat(fd, &status) < 0                             ? place_trouble(-errno)
                       : S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) ? NULL
                                                                            : "it is no device";
     if (device->trouble)
@@ -83,7 +83,7 @@ static void look_inside(int folder, int root, struct observed_device *device)
                    fstatat(folder, name, &node, AT_SYMLINK_NOFOLLOW) == 0;
     if (!device->lent || root < 0)
         return;
-    _cleanup_close_ int fd = bind_open_inside(root, device->path);
+    _cleanup_close_ int fd = place_open_inside(root, device->path);
     device->as_asked = fd >= 0 && fstat(fd, &there) == 0 && there.st_dev == node.st_dev &&
                        there.st_ino == node.st_ino && is_node(device, &node);
 }

@@ -12,12 +12,12 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "drivers/storage/guest.h"
-#include "drivers/storage/guest_path.h"
-#include "drivers/storage/idmap.h"
-#include "drivers/storage/lock_tree.h"
+#include "drivers/guest/guest.h"
+#include "drivers/guest/guest_path.h"
+#include "drivers/guest/idmap.h"
+#include "drivers/guest/lock_tree.h"
+#include "drivers/guest/view_place.h"
 #include "drivers/storage/root.h"
-#include "drivers/storage/view_binds.h"
 #include "lib/error.h"
 
 struct source {
@@ -30,7 +30,7 @@ static int open_source(const char *path, struct source *source, struct error *er
     struct stat status;
     if (!guest_path_is_clean(path))
         return error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", path);
-    int fd = bind_open_source(path);
+    int fd = place_open(path);
     if (fd < 0 || fstat(fd, &status) < 0)
         return error_errno(error, fd < 0 ? fd : -errno, "%s on the host", path);
     *source = (struct source){.fd = fd, .is_folder = S_ISDIR(status.st_mode)};
@@ -103,7 +103,7 @@ int bind_attach(const struct paths *paths, const struct bind_attach *request, co
     if (result < 0)
         return result;
     _cleanup_close_ int from = source.fd;
-    if (bind_is_at(guest.root, bind.path, source.fd, bind.read_only))
+    if (place_is_at(guest.root, bind.path, source.fd, bind.read_only))
         return 0;
     _cleanup_close_ int tree = make_tree(&source, &bind, request->plain ? 0 : RESTRICTED,
                                          request->plain ? -1 : guest.user_namespace, error);
@@ -130,7 +130,7 @@ static int unmount_on_host(const struct paths *paths, const struct bind_attach *
     char link[64];
     if (target < 0)
         return target;
-    if (!bind_is_mount(target))
+    if (!place_is_mount(target))
         return error_set(error, -EBUSY, "%s is locked in %s until its next start", request->path,
                          request->lxc_name);
     snprintf(link, sizeof(link), "/proc/self/fd/%d", target);
@@ -163,7 +163,7 @@ int bind_detach(const struct paths *paths, const struct bind_attach *request, co
     if (result < 0)
         return result;
     _cleanup_close_ int target = guest_open(guest.root, request->path, 0, NULL);
-    if (target < 0 || !bind_is_mount(target))
+    if (target < 0 || !place_is_mount(target))
         return 0;
     result = unmount_in_guest(&guest, request, target, call, error);
     if (result == -EINVAL) /* locked */

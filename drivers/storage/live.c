@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "drivers/guest/guest.h"
+#include "drivers/guest/guest_path.h"
+#include "drivers/guest/idmap.h"
 #include "drivers/storage/data.h"
-#include "drivers/storage/guest.h"
-#include "drivers/storage/guest_path.h"
-#include "drivers/storage/idmap.h"
 #include "drivers/storage/root.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_mounts.h"

@@ -16,13 +16,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "drivers/guest/guest_path.h"
+#include "drivers/guest/idmap.h"
+#include "drivers/guest/lock_tree.h"
 #include "drivers/storage/beside.h"
 #include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/disk.h"
-#include "drivers/storage/guest_path.h"
-#include "drivers/storage/idmap.h"
-#include "drivers/storage/lock_tree.h"
 #include "drivers/storage/lower.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"

@@ -7,8 +7,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "drivers/guest/guest_path.h"
 #include "drivers/storage/data.h"
-#include "drivers/storage/guest_path.h"
 #include "drivers/storage/in_use.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"

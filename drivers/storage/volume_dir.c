@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "drivers/storage/idmap.h"
+#include "drivers/guest/idmap.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/volume.h"
 #include "lib/error.h"

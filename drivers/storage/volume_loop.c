@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "drivers/storage/idmap.h"
+#include "drivers/guest/idmap.h"
 #include "drivers/storage/loop.h"
 #include "drivers/storage/sized.h"
 #include "drivers/storage/storage.h"

@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "drivers/storage/idmap.h"
+#include "drivers/guest/idmap.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "lib/buffer.h"

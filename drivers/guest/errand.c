@@ -1,4 +1,4 @@
-#include "drivers/storage/errand.h"
+#include "drivers/guest/errand.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "drivers/storage/guest.h"
+#include "drivers/guest/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
-#include "drivers/storage/errand.h"
-#include "drivers/storage/lock_tree.h"
+#include "drivers/guest/errand.h"
+#include "drivers/guest/lock_tree.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 

@@ -1,4 +1,4 @@
-#include "drivers/storage/lock_tree.h"
+#include "drivers/guest/lock_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "drivers/storage/errand.h"
-#include "drivers/storage/idmap.h"
+#include "drivers/guest/errand.h"
+#include "drivers/guest/idmap.h"
 #include "lib/error.h"
 
 #define HELPER_BASE 65536           /* any range will do: no id of it is looked at */

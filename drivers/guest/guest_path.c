@@ -1,5 +1,5 @@
 /* Handle-by-handle work inside a root that somebody else may write to, even while we look. */
-#include "drivers/storage/guest_path.h"
+#include "drivers/guest/guest_path.h"
 
 #include <errno.h>
 #include <fcntl.h>

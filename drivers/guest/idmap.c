@@ -1,5 +1,5 @@
 /* User namespaces for id-mapped mounts, detached copies of trees, and a file-system identity in a range. */
-#include "drivers/storage/idmap.h"
+#include "drivers/guest/idmap.h"
 
 #include <errno.h>
 #include <fcntl.h>
