@@ -273,6 +273,27 @@ static void add_root(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
 }
 
+/* Whether some other name had the address of the port when this run began. */
+static bool was_anothers(const struct container_steps *to, const char *network)
+{
+    const struct target *target = to->compiling->target;
+    const struct lease_address *own =
+        lease_in(grants_find(target->grants, KIND_CONTAINER, to->action->object->name), network);
+    const struct snapshot *snapshot = to->compiling->recorded;
+    const struct lease *known =
+        snapshot ? lease_recorded(snapshot, KIND_CONTAINER, to->action->object->name) : NULL;
+    const struct lease_address *kept = known ? lease_in(known, network) : NULL;
+    if (!snapshot || !own->address || (kept && text_is_same(kept->address, own->address)))
+        return false;
+    for (size_t i = 0; i < snapshot->lease_count; i++) {
+        const struct lease *lease = snapshot->leases[i];
+        const struct lease_address *before = lease_in(lease, network);
+        if (before && text_is_same(before->address, own->address) && !text_is_same(before->mac, own->mac))
+            return true;
+    }
+    return false;
+}
+
 static void add_start(const struct container_steps *to)
 {
     const struct container *body = to->action->object->body;
@@ -292,6 +313,10 @@ static void add_start(const struct container_steps *to)
         mark->ifname = port->ifname;
         mark->mark = port->mark;
         mark->foreign = port->foreign;
+        if (was_anothers(to, network)) {
+            mark->mac = port->mac;
+            mark->address = port->address;
+        }
         steps_add(to->arena, to->steps, STEP_PORT_MARK, described_whole(&port_mark_table, mark));
     }
     if (body->frozen)

@@ -17,9 +17,10 @@ struct steps {
 struct compiling {
     const struct target *target;
     const struct world *world;
-    const char *digest;     /* containers: of the image their layer stands on */
-    int64_t stop_timeout;   /* milliseconds; -1: the container's own */
-    const char *stopped_by; /* of VERB_STOP: the person, and when; NULL: nobody */
+    const struct snapshot *recorded; /* with the leases as they were before the run */
+    const char *digest;              /* containers: of the image their layer stands on */
+    int64_t stop_timeout;            /* milliseconds; -1: the container's own */
+    const char *stopped_by;          /* of VERB_STOP: the person, and when; NULL: nobody */
 };
 
 /* Empty for actions that change nothing but the record. Pure; requests live in target->arena. */

@@ -331,6 +331,7 @@ static void prepare(struct run *run, struct node *node)
     recorder_identify(run->recorder, action);
     const struct compiling compiling = {.target = &run->target,
                                         .world = run->execution->world,
+                                        .recorded = run->execution->actual->snapshot,
                                         .digest = recorder_digest(run->recorder, &run->target, action),
                                         .stop_timeout = run->execution->stop_timeout,
                                         .stopped_by = run->execution->stopped_by};

@@ -73,6 +73,10 @@ int link_take_addresses(struct nl_sock *socket, const struct link *link, struct 
 int route_set_gateway(struct nl_sock *socket, const struct link *link, const char *gateway,
                       struct error *error);
 
+/* The IPv4 address (with or without a prefix) is that MAC's from now on: told to all on the bridge. What cannot be told
+ * heals by itself. */
+void address_announce(struct nl_sock *socket, int bridge, const char *mac, const char *address);
+
 /* The network namespace of a running container, for the caller to close; -ESRCH when its init is gone. */
 int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, struct error *error);
 /* Makes `prefix` the link's only IPv6 address beside its own of the link; NULL: none is left. */

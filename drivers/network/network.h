@@ -212,6 +212,7 @@ struct port_mark {
     struct described described;
     const char *ifname, *mark;
     bool foreign; /* its bridge is the host's: no hairpin, which would return broadcasts to the guest */
+    const char *mac, *address; /* where the address was another container's, which may be remembered; NULL */
 };
 extern const struct table port_mark_table;
 

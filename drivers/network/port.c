@@ -55,6 +55,8 @@ int port_mark(const struct paths *paths, const struct port_mark *request, const 
                          "port %s: there is a link of that name, marked \"%s\", that is not ours",
                          request->ifname, link.mark ? link.mark : "");
     result = link_set_mark(socket, &link, request->mark, error);
+    if (result == 0 && link.master && request->mac && request->address)
+        address_announce(socket, link.master, request->mac, request->address);
     return result < 0 || !link.master || request->foreign ? result : link_set_hairpin(socket, &link, error);
 }
 
@@ -267,7 +269,7 @@ static int mend_host_end(struct attachment_work *work, struct error *error)
 
 static int mend_nic(struct attachment_work *work, struct error *error)
 {
-    bool changed;
+    bool changed = false;
     int result = link_set_mac(work->inside, &work->nic, work->mac, error);
     if (result < 0 || (result = link_set_up(work->inside, &work->nic, error)) < 0 ||
         (work->request->address &&
@@ -279,6 +281,8 @@ static int mend_nic(struct attachment_work *work, struct error *error)
         return error_wrap(error, result, "in the container");
     if (!work->request->address)
         return 0;
+    if (changed && !work->request->macvlan)
+        address_announce(work->host, work->bridge.index, work->request->mac, work->request->address);
     result = route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
     if (result < 0 || work->request->foreign)
         return result;

@@ -81,9 +81,8 @@ static const struct field link_reference_rows[] = {
 const struct table link_reference_table = TABLE("link", link_reference, link_reference_rows);
 
 static const struct field port_mark_rows[] = {
-    TEXT_ROW(1, port_mark, ifname),
-    TEXT_ROW(2, port_mark, mark),
-    {ROW(3, port_mark, foreign, FIELD_BOOL)},
+    TEXT_ROW(1, port_mark, ifname), TEXT_ROW(2, port_mark, mark),    {ROW(3, port_mark, foreign, FIELD_BOOL)},
+    TEXT_ROW(4, port_mark, mac),    TEXT_ROW(5, port_mark, address),
 };
 const struct table port_mark_table = TABLE("port", port_mark, port_mark_rows);
 
