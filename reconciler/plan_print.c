@@ -97,6 +97,21 @@ static void print_action(const struct action *action, bool color, struct buffer 
         buffer_printf(out, "      hint: %s\n", action->hint);
 }
 
+/* What it waits for: other actions, and what goes before actions without being one. */
+static void print_waits(const struct plan *plan, const struct action *action, struct buffer *out)
+{
+    for (size_t i = 0; i < action->need_count; i++)
+        buffer_printf(out, "      after: %s\n", action->needs[i]->id);
+    for (size_t i = 0; i < plan->release_count; i++)
+        if (plan->releases[i].takes == action)
+            buffer_printf(out, "      after: container %s has let go of its layer\n",
+                          plan->releases[i].leaves->name);
+    for (size_t i = 0; i < plan->await_count; i++)
+        for (size_t j = 0; j < plan->awaits[i].waiting_count; j++)
+            if (plan->awaits[i].waiting[j] == action)
+                buffer_printf(out, "      after: container %s has completed\n", plan->awaits[i].object->name);
+}
+
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
 {
     size_t counts[3] = {0};
@@ -105,8 +120,8 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
         bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
         counts[verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
         print_action(plan->actions[i], color, out);
-        for (size_t j = 0; verbose && j < plan->actions[i]->need_count; j++)
-            buffer_printf(out, "      after: %s\n", plan->actions[i]->needs[j]->id);
+        if (verbose)
+            print_waits(plan, plan->actions[i], out);
     }
     for (size_t i = 0; i < plan->held_count; i++) {
         const struct held *held = &plan->held[i];

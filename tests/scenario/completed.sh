@@ -12,6 +12,7 @@ failed_first() { # a job that fails holds who waits for it, until it is run agai
     at completed
     waits '' && gives 0 run_spec apply && "$tool" "$root" exit job 0 && "$tool" "$root" ends-with job 3 || return 1
     waits ', env: { A: b }' ', env: { A: b }'
+    gives 2 run_spec -v plan && says 'after: container default/job has completed' || return 1
     gives 3 run_spec apply && says 'needs "wait until container default/job has completed", which failed: container.await: container job.' &&
         says 'ended with status 3' && ! runs web || return 1
     gives 2 run_spec plan && says 'held container default/web: it waits until default/job has completed, which failed: it ended with status 3' || return 1
