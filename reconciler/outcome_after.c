@@ -202,7 +202,7 @@ static int record_made(struct recorder *recorder, struct action *action, const s
             record->stopped_by = recorder->execution->stopped_by;
         record_set_phase(record, "stopped", record->stopped_by);
     } else if (!verb_is_of_data(action->verb)) {
-        if (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR && !action->rests)
+        if (action->wakes || (action->verb != VERB_UPDATE && action->verb != VERB_REPAIR && !action->rests))
             record->stopped_by = NULL;
         if (!record->stopped_by && !action->rests)
             record_set_phase(record, "running", NULL);

@@ -50,6 +50,7 @@ struct action {
     const char *leased_subnet, *leased_subnet6; /* networks: of new ones; NULL */
     const char *hint;                           /* what else may have been meant; NULL */
     bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */
+    bool wakes; /* containers: a person's stop ends with it, whatever else it does */
     bool rests; /* containers that are renamed: it does not run, and is not to */
     struct follow follow; /* containers: whether the layer is put on another image */
     bool shares_rules;    /* waits for the rules of this run */

@@ -44,7 +44,11 @@ static struct action *wish(struct session *session, const struct plan *plan, str
         .uid = entry->record->uid,
         .config_changed = entry_has_intent(&session->actual, entry) ||
                           plan_config_differs(&target, &entry->object, entry, seen_of(session, entry))};
-    if (verb != VERB_STOP)
+    action->wakes = verb != VERB_STOP;
+    action->unfinished = entry_has_intent(&session->actual, entry);
+    if (verb == VERB_UPDATE)
+        action->class = CLASS_LIVE;
+    else if (verb != VERB_STOP)
         action->follow = follow_of(&target, &session->actual, &session->world, &entry->object, false);
     struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
     *cause = (struct change){.field = "asked for", .class = CLASS_RESTART};
@@ -80,6 +84,15 @@ static int find_asked(struct session *session, enum verb verb, struct members *a
     return 0;
 }
 
+/* What runs already is not started; but that it was stopped by hand is true no more, and what a start that was cut off
+ * has left to do is done. */
+static enum verb verb_now(const struct session *session, enum verb verb, const struct entry *entry)
+{
+    if (verb == VERB_START && is_running(session, entry))
+        return VERB_UPDATE;
+    return verb == VERB_RESTART && !is_running(session, entry) ? VERB_START : verb;
+}
+
 /* The plan of what is recorded gives leases and rules; of its actions none is done. */
 static void plan_wishes(struct session *session, enum verb verb, const struct members *asked,
                         struct plan *plan)
@@ -94,8 +107,8 @@ static void plan_wishes(struct session *session, enum verb verb, const struct me
     bool shares = verb != VERB_STOP;
     for (size_t i = 0; i < asked->count; i++) {
         struct entry *entry = asked->items[i];
-        enum verb now = verb == VERB_RESTART && !is_running(session, entry) ? VERB_START : verb;
-        if ((verb == VERB_START && is_running(session, entry)) || plan_acts_on(plan, entry))
+        const enum verb now = verb_now(session, verb, entry);
+        if ((now == VERB_UPDATE && !entry->record->stopped_by) || plan_acts_on(plan, entry))
             continue;
         struct action *action = wish(session, plan, entry, now);
         /* Of a set that others of run, no forward leads to who stops. */

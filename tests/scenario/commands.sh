@@ -302,6 +302,21 @@ contested_failures() {
     same_calls gives 0 run_spec --auto apply && says 'contested: "drift: killed"' && gives 0 run_spec apply && runs web
 }
 
+start_cut_off() { # behind its effect: the second time it runs already
+    at start-cut-off
+    web 'ports: [ "8080:80" ]'
+    gives 0 run_spec apply && gives 0 run stop web || return 1
+    cp -a "$root" "$root.before"
+    local first n
+    first=$(calls)
+    for ((n = first + 1; n < first + 9; n++)); do
+        rm -rf "$root" && cp -a "$root.before" "$root" || return 1
+        FPSYNC_FAKE_DIE=$n:after run start web >/dev/null 2>&1 && break
+        gives 0 run start web && runs web && gives 0 run_spec plan && gives 0 run_spec apply && runs web || { echo "after a death at call $n"; return 1; }
+    done
+    [ $n -gt $((first + 2)) ]
+}
+
 stop_survives() {
     at wishes
     web
@@ -374,6 +389,7 @@ nothing_recorded() {
 
 check "a broken or empty set leaves the last good one in force, and --auto repairs it" auto_broken
 check "so does a missing file, and an empty folder" auto_missing
+check "a start that was cut off is taken up by the next" start_cut_off
 check "drift that keeps coming back is contested" contested_drift
 check "so is drift whose repair fails again and again" contested_failures
 check "a stop survives apply and edits until start" stop_survives
