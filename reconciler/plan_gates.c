@@ -95,6 +95,23 @@ static const struct observed_listener *listener_in_way(const struct world *world
     return NULL;
 }
 
+/* Nor are those that are on record asked about whose rules lead them elsewhere. */
+static bool ports_are_unclaimed(struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->ports.count; i++) {
+        const struct port *port = body->ports.items[i];
+        const char *rule = port->take ? NULL : world_claim(planning->request->world, port);
+        if (!rule)
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "port %s: %s leads it elsewhere", port->listen, rule),
+                  "choose another host port, take that rule away, or say take: true", port->described.place);
+        return false;
+    }
+    return true;
+}
+
 static bool ports_are_free(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     const struct container *body = object->body;
@@ -181,5 +198,5 @@ bool plan_gates_open(struct planning *planning, const struct object *object, con
            plan_gate_loans(planning, object) && plan_gate_limits(planning, object, entry) &&
            networks_are_there(planning, object) && data_is_there(planning, object) &&
            layer_fits(planning, object) && plan_gate_lease(planning, object) &&
-           ports_are_free(planning, object, entry);
+           ports_are_free(planning, object, entry) && ports_are_unclaimed(planning, object);
 }

@@ -189,6 +189,10 @@ const char *reach_remedy(const struct session *session, const struct reach *reac
         return "that network is isolated; see isolated in fpsync.yaml(5)";
     case FIREWALL_DOCKER:
         return iptables_remedy(session, reach, "DOCKER-USER");
+    case FIREWALL_LEGACY:
+        return arena_printf(
+            arena, "see ip%stables-legacy-save; ip%stables-nft has the same rules where fpsync can read them",
+            reach->crossing.is6 ? "6" : "", reach->crossing.is6 ? "6" : "");
     case FIREWALL_IPTABLES:
         return iptables_remedy(session, reach, weighed->chain);
     case FIREWALL_UFW:

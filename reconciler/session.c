@@ -356,6 +356,8 @@ void session_plan(struct session *session, struct plan *plan)
     world_look_at_routes6(&session->actual, &session->set.objects, session->arena, &session->world);
     world_look_at_disks(&session->paths, &session->actual, &session->set.objects, session->arena,
                         &session->world);
+    world_look_at_claims(&session->paths, &session->actual, &session->set.objects, session->arena,
+                         &session->world);
     follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     for (size_t i = 0; i < plan->held_count; i++)

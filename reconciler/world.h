@@ -35,6 +35,12 @@ struct world_disk {        /* see world_look_at_disks() */
     struct observed_disk seen;
 };
 
+/* A rule of others that leads connections to a port of the host elsewhere. */
+struct world_claim {
+    const char *listen; /* of the port, as struct port says it */
+    const char *rule;
+};
+
 struct world {
     struct observed_containers containers;
     struct observed_storage storage;
@@ -46,6 +52,8 @@ struct world {
     } by;
     struct world_difference *differences;
     size_t difference_count;
+    struct world_claim *claims; /* on ports that a plan may open */
+    size_t claim_count;
     struct world_loans *loans; /* of those that have any */
     size_t loan_count;
     const char *io_weight_trouble; /* where a container says one: why none can be written here; NULL */
@@ -71,6 +79,11 @@ void world_look_at_routes6(const struct actual *actual, const struct object_set 
 void world_look_at_disks(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world);
 const struct observed_disk *world_disk(const struct world *world, const char *container); /* NULL: none */
+
+/* Whose are the ports that are wanted and not on record; asked for nothing else, so a run without such asks nothing. */
+void world_look_at_claims(const struct paths *paths, const struct actual *actual,
+                          const struct object_set *desired, struct arena *arena, struct world *world);
+const char *world_claim(const struct world *world, const struct port *port); /* the rule; NULL: none */
 
 /* The second look, once it is known what is wanted: at what recorded and desired containers are lent. Replaces what an
  * earlier one saw. */

@@ -33,6 +33,7 @@ enum firewall {
     FIREWALL_DOCKER,
     FIREWALL_UFW,
     FIREWALL_FIREWALLD,
+    FIREWALL_LEGACY,
     FIREWALL_OURS
 };
 
@@ -55,8 +56,8 @@ struct firewall_view {
     /* `out` has room for as many as there are crossings. */
     int (*weigh)(const struct paths *, const struct crossing *crossings, size_t count, struct arena *,
                  struct weighed *out, struct error *);
-    /* Rules of others that lead a new connection to `host` and `listen` elsewhere, before or after ours: a text for each
-     * crossing, NULL where there is none. */
+    /* Rules of others that lead a new connection to `host` and `listen` elsewhere: a text for each crossing; `out`, of
+     * as many, stays as it is where there is none. */
     int (*claims)(const struct paths *, const struct crossing *crossings, size_t count, struct arena *,
                   const char **out, struct error *);
     /* Interfaces by which strangers may come: that are up, have an address and are not ours. */

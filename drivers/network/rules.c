@@ -9,7 +9,8 @@
  *   prerouting   questions of guests on several networks to the resolver of all of them, which none can send to; and
  *                forwards for packets to any address of this host, from outside and from guests; those to a set of
  *                containers draw one of them,
- *   output       and from the host itself, 127.0.0.1 included
+ *   output       and from the host itself, 127.0.0.1 included; both a step before the usual priority, where the rule
+ *                that was there first would win: whose port it is was settled when it was planned
  *   forward      one network does not reach another, save through a forward, and an isolated one nothing, through a
  *                forward neither. The check inside one network matters with bridge-nf-call-iptables, when bridged
  *                frames pass here too
@@ -52,13 +53,13 @@ static const char ip_chains[] =
     " iifname @bridges ip daddr 127.0.0.0/8 drop\n"
     "}\n"
     "chain prerouting {\n"
-    " type nat hook prerouting priority dstnat; policy accept;\n"
+    " type nat hook prerouting priority dstnat - 1; policy accept;\n"
     " udp dport 53 dnat ip to iifname . ip saddr . ip daddr map @resolvers\n"
     " tcp dport 53 dnat ip to iifname . ip saddr . ip daddr map @resolvers\n"
     " fib daddr type local jump forwards\n"
     "}\n"
     "chain output {\n"
-    " type nat hook output priority -100; policy accept;\n"
+    " type nat hook output priority -101; policy accept;\n"
     " fib daddr type local jump forwards\n"
     "}\n"
     "chain forward {\n"

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/network/view_firewall.h"
 #include "drivers/network/view_internal.h"
 #include "drivers/network/view_packet.h"
 #include "lib/error.h"
@@ -312,6 +313,7 @@ static int weigh(const struct paths *paths, const struct crossing *crossings, si
     if (result < 0 || (result = ruleset_read(socket, arena, &ruleset, error)) < 0)
         return error_wrap(error, result, "firewall");
     struct state state = {.paths = paths, .walk = {.ruleset = &ruleset}};
+    const char *const legacy[] = {legacy_tables(arena, false), legacy_tables(arena, true)};
     for (size_t i = 0; i < count; i++) {
         struct fate fate;
         struct weighed first = {0}, answer = {0};
@@ -324,25 +326,78 @@ static int weigh(const struct paths *paths, const struct crossing *crossings, si
         out[i] = first.weight == WEIGHT_ENDS || answer.weight == WEIGHT_PASSES ? first
                  : answer.weight == WEIGHT_ENDS || !first.rule                 ? answer
                                                                                : first;
+        if (out[i].weight == WEIGHT_PASSES && legacy[crossings[i].is6])
+            out[i] = (struct weighed){
+                .weight = WEIGHT_MAY_END, .rule = legacy[crossings[i].is6], .firewall = FIREWALL_LEGACY};
     }
     return 0;
+}
+
+/* One address and as many ports as share their leading bits: of those a rule asks for one or for none. */
+static const char *claim_of(struct state *state, const struct crossing *crossing, struct arena *arena)
+{
+    struct crossing block = *crossing;
+    const int64_t end = crossing->host + (crossing->count > 1 ? crossing->count : 1);
+    for (block.host = crossing->host; block.host < end; block.host += block.count) {
+        struct fate fate;
+        for (block.count = 1; block.host % (2 * block.count) == 0 && block.host + 2 * block.count <= end;)
+            block.count *= 2;
+        begin(state, &block, &fate);
+        pass_stage(state, STAGE_PREROUTING, false);
+        if (fate.translates)
+            return rule_text(arena, fate.translates_in, fate.translator);
+    }
+    return NULL;
+}
+
+/* What listens on all addresses is asked for each that the host has: a rule for one that it has not is in nobody's way. */
+static const char *claim_of_any(struct state *state, const struct crossing *crossing,
+                                const struct addresses *addresses, struct arena *arena)
+{
+    struct crossing at = *crossing;
+    char text[INET6_ADDRSTRLEN];
+    const char *claim = NULL;
+    at.listen = text;
+    for (size_t i = 0; i < addresses->count && !claim && !crossing->is6; i++) {
+        inet_ntop(AF_INET, &addresses->items[i].address, text, sizeof(text));
+        claim = claim_of(state, &at, arena);
+    }
+    for (size_t i = 0; i < addresses->six_count && !claim && crossing->is6; i++) {
+        inet_ntop(AF_INET6, addresses->six[i].bytes, text, sizeof(text));
+        claim = claim_of(state, &at, arena);
+    }
+    return claim;
+}
+
+static bool translates_of_others(const struct state *state)
+{
+    const struct ruleset *ruleset = state->walk.ruleset;
+    for (size_t i = 0; i < ruleset->chain_count; i++) {
+        const struct ruleset_chain *chain = &ruleset->chains[i];
+        if (chain->is_base && chain->is_nat && chain->hook == NF_INET_PRE_ROUTING && !is_ours(state, chain))
+            return true;
+    }
+    return false;
 }
 
 static int claims(const struct paths *paths, const struct crossing *crossings, size_t count,
                   struct arena *arena, const char **out, struct error *error)
 {
-    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    _cleanup_netlink_ struct nl_sock *socket = NULL, *routes = NULL;
     struct ruleset ruleset;
+    struct addresses addresses = {0};
     int result = netlink_open(NETLINK_NETFILTER, &socket, error);
     if (result < 0 || (result = ruleset_read(socket, arena, &ruleset, error)) < 0)
         return error_wrap(error, result, "firewall");
     struct state state = {.paths = paths, .walk = {.ruleset = &ruleset}, .claims = true};
-    for (size_t i = 0; i < count; i++) {
-        struct fate fate;
-        begin(&state, &crossings[i], &fate);
-        pass_stage(&state, STAGE_PREROUTING, false);
-        out[i] = fate.translates ? rule_text(arena, fate.translates_in, fate.translator) : NULL;
-    }
+    if (!translates_of_others(&state))
+        return 0;
+    if ((result = netlink_open(NETLINK_ROUTE, &routes, error)) < 0 ||
+        (result = addresses_dump(routes, HERE, arena, &addresses, error)) < 0)
+        return error_wrap(error, result, "firewall");
+    for (size_t i = 0; i < count; i++)
+        out[i] = crossings[i].listen ? claim_of(&state, &crossings[i], arena)
+                                     : claim_of_any(&state, &crossings[i], &addresses, arena);
     return 0;
 }
 

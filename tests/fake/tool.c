@@ -702,6 +702,18 @@ static int run_listen(struct json *world, char **arguments, struct error *error)
     return 0;
 }
 
+static int run_claim(struct json *world, char **arguments, struct error *error)
+{
+    int64_t port;
+    if (number_parse(arguments[1], &port) < 0)
+        return error_set(error, -EINVAL, "%s is no port", arguments[1]);
+    struct json *claim = json_append(json_get(world, "claims"), json_new_object());
+    json_set(claim, "protocol", json_new_text(arguments[0]));
+    json_set(claim, "port", json_new_number(port));
+    json_set(claim, "rule", json_new_text(arguments[2]));
+    return 0;
+}
+
 static int run_route(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -715,6 +727,7 @@ static int run_clear_host(struct json *world, char **arguments, struct error *er
 {
     (void)arguments, (void)error;
     json_set(world, "listeners", json_new_array());
+    json_set(world, "claims", json_new_array());
     json_set(world, "routes", json_new_array());
     return 0;
 }
@@ -942,6 +955,7 @@ static const struct command commands[] = {
     {"kill-resolver", "NETWORK", 1, run_kill_resolver},
     {"flush-rules", "", 0, run_flush_rules},
     {"drop-rule", "networks|guards|forwards KEY", 2, run_drop_rule},
+    {"claim", "tcp|udp PORT RULE", 3, run_claim},
     {"listen", "tcp|udp ADDRESS|- PORT PROCESS", 4, run_listen},
     {"host-bridge", "IFNAME add|remove", 2, run_host_bridge},
     {"route", "SUBNET IFNAME", 2, run_route},

@@ -563,5 +563,23 @@ const struct network_view network_view = {.dump = dump_network,
                                           .look_inside = look_inside,
                                           .dump_guests = dump_guest_nics};
 
-/* The fake world has no packet filter beside our own. */
-const struct firewall_view firewall_view = {0};
+/* Of others' packet filters the fake world has only what translates: "claims". */
+static int see_claims(const struct paths *paths, const struct crossing *crossings, size_t count,
+                      struct arena *arena, const char **out, struct error *error)
+{
+    const struct seen *world;
+    (void)arena;
+    int result = seen_world(paths->root, &world, error);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        const struct crossing *crossing = &crossings[i];
+        const int64_t end = crossing->host + (crossing->count > 1 ? crossing->count : 1);
+        const struct seen *claims = seen_in(world, "claims");
+        for (const struct seen *known = seen_first(claims); known; known = seen_next(known))
+            if (strcmp(seen_text(known, "protocol"), crossing->protocol) == 0 && !crossing->is6 &&
+                seen_number(known, "port") >= crossing->host && seen_number(known, "port") < end)
+                out[i] = seen_text(known, "rule");
+    }
+    return result;
+}
+
+const struct firewall_view firewall_view = {.claims = see_claims};

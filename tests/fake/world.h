@@ -7,7 +7,8 @@
  *   btrfs                whether the store is on that, with quotas
  *   foreign              bridges of the host's own, by name
  *   rules                as set, null when our tables do not exist
- *   listeners, routes    of the host, arrays
+ *   listeners, claims,
+ *   routes               of the host, arrays
  *   violations           texts: what a driver could do when told to, and no caller may ever ask for
  *
  * A file beside it, `lock`, is held from the beginning of an effect to its end; the world is replaced by rename, so

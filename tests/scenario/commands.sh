@@ -767,3 +767,17 @@ containers:
     gives 4 run_spec apply && says '5 of 6 objects'
 }
 check 'a set of replicas is one to the guard against mass deletes' sets_are_one_to_the_guard
+
+claimed_ports_are_held() {
+    at claimed
+    "$tool" "$root" claim tcp 8080 'table ip nat, chain DOCKER, rule 1'
+    echo 'images: { base: { source: "bootstrap:bookworm" } }
+containers: { web: { image: base, ports: [ "8079-8081:8079-8081" ] }, other: { image: base, ports: [ "8080:80/udp", "8082:80" ] } }' >"$root/spec.yaml"
+    gives 3 run_spec apply && says 'port 8079-8081/tcp: table ip nat, chain DOCKER, rule 1 leads it elsewhere' &&
+        says 'or say take: true' && runs other && ! runs web || return 1
+    sed -i 's/"8079-8081:8079-8081"/{ host: 8079, guest: 8079, count: 3, take: true }/' "$root/spec.yaml"
+    gives 0 run_spec apply && runs web || return 1
+    "$tool" "$root" claim tcp 8082 'table ip late, chain pre, rule 1'
+    gives 0 run_spec plan
+}
+check 'a port that a rule of others leads elsewhere is held' claimed_ports_are_held

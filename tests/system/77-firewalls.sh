@@ -203,6 +203,108 @@ beside ufw 'host:open front:blocked back:blocked outside:blocked' blocked blocke
 beside firewalld "$all_open" blocked blocked \
     'what leaves network t/[a-z]* by up0 ends in table inet firewalld, chain filter_FWD_public, rule 8.*firewall-cmd'
 
+# iptables-legacy keeps its tables elsewhere: they are told of, not weighed.
+iptables-legacy -P FORWARD DROP
+agree 'iptables-legacy' 'host:unknown front:unknown back:unknown outside:unknown' 'host:open front:blocked back:blocked outside:blocked'
+like 'iptables-legacy: doctor says so' "$(doctor)" 'may end in a table of iptables-legacy \(filter\), which fpsync does not read.*iptables-legacy-save'
+iptables-legacy -P FORWARD ACCEPT
+agree 'empty tables of iptables-legacy' "$all_open"
+
+# ---- whose port it is ----
+
+claim() { # TEXT, RULESET of nft, HOST-PORT, pattern of the rule: held, forced by take, and then ours
+    local held
+    nft -f - <<<"$2" || not_ok "$1: loads"
+    sed "s/\"$PORT:7000.tcp+udp\"/\"$3:7000\"/" "$SPEC/set.yaml" >"$ROOT/claim.yaml"
+    FILE=$SPEC/set.yaml && cp "$ROOT/claim.yaml" "$FILE"
+    held=$(held_of "$(plan_of "$FILE")")
+    like "$1: held, with the rule's name" "$held" "container/t/one: port $3/tcp: $4 leads it elsewhere"
+    sed -i "s/\"$3:7000\"/{ host: $3, guest: 7000, take: true }/" "$FILE"
+    converge "$1: take: true"
+    is "$1: and the guest gets it, from outside" "$(reaches from_outside "$probe" ask-tcp "$OUT.1" "$3")" open
+    is "$1: and from the host" "$(reaches "$probe" ask-tcp "$OUT.1" "$3")" open
+    cp "$ROOT/first.yaml" "$FILE"
+    converge "$1: back"
+    nft list tables | grep -v "fpsync_$TAG" | while read -r _ family name; do
+        nft delete table "$family" "$name"
+    done
+}
+cp "$FILE" "$ROOT/first.yaml"
+elsewhere='dnat ip to 192.0.2.1'
+claim 'a dnat for the port' "table ip theirs {
+    chain pre { type nat hook prerouting priority dstnat; iifname up0 tcp dport $((PORT + 1)) $elsewhere:9; }
+    chain out { type nat hook output priority -100; tcp dport $((PORT + 1)) $elsewhere:9; }
+}" \
+    $((PORT + 1)) 'table ip theirs, chain pre, rule 1 \(handle [0-9]+\)'
+claim 'a map of ports' "table inet theirs {
+    map ports { type inet_service : ipv4_addr; flags interval; elements = { $((PORT + 2))-$((PORT + 4)) : 192.0.2.1 }; }
+    chain pre { type nat hook prerouting priority dstnat; fib daddr type local dnat ip to tcp dport map @ports; }
+}" \
+    $((PORT + 3)) 'table inet theirs, chain pre, rule 1 .*'
+iptables-restore <"$rules/docker.v4"
+iptables -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport $((PORT + 5)) -j DNAT --to-destination 172.17.0.2:80 # as -p has it
+iptables -P FORWARD ACCEPT
+claim 'a port of Docker' '' $((PORT + 5)) 'table ip nat, chain DOCKER, rule 1 .*'
+nft -f - <<END2
+table ip theirs {
+    chain pre {
+        type nat hook prerouting priority dstnat;
+        ip daddr 198.51.100.7 tcp dport $PORT dnat to 192.0.2.1:9
+        udp dport $((PORT + 6)) dnat to 192.0.2.1:9
+        tcp dport $((PORT + 7)) redirect to :9
+        fib daddr type != local tcp dport $((PORT + 6)) dnat to 192.0.2.1:9
+    }
+}
+END2
+sed -i "s/\"$PORT:7000.tcp+udp\"/\"$PORT:7000\", \"$((PORT + 6)):7000\"/" "$FILE"
+converge 'rules for another address, protocol, port or for what is forwarded anyway hold nothing'
+nft flush chain ip theirs pre
+nft add rule ip theirs pre tcp dport $((PORT + 6)) redirect to :9
+is 'a port on record stays, whatever comes later' "$(held_of "$(plan_of "$FILE")")$(actions_of "$(plan_of "$FILE")")" ''
+is 'and it is still ours' "$(reaches from_outside "$probe" ask-tcp "$OUT.1" $((PORT + 6)))" open
+nft delete table ip theirs
+
+# ---- IPv6 ----
+
+OUT6=fd00:$TAG:1::
+ip addr add "${OUT6}1/64" dev up0 nodad && ip -n "$outside" addr add "${OUT6}2/64" dev eth0 nodad
+ip -n "$outside" route add default via "${OUT6}1" && ip route add default via "${OUT6}2"
+sed "s|subnet: $NET.0/25 |subnet: $NET.0/25, subnet6: \"fd00:$TAG::/64\" |; s|front: { address: $NET.10 }|front: { address: $NET.10, address6: \"fd00:$TAG::10\" }|" \
+    "$ROOT/first.yaml" >"$FILE"
+converge 'a network with IPv6'
+inside6() {
+    eventually 5 inside t/one sh -c 'netstat -ltn | grep -q :7000 || { netprobe serve-both 7000 7000 >/dev/null 2>&1 & }; netstat -ltn | grep -q :7000'
+}
+inside6
+said6() {
+    fps ports -o json | jq -r '.ports[0].ways | map(select(.protocol == "tcp" and .family == "ip6" and .from == "outside")) |
+        first | "\(.open) \(.rule // "")"'
+}
+ask6() {
+    reaches from_outside "$probe" ask-tcp "${OUT6}1" "$PORT"
+}
+eventually 5 from_outside "$probe" ask-tcp "${OUT6}1" "$PORT"
+is 'IPv6: ports says that it is open' "$(said6)" 'true '
+is 'IPv6: so it is' "$(ask6)" open
+nft -f - <<END2
+table ip6 theirs {
+    chain forward { type filter hook forward priority filter; policy accept; ip6 daddr fd00:$TAG::/64 tcp dport 7000 ct state new reject; }
+}
+END2
+like 'IPv6: ports names the rule' "$(said6)" '^false table ip6 theirs, chain forward, rule 1 '
+is 'IPv6: and it ends there' "$(ask6)" blocked
+check 'IPv6: what doctor advises can be done' follow
+is 'IPv6: it helps' "$(said6) $(ask6)" 'true  open'
+nft delete table ip6 theirs
+load ufw
+like 'IPv6: ufw ends it' "$(said6)" '^false table ip6 filter, chain FORWARD: policy drop'
+is 'IPv6: it does' "$(ask6)" blocked
+unload
+nft "table ip6 theirs { chain pre { type nat hook prerouting priority dstnat; tcp dport $((PORT + 8)) dnat to [2001:db8::1]:9; }; }"
+sed -i "s/\"$PORT:7000.tcp+udp\"/\"$((PORT + 8)):7000\"/" "$FILE"
+like 'IPv6: a dnat of others holds the port' "$(held_of "$(plan_of "$FILE")")" "port $((PORT + 8))/tcp: table ip6 theirs, chain pre, rule 1 .* leads it elsewhere"
+nft delete table ip6 theirs
+
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''
