@@ -3,8 +3,12 @@
 #include <gcrypt.h>
 #include <string.h>
 
+#define PENDING_SIZE 4096
+
 struct digest {
     gcry_md_hd_t handle;
+    size_t pending_size;
+    unsigned char pending[PENDING_SIZE]; /* small pieces: a call for each would cost more than their digest */
 };
 
 static void prepare(void)
@@ -30,6 +34,8 @@ struct digest *digest_new(void)
 {
     prepare();
     struct digest *digest = malloc(sizeof(*digest));
+    if (digest)
+        digest->pending_size = 0;
     if (!digest || gcry_md_open(&digest->handle, GCRY_MD_SHA256, 0)) {
         fputs("fpsync: cannot start a digest: out of memory\n", stderr);
         abort();
@@ -45,13 +51,28 @@ void digest_free(struct digest *digest)
     free(digest);
 }
 
+static void write_pending(struct digest *digest)
+{
+    gcry_md_write(digest->handle, digest->pending, digest->pending_size);
+    digest->pending_size = 0;
+}
+
 void digest_add(struct digest *digest, const void *bytes, size_t size)
 {
-    gcry_md_write(digest->handle, bytes, size);
+    if (size > PENDING_SIZE - digest->pending_size)
+        write_pending(digest);
+    if (size > PENDING_SIZE) {
+        gcry_md_write(digest->handle, bytes, size);
+        return;
+    }
+    if (size)
+        memcpy(digest->pending + digest->pending_size, bytes, size);
+    digest->pending_size += size;
 }
 
 void digest_finish(struct digest *digest, char text[static DIGEST_TEXT_SIZE])
 {
+    write_pending(digest);
     to_hex(gcry_md_read(digest->handle, GCRY_MD_SHA256), text);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "lib/asked.h"
 #include "lib/error.h"
 #include "lib/map.h"
 #include "lib/units.h"
@@ -144,8 +145,8 @@ static int take_lock(struct session *session, struct error *error)
     return await_workers(paths, error);
 }
 
-int session_open(const struct options *options, enum session_mode mode, struct session *session,
-                 struct error *error)
+int session_enter(const struct options *options, enum session_mode mode, struct session *session,
+                  struct error *error)
 {
     *session = (struct session){.options = options, .arena = arena_new(), .lock = -1};
     session->lease_rules =
@@ -157,11 +158,22 @@ int session_open(const struct options *options, enum session_mode mode, struct s
         result = take_lock(session, error);
     if (result >= 0)
         result = state_open(session->paths.state, STATE_READ, &session->state, error);
-    if (result >= 0)
-        result = state_read(session->state, session->arena, &session->snapshot, error);
+    return result;
+}
+
+int session_read(struct session *session, struct error *error)
+{
+    int result = state_read(session->state, session->arena, &session->snapshot, error);
     if (result >= 0)
         result = actual_decode(session->state, &session->snapshot, session->arena, &session->actual, error);
     return result;
+}
+
+int session_open(const struct options *options, enum session_mode mode, struct session *session,
+                 struct error *error)
+{
+    int result = session_enter(options, mode, session, error);
+    return result >= 0 ? session_read(session, error) : result;
 }
 
 int session_write(struct session *session, struct error *error)
@@ -181,6 +193,10 @@ void session_close(struct session *session)
 int session_look(struct session *session, struct error *error)
 {
     session->lease_rules.host = *session->snapshot.host ? session->snapshot.host : session->paths.root;
+    if (session->has_looked) { /* once: who looks again means it */
+        session->has_looked = false;
+        return 0;
+    }
     return world_observe(&session->paths, &session->actual, session->arena, &session->world, error);
 }
 
@@ -289,7 +305,7 @@ static struct texts gone_sources(const struct session *session)
     struct texts gone = {0};
     for (size_t i = 0; i < session->snapshot.source_count; i++) {
         const char *name = session->snapshot.sources[i]->name;
-        if (*name == '/' && access(name, F_OK) < 0 && errno == ENOENT)
+        if (*name == '/' && ask_access(name) < 0 && errno == ENOENT)
             *arena_append(session->arena, gone.items, gone.count) = name;
     }
     return gone;
@@ -399,6 +415,8 @@ static bool is_suspicious(const struct session *session, const struct spec_sourc
 
 int session_guard(const struct session *session, const struct plan *plan, struct error *error)
 {
+    if (session->settled)
+        return 0;
     if (!session->snapshot.record_count && world_has_marked(&session->world))
         return error_set(error, -EPERM,
                          "objects with fpsync's mark exist, but the database %s is empty or missing; fpsync "

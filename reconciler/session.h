@@ -18,6 +18,8 @@ struct session {
     struct actual record;   /* as it was read; empty before session_plan() */
     struct renames renames; /* of the last session_plan() */
     struct world world;
+    bool has_looked; /* the world was seen before the record was read; session_look() has nothing to do */
+    bool settled;    /* there is nothing to do, and nothing was read: see settled.h */
     struct spec_set set;
     struct texts
         held_back; /* files of an automatic run that are broken, while the rest is fine: `problems` says why */
@@ -31,6 +33,10 @@ struct session {
 enum session_mode { SESSION_READ, SESSION_WRITE };
 
 /* Paths and, for writing, the lock and the folders. -EWOULDBLOCK (exit 5) names the holder. */
+int session_enter(const struct options *options, enum session_mode mode, struct session *session,
+                  struct error *error);
+int session_read(struct session *session, struct error *error); /* the record */
+/* Both. */
 int session_open(const struct options *options, enum session_mode mode, struct session *session,
                  struct error *error);
 /* The record is read first, even under the lock, and opened for writing only once there is something to write: a run

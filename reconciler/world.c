@@ -12,11 +12,6 @@ static bool is_open(const struct observed_container *container)
     return (container->ours || !container->defined) && container_is_up(container);
 }
 
-struct recorded { /* what the record says of a container that is worth knowing before looking at it */
-    struct known_init init;                  /* first: the view takes it for just that */
-    bool has_volumes, has_macvlans, on_host; /* shares the host's network: nothing of it is its own */
-};
-
 static bool is_parented(const struct actual *actual, const char *network)
 {
     const struct entry *entry = actual_find(actual, KIND_NETWORK, network);
@@ -40,17 +35,16 @@ static bool has_macvlans(const struct actual *actual, const struct container *bo
     return false;
 }
 
-/* By LXC name. */
-static void collect_recorded(const struct paths *paths, const struct actual *actual, struct arena *arena,
-                             struct map *names)
+void world_hints(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                 struct map *hints)
 {
     const bool parents = has_parents(actual);
     for (size_t i = 0; i < actual->count; i++) {
         const struct entry *entry = &actual->items[i];
         if (entry->kind != KIND_CONTAINER)
             continue;
-        struct recorded *recorded = arena_new_of(arena, struct recorded);
-        *recorded = (struct recorded){
+        struct world_hint *hint = arena_new_of(arena, struct world_hint);
+        *hint = (struct world_hint){
             .init = {.pid = entry->facts->init_pid,
                      .start = entry->facts->init_start,
                      .boot = entry->facts->boot,
@@ -62,25 +56,25 @@ static void collect_recorded(const struct paths *paths, const struct actual *act
             .on_host = ((const struct container *)entry->object.body)->host_network,
             .has_macvlans = parents && has_macvlans(actual, entry->object.body),
         };
-        map_add(names, object_lxc_name(paths, arena, &entry->object), recorded);
+        map_add(hints, object_lxc_name(paths, arena, &entry->object), hint);
     }
 }
 
 /* What stands in its network is the host's, and nobody's to look after. */
-static bool is_on_host(const struct map *recorded, const struct observed_container *container)
+static bool is_on_host(const struct map *hints, const struct observed_container *container)
 {
-    const struct recorded *known = map_get(recorded, container->lxc_name);
+    const struct world_hint *known = map_get(hints, container->lxc_name);
     return known && known->on_host;
 }
 
-static int observe_guests(const struct paths *paths, const struct map *recorded, const struct call *call,
+static int observe_guests(const struct paths *paths, const struct map *hints, const struct call *call,
                           struct world *world, struct error *error)
 {
     size_t count = world->containers.count;
     int64_t *pids = arena_array_of(call->arena, int64_t, count + 1);
     size_t open = 0;
     for (size_t i = 0; i < count; i++)
-        if (is_open(&world->containers.items[i]) && !is_on_host(recorded, &world->containers.items[i]))
+        if (is_open(&world->containers.items[i]) && !is_on_host(hints, &world->containers.items[i]))
             pids[open++] = world->containers.items[i].init_pid;
     world->guests = arena_array_of(call->arena, struct world_guest, count + 1);
     struct observed_guest *guests = NULL;
@@ -89,7 +83,7 @@ static int observe_guests(const struct paths *paths, const struct map *recorded,
     for (size_t i = 0, next = 0; i < count && result >= 0; i++) {
         if (!is_open(&world->containers.items[i]))
             continue;
-        const struct recorded *known = map_get(recorded, world->containers.items[i].lxc_name);
+        const struct world_hint *known = map_get(hints, world->containers.items[i].lxc_name);
         if (!known || !known->on_host)
             world->guests[i].nics = &guests[next++];
         if (known && known->has_macvlans)
@@ -110,7 +104,7 @@ static struct index index_rules(struct arena *arena, const struct list *list, co
 #define INDEX(arena, items, count, field)                                                                    \
     index_make((arena), (items), (count), sizeof(*(items)), offsetof(__typeof__(*(items)), field))
 
-static void index_world(struct world *world, struct arena *arena)
+void world_index(struct world *world, struct arena *arena)
 {
     const struct observed_storage *storage = &world->storage;
     const struct observed_network *network = &world->network;
@@ -128,24 +122,30 @@ static void index_world(struct world *world, struct arena *arena)
     world->by.networks = index_rules(arena, &network->rules->networks, &rule_network_table);
 }
 
-int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
-                  struct world *world, struct error *error)
+int world_look(const struct paths *paths, const struct map *hints, struct arena *arena, struct world *world,
+               struct error *error)
 {
     const struct call call = {.arena = arena, .cancel = -1};
-    _cleanup_map_ struct map recorded = {0};
-    collect_recorded(paths, actual, arena, &recorded);
     *world = (struct world){0};
-    int result = container_view.dump(paths, &recorded, &call, &world->containers, error);
+    int result = container_view.dump(paths, hints, &call, &world->containers, error);
     if (result >= 0)
         result = storage_view.dump(paths, &call, &world->storage, error);
     if (result >= 0)
         result = network_view.dump(paths, &call, &world->network, error);
     if (result >= 0)
-        result = observe_guests(paths, &recorded, &call, world, error);
-    if (result < 0)
-        return result;
-    index_world(world, arena);
-    return 0;
+        result = observe_guests(paths, hints, &call, world, error);
+    return result;
+}
+
+int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                  struct world *world, struct error *error)
+{
+    _cleanup_map_ struct map hints = {0};
+    world_hints(paths, actual, arena, &hints);
+    int result = world_look(paths, &hints, arena, world, error);
+    if (result >= 0)
+        world_index(world, arena);
+    return result;
 }
 
 const struct observed_container *world_container(const struct world *world, const char *lxc_name)

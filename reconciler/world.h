@@ -56,10 +56,25 @@ struct world {
     size_t claim_count;
     struct world_loans *loans; /* of those that have any */
     size_t loan_count;
-    const char *io_weight_trouble; /* where a container says one: why none can be written here; NULL */
+    bool weighs_io;                /* a container says limits.io_weight */
+    const char *io_weight_trouble; /* then: why none can be written here; NULL */
     struct world_disk *disks;
     size_t disk_count;
 };
+
+struct map;
+struct world_hint { /* what the record says of a container that is worth knowing before looking at it */
+    struct known_init init; /* first: the view takes it for just that */
+    bool has_volumes, has_macvlans,
+        on_host; /* on_host: shares the host's network, nothing of it is its own */
+};
+/* By LXC name. */
+void world_hints(const struct paths *paths, const struct actual *actual, struct arena *arena,
+                 struct map *hints);
+/* world_observe() in its parts. Only an indexed world can be asked for things by name. */
+int world_look(const struct paths *paths, const struct map *hints, struct arena *arena, struct world *world,
+               struct error *error);
+void world_index(struct world *world, struct arena *arena);
 
 /* `actual` tells which containers have volumes: only those are looked into for mounts. */
 int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
@@ -89,6 +104,8 @@ const char *world_claim(const struct world *world, const struct port *port); /* 
  * earlier one saw. */
 void world_look_at_loans(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world);
+/* The same where world->loans holds the questions already. */
+void world_look_at_known_loans(const struct paths *paths, struct world *world);
 const struct world_loans *world_loans(const struct world *world, const char *container); /* NULL: none */
 const struct observed_bind *world_bind(const struct world *world, const char *container,
                                        const struct bind *bind);

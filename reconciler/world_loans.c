@@ -162,14 +162,20 @@ void world_look_at_loans(const struct paths *paths, const struct actual *actual,
     map_clear(&collecting.known);
     if (world->loan_count)
         qsort(world->loans, world->loan_count, sizeof(*world->loans), by_container);
+    for (size_t i = 0; i < world->loan_count; i++)
+        if (world->loans[i].searched)
+            collect_lent(&collecting, &world->loans[i], world->loans[i].lxc_name);
+    world_look_at_known_loans(paths, world);
+}
+
+void world_look_at_known_loans(const struct paths *paths, struct world *world)
+{
     for (size_t i = 0; i < world->loan_count; i++) {
         struct world_loans *loans = &world->loans[i];
         const struct observed_container *container = world_container(world, loans->lxc_name);
         const int64_t init_pid = container_is_up(container) ? container->init_pid : 0;
         if (loans->bind_count)
             storage_view.look_binds(paths, init_pid, loans->binds, loans->bind_count);
-        if (loans->searched)
-            collect_lent(&collecting, loans, loans->lxc_name);
         if (loans->device_count)
             container_view.look_at_devices(paths, loans->lxc_name, init_pid, loans->devices,
                                            loans->device_count);

@@ -32,11 +32,10 @@ void world_look_at_routes6(const struct actual *actual, const struct object_set 
 void world_look_at_use(const struct paths *paths, const struct actual *actual,
                        const struct object_set *desired, struct arena *arena, struct world *world)
 {
-    bool weighed = false;
     for (size_t i = 0; i < desired->count; i++) {
         const struct object *object = desired->items[i];
         if (object->kind == KIND_CONTAINER && ((const struct container *)object->body)->limits->io_weight)
-            weighed = true;
+            world->weighs_io = true;
         const struct entry *entry =
             object->kind == KIND_CONTAINER ? actual_find(actual, KIND_CONTAINER, object->name) : NULL;
         if (!entry)
@@ -51,5 +50,5 @@ void world_look_at_use(const struct paths *paths, const struct actual *actual,
             container_view.look_at_use(paths, seen->init_pid,
                                        &world->guests[seen - world->containers.items].use);
     }
-    world->io_weight_trouble = weighed ? container_view.io_weight_trouble() : NULL;
+    world->io_weight_trouble = world->weighs_io ? container_view.io_weight_trouble() : NULL;
 }

@@ -1,8 +1,8 @@
 #include "specs/drop_in.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
+#include "lib/asked.h"
 #include "specs/document.h"
 #include "specs/merge.h"
 
@@ -24,7 +24,7 @@ void drop_ins_apply(struct drop_ins *drop_ins, const char *path, struct document
     const char *folder = arena_printf(arena, "%s.d", path);
     struct stat info;
     struct texts names = {0};
-    if (lstat(folder, &info) < 0)
+    if (ask_lstat(folder, &info) < 0)
         return;
     if (!spec_folder_read(folder, drop_ins->inclusion->by_hand, (struct place){.file = folder}, arena,
                           drop_ins->inclusion->problems, &names))

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/asked.h"
 #include "specs/drop_in.h"
 #include "specs/include.h"
 #include "specs/interpolate.h"
@@ -119,7 +119,7 @@ static void read_file(struct gathering *gathering, struct unit *unit, const char
         return;
     if (use != TEMPLATE_READ && !is_empty(&unit->documents))
         *template = NULL;
-    else if (access(*template, F_OK) < 0 && errno == ENOENT)
+    else if (ask_access(*template) < 0 && errno == ENOENT)
         problem_add(gathering->problems, (struct place){.file = path},
                     "write the template, or say here what there is to say",
                     "there is no template %s for this empty file", *template);

@@ -5,8 +5,8 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "lib/asked.h"
 #include "lib/map.h"
 #include "specs/forms.h"
 #include "specs/template.h"
@@ -108,7 +108,7 @@ static void follow_file(struct inclusion *inclusion, const struct wanted *wanted
 {
     struct stat info;
     const char *template, *instance;
-    const bool found = lstat(wanted->shown, &info) == 0;
+    const bool found = ask_lstat(wanted->shown, &info) == 0;
     if (template_is_one(wanted->shown))
         problem_add(inclusion->problems, wanted->node->place, "include NAME@INSTANCE.yaml",
                     "'%s' is a template, which is not read by itself", wanted->node->text);

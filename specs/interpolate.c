@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/asked.h"
 #include "specs/forms.h"
 
 #define PRODUCED_BOUND ((size_t)4 << 20) /* bytes one file may grow by */
@@ -120,7 +121,7 @@ static const char *lookup(struct variables *variables, const char *name)
 {
     if (variables->instance && strcmp(name, "INSTANCE") == 0)
         return variables->instance;
-    const char *value = variables->use_environment ? getenv(name) : NULL;
+    const char *value = variables->use_environment ? ask_getenv(name) : NULL;
     if (!value)
         return map_get(&variables->values, name);
     digest_add(variables->digest, name, strlen(name) + 1);

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/asked.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
@@ -39,7 +39,7 @@ static void stand_in(const struct spec_request *request, const struct object_set
         if (!is_of(set, object) || !object->place.file)
             continue;
         const char *file = spec_file_owner(collection->arena, object->place.file);
-        const bool unread = !has_text(&gathered->files, file) && access(file, F_OK) == 0;
+        const bool unread = !has_text(&gathered->files, file) && ask_access(file) == 0;
         if ((has_text(&request->held_back, file) || unread) && map_add(collection->by_id, object->id, object))
             *arena_append(collection->arena, collection->items, collection->count) = object;
     }

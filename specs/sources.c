@@ -1,7 +1,6 @@
 /* Sources: what every -f argument names, what it is called, which files it brings in. */
 #include "specs/sources.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/asked.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "specs/forms.h"
@@ -39,7 +39,7 @@ int sources_collect(const struct spec_request *request, const struct object_set 
                     struct arena *arena, struct spec_set *set, struct file_list *files,
                     struct problems *problems, struct error *error)
 {
-    _cleanup_free_ char *folder = getcwd(NULL, 0);
+    const char *folder = ask_getcwd(arena);
     if (!folder)
         return error_errno(error, -errno, "cannot tell the current folder");
     struct collector collector = {.request = request,
@@ -48,7 +48,7 @@ int sources_collect(const struct spec_request *request, const struct object_set 
                                   .problems = problems,
                                   .set = set,
                                   .files = files,
-                                  .folder = arena_strdup(arena, folder)};
+                                  .folder = folder};
     if (request->source_name && !source_name_is_valid(request->source_name))
         problem_add(problems, (struct place){.file = "--source"}, NULL,
                     "expected a name of printable characters, at most %d, found '%s'", SOURCE_LENGTH,
@@ -187,22 +187,12 @@ static bool is_drop_in_name(const char *name)
     return name[0] != '.' && (has_ending(name, ".yaml.d") || has_ending(name, ".yml.d"));
 }
 
-static int is_of_specs(const struct dirent *entry)
-{
-    return is_spec_name(entry->d_name) || is_drop_in_name(entry->d_name);
-}
-
-static int compare_names(const struct dirent **left, const struct dirent **right)
-{
-    return strcmp((*left)->d_name, (*right)->d_name); /* bytes: the locale has no say */
-}
-
 /* A folder of drop-ins whose file is gone, or was never there, would say something to nobody. */
 static void check_drop_ins(const char *folder, struct arena *arena, struct problems *problems)
 {
     const char *file = arena_strndup(arena, folder, strlen(folder) - strlen(".d"));
     struct stat info;
-    if (lstat(file, &info) < 0 && errno == ENOENT)
+    if (ask_lstat(file, &info) < 0 && errno == ENOENT)
         problem_add(problems, (struct place){.file = folder},
                     arena_printf(arena, "it says something else than %s; remove or rename it", file),
                     "a folder of drop-ins without its file");
@@ -212,26 +202,27 @@ bool spec_folder_read(const char *path, bool by_hand, struct place place, struct
                       struct problems *problems, struct texts *names)
 {
     struct stat info;
-    struct dirent **entries = NULL;
-    if (stat(path, &info) < 0 && (errno == ENOENT || errno == ENOTDIR))
+    struct texts entries = {0};
+    if (ask_stat(path, &info) < 0 && (errno == ENOENT || errno == ENOTDIR))
         return true;
-    int count = scandir(path, &entries, is_of_specs, compare_names);
-    if (count < 0) {
-        problem_add(problems, place, NULL, "cannot read folder %s: %s", path, strerror(errno));
+    const int result = ask_folder(path, arena, &entries);
+    if (result < 0) {
+        problem_add(problems, place, NULL, "cannot read folder %s: %s", path, strerror(-result));
         return false;
     }
     const char *slash = has_ending(path, "/") ? "" : "/";
-    for (int i = 0; i < count; i++) {
-        const char *file = arena_printf(arena, "%s%s%s", path, slash, entries[i]->d_name);
-        const bool is_folder = lstat(file, &info) == 0 && S_ISDIR(info.st_mode);
-        if (is_folder && is_drop_in_name(entries[i]->d_name))
+    for (size_t i = 0; i < entries.count; i++) {
+        const char *name = entries.items[i];
+        if (!is_spec_name(name) && !is_drop_in_name(name))
+            continue;
+        const char *file = arena_printf(arena, "%s%s%s", path, slash, name);
+        const bool is_folder = ask_lstat(file, &info) == 0 && S_ISDIR(info.st_mode);
+        if (is_folder && is_drop_in_name(name))
             check_drop_ins(file, arena, problems);
-        else if (!is_folder && is_spec_name(entries[i]->d_name) && !template_is_one(file))
-            *arena_append(arena, names->items, names->count) = arena_strdup(arena, entries[i]->d_name);
-        free(entries[i]);
+        else if (!is_folder && is_spec_name(name) && !template_is_one(file))
+            *arena_append(arena, names->items, names->count) = name;
     }
-    free(entries);
-    return stat(path, &info) == 0 && folder_is_safe(path, place, &info, by_hand, problems);
+    return ask_stat(path, &info) == 0 && folder_is_safe(path, place, &info, by_hand, problems);
 }
 
 static void collect_directory(struct collector *collector, const char *path, struct spec_source *source)
@@ -258,7 +249,7 @@ static int collect_argument(struct collector *collector, const char *argument, s
     }
     const char *clean = clean_path(collector, argument);
     struct stat info;
-    const int found = stat(argument, &info) < 0 ? -errno : 0;
+    const int found = ask_stat(argument, &info) < 0 ? -errno : 0;
     if (found == 0 && S_ISDIR(info.st_mode)) {
         struct spec_source *source =
             add_source(collector, argument, directory_source(collector, clean), true);
@@ -289,7 +280,7 @@ static bool owner_is_fine(const struct stat *info, bool by_hand)
 {
     if (geteuid() != 0 || info->st_uid == 0)
         return true;
-    const char *user = by_hand ? getenv("SUDO_UID") : NULL;
+    const char *user = by_hand ? ask_getenv("SUDO_UID") : NULL;
     return user && *user && strtoul(user, NULL, 10) == info->st_uid;
 }
 
@@ -356,8 +347,10 @@ static enum reading read_once(const char *path, bool by_hand, bool missing_is_fi
                               struct buffer *text)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 && errno == ENOENT && missing_is_fine)
+    if (fd < 0 && errno == ENOENT && missing_is_fine) {
+        asked_file(path, &(struct stat){0}, NULL, 0);
         return READING_DONE;
+    }
     if (fd < 0) {
         open_failed(path, problems);
         return READING_FAILED;
@@ -370,14 +363,20 @@ static enum reading read_once(const char *path, bool by_hand, bool missing_is_fi
     const size_t start = text->length;
     if (!file_is_fine(path, &info, by_hand, problems) || !read_all(fd, path, problems, text))
         return READING_FAILED;
-    return is_unchanged(fd, path, &info, text->length - start) ? READING_DONE : READING_CHANGED;
+    const size_t length = text->length - start;
+    if (!is_unchanged(fd, path, &info, length))
+        return READING_CHANGED;
+    asked_file(path, &info, length ? text->bytes + start : "", length);
+    return READING_DONE;
 }
 
 bool spec_file_read(const char *path, bool by_hand, bool missing_is_fine, struct problems *problems,
                     struct buffer *text)
 {
-    if (strcmp(path, "-") == 0)
+    if (strcmp(path, "-") == 0) {
+        asked_never_again();
         return read_all(STDIN_FILENO, path, problems, text);
+    }
     for (int pause = 10; pause <= READ_PAUSE_MAX; pause *= 2) {
         const size_t start = text->length;
         enum reading reading = read_once(path, by_hand, missing_is_fine, problems, text);

@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "lib/asked.h"
 
 #define INSTANCE_LENGTH 64
 #define LINK_LENGTH     512 /* bytes of what a link says */
@@ -47,12 +47,12 @@ bool template_of(struct arena *arena, const char *path, const char **template, c
 enum template_use template_use_of(const char *path, const char *template)
 {
     struct stat info;
-    if (lstat(path, &info) < 0)
-        return errno == ENOENT && access(template, F_OK) == 0 ? TEMPLATE_READ : TEMPLATE_NONE;
+    if (ask_lstat(path, &info) < 0)
+        return errno == ENOENT && ask_access(template) == 0 ? TEMPLATE_READ : TEMPLATE_NONE;
     if (!S_ISLNK(info.st_mode))
         return TEMPLATE_ELSE;
     char target[LINK_LENGTH];
-    ssize_t length = readlink(path, target, sizeof(target) - 1);
+    ssize_t length = ask_readlink(path, target, sizeof(target) - 1);
     target[length > 0 ? length : 0] = '\0';
     const char *name = strncmp(target, "./", 2) == 0 ? target + 2 : target;
     return strcmp(name, last_part(template)) == 0 || strcmp(name, template) == 0 ? TEMPLATE_READ

@@ -234,6 +234,40 @@ int state_read_history(struct state *state, const char *source, struct arena *ar
     return 0;
 }
 
+static int add_to_digest(void *context, struct span key, struct span value, struct error *error)
+{
+    const uint64_t sizes[] = {key.size, value.size};
+    (void)error;
+    digest_add(context, sizes, sizeof(sizes));
+    digest_add(context, key.data, key.size);
+    digest_add(context, value.data, value.size);
+    return 0;
+}
+
+int state_digest(struct state *state, char text[static DIGEST_TEXT_SIZE], struct error *error)
+{
+    int result = state_check_use(state, error);
+    if (result < 0)
+        return result;
+    if (!state->env)
+        return error_set(error, -ENOENT, "there is no state in %s", state->folder);
+    struct MDB_txn *txn;
+    result = read_begin(state, &txn, error);
+    if (result < 0)
+        return result;
+    static const enum database databases[] = {DB_RECORDS, DB_LEASES, DB_SOURCES, DB_JOURNAL};
+    _cleanup_digest_ struct digest *digest = digest_new();
+    digest_add(digest, state->host, sizeof(state->host));
+    for (size_t i = 0; i < sizeof(databases) / sizeof(*databases) && result == 0; i++) {
+        digest_add(digest, &databases[i], sizeof(databases[i]));
+        result = read_each(state, txn, databases[i], add_to_digest, digest, error);
+    }
+    read_end(txn);
+    if (result == 0)
+        digest_finish(digest, text);
+    return result;
+}
+
 int state_read_everything(struct state *state, struct arena *arena, struct error *error)
 {
     struct snapshot snapshot;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/asked.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "state/internal.h"
@@ -91,9 +92,12 @@ static int read_key(const struct state *state, int folder, struct buffer *key, s
 
 int state_key(struct state *state, bool make, struct arena *arena, struct bytes *key, struct error *error)
 {
+    const char *path = arena_printf(arena, "%s/" SECRETS "/" KEY_FILE, state->folder);
     *key = (struct bytes){0};
-    if (!make && faccessat(state->folder_fd, SECRETS "/" KEY_FILE, F_OK, 0) < 0)
+    if (!make && faccessat(state->folder_fd, SECRETS "/" KEY_FILE, F_OK, 0) < 0) {
+        asked_file(path, NULL, NULL, 0);
         return 0;
+    }
     _cleanup_close_ int folder = open_folder(state, make, error);
     if (folder < 0)
         return folder;
@@ -101,6 +105,8 @@ int state_key(struct state *state, bool make, struct arena *arena, struct bytes 
     int result = read_key(state, folder, &bytes, error);
     if (result == 0)
         *key = (struct bytes){.data = arena_copy(arena, bytes.bytes, bytes.length), .size = bytes.length};
+    if (result == 0)
+        asked_file(path, NULL, key->data, key->size);
     return result;
 }
 
@@ -137,6 +143,14 @@ int state_unseal(struct state *state, const char *reference, struct arena *arena
     _cleanup_close_ int folder = open_folder(state, false, NULL);
     _cleanup_buffer_ struct buffer text = {0};
     int result = folder < 0 ? folder : buffer_read_file(&text, folder, hex, VALUE_LIMIT, NULL);
+    if (folder >= 0 && (result == 0 || result == -ENOENT))
+        asked_file(arena_printf(arena, "%s/" SECRETS "/%s", state->folder, hex), NULL,
+                   result < 0    ? NULL
+                   : text.length ? text.bytes
+                                 : "",
+                   text.length);
+    else
+        asked_never_again();
     if (result == -ENOENT)
         return 0;
     if (result < 0)

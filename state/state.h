@@ -22,6 +22,7 @@
 #pragma once
 
 #include "lib/arena.h"
+#include "lib/digest.h"
 #include "lib/fields.h"
 #include "specs/model.h"
 
@@ -145,6 +146,8 @@ struct snapshot {
 };
 /* Everything but history, copied into `arena`: no LMDB pointer survives the call. */
 int state_read(struct state *state, struct arena *arena, struct snapshot *out, struct error *error);
+/* Of all that state_read() would read, byte by byte. -ENOENT when there is no database. */
+int state_digest(struct state *state, char text[static DIGEST_TEXT_SIZE], struct error *error);
 int state_read_history(struct state *state, const char *source, struct arena *arena,
                        struct generation ***items, size_t *count, struct error *error);
 

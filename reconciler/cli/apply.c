@@ -9,6 +9,7 @@
 #include "lib/json.h"
 #include "reconciler/cli/confirm.h"
 #include "reconciler/plan_file.h"
+#include "reconciler/settled.h"
 
 #define TOLD_LIMIT (1024 * 1024) /* bytes of what an automatic run said last of held changes */
 
@@ -24,18 +25,14 @@ static void tell_held_back(const struct session *session)
     fwrite(text.bytes, 1, text.length, stderr);
 }
 
-/* Opens, looks, loads and plans. Returns -1, or the exit code to end with. */
-static int prepare(struct session *session, enum session_mode mode, struct plan *plan)
+/* Record, specs, world, plan. Returns -1, or the exit code to end with. */
+static int decide(struct session *session, struct plan *plan)
 {
     const struct options *options = session->options;
     struct error error = {0};
-    int result = session_open(options, mode, session, &error);
-    if (result == -EWOULDBLOCK && options->automatic) {
-        fprintf(stderr, "fpsync: %s; this automatic run ends\n", error.text);
-        return EXIT_IN_SYNC;
-    }
+    int result = session_read(session, &error);
     if (result < 0)
-        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+        return fail(options, &error, EXIT_ERROR);
     result = session_load(session, &error);
     if (session->problems.count && !session->held_back.count)
         return fail_invalid(options, &session->problems);
@@ -47,6 +44,32 @@ static int prepare(struct session *session, enum session_mode mode, struct plan 
         return fail(options, &error, EXIT_ERROR);
     session_plan(session, plan);
     return -1;
+}
+
+/* Whether there is anything to decide comes first. Returns -1, or the exit code to end with. */
+static int prepare(struct session *session, enum session_mode mode, struct plan *plan)
+{
+    const struct options *options = session->options;
+    struct error error = {0};
+    *plan = (struct plan){0};
+    int result = session_enter(options, mode, session, &error);
+    if (result == -EWOULDBLOCK && options->automatic) {
+        fprintf(stderr, "fpsync: %s; this automatic run ends\n", error.text);
+        return EXIT_IN_SYNC;
+    }
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    const bool settled = settled_holds(session),
+               doubted = settled && settled_is_doubted && settled_is_doubted();
+    session->settled = settled && !doubted;
+    if (session->settled)
+        return -1;
+    const int code = decide(session, plan);
+    if (doubted && (code >= 0 || plan->count || plan->held_count || plan->moved)) {
+        fputs("fpsync: this run was taken for settled, and is not\n", stderr);
+        abort();
+    }
+    return code;
 }
 
 /* 0, or the exit code of a refusal: the plan is not the one that was shown. */
@@ -189,6 +212,11 @@ static int execute_set(struct session *session, const struct plan *plan, bool do
                                               .down = down,
                                               .stop_timeout = options->timeout};
     int code = plan->count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
+    if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down) {
+        state_close(TAKE_PTR(session->state)); /* one process may have it open once */
+        fflush(stdout);
+        settled_note(session);
+    }
     if (code == EXIT_IN_SYNC && plan->held_count && !options->automatic)
         code = EXIT_SOME_FAILED;
     return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;

@@ -10,6 +10,8 @@ set -u
 # In memory where there is room: a trial is some dozen synced commits, and its death is that of a process.
 work=$(mktemp -d -p /dev/shm fpf-XXXX 2>/dev/null || mktemp -d /tmp/fpf-XXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
+# A run that need not decide decides all the same, and dies if it was wrong not to (reconciler/settled.h).
+export FPSYNC_FAKE_DOUBT=$work/doubt
 export FPSYNC_BUILD build scenarios fpsync tool work
 
 # Applies until there is nothing to do, at most three times: the fault is over after its one call.

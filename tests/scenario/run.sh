@@ -5,6 +5,9 @@ set -u
 . "$(dirname "$0")/lib.sh"
 work=$(mktemp -d -p /dev/shm fpq-XXXX 2>/dev/null || mktemp -d /tmp/fpq-XXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
+# A run that need not decide decides all the same, and dies if it was wrong not to (reconciler/settled.h).
+export FPSYNC_FAKE_DOUBT=$work/doubt
+: >"$FPSYNC_FAKE_DOUBT"
 count=0
 
 check() { # NAME COMMAND...
@@ -58,4 +61,5 @@ done
 . "$scenarios/records.sh"
 . "$scenarios/sets.sh"
 . "$scenarios/completed.sh"
+. "$scenarios/settled.sh"
 echo "1..$count"
