@@ -16,30 +16,40 @@ containers:
 END
 converge 'four that write and one that is frozen'
 guests='one two three four'
-for name in $guests; do
-    [ "$name" = four ] || inside "t/$name" sh -c 'dd if=/dev/urandom of=/data/large bs=1M count=96 2>/dev/null'
-    inside "t/$name" sh -c '(while [ ! -e /tmp/end ]; do read now rest </proc/uptime; echo "$now"; usleep 5000; done) >/tmp/beats 2>/dev/null &'
+for name in one two three; do
+    inside "t/$name" sh -c 'dd if=/dev/urandom of=/data/large bs=1M count=96 2>/dev/null'
 done
-beats() { inside t/four sh -c 'wc -l </tmp/beats'; }
-eventually 10 test "$(beats)" -gt 5
-began=$(cut -d' ' -f1 /proc/uptime)
-check 'backup' fps backup "$ROOT/backup.tar"
-ended=$(cut -d' ' -f1 /proc/uptime)
-still() { # CONTAINER: from when to when it stood, in hundredths of a second of uptime: its longest pause
-    inside "t/$1" sh -c 'touch /tmp/end; cat /tmp/beats' | awk -v began="$began" -v ended="$ended" '
-        $1 > began - 1 && last && $1 - last > longest && last < ended { longest = $1 - last; from = last; to = $1 }
-        { last = $1 }
-        END { printf "%d %d", from * 100, to * 100 }'
+state_of() { # CONTAINER: the file that says whether it stands
+    local group
+    group=$(cgroup_of "$1" freezer)
+    [ -e "$group/freezer.state" ] && echo "$group/freezer.state" || echo "$group/cgroup.events"
 }
+for name in $guests; do printf -v "file_$name" %s "$(state_of "t/$name")"; done
+watch() { # until ROOT/written: when each stood, in microseconds, line by line
+    local name file
+    while [ ! -e "$ROOT/written" ]; do
+        for name in $guests; do
+            file=file_$name
+            grep -qsE '^(FROZEN|frozen 1)$' "${!file}" && echo "$name ${EPOCHREALTIME/[.,]/}"
+        done
+    done
+}
+watch >"$ROOT/stood" &
+began=${EPOCHREALTIME/[.,]/}
+check 'backup' fps backup "$ROOT/backup.tar"
+ended=${EPOCHREALTIME/[.,]/}
+touch "$ROOT/written"
+wait
 for name in $guests; do
-    read -r from to <<<"$(still "$name")"
+    read -r from to <<<"$(awk -v name="$name" '$1 == name { from = from ? from : $2; to = $2 } END { print (from ? from : 0), (to ? to : 0) }' "$ROOT/stood")"
     printf -v "from_$name" %d "$from"
     printf -v "to_$name" %d "$to"
-    echo "# $name stood for $(((to - from) * 10)) of $(awk "BEGIN { printf \"%d\", ($ended - $began) * 1000 }") ms"
+    check "$name stood, and not all the time" test "$from" -gt 0 -a $(((to - from) * 3)) -lt $(((ended - began) * 2))
+    echo "# $name stood for $(((to - from) / 1000)) of $(((ended - began) / 1000)) ms"
 done
-apart() { # LEFT RIGHT: neither begins before the other has ended, by the clock's two ticks
+apart() { # LEFT RIGHT: neither begins before the other has ended
     local from_left=from_$1 to_left=to_$1 from_right=from_$2 to_right=to_$2
-    [ "${!to_left}" -le $((${!from_right} + 2)) ] || [ "${!to_right}" -le $((${!from_left} + 2)) ]
+    [ "${!to_left}" -lt "${!from_right}" ] || [ "${!to_right}" -lt "${!from_left}" ]
 }
 check 'the first and the second do not stand together' apart one two
 check 'nor the first and the third' apart one three
