@@ -9,8 +9,8 @@
  *   prerouting   questions of guests on several networks to the resolver of all of them, which none can send to; and
  *                forwards for packets to any address of this host, from outside and from guests; those to a set of
  *                containers draw one of them,
- *   output       and from the host itself, 127.0.0.1 included; both a step before the usual priority, where the rule
- *                that was there first would win: whose port it is was settled when it was planned
+ *   output       and from the host itself, 127.0.0.1 included; both a step before the usual priority, where who
+ *                set rules last would win: whose port it is was settled when it was planned
  *   forward      one network does not reach another, save through a forward, and an isolated one nothing, through a
  *                forward neither. The check inside one network matters with bridge-nf-call-iptables, when bridged
  *                frames pass here too

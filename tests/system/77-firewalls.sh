@@ -258,8 +258,8 @@ table ip theirs {
 END2
 sed -i "s/\"$PORT:7000.tcp+udp\"/\"$PORT:7000\", \"$((PORT + 6)):7000\"/" "$FILE"
 converge 'rules for another address, protocol, port or for what is forwarded anyway hold nothing'
-nft flush chain ip theirs pre
-nft add rule ip theirs pre tcp dport $((PORT + 6)) redirect to :9
+nft delete table ip theirs # and made anew: at one priority, what came last goes first
+nft "table ip theirs { chain pre { type nat hook prerouting priority dstnat; tcp dport $((PORT + 6)) redirect to :9; }; }"
 is 'a port on record stays, whatever comes later' "$(held_of "$(plan_of "$FILE")")$(actions_of "$(plan_of "$FILE")")" ''
 is 'and it is still ours' "$(reaches from_outside "$probe" ask-tcp "$OUT.1" $((PORT + 6)))" open
 nft delete table ip theirs
