@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -71,6 +73,17 @@ int lower_set(int context, const struct lower_place *place, const char *digest, 
     return fchdir(before) < 0 ? error_errno(error, -errno, "cannot leave %s", folder) : result;
 }
 
+int lower_create(int context, const struct lower_place *place)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof(folder), "%s/layers/%s", place->store, place->layer);
+    _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (before < 0 || chdir(folder) < 0)
+        return -errno;
+    int result = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
+    return fchdir(before) < 0 && result == 0 ? -errno : result;
+}
+
 /* ---- copies ---- */
 
 /* A detached overlay that only reads: what a layer showed when the snapshot was taken. */
@@ -95,12 +108,12 @@ static int open_shown(const struct lower_place *place, int layer, const struct r
         result = lower_set(context, place, request->digest, &stack.frozen, arena, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int tree = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0
-                                   ? -1
-                                   : fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+    result = lower_create(context, place);
+    _cleanup_close_ int tree =
+        result < 0 ? -1 : fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
     if (tree < 0)
-        return error_errno(error, -errno, "cannot mount snapshot %s of layer %s", request->from,
-                           request->layer);
+        return error_errno(error, result < 0 ? result : -errno, "cannot mount snapshot %s of layer %s",
+                           request->from, request->layer);
     int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return root < 0 ? error_errno(error, -errno, "%s", request->from) : root;
 }

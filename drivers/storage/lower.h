@@ -21,6 +21,9 @@ struct lower_place {
 /* Its lower folders: the frozen uppers of the layer, newest first, and below them the image. */
 int lower_set(int context, const struct lower_place *place, const char *digest, const struct texts *frozen,
               struct arena *arena, struct error *error);
+/* Makes the superblock of it (FSCONFIG_CMD_CREATE). Kernels before 6.7 look up lower folders only now, and those that
+ * lower_set() named are relative. -errno. */
+int lower_create(int context, const struct lower_place *place);
 /* Makes "root" in `data`, what the layer holds, when there is none: a copy of the image or of what a snapshot shows above
  * it. A crash leaves none. `layer` is the layer's folder. */
 int copy_make(const struct lower_place *place, int layer, int data, const struct root_mount *request,

@@ -362,8 +362,9 @@ static int make_overlay(const struct building *building, const char *store, stru
     result = identity_take(&identity, request->id_base, error);
     if (result < 0)
         return result;
-    if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-        return error_errno(error, -errno, "cannot mount the overlay of layer %s", request->layer);
+    result = lower_create(context, &place);
+    if (result < 0)
+        return error_errno(error, result, "cannot mount the overlay of layer %s", request->layer);
     int root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
     return root < 0 ? error_errno(error, -errno, "cannot mount the overlay of layer %s", request->layer)
                     : root;
