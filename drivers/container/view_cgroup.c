@@ -305,7 +305,8 @@ static bool read_cpus(const struct control_group *group, struct limits *out)
         read_control(group, "cpu.cfs_period_us", period_line, sizeof(period_line)))
         period = strtoll(period_line, NULL, 10);
     if (period > 0)
-        note(out, offsetof(struct limits, cpus), quota <= 0 ? 0 : quota * 1000 / period);
+        note(out, offsetof(struct limits, cpus),
+             quota <= 0 || quota > INT64_MAX / 1000 ? 0 : quota * 1000 / period);
     return true;
 }
 
