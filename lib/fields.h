@@ -218,6 +218,8 @@ enum field_class changes_class(const struct changes *changes); /* CLASS_RECORD w
 
 /* Whether a variable's value must not be shown: its name ends in PASSWORD, PASS, SECRET, TOKEN or KEY. */
 bool variable_is_hidden(const char *key);
+/* The same of a pair that the field holds, or the field is FIELD_SENSITIVE as a whole. */
+bool pair_is_hidden(const struct field *row, const char *key);
 /* Puts what `replace` makes of it in the place of every value of a FIELD_PAIRS that must not be shown. */
 int fields_replace_hidden(const struct table *table, void *object,
                           int (*replace)(void *context, const char **value, struct error *error),
