@@ -66,6 +66,19 @@ static bool layer_moves(struct planning *planning, const struct object *object, 
     return true;
 }
 
+/* Of a subvolume; the file of a loop is not another's to change, and may be a little larger. */
+static const char *quota_drift(struct planning *planning, const struct object *object, const char *file)
+{
+    const struct observed_storage *storage = &planning->request->world->storage;
+    const struct volume *volume = object->kind == KIND_VOLUME ? object->body : NULL;
+    if (!volume || !storage->has_quotas || strcmp(volume->type, "btrfs") != 0)
+        return NULL;
+    const int64_t size = world_volume_size(planning->request->world, file);
+    return size == volume->size ? NULL
+           : size               ? arena_printf(planning->arena, "its quota is of %lld bytes", (long long)size)
+                                : "its quota is gone";
+}
+
 /* A retained record is picked up again by declaring the name: data and identity are its own. */
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
 {
@@ -93,6 +106,11 @@ void plan_data(struct planning *planning, const struct object *object, struct en
     } else {
         verb = VERB_UPDATE;
         fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
+        const char *drift = causes.count ? NULL : quota_drift(planning, object, file);
+        if (drift) {
+            verb = VERB_REPAIR;
+            plan_add_drift(planning, &causes, drift, object->place);
+        }
         if (!causes.count && entry_has_intent(planning->request->actual, entry))
             plan_add_cause(planning, &causes, "unfinished", NULL, NULL, object->place);
     }

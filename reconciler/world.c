@@ -219,6 +219,12 @@ bool world_has_layer(const struct world *world, const char *file)
     return index_find(&world->by.layers, file);
 }
 
+int64_t world_volume_size(const struct world *world, const char *file)
+{
+    const struct observed_data *volume = index_find(&world->by.volumes, file);
+    return volume ? volume->size : 0;
+}
+
 bool world_has_volume(const struct world *world, const char *file)
 {
     return index_find(&world->by.volumes, file);

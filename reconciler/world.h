@@ -136,6 +136,7 @@ bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);
 const char *world_layer_type(const struct world *world, const char *file); /* NULL: unknown */
 bool world_has_volume(const struct world *world, const char *file);
+int64_t world_volume_size(const struct world *world, const char *file); /* bytes; 0: nothing bounds it */
 const struct observed_resolver *world_resolver(const struct world *world, const char *bridge);
 /* Its init runs. A monitor alone is one that is just starting, or cleans up behind an init that has ended. */
 bool container_is_up(const struct observed_container *container);

@@ -38,7 +38,7 @@ struct observed_data { /* a layer or a volume in its store */
     const char *file;  /* its folder's name: paths_file_name() */
     int64_t modified;  /* seconds since the epoch, of the folder with the data */
     const char *type;  /* volumes: "dir", "loop", "btrfs"; layers: "layer", "copy"; NULL: unknown */
-    int64_t size;      /* of loop: bytes */
+    int64_t size;      /* of loop, and of btrfs where the store has quotas: bytes */
 };
 
 struct observed_root { /* a merged root that is mounted on the host */

@@ -19,6 +19,7 @@
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_measure.h"
 #include "drivers/storage/view_mounts.h"
+#include "drivers/storage/view_quota.h"
 #include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
@@ -107,6 +108,14 @@ static struct observed_data loop_of(struct collector *collector, int directory, 
                                   .size = status.st_size};
 }
 
+static int64_t quota_of(const struct collector *collector, int directory, const char *name)
+{
+    uint64_t id;
+    const char *path = arena_printf(collector->arena, "%s/%s", name, collector->inside);
+    _cleanup_close_ int fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? 0 : view_quota(fd, &id);
+}
+
 static void collect_layer(void *context, int directory, const char *name)
 {
     struct collector *collector = context;
@@ -128,6 +137,8 @@ static void collect_volume(void *context, int directory, const char *name)
     struct observed_data data = data_of(collector, directory, name);
     if (!data.file)
         data = loop_of(collector, directory, name);
+    else if (collector->out->has_quotas && strcmp(data.type, "btrfs") == 0)
+        data.size = quota_of(collector, directory, name);
     if (data.file)
         *arena_append(collector->arena, collector->out->volumes, collector->out->volume_count) = data;
 }
@@ -193,6 +204,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
     struct observed_storage found = {0};
     struct collector layers = {.arena = call->arena, .out = &found, .inside = "upper"};
     struct collector volumes = {.arena = call->arena, .out = &found, .inside = "data"};
+    see_store(paths, &found);
     int result = each_name(paths->images, collect_image, &layers, error);
     if (result == 0)
         result = each_name(paths->layers, collect_layer, &layers, error);
@@ -202,7 +214,6 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         result = each_name(paths->mounts, collect_root, &layers, error);
     if (result < 0)
         return result;
-    see_store(paths, &found);
     sort(found.images, found.image_count, sizeof(*found.images), compare_images);
     sort(found.layers, found.layer_count, sizeof(*found.layers), compare_data);
     sort(found.volumes, found.volume_count, sizeof(*found.volumes), compare_data);

@@ -58,6 +58,19 @@ converge 'grown live'
 sync -f "$STORE"
 check 'grown live: more fits in' inside t/one dd if=/dev/zero of=/srv/big bs=1M count=40
 is 'grown live: the init stays' "$(pid_of t/one)" "$before"
+id=$(btrfs subvolume list "$STORE" | awk '$NF ~ "t_more/data$" { print $2 }')
+btrfs qgroup limit 20M "0/$id" "$STORE"
+like 'another bound is seen' "$(causes_of "$(plan_of "$FILE")")" 'drift: its quota is of 20971520 bytes'
+converge 'another bound: repaired'
+btrfs qgroup limit none "0/$id" "$STORE"
+like 'no bound is seen' "$(causes_of "$(plan_of "$FILE")")" 'drift: its quota is gone'
+converge 'no bound: repaired'
+btrfs qgroup destroy "0/$id" "$STORE" 2>/dev/null
+converge 'a group that is gone: repaired, where the kernel lets it go'
+btrfs quota rescan -w "$STORE" >/dev/null 2>&1
+fails 'the bound holds again' 1 inside t/one dd if=/dev/zero of=/srv/more bs=1M count=40
+inside t/one rm -f /srv/more
+is 'all that live' "$(pid_of t/one)" "$before"
 sed -i 's/size: 64MiB/size: 32MiB/' "$FILE"
 fails 'it does not shrink' 6 fps plan -f "$FILE"
 sed -i 's/size: 32MiB/size: 64MiB/' "$FILE"
