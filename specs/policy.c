@@ -33,7 +33,7 @@ static const struct field allow_rows[] = {
      .type = FIELD_TEXTS,
      .form = FORM_LENT,
      AT(policy_allow, devices),
-     .example = "[/dev/fuse, /dev/dri, usb]",
+     .example = "[/dev/fuse, usb, gpu]",
      .help =
          "Devices of the host that containers may open; of a folder, all that lie below it; usb, whatever "
          "is plugged in; gpu, graphics processors."},

@@ -137,6 +137,7 @@ static const char *plain_text(struct spec *spec, const struct field *row)
     case FORM_HOSTNAME:
         return one_of(spec, hosts);
     case FORM_GATEWAY:
+    case FORM_GATEWAY6:
         return by_chance(spec, 70) ? "none" : some_name(spec, KIND_CONTAINER);
     default:
         return NULL;
@@ -233,13 +234,26 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
     return NULL;
 }
 
+/* Items of some tables are known by one of several fields. */
+static const struct field *some_key(struct spec *spec, const struct table *table)
+{
+    const struct field *key = &table->rows[0];
+    unsigned seen = 1;
+    for (const struct field *row = table->rows; row < table->rows + table->count; row++)
+        if (row->flags & FIELD_KEY && spec_random(spec, ++seen) == 0)
+            key = row;
+    return key;
+}
+
 static const char *item_text(struct spec *spec, const struct body *body, const struct table *table)
 {
     _cleanup_buffer_ struct buffer text = {0};
     const char *network = NULL;
+    const struct field *key = some_key(spec, table);
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
-        const bool needed = (row->flags & FIELD_REQUIRED) || row == &table->rows[0];
-        if (!is_writable(row) || row->flags & FIELD_KEY || (!needed && !by_chance(spec, OFTEN)))
+        const bool needed = (row->flags & FIELD_REQUIRED) || row == key;
+        const bool rivals = row != key && (row->flags & FIELD_KEY || row == &table->rows[0]);
+        if (!is_writable(row) || rivals || (!needed && !by_chance(spec, OFTEN)))
             continue;
         const char *value = special_text(spec, body, table, row, network);
         if (!value)

@@ -375,17 +375,21 @@ static bool try_seed(uint64_t seed, const char *work)
     trial.spec = (struct spec){.arena = arena, .random = seed * 0x9e3779b97f4a7c15u + 1};
     mkdir(trial.root, 0755);
     permit_all(&trial);
-    bool held = all_hold(&trial);
+    _cleanup_buffer_ struct buffer out = {0};
+    bool held =
+        run(&trial, &out, tool, trial.root, "plug", "usb", "1a86:7523", "/dev/bus/usb/001/002", NULL) == 0 &&
+        run(&trial, &out, tool, trial.root, "plug", "gpu", "all", "/dev/dri/card0", NULL) == 0 &&
+        all_hold(&trial);
     if (!held)
         print_failure(&trial);
-    _cleanup_buffer_ struct buffer out = {0};
     if (held)
         run(&trial, &out, "/bin/rm", "-rf", trial.root, NULL);
     return held;
 }
 
 /* Only what export wrote of a container that fpsync did not make says these. */
-static const char *const of_the_adopted[] = {"container.lxc_name", NULL};
+static const char *const of_the_adopted[] = {"container.lxc_name", "container.includes", "container.apparmor",
+                                             NULL};
 
 static bool is_of_the_adopted(const char *key)
 {
