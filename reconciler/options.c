@@ -294,6 +294,14 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
     return result > 0 || environment == 0 ? result : environment;
 }
 
+bool options_read_stdin(const struct options *options)
+{
+    for (size_t i = 0; i < options->file_count; i++)
+        if (strcmp(options->files[i], "-") == 0)
+            return true;
+    return false;
+}
+
 void options_free(struct options *options)
 {
     free(options->files);

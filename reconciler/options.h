@@ -42,6 +42,8 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 /* The flags, of all commands or (NULL: all) of one. */
 void options_usage(const char *command);
 void options_free(struct options *options);
+/* Whether a spec comes from standard input, which can be read once. */
+bool options_read_stdin(const struct options *options);
 
 /* For completion, a candidate a line. Flags of all commands or of one; and what a flag may have for a value: false when
  * `flag` is none that takes one, nothing when it takes a file or what nobody can know. */

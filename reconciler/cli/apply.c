@@ -107,18 +107,10 @@ static int look_and_plan(struct session *session, struct plan *plan)
 }
 
 /* What came from standard input was there once. */
-static bool reads_stdin(const struct options *options)
-{
-    for (size_t i = 0; i < options->file_count; i++)
-        if (strcmp(options->files[i], "-") == 0)
-            return true;
-    return false;
-}
-
 static int load_again(struct session *session)
 {
     struct error error = {0};
-    if (reads_stdin(session->options))
+    if (options_read_stdin(session->options))
         return 0;
     session->actual = session->record;
     session->set = (struct spec_set){0};

@@ -190,6 +190,19 @@ every_option() {
         holds 'as it was' plan -q --force --take-over --allow-mass-delete -f "$root/spec.yaml"
 }
 
+# Who types a spec and ends it is not asked for another one.
+from_terminal() {
+    at settled-terminal
+    gives 0 timeout 30 python3 -c '
+import os, pty, subprocess, sys
+ours, theirs = pty.openpty()
+os.write(ours, b"containers: {}\nvolumes: { data: {} }\n\x04")
+try:
+    sys.exit(subprocess.run(sys.argv[1:], stdin=theirs, timeout=10).returncode)
+except subprocess.TimeoutExpired:
+    sys.exit("it waits for more")' "$fpsync" --root "$root" -y --source s -f - apply && says "create volume default/data: done"
+}
+
 # A relative path means another file elsewhere.
 elsewhere() {
     at settled-elsewhere
@@ -272,6 +285,7 @@ check 'settled: what nobody asks about does not' unasked
 check 'settled: for runs by hand and by a timer' by_timer
 check 'settled: every change of what specs are read from makes a run decide' every_input
 check 'settled: other options make a run decide' every_option
+check 'settled: a spec on standard input is read once' from_terminal
 check 'settled: a relative path elsewhere makes a run decide' elsewhere
 check 'settled: every change of the record makes a run decide' every_record
 check 'settled: a sealed value that changed or went makes a run decide' sealed_value
