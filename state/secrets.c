@@ -74,12 +74,16 @@ static int write_file(const struct state *state, int folder, const char *name, c
     return error_errno(error, result, "cannot write into %s/" SECRETS, state->folder);
 }
 
-static int read_key(const struct state *state, int folder, struct buffer *key, struct error *error)
+/* One that is there is never replaced: no name that a record holds would be found again. */
+static int read_key(const struct state *state, int folder, bool make, struct buffer *key, struct error *error)
 {
     int result = buffer_read_file(key, folder, KEY_FILE, KEY_SIZE, NULL);
     if (result == 0 && key->length == KEY_SIZE)
         return 0;
-    if (result < 0 && result != -ENOENT)
+    if (result == 0 || result == -EFBIG)
+        return error_set(error, -EBADMSG, "%s/" SECRETS "/" KEY_FILE " is damaged: it has to be of %d bytes",
+                         state->folder, KEY_SIZE);
+    if (result != -ENOENT || !make)
         return error_errno(error, result, "cannot read %s/" SECRETS "/" KEY_FILE, state->folder);
     unsigned char fresh[KEY_SIZE];
     while (getrandom(fresh, sizeof(fresh), 0) != sizeof(fresh))
@@ -102,7 +106,7 @@ int state_key(struct state *state, bool make, struct arena *arena, struct bytes 
     if (folder < 0)
         return folder;
     _cleanup_buffer_ struct buffer bytes = {0};
-    int result = read_key(state, folder, &bytes, error);
+    int result = read_key(state, folder, make, &bytes, error);
     if (result == 0)
         *key = (struct bytes){.data = arena_copy(arena, bytes.bytes, bytes.length), .size = bytes.length};
     if (result == 0)
@@ -121,7 +125,7 @@ int state_seal(struct state *state, const char *value, struct arena *arena, cons
     if (folder < 0)
         return folder;
     _cleanup_buffer_ struct buffer key = {0};
-    int result = read_key(state, folder, &key, error);
+    int result = read_key(state, folder, true, &key, error);
     if (result < 0)
         return result;
     char hex[DIGEST_TEXT_SIZE];

@@ -181,7 +181,7 @@ int state_unseal(struct state *state, const char *reference, struct arena *arena
                  struct error *error);
 bool state_is_sealed(const char *value);
 /* The key of what is sealed, for digests that cover such values; `make`: a new one where there is none yet, and the caller
- * holds the root's lock. Without one `size` is 0. */
+ * holds the root's lock. Without one `size` is 0. -EBADMSG: it is of another length than it was made with. */
 int state_key(struct state *state, bool make, struct arena *arena, struct bytes *key, struct error *error);
 /* Takes away the values that no record names any more. */
 int state_trim_secrets(struct state *state, struct error *error);

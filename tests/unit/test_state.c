@@ -546,6 +546,27 @@ static void test_a_damaged_key_is_named(void **context)
     assert_says(fixture, "belongs to another key");
 }
 
+/* Neither who reads nor who seals puts another one in its place. */
+static void test_a_damaged_secrets_key_stays(void **context)
+{
+    static const off_t sizes[] = {0, 31, 33};
+    struct fixture *fixture = *context;
+    _cleanup_state_ struct state *state = opened(fixture, STATE_WRITE);
+    const char *key_file = arena_printf(fixture->arena, "%s/../secrets/key", fixture->folder), *name;
+    struct bytes key;
+    assert_ok(fixture, state_key(state, false, fixture->arena, &key, &fixture->error));
+    assert_int_equal(key.size, 0);
+    assert_ok(fixture, state_seal(state, "value", fixture->arena, &name, &fixture->error));
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        assert_int_equal(truncate(key_file, sizes[i]), 0);
+        for (int make = 0; make < 2; make++)
+            assert_int_equal(state_key(state, make, fixture->arena, &key, &fixture->error), -EBADMSG);
+        assert_says(fixture, "secrets/key is damaged");
+        assert_int_equal(state_seal(state, "other", fixture->arena, &name, &fixture->error), -EBADMSG);
+        assert_int_equal(size_of(key_file), sizes[i]);
+    }
+}
+
 /* Leaves a database behind as a killed run does: with the mark. */
 static void leave_open(struct fixture *fixture)
 {
@@ -730,6 +751,7 @@ int main(void)
         TEST(test_another_process_may_not_use_it),
         TEST(test_damage_is_named),
         TEST(test_a_damaged_key_is_named),
+        TEST(test_a_damaged_secrets_key_stays),
         TEST(test_a_crashed_run_is_checked_in_a_child),
         TEST(test_a_crashed_and_damaged_database_is_refused),
         TEST(test_cut_files_are_errors),
