@@ -49,7 +49,7 @@ int stack_write(int folder, const char *note, const struct stack *stack, struct 
     return 0;
 }
 
-/* Calls `each` with the name of every snapshot until it answers something else than 0. */
+/* Calls `each` with every name until it answers something else than 0: a guest's data may have dots in front, too. */
 static int each_name(int folder, const char *inside, int (*each)(void *context, int folder, const char *name),
                      void *context)
 {
@@ -59,7 +59,7 @@ static int each_name(int folder, const char *inside, int (*each)(void *context, 
         return errno == ENOENT ? 0 : -errno;
     int result = 0;
     for (struct dirent *item; result == 0 && (item = readdir(directory));)
-        if (item->d_name[0] != '.')
+        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
             result = each(context, folder, item->d_name);
     closedir(directory);
     return result;

@@ -408,6 +408,29 @@ static void test_snapshots_stand(void **state)
     assert_in_range(count_frozen(), 0, 4);
 }
 
+/* A name with a dot in front is no less of a guest's. */
+static void test_hidden_names_are_kept(void **state)
+{
+    (void)state;
+    put_on(DIGEST);
+    write_as_guest(at("run/fpsync/mounts/web/.only"), "mine");
+    take_off();
+    assert_string_equal(change(&(struct data_change){.file = "x_web", .token = "one", .name = "s", .kept = true}), "s");
+    put_on(DIGEST);
+    write_as_guest(at("run/fpsync/mounts/web/.later"), "mine");
+    take_off();
+    change(&(struct data_change){.file = "x_web", .token = "two", .fresh = true});
+    put_on(DIGEST);
+    assert_int_equal(access(at("run/fpsync/mounts/web/.only"), F_OK), -1);
+    assert_int_equal(access(at("run/fpsync/mounts/web/.later"), F_OK), -1);
+    take_off();
+    change(&(struct data_change){.file = "x_web", .token = "three", .from = "s"});
+    put_on(DIGEST);
+    assert_int_equal(access(at("run/fpsync/mounts/web/.only"), F_OK), 0);
+    assert_int_equal(access(at("run/fpsync/mounts/web/.later"), F_OK), -1);
+    take_off();
+}
+
 static void test_mounted_layers_are_not_changed(void **state)
 {
     (void)state;
@@ -518,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_frozen_and_merged_it_shows_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_merge_may_be_killed_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snapshots_stand, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hidden_names_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mounted_layers_are_not_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_checked, set_up, tear_down),
     };
