@@ -95,25 +95,25 @@ static int remove_parts(int folder, struct error *error)
 }
 
 /* Snapshots need the file that they lie in. */
-static int empty_disk(int folder, struct error *error)
+static int empty_disk(int folder, bool copy, struct error *error)
 {
     if (folder_is_empty(folder, "snapshots"))
         return disk_remove(folder, error);
     _cleanup_close_ int inside = disk_open(folder, error);
     int result = inside < 0 ? inside : remove_parts(inside, error);
-    if (result == 0 && (mkdirat(inside, "upper", 0755) < 0 || mkdirat(inside, "work", 0755) < 0))
+    if (result == 0 && !copy && (mkdirat(inside, "upper", 0755) < 0 || mkdirat(inside, "work", 0755) < 0))
         result = error_errno(error, -errno, "cannot empty a layer");
     return result;
 }
 
 /* The stack first: what lies frozen below an empty upper would show again. */
-int layer_empty(int folder, struct error *error)
+int layer_empty(int folder, bool copy, struct error *error)
 {
     int result = unlinkat(folder, "stack", 0) < 0 && errno != ENOENT
                      ? error_errno(error, -errno, "cannot empty a layer")
                      : 0;
     if (result == 0 && disk_is_limited(folder))
-        result = empty_disk(folder, error);
+        result = empty_disk(folder, copy, error);
     return result < 0 ? result : remove_parts(folder, error);
 }
 

@@ -78,7 +78,7 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
     if (!take_place(&building) && (result = make_way(&building, error)) < 0)
         return result;
-    if (request->fresh && (result = layer_empty(lock, error)) == 0 && !request->copy)
+    if (request->fresh && (result = layer_empty(lock, request->copy, error)) == 0 && !request->copy)
         result = layer_make(paths, request->layer, error);
     if (result < 0)
         return result;

@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "drivers/guest/idmap.h"
+#include "drivers/storage/disk.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "lib/buffer.h"
@@ -656,6 +657,29 @@ static void test_sized_volume_grows_late(void **state)
     unmount("web");
 }
 
+/* A copy that is thrown away is one still: snapshots keep its file, and nothing of an overlay comes into it. */
+static void test_fresh_limited_copy(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    request->disk = 32 << 20;
+    request->copy = request->fresh = true;
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    unmount("web");
+    make_folder(at("var/lib/fpsync/layers/shop_web/snapshots"));
+    make_file(at("var/lib/fpsync/layers/shop_web/snapshots/mine"), "made 1\nwhole 1\n", 0600);
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    unmount("web");
+    int folder = open(at("var/lib/fpsync/layers/shop_web"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int inside = disk_open(folder, &error);
+    assert_true(inside >= 0);
+    assert_int_equal(faccessat(inside, "root/bin", F_OK, 0), 0);
+    assert_int_equal(faccessat(inside, "upper", F_OK, 0), -1);
+    close(inside);
+    close(folder);
+    assert_no_loops();
+}
+
 static void test_volume_is_left_empty(void **state)
 {
     (void)state;
@@ -888,6 +912,7 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume_grows_late, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fresh_limited_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_volume_is_left_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volume_is_filled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fresh_at_every_start, set_up, tear_down),
