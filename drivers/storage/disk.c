@@ -168,15 +168,21 @@ static int move_in(int folder, int64_t size, const struct call *call, struct err
 
 static int move_out(int folder, int image, const struct call *call, struct error *error)
 {
+    struct error ignored;
     _cleanup_close_ int from = open_image(image, error);
     int result = from < 0 ? from : make_folder(folder, PLAIN ".new", 0700, error);
     _cleanup_close_ int to = result < 0 ? -1 : open_folder(folder, PLAIN ".new", error);
     if (to < 0)
         return result < 0 ? result : to;
     result = copy_parts(from, to, call, error);
-    if (result == 0 && (renameat(folder, PLAIN ".new", folder, PLAIN) < 0 || fsync(folder) < 0))
+    if (result == 0 && renameat(folder, PLAIN ".new", folder, PLAIN) < 0)
         result = error_errno(error, -errno, "cannot put " PLAIN " in place");
-    return result < 0 ? result : finish_moving_out(folder, error);
+    if (result < 0) {
+        tree_remove(folder, PLAIN ".new", &ignored); /* it may be what fills the store */
+        return result;
+    }
+    return fsync(folder) < 0 ? error_errno(error, -errno, "cannot put " PLAIN " in place")
+                             : finish_moving_out(folder, error);
 }
 
 /* By a copy: a file system that is made smaller where it lies is lost when that is interrupted. */

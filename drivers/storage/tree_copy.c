@@ -98,29 +98,49 @@ static int copy_attributes(int from, int to, const struct stat *status, bool exa
 }
 
 /* Shared blocks where the file system can; between two of them the kernel refuses, and bytes are copied. */
-static ssize_t copy_some(int from, int to)
+static ssize_t copy_some(int from, int to, size_t size)
 {
-    ssize_t done = copy_file_range(from, NULL, to, NULL, COPY_SIZE, 0);
+    ssize_t done = copy_file_range(from, NULL, to, NULL, size, 0);
     if (done < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL))
-        done = sendfile(to, from, NULL, COPY_SIZE);
+        done = sendfile(to, from, NULL, size);
     return done;
 }
 
-static int copy_content(struct copier *copier, int from, int to)
+static int copy_data(struct copier *copier, int from, int to, off_t at, off_t end)
 {
-    for (;;) {
-        ssize_t done = copy_some(from, to);
+    if (lseek(from, at, SEEK_SET) < 0 || lseek(to, at, SEEK_SET) < 0)
+        return fail(copier, -errno);
+    while (at < end) {
+        ssize_t done = copy_some(from, to, end - at > COPY_SIZE ? COPY_SIZE : (size_t)(end - at));
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
             return fail(copier, -errno);
         if (done == 0)
-            return 0;
+            return 0; /* it became shorter meanwhile */
+        at += done;
         copier->copied.bytes += done;
         int result = tell(copier);
         if (result < 0)
             return result;
     }
+    return 0;
+}
+
+/* Holes stay holes: a guest's file may be larger than the host. */
+static int copy_content(struct copier *copier, int from, int to, off_t size)
+{
+    if (ftruncate(to, size) < 0)
+        return fail(copier, -errno);
+    int result = 0;
+    for (off_t end = 0; result == 0;) {
+        off_t begin = lseek(from, end, SEEK_DATA);
+        if (begin < 0 && errno == ENXIO)
+            break;
+        end = begin < 0 ? -1 : lseek(from, begin, SEEK_HOLE);
+        result = end < 0 ? fail(copier, -errno) : copy_data(copier, from, to, begin, end);
+    }
+    return result;
 }
 
 /* 1 when the file was linked to an earlier copy of itself, 0 when it is to be copied. */
@@ -154,7 +174,7 @@ static int copy_regular(struct copier *copier, int from, int to, const char *nam
     _cleanup_close_ int target = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (target < 0)
         return fail(copier, -errno);
-    result = copy_content(copier, source, target);
+    result = copy_content(copier, source, target, status.st_size);
     if (result < 0)
         return result;
     result = copy_attributes(source, target, &status, copier->what == TREE_EXACT);

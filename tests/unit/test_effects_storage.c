@@ -657,6 +657,52 @@ static void test_sized_volume_grows_late(void **state)
     unmount("web");
 }
 
+/* Out of a file and back: no hole is filled, and what is given up leaves nothing. */
+static void test_sparse_files_move(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    request->disk = 32 << 20;
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    struct identity guest = {0};
+    assert_done(identity_take(&guest, BASE, &error));
+    char *file = at("run/fpsync/mounts/web/sparse");
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0 && pwrite(fd, "middle", 6, 100 << 20) == 6 && ftruncate(fd, 1L << 30) == 0);
+    close(fd);
+    identity_drop(&guest);
+    unmount("web");
+    assert_no_loops();
+
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    call.cancel = ends[0];
+    request->disk = 0;
+    assert_int_equal(storage_effects.mount_root(&paths, request, &call, &error), -ECANCELED);
+    call.cancel = -1;
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(access(at("var/lib/fpsync/layers/shop_web/disk"), F_OK), 0);
+    assert_int_equal(access(at("var/lib/fpsync/layers/shop_web/plain.new"), F_OK), -1);
+
+    for (int round = 0; round < 3; round++) {
+        struct stat status;
+        char text[6];
+        request->disk = round == 1 ? 32 << 20 : 0;
+        assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+        fd = open(file, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0 && fstat(fd, &status) == 0);
+        assert_int_equal(status.st_size, 1L << 30);
+        assert_in_range(status.st_blocks, 1, 2048);
+        assert_int_equal(pread(fd, text, sizeof(text), 100 << 20), sizeof(text));
+        assert_memory_equal(text, "middle", sizeof(text));
+        close(fd);
+        unmount("web");
+    }
+    assert_no_loops();
+}
+
 /* A copy that is thrown away is one still: snapshots keep its file, and nothing of an overlay comes into it. */
 static void test_fresh_limited_copy(void **state)
 {
@@ -912,6 +958,7 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume_grows_late, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sparse_files_move, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fresh_limited_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_volume_is_left_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volume_is_filled, set_up, tear_down),
