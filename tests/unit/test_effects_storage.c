@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -593,6 +594,11 @@ static void test_sized_volume(void **state)
     assert_int_equal(loops_of_root(), 1);
     char *inside = at("run/fpsync/mounts/%s/srv/seed", live_name());
     assert_string_equal(content_of(arena_printf(arena, "%s/one", inside)), "seed\n"); /* filled */
+    struct stat status;
+    assert_int_equal(stat(inside, &status), 0);
+    assert_non_null(strstr(
+        content_of(arena_printf(arena, "/proc/fs/ext4/loop%u/options", (unsigned)minor(status.st_dev))),
+        "noinit_itable")); /* the kernel changes nothing in it by itself */
     assert_owner(arena_printf(arena, "%s/one", inside), BASE + 33);
     assert_int_equal(access(arena_printf(arena, "%s/lost+found", inside), F_OK), -1);
     assert_in_range(kibibytes_at(inside), 20 * 1024, 32 * 1024);
