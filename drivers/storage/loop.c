@@ -140,6 +140,8 @@ int loop_grow(int image, struct error *error)
     uint64_t blocks = (uint64_t)status.st_size / (uint64_t)system.f_bsize;
     if (ioctl(root, EXT4_IOC_RESIZE_FS, &blocks) < 0)
         return error_errno(error, -errno, "cannot make its file system larger while it is mounted");
+    if (syncfs(root) < 0) /* so that the file says it, too: view_sized.h */
+        return error_errno(error, -errno, "cannot write a larger file system");
     return 0;
 }
 

@@ -10,15 +10,9 @@
 
 #include "drivers/image/program.h"
 #include "drivers/storage/loop.h"
+#include "drivers/storage/view_sized.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
-
-#define SLACK (4 << 20) /* bytes */
-
-static uint32_t le32(const unsigned char *bytes)
-{
-    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
 
 static void keep_line(void *context, const char *line)
 {
@@ -86,16 +80,6 @@ int sized_open(int folder)
     return openat(folder, "image", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Of the file system in it, as its superblock says: ext4(5). A mounted one may say so a moment late. */
-static int64_t system_size(int image)
-{
-    unsigned char block[512];
-    if (pread(image, block, sizeof(block), 1024) != sizeof(block))
-        return 0;
-    uint64_t blocks = le32(block + 4) | (uint64_t)le32(block + 0x150) << 32;
-    return (int64_t)(blocks << (10 + le32(block + 24)));
-}
-
 /* By programs, while nobody has it: for where the kernel's own way is closed to us. */
 static int grow_unmounted(int folder, const struct call *call, struct error *error)
 {
@@ -105,13 +89,13 @@ static int grow_unmounted(int folder, const struct call *call, struct error *err
     return result < 0 ? result : run((const char *[]){"/sbin/resize2fs", path, NULL}, 0, call, error);
 }
 
-/* mkfs leaves an end unused that is too small for a group of blocks: that little is not worth growing for. */
 int sized_grow(int folder, int image, int64_t size, const struct call *call, struct error *error)
 {
     struct stat status;
     if (fstat(image, &status) < 0 || (status.st_size < size && ftruncate(image, size) < 0))
         return error_errno(error, -errno, "cannot make its file larger");
-    if (system_size(image) + SLACK >= (status.st_size > size ? status.st_size : size))
+    const int64_t larger = status.st_size > size ? status.st_size : size;
+    if (sized_bytes(image, larger) == larger)
         return 0;
     bool bound = loop_is_bound(image);
     int result = loop_grow(image, error);

@@ -64,7 +64,7 @@ struct observed_bind {
 /* The file that a limited layer lies in. The first is the question. */
 struct observed_disk {
     bool measured;       /* whether to find out what it holds, which may cost a walk over all of that */
-    int64_t size;        /* bytes of the file; 0: the layer lies in its folder */
+    int64_t size;        /* bytes of the file system in the file; 0: the layer lies in its folder */
     int64_t used;        /* bytes of what it holds */
     bool grows;          /* it can be made larger while it is mounted */
     const char *trouble; /* why layers cannot be limited here; NULL: they can */

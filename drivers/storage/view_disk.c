@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "drivers/storage/view_measure.h"
+#include "drivers/storage/view_sized.h"
+#include "lib/cleanup.h"
 
 #define BLOCK 512 /* bytes: stat(2) counts in these */
 
@@ -37,8 +39,9 @@ void view_disk(const struct paths *paths, const char *layer_file, int64_t init_p
     char path[4096];
     struct stat status;
     snprintf(path, sizeof(path), "%s/%s/image", paths->layers, layer_file);
-    bool limited = stat(path, &status) == 0;
-    out->size = limited ? status.st_size : 0;
+    _cleanup_close_ int image = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    bool limited = image >= 0 && fstat(image, &status) == 0;
+    out->size = limited ? sized_bytes(image, status.st_size) : 0;
     out->grows = prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;
     out->trouble = trouble();
     if (!out->measured)

@@ -203,6 +203,11 @@ kept
 48'
 converge 'nothing else is to be done'
 truncate -s 64M "$layer/image"
+is 'a file that is larger, but not what is in it: nothing but a growth that did not come to its end' "$(causes_of "$(plan_of "$FILE")")" ''
+inside t/one sync
+cp "$layer/image" "$layer/larger" && e2fsck -fp "$layer/larger" >/dev/null 2>&1
+resize2fs "$layer/larger" >/dev/null 2>&1
+mv "$layer/larger" "$layer/image"
 held 'a file of another size' 'drift: the file of its layer has 67108864 bytes, not 50331648' 'fpsync restart'
 check 'a restart' fps restart t/one --timeout 0
 converge 'puts that right'

@@ -415,7 +415,8 @@ static void test_hidden_names_are_kept(void **state)
     put_on(DIGEST);
     write_as_guest(at("run/fpsync/mounts/web/.only"), "mine");
     take_off();
-    assert_string_equal(change(&(struct data_change){.file = "x_web", .token = "one", .name = "s", .kept = true}), "s");
+    assert_string_equal(
+        change(&(struct data_change){.file = "x_web", .token = "one", .name = "s", .kept = true}), "s");
     put_on(DIGEST);
     write_as_guest(at("run/fpsync/mounts/web/.later"), "mine");
     take_off();

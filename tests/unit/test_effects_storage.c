@@ -663,6 +663,32 @@ static void test_sized_volume_grows_late(void **state)
     unmount("web");
 }
 
+static int64_t size_of_disk(const char *layer)
+{
+    struct observed_disk disk = {0};
+    storage_view.look_disk(&paths, layer, 0, &disk);
+    return disk.size;
+}
+
+/* What a crash leaves of a growing layer is seen, and put right by the next mount. */
+static void test_limited_layer_grows_late(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    request->disk = 16 << 20;
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    unmount("web");
+    assert_no_loops();
+    assert_int_equal(size_of_disk("shop_web"), 16 << 20);
+    assert_int_equal(truncate(at("var/lib/fpsync/layers/shop_web/image"), 64 << 20), 0);
+    assert_int_equal(size_of_disk("shop_web"), 16 << 20);
+    request->disk = 64 << 20;
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    assert_int_equal(size_of_disk("shop_web"), 64 << 20);
+    assert_in_range(kibibytes_at(at("run/fpsync/mounts/web")), 50 * 1024, 64 * 1024);
+    unmount("web");
+}
+
 /* Out of a file and back: no hole is filled, and what is given up leaves nothing. */
 static void test_sparse_files_move(void **state)
 {
@@ -964,6 +990,7 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume_grows_late, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limited_layer_grows_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sparse_files_move, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fresh_limited_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_volume_is_left_empty, set_up, tear_down),
