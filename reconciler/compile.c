@@ -171,6 +171,18 @@ static void add_definition(const struct container_steps *to)
                                 to->action->generation));
 }
 
+/* Of one that rests under its new name: what its command ended with is known there, too (SEMANTICS 21, 42). */
+static void add_definition_with_exit(const struct container_steps *to)
+{
+    struct container_definition *definition =
+        target_definition(to->compiling->target, to->action->object, to->action->uid, to->action->generation);
+    const struct observed_container *old = world_container(
+        to->compiling->world, paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was));
+    if (old && old->exited)
+        definition->exit = arena_printf(to->arena, "%d", (int)old->exit_status);
+    steps_add(to->arena, to->steps, STEP_CONTAINER_DEFINE, definition);
+}
+
 /* What a command asks of data: a snapshot, a fresh beginning, or a way back. Names have the time in them, and are
  * asked for once. */
 static struct data_change *wished_change(struct arena *arena, const struct action *action, const char *file)
@@ -466,7 +478,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
             break;
         }
         add_layer_rename(&to);
-        add_definition(&to);
+        add_definition_with_exit(&to);
         break;
     case VERB_CREATE: /* also over what an interrupted run left half made */
     case VERB_RECREATE:

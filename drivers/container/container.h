@@ -93,6 +93,7 @@ struct container_definition {
         includes; /* of an adopted one: "common" is LXC's own config common.conf, and they come first */
     const char *apparmor; /* of an adopted one: "generated", "nesting"; NULL: nothing is said */
     struct list binds;    /* of an adopted one: of container_bind, in the order of mounting */
+    const char *exit;     /* what its command ended with under another name, in digits; NULL: as it is */
     bool adopted; /* LXC had it before: its config says this and nothing of fpsync's own, the lines first */
 };
 extern const struct table container_definition_table;

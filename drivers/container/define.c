@@ -411,10 +411,12 @@ static int write_words(int folder, const struct texts *words)
 }
 
 /* The guest's root owns the file alone, not the folder: it can write there, and make nothing. */
-static int make_exit_file(int folder, int64_t owner)
+static int make_exit_file(int folder, int64_t owner, const char *said)
 {
     _cleanup_close_ int fd = openat(folder, "exit", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || fchown(fd, (uid_t)owner, (gid_t)owner) < 0)
+        return -errno;
+    if (said && (ftruncate(fd, 0) < 0 || dprintf(fd, "%s\n", said) < 0))
         return -errno;
     return 0;
 }
@@ -430,7 +432,7 @@ static int make_init_folder(const char *path, const struct container_definition 
         return error_errno(error, -errno, "cannot open %s", path);
     result = write_words(folder, &definition->command);
     if (result == 0)
-        result = make_exit_file(folder, definition->id_base);
+        result = make_exit_file(folder, definition->id_base, definition->exit);
     return result < 0 ? error_errno(error, result, "cannot write into %s", path) : 0;
 }
 

@@ -68,6 +68,7 @@ static const struct field definition_rows[] = {
      AT(container_definition, binds),
      .nested = &container_bind_table},
     {.id = 45, .key = "host_network", .type = FIELD_BOOL, AT(container_definition, host_network)},
+    TEXT_ROW(46, container_definition, exit),
     {.id = 40, .key = "adopted", .type = FIELD_BOOL, AT(container_definition, adopted)},
 };
 const struct table container_definition_table =

@@ -48,6 +48,10 @@ static int apply_define(struct fake *fake, const struct container_definition *re
     json_set(container, "defined", json_new_bool(true));
     json_set(container, "ours", json_new_bool(true));
     json_set(container, "definition", json_of(&container_definition_table, request));
+    json_remove(json_get(container, "definition"), "exit");
+    int64_t status;
+    if (request->exit && number_parse(request->exit, &status) == 0)
+        json_set(container, "exit_status", json_new_number(status));
     json_remove(container, "edit");
     if (!json_get(container, "running"))
         json_set(container, "running", json_new_bool(false));

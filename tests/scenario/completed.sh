@@ -27,6 +27,14 @@ too_late() { # one that takes its time: exit 7, and the next run waits again
     "$tool" "$root" exit job 0 && gives 0 run_spec apply && runs web && gives 0 run_spec plan
 }
 
+# Under another name it has completed as well: a policy of on-failure does not run it again.
+renamed_job() {
+    at completed-renamed
+    waits '' && sed -i 's/restart: never/restart: on-failure/' "$root/spec.yaml" && gives 0 run_spec apply && "$tool" "$root" exit job 0 || return 1
+    waits ', env: { A: b }' && sed -i 's/restart: never/restart: on-failure/; s/ job: {/ task: { was: job,/; s/job: completed/task: completed/' "$root/spec.yaml"
+    gives 0 run_spec apply && says 'rename container default/task' && runs web && ! runs task && gives 0 run_spec plan
+}
+
 stopped_job() {
     at completed-stopped
     waits '' && gives 0 run_spec apply && gives 0 run stop job || return 1
@@ -36,4 +44,5 @@ stopped_job() {
 
 check 'who waits for a job that failed is held, and comes when it did well' failed_first
 check 'a job that does not end in time leaves out who waits for it' too_late
+check 'a job that has completed did so under another name, too' renamed_job
 check 'a job that was stopped by hand does not complete' stopped_job
