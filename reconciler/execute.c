@@ -185,6 +185,7 @@ static void add_awaits(struct run *run)
         struct container_await *request = described_new(run->arena, &container_await_table);
         request->lxc_name = object_lxc_name(run->execution->paths, run->arena, await->object);
         request->timeout = run->execution->gate_timeout;
+        request->has_command = ((const struct container *)await->object->body)->command.count > 0;
         struct node *node = shared_node(
             run, arena_printf(run->arena, "wait until container %s has completed", await->object->name),
             STEP_CONTAINER_AWAIT, described_whole(&container_await_table, request));

@@ -22,10 +22,13 @@ static const struct object *awaited(const struct planning *planning, const struc
                : NULL;
 }
 
+/* Under the name that it still has. */
 static const struct observed_container *seen_of(const struct planning *planning, const struct object *object)
 {
+    const char *was = plan_was(planning, KIND_CONTAINER, object->name);
     return world_container(planning->request->world,
-                           object_lxc_name(planning->request->paths, planning->arena, object));
+                           was ? paths_lxc_name(planning->request->paths, planning->arena, was)
+                               : object_lxc_name(planning->request->paths, planning->arena, object));
 }
 
 /* Whether it runs after its part of this run, and so is still to end. */
@@ -47,6 +50,8 @@ static const char *trouble_of(struct planning *planning, const struct object *ob
         return "is not there";
     if (entry->record->stopped_by)
         return "is stopped by hand";
+    if (((const struct container *)object->body)->command.count && !(seen && seen->exited))
+        return "was ended before its command did";
     return seen && seen->exited && seen->exit_status
                ? arena_printf(planning->arena, "failed: it ended with status %d", (int)seen->exit_status)
                : NULL;

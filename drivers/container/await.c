@@ -48,6 +48,8 @@ int container_await(const struct paths *paths, const struct container_await *req
                              (long long)(request->timeout / 1000));
         wait_for_end(&present, left, call);
     }
+    if (request->has_command && !present.exited)
+        return error_set(error, -ECHILD, "container %s was ended before its command did", name);
     return present.exited && present.exit_status
                ? error_set(error, -ECHILD, "container %s ended with status %d", name,
                            (int)present.exit_status)

@@ -256,7 +256,8 @@ extern const struct table container_stop_table;
 struct container_await {
     struct described described;
     const char *lxc_name;
-    int64_t timeout; /* milliseconds */
+    int64_t timeout;  /* milliseconds */
+    bool has_command; /* it has completed only with a status on file */
 };
 extern const struct table container_await_table;
 
@@ -286,8 +287,8 @@ struct container_effects {
     /* Sends the halt signal, again every second, until init's pidfd fires or `timeout` has passed; an init that
      * does not catch the signal (SigCgt) is not waited for. Then kills. Returns when the monitor is gone. */
     int (*stop)(const struct paths *, const struct container_stop *, const struct call *, struct error *);
-    /* Returns when it has ended by itself: -ECHILD when its command did so with another status than 0, -ETIME when it
-     * runs on. */
+    /* Returns when it has ended by itself: -ECHILD when its command did so with another status than 0 or
+     * was ended before it did, -ETIME when it runs on. */
     int (*await)(const struct paths *, const struct container_await *, const struct call *, struct error *);
     /* Live, and in the config for the next start; then reads back. Lowering memory goes memory before memsw,
      * raising the other way round on cgroup v1. The errno of the kernel comes through: -EBUSY is "below use". */

@@ -145,6 +145,7 @@ static const struct field stop_rows[] = {
 static const struct field await_rows[] = {
     TEXT_ROW(1, container_await, lxc_name),
     NUMBER_ROW(2, container_await, timeout),
+    {.id = 3, .key = "has_command", .type = FIELD_BOOL, AT(container_await, has_command)},
 };
 const struct table container_await_table = TABLE("container.await", container_await, await_rows);
 const struct table container_stop_table = TABLE("container.stop", container_stop, stop_rows);

@@ -409,6 +409,8 @@ static int apply_await(struct fake *fake, const struct container_await *request,
         json_set(container, "exit_status",
                  json_new_number(json_as_number(json_get(container, "ends_with"), 0)));
     }
+    if (request->has_command && !json_get(container, "exit_status"))
+        return error_set(error, -ECHILD, "container %s was ended before its command did", request->lxc_name);
     *ended = json_as_number(json_get(container, "exit_status"), 0);
     return 0;
 }

@@ -35,6 +35,15 @@ renamed_job() {
     gives 0 run_spec apply && says 'rename container default/task' && runs web && ! runs task && gives 0 run_spec plan
 }
 
+# What was killed has left no status, and so has not completed.
+killed_job() {
+    at completed-killed
+    waits '' && gives 0 run_spec apply && "$tool" "$root" kill job || return 1
+    waits ', env: { A: b }'
+    gives 3 run_spec apply && says 'it waits until default/job has completed, which was ended before its command did' && ! runs web || return 1
+    gives 0 run start job && gives 0 run_spec apply && runs web && gives 0 run_spec plan
+}
+
 stopped_job() {
     at completed-stopped
     waits '' && gives 0 run_spec apply && gives 0 run stop job || return 1
@@ -45,4 +54,5 @@ stopped_job() {
 check 'who waits for a job that failed is held, and comes when it did well' failed_first
 check 'a job that does not end in time leaves out who waits for it' too_late
 check 'a job that has completed did so under another name, too' renamed_job
+check 'a job that was killed has not completed' killed_job
 check 'a job that was stopped by hand does not complete' stopped_job

@@ -42,6 +42,30 @@ like 'and says with what' "$(fps status)" 'job .*failed'
 fails 'its restart was not begun' 2 fps plan -f "$FILE"
 is 'so it runs on as it was' "$(pid_of t/later)" "$began"
 
+spec all < <(both 'exec sleep 1000' 4)
+fps apply -y -f "$FILE" >"$ROOT/killed" 2>&1 &
+run=$!
+eventually 20 grep -q 'container t/job: done' "$ROOT/killed"
+kill -9 "$(pid_of t/job)"
+wait $run
+is 'one that is killed meanwhile leaves out who waits' $? 3
+like 'since it has not completed' "$(cat "$ROOT/killed")" 'was ended before its command did'
+is 'who waited runs on as it was' "$(pid_of t/later)" "$began"
+kill -9 "$began"
+eventually 20 test ! -e "/proc/$began"
+like 'after its own end it is held' "$(held_of "$(plan_of "$FILE")")" '^container/t/later: it waits until t/job has completed, which was ended before its command did$'
+
+spec all < <(both 'echo again >/shared/done' 4)
+converge 'a job that does well lets it begin'
+spec all < <(both 'echo again >/shared/done' 4 | sed 's/^  job:/  task:\n    was: job/; s/job: completed/task: completed/')
+converge 'the job is renamed'
+is 'what it ended with is known' "$(cat "$ROOT"/var/lib/lxc/*task*/init/exit)" 0
+began=$(pid_of t/later)
+kill -9 "$began"
+eventually 20 test ! -e "/proc/$began"
+converge 'so who waits for it begins'
+isnt 'and runs' "$(pid_of t/later)" ''
+
 spec all < <(both 'sleep 100' 3)
 fails 'one that does not end in time does so, too' 7 fps apply -y --timeout 500ms -f "$FILE"
 check 'down' fps down -y --timeout 0 -f "$FILE"
