@@ -31,12 +31,18 @@ static const struct observed_container *seen_of(const struct planning *planning,
                                : object_lxc_name(planning->request->paths, planning->arena, object));
 }
 
+/* Whether a container begins by it. */
+static bool begins(const struct action *action)
+{
+    return action->verb == VERB_CREATE || action->verb == VERB_START || action->verb == VERB_RESTART ||
+           ((action->verb == VERB_RECREATE || action->verb == VERB_RENAME) && !action->rests);
+}
+
 /* Whether it runs after its part of this run, and so is still to end. */
 static bool is_to_end(struct planning *planning, const struct object *object)
 {
     const struct action *action = plan_action_of(planning, KIND_CONTAINER, object->name);
-    return container_is_up(seen_of(planning, object)) ||
-           (action && (action->verb == VERB_CREATE || action->verb == VERB_START));
+    return container_is_up(seen_of(planning, object)) || (action && begins(action));
 }
 
 /* Why it will not complete without somebody's doing; NULL: it may, or has. */
@@ -80,8 +86,7 @@ bool plan_gate_completed(struct planning *planning, const struct object *object)
 void plan_await(struct planning *planning, struct action *action)
 {
     const struct container *body = action->object->body;
-    if (action->verb != VERB_CREATE && action->verb != VERB_START && action->verb != VERB_RESTART &&
-        action->verb != VERB_RECREATE)
+    if (!begins(action))
         return;
     for (size_t i = 0; i < body->depends_on.count; i++) {
         const struct object *other = awaited(planning, body->depends_on.items[i]);

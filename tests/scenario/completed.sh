@@ -44,6 +44,22 @@ killed_job() {
     gives 0 run start job && gives 0 run_spec apply && runs web && gives 0 run_spec plan
 }
 
+# What this run makes anew or names otherwise is waited for, whatever became of it before.
+remade_job() {
+    at completed-remade
+    waits '' && gives 0 run_spec apply && "$tool" "$root" exit job 3 || return 1
+    waits ', env: { A: b }' ', root: copy'
+    gives 2 run_spec -v plan && says 'recreate container default/job' && says 'after: container default/job has completed' || return 1
+    "$tool" "$root" ends-with job 3
+    gives 3 run_spec apply && says 'ended with status 3' && ! runs web || return 1
+    "$tool" "$root" ends-with job 0
+    waits ', env: { A: b }' ', env: { B: c }'
+    gives 0 run_spec apply && runs web && gives 0 run_spec plan || return 1
+    gives 0 run start job && waits ', env: { A: c }' ', env: { B: c }' && sed -i 's/ job: {/ task: { was: job,/; s/job: completed/task: completed/' "$root/spec.yaml"
+    gives 2 run_spec -v plan && says 'rename container default/task' && says 'after: container default/task has completed' &&
+        gives 0 run_spec apply && ! runs task && runs web && gives 0 run_spec plan
+}
+
 stopped_job() {
     at completed-stopped
     waits '' && gives 0 run_spec apply && gives 0 run stop job || return 1
@@ -55,4 +71,5 @@ check 'who waits for a job that failed is held, and comes when it did well' fail
 check 'a job that does not end in time leaves out who waits for it' too_late
 check 'a job that has completed did so under another name, too' renamed_job
 check 'a job that was killed has not completed' killed_job
+check 'a job that is made anew or renamed is waited for' remade_job
 check 'a job that was stopped by hand does not complete' stopped_job
