@@ -177,7 +177,8 @@ static struct arguments new_arguments(const struct paths *paths, struct arena *a
                                         "--xattrs",
                                         "--xattrs-include=*",
                                         "--one-file-system",
-                                        "--warning=no-file-ignored", /* sockets */
+                                        "--warning=no-file-ignored",  /* sockets */
+                                        "--no-wildcards-match-slash", /* a guest's own names may begin so */
                                         "--exclude=./*/.tmp-*",
                                         "-C"};
     struct arguments arguments = {.paths = paths, .arena = arena};

@@ -25,18 +25,23 @@ facts() { # what has to be the same again
     echo "$(address_of t/one) $(address_of t/one eth1) $(mac_in t/one) $(mac_in t/one eth1) $(address_of t/two) $(mac_in t/two) ids $(awk '{ print $2 }' "/proc/$(pid_of t/one)/uid_map")"
     inside t/one sh -c 'cat /srv/mine /srv/later /data/mine /sized/mine; stat -c "%u:%g %h" /srv/mine; ls /www; stat -c %F /srv/pipe; env | grep -c DB_PASSWORD; tr "\0" "\n" </proc/1/environ | grep DB_'
     inside t/two cat /srv/mine
+    inside t/one cat /data/sub/.tmp-1 /srv/sub/.tmp-2 /data/.tmp-3
     fps snapshot -o name
     [ -z "$(pid_of t/three)" ] && echo 'three is stopped'
     fps history -o json | jq '.generations | length'
 }
+inside t/one sh -c 'mkdir -p /data/sub /srv/sub; echo own >/data/sub/.tmp-1; echo own >/srv/sub/.tmp-2; echo own >/data/.tmp-3'
+mkdir -p "$ROOT/var/lib/fpsync/layers/.tmp-own"
 before=$(facts)
-is 'there is something to lose' "$(wc -l <<<"$before")" 14
+is 'there is something to lose' "$(wc -l <<<"$before")" 17
 file=$ROOT/backup.tar
 inside t/one sh -c '(while [ ! -e /data/end ]; do echo x >>/data/ticks; sleep 0.02; done) >/dev/null 2>&1 &'
 eventually 10 test -s "$ROOT/var/lib/fpsync/volumes/t_data/data/ticks"
 check 'backup' fps backup "$file"
 inside t/one touch /data/end
 check 'it is an archive' tar -tf "$file"
+is 'what is half made stays out of it' "$(tar --ignore-zeros -tf "$file" 2>/dev/null | grep -c tmp-own)" 0
+rmdir "$ROOT/var/lib/fpsync/layers/.tmp-own"
 is 'nothing half made lies beside it' "$(ls "$file"*)" "$file"
 is 'the guests go on' "$(inside t/one sh -c 'echo on')" on
 check 'to a pipe' sh -c "'$FPSYNC' --root '$ROOT' backup - | cat >'$ROOT/piped.tar' && tar -tf '$ROOT/piped.tar' >/dev/null"
