@@ -165,6 +165,7 @@ static void add_argument(struct arguments *arguments, const char *word)
     *arena_append(arguments->arena, arguments->items, arguments->count) = word;
 }
 
+/* Not bound to one file system: subvolumes look like others, and nothing of ours is mounted below the store on the host. */
 static struct arguments new_arguments(const struct paths *paths, struct arena *arena)
 {
     static const char *const words[] = {"tar",
@@ -176,7 +177,6 @@ static struct arguments new_arguments(const struct paths *paths, struct arena *a
                                         "--acls",
                                         "--xattrs",
                                         "--xattrs-include=*",
-                                        "--one-file-system",
                                         "--warning=no-file-ignored",  /* sockets */
                                         "--no-wildcards-match-slash", /* a guest's own names may begin so */
                                         "--exclude=./*/.tmp-*",

@@ -43,6 +43,12 @@ check 'what it replaced is one as well' is_subvolume "$STORE/volumes/t_data/froz
 is 'nothing is left to do' "$(actions_of "$(plan_of "$FILE")")" ''
 btrfs subvolume create "$STORE/volumes/t_data/data/nested" >/dev/null 2>&1
 btrfs subvolume snapshot -r "$STORE/volumes/t_data/data" "$STORE/volumes/t_data/data/nested/old" >/dev/null 2>&1
+inside t/one sh -c 'echo deep >/www/nested/mark'
+check 'backup' fps backup "$ROOT/backup.tar"
+listing=$(tar --ignore-zeros -tf "$ROOT/backup.tar" 2>/dev/null) # several archives
+for name in data/mark data/nested/mark data/nested/old/mark frozen/1/mark; do
+    is "backup: it has $name" "$(grep -cx "./volumes/t_data/$name" <<<"$listing")" 1
+done
 
 sed -i 's/^  data: .*/&\n  more: { type: btrfs, size: 16MiB }/; s#"data:/www"#&, "more:/srv"#' "$FILE"
 like 'a size without quotas is held' "$(fps plan -f "$FILE" 2>&1)" "it has a size, and the store's btrfs has no quotas"
@@ -78,5 +84,15 @@ sed -i 's/size: 32MiB/size: 64MiB/' "$FILE"
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 check 'gc frees subvolumes, nested and read-only ones among them' fps gc --force -y
 is 'gc frees subvolumes: none is left' "$(btrfs subvolume list "$STORE")" ''
+rm -rf "${STORE:?}"/* "$ROOT/run" "$ROOT/var/lib/lxc"
+check 'restore' fps restore --from "$ROOT/backup.tar"
+is 'restore: the volume has its content' "$(cat "$STORE/volumes/t_data/data/mark")" kept
+is 'restore: and what a guest nested in it' "$(cat "$STORE/volumes/t_data/data/nested/mark" "$STORE/volumes/t_data/data/nested/old/mark" | paste -sd' ')" 'deep kept'
+sed -i '/^  more:/d; s/, "more:[^"]*"//' "$FILE"
+converge 'apply brings it up'
+is 'restore: the guest has it' "$(inside t/one cat /www/mark /www/nested/mark | paste -sd' ')" 'kept deep'
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+check 'gc of what was restored' fps gc --force -y
+rm -rf "${STORE:?}"/*
 umount "$STORE"
 is 'nothing is left' "$(leftovers)" ''
