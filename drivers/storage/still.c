@@ -150,7 +150,7 @@ int still_hold(struct still *still, const struct list *guests, struct arena *are
             return error_set(error, -ENOTSUP,
                              "container %s cannot be frozen: no control group of it has a freezer",
                              guest->lxc_name);
-        count++;
+        count += !stands(&freezers[count]); /* it is not ours to thaw what somebody else froze */
     }
     int result = count ? start_guard(still, freezers, count, error) : 0;
     if (result == 0)

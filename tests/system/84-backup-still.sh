@@ -58,6 +58,12 @@ check 'who shares a volume stands with its neighbour' test "$from_four" -lt "$to
 is 'who was frozen is' "$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .name == "t/cold") | .reason')" frozen
 converge 'and nothing is left to do'
 
+lxc-freeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/two)"
+check 'backup while somebody else has one frozen' fps backup "$ROOT/frozen.tar"
+check 'it stays so' grep -qsE '^(FROZEN|frozen 1)$' "$file_two"
+lxc-unfreeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/two)"
+rm -f "$ROOT/frozen.tar"
+
 wanted=$(sha256sum <"$ROOT/var/lib/fpsync/volumes/t_third/data/large" 2>/dev/null || find "$ROOT/var/lib/fpsync/volumes/" -path '*third*' -name large -exec sha256sum {} + | cut -d' ' -f1)
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
