@@ -89,6 +89,29 @@ static bool stands(const struct freezer *freezer)
     return strstr(text.bytes, freezer->frozen);
 }
 
+/* Some process of it lives: it has a new init. Its groups by name, as LXC calls them: in version 2 it is told of groups
+ * below as well; in version 1 processes are counted by that of pids, and those of the freezer lie in the group itself. */
+static bool is_populated(const struct data_guest *guest, struct arena *arena)
+{
+    static const struct {
+        const char *file, *empty; /* what stands in it when there is none */
+    } places[] = {
+        {"/sys/fs/cgroup/lxc.payload.%s%s/cgroup.events", "populated 0"},
+        {"/sys/fs/cgroup/unified/lxc.payload.%s%s/cgroup.events", "populated 0"},
+        {"/sys/fs/cgroup/pids/lxc.payload.%s%s/pids.current", "0\n"},
+        {"/sys/fs/cgroup/freezer/lxc.payload.%s%s/cgroup.procs", ""},
+    };
+    for (size_t i = 0; i < 2 * sizeof(places) / sizeof(*places); i++) {
+        _cleanup_buffer_ struct buffer text = {0};
+        const char *path = arena_printf(arena, places[i / 2].file, guest->lxc_name, i % 2 ? "-1" : "");
+        const char *empty = places[i / 2].empty;
+        if (buffer_read_file(&text, AT_FDCWD, path, TABLE_LIMIT, NULL) == 0 && text.length &&
+            (!*empty || strncmp(text.bytes, empty, strlen(empty)) != 0))
+            return true;
+    }
+    return false;
+}
+
 static void guard(int end, const struct freezer *freezers, size_t count)
 {
     char byte;
@@ -144,8 +167,14 @@ int still_hold(struct still *still, const struct list *guests, struct arena *are
     size_t count = 0;
     for (size_t i = 0; i < guests->count; i++) {
         const struct data_guest *guest = guests->items[i];
-        if (!is_alive(guest, arena))
+        if (!is_alive(guest, arena)) {
+            if (is_populated(guest, arena))
+                return error_set(
+                    error, -EAGAIN,
+                    "container %s was started again while its data was to be read; run it once more",
+                    guest->lxc_name);
             continue;
+        }
         if (!find_freezer(guest, arena, &freezers[count]))
             return error_set(error, -ENOTSUP,
                              "container %s cannot be frozen: no control group of it has a freezer",

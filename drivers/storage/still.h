@@ -15,7 +15,8 @@ struct still {
 #define NOT_STILL ((struct still){.pipe = -1})
 
 /* Freezes the containers of `guests` (of struct data_guest) and waits until they stand; those that are gone, and
- * those that somebody else froze, are left out. -ETIMEDOUT when one does not come to a stand: then all run on. */
+ * those that somebody else froze, are left out. -ETIMEDOUT when one does not come to a stand: then all run on. -EAGAIN
+ * when one has got another init since. */
 int still_hold(struct still *still, const struct list *guests, struct arena *arena, struct error *error);
 void still_release(struct still *still);
 #define _cleanup_still_ _cleanup_(still_release)

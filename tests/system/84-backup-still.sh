@@ -63,6 +63,15 @@ check 'backup while somebody else has one frozen' fps backup "$ROOT/frozen.tar"
 check 'it stays so' grep -qsE '^(FROZEN|frozen 1)$' "$file_two"
 lxc-unfreeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/two)"
 rm -f "$ROOT/frozen.tar"
+began=$(pid_of t/three)
+restarted() {
+    local now
+    now=$(pid_of t/three)
+    [ -n "$now" ] && [ "$now" != "$began" ]
+}
+fps backup - 2>"$ROOT/said" | { head -c 1000000 >/dev/null; inside t/three reboot -f; eventually 20 restarted; cat >/dev/null; }
+is 'a guest that boots again meanwhile is not read while it runs' "${PIPESTATUS[0]}" 1
+like 'and it is said' "$(cat "$ROOT/said")" 'three.* was started again while its data was to be read'
 
 wanted=$(sha256sum <"$ROOT/var/lib/fpsync/volumes/t_third/data/large" 2>/dev/null || find "$ROOT/var/lib/fpsync/volumes/" -path '*third*' -name large -exec sha256sum {} + | cut -d' ' -f1)
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
