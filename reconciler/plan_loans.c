@@ -49,17 +49,73 @@ static bool binds_are_permitted(struct planning *planning, const struct object *
     return true;
 }
 
+/* LXC itself mounts those of an adopted container, and follows links: `optional` is no way past what is permitted. */
+static bool is_excused(const struct container *body, const struct bind *bind,
+                       const struct observed_bind *seen)
+{
+    return bind->optional && (seen->missing || !container_is_adopted(body));
+}
+
 static bool binds_are_there(struct planning *planning, const struct object *object)
 {
     const struct list *binds = &((const struct container *)object->body)->binds;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bind *bind = binds->items[i];
         const struct observed_bind *seen = world_bind(planning->request->world, object->name, bind);
-        if (!seen || !seen->trouble || bind->optional)
+        if (!seen || !seen->trouble || is_excused(object->body, bind, seen))
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "bind of %s: %s on the host", bind->source, seen->trouble),
-                  "create it, or add optional: true", bind->described.place);
+                  bind->optional ? "name what it leads to, or leave the bind out"
+                                 : "create it, or add optional: true",
+                  bind->described.place);
+        return false;
+    }
+    return true;
+}
+
+/* A bind that can be written to and has the path strictly below its source; NULL: the container has none. */
+static const struct bind *writable_above(const struct object *other, const char *path)
+{
+    const struct list *binds = &((const struct container *)other->body)->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bind *bind = binds->items[i];
+        if (!bind->read_only && is_at_or_below(path, bind->source) && strcmp(path, bind->source) != 0)
+            return bind;
+    }
+    return NULL;
+}
+
+/* The container that has it; NULL: no guest can put something else in the place of the path. */
+static const struct object *who_can_swap(const struct planning *planning, const char *path)
+{
+    const struct object_set *desired = planning->request->desired;
+    const struct actual *actual = planning->request->actual;
+    for (size_t i = 0; i < desired->count; i++)
+        if (desired->items[i]->kind == KIND_CONTAINER && writable_above(desired->items[i], path))
+            return desired->items[i];
+    for (size_t i = 0; i < actual->count; i++)
+        if (actual->items[i].object.kind == KIND_CONTAINER && actual->items[i].object.body &&
+            writable_above(&actual->items[i].object, path))
+            return &actual->items[i].object;
+    return NULL;
+}
+
+/* LXC itself mounts the binds of an adopted container, at every start, and follows links: no guest may plant one. */
+static bool binds_are_firm(struct planning *planning, const struct object *object)
+{
+    const struct list *binds = &((const struct container *)object->body)->binds;
+    for (size_t i = 0; container_is_adopted(object->body) && i < binds->count; i++) {
+        const struct bind *bind = binds->items[i];
+        const struct object *other = who_can_swap(planning, bind->source);
+        if (!other)
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena,
+                               "bind of %s: it lies below a bind that container %s can write to, and could "
+                               "become a link to anything",
+                               bind->source, other->name),
+                  "bind something else, or make the bind above it read_only", bind->described.place);
         return false;
     }
     return true;
@@ -133,5 +189,6 @@ static bool devices_are_there(struct planning *planning, const struct object *ob
 bool plan_gate_loans(struct planning *planning, const struct object *object)
 {
     return binds_are_permitted(planning, object) && binds_are_there(planning, object) &&
-           devices_are_permitted(planning, object) && devices_are_there(planning, object);
+           binds_are_firm(planning, object) && devices_are_permitted(planning, object) &&
+           devices_are_there(planning, object);
 }

@@ -261,6 +261,7 @@ static void fold_bind(struct digest *digest, const struct observed_bind *seen)
     fold_text(digest, seen->source);
     fold_number(digest, seen->read_only);
     fold_text(digest, seen->trouble);
+    fold_number(digest, seen->missing);
     fold_number(digest, seen->mounted);
     fold_number(digest, seen->is_source);
     fold_number(digest, seen->as_asked);

@@ -56,6 +56,7 @@ struct observed_bind {
     const char *path, *source;
     bool read_only;
     const char *trouble; /* why the source cannot be had; NULL: it is there */
+    bool missing;        /* namely because there is none, which `optional` excuses, and nothing else */
     bool mounted;        /* in the running container something is mounted at the path, */
     bool is_source;      /* namely the source, */
     bool as_asked;       /* and it can be written to as far as asked */

@@ -3,6 +3,7 @@
  * the same name is another one, and each costs some 10 us. */
 #include "drivers/storage/view_binds.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -27,6 +28,7 @@ void bind_look(const struct paths *paths, int64_t init_pid, struct observed_bind
     for (size_t i = 0; i < count; i++) {
         _cleanup_close_ int source = place_open(binds[i].source);
         binds[i].trouble = source < 0 ? place_trouble(source) : NULL;
+        binds[i].missing = source == -ENOENT || source == -ENOTDIR;
         if (root >= 0)
             look_inside(root, source, &binds[i]);
     }

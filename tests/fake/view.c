@@ -282,6 +282,7 @@ static void look_binds(const struct paths *paths, int64_t init_pid, struct obser
         const struct seen *seen = seen_in(seen_in(container, "guest_binds"), binds[i].path);
         bool missing = seen_flag(seen_in(world, "missing"), binds[i].source);
         binds[i].trouble = missing ? "it is not there" : NULL;
+        binds[i].missing = missing;
         binds[i].mounted = seen != NULL;
         binds[i].is_source = !missing && text_is_same(seen_text(seen, "source"), binds[i].source);
         binds[i].as_asked = binds[i].is_source && seen_flag(seen, "read_only") == binds[i].read_only;

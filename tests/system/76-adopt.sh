@@ -212,6 +212,21 @@ cp "$ROOT/with-bind.yaml" "$FILE"
 converge 'and comes back'
 is 'live, too' "$(identity limits) $(inside limits cat /srv/shared/file)" "${was_identity[limits]} from-the-host"
 is 'as LXC would mount it' "$(awk '$5 == "/srv/shared" { print $6 }' "/proc/$(pid_of limits)/mountinfo" | grep -c nosuid)" 0
+# ---- what leads elsewhere is not lent: LXC would follow it ----
+lent() { # SOURCE of a second bind
+    sed "/^  limits:/,/^  [a-z]*:\$/s#^    binds:.*#&\n      - { path: /srv/second, source: $1, optional: true }#" "$ROOT/with-bind.yaml" >"$FILE"
+}
+mkdir -p "$ROOT/shared/below"
+ln -s /etc "$ROOT/shared/link"
+lent "$ROOT/shared/link"
+held 'a link' "bind of $ROOT/shared/link: a symbolic link is on the way to it on the host" 'name what it leads to, or leave the bind out'
+lent "$ROOT/shared/link/ssl"
+held 'a link on the way' "bind of $ROOT/shared/link/ssl: a symbolic link is on the way to it on the host" 'leave the bind out'
+lent "$ROOT/shared/below"
+held 'what a guest could swap for a link' "bind of $ROOT/shared/below: it lies below a bind that container default/limits can write to" read_only
+is 'nothing of that is in its config' "$(grep -c srv/second "$LXC/$(name_of limits)/config")" 0
+cp "$ROOT/with-bind.yaml" "$FILE"
+converge 'nothing else is to be done'
 rm -f "$ROOT/hooks"
 check 'stop' fps stop limits
 is 'stops it' "$(pid_of limits)" ''
