@@ -1,7 +1,7 @@
 /* Devices that are named by what they are: found in sysfs, by what it says of USB devices and of graphics processors.
  *
- * A root other than / that has a sysfs of its own, or what looks like one, is asked instead of the host's; its nodes lie
- * below it, too. */
+ * A root other than / that has a sysfs of its own, or what looks like one, is asked instead of the host's; its nodes
+ * and what its proc says of drivers lie below it, too. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -126,20 +126,62 @@ static size_t read_drm(const struct finding *finding, struct drm_node **nodes)
     return count;
 }
 
-/* NVIDIA's own driver has a node for each and some for all of them. */
-static void find_nvidia(const struct finding *finding, const char *number)
+/* ---- NVIDIA's own driver: a node for each processor, by a number of its own, and some for all of them ---- */
+
+#define NVIDIA_FOLDER "/proc/driver/nvidia/gpus"
+
+static bool add_if_there(const struct finding *finding, const char *place)
 {
+    if (access(arena_printf(finding->arena, "%s%s", finding->base, place), F_OK) < 0)
+        return false;
+    add(finding, place);
+    return true;
+}
+
+static bool add_nvidia(const struct finding *finding, long minor)
+{
+    return minor >= 0 && add_if_there(finding, arena_printf(finding->arena, "/dev/nvidia%ld", minor));
+}
+
+static bool add_each_nvidia(const struct finding *finding)
+{
+    bool any = false;
     DIR *folder = open_folder(finding, "/dev");
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        const char *rest = strncmp(entry->d_name, "nvidia", 6) == 0 ? entry->d_name + 6 : NULL;
-        bool one = rest && is_numbered(entry->d_name, "nvidia");
-        bool shared = rest && (strcmp(rest, "ctl") == 0 || strcmp(rest, "-uvm") == 0 ||
-                               strcmp(rest, "-uvm-tools") == 0 || strcmp(rest, "-modeset") == 0);
-        if (shared || (one && (!number || strcmp(rest, number) == 0)))
-            add(finding, arena_printf(finding->arena, "/dev/%s", entry->d_name));
-    }
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (is_numbered(entry->d_name, "nvidia"))
+            any |= add_if_there(finding, arena_printf(finding->arena, "/dev/%s", entry->d_name));
     if (folder)
         closedir(folder);
+    return any;
+}
+
+/* -1: it is none of NVIDIA's. `bus` ends in the address: ../../../0000:03:00.0 */
+static long nvidia_minor(const struct finding *finding, const char *bus)
+{
+    static const char key[] = "Device Minor:";
+    const char *address = strrchr(bus, '/');
+    char line[256];
+    long minor = -1;
+    FILE *file = fopen(arena_printf(finding->arena, "%s" NVIDIA_FOLDER "/%s/information", finding->base,
+                                    address ? address + 1 : bus),
+                       "re");
+    while (file && minor < 0 && fgets(line, sizeof(line), file)) {
+        char *end;
+        const long number = strncmp(line, key, strlen(key)) == 0 ? strtol(line + strlen(key), &end, 10) : -1;
+        minor = number >= 0 && end > line + strlen(key) ? number : -1;
+    }
+    if (file)
+        fclose(file);
+    return minor;
+}
+
+/* They are of no use without one of the processors, which they would pass for. */
+static void add_shared_nvidia(const struct finding *finding)
+{
+    static const char *const shared[] = {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools",
+                                         "/dev/nvidia-modeset"};
+    for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
+        add_if_there(finding, shared[i]);
 }
 
 static void find_gpu(const struct finding *finding)
@@ -147,14 +189,18 @@ static void find_gpu(const struct finding *finding)
     struct drm_node *nodes = NULL;
     const size_t count = read_drm(finding, &nodes);
     const bool all = strcmp(finding->device->gpu, "all") == 0;
-    const long wanted = all ? 0 : strtol(finding->device->gpu, NULL, 10);
-    long index = -1;
+    const long wanted = all ? -1 : strtol(finding->device->gpu, NULL, 10);
+    long index = -1, minor = count ? -1 : wanted;
     for (size_t i = 0; i < count; i++) {
-        index += i == 0 || strcmp(nodes[i].bus, nodes[i - 1].bus) != 0;
+        const bool next = i == 0 || strcmp(nodes[i].bus, nodes[i - 1].bus) != 0;
+        index += next;
         if (all || index == wanted)
             add(finding, arena_printf(finding->arena, "/dev/dri/%s", nodes[i].name));
+        if (next && index == wanted)
+            minor = nvidia_minor(finding, nodes[i].bus);
     }
-    find_nvidia(finding, all ? NULL : finding->device->gpu);
+    if (all ? add_each_nvidia(finding) : add_nvidia(finding, minor))
+        add_shared_nvidia(finding);
 }
 
 void container_find_devices(const struct paths *paths, const struct device *device, struct arena *arena,

@@ -31,6 +31,8 @@ gpu renderD128 03:00.0 10 229
 gpu card1 00:02.0 1 5
 mkdir -p "$ROOT/sys/class/drm/card0-HDMI-A-1" "$ROOT/sys/class/drm/version"
 mknod -m 600 "$ROOT/dev/nvidia0" c 1 3
+mkdir -p "$ROOT/proc/driver/nvidia/gpus/0000:03:00.0"
+printf 'Model: \t\t None\nBus Location: \t 0000:03:00.0\nDevice Minor: \t 0\n' >"$ROOT/proc/driver/nvidia/gpus/0000:03:00.0/information"
 mknod -m 600 "$ROOT/dev/nvidiactl" c 1 7
 
 permit() { # ENTRIES of allow
@@ -74,9 +76,16 @@ gpus_without() { one ''; }
 gpus_set() { one ', devices: [ { gpu: all } ]'; }
 gpus_changed() { one ', devices: [ { gpu: 1 } ]'; } # the one with the higher bus address
 set='/dev/dri/card0=a:c8/open /dev/dri/card1=1:5/open /dev/dri/renderD128=a:e5/open /dev/nvidia0=1:3/open /dev/nvidiactl=1:7/open'
-changed='/dev/dri/card0=a:c8/open /dev/dri/renderD128=a:e5/open /dev/nvidiactl=1:7/open'
+changed='/dev/dri/card0=a:c8/open /dev/dri/renderD128=a:e5/open /dev/nvidia0=1:3/open /dev/nvidiactl=1:7/open'
 effect container.devices.gpu "opened t/one ${cards[*]}" '' "$set" "$changed" ''
 walk t/one live gpus
+spec own < <(one ', devices: [ { gpu: 0 } ]')
+converge 'the first processor, which is none of NVIDIA'
+is 'it has nothing of the other, whose number there is 0' "$(opened t/one "${cards[@]}")" /dev/dri/card1=1:5/open
+mv "$ROOT/sys/class/drm" "$ROOT/drm" && mkdir "$ROOT/sys/class/drm"
+converge 'where no processor has a driver of the kernel'
+is 'the number is that of NVIDIA' "$(opened t/one "${cards[@]}")" '/dev/nvidia0=1:3/open /dev/nvidiactl=1:7/open'
+rmdir "$ROOT/sys/class/drm" && mv "$ROOT/drm" "$ROOT/sys/class/drm"
 
 # ---- plugged in elsewhere ----
 
@@ -116,7 +125,6 @@ held 'two of a kind' 'device usb 0403:6001: several are plugged in, which a seri
 spec own < <(one ', devices: [ { usb: "dead:beef" } ]')
 held 'none of a kind' 'device usb dead:beef: it is not there on the host' 'optional: true'
 spec own < <(one ', devices: [ { gpu: 7 } ]')
-rm "$ROOT/dev/nvidiactl"
 held 'no such processor' 'device gpu 7: it is not there on the host' 'optional: true'
 permit 'devices: [ /dev/fuse ]'
 held 'a processor that is not permitted' 'device gpu 7 is not permitted on this host' 'allow: \{ devices: \[/dev/fuse, gpu\] \}'
