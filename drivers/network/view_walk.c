@@ -62,6 +62,7 @@ enum flow walk_verdict(struct walk *walk, const struct ruleset_chain *chain, con
     case NFT_BREAK:
         return FLOW_ON;
     case NFT_RETURN:
+        walk->left = walk->left || !sure;
         return sure ? FLOW_RETURN : FLOW_ON;
     case NFT_JUMP:
     case NFT_GOTO:
@@ -73,8 +74,10 @@ enum flow walk_verdict(struct walk *walk, const struct ruleset_chain *chain, con
         flow = walk_chain(walk, chain);
         walk->unsure = unsure || (!sure && verdict == NFT_GOTO);
         walk->depth--;
-        if (!sure)
+        if (!sure) {
+            walk->left = walk->left || (verdict == NFT_GOTO && flow != FLOW_END);
             return FLOW_ON;
+        }
         return flow == FLOW_END ? FLOW_END : verdict == NFT_GOTO ? FLOW_RETURN : FLOW_ON;
     case VERDICT_TRANSLATE:
         if (!walk->fate->translates) {
@@ -102,7 +105,7 @@ enum flow walk_verdict(struct walk *walk, const struct ruleset_chain *chain, con
     }
 }
 
-static enum flow walk_chain(struct walk *walk, const struct ruleset_chain *chain)
+static enum flow walk_rules(struct walk *walk, const struct ruleset_chain *chain)
 {
     for (size_t i = 0; i < chain->count; i++) {
         if (++walk->steps > STEPS)
@@ -112,4 +115,16 @@ static enum flow walk_chain(struct walk *walk, const struct ruleset_chain *chain
             return flow;
     }
     return FLOW_ON;
+}
+
+/* Where some packets may have left a chain, it did not end all of them, whatever it does with the others. */
+static enum flow walk_chain(struct walk *walk, const struct ruleset_chain *chain)
+{
+    const bool left = walk->left;
+    walk->left = false;
+    enum flow flow = walk_rules(walk, chain);
+    if (walk->left && flow == FLOW_END)
+        flow = FLOW_RETURN;
+    walk->left = left;
+    return flow;
 }

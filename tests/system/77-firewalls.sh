@@ -129,6 +129,27 @@ is 'neighbours reach each other' "$(neighbours)" open
 is 'and the way out is open' "$(way_out)" open
 nft delete table inet mine
 
+# What some packets leave, which of them cannot be known, does not pass for that: each of these ends those.
+may_end() { # TEXT, RULES: what comes from outside passes, and that of somebody else would not
+    nft -f - <<<"$2" || not_ok "$1: loads"
+    agree "$1" 'host:open front:open back:open outside:unknown' "$all_open"
+    nft list tables | grep -v "fpsync_$TAG" | while read -r _ family name; do
+        nft delete table "$family" "$name"
+    done
+}
+some='ip saddr 203.0.113.0/24'
+hooked='type filter hook forward priority 0;'
+may_end 'a return to a policy of drop' "table ip mine { chain f { $hooked policy drop; $some return; accept; }; }"
+may_end 'a return to a drop' "table ip mine { chain c { $some return; accept; }; chain f { $hooked jump c; drop; }; }"
+may_end 'a goto that comes to no end' "table ip mine {
+    chain c { ip saddr 203.0.113.1 accept; }
+    chain f { $hooked policy drop; $some goto c; accept; }
+}"
+may_end 'a return by a map' "table ip mine { chain f { $hooked policy drop; ip saddr vmap { 203.0.113.0/24 : return }; accept; }; }"
+nft "table ip mine { chain c { iifname != up0 return; $some return; drop; }; chain f { $hooked jump c; }; }"
+agree 'a return before a drop' 'host:open front:open back:open outside:unknown' 'host:open front:open back:open outside:blocked'
+nft delete table ip mine
+
 # ---- the firewalls that there are ----
 
 # Their rule sets as they write them (ufw 0.36.2, firewalld 1.3.3 and docker 20.10.24 of Debian 12), or, with
