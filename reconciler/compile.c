@@ -94,6 +94,11 @@ static void add_port_removals(const struct compiling *compiling, const char *net
     }
 }
 
+void compile_cut(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    add_port_removals(compiling, action->was ? action->was : action->name, steps);
+}
+
 static void compile_network(const struct compiling *compiling, const struct action *action,
                             struct steps *steps)
 {
@@ -103,7 +108,7 @@ static void compile_network(const struct compiling *compiling, const struct acti
         return; /* nothing of it is ours but the record */
     struct arena *arena = compiling->target->arena;
     if (action->cuts)
-        add_port_removals(compiling, action->was ? action->was : action->name, steps);
+        compile_cut(compiling, action, steps);
     if (attached) {
         add_bridge_removal(compiling, action, action->name, steps);
         return;

@@ -27,4 +27,6 @@ struct compiling {
 void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps);
 /* What takes a container from its root before its action begins; empty where nothing holds it. */
 void compile_release(const struct compiling *compiling, const struct action *action, struct steps *steps);
+/* What takes containers from a network that goes under them (action->cuts); empty where none hangs on it. */
+void compile_cut(const struct compiling *compiling, const struct action *action, struct steps *steps);
 void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request);

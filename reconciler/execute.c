@@ -111,6 +111,27 @@ static bool touches_network(const struct action *action, const char *network)
                                               (action->entry && attaches(&action->entry->object, network)));
 }
 
+/* While containers hang on a bridge its rules stay: who goes from under them lets go before the rules do. A step of its
+ * own, as the rest of that action, and whoever waits for it, may wait for the rules. */
+static void add_cut(struct run *run, const struct action *action, struct node *rules)
+{
+    const struct execution *execution = run->execution;
+    const struct compiling compiling = {
+        .target = &run->target, .world = execution->world, .stop_timeout = execution->stop_timeout};
+    struct steps steps = {0};
+    if (action->kind != KIND_NETWORK || !action->cuts)
+        return;
+    compile_cut(&compiling, action, &steps);
+    if (!steps.count)
+        return;
+    struct node *node = empty_node(run, arena_printf(run->arena, "take containers from network %s",
+                                                     action->was ? action->was : action->name));
+    node->steps = steps;
+    for (size_t i = 0; action->verb == VERB_DELETE && i < action->need_count; i++)
+        node_needs(run, node, node_of(run, action->needs[i]));
+    node_needs(run, rules, node);
+}
+
 /* What is shared comes before the actions that it is for, deletes included: an action whose share failed is not
  * done, and so the next plan finds it again. The last rules are the share of networks that go, after the containers
  * that used them. */
@@ -120,9 +141,12 @@ static void add_rules(struct run *run)
     struct node *first = NULL;
     if (plan->rules_change_first) {
         struct node *node = first = shared_node(run, "set rules", STEP_RULES_SET, plan->rules_first);
-        for (size_t i = 0; i < plan->count; i++)
+        for (size_t i = 0; i < plan->count; i++) {
             if (plan->actions[i]->shares_rules)
                 node_needs(run, &run->nodes[i], node);
+            if (plan->actions[i]->verb != VERB_DELETE)
+                add_cut(run, plan->actions[i], node);
+        }
     }
     if (!plan->rules_change_last)
         return;
@@ -140,6 +164,7 @@ static void add_rules(struct run *run)
             continue;
         for (size_t j = 0; j < action->need_count; j++)
             node_needs(run, node, node_of(run, action->needs[j])); /* those that leave it */
+        add_cut(run, action, node);
         node_needs(run, &run->nodes[i], node);
     }
 }
@@ -200,7 +225,7 @@ static void build_graph(struct run *run)
     const struct plan *plan = run->execution->plan;
     run->nodes =
         arena_array_of(run->arena, struct node,
-                       plan->count + plan->resolver_count + plan->release_count + plan->await_count + 2);
+                       2 * plan->count + plan->resolver_count + plan->release_count + plan->await_count + 2);
     run->count = plan->count;
     for (size_t i = 0; i < plan->count; i++) {
         plan->actions[i]->index = i;

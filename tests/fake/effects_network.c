@@ -72,9 +72,32 @@ static int delete_bridge(const struct paths *paths, const struct link_reference 
 
 /* ---- rules ---- */
 
+static bool has_network(const struct json *rules, const char *bridge)
+{
+    const struct json *networks = json_get(rules, "networks");
+    for (size_t i = 0; i < json_length(networks); i++)
+        if (text_is_same(text_in(json_at(networks, i), "bridge"), bridge))
+            return true;
+    return false;
+}
+
+/* A bridge that loses its rules while a guest hangs on it is not kept from the others any more. */
+static void check_bare(struct fake *fake, const struct json *rules)
+{
+    const struct json *ports = fake_map(fake->world, "ports");
+    for (void *i = json_first(ports); i; i = json_next(ports, i)) {
+        const char *bridge = text_in(json_value(i), "master");
+        if (bridge && text_in(json_value(i), "mark") && has_network(json_get(fake->world, "rules"), bridge) &&
+            !has_network(rules, bridge))
+            fake_violation(fake, "rules of %s taken away under port %s", bridge, json_key(i));
+    }
+}
+
 static int apply_set_rules(struct fake *fake, const struct rules *request)
 {
-    json_set(fake->world, "rules", json_of(&rules_table, request));
+    struct json *rules = json_of(&rules_table, request);
+    check_bare(fake, rules);
+    json_set(fake->world, "rules", rules);
     return 0;
 }
 
