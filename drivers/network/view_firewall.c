@@ -24,8 +24,12 @@
 /* The hooks of a packet in their order; ingress is that of a device and comes first. */
 enum stage { STAGE_INGRESS, STAGE_PREROUTING, STAGE_INPUT, STAGE_FORWARD, STAGE_OUTPUT, STAGE_POSTROUTING };
 
+/* Packets of a connection: what one rule lets pass, another may end later. */
+enum turn { TURN_FIRST, TURN_ANSWER, TURN_LATER /* in the direction of the first */, TURN_COUNT };
+
 struct state {
     struct walk walk;
+    enum turn turn;
     const struct paths *paths;
     const struct crossing *crossing;
     unsigned char original[16];
@@ -104,15 +108,16 @@ static void make_network(const struct crossing *crossing, const char *source, co
     }
 }
 
-static void make_transport(uint8_t protocol, int64_t from, int64_t to, int64_t count, bool answer,
+static void make_transport(uint8_t protocol, int64_t from, int64_t to, int64_t count, enum turn turn,
                            struct bits *out)
 {
-    const unsigned char flags = answer ? 0x12 : 0x02; /* SYN, ACK */
+    static const unsigned char flags[] = {
+        [TURN_FIRST] = 0x02, [TURN_ANSWER] = 0x12, [TURN_LATER] = 0x10}; /* SYN 2, ACK 16 */
     *out = (struct bits){.size = protocol == IPPROTO_TCP ? 20 : 8};
     put_port(out, 0, from, count);
     put_port(out, 2, to, count);
     if (protocol == IPPROTO_TCP) {
-        out->value[13] = flags;
+        out->value[13] = flags[turn];
         out->known[13] = 0x3f; /* the two of congestion may be set */
     }
 }
@@ -121,6 +126,7 @@ static void make_transport(uint8_t protocol, int64_t from, int64_t to, int64_t c
 static struct packet packet_at(struct state *state, enum stage stage, int32_t priority, bool answer)
 {
     const struct crossing *crossing = state->crossing;
+    const bool first = state->turn == TURN_FIRST;
     const bool before = (stage == STAGE_INGRESS || stage == STAGE_PREROUTING || stage == STAGE_OUTPUT) &&
                         priority < NF_IP_PRI_NAT_DST;
     const bool original = crossing->host && (before || state->claims);
@@ -128,12 +134,12 @@ static struct packet packet_at(struct state *state, enum stage stage, int32_t pr
         .family = crossing->is6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
         .protocol = strcmp(crossing->protocol, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP,
         .answer = answer,
-        .state = NF_CT_STATE_BIT(answer ? IP_CT_ESTABLISHED : IP_CT_NEW),
+        .state = NF_CT_STATE_BIT(first ? IP_CT_NEW : IP_CT_ESTABLISHED),
         .tracked = stage != STAGE_INGRESS &&
                    !((stage == STAGE_PREROUTING || stage == STAGE_OUTPUT) && priority <= NF_IP_PRI_CONNTRACK),
-        .status = (answer ? IPS_SEEN_REPLY : 0) | (crossing->host && !(before && !answer) ? IPS_DST_NAT : 0),
+        .status = (first ? 0 : IPS_SEEN_REPLY) | (crossing->host && !(before && first) ? IPS_DST_NAT : 0),
         .status_known =
-            IPS_EXPECTED | IPS_SEEN_REPLY | IPS_DST_NAT | (answer ? 0 : IPS_SRC_NAT | IPS_CONFIRMED),
+            IPS_EXPECTED | IPS_SEEN_REPLY | IPS_DST_NAT | (first ? IPS_SRC_NAT | IPS_CONFIRMED : 0),
         .original_port = (uint16_t)(crossing->host ? crossing->host : crossing->port),
         .original = crossing->listen ? state->original : NULL,
     };
@@ -152,12 +158,12 @@ static struct packet packet_at(struct state *state, enum stage stage, int32_t pr
     packet.to_known = answer ? !from : original || crossing->target;
     if (answer) {
         make_network(crossing, crossing->target, crossing->source, packet.protocol, &packet.network);
-        make_transport(packet.protocol, crossing->port, 0, crossing->count, true, &packet.transport);
+        make_transport(packet.protocol, crossing->port, 0, crossing->count, state->turn, &packet.transport);
     } else {
         make_network(crossing, crossing->source, original ? crossing->listen : crossing->target,
                      packet.protocol, &packet.network);
-        make_transport(packet.protocol, 0, original ? crossing->host : crossing->port, crossing->count, false,
-                       &packet.transport);
+        make_transport(packet.protocol, 0, original ? crossing->host : crossing->port, crossing->count,
+                       state->turn, &packet.transport);
     }
     return packet;
 }
@@ -206,7 +212,7 @@ static void pass_stage(struct state *state, enum stage stage, bool answer)
         if (is_ours(state, chain) && stage == STAGE_PREROUTING)
             continue;
         /* Only the first packet of a connection is asked about in chains of that type. */
-        if (chain->is_nat && answer)
+        if (chain->is_nat && state->turn != TURN_FIRST)
             continue;
         struct packet packet = packet_at(state, stage, chain->priority, answer);
         state->walk.packet = &packet;
@@ -214,9 +220,10 @@ static void pass_stage(struct state *state, enum stage stage, bool answer)
     }
 }
 
-static void pass_all(struct state *state, bool answer)
+static void pass_all(struct state *state)
 {
     const struct crossing *crossing = state->crossing;
+    const bool answer = state->turn == TURN_ANSWER;
     const bool out_of_host = !answer && !crossing->from, into_host = answer && !crossing->from;
     if (out_of_host) {
         pass_stage(state, STAGE_OUTPUT, answer);
@@ -242,6 +249,18 @@ static void begin(struct state *state, const struct crossing *crossing, struct f
         inet_pton(crossing->is6 ? AF_INET6 : AF_INET, crossing->listen, state->original);
     *walk = (struct walk){
         .ruleset = walk->ruleset, .fate = fate, .mark_known = UINT32_MAX, .ct_mark_known = UINT32_MAX};
+    state->turn = TURN_FIRST;
+}
+
+/* The next packet: the connection keeps its mark, which may be known in part. */
+static void begin_next(struct state *state, struct fate *fate)
+{
+    const struct walk before = state->walk;
+    const enum turn turn = state->turn;
+    begin(state, state->crossing, fate);
+    state->walk.ct_mark = before.ct_mark;
+    state->walk.ct_mark_known = before.ct_mark_known;
+    state->turn = turn + 1;
 }
 
 /* ---- words ---- */
@@ -286,14 +305,14 @@ static enum firewall firewall_of(const struct state *state, const struct ruleset
     return base->family != NFPROTO_INET && capital ? FIREWALL_IPTABLES : FIREWALL_NFT;
 }
 
-static void take_fate(struct state *state, const struct fate *fate, bool answer, struct arena *arena,
-                      struct weighed *out)
+/* What surely ends is worse than what may, of that the first packet's. */
+static void take_fate(struct state *state, const struct fate *fate, struct arena *arena, struct weighed *out)
 {
-    if (!fate->ends)
+    if (!fate->ends || out->weight == WEIGHT_ENDS || (out->weight == WEIGHT_MAY_END && fate->passes))
         return;
     *out = (struct weighed){
         .weight = fate->passes ? WEIGHT_MAY_END : WEIGHT_ENDS,
-        .answer = answer,
+        .answer = state->turn == TURN_ANSWER,
         .rule = rule_text(arena, fate->chain, fate->rule),
         .unless = fate->passes && fate->exempts ? rule_text(arena, fate->exempts_in, fate->exempts) : NULL,
         .firewall = firewall_of(state, fate->base, fate->chain),
@@ -316,16 +335,15 @@ static int weigh(const struct paths *paths, const struct crossing *crossings, si
     const char *const legacy[] = {legacy_tables(arena, false), legacy_tables(arena, true)};
     for (size_t i = 0; i < count; i++) {
         struct fate fate;
-        struct weighed first = {0}, answer = {0};
-        begin(&state, &crossings[i], &fate);
-        pass_all(&state, false);
-        take_fate(&state, &fate, false, arena, &first);
-        begin(&state, &crossings[i], &fate);
-        pass_all(&state, true);
-        take_fate(&state, &fate, true, arena, &answer);
-        out[i] = first.weight == WEIGHT_ENDS || answer.weight == WEIGHT_PASSES ? first
-                 : answer.weight == WEIGHT_ENDS || !first.rule                 ? answer
-                                                                               : first;
+        out[i] = (struct weighed){0};
+        for (enum turn turn = TURN_FIRST; turn < TURN_COUNT; turn++) {
+            if (turn == TURN_FIRST)
+                begin(&state, &crossings[i], &fate);
+            else
+                begin_next(&state, &fate);
+            pass_all(&state);
+            take_fate(&state, &fate, arena, &out[i]);
+        }
         if (out[i].weight == WEIGHT_PASSES && legacy[crossings[i].is6])
             out[i] = (struct weighed){
                 .weight = WEIGHT_MAY_END, .rule = legacy[crossings[i].is6], .firewall = FIREWALL_LEGACY};

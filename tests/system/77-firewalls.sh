@@ -149,6 +149,15 @@ may_end 'a return by a map' "table ip mine { chain f { $hooked policy drop; ip s
 nft "table ip mine { chain c { iifname != up0 return; $some return; drop; }; chain f { $hooked jump c; }; }"
 agree 'a return before a drop' 'host:open front:open back:open outside:unknown' 'host:open front:open back:open outside:blocked'
 nft delete table ip mine
+nft "table ip mine {
+    chain marks { type filter hook forward priority -10; ct state new ct mark set 7; }
+    chain f { $hooked oifname up0 ct mark 7 drop; }
+}"
+agree 'a mark of the connection that ends its answers' 'host:open front:open back:open outside:blocked'
+nft delete table ip mine
+nft "table ip mine { chain f { $hooked iifname up0 ct state established ct direction original drop; }; }"
+agree 'what ends a connection that is there' 'host:open front:open back:open outside:blocked'
+nft delete table ip mine
 
 # ---- the firewalls that there are ----
 
