@@ -59,7 +59,7 @@ static const struct {
     {"dup", run_pass},
     {"last", run_pass},
     {"objref", run_pass},
-    {"notrack", run_pass},
+    {"notrack", run_unknown},
     {"flow_offload", run_pass},
     {"limit", run_maybe},
     {"quota", run_maybe},

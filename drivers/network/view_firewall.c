@@ -20,9 +20,13 @@
 #include "drivers/network/view_internal.h"
 #include "drivers/network/view_packet.h"
 #include "lib/error.h"
+#include "lib/map.h"
 
 /* The hooks of a packet in their order; ingress is that of a device and comes first. */
 enum stage { STAGE_INGRESS, STAGE_PREROUTING, STAGE_INPUT, STAGE_FORWARD, STAGE_OUTPUT, STAGE_POSTROUTING };
+
+#define OUR_TRANSLATION                                                                                      \
+    (NF_IP_PRI_NAT_DST - 1) /* drivers/network/rules.c; of equals the last made comes first */
 
 /* Packets of a connection: what one rule lets pass, another may end later. */
 enum turn { TURN_FIRST, TURN_ANSWER, TURN_LATER /* in the direction of the first */, TURN_COUNT };
@@ -216,6 +220,9 @@ static void pass_stage(struct state *state, enum stage stage, bool answer)
             continue;
         struct packet packet = packet_at(state, stage, chain->priority, answer);
         state->walk.packet = &packet;
+        state->walk.before_ours =
+            crossing->host && !state->claims && chain->is_nat && !is_ours(state, chain) &&
+            (stage == STAGE_PREROUTING || stage == STAGE_OUTPUT) && chain->priority <= OUR_TRANSLATION;
         walk_base(&state->walk, chain);
     }
 }
@@ -261,6 +268,37 @@ static void begin_next(struct state *state, struct fate *fate)
     state->walk.ct_mark = before.ct_mark;
     state->walk.ct_mark_known = before.ct_mark_known;
     state->turn = turn + 1;
+}
+
+/* Frames pass more hooks than packets: in bridges, and where they leave a device. */
+static bool is_beside(const struct state *state, const struct ruleset_chain *chain)
+{
+    const struct crossing *crossing = state->crossing;
+    if (!chain->is_base || is_ours(state, chain) || (!chain->count && !chain->drops))
+        return false;
+    if (chain->family == NFPROTO_BRIDGE)
+        return true;
+    if (chain->family != NFPROTO_NETDEV || chain->hook == NF_NETDEV_INGRESS)
+        return false;
+    bool hooked = false;
+    for (size_t i = 0; i < chain->device_count; i++)
+        hooked = hooked || text_is_same(chain->devices[i], crossing->from) ||
+                 text_is_same(chain->devices[i], crossing->to);
+    return hooked;
+}
+
+/* Their rules are not run here: whoever has some may end what passes all others. */
+static void note_beside(struct state *state, struct fate *fate)
+{
+    const struct ruleset *ruleset = state->walk.ruleset;
+    for (size_t i = 0; i < ruleset->chain_count; i++) {
+        const struct ruleset_chain *chain = &ruleset->chains[i];
+        if (fate->ends || !is_beside(state, chain))
+            continue;
+        fate->ends = true;
+        fate->base = fate->chain = chain;
+        fate->rule = chain->count ? chain->rules : NULL;
+    }
 }
 
 /* ---- words ---- */
@@ -342,6 +380,7 @@ static int weigh(const struct paths *paths, const struct crossing *crossings, si
             else
                 begin_next(&state, &fate);
             pass_all(&state);
+            note_beside(&state, &fate);
             take_fate(&state, &fate, arena, &out[i]);
         }
         if (out[i].weight == WEIGHT_PASSES && legacy[crossings[i].is6])

@@ -52,8 +52,9 @@ struct walk {
     uint32_t mark, mark_known, ct_mark, ct_mark_known; /* go along through all hooks */
     size_t steps;
     unsigned depth;
-    bool left;   /* some of the packets may be out of the present chain, and go on behind it */
-    bool unsure; /* some of the packets are elsewhere by now: marks that are set are not set on all */
+    bool before_ours; /* who translates here does it instead of us: the packet goes elsewhere */
+    bool left;        /* some of the packets may be out of the present chain, and go on behind it */
+    bool unsure;      /* some of the packets are elsewhere by now: marks that are set are not set on all */
 };
 
 /* What a base chain does with the packet, added to the walk's fate. */

@@ -85,6 +85,8 @@ enum flow walk_verdict(struct walk *walk, const struct ruleset_chain *chain, con
             walk->fate->translates_in = chain;
             walk->fate->translator = rule;
         }
+        if (walk->before_ours)
+            note_end(walk, chain, rule);
         walk->fate->passes = true;
         return sure ? FLOW_END : FLOW_ON;
     case NF_ACCEPT:

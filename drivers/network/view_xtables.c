@@ -4,6 +4,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_CT.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_conntrack.h>
@@ -209,10 +210,9 @@ static enum certainty match_rpfilter(const struct walk *walk, const void *info)
 
 int xt_target(struct walk *walk, const char *name, unsigned revision, const void *info, size_t size)
 {
-    static const char *const passing[] = {"LOG",     "NFLOG",       "ULOG",     "TCPMSS", "CT",
-                                          "NOTRACK", "CHECKSUM",    "CLASSIFY", "TRACE",  "AUDIT",
-                                          "SECMARK", "CONNSECMARK", "DSCP",     "TOS",    "TTL",
-                                          "HL",      "SET",         "TEE",      "RATEEST"};
+    static const char *const passing[] = {"LOG",   "NFLOG", "ULOG",    "TCPMSS",      "CHECKSUM", "CLASSIFY",
+                                          "TRACE", "AUDIT", "SECMARK", "CONNSECMARK", "DSCP",     "TOS",
+                                          "TTL",   "HL",    "SET",     "TEE",         "RATEEST"};
     static const struct {
         const char *name;
         int verdict;
@@ -231,6 +231,12 @@ int xt_target(struct walk *walk, const char *name, unsigned revision, const void
     for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
         if (strcmp(name, passing[i]) == 0)
             return NFT_CONTINUE;
+    /* Without a connection nothing is translated: neither what comes here, nor who leaves. */
+    if (strcmp(name, "CT") == 0 && size >= sizeof(struct xt_ct_target_info)) {
+        uint16_t flags; /* first in all revisions */
+        memcpy(&flags, info, sizeof(flags));
+        return flags & XT_CT_NOTRACK ? VERDICT_UNKNOWN : NFT_CONTINUE;
+    }
     if (strcmp(name, "MARK") == 0 && revision == 2 && size >= sizeof(struct xt_mark_tginfo2)) {
         struct xt_mark_tginfo2 mark;
         memcpy(&mark, info, sizeof(mark));

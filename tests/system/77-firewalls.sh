@@ -158,6 +158,22 @@ nft delete table ip mine
 nft "table ip mine { chain f { $hooked iifname up0 ct state established ct direction original drop; }; }"
 agree 'what ends a connection that is there' 'host:open front:open back:open outside:blocked'
 nft delete table ip mine
+may_end 'no connections for some' "table ip raw { chain p { type filter hook prerouting priority raw; $some notrack; }; }"
+may_end 'NAT of others before ours' "table ip mine {
+    chain p { type nat hook prerouting priority -110; $some tcp dport $PORT dnat to 192.0.2.1:9; }
+}"
+iptables-nft -t raw -A PREROUTING -i up0 -p tcp --dport "$PORT" -j CT --notrack
+agree 'no connections by iptables' 'host:open front:open back:open outside:unknown' 'host:open front:open back:open outside:blocked'
+like 'ports names the rule' "$(fps ports)" 'from outside \(up0\): .*may end in table ip raw, chain PREROUTING, rule 1'
+nft delete table ip raw
+nft "table netdev mine { chain e { type filter hook egress device \"up0\" priority 0; tcp sport 1 drop; }; }"
+agree 'rules where frames leave a device' 'host:open front:open back:open outside:unknown' "$all_open"
+like 'ports names one' "$(fps ports)" 'may end in table netdev mine, chain e, rule 1'
+nft delete table netdev mine
+nft 'table bridge mine { chain f { type filter hook forward priority 0; tcp sport 1 drop; }; }'
+agree 'rules of others in bridges' 'host:unknown front:unknown back:unknown outside:unknown' "$all_open"
+like 'ports names one of them' "$(fps ports)" 'may end in table bridge mine, chain f, rule 1'
+nft delete table bridge mine
 
 # ---- the firewalls that there are ----
 
