@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "drivers/network/resolver.h"
@@ -57,6 +58,14 @@ static const char **make_arguments(const struct paths *paths, const struct resol
     return arguments;
 }
 
+/* A run that ends before dnsmasq has written its file leaves this one, by which the next run finds what was started,
+ * also when nobody wants it any more. */
+static int announce_union(const char *pid_file, struct error *error)
+{
+    _cleanup_close_ int fd = open(pid_file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd < 0 ? error_errno(error, -errno, "%s", pid_file) : 0;
+}
+
 static int set_union(const struct paths *paths, const struct resolver_union *all, const char *folder,
                      const struct call *call, struct error *error)
 {
@@ -70,6 +79,8 @@ static int set_union(const struct paths *paths, const struct resolver_union *all
     const struct resolver_process process = {.name = all->address,
                                              .pid_file = pid_file,
                                              .arguments = make_arguments(paths, all, pid_file, call->arena)};
+    if (result == 0)
+        result = announce_union(pid_file, error);
     return result < 0 ? result : resolver_process_ensure(&process, call, error);
 }
 

@@ -712,6 +712,50 @@ static void test_half_started_resolver_is_replaced(void **state)
     assert_false(is_alive(pid));
 }
 
+static int64_t pid_in(const char *path)
+{
+    char text[32] = "";
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    const bool any = fgets(text, sizeof(text), file) != NULL;
+    fclose(file);
+    return any ? strtoll(text, NULL, 10) : 0;
+}
+
+/* The same of a union that nobody wants when the next run comes: only its file says that it was begun. */
+static void test_half_started_union_is_ended(void **state)
+{
+    (void)state;
+    struct resolver request = {.network = "shop/front", .bridge = front, .address = "10.30.0.1/24"};
+    struct resolver_union *all = described_new(world.arena, &resolver_union_table);
+    char path[256], other[PATHS_IFNAME_SIZE];
+    struct sockaddr_in taken = {
+        .sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = inet_addr("127.0.0.99")};
+    int holder = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    run(NULL, "ip", "link", "set", "lo", "up");
+    must(make_front(), &world);
+    paths_bridge(&world.paths, "shop/back", other);
+    all->address = "127.0.0.99";
+    *arena_append(world.arena, all->bridges.items, all->bridges.count) = front;
+    *arena_append(world.arena, all->bridges.items, all->bridges.count) = other;
+    add(world.arena, &request.unions, described_whole(&resolver_union_table, all));
+    snprintf(path, sizeof(path), "%s/%s/unions/127.0.0.99.pid", world.paths.networks, front);
+
+    assert_int_equal(bind(holder, (struct sockaddr *)&taken, sizeof(taken)), 0);
+    assert_true(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error) < 0);
+    close(holder);
+    assert_int_equal(pid_in(path), 0);
+
+    must(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error), &world);
+    const int64_t pid = pid_in(path);
+    assert_true(pid > 1 && is_alive(pid));
+    assert_int_equal(truncate(path, 0), 0);
+    request.unions = (struct list){0};
+    must(network_effects.set_resolver(&world.paths, &request, &world.call, &world.error), &world);
+    assert_false(is_alive(pid));
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 /* ---- figures ---- */
 
 static double milliseconds(void)
@@ -841,6 +885,7 @@ int main(void)
         cmocka_unit_test_teardown(test_resolver_answers_and_ends, tidy),
         cmocka_unit_test_teardown(test_spoiled_names_are_seen_and_mended, tidy),
         cmocka_unit_test_teardown(test_half_started_resolver_is_replaced, tidy),
+        cmocka_unit_test_teardown(test_half_started_union_is_ended, tidy),
         cmocka_unit_test_teardown(test_a_crowd_is_listed_quickly, tidy),
     };
     if (geteuid() != 0) {
