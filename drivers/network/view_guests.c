@@ -33,7 +33,7 @@ static void take_addresses(const struct addresses *addresses, struct arena *aren
 static void read_gateways(struct arena *arena, struct observed_guest *guest);
 static bool take_addresses6(const struct addresses *addresses, struct arena *arena,
                             struct observed_guest *guest);
-static void read_gateways6(struct arena *arena, struct observed_guest *guest);
+static int read_gateways6(struct arena *arena, struct observed_guest *guest, struct error *error);
 
 int view_guests(const struct paths *paths, const struct observed_network *network, const int64_t *pids,
                 size_t count, const struct call *call, struct observed_guest **out, struct error *error)
@@ -83,7 +83,7 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     take_addresses(&addresses, arena, guest);
     read_gateways(arena, guest);
     if (take_addresses6(&addresses, arena, guest))
-        read_gateways6(arena, guest);
+        return read_gateways6(arena, guest, error);
     return 0;
 }
 
@@ -196,31 +196,100 @@ static void take_addresses(const struct addresses *addresses, struct arena *aren
         }
 }
 
-#define USER_METRIC 1024 /* of a route for which none was said; those of router advertisements have it, too */
+#define GATEWAY_ROUTES 4096 /* that are looked at: those for all addresses come first */
+#define USER_METRIC    1024 /* of a route for which none was said; those of router advertisements have it, too */
 
-/* Columns, in hex: destination, its length, source, its length, next hop, metric, references, use, flags, interface. */
-static void read_gateways6(struct arena *arena, struct observed_guest *guest)
+/* Columns, in hex: destination, its length, source, its length, next hop, metric, references, use, flags, interface.
+ * The file holds the routes of all tables and does not say of which: what it shows is worth a question, and no more. */
+static bool may_have_gateway6(struct arena *arena, const struct observed_guest *guest)
 {
     char line[256];
+    size_t read = 0;
     _cleanup_fclose_ FILE *file =
         fopen(arena_printf(arena, "/proc/%" PRId64 "/net/ipv6_route", guest->init_pid), "re");
-    for (size_t read = 0; file && read < ROUTES_LIMIT && fgets(line, sizeof(line), file);
-         read += strlen(line)) {
-        char destination[33], hop[33], ifname[IFNAMSIZ];
+    for (; file && read < ROUTES_LIMIT && fgets(line, sizeof(line), file); read += strlen(line)) {
+        char destination[33], hop[33];
         unsigned length, metric;
-        struct address6 gateway = {0};
-        if (sscanf(line, "%32s %2x %*s %*s %32s %x %*s %*s %*s %15s", destination, &length, hop, &metric,
-                   ifname) != 5 ||
-            length != 0 || metric != USER_METRIC || strspn(destination, "0") != 32 || strspn(hop, "0") == 32)
-            continue;
-        for (size_t i = 0; i < sizeof(gateway.bytes); i++)
-            sscanf(hop + 2 * i, "%2hhx", &gateway.bytes[i]);
-        char *text = arena_alloc(arena, ADDRESS6_TEXT_SIZE);
-        address6_print(&gateway, text);
-        for (size_t i = 0; i < guest->count; i++)
-            if (!guest->nics[i].gateway6 && strcmp(guest->nics[i].ifname, ifname) == 0)
-                guest->nics[i].gateway6 = text;
+        if (sscanf(line, "%32s %2x %*s %*s %32s %x", destination, &length, hop, &metric) == 4 &&
+            length == 0 && metric == USER_METRIC && strspn(destination, "0") == 32 && strspn(hop, "0") != 32)
+            return true;
     }
+    return read >= ROUTES_LIMIT;
+}
+
+struct gateway6_walk {
+    struct arena *arena;
+    struct observed_guest *guest;
+    size_t count;
+};
+
+static void take_hop6(struct gateway6_walk *walk, int index, struct nlattr *hop)
+{
+    struct address6 gateway;
+    for (size_t i = 0; i < walk->guest->count && hop && nla_len(hop) == sizeof(gateway.bytes); i++) {
+        struct observed_guest_nic *nic = &walk->guest->nics[i];
+        if (nic->index != index || nic->gateway6)
+            continue;
+        char *text = arena_alloc(walk->arena, ADDRESS6_TEXT_SIZE);
+        memcpy(gateway.bytes, nla_data(hop), sizeof(gateway.bytes));
+        address6_print(&gateway, text);
+        nic->gateway6 = text;
+    }
+}
+
+/* Routes that share the way are listed as one. */
+static void take_hops6(struct gateway6_walk *walk, struct nlattr *all)
+{
+    int left = nla_len(all);
+    for (struct rtnexthop *hop = nla_data(all); RTNH_OK(hop, left);
+         left -= NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+        take_hop6(walk, hop->rtnh_ifindex,
+                  nla_find((struct nlattr *)RTNH_DATA(hop), hop->rtnh_len - (int)sizeof(*hop), RTA_GATEWAY));
+}
+
+static int take_gateway6(const struct nlmsghdr *message, void *context)
+{
+    struct gateway6_walk *walk = context;
+    const struct rtmsg *header = nlmsg_data(message);
+    struct nlattr *attributes[RTA_MAX + 1];
+    if (++walk->count > GATEWAY_ROUTES)
+        return -ENOBUFS;
+    if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 || header->rtm_type != RTN_UNICAST ||
+        nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) < 0)
+        return 0;
+    const uint32_t table = attributes[RTA_TABLE] ? nla_get_u32(attributes[RTA_TABLE]) : header->rtm_table;
+    if (table != RT_TABLE_MAIN || !attributes[RTA_PRIORITY] ||
+        nla_get_u32(attributes[RTA_PRIORITY]) != USER_METRIC)
+        return 0;
+    if (attributes[RTA_MULTIPATH])
+        take_hops6(walk, attributes[RTA_MULTIPATH]);
+    else if (attributes[RTA_OIF])
+        take_hop6(walk, (int)nla_get_u32(attributes[RTA_OIF]), attributes[RTA_GATEWAY]);
+    return 0;
+}
+
+/* What a guest changes while it is listed is taken as it was seen; one that just ended has none. */
+static int read_gateways6(struct arena *arena, struct observed_guest *guest, struct error *error)
+{
+    _cleanup_netlink_ struct nl_sock *socket = NULL;
+    struct gateway6_walk walk = {.arena = arena, .guest = guest};
+    struct rtmsg header = {.rtm_family = AF_INET6};
+    struct error changed = {0};
+    if (!may_have_gateway6(arena, guest))
+        return 0;
+    _cleanup_close_ int namespace =
+        open(arena_printf(arena, "/proc/%" PRId64 "/ns/net", guest->init_pid), O_RDONLY | O_CLOEXEC);
+    if (namespace < 0)
+        return 0;
+    int result = netlink_open_inside(namespace, &socket, error);
+    if (result < 0)
+        return result;
+    _cleanup_message_ struct nl_msg *message = message_new(RTM_GETROUTE, 0, &header, sizeof(header));
+    message_put_u32(message, RTA_TABLE, RT_TABLE_MAIN);
+    result = netlink_dump(socket, message, take_gateway6, &walk, "list of routes of IPv6", &changed);
+    return result == 0 || result == -EINTR || result == -ENOENT || result == -ENOBUFS
+               ? 0
+               : error_set(error, result, "%s", changed.text);
 }
 
 static bool take_addresses6(const struct addresses *addresses, struct arena *arena,

@@ -124,6 +124,12 @@ check 'it passes on' eventually 5 passes_on
 nic t/two route replace default via "$NET6:1::1" dev eth0
 converge 'a default route led elsewhere'
 is 'it is where it was' "$(default_of t/two)" "$in5 eth0"
+nic t/two route add default via "$NET6:1::1" dev eth0 table 100
+is 'one of another table is the guest'"'"'s own' "$(actions_of "$(plan_of "$FILE")")" ''
+nic t/two route replace default via "$NET6:1::5" dev eth0 table 100
+nic t/two route del default via "$NET6:1::5" dev eth0
+converge 'a default route that is in another table alone'
+is 'it is in the main one' "$(nic t/two route show default | awk '{ print $3, $5 }')" "$in5 eth0"
 nft flush map ip6 "fpsync_$TAG" sources
 converge 'the address to leave under taken away'
 is 'it leaves under it again' "$(seen_as t/far)" "$(short "${OUT6}3")"
@@ -137,5 +143,7 @@ is 'there is none' "$(default_of t/one)$(default_of t/edge)" ''
 nic t/one route add default via "$NET6:1::5" dev eth1
 converge 'a default route added'
 is 'it is gone' "$(default_of t/one)" ''
+nic t/one route add default via "$NET6:1::5" dev eth1 table 100
+is 'one of another table stays' "$(actions_of "$(plan_of "$FILE")")" ''
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''
