@@ -290,24 +290,29 @@ static void add_root(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
 }
 
-/* Whether some other name had the address of the port when this run began. */
-static bool was_anothers(const struct container_steps *to, const char *network)
+static bool is_address_of(const char *address, const char *with_prefix)
 {
-    const struct target *target = to->compiling->target;
-    const struct lease_address *own =
-        lease_in(grants_find(target->grants, KIND_CONTAINER, to->action->object->name), network);
+    const size_t length = strcspn(with_prefix, "/");
+    return address && strlen(address) == length && strncmp(address, with_prefix, length) == 0;
+}
+
+/* Whether some other name had the port's address when this run began. */
+static bool was_anothers(const struct container_steps *to, const struct port_attach *port)
+{
     const struct snapshot *snapshot = to->compiling->recorded;
     const struct lease *known =
         snapshot ? lease_recorded(snapshot, KIND_CONTAINER, to->action->object->name) : NULL;
-    const struct lease_address *kept = known ? lease_in(known, network) : NULL;
-    if (!snapshot || !own->address || (kept && text_is_same(kept->address, own->address)))
+    if (!snapshot || !port->address)
         return false;
-    for (size_t i = 0; i < snapshot->lease_count; i++) {
-        const struct lease *lease = snapshot->leases[i];
-        const struct lease_address *before = lease_in(lease, network);
-        if (before && text_is_same(before->address, own->address) && !text_is_same(before->mac, own->mac))
-            return true;
-    }
+    for (size_t i = 0; known && i < known->addresses.count; i++)
+        if (is_address_of(((struct lease_address *)known->addresses.items[i])->address, port->address))
+            return false;
+    for (size_t i = 0; i < snapshot->lease_count; i++)
+        for (size_t j = 0; j < snapshot->leases[i]->addresses.count; j++) {
+            const struct lease_address *before = snapshot->leases[i]->addresses.items[j];
+            if (is_address_of(before->address, port->address) && !text_is_same(before->mac, port->mac))
+                return true;
+        }
     return false;
 }
 
@@ -330,7 +335,7 @@ static void add_start(const struct container_steps *to)
         mark->ifname = port->ifname;
         mark->mark = port->mark;
         mark->foreign = port->foreign;
-        if (was_anothers(to, network)) {
+        if (was_anothers(to, port)) {
             mark->mac = port->mac;
             mark->address = port->address;
         }
@@ -374,6 +379,10 @@ static void add_repairs(const struct container_steps *to, const struct observed_
     for (size_t i = 0; i < repairs.count; i++) {
         if (repairs.items[i].step == STEP_VOLUME_ATTACH)
             ((struct volume_attach *)repairs.items[i].request)->digest = to->compiling->digest;
+        if (repairs.items[i].step == STEP_PORT_ATTACH) {
+            struct port_attach *port = repairs.items[i].request;
+            port->announced = was_anothers(to, port);
+        }
         steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
     }
     struct root_write *resolv_conf = seen && seen->running && names_may_change(to->action, &repairs)

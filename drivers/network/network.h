@@ -229,7 +229,10 @@ struct port_attach { /* a NIC into a running container */
     bool
         taken; /* a NIC that it has with this MAC address becomes this one, whoever made it: its host end gets
                    the name and the mark, and inside nothing changes */
-    bool emptied;                    /* without an address: what it has was ours and goes */
+    bool emptied; /* without an address: what it has was ours and goes */
+    bool
+        announced; /* the address was another container's, which may be remembered: who is on the bridge is told. It
+                       takes some 10 ms: the kernel lets go of a packet socket at its leisure */
     const char *gateway;             /* NULL: none; a default route without metric through it is taken away */
     const char *address6, *gateway6; /* NULL: none; without an address6 what is there goes */
 };

@@ -281,7 +281,7 @@ static int mend_nic(struct attachment_work *work, struct error *error)
         return error_wrap(error, result, "in the container");
     if (!work->request->address)
         return 0;
-    if (changed && !work->request->macvlan)
+    if (changed && work->request->announced && !work->request->macvlan)
         address_announce(work->host, work->bridge.index, work->request->mac, work->request->address);
     result = route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
     if (result < 0 || work->request->foreign)

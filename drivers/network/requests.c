@@ -102,6 +102,7 @@ static const struct field port_attach_rows[] = {
     TEXT_ROW(13, port_attach, address6),
     TEXT_ROW(14, port_attach, gateway6),
     {ROW(15, port_attach, taken, FIELD_BOOL)},
+    {ROW(16, port_attach, announced, FIELD_BOOL)},
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
 
