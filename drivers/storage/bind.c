@@ -24,16 +24,24 @@ struct source {
     int fd;
     bool is_folder;
 };
+#define NO_SOURCE ((struct source){.fd = -1})
+
+static void close_source(const struct source *source)
+{
+    if (source->fd >= 0)
+        close(source->fd);
+}
+#define _cleanup_source_ _cleanup_(close_source)
 
 static int open_source(const char *path, struct source *source, struct error *error)
 {
     struct stat status;
     if (!guest_path_is_clean(path))
         return error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", path);
-    int fd = place_open(path);
+    int fd = source->fd = place_open(path);
     if (fd < 0 || fstat(fd, &status) < 0)
         return error_errno(error, fd < 0 ? fd : -errno, "%s on the host", path);
-    *source = (struct source){.fd = fd, .is_folder = S_ISDIR(status.st_mode)};
+    source->is_folder = S_ISDIR(status.st_mode);
     return 0;
 }
 
@@ -61,11 +69,10 @@ static int open_place(int root, const struct source *source, const char *path, i
 int bind_mount_into(int root, const struct root_bind *bind, int user_namespace, int64_t id_base,
                     struct error *error)
 {
-    struct source source;
+    _cleanup_source_ struct source source = NO_SOURCE;
     int result = open_source(bind->source, &source, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int from = source.fd;
     _cleanup_close_ int tree = make_tree(&source, bind, RESTRICTED, user_namespace, error);
     if (tree < 0)
         return tree;
@@ -93,7 +100,7 @@ int bind_attach(const struct paths *paths, const struct bind_attach *request, co
     (void)paths;
     (void)call;
     _cleanup_guest_ struct guest guest = NO_GUEST;
-    struct source source;
+    _cleanup_source_ struct source source = NO_SOURCE;
     const struct root_bind bind = {.path = request->path,
                                    .source = request->source ? request->source : "",
                                    .read_only = request->read_only};
@@ -102,7 +109,6 @@ int bind_attach(const struct paths *paths, const struct bind_attach *request, co
         result = open_source(bind.source, &source, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int from = source.fd;
     if (place_is_at(guest.root, bind.path, source.fd, bind.read_only))
         return 0;
     _cleanup_close_ int tree = make_tree(&source, &bind, request->plain ? 0 : RESTRICTED,
