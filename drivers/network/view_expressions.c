@@ -30,7 +30,7 @@ struct run {
 typedef void expression(struct run *run, struct nlattr **data);
 static expression run_immediate, run_cmp, run_range, run_bitwise, run_byteorder, run_payload, run_meta,
     run_ct, run_fib, run_lookup, run_nat, run_redir, run_reject, run_pass, run_maybe, run_unknown, run_match,
-    run_target, run_accept, run_dynset;
+    run_target, run_accept, run_dynset, run_numgen, run_hash;
 
 static const struct {
     const char *name;
@@ -45,6 +45,8 @@ static const struct {
     {"meta", run_meta},
     {"ct", run_ct},
     {"fib", run_fib},
+    {"numgen", run_numgen},
+    {"hash", run_hash},
     {"lookup", run_lookup},
     {"match", run_match},
     {"target", run_target},
@@ -84,7 +86,7 @@ static void run_one(struct run *run, struct nlattr *item)
             return;
         }
     }
-    /* Others load what is not known here (rt, socket, osf, numgen, hash, xfrm...) or are newer than this program. */
+    /* Others load what is not known here (rt, socket, osf, xfrm...) or are newer than this program. */
     memset(run->known, 0, sizeof(run->known));
     run->met = certainty_and(run->met, MAYBE);
 }
@@ -491,6 +493,17 @@ static enum certainty meets_fields(const struct run *run, size_t at, const struc
         begin += *field;
     }
     return begin == element->size ? is : MAYBE;
+}
+
+/* What they draw or count is not known; the other keys that a map joins it with are. */
+static void run_numgen(struct run *run, struct nlattr **data)
+{
+    load_unknown(run, data[NFTA_NG_DREG], sizeof(uint32_t));
+}
+
+static void run_hash(struct run *run, struct nlattr **data)
+{
+    load_unknown(run, data[NFTA_HASH_DREG], sizeof(uint32_t));
 }
 
 struct lookup {

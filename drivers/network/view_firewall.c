@@ -270,11 +270,18 @@ static void begin_next(struct state *state, struct fate *fate)
     state->turn = turn + 1;
 }
 
+/* Of whatever root: in bridges each looks after the ports of its own containers and at no others. */
+static bool is_of_fpsync(const struct ruleset_chain *chain)
+{
+    const char *tag = strncmp(chain->table, "fpsync", 6) == 0 ? chain->table + 6 : "?";
+    return !*tag || (*tag == '_' && strspn(tag + 1, "0123456789abcdef") == 4 && !tag[5]);
+}
+
 /* Frames pass more hooks than packets: in bridges, and where they leave a device. */
 static bool is_beside(const struct state *state, const struct ruleset_chain *chain)
 {
     const struct crossing *crossing = state->crossing;
-    if (!chain->is_base || is_ours(state, chain) || (!chain->count && !chain->drops))
+    if (!chain->is_base || is_of_fpsync(chain) || (!chain->count && !chain->drops))
         return false;
     if (chain->family == NFPROTO_BRIDGE)
         return true;
@@ -359,6 +366,61 @@ static void take_fate(struct state *state, const struct fate *fate, struct arena
     };
 }
 
+/* As many of the crossing's ports, from the block's on, as share their leading bits: a rule asks for one of those or for
+ * none, where it does not ask for just some of them. False: there are none left. */
+static bool next_block(const struct crossing *crossing, struct crossing *block)
+{
+    const int64_t end = crossing->host + (crossing->count > 1 ? crossing->count : 1);
+    block->host += block->count;
+    block->port = crossing->port ? crossing->port + block->host - crossing->host : 0;
+    for (block->count = 1; block->host % (2 * block->count) == 0 && block->host + 2 * block->count <= end;)
+        block->count *= 2;
+    return block->host < end;
+}
+
+static struct crossing before_blocks(const struct crossing *crossing)
+{
+    struct crossing block = *crossing;
+    block.count = 0;
+    return block;
+}
+
+static struct weighed weigh_block(struct state *state, const struct crossing *block, struct arena *arena)
+{
+    struct weighed weighed = {0};
+    struct fate fate;
+    for (enum turn turn = TURN_FIRST; turn < TURN_COUNT; turn++) {
+        if (turn == TURN_FIRST)
+            begin(state, block, &fate);
+        else
+            begin_next(state, &fate);
+        pass_all(state);
+        note_beside(state, &fate);
+        take_fate(state, &fate, arena, &weighed);
+    }
+    return weighed;
+}
+
+/* What differs from port to port may end. */
+static struct weighed weigh_all_ports(struct state *state, const struct crossing *crossing,
+                                      struct arena *arena)
+{
+    if (!crossing->host)
+        return weigh_block(state, crossing, arena);
+    struct crossing block = before_blocks(crossing);
+    next_block(crossing, &block);
+    struct weighed all = weigh_block(state, &block, arena);
+    while (next_block(crossing, &block)) {
+        const struct weighed more = weigh_block(state, &block, arena);
+        const bool differs = more.weight != all.weight;
+        if (all.weight == WEIGHT_PASSES)
+            all = more;
+        if (differs)
+            all.weight = WEIGHT_MAY_END;
+    }
+    return all;
+}
+
 /* ---- the view ---- */
 
 static int weigh(const struct paths *paths, const struct crossing *crossings, size_t count,
@@ -372,17 +434,7 @@ static int weigh(const struct paths *paths, const struct crossing *crossings, si
     struct state state = {.paths = paths, .walk = {.ruleset = &ruleset}};
     const char *const legacy[] = {legacy_tables(arena, false), legacy_tables(arena, true)};
     for (size_t i = 0; i < count; i++) {
-        struct fate fate;
-        out[i] = (struct weighed){0};
-        for (enum turn turn = TURN_FIRST; turn < TURN_COUNT; turn++) {
-            if (turn == TURN_FIRST)
-                begin(&state, &crossings[i], &fate);
-            else
-                begin_next(&state, &fate);
-            pass_all(&state);
-            note_beside(&state, &fate);
-            take_fate(&state, &fate, arena, &out[i]);
-        }
+        out[i] = weigh_all_ports(&state, &crossings[i], arena);
         if (out[i].weight == WEIGHT_PASSES && legacy[crossings[i].is6])
             out[i] = (struct weighed){
                 .weight = WEIGHT_MAY_END, .rule = legacy[crossings[i].is6], .firewall = FIREWALL_LEGACY};
@@ -390,15 +442,11 @@ static int weigh(const struct paths *paths, const struct crossing *crossings, si
     return 0;
 }
 
-/* One address and as many ports as share their leading bits: of those a rule asks for one or for none. */
 static const char *claim_of(struct state *state, const struct crossing *crossing, struct arena *arena)
 {
-    struct crossing block = *crossing;
-    const int64_t end = crossing->host + (crossing->count > 1 ? crossing->count : 1);
-    for (block.host = crossing->host; block.host < end; block.host += block.count) {
+    struct crossing block = before_blocks(crossing);
+    while (next_block(crossing, &block)) {
         struct fate fate;
-        for (block.count = 1; block.host % (2 * block.count) == 0 && block.host + 2 * block.count <= end;)
-            block.count *= 2;
         begin(state, &block, &fate);
         pass_stage(state, STAGE_PREROUTING, false);
         if (fate.translates)

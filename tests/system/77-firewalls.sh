@@ -293,8 +293,14 @@ iptables -P FORWARD ACCEPT
 claim 'a port of Docker' '' $((PORT + 5)) 'table ip nat, chain DOCKER, rule 1 .*'
 nft -f - <<END2
 table ip theirs {
+    map shares {
+        typeof ip daddr . tcp dport . numgen random mod 65536 : ip daddr
+        flags interval
+        elements = { 0.0.0.0/0 . $((PORT + 9)) . 0-32767 : 192.0.2.1, 0.0.0.0/0 . $((PORT + 9)) . 32768-65535 : 192.0.2.3 }
+    }
     chain pre {
         type nat hook prerouting priority dstnat;
+        dnat to ip daddr . tcp dport . numgen random mod 65536 map @shares
         ip daddr 198.51.100.7 tcp dport $PORT dnat to 192.0.2.1:9
         udp dport $((PORT + 6)) dnat to 192.0.2.1:9
         tcp dport $((PORT + 7)) redirect to :9
@@ -303,7 +309,7 @@ table ip theirs {
 }
 END2
 sed -i "s/\"$PORT:7000.tcp+udp\"/\"$PORT:7000\", \"$((PORT + 6)):7000\"/" "$FILE"
-converge 'rules for another address, protocol, port or for what is forwarded anyway hold nothing'
+converge 'rules for another address, protocol, port (shares of it, too) or for what is forwarded anyway hold nothing'
 nft delete table ip theirs # and made anew: at one priority, what came last goes first
 nft "table ip theirs { chain pre { type nat hook prerouting priority dstnat; tcp dport $((PORT + 6)) redirect to :9; }; }"
 is 'a port on record stays, whatever comes later' "$(held_of "$(plan_of "$FILE")")$(actions_of "$(plan_of "$FILE")")" ''
