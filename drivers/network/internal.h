@@ -37,7 +37,8 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
 void rules_begin_set(struct buffer *text, const char *kind, const char *name, const char *type, bool filled);
 void rules_end_set(struct buffer *text, bool filled);
 int forwards_check(const struct rules *request, struct arena *arena, struct error *error);
-void forwards_write(const struct rules *request, bool is6, struct buffer *text); /* of one family */
+/* Of one family: their maps, and the chains that lead by them and let through what was led, behind all other sets. */
+void forwards_write(const struct rules *request, bool is6, struct buffer *text);
 bool rules_have6(const struct rules *request);
 int rules_check6(const struct rules *request, struct error *error);
 void rules_write_table6(const struct rules *request, struct buffer *text);  /* what stands in the table */

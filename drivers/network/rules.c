@@ -36,18 +36,6 @@
 #include "lib/error.h"
 
 static const char ip_chains[] =
-    "chain forwards {\n"
-    " dnat ip to ip daddr . tcp dport map @tcp_at\n"
-    " dnat ip to tcp dport map @tcp_any\n"
-    " dnat ip to ip daddr . udp dport map @udp_at\n"
-    " dnat ip to udp dport map @udp_any\n"
-    " dnat to ip daddr . tcp dport map @tcp_span\n"
-    " dnat to ip daddr . udp dport map @udp_span\n"
-    " dnat ip to ip daddr . tcp dport . numgen random mod 65536 map @tcp_share\n"
-    " dnat ip to ip daddr . udp dport . numgen random mod 65536 map @udp_share\n"
-    " dnat to ip daddr . tcp dport . numgen random mod 65536 map @tcp_share_span\n"
-    " dnat to ip daddr . udp dport . numgen random mod 65536 map @udp_share_span\n"
-    "}\n"
     "chain raw {\n"
     " type filter hook prerouting priority raw; policy accept;\n"
     " iifname @bridges ip daddr 127.0.0.0/8 drop\n"
@@ -61,15 +49,6 @@ static const char ip_chains[] =
     "chain output {\n"
     " type nat hook output priority -101; policy accept;\n"
     " fib daddr type local jump forwards\n"
-    "}\n"
-    "chain forward {\n"
-    " type filter hook forward priority filter; policy accept;\n"
-    " ct state established,related accept\n"
-    " iifname . oifname @inside accept\n"
-    " iifname @isolated drop\n"
-    " ct status dnat accept\n"
-    " oifname @isolated drop\n"
-    " iifname @bridges oifname @bridges drop\n"
     "}\n"
     "chain input {\n"
     " type filter hook input priority filter; policy accept;\n"
@@ -90,8 +69,6 @@ static const char ip_chains[] =
     " snat ip to iifname . ip saddr map @sources\n"
     " iifname . ip saddr @masqueraded masquerade\n"
     "}\n";
-
-_Static_assert(FORWARD_DRAWS == 65536, "the rules draw that many");
 
 static const char port_chain[] =
     "chain port {\n%s"

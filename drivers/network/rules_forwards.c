@@ -164,6 +164,32 @@ static void write_shared(const struct rules *request, const char *protocol, bool
     buffer_text(text, filled ? "}\n}\n" : "}\n");
 }
 
+/* By the maps above: a port of one address, of all, ports in a row, and those that several containers share. */
+static void write_chain(bool is6, struct buffer *text)
+{
+    static const char *const protocols[] = {"tcp", "udp"};
+    const char *ip = is6 ? "ip6" : "ip";
+    buffer_text(text, "chain forwards {\n");
+    for (size_t i = 0; i < 2; i++)
+        buffer_printf(text,
+                      " dnat %1$s to %1$s daddr . %2$s dport map @%2$s_at\n"
+                      " dnat %1$s to %2$s dport map @%2$s_any\n"
+                      " dnat to %1$s daddr . %2$s dport map @%2$s_span\n"
+                      " dnat %1$s to %1$s daddr . %2$s dport . numgen random mod %3$d map @%2$s_share\n"
+                      " dnat to %1$s daddr . %2$s dport . numgen random mod %3$d map @%2$s_share_span\n",
+                      ip, protocols[i], FORWARD_DRAWS);
+    buffer_text(text, "}\n"
+                      "chain forward {\n"
+                      " type filter hook forward priority filter; policy accept;\n"
+                      " ct state established,related accept\n"
+                      " iifname . oifname @inside accept\n"
+                      " iifname @isolated drop\n"
+                      " ct status dnat accept\n"
+                      " oifname @isolated drop\n"
+                      " iifname @bridges oifname @bridges drop\n"
+                      "}\n");
+}
+
 void forwards_write(const struct rules *request, bool is6, struct buffer *text)
 {
     write_protocol(request, "tcp", is6, text);
@@ -173,4 +199,5 @@ void forwards_write(const struct rules *request, bool is6, struct buffer *text)
         write_shared(request, protocols[i], is6, false, text);
         write_shared(request, protocols[i], is6, true, text);
     }
+    write_chain(is6, text);
 }

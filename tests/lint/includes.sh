@@ -1,21 +1,7 @@
 #!/bin/bash
 # The include rule of the house: lib <- specs <- {state, drivers} <- reconciler, tests see everything; and a
 # library's header is included by the .c files of one module alone.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-number=0
-failed=0
-
-report() { # NAME, text of violations (empty: fine)
-    number=$((number + 1))
-    if [ -z "$2" ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        sed 's/^/# /' <<<"$2"
-        failed=1
-    fi
-}
+. "$(dirname "$0")/lib.sh"
 
 sources() { # FOLDER...
     find "$@" -name '*.[ch]' 2>/dev/null | sort
@@ -79,4 +65,4 @@ report 'no unbounded string function' "$unsafe"
 prints=$(sources lib specs state drivers | grep -vE '^drivers/(worker|image/fetch|container/init)/' |
     xargs -r grep -nE '\b(printf|puts|putchar|vprintf|perror|syslog)\(|\bf(printf|puts)\((stdout|stderr)')
 report 'only reconciler prints' "$prints"
-exit $failed
+finish

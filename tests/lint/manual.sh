@@ -1,23 +1,9 @@
 #!/bin/bash
 # The manual pages and the examples against the program itself: every field, command and flag is described, every
 # example is valid, and what man renders has no warning.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
+. "$(dirname "$0")/lib.sh"
 build=${FPSYNC_BUILD:-$PWD/build}
 fpsync=$build/fpsync
-number=0
-failed=0
-
-report() { # NAME, text of violations (empty: fine)
-    number=$((number + 1))
-    if [ -z "$2" ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        sed 's/^/# /' <<<"$2"
-        failed=1
-    fi
-}
 
 if [ ! -x "$fpsync" ]; then
     echo 'ok 1 - manual pages and examples against the program # SKIP the program is not built'
@@ -58,4 +44,4 @@ rendered 'the pages render without a warning' groff \
 # Pages that are not installed are no mistake of these.
 rendered 'mandoc finds nothing worth a warning in the pages' mandoc \
     "$(mandoc -Tlint -W warning "$build"/man/*.[58] 2>&1 | grep -v 'mandoc.db')"
-exit $failed
+finish

@@ -1,20 +1,6 @@
 #!/bin/bash
 # Format, scripts, words and whitespace of everything that is in the repository.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-number=0
-failed=0
-
-report() { # NAME, text of violations (empty: fine)
-    number=$((number + 1))
-    if [ -z "$2" ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        head -n 40 <<<"$2" | sed 's/^/# /'
-        failed=1
-    fi
-}
+. "$(dirname "$0")/lib.sh"
 
 # The tree as it would be committed: from git where this is a clone, else from an unpacked archive.
 files() { # PATTERN...
@@ -54,4 +40,4 @@ report 'every C file says where it sits' "$(files '*.c' | while read -r file; do
 done)"
 report 'a function or file of the program does not grow beyond reading' "$(files '*.c' '*.h' |
     grep -v '^tests/' | xargs -r wc -l | awk '$2 != "total" && $1 > 900')"
-exit $failed
+finish

@@ -1,21 +1,7 @@
 #!/bin/bash
 # What a run that is settled takes for granted (reconciler/settled.h): every member of what the views show is in the
 # world's digest, nothing else of the world is asked for while planning, and specs ask the file system by lib/asked.h.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-number=0
-failed=0
-
-report() { # NAME, text of violations (empty: fine)
-    number=$((number + 1))
-    if [ -z "$2" ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        head -n 40 <<<"$2" | sed 's/^/# /'
-        failed=1
-    fi
-}
+. "$(dirname "$0")/lib.sh"
 
 # Asked for by those who plan, or by other commands, after the dump; each makes that a run is not taken for settled, or
 # has a plan.
@@ -48,5 +34,4 @@ report 'views are asked where reconciler/settled.c knows of it' "$(
 report 'specs ask the file system by lib/asked.h' "$(
     grep -nE '\b(stat|lstat|fstatat|access|faccessat|open|openat|fopen|opendir|scandir|glob|readlink|readlinkat|getenv|secure_getenv|getcwd|realpath)\(' \
         specs/*.c | grep -vE '^specs/sources\.c:[0-9]+:.*(= open\(path, O_RDONLY|stat\(path, &named\))')"
-echo "1..$number"
-exit $failed
+finish

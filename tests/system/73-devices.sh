@@ -7,15 +7,9 @@ mkdir -p "$ROOT/dev/deep"
 mknod -m 600 "$ROOT/dev/tun" c 10 200
 mknod -m 600 "$ROOT/dev/deep/zero" c 1 5
 echo none >"$ROOT/dev/file"
-permit() { # ENTRIES of allow
-    echo "allow: { $1 }" >"$ROOT/etc/fpsync/fpsync.conf"
-}
 entries="devices: [ $ROOT/dev, /dev/fuse ]"
 permit "$entries"
 
-one() { # ENTRIES of the container
-    printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
-}
 # PATH=NUMBERS/OWNER/MODE/opened of each that is a device
 opened() { # CONTAINER PATH...
     local name=$1

@@ -7,14 +7,7 @@ echo www >"$ROOT/srv/www/name"
 echo more >"$ROOT/srv/more/name"
 echo file >"$ROOT/srv/file"
 echo secret >"$ROOT/secret/name"
-permit() { # ENTRIES of allow
-    echo "allow: { $1 }" >"$ROOT/etc/fpsync/fpsync.conf"
-}
 permit "binds: [ $ROOT/srv ]"
-
-one() { # ENTRIES of the container
-    printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
-}
 
 # ---- binds, live ----
 

@@ -35,13 +35,7 @@ mkdir -p "$ROOT/proc/driver/nvidia/gpus/0000:03:00.0"
 printf 'Model: \t\t None\nBus Location: \t 0000:03:00.0\nDevice Minor: \t 0\n' >"$ROOT/proc/driver/nvidia/gpus/0000:03:00.0/information"
 mknod -m 600 "$ROOT/dev/nvidiactl" c 1 7
 
-permit() { # ENTRIES of allow
-    echo "allow: { $1 }" >"$ROOT/etc/fpsync/fpsync.conf"
-}
 permit 'devices: [ usb, gpu ]'
-one() { # ENTRIES of the container
-    printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
-}
 # PATH=NUMBERS/opened of what there is
 opened() { # CONTAINER PATH...
     local name=$1

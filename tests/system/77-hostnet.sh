@@ -2,9 +2,6 @@
 # A container on the host's network. The test makes no interface of its own: the host's are what the guest shall see.
 . "$(dirname "$0")/walk.sh"
 
-permit() { # ENTRIES of allow
-    echo "allow: { $1 }" >"$ROOT/etc/fpsync/fpsync.conf"
-}
 permit 'host_network: true, privileged: true'
 one() { # ENTRIES of the container
     printf 'project: t\nimages: { guest: { source: "file:%s" } }\nnetworks: { front: { subnet: %s.0/26 }, back: { subnet: %s.64/26 } }\ncontainers: { one: { image: guest%s } }\n' \

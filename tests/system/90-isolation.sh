@@ -1,6 +1,7 @@
 #!/bin/bash
 # Isolation and anti-spoof, by packets that guests send; with bridge-nf 0 and 1, and while rules change.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/forge.sh"
 
 switch=/proc/sys/net/bridge/bridge-nf-call-iptables
 old=$(cat $switch 2>/dev/null)
@@ -95,35 +96,15 @@ kill $flapping
 wait $flapping 2>/dev/null
 in_rogue ip addr flush dev eth0 to 10.255.0.0/16
 
-# A stream of forgeries while rules are replaced again and again: not one gets through, and the true one does.
-lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/rogue)" --clear-env -- \
-    netprobe frame eth0 6000 "$victim" $strange $NET.11 $NET.10 forged >/dev/null 2>&1 &
-stream=$!
-lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/victim)" --clear-env -- \
-    netprobe hear eth0 5000 forged >"$ROOT/stream" 2>&1 &
-ear=$!
-eventually 5 grep -q listening "$ROOT/stream"
-changes=0
-while kill -0 $ear 2>/dev/null; do
-    write ", \"$((PORT + 1 + changes % 7)):80\""
-    fps apply -q -y -f "$FILE" >/dev/null 2>&1 && changes=$((changes + 1))
-    [ $changes -ne 5 ] || nft list tables | grep "fpsync_$TAG" | grep -v bridge | while read -r _ family name; do
+forge_with() {
+    forge=(netprobe frame eth0 "$2" "$victim" "$strange" "$NET.11" "$NET.10" "$1")
+}
+flush_rules() {
+    nft list tables | grep "fpsync_$TAG" | grep -v bridge | while read -r _ family name; do
         nft flush table "$family" "$name"
     done
-done
-kill $stream 2>/dev/null
-wait
-check "rules were replaced while forgeries came ($changes times)" test $changes -gt 3
-is 'not one forged frame got through' "$(tail -n 1 "$ROOT/stream")" 0
-
-# And while a container starts: it is guarded before it is up.
-fps stop --timeout 0 t/rogue >/dev/null 2>&1
-inside t/victim netprobe hear eth0 4000 early >"$ROOT/early" 2>&1 &
-ear=$!
-eventually 5 grep -q listening "$ROOT/early"
-fps start t/rogue >/dev/null 2>&1
-inside t/rogue netprobe frame eth0 1000 "$victim" $strange $NET.11 $NET.10 early >/dev/null 2>&1
-wait $ear
-is 'nor one from a container that just came up' "$(tail -n 1 "$ROOT/early")" 0
+}
+forge_while_rules_change
+forge_while_it_starts
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''

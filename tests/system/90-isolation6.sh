@@ -2,6 +2,7 @@
 # Isolation and anti-spoof of IPv6, by packets that guests send, one by one as 90-isolation.sh does for IPv4: with
 # bridge-nf 0 and 1, behind extension headers, by a router, while rules change and while a container starts.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/forge.sh"
 
 switch=/proc/sys/net/bridge/bridge-nf-call-ip6tables
 old=$(cat $switch 2>/dev/null)
@@ -115,33 +116,16 @@ write ''
 converge 'and is none again'
 is 'what it passes on does not arrive' "$(frame honest "$victim" "$rogue" "2001:db8::1")" 0
 
-# A stream of forgeries while rules are replaced again and again: not one gets through.
-lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/rogue)" --clear-env -- \
-    netprobe frame6 eth0 6000 "$victim" "$rogue" $GATEWAY $A 4000 forged >/dev/null 2>&1 &
-stream=$!
-lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/victim)" --clear-env -- \
-    netprobe hear eth0 5000 forged >"$ROOT/stream" 2>&1 &
-ear=$!
-eventually 5 grep -q listening "$ROOT/stream"
-changes=0
-while kill -0 $ear 2>/dev/null; do
-    write ", \"$((PORT + 1 + changes % 7)):80\""
-    fps apply -q -y -f "$FILE" >/dev/null 2>&1 && changes=$((changes + 1))
-    [ $changes -ne 5 ] || nft flush table ip6 "fpsync_$TAG"
-done
-kill $stream 2>/dev/null
-wait
-check "rules were replaced while forgeries came ($changes times)" test $changes -gt 3
-is 'not one forged frame got through' "$(tail -n 1 "$ROOT/stream")" 0
-
-# And while a container starts: it is guarded before it is up.
-fps stop --timeout 0 t/rogue >/dev/null 2>&1
-inside t/victim netprobe hear eth0 4000 early >"$ROOT/early" 2>&1 &
-ear=$!
-eventually 5 grep -q listening "$ROOT/early"
-fps start t/rogue >/dev/null 2>&1
-inside t/rogue netprobe frame6 eth0 1000 "$victim" $strange $B $A 4000 early >/dev/null 2>&1
-wait $ear
-is 'nor one from a container that just came up' "$(tail -n 1 "$ROOT/early")" 0
+forge_with() { # first an address, then a MAC address that is not its own
+    case $1 in
+    forged) forge=(netprobe frame6 eth0 "$2" "$victim" "$rogue" "$GATEWAY" "$A" 4000 "$1") ;;
+    *) forge=(netprobe frame6 eth0 "$2" "$victim" "$strange" "$B" "$A" 4000 "$1") ;;
+    esac
+}
+flush_rules() {
+    nft flush table ip6 "fpsync_$TAG"
+}
+forge_while_rules_change
+forge_while_it_starts
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''

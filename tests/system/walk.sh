@@ -58,6 +58,12 @@ bytes() { # of a limit; v1 writes no limit as a number of its own
     value=$(in_cgroup "$@")
     [ "$value" = max ] || [ "$value" -gt $((1 << 60)) ] && echo none || echo "$value"
 }
+permit() { # ENTRIES of allow
+    echo "allow: { $1 }" >"$ROOT/etc/fpsync/fpsync.conf"
+}
+one() { # ENTRIES of the container
+    printf 'project: t\nimages: { guest: { source: "file:%s" } }\ncontainers: { one: { image: guest, networks: []%s } }\n' "$BUSYBOX" "$1"
+}
 swap() {
     local folder both
     folder=$(cgroup_of "$1" memory)
