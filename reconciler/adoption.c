@@ -138,7 +138,8 @@ static int choose(struct session *session, const struct object *declared, struct
     struct container_found *found;
     struct observed_guest *inside;
     const char *lxc_name = object_lxc_name(&session->paths, session->arena, declared);
-    int result = container_view.read_found(session->paths.lxc, lxc_name, &call, &found, error);
+    int result =
+        container_view.read_found(&session->paths, session->paths.lxc, lxc_name, &call, &found, error);
     if (result == -ENOENT)
         *error = (struct error){0}; /* the plan says so */
     else if (result < 0)

@@ -282,41 +282,6 @@ static void find_network_interfaces(const struct target *target, const struct wo
     find_nics(target, world, observed, ports, networks->count, out);
 }
 
-/* ---- limits ---- */
-
-/* What was not looked at is as wanted: this host's cgroups cannot say. But a rare limit is not looked at either before the
- * record says it, and so is being declared just now. */
-static bool limit_stands(const struct field *row, const struct limits *wanted, const struct limits *seen)
-{
-    if (!field_is_present(&limits_table, seen, row))
-        return !(row->flags & FIELD_RARE) || !field_is_present(&limits_table, wanted, row);
-    const void *left = field_at(wanted, row), *right = field_at(seen, row);
-    return row->type == FIELD_TEXT ? text_is_same(*(const char *const *)left, *(const char *const *)right)
-                                   : *(const int64_t *)left == *(const int64_t *)right;
-}
-
-static void find_limits(const struct target *target, const struct object *object,
-                        const struct observed_container *observed, struct repairs *out)
-{
-    const struct container *body = object->body;
-    for (size_t i = 0; i < limits_table.count; i++) {
-        const struct field *row = &limits_table.rows[i];
-        if (limit_stands(row, body->limits, &observed->limits))
-            continue;
-        _cleanup_buffer_ struct buffer text = {0};
-        if (field_is_present(&limits_table, &observed->limits, row))
-            field_print(row, &observed->limits, &text);
-        struct container_limits *limits = described_new(target->arena, &container_limits_table);
-        limits->lxc_name = observed->lxc_name;
-        limits->limits = body->limits;
-        add(target, out, STEP_CONTAINER_SET_LIMITS, described_whole(&container_limits_table, limits),
-            "limits",
-            arena_printf(target->arena, "limit %s is %s in the cgroup", row->key,
-                         text.length && strcmp(text.bytes, "0") != 0 ? text.bytes : "none"));
-        return; /* one call sets them all */
-    }
-}
-
 /* ---- volumes ---- */
 
 static void add_volume(const struct target *target, enum step_kind step,
@@ -391,7 +356,7 @@ void repairs_of_container(const struct target *target, const struct world *world
     const struct repairing repairing = {
         .target = target, .world = world, .object = object, .observed = observed, .out = out};
     repairs_find_frozen(&repairing, false);
-    find_limits(target, object, observed, out);
+    repairs_find_limits(&repairing);
     repairs_find_disk(&repairing);
     find_network_interfaces(target, world, object, observed, uid, out);
     find_forwarding(target, world, object, observed, out);

@@ -20,6 +20,8 @@ void repairs_find_binds(const struct repairing *repairing);
 /* repairs_devices.c, in the same order. */
 void repairs_find_left_devices(const struct repairing *repairing);
 void repairs_find_devices(const struct repairing *repairing);
+/* repairs_limits.c */
+void repairs_find_limits(const struct repairing *repairing);
 /* repairs_disk.c */
 void repairs_find_disk(const struct repairing *repairing);
 /* Wakes first of all, or (frozen) lets stand still last of all, where that is what is missing. */

@@ -30,8 +30,6 @@ void check_attachments(struct world *world);
 void check_addresses(struct world *world);
 void check_ports(struct world *world);
 void check_dependencies(struct world *world);
-/* The container's field that writes the control file which a line "lxc.cgroup.FILE = VALUE" sets; NULL: none. */
-const char *lxc_control_field(const char *line);
 void check_capabilities(struct world *world);
 void check_mounts(struct world *world, const struct object *container);
 void check_adoption(struct world *world);

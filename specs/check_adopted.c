@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "specs/check.h"
+#include "specs/lxc_control.h"
 
 static struct place place_in(const struct object *object, const char *key)
 {

@@ -1,7 +1,7 @@
 /* Raw lines of the LXC config that would say a second time what a field says. */
 #include <string.h>
 
-#include "specs/check.h"
+#include "specs/lxc_control.h"
 
 const char *lxc_control_field(const char *line)
 {
@@ -34,4 +34,32 @@ const char *lxc_control_field(const char *line)
                 return ruled[j].field;
     }
     return NULL;
+}
+
+static bool is_none(const struct field *row, const struct limits *limits)
+{
+    if (row->type == FIELD_TEXT)
+        return !*(const char *const *)field_at(limits, row);
+    int64_t value = *(const int64_t *)field_at(limits, row);
+    return !value || (strcmp(row->key, "swap") == 0 && value == INT64_MAX);
+}
+
+/* "limits.io_read or limits.io_write" names all of that beginning. */
+static bool names(const char *field, const struct field *row)
+{
+    if (strstr(field, " or "))
+        return strncmp(row->key, "io_", 3) == 0 && strcmp(row->key, "io_weight") != 0;
+    const char *key = strrchr(field, '.');
+    return key && (strcmp(key + 1, row->key) == 0 ||
+                   (strcmp(row->key, "swap") == 0 && strcmp(key + 1, "memory") == 0));
+}
+
+bool lxc_lines_limit(const struct texts *lines, const struct limits *limits, const struct field *row)
+{
+    for (size_t i = 0; i < lines->count; i++) {
+        const char *field = lxc_control_field(lines->items[i]);
+        if (field && names(field, row))
+            return is_none(row, limits);
+    }
+    return false;
 }

@@ -164,8 +164,8 @@ struct container_view {
     int (*read_definition)(const struct paths *paths, const char *lxc_name, const struct call *call,
                            struct container_definition **out, struct error *error);
     /* The same of any container below any lxcpath, ours or not; -ENOENT when there is none. */
-    int (*read_found)(const char *lxcpath, const char *lxc_name, const struct call *call,
-                      struct container_found **out, struct error *error);
+    int (*read_found)(const struct paths *paths, const char *lxcpath, const char *lxc_name,
+                      const struct call *call, struct container_found **out, struct error *error);
     /* Who stopped a container of ours by hand, as container_stop.by had it; *by is NULL when nobody did. */
     int (*read_stop)(const struct paths *paths, const char *lxc_name, const struct call *call,
                      const char **by, struct error *error);
@@ -265,6 +265,8 @@ struct container_limits {
     struct described described;
     const char *lxc_name;
     struct limits *limits;
+    bool adopted;
+    struct texts lxc; /* lines of an adopted one: what they say of a limit, `limits` does not say */
 };
 extern const struct table container_limits_table;
 

@@ -30,8 +30,8 @@ int container_read_config(const struct paths *paths, const char *name, struct ar
                           struct observed_container *out, struct error *error);
 int container_read_definition(const struct paths *paths, const char *lxc_name, const struct call *call,
                               struct container_definition **out, struct error *error);
-int container_read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
-                         struct container_found **out, struct error *error);
+int container_read_found(const struct paths *paths, const char *lxcpath, const char *lxc_name,
+                         const struct call *call, struct container_found **out, struct error *error);
 /* The mark, from a config's text. */
 void container_read_mark(const char *text, struct arena *arena, struct observed_container *out);
 

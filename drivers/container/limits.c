@@ -8,9 +8,10 @@
 #include "drivers/container/internal.h"
 #include "lib/error.h"
 #include "lib/map.h"
+#include "specs/lxc_control.h"
 
-static int write_live(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits,
-                      struct error *error);
+static int write_live(const struct hierarchies *hierarchies, pid_t init,
+                      const struct container_limits *request, struct error *error);
 
 /* ---- meaning ---- */
 
@@ -192,7 +193,9 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
 /* ---- the effect ---- */
 
 static int read_back(const struct hierarchies *hierarchies, const struct observed_container *container,
-                     const struct limits *wanted, struct arena *arena, struct error *error);
+                     const struct container_limits *request, struct arena *arena, struct error *error);
+static void put_back_lines(struct config *config, const struct container_limits *request, const char *key);
+static const char *file_of_line(const char *line);
 
 int container_set_limits(const struct paths *paths, const struct container_limits *limits,
                          const struct call *call, struct container_defined *result, struct error *error)
@@ -212,9 +215,9 @@ int container_set_limits(const struct paths *paths, const struct container_limit
     hierarchies_find_weights(&hierarchies);
     /* The kernel's word first: what it refuses must not stand in the config either. */
     if (present.init_pid)
-        failed = write_live(&hierarchies, (pid_t)present.init_pid, limits->limits, error);
+        failed = write_live(&hierarchies, (pid_t)present.init_pid, limits, error);
     if (failed == 0 && present.init_pid)
-        failed = read_back(&hierarchies, &present, limits->limits, call->arena, error);
+        failed = read_back(&hierarchies, &present, limits, call->arena, error);
     if (failed < 0)
         return error_wrap(error, failed, "container %s", limits->lxc_name);
     static const char *const files[] = {"memory.limit_in_bytes",
@@ -247,7 +250,12 @@ int container_set_limits(const struct paths *paths, const struct container_limit
         snprintf(key, sizeof(key), "lxc.cgroup2.%s", files[i]);
         config_clear(&config, key);
     }
-    config_set_limits(&config, &hierarchies, limits->limits);
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        put_back_lines(&config, limits, files[i]);
+    if (limits->adopted)
+        config_set_given_limits(&config, &hierarchies, limits->limits);
+    else
+        config_set_limits(&config, &hierarchies, limits->limits);
     return config_save(&config, paths, present.uid, present.generation, call->arena, &result->config_digest);
 }
 
@@ -274,10 +282,54 @@ static bool sum_goes_first(const struct hierarchies *hierarchies, pid_t init, co
     return now.memory && (!limits->memory || limits->memory > now.memory);
 }
 
-static int write_live(const struct hierarchies *hierarchies, pid_t init, const struct limits *limits,
-                      struct error *error)
+/* ---- lines of an adopted container ---- */
+
+/* "memory.max" of "lxc.cgroup2.memory.max = 1M"; another line's is NULL. */
+static const char *file_of_line(const char *line)
+{
+    static const char *const versions[] = {"lxc.cgroup.", "lxc.cgroup2."};
+    for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++)
+        if (strncmp(line, versions[i], strlen(versions[i])) == 0)
+            return line + strlen(versions[i]);
+    return NULL;
+}
+
+static bool is_of_file(const char *line, const char *file)
+{
+    const char *said = file_of_line(line);
+    size_t length = strlen(file);
+    return said && strncmp(said, file, length) == 0 && said[length] == ' ';
+}
+
+static void put_back_lines(struct config *config, const struct container_limits *request, const char *file)
+{
+    for (size_t i = 0; i < request->lxc.count; i++) {
+        const char *line = request->lxc.items[i], *equals = strstr(line, " = ");
+        char key[96];
+        if (!equals || !is_of_file(line, file))
+            continue;
+        snprintf(key, sizeof(key), "%.*s", (int)(equals - line), line);
+        config_set(config, key, equals + strlen(" = "));
+    }
+}
+
+/* That of a file of which a line speaks and no limit. */
+static bool is_left_to_line(const struct container_limits *request, const struct limit_setting *setting)
+{
+    bool none = setting->only_live || strncmp(setting->value, "-1", 2) == 0 ||
+                strncmp(setting->value, "max", 3) == 0 ||
+                (strcmp(setting->file, "cpu.cfs_period_us") == 0 && !request->limits->cpus);
+    for (size_t i = 0; none && i < request->lxc.count; i++)
+        if (is_of_file(request->lxc.items[i], setting->file))
+            return true;
+    return false;
+}
+
+static int write_live(const struct hierarchies *hierarchies, pid_t init,
+                      const struct container_limits *request, struct error *error)
 {
     struct limit_setting settings[LIMIT_SETTINGS];
+    const struct limits *limits = request->limits;
     int count = limits_settings(hierarchies, limits, settings, error);
     if (count > 1 && !settings[0].unified && strcmp(settings[1].file, "memory.memsw.limit_in_bytes") == 0 &&
         sum_goes_first(hierarchies, init, limits)) {
@@ -287,7 +339,8 @@ static int write_live(const struct hierarchies *hierarchies, pid_t init, const s
     }
     int result = count < 0 ? count : 0;
     for (int i = 0; i < count && result == 0; i++)
-        result = write_control(hierarchies, init, &settings[i], error);
+        if (!is_left_to_line(request, &settings[i]))
+            result = write_control(hierarchies, init, &settings[i], error);
     return result;
 }
 
@@ -315,8 +368,9 @@ static const char *limit_text(struct arena *arena, const struct field *row, cons
 }
 
 static int read_back(const struct hierarchies *hierarchies, const struct observed_container *container,
-                     const struct limits *wanted, struct arena *arena, struct error *error)
+                     const struct container_limits *request, struct arena *arena, struct error *error)
 {
+    const struct limits *wanted = request->limits;
     struct limits *found = described_new(arena, &limits_table);
     /* All of them are looked at, for those that were taken away have to be gone. */
     const struct limits *said = described_whole(&limits_table, described_copy(arena, &limits_table, wanted));
@@ -325,7 +379,8 @@ static int read_back(const struct hierarchies *hierarchies, const struct observe
         return error_set(error, -ESRCH, "it ended while its limits were set");
     for (size_t i = 0; i < limits_table.count; i++) {
         const struct field *row = &limits_table.rows[i];
-        if (field_is_present(&limits_table, found, row) && !is_in_force(row, wanted, found))
+        if (field_is_present(&limits_table, found, row) && !is_in_force(row, wanted, found) &&
+            !lxc_lines_limit(&request->lxc, wanted, row))
             return error_set(error, -EIO, "limit of %s: %s was written, %s is in force", row->key,
                              limit_text(arena, row, wanted), limit_text(arena, row, found));
     }

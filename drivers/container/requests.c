@@ -159,5 +159,7 @@ const struct table container_freeze_table = TABLE("container.freeze", container_
 static const struct field limits_rows[] = {
     TEXT_ROW(1, container_limits, lxc_name),
     {.id = 2, .key = "limits", .type = FIELD_STRUCT, AT(container_limits, limits), .nested = &limits_table},
+    {.id = 3, .key = "adopted", .type = FIELD_BOOL, AT(container_limits, adopted)},
+    {.id = 4, .key = "lxc", .type = FIELD_TEXTS, AT(container_limits, lxc)},
 };
 const struct table container_limits_table = TABLE("container.set_limits", container_limits, limits_rows);

@@ -31,10 +31,7 @@ struct finding {
     size_t maps;                   /* lines of lxc.idmap */
     size_t ups;                    /* interfaces that come up at the start */
     int64_t users, groups;         /* where id 0 lies, of ranges of 65,536 */
-    int64_t quota, period;         /* of processor time, version 1 */
-    struct texts processor;        /* the lines that said so */
-    int64_t both;                  /* memory and swap, version 1; 0: not said */
-    bool swap_said;
+    struct found_limits limits;
 };
 
 static void read_line_of(struct finding *finding, const char *key, char *value);
@@ -43,7 +40,6 @@ static void take_include(struct finding *finding, const struct found_include *in
 static void end_apparmor(struct finding *finding);
 static void end_ids(struct finding *finding);
 static void end_capabilities(struct finding *finding);
-static void end_limits(struct finding *finding);
 static void end_nets(struct finding *finding);
 
 bool found_split(char *line, char **key, char **value)
@@ -65,8 +61,8 @@ bool found_split(char *line, char **key, char **value)
     return **key != '\0';
 }
 
-int container_read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
-                         struct container_found **out, struct error *error)
+int container_read_found(const struct paths *paths, const char *lxcpath, const char *lxc_name,
+                         const struct call *call, struct container_found **out, struct error *error)
 {
     _cleanup_buffer_ struct buffer text = {0};
     int result = container_check_name(lxc_name, error);
@@ -82,9 +78,10 @@ int container_read_found(const char *lxcpath, const char *lxc_name, const struct
     result = hierarchies_read(call->arena, &finding.hierarchies, error);
     if (result < 0)
         return result;
+    hierarchies_find_device(&finding.hierarchies, paths, call->arena);
+    hierarchies_find_weights(&finding.hierarchies);
     finding.found->definition = finding.definition;
     finding.definition->adopted = true;
-    finding.definition->limits->pids = 0; /* which only fpsync's own have a default of */
     finding.definition->lxc_name = arena_strdup(call->arena, lxc_name);
     char *rest = arena_strdup(call->arena, text.length ? text.bytes : ""), *start = rest;
     found_includes_read(rest, call->arena, &finding.includes);
@@ -100,7 +97,7 @@ int container_read_found(const char *lxcpath, const char *lxc_name, const struct
     found_take_binds(finding.definition, call->arena);
     end_ids(&finding);
     end_capabilities(&finding);
-    end_limits(&finding);
+    found_limits_end(&finding.limits, &finding.hierarchies, finding.definition, call->arena);
     end_nets(&finding);
     result = end_root(&finding, path, error);
     if (result < 0)
@@ -122,7 +119,6 @@ static void add_line(struct finding *finding, struct texts *texts, const char *k
     add_text(finding, texts, arena_printf(finding->arena, "%s =%s%s", key, *value ? " " : "", value));
 }
 
-static bool takes_limit(struct finding *finding, const char *key, const char *value);
 static bool takes_capabilities(struct finding *finding, const char *key, const char *value);
 static bool takes_variable(struct finding *finding, const char *value);
 
@@ -208,7 +204,8 @@ static bool is_taken(struct finding *finding, const char *key, const char *value
         return takes_capabilities(finding, key, value);
     if (strcmp(key, "lxc.environment") == 0)
         return takes_variable(finding, value);
-    return takes_limit(finding, key, value) || says_nothing(finding, key, value);
+    return found_limits_take(&finding->limits, key, value, finding->arena) ||
+           says_nothing(finding, key, value);
 }
 
 /* The one that liblxc makes for the container itself; all others are lines. */
@@ -349,133 +346,6 @@ static bool takes_variable(struct finding *finding, const char *value)
     }
     env->items[at] = (struct pair){.key = key, .value = equals + 1};
     return true;
-}
-
-/* ---- limits ---- */
-
-/* What the kernel calls no limit is 0. */
-static bool amount(const char *value, int64_t *bytes)
-{
-    *bytes = 0;
-    if (strcmp(value, "max") == 0 || strcmp(value, "-1") == 0)
-        return true;
-    return size_parse(value, bytes) == 0 && *bytes >= 0;
-}
-
-/* Whether a spec can say it; 0 is no limit. */
-static bool is_sayable(size_t offset, int64_t value)
-{
-    for (size_t i = 0; i < limits_table.count; i++) {
-        const struct field *row = &limits_table.rows[i];
-        int64_t most = row->minimum || row->maximum ? row->maximum : INT64_MAX;
-        if (row->offset == offset)
-            return !value || (value >= row->minimum && value <= most);
-    }
-    return false;
-}
-
-static bool takes_amount(struct limits *limits, size_t offset, const char *value)
-{
-    int64_t number;
-    if (!amount(value, &number) || !is_sayable(offset, number))
-        return false;
-    *(int64_t *)((char *)limits + offset) = number;
-    return true;
-}
-
-static bool takes_cpuset(struct finding *finding, const char *value)
-{
-    const struct form_context context = {.arena = finding->arena, .project = "default", .folder = "/"};
-    const char *cpuset = form_canonical(&context, FORM_CPUSET, value);
-    if (cpuset)
-        finding->definition->limits->cpuset = cpuset;
-    return cpuset != NULL;
-}
-
-static bool takes_cpus(struct finding *finding, const char *file, const char *value)
-{
-    long long quota = 0, period = CONTAINER_CPU_PERIOD;
-    if (strcmp(file, "cpu.cfs_period_us") == 0)
-        return number_parse(value, &finding->period) == 0;
-    if (strcmp(file, "cpu.cfs_quota_us") == 0)
-        return number_parse(value, &finding->quota) == 0;
-    if (strcmp(file, "cpu.max") != 0 ||
-        (!begins(value, "max") && sscanf(value, "%lld %lld", &quota, &period) < 1))
-        return false;
-    finding->quota = quota;
-    finding->period = period;
-    return true;
-}
-
-/* Only what comes out the same again: shares are rounded down from a weight. */
-static bool takes_weight(struct finding *finding, const char *file, const char *value)
-{
-    int64_t number, weight;
-    bool shares = strcmp(file, "cpu.shares") == 0;
-    if ((!shares && strcmp(file, "cpu.weight") != 0) || number_parse(value, &number) < 0)
-        return false;
-    weight = shares ? (number * USUAL_WEIGHT + USUAL_SHARES - 1) / USUAL_SHARES : number;
-    if (weight < 1 || weight > 10000 || (shares && weight * USUAL_SHARES / USUAL_WEIGHT != number))
-        return false;
-    finding->definition->limits->cpu_weight = weight;
-    field_mark(&limits_table, finding->definition->limits, offsetof(struct limits, cpu_weight));
-    return true;
-}
-
-static bool takes_limit(struct finding *finding, const char *key, const char *value)
-{
-    struct limits *limits = finding->definition->limits;
-    const char *file = begins(key, "lxc.cgroup2.")  ? key + strlen("lxc.cgroup2.")
-                       : begins(key, "lxc.cgroup.") ? key + strlen("lxc.cgroup.")
-                                                    : NULL;
-    if (!file || !*value)
-        return false;
-    if (strcmp(file, "memory.max") == 0 || strcmp(file, "memory.limit_in_bytes") == 0)
-        return takes_amount(limits, offsetof(struct limits, memory), value);
-    if (strcmp(file, "memory.memsw.limit_in_bytes") == 0)
-        return amount(value, &finding->both);
-    if (strcmp(file, "memory.swap.max") == 0) {
-        finding->swap_said = strcmp(value, "max") != 0;
-        return takes_amount(limits, offsetof(struct limits, swap), value);
-    }
-    if (strcmp(file, "pids.max") == 0)
-        return takes_amount(limits, offsetof(struct limits, pids), value);
-    if (strcmp(file, "cpuset.cpus") == 0)
-        return takes_cpuset(finding, value);
-    if (takes_cpus(finding, file, value)) {
-        add_line(finding, &finding->processor, key, value);
-        return true;
-    }
-    return takes_weight(finding, file, value);
-}
-
-/* Of what is more or less than a spec can say the lines stay. */
-static void end_cpus(struct finding *finding)
-{
-    int64_t period = finding->period ? finding->period : CONTAINER_CPU_PERIOD;
-    int64_t cpus = finding->quota > 0 && finding->quota <= INT64_MAX / 1000 && period > 0
-                       ? finding->quota * 1000 / period
-                       : 0;
-    if (finding->quota <= 0)
-        return;
-    if (cpus > 0 && is_sayable(offsetof(struct limits, cpus), cpus)) {
-        finding->definition->limits->cpus = cpus;
-        return;
-    }
-    for (size_t i = 0; i < finding->processor.count; i++)
-        add_text(finding, &finding->definition->lxc, finding->processor.items[i]);
-}
-
-/* What is not said is no limit here, where the defaults of a container of ours are some. */
-static void end_limits(struct finding *finding)
-{
-    struct limits *limits = finding->definition->limits;
-    const struct hierarchy *memory = hierarchy_of(&finding->hierarchies, "memory");
-    end_cpus(finding);
-    if (finding->both && limits->memory && finding->both >= limits->memory)
-        limits->swap = finding->both - limits->memory;
-    else if (!finding->swap_said && memory && (memory->unified || limits->memory))
-        limits->swap = INT64_MAX;
 }
 
 /* ---- interfaces ---- */

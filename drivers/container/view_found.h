@@ -25,3 +25,17 @@ const char *found_include_says(const struct found_include *include, const char *
 /* Takes lines of lxc.mount.entry that are binds out of the definition's lines; those that something else is mounted below
  * or above later on stay. */
 void found_take_binds(struct container_definition *definition, struct arena *arena);
+
+struct found_limit {
+    const char *key, *value;
+};
+struct found_limits {
+    struct found_limit *items;
+    size_t count;
+};
+/* Keeps a line of a control group that a limit has a word for, until all are known; without a value it takes back what
+ * was said. False: it stays a line. */
+bool found_limits_take(struct found_limits *said, const char *key, const char *value, struct arena *arena);
+/* The definition's limits, and back among its lines what they cannot say. */
+void found_limits_end(const struct found_limits *said, const struct hierarchies *hierarchies,
+                      struct container_definition *definition, struct arena *arena);

@@ -1,5 +1,6 @@
 /* Limits of io: which device they are for, and what the kernel says of them. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +14,26 @@ bool limits_ask_for_io(const struct limits *limits)
     return limits->io_read || limits->io_write || limits->io_read_ops || limits->io_write_ops;
 }
 
+/* Where nothing was stored yet, the store will lie on what its folders do. */
+static int find_store(const struct paths *paths, struct stat *status)
+{
+    char path[CONTAINER_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s", paths->store);
+    while (stat(path, status) < 0) {
+        char *slash = strrchr(path, '/');
+        if (errno != ENOENT || !slash || slash == path)
+            return -ENOENT;
+        *slash = '\0';
+    }
+    return 0;
+}
+
 /* The kernel takes no partition; its disk is the folder above it in sysfs. */
 void hierarchies_find_device(struct hierarchies *hierarchies, const struct paths *paths, struct arena *arena)
 {
     struct stat status;
     char path[128], line[64];
-    if (stat(paths->store, &status) < 0 || !major(status.st_dev))
+    if (find_store(paths, &status) < 0 || !major(status.st_dev))
         return; /* a file system without a device of its own */
     const char *device = arena_printf(arena, "%u:%u", major(status.st_dev), minor(status.st_dev));
     snprintf(path, sizeof(path), "/sys/dev/block/%s/partition", device);

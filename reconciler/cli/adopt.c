@@ -30,7 +30,8 @@ static int declare(struct session *session, const char *lxc_name, struct error *
     const struct call call = {.arena = session->arena, .cancel = -1};
     struct container_found *found;
     struct observed_guest *inside;
-    int result = container_view.read_found(session->paths.lxc, lxc_name, &call, &found, error);
+    int result =
+        container_view.read_found(&session->paths, session->paths.lxc, lxc_name, &call, &found, error);
     if (result == -ENOENT)
         return error_set(error, -ENOENT, "there is no LXC container %s below %s", lxc_name,
                          session->paths.lxc);

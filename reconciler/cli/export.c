@@ -100,7 +100,7 @@ static int add_found(struct exporting *exporting, const char *lxc_name, struct e
     const char *path = session->options->lxc_path ? session->options->lxc_path : session->paths.lxc;
     struct container_found *found;
     struct observed_guest *inside = NULL;
-    int result = container_view.read_found(path, lxc_name, &call, &found, error);
+    int result = container_view.read_found(&session->paths, path, lxc_name, &call, &found, error);
     if (result >= 0 && strcmp(path, session->paths.lxc) == 0)
         result = adoption_look(session, lxc_name, &inside, error);
     if (result == -ENOENT)

@@ -169,10 +169,11 @@ static void look_at_devices(const struct paths *paths, const char *lxc_name, int
 }
 
 /* What `fake-tool lxc-container` gave it for a definition. */
-static int read_found(const char *lxcpath, const char *lxc_name, const struct call *call,
-                      struct container_found **out, struct error *error)
+static int read_found(const struct paths *paths, const char *lxcpath, const char *lxc_name,
+                      const struct call *call, struct container_found **out, struct error *error)
 {
     static const char below[] = "/var/lib/lxc";
+    (void)paths;
     fake_trace("container_view.read_found");
     const struct seen *world;
     size_t length = strlen(lxcpath), tail = strlen(below);

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     prepared = true;
     fuzz_write(NAME "/config", data, size);
     MUST(paths_make("/", arena, &paths, &error) == 0);
-    int result = container_view.read_found(fuzz_folder(), NAME, &call, &found, &error);
+    int result = container_view.read_found(&paths, fuzz_folder(), NAME, &call, &found, &error);
     MUST((result == 0) == (found != NULL) && (result < 0) == (error.code != 0));
     if (result < 0)
         return 0;

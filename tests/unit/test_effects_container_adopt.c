@@ -153,7 +153,8 @@ static char *meaning(struct world *world)
 static struct container_found *find(struct world *world)
 {
     struct container_found *found;
-    assert_ok(container_view.read_found(world->paths.lxc, world->name, &world->call, &found, &world->error));
+    assert_ok(container_view.read_found(&world->paths, world->paths.lxc, world->name, &world->call, &found,
+                                        &world->error));
     return found;
 }
 
