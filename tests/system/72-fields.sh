@@ -6,6 +6,7 @@
 
 all=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/1/status)
 last=$(($(nproc) - 1))
+every=$([ $last = 0 ] && echo 0 || echo 0-$last) # as the kernel writes it
 # Without a word there is none beside the memory; version 1 cannot say so before the memory is limited.
 no_swap=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 0 || echo none)
 
@@ -45,7 +46,7 @@ effect container.limits.memory 'bytes t/one memory memory.max memory.limit_in_by
 effect container.limits.cpus 'cpus t/one' none 0.5 1.5 none
 effect container.limits.pids 'in_cgroup t/one pids pids.max pids.max' 8192 100 120 8192
 effect container.limits.cpu_weight 'weight t/one' 100 33 10000 100
-effect container.limits.cpuset 'processors t/one' "$all" 0 "0-$last" "$all"
+effect container.limits.cpuset 'processors t/one' "$all" 0 "$every" "$all"
 swap_is_counted && effect container.limits.swap 'swap t/one' "$no_swap" $((16 << 20)) $((32 << 20)) "$no_swap"
 effect container.networks 'networks t/one' front 'back front' 'front third' front
 effect container.networks.network 'networks t/one' front 'back front' 'front third' front

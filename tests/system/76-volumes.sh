@@ -45,9 +45,6 @@ fps gc --force -y >/dev/null 2>&1
 # ---- what they are made of ----
 
 # The kernel lets nobody without this make a mounted ext4 larger; it can then grow while nobody has it.
-can_grow() {
-    [ $((0x$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status) >> 24 & 1)) = 1 ]
-}
 made() { # VOLUMES, the one that is mounted and at which path
     cat <<END
 project: t

@@ -13,8 +13,10 @@ if [ -z "${FIREWALLED-}" ] && [ "$(id -u)" -eq 0 ]; then
 fi
 # liblxc looks for bridges below /sys, which has those of the namespace it was mounted in.
 if [ "$(id -u)" -eq 0 ]; then
-    sys=$(mktemp -d) && mount --rbind /sys/fs/cgroup "$sys" && umount -l /sys && mount -t sysfs none /sys &&
-        mount --rbind "$sys" /sys/fs/cgroup || exit 1
+    sys=$(mktemp -d) && mount --rbind /sys "$sys" && umount -l /sys && mount -t sysfs none /sys || exit 1
+    for below in fs/cgroup kernel/security; do # AppArmor's profiles are loaded by the latter
+        ! mountpoint -q "$sys/$below" || mount --rbind "$sys/$below" "/sys/$below" || exit 1
+    done
     umount -l "$sys" && rmdir "$sys"
 fi
 . "$(dirname "$0")/lib.sh"

@@ -1,45 +1,60 @@
-# Forgeries of a guest while rules are replaced, and while it starts; sourced by those who say what it forges:
+# Forgeries of a guest, and what the victim hears of them; also while rules are replaced, and while the guest starts.
+# Sourced by those who say what it forges:
 #
-#   forge_with TEXT MILLISECONDS   leaves in `forge` the words of netprobe for a stream of frames that carry the text
-#   flush_rules                    takes away rules of this root, but for those in the bridge
-#   write ENTRIES                  the spec, with further ports
+#   forge_with TEXT COUNT   leaves in `forge` the words of netprobe for so many frames that carry the text
+#   flush_rules             takes away rules of this root, but for those in the bridge
+#   write ENTRIES           the spec, with further ports
 
-run_in() { # CONTAINER COMMAND...: as a process that can be killed by its number
-    local name=$1
+# The victim listens from then on until `count`, however long what is sent in between takes.
+listen() { # what netprobe hears
+    [ -p "$ROOT/listens" ] || mkfifo "$ROOT/listens"
+    : >"$ROOT/heard"
+    inside t/victim netprobe "$@" <"$ROOT/listens" >"$ROOT/heard" 2>&1 &
+    listener=$!
+    exec 7>"$ROOT/listens"
+    eventually 60 grep -q listening "$ROOT/heard" || echo 'nobody listens'
+}
+count() { # leaves in `frames` how many it heard
+    exec 7>&-
+    wait $listener
+    frames=$(tail -n 1 "$ROOT/heard")
+}
+heard() { # what netprobe hears -- command of the rogue...: what the victim hears meanwhile
+    local ear=()
+    while [ "$1" != -- ]; do ear+=("$1") && shift; done
     shift
-    exec lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$name")" --clear-env -- "$@"
+    listen "${ear[@]}"
+    inside t/rogue "$@" >/dev/null 2>&1 7>&- || echo "the rogue cannot: $*"
+    count
+    echo "$frames"
 }
 
 # A stream of forgeries while rules are replaced again and again: not one gets through.
 forge_while_rules_change() {
-    local stream ear changes=0
-    forge_with forged 6000
-    run_in t/rogue "${forge[@]}" >/dev/null 2>&1 &
+    local stream changes
+    forge_with forged 600000
+    listen hear eth0 forged
+    inside t/rogue "${forge[@]}" >/dev/null 2>&1 7>&- &
     stream=$!
-    run_in t/victim netprobe hear eth0 5000 forged >"$ROOT/stream" 2>&1 &
-    ear=$!
-    eventually 5 grep -q listening "$ROOT/stream"
-    while kill -0 $ear 2>/dev/null; do
-        write ", \"$((PORT + 1 + changes % 7)):80\""
-        fps apply -q -y -f "$FILE" >/dev/null 2>&1 && changes=$((changes + 1))
+    for changes in 1 2 3 4 5 6 7 8; do
+        write ", \"$((PORT + changes)):80\""
+        fps apply -q -y -f "$FILE" >/dev/null 2>&1 7>&- || not_ok "change $changes of the rules"
         [ $changes -ne 5 ] || flush_rules
     done
-    kill $stream 2>/dev/null
-    wait
-    check "rules were replaced while forgeries came ($changes times)" test $changes -gt 3
-    is 'not one forged frame got through' "$(tail -n 1 "$ROOT/stream")" 0
+    check 'forgeries came all the time' kill -0 $stream
+    inside t/rogue killall netprobe 7>&-
+    wait $stream
+    count
+    is 'not one forged frame got through' "$frames" 0
 }
 
 # It is guarded before it is up.
 forge_while_it_starts() {
-    local ear
     fps stop --timeout 0 t/rogue >/dev/null 2>&1
-    inside t/victim netprobe hear eth0 4000 early >"$ROOT/early" 2>&1 &
-    ear=$!
-    eventually 5 grep -q listening "$ROOT/early"
-    fps start t/rogue >/dev/null 2>&1
+    listen hear eth0 early
+    fps start t/rogue >/dev/null 2>&1 7>&-
     forge_with early 1000
-    inside t/rogue "${forge[@]}" >/dev/null 2>&1
-    wait $ear
-    is 'nor one from a container that just came up' "$(tail -n 1 "$ROOT/early")" 0
+    check 'a container that just came up forges' inside t/rogue "${forge[@]}" 7>&-
+    count
+    is 'and nobody hears it' "$frames" 0
 }

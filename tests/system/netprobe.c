@@ -13,9 +13,10 @@
  *   netprobe frame6 IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP FROM-PORT TEXT  forges UDP frames of IPv6
  *   netprobe nd IFNAME COUNT SRC-MAC SRC-IP TYPE TARGET LINK-MAC [behind]  forges neighbour discovery to everybody: of
  *                                                 ICMPv6 type 133-137, "behind" an extension header
- *   netprobe hear-nd IFNAME MILLISECONDS TYPE TARGET LINK-MAC         prints how many such came in
- *   netprobe hear IFNAME MILLISECONDS TEXT        prints how many frames with TEXT came in
- *   netprobe hear-arp IFNAME MILLISECONDS SENDER-IP SENDER-MAC        prints how many such ARP frames came in */
+ *   netprobe hear IFNAME TEXT                     prints "listening", and how many frames with TEXT came in until its
+ *                                                 standard input ended
+ *   netprobe hear-arp IFNAME SENDER-IP SENDER-MAC                     the same of such ARP frames
+ *   netprobe hear-nd IFNAME TYPE TARGET LINK-MAC                      the same of such neighbour discovery */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/ethernet.h>
@@ -454,17 +455,24 @@ static int forge_discovery(int argc, char **argv)
     return send_frames(argv[0], atoi(argv[1]), frame, 54 + size + (behind ? 8 : 0));
 }
 
-static int hear(const char *ifname, int milliseconds, const void *needle, size_t size)
+static int hear(const char *ifname, const void *needle, size_t size)
 {
+    enum { LONGEST = 120000, STILL_ON_THE_WAY = 200 }; /* milliseconds */
     struct sockaddr_ll where;
     int fd = packet_socket(ifname, &where), heard = 0;
+    struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
     printf("listening\n");
     fflush(stdout);
-    for (long long end = now_ms() + milliseconds, left; (left = end - now_ms()) > 0;) {
+    for (long long end = now_ms() + LONGEST, left; (left = end - now_ms()) > 0;) {
         unsigned char frame[2048];
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
         socklen_t from_size = sizeof(where);
-        if (poll(&wait, 1, (int)left) != 1)
+        if (poll(wait, 2, (int)left) < 1)
+            continue;
+        if (wait[1].revents) {
+            wait[1].fd = -1;
+            end = now_ms() + STILL_ON_THE_WAY;
+        }
+        if (!wait[0].revents)
             continue;
         ssize_t length = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&where, &from_size);
         if (length > 0 && where.sll_pkttype != PACKET_OUTGOING && memmem(frame, (size_t)length, needle, size))
@@ -477,19 +485,19 @@ static int hear(const char *ifname, int milliseconds, const void *needle, size_t
 static int hear_arp(char **argv)
 {
     unsigned char sender[10]; /* hardware address, then protocol address, as they stand in the frame */
-    in_addr_t address = address_of(argv[2]);
-    mac_of(argv[3], sender);
+    in_addr_t address = address_of(argv[1]);
+    mac_of(argv[2], sender);
     memcpy(sender + 6, &address, 4);
-    return hear(argv[0], atoi(argv[1]), sender, sizeof(sender));
+    return hear(argv[0], sender, sizeof(sender));
 }
 
 static int hear_discovery(char **argv)
 {
     unsigned char whole[64] = {0}, *needle = whole + 4; /* from the target on */
-    const int type = atoi(argv[2]);
-    size_t size = put_discovery(whole, type, argv[3], argv[4]);
+    const int type = atoi(argv[1]);
+    size_t size = put_discovery(whole, type, argv[2], argv[3]);
     needle = type == 134 ? whole + 20 : whole + 4;
-    return hear(argv[0], atoi(argv[1]), needle, size - (size_t)(needle - whole));
+    return hear(argv[0], needle, size - (size_t)(needle - whole));
 }
 
 int main(int argc, char **argv)
@@ -515,13 +523,13 @@ int main(int argc, char **argv)
         return forge_udp6(argv + 2);
     if (!strcmp(mode, "nd") && (argc == 9 || argc == 10))
         return forge_discovery(argc - 2, argv + 2);
-    if (!strcmp(mode, "hear-nd") && argc == 7)
+    if (!strcmp(mode, "hear-nd") && argc == 6)
         return hear_discovery(argv + 2);
     if (!strcmp(mode, "raw") && argc == 8)
         return forge_raw(argv + 2);
-    if (!strcmp(mode, "hear") && argc == 5)
-        return hear(argv[2], atoi(argv[3]), argv[4], strlen(argv[4]));
-    if (!strcmp(mode, "hear-arp") && argc == 6)
+    if (!strcmp(mode, "hear") && argc == 4)
+        return hear(argv[2], argv[3], strlen(argv[3]));
+    if (!strcmp(mode, "hear-arp") && argc == 5)
         return hear_arp(argv + 2);
     fprintf(stderr, "netprobe: see the head of tests/system/netprobe.c\n");
     return 2;

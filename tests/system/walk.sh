@@ -48,6 +48,9 @@ echo 'allow: { privileged: true, raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf
 
 # ---- what the kernel says ----
 
+can_grow() { # whether a file system may grow while it is mounted: CAP_SYS_RESOURCE
+    [ $((0x$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status) >> 24 & 1)) = 1 ]
+}
 in_cgroup() { # CONTAINER, CONTROLLER, file of v2, file of v1
     local folder
     folder=$(cgroup_of "$1" "$2")
