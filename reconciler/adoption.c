@@ -130,6 +130,12 @@ int adoption_look(struct session *session, const char *lxc_name, struct observed
     return network_view.look_inside(&session->paths, *inside, &call, error);
 }
 
+bool adoption_is_frozen(const struct session *session, const char *lxc_name)
+{
+    const struct observed_container *seen = world_container(&session->world, lxc_name);
+    return container_is_up(seen) && seen->frozen;
+}
+
 /* The object as it is found under the name, place and source of its declaration. */
 static int choose(struct session *session, const struct object *declared, struct adoption *adoption,
                   struct error *error)
@@ -150,7 +156,8 @@ static int choose(struct session *session, const struct object *declared, struct
         if (result < 0)
             return result;
         struct found_networks networks = networks_for(session, declared);
-        const struct found_context context = {.networks = &networks, .inside = inside};
+        const struct found_context context = {
+            .networks = &networks, .inside = inside, .frozen = adoption_is_frozen(session, lxc_name)};
         object->body =
             found_container(&session->paths, session->arena, declared->name, found, &context)->body;
         if (found->maps_ids || ((const struct container *)object->body)->networks.count)

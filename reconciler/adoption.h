@@ -15,6 +15,7 @@ int adoption_choose(struct session *session, char *const *arguments, size_t coun
 /* The NICs of a running container, for found_container(); *inside is NULL when it does not run. */
 int adoption_look(struct session *session, const char *lxc_name, struct observed_guest **inside,
                   struct error *error);
+bool adoption_is_frozen(const struct session *session, const char *lxc_name); /* one that runs */
 /* The networks that a container of LXC's may be found to be in. */
 struct found_networks adoption_networks(struct session *session);
 /* The adoptions and what they need; all else stands as it is recorded. */

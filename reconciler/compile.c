@@ -432,16 +432,27 @@ static void add_removal(const struct container_steps *to, const struct observed_
         add_data_delete(to->arena, KIND_LAYER, target_layer_file(to->compiling->target, object), to->steps);
 }
 
-static void add_removal_of_old(const struct container_steps *to)
+static struct container_steps old_of(const struct container_steps *to)
 {
     struct container_steps old = *to;
     old.lxc_name = paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was);
+    return old;
+}
+
+static void add_stop_of_old(const struct container_steps *to)
+{
+    const struct container_steps old = old_of(to);
     const struct observed_container *seen = world_container(to->compiling->world, old.lxc_name);
     if (seen && seen->running)
         add_stop(&old);
     if (world_root(to->compiling->world, old.lxc_name))
         add_unmount(&old);
-    if (seen)
+}
+
+static void add_removal_of_old(const struct container_steps *to)
+{
+    const struct container_steps old = old_of(to);
+    if (world_container(to->compiling->world, old.lxc_name))
         add_reference(&old, STEP_CONTAINER_DESTROY);
 }
 
@@ -482,7 +493,9 @@ static void compile_container(const struct compiling *compiling, const struct ac
         return; /* made anew, the image is what it was */
     switch (action->verb) {
     case VERB_RENAME:
-        add_removal_of_old(&to);
+        add_stop_of_old(&to);
+        if (!action->rests)
+            add_removal_of_old(&to);
         if (runs)
             add_stop(&to); /* what an interrupted run began under the new name */
         if (mounted)
@@ -493,6 +506,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
         }
         add_layer_rename(&to);
         add_definition_with_exit(&to);
+        add_removal_of_old(&to); /* last: a run that is cut off leaves one of both that knows how it ended */
         break;
     case VERB_CREATE: /* also over what an interrupted run left half made */
     case VERB_RECREATE:

@@ -195,6 +195,9 @@ struct object *found_container(const struct paths *paths, struct arena *arena, c
         body->lxc_name = definition->lxc_name;
         say(body, offsetof(struct container, lxc_name));
     }
+    body->frozen = context->frozen;
+    if (body->frozen)
+        say(body, offsetof(struct container, frozen));
     body->privileged = !found->maps_ids;
     say(body, offsetof(struct container, privileged));
     tell_hostname(&telling);

@@ -9,6 +9,7 @@
 struct found_context {
     struct found_networks *networks;
     const struct observed_guest *inside; /* of the running container; NULL: it does not run */
+    bool frozen;
 };
 /* An object of a container that LXC has, as a spec would declare it: root, lxc_name, what its config says in fields, and
  * lines for what has none. Texts are canonical, so that reading the printed object gives an equal one. */

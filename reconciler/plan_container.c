@@ -141,6 +141,17 @@ static void add_live_drift(struct planning *planning, const struct container_cas
                   "it is put right at the container's next start: fpsync restart", of->object->place);
 }
 
+/* As it is under its old name; where a run that was cut off took that away already, as it was left under the new one. */
+static void see_old(struct planning *planning, struct container_case *of)
+{
+    const struct observed_container *old = world_container(
+        planning->request->world, paths_lxc_name(planning->request->paths, planning->arena, of->was));
+    if (!old && of->seen && of->seen->ours)
+        return;
+    of->seen = old;
+    of->runs = container_is_up(old);
+}
+
 /* Under its old name it ends, under the new one it begins; what it looks like now is of no account. */
 static struct action *plan_renamed_container(struct planning *planning, const struct container_case *of)
 {
@@ -324,11 +335,8 @@ static void plan_container(struct planning *planning, const struct object *objec
             action->generation = of.seen->generation;
         }
     } else {
-        if (of.was) {
-            of.seen = world_container(planning->request->world,
-                                      paths_lxc_name(planning->request->paths, planning->arena, of.was));
-            of.runs = container_is_up(of.seen);
-        }
+        if (of.was)
+            see_old(planning, &of);
         fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
         plan_grow_live(planning, object, &of.asked);
         bool ended = !of.runs && (of.seen || !of.was) && exit_is_final(object->body, of.seen) &&

@@ -88,6 +88,8 @@ static void print_object(const struct printer *printer, const struct object *obj
     size_t empty = printer->out->length;
     if (set)
         buffer_printf(printer->out, "    replicas: %" PRId64 "\n", replicas_highest(printer->set, set));
+    if (set && printer->hide)
+        buffer_text(printer->out, replicas_unlike(printer->set, set, printer->arena));
     for (size_t i = 0; i < table->count; i++)
         if (shares_host_network(object, &table->rows[i]))
             buffer_printf(printer->out, "    networks: %s\n", HOST_NETWORK);

@@ -1,5 +1,6 @@
 #include "specs/replicas_print.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,4 +50,48 @@ const char *replicas_awaited(const struct object_set *all, const struct list *de
         if (is_of(all->items[i], set) && !list_find(dependencies, &dependency_table, all->items[i]->name))
             return NULL;
     return set;
+}
+
+static bool is_own_layer(const struct object *object)
+{
+    const struct container *body = object->body;
+    return !body->layer || strcmp(body->layer, object->name) == 0;
+}
+
+static void add_name(struct buffer *names, const char *name)
+{
+    buffer_printf(names, "%s%s", names->length ? ", " : "", name);
+}
+
+static void add_unlike(const struct object *first, const struct object *object, struct arena *arena,
+                       struct buffer *names)
+{
+    struct container body = *(const struct container *)object->body;
+    struct changes changes = {0};
+    if (is_own_layer(object) && is_own_layer(first))
+        body.layer = ((const struct container *)first->body)->layer;
+    fields_diff(&container_table, first->body, &body, arena, &changes);
+    if (changes.count)
+        add_name(names, arena_printf(arena, "%s (%s)", name_bare(object->name), changes.items[0].field));
+}
+
+const char *replicas_unlike(const struct object_set *all, const char *set, struct arena *arena)
+{
+    const struct object *first = replicas_first(all, set);
+    const int64_t highest = replicas_highest(all, set);
+    _cleanup_buffer_ struct buffer unlike = {0}, missing = {0}, text = {0};
+    for (int64_t number = 1; number <= highest; number++) {
+        const char *name = arena_printf(arena, "%s-%" PRId64, set, number);
+        const struct object *object = object_find(all, KIND_CONTAINER, name);
+        if (!object || !is_of(object, set))
+            add_name(&missing, name_bare(name));
+        else if (object != first)
+            add_unlike(first, object, arena, &unlike);
+    }
+    if (unlike.length)
+        buffer_printf(&text, "    # Not yet like %s: %s. Apply makes them so.\n", name_bare(first->name),
+                      unlike.bytes);
+    if (missing.length)
+        buffer_printf(&text, "    # Not there: %s. Apply makes them.\n", missing.bytes);
+    return arena_strdup(arena, text.length ? text.bytes : "");
 }

@@ -73,6 +73,11 @@ void config_clear(struct config *config, const char *key)
         config->lxc->clear_config_item(config->lxc, key);
 }
 
+bool config_says(struct config *config, const char *key)
+{
+    return config->result == 0 && config->lxc->get_config_item(config->lxc, key, NULL, 0) > 0;
+}
+
 static int write_file(const char *path, const struct buffer *text)
 {
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -353,7 +353,7 @@ static void set_adopted(struct config *config, const struct paths *paths,
                    definition->hostname ? definition->hostname : definition->lxc_name);
     set_each(config, "lxc.cap.keep", &definition->cap_keep);
     set_each(config, "lxc.cap.drop", &definition->cap_drop);
-    if (definition->id_base && !has_line(definition, "lxc.idmap"))
+    if (definition->id_base && !config_says(config, "lxc.idmap"))
         set_id_map(config, definition->id_base);
     if (!has_line(definition, "lxc.net"))
         set_nics(config, definition);

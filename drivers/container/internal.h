@@ -189,6 +189,7 @@ void config_set(struct config *config, const char *key, const char *value);
 void config_setf(struct config *config, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void config_clear(struct config *config, const char *key);
+bool config_says(struct config *config, const char *key); /* that there is a value, by an include as well */
 /* Lines as they are, those without a value, which take back what an include says, and the includes themselves too:
  * set one by one, liblxc keeps neither. */
 void config_load_lines(struct config *config, const struct paths *paths, const struct texts *lines);

@@ -177,7 +177,7 @@ static void observe_running(const struct scene *scene, const struct monitor_sock
                             struct observed_container *out)
 {
     const struct known_init *known = scene->known ? map_get(scene->known, out->lxc_name) : NULL;
-    const bool look = known && known->may_be_frozen;
+    const bool look = !known || known->may_be_frozen; /* of what is not recorded nothing is known */
     if (is_still_init(scene, known)) {
         out->init_pid = known->pid;
         out->init_start = known->start;

@@ -29,8 +29,9 @@ struct finding {
     bool other_included;           /* one of these is no file of LXC's own */
     const char *profile, *nesting; /* of AppArmor */
     size_t maps;                   /* lines of lxc.idmap */
-    size_t ups;                    /* interfaces that come up at the start */
-    int64_t users, groups;         /* where id 0 lies, of ranges of 65,536 */
+    bool maps_included, nets_included;
+    size_t ups;            /* interfaces that come up at the start */
+    int64_t users, groups; /* where id 0 lies, of ranges of 65,536 */
     struct found_limits limits;
 };
 
@@ -41,6 +42,16 @@ static void end_apparmor(struct finding *finding);
 static void end_ids(struct finding *finding);
 static void end_capabilities(struct finding *finding);
 static void end_nets(struct finding *finding);
+
+/* Words of its values may be any blanks apart: a spec has no tabs. */
+static bool is_of_words(const char *key)
+{
+    static const char *const keys[] = {"lxc.mount.", "lxc.idmap", "lxc.cap.", "lxc.cgroup"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        if (strncmp(key, keys[i], strlen(keys[i])) == 0)
+            return true;
+    return false;
+}
 
 bool found_split(char *line, char **key, char **value)
 {
@@ -54,6 +65,8 @@ bool found_split(char *line, char **key, char **value)
     char *end = *value + strlen(*value);
     while (end > *value && strchr(BLANKS "\r", end[-1]))
         *--end = '\0';
+    for (char *at = is_of_words(*key) ? *value : end; *at; at++)
+        *at = (char)(*at == '\t' ? ' ' : *at);
     if (end - *value >= 2 && (**value == '"' || **value == '\'') && end[-1] == **value) {
         end[-1] = '\0';
         ++*value;
@@ -83,6 +96,9 @@ int container_read_found(const struct paths *paths, const char *lxcpath, const c
     finding.found->definition = finding.definition;
     finding.definition->adopted = true;
     finding.definition->lxc_name = arena_strdup(call->arena, lxc_name);
+    result = found_check(path, text.length ? text.bytes : "", call->arena, error);
+    if (result < 0)
+        return error_wrap(error, result, "container %s", lxc_name);
     char *rest = arena_strdup(call->arena, text.length ? text.bytes : ""), *start = rest;
     found_includes_read(rest, call->arena, &finding.includes);
     for (char *line = strsep(&rest, "\n"), *key, *value; line; line = strsep(&rest, "\n")) {
@@ -136,6 +152,31 @@ static bool is_undone(const struct finding *finding, const char *key)
     return false;
 }
 
+static void read_map(struct finding *finding, const char *value);
+
+/* Interfaces that an include gives are said by lines of their own, after taking back the include's: fpsync has to know of
+ * them, and must not say them a second time. Its limits are known by their fields. Its ids stay its own: liblxc starts no
+ * container whose map was taken back. */
+static void take_included(struct finding *finding, const struct found_include *include)
+{
+    char *rest = include->text ? arena_strdup(finding->arena, include->text) : NULL, *key, *value;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        if (!found_split(line, &key, &value))
+            continue;
+        if (strcmp(key, "lxc.idmap") == 0) {
+            finding->maps_included = true;
+            read_map(finding, value);
+        } else if (strcmp(key, "lxc.net") == 0 || begins(key, "lxc.net.")) {
+            if (!finding->nets_included)
+                add_line(finding, &finding->found->nets, "lxc.net", "");
+            finding->nets_included = true;
+            add_line(finding, &finding->found->nets, key, value);
+        } else {
+            found_limits_take(&finding->limits, key, value, finding->arena);
+        }
+    }
+}
+
 /* LXC's own come first in what is written, and so pass the lines above them that say nothing of the same. */
 static void take_include(struct finding *finding, const struct found_include *include, char *line)
 {
@@ -148,11 +189,12 @@ static void take_include(struct finding *finding, const struct found_include *in
             finding->arena);
     if (first) {
         add_text(finding, &finding->definition->includes, include->name);
-        return;
+    } else {
+        finding->other_included = true;
+        if (found_split(line, &key, &value))
+            add_line(finding, &finding->definition->lxc, key, value);
     }
-    finding->other_included = true;
-    if (found_split(line, &key, &value))
-        add_line(finding, &finding->definition->lxc, key, value);
+    take_included(finding, include);
 }
 
 /* What an include has said already, or liblxc does anyway. */
@@ -226,6 +268,11 @@ static void read_map(struct finding *finding, const char *value)
 {
     long long inside, outside, count;
     char kind;
+    if (!*value) { /* takes back what was said */
+        finding->maps = 0;
+        finding->users = finding->groups = finding->definition->id_base = 0;
+        return;
+    }
     finding->maps++;
     if (sscanf(value, "%c %lld %lld %lld", &kind, &inside, &outside, &count) != 4 || inside != 0)
         return;
@@ -237,7 +284,9 @@ static void read_map(struct finding *finding, const char *value)
 
 static void read_line_of(struct finding *finding, const char *key, char *value)
 {
-    if (begins(key, "lxc.net.")) {
+    if (!begins(key, "lxc."))
+        return; /* LXC takes it for no line of its own */
+    if (strcmp(key, "lxc.net") == 0 || begins(key, "lxc.net.")) {
         add_line(finding, &finding->found->nets, key, value);
         return;
     }
@@ -259,7 +308,7 @@ static int end_root(struct finding *finding, const char *path, struct error *err
                          finding->definition->lxc_name, path);
     if (*root == '/')
         root = path_clean(finding->arena, "/", root);
-    bool is_path = strchr(root, '/') && text_printable(root, strlen(root)) == strlen(root);
+    bool is_path = strpbrk(root, "/:") && text_printable(root, strlen(root)) == strlen(root);
     finding->definition->root = is_path ? form_canonical(&context, FORM_ROOT, root) : NULL;
     return finding->definition->root
                ? 0
@@ -283,7 +332,8 @@ static void drop_lines(struct texts *lines, const char *key)
 static void end_ids(struct finding *finding)
 {
     finding->found->maps_ids = finding->maps > 0;
-    if (finding->maps == 2 && finding->users > 0 && finding->users == finding->groups)
+    if (!finding->maps_included && finding->maps == 2 && finding->users > 0 &&
+        finding->users == finding->groups)
         drop_lines(&finding->definition->lxc, "lxc.idmap =");
 }
 
@@ -420,6 +470,8 @@ static bool reads_nics(struct finding *finding)
 {
     const struct texts *lines = &finding->found->nets;
     bool empty = false;
+    if (finding->nets_included)
+        return false;
     for (size_t i = 0; i < lines->count; i++) {
         const char *line = lines->items[i] + strlen("lxc.net."), *equals = strstr(line, " = ");
         if (!equals ||

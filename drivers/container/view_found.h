@@ -6,6 +6,10 @@
 /* "  KEY = VALUE  " as liblxc takes it apart; quotes around the whole value are none of it. False: no such line. */
 bool found_split(char *line, char **key, char **value);
 
+/* Refuses what LXC itself would not take, as an include that is not there, and what no spec can keep: -EINVAL or what
+ * reading says, with file, line and what to do. `path` is that of the config. */
+int found_check(const char *path, const char *text, struct arena *arena, struct error *error);
+
 struct found_include {
     size_t at;        /* offset of its line */
     const char *name; /* "common" of LXC's own common.conf; NULL: another file or folder */

@@ -36,7 +36,7 @@ static bool can_be_said(const struct container_bind *bind, struct arena *arena)
     const char *const paths[] = {bind->path, bind->source};
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
         for (const char *at = paths[i]; *at; at++)
-            if (*at <= ' ' || *at > '~' || strchr("\\:#", *at))
+            if (*at < ' ' || *at > '~' || strchr("\\:#", *at))
                 return false;
         if (!text_is_same(form_canonical(&context, i ? FORM_HOST_PATH : FORM_GUEST_PATH, paths[i]), paths[i]))
             return false;
@@ -66,6 +66,20 @@ static bool takes_options(const char *options, struct arena *arena, struct conta
     return binds;
 }
 
+/* A blank as getmntent(3) has it. */
+static const char *with_blanks(struct arena *arena, const char *word)
+{
+    static const char escaped[] = "\\040";
+    char *plain = arena_strdup(arena, word), *to = plain;
+    for (const char *from = word; *from; to++) {
+        bool blank = strncmp(from, escaped, strlen(escaped)) == 0;
+        *to = (char)(blank ? ' ' : *from);
+        from += blank ? strlen(escaped) : 1;
+    }
+    *to = '\0';
+    return plain;
+}
+
 static struct container_bind *bind_of(const char *line, struct arena *arena)
 {
     struct entry entry;
@@ -73,8 +87,8 @@ static struct container_bind *bind_of(const char *line, struct arena *arena)
     if (!parse(line, arena, &entry) || *entry.source != '/' || *entry.place == '/' ||
         strcmp(entry.type, "none") != 0 || !takes_options(entry.options, arena, bind))
         return NULL;
-    bind->source = entry.source;
-    bind->path = arena_printf(arena, "/%s", entry.place);
+    bind->source = with_blanks(arena, entry.source);
+    bind->path = arena_printf(arena, "/%s", with_blanks(arena, entry.place));
     return can_be_said(bind, arena) ? described_whole(&container_bind_table, bind) : NULL;
 }
 
@@ -93,7 +107,8 @@ static bool is_covered(const char *const *lines, const bool *taken, size_t first
             continue;
         if (!parse(lines[i], arena, &entry))
             return true;
-        const char *place = arena_printf(arena, "/%s", entry.place + strspn(entry.place, "/"));
+        const char *place =
+            arena_printf(arena, "/%s", with_blanks(arena, entry.place + strspn(entry.place, "/")));
         if (is_below(place, path) || is_below(path, place))
             return true;
     }

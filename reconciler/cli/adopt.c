@@ -41,7 +41,8 @@ static int declare(struct session *session, const char *lxc_name, struct error *
         return result;
     struct found_networks networks = adoption_networks(session);
     networks.makes = true;
-    const struct found_context context = {.networks = &networks, .inside = inside};
+    const struct found_context context = {
+        .networks = &networks, .inside = inside, .frozen = adoption_is_frozen(session, lxc_name)};
     struct object *object =
         found_container(&session->paths, session->arena,
                         found_name(&session->paths, session->arena, lxc_name), found, &context);

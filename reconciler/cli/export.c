@@ -107,7 +107,9 @@ static int add_found(struct exporting *exporting, const char *lxc_name, struct e
         return error_set(error, -ENOENT, "there is no LXC container %s below %s", lxc_name, path);
     if (result < 0)
         return result;
-    const struct found_context context = {.networks = &exporting->networks, .inside = inside};
+    const struct found_context context = {.networks = &exporting->networks,
+                                          .inside = inside,
+                                          .frozen = inside && adoption_is_frozen(session, lxc_name)};
     add(exporting, found_container(&session->paths, session->arena,
                                    found_name(&session->paths, session->arena, lxc_name), found, &context));
     sort(exporting);

@@ -60,6 +60,23 @@ remade_job() {
         gives 0 run_spec apply && ! runs task && runs web && gives 0 run_spec plan
 }
 
+# Wherever a rename is cut off, what the job ended with is known afterwards: its command runs no second time.
+cut_off_rename() {
+    local n=0
+    while true; do
+        n=$((n + 1))
+        at "completed-cut-off-$n"
+        waits '' && sed -i 's/restart: never/restart: on-failure/' "$root/spec.yaml" && gives 0 run_spec apply && "$tool" "$root" exit job 0 || return 1
+        waits '' && sed -i 's/restart: never/restart: on-failure/; s/ job: {/ task: { was: job,/' "$root/spec.yaml"
+        FPSYNC_FAKE_DIE=$(($(calls) + n)):after run_spec apply >/dev/null 2>&1 && break
+        gives 0 run_spec apply && ! runs task >/dev/null || return 1
+        waits '' && sed -i 's/ job: {/ task: { was: job,/' "$root/spec.yaml" && sed -i 's/restart: never/restart: on-failure/' "$root/spec.yaml"
+        gives 0 run_spec plan && says 'Nothing to do' || return 1
+        "$tool" "$root" print | jq -e '[.containers[] | select(.definition)] | length == 1' >/dev/null || return 1
+    done
+    [ $n -gt 4 ] || { echo "it was cut off $n times only"; return 1; }
+}
+
 stopped_job() {
     at completed-stopped
     waits '' && gives 0 run_spec apply && gives 0 run stop job || return 1
@@ -72,4 +89,5 @@ check 'a job that does not end in time leaves out who waits for it' too_late
 check 'a job that has completed did so under another name, too' renamed_job
 check 'a job that was killed has not completed' killed_job
 check 'a job that is made anew or renamed is waited for' remade_job
+check 'wherever that is cut off' cut_off_rename
 check 'a job that was stopped by hand does not complete' stopped_job

@@ -32,6 +32,20 @@ one_is_to_be_named() {
     gives 0 run stop web && gives 1 run exec web true && says 'no member of the set web runs'
 }
 
+# Some members were given the new definition and some were not: what is exported says so, and says nothing once they are
+# alike.
+cut_off_export() {
+    at sets-cut-off
+    spec_of() { echo "images: { base: { source: \"bootstrap:bookworm\" } }
+containers: { web: { image: base, replicas: 3$1 } }" >"$root/spec.yaml"; }
+    spec_of '' && gives 0 run_spec apply && gives 0 run export && ! grep -q '#' "$root/said" || return 1
+    spec_of ', env: { A: b }' && FPSYNC_FAKE_FAIL=$(($(calls) + 7))+ gives 3 run_spec apply || return 1
+    gives 0 run export && says '# Not yet like web-1: web-2 (env.A), web-3 (env.A). Apply makes them so.' &&
+        cp "$root/said" "$root/exported.yaml" && gives 2 run --source "$root/spec.yaml" -f "$root/exported.yaml" plan &&
+        says 'container default/web-2' && gives 0 run_spec apply && gives 0 run export && ! grep -q '#' "$root/said"
+}
+
+check 'export of a set after half a run says which members are not as it says' cut_off_export
 check 'forwards of a set follow a wish at once' forwards_at_once
 check 'stop, start and restart of a set are of all its members' wishes_for_all
 check 'what can be of one member only lists them' one_is_to_be_named
