@@ -308,7 +308,7 @@ static int end_root(struct finding *finding, const char *path, struct error *err
                          finding->definition->lxc_name, path);
     if (*root == '/')
         root = path_clean(finding->arena, "/", root);
-    bool is_path = strpbrk(root, "/:") && text_printable(root, strlen(root)) == strlen(root);
+    bool is_path = strchr(root, '/') && text_printable(root, strlen(root)) == strlen(root);
     finding->definition->root = is_path ? form_canonical(&context, FORM_ROOT, root) : NULL;
     return finding->definition->root
                ? 0
