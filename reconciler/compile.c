@@ -188,14 +188,13 @@ static void add_definition_with_exit(const struct container_steps *to)
     steps_add(to->arena, to->steps, STEP_CONTAINER_DEFINE, definition);
 }
 
-/* What a command asks of data: a snapshot, a fresh beginning, or a way back. Names have the time in them, and are
- * asked for once. */
+/* What a command asks of data: a snapshot, a fresh beginning, or a way back. Names come again, tokens do not. */
 static struct data_change *wished_change(struct arena *arena, const struct action *action, const char *file)
 {
     struct data_change *change = described_new(arena, &data_change_table);
     change->file = file;
     change->name = action->snapshot;
-    change->token = action->snapshot;
+    change->token = action->token;
     change->kept = action->verb == VERB_SNAPSHOT;
     change->fresh = action->verb == VERB_RESET;
     change->from = action->from;

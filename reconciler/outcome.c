@@ -214,6 +214,8 @@ int recorder_intend(struct recorder *recorder, const char *text, const struct ac
         fresh->kind = kind_name(action->kind);
         fresh->name = action->name;
         fresh->verb = verb_name(action->verb);
+        fresh->wish = action->wish;
+        fresh->token = action->token;
     }
     fresh->steps.items = arena_array_of(recorder->arena, const char *, steps->count);
     for (size_t i = 0; i < steps->count; i++)

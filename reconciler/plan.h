@@ -43,6 +43,8 @@ struct action {
     int64_t generation;
     const char *snapshot; /* what is there is kept as this; NULL */
     const char *from;     /* VERB_RESTORE: the snapshot that is gone back to */
+    const char *wish;     /* these verbs of data: the words of the command, */
+    const char *token;    /* and what it is known by, as long as it has not come to its end */
     const char *digest;   /* of the image that the layer stands on after that; NULL: as before */
     const char *kept_as;  /* done: the snapshot that was made; NULL: none */
     const char *was;      /* full name that it goes on from; NULL */

@@ -96,6 +96,8 @@ static const struct field intent_rows[] = {
     OF_TYPE(intent, 6, steps, FIELD_TEXTS, "Steps, in order."),
     NUMBER(intent, 7, begun, "0", "When, in seconds since the epoch."),
     OF_TYPE(intent, 8, body, FIELD_BYTES, "The container as it is to become."),
+    TEXT(intent, 9, wish, "What a command asked of data."),
+    TEXT(intent, 10, token, "What the change of that data is known by."),
 };
 const struct table intent_table = {.name = "intent",
                                    .size = sizeof(struct intent),

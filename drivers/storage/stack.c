@@ -19,6 +19,7 @@
 #include "drivers/storage/view_mounts.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
+#include "lib/map.h"
 
 #define FROZEN_LIMIT 4 /* SEMANTICS 10 */
 
@@ -337,19 +338,29 @@ static int check_unmounted(const struct paths *paths, const char *layer, struct 
     return result;
 }
 
-static int check_request(const struct data_change *request, struct error *error)
+/* Also one that was taken, with the number that free_name() put behind it. */
+static bool is_snapshot_name(const char *text, struct arena *arena)
+{
+    const char *dash = strrchr(text, '-');
+    bool numbered =
+        dash && dash[1] && strlen(dash + 1) <= 9 && strspn(dash + 1, "0123456789") == strlen(dash + 1);
+    return name_is_valid(text) ||
+           (numbered && name_is_valid(arena_strndup(arena, text, (size_t)(dash - text))));
+}
+
+static int check_request(const struct data_change *request, struct arena *arena, struct error *error)
 {
     int result = data_check_name(request->file, error);
     const char *const names[] = {request->name, request->from};
     for (size_t i = 0; result == 0 && i < 2; i++)
-        if (names[i] && !name_is_valid(names[i]))
+        if (names[i] && !is_snapshot_name(names[i], arena))
             result = error_set(error, -EINVAL, "\"%s\" is not the name of a snapshot", names[i]);
     return result;
 }
 
 static int open_data(struct changing *changing, const char *store, struct error *error)
 {
-    int result = check_request(changing->request, error);
+    int result = check_request(changing->request, changing->call->arena, error);
     if (result < 0)
         return result;
     changing->folder = data_lock(store, changing->request->file, error);
@@ -378,10 +389,14 @@ static void close_data(struct changing *changing)
     cleanup_close(&changing->folder);
 }
 
+/* A snapshot that was asked for and is gone again is not there, whatever the last change was. */
 static bool is_done(const struct changing *changing)
 {
-    return changing->request->token && changing->stack.token &&
-           strcmp(changing->request->token, changing->stack.token) == 0;
+    const struct data_change *request = changing->request;
+    bool last = request->token && text_is_same(request->token, changing->stack.token);
+    return last && (!request->kept || !request->name ||
+                    stack_exists(changing->folder,
+                                 arena_printf(changing->call->arena, "snapshots/%s", request->name)));
 }
 
 int stack_change_layer(const struct paths *paths, const struct data_change *request, const struct call *call,

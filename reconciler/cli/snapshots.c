@@ -9,6 +9,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/map.h"
 #include "reconciler/cli/cli.h"
 
 struct asked {
@@ -105,6 +106,27 @@ static const char *name_now(struct arena *arena, const char *what)
     return arena_printf(arena, "%s-%s", what, when);
 }
 
+/* The same command, which did not come to its end: what it has made already is made when it is asked again. */
+static const struct intent *find_interrupted(const struct asked *asked, const char *wish)
+{
+    const struct snapshot *recorded = asked->session.actual.snapshot;
+    for (size_t i = 0; i < recorded->intent_count; i++) {
+        const struct intent *intent = recorded->intents[i];
+        if (intent->token && text_is_same(intent->wish, wish) &&
+            text_is_same(intent->kind, kind_name(asked->entry->kind)) &&
+            text_is_same(intent->name, asked->entry->name))
+            return intent;
+    }
+    return NULL;
+}
+
+static const char *new_token(struct arena *arena)
+{
+    char fresh[17];
+    state_new_uid(fresh);
+    return arena_strdup(arena, fresh);
+}
+
 /* ---- the actions ---- */
 
 static struct action *new_action(struct asked *asked, struct entry *entry, enum verb verb)
@@ -182,8 +204,9 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
     if (options->name && !name_is_valid(options->name))
         return error_set(error, -EINVAL, "--name: expected a name (a-z, 0-9 and '-'), found \"%s\"",
                          options->name);
-    /* What an interrupted command has made already is made when it is asked again. */
-    bool again = entry_has_intent(&asked->session.actual, asked->entry);
+    const char *wish = arena_printf(arena, "%s %s %s", verb_name(asked->verb),
+                                    options->name ? options->name : "-", from ? from : "-");
+    const struct intent *again = find_interrupted(asked, wish);
     if (options->name && find_snapshot(asked, options->name) && !again)
         return error_set(error, -EEXIST, "%s %s has a snapshot %s already", asked->kind,
                          snapshot_owner(arena, asked->file), options->name);
@@ -198,6 +221,8 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
                        : asked->verb == VERB_RESET    ? name_now(arena, "before-reset")
                                                       : name_now(arena, "before-restore");
     action->from = from;
+    action->wish = wish;
+    action->token = again ? again->token : new_token(arena);
     action->digest = back ? back->image : asked->verb == VERB_RESET ? reset_digest(asked) : NULL;
     if (action->digest && !world_has_image(&asked->session.world, action->digest))
         return error_set(error, -ENOENT,

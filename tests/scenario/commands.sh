@@ -734,7 +734,8 @@ snapshots_are_told() {
         gives 1 run snapshot nothing && gives 1 run restore web && gives 0 run reset web && says 'What was there is kept as snapshot before-reset-' &&
         gives 0 run snapshot -o json && jq -e '[.snapshots[].by] == ["fpsync", "command"]' "$root/said" >/dev/null && gives 0 run restore web good &&
         gives 0 run_spec plan && gives 0 run gc --dry-run && says 'layer default/web@good: kept' && gives 0 run gc layer/web@good && says 'layer default/web@good: freed' &&
-        gives 1 run gc layer/web@good && gives 0 run snapshot volume/nothing; [ $? = 1 ] && says 'no volume/nothing is recorded'
+        gives 1 run gc layer/web@good && gives 0 run snapshot web --name good && says 'is kept as snapshot good' &&
+        gives 0 run snapshot -o name && says layer/default/web@good && gives 0 run snapshot volume/nothing; [ $? = 1 ] && says 'no volume/nothing is recorded'
 }
 
 check "restarts by one image come a quarter at a time and stop at the first that fails" in_waves

@@ -52,6 +52,19 @@ for root in layer copy; do
     is 'gc by itself frees no snapshot by command' "$(fps gc --force -o name | grep -c '@good\|@kept')" 0
     check 'by its name it does' fps gc layer/t/one@good volume/t/files@kept
     is 'then none is left' "$(fps snapshot -o name)" ''
+    in_step snapshot t/one --name good
+    in_step snapshot volume/t/files --name kept
+    is 'names that were freed are given again' "$(fps snapshot -o name | sort | paste -sd' ')" 'layer/t/one@good volume/t/files@kept'
+    write fourth
+    in_step snapshot volume/t/files --name later
+    write fifth
+    check 'for a moment nobody is on it' fps stop t/one t/two --timeout 0
+    check 'two ways back within a second: the first' fps restore volume/t/files kept
+    check 'and the second' fps restore volume/t/files later
+    check 'they are back' fps start t/one t/two
+    is 'each is gone its way' "$(inside t/two cat /data/mine)" fourth
+    check 'freed again' fps gc layer/t/one@good volume/t/files@kept volume/t/files@later \
+        $(fps snapshot -o name | grep before-)
     is 'and nothing of them on disk' "$(ls "$ROOT"/var/lib/fpsync/*/*/snapshots | grep -v :)$(ls "$ROOT"/var/lib/fpsync/volumes/t_files/frozen)" ''
     check 'down' fps down -y --timeout 0 -f "$FILE"
     check 'and freed' fps gc --force -y

@@ -432,6 +432,22 @@ static void test_hidden_names_are_kept(void **state)
     take_off();
 }
 
+/* The last change is not made twice, unless what it kept was thrown away since. */
+static void test_dropped_snapshots_are_made_again(void **state)
+{
+    (void)state;
+    const struct data_change wanted = {.file = "x_web", .token = "one", .name = "s", .kept = true};
+    put_on(DIGEST);
+    write_as_guest(at("run/fpsync/mounts/web/mine"), "mine");
+    take_off();
+    assert_string_equal(change(&wanted), "s");
+    assert_null(change(&wanted));
+    assert_done(storage_effects.drop_layer_snapshot(
+        &paths, &(struct data_change){.file = "x_web", .name = "s"}, &call, &error));
+    assert_string_equal(change(&wanted), "s");
+    assert_int_equal(access(at("var/lib/fpsync/layers/x_web/snapshots/s"), F_OK), 0);
+}
+
 static void test_mounted_layers_are_not_changed(void **state)
 {
     (void)state;
@@ -543,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_merge_may_be_killed_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snapshots_stand, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hidden_names_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dropped_snapshots_are_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mounted_layers_are_not_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_checked, set_up, tear_down),
     };
