@@ -80,9 +80,10 @@ enum field_form {
     FORM_REFERENCE,    /* NAME or PROJECT/NAME; stored as PROJECT/NAME */
     FORM_IPV4,         /* dotted quad */
     FORM_GATEWAY,      /* dotted quad, NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
-    FORM_GATEWAY6,     /* IPv6, NAME, PROJECT/NAME or none; as FORM_GATEWAY */
+    FORM_GATEWAY6,     /* IPv6, one of the link's own, too; NAME, PROJECT/NAME or none; as FORM_GATEWAY */
     FORM_INTERFACE,    /* name of a network interface of the host */
     FORM_RANGE,        /* IPv4-IPv4, the first not above the last */
+    FORM_RANGE6,       /* IPv6-IPv6, the same in one subnet of 64 bits */
     FORM_SUBNET,       /* IPv4/prefix, host bits zero */
     FORM_IPV6,         /* stored as RFC 5952 has it */
     FORM_SUBNET6,      /* IPv6/64, host bits zero; or "auto" */

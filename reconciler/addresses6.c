@@ -1,7 +1,6 @@
 #include "reconciler/addresses6.h"
 
 #include <arpa/inet.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +50,23 @@ char *address6_of_mac(struct arena *arena, const char *subnet, const char *mac)
     host[0] ^= 2;
     host[3] = 0xff;
     host[4] = 0xfe;
+    return to_text(arena, &address);
+}
+
+uint64_t address6_host(const char *address)
+{
+    const struct in6_addr parsed = base_of(address);
+    uint64_t host = 0;
+    for (size_t i = 8; i < sizeof(parsed.s6_addr); i++)
+        host = host << 8 | parsed.s6_addr[i];
+    return host;
+}
+
+char *address6_at(struct arena *arena, const char *subnet, uint64_t host)
+{
+    struct in6_addr address = base_of(subnet);
+    for (size_t i = sizeof(address.s6_addr); i > 8; i--, host >>= 8)
+        address.s6_addr[i - 1] = (uint8_t)host;
     return to_text(arena, &address);
 }
 

@@ -33,6 +33,7 @@ static void add_address(struct session *session, struct lease *lease, const stru
     address->network = attachment->network;
     address->mac = mac;
     address->address = attachment->address;
+    address->address6 = attachment->address6;
     address->index = nic->index;
     described_whole(&lease_address_table, address);
 }

@@ -111,14 +111,3 @@ bool forwards_stand(struct arena *arena, const struct port *port, bool has6, con
     const struct forward_state state = forwards_seen(arena, port, has6, world);
     return state.standing == state.wanted;
 }
-
-bool forwards_have6(const struct lease *lease, const struct container *body)
-{
-    for (size_t i = 0; lease && i < body->networks.count; i++) {
-        const struct lease_address *address =
-            lease_in(lease, item_key(&attachment_table, body->networks.items[i]));
-        if (address && address->address6)
-            return true;
-    }
-    return false;
-}

@@ -16,9 +16,7 @@ struct forward_state {
     const struct texts *shared, *shared6; /* all that it leads to, where they are several; NULL */
     const char *target, *target6;         /* of the first that stands in each family; NULL: none does */
 };
-/* How many of them the rules in force have, whatever they lead to; `has6`: the container has an IPv6 address. */
+/* How many of them the rules in force have, whatever they lead to; `has6`: of routes_lead_in6(). */
 struct forward_state forwards_seen(struct arena *arena, const struct port *port, bool has6,
                                    const struct world *world);
 bool forwards_stand(struct arena *arena, const struct port *port, bool has6, const struct world *world);
-/* Whether a lease, which may be NULL, has an IPv6 address in a network of the container. */
-bool forwards_have6(const struct lease *lease, const struct container *body);

@@ -5,6 +5,7 @@
 
 #include "lib/map.h"
 #include "reconciler/addresses.h"
+#include "reconciler/addresses6.h"
 #include "reconciler/found.h"
 #include "specs/forms.h"
 
@@ -14,6 +15,7 @@ struct place_of_nic {
     bool macvlan;
     const char *address; /* without prefix; NULL: the guest's own affair */
     const char *subnet, *gateway;
+    const char *address6, *subnet6, *gateway6; /* as LXC has them; the first without prefix */
 };
 
 static const struct observed_guest_nic *nic_inside(const struct nic *nic, const struct observed_guest *inside)
@@ -32,12 +34,26 @@ const char *found_mac(const struct nic *nic, const struct observed_guest *inside
     return seen && seen->mac ? seen->mac : nic->mac;
 }
 
-static bool has_address(const struct observed_guest_nic *seen, const char *address)
+/* Spelled as the kernel would; an address of another prefix than 64 bits is not to be said, and stays as it is. */
+static void place6(const struct found_networks *networks, const struct nic *nic,
+                   const struct observed_guest_nic *seen, struct place_of_nic *place)
 {
-    for (size_t i = 0; i < seen->addresses.count; i++)
-        if (strcmp(seen->addresses.items[i], address) == 0)
-            return true;
-    return false;
+    const struct form_context context = {.arena = networks->arena};
+    struct arena *arena = networks->arena;
+    place->address6 = nic->address6;
+    place->gateway6 = nic->gateway6                             ? nic->gateway6
+                      : nic->address6 && seen && seen->gateway6 ? seen->gateway6
+                                                                : NULL;
+    if (place->gateway6)
+        place->gateway6 = form_canonical(&context, FORM_GATEWAY6, place->gateway6);
+    if (!nic->address6 || !text_is_same(strchr(nic->address6, '/'), "/64"))
+        return;
+    const char *address = arena_strndup(arena, nic->address6, strcspn(nic->address6, "/"));
+    if (!(address = form_canonical(&context, FORM_IPV6, address)) || address6_host(address) == 0)
+        return;
+    place->address6 = address;
+    place->subnet6 =
+        form_canonical(&context, FORM_SUBNET6, arena_printf(arena, "%s/64", address6_at(arena, address, 0)));
 }
 
 static struct place_of_nic place_of(const struct found_networks *networks, const struct nic *nic,
@@ -45,7 +61,8 @@ static struct place_of_nic place_of(const struct found_networks *networks, const
 {
     const struct observed_guest_nic *seen = nic_inside(nic, inside);
     struct place_of_nic place = {.link = nic->bridge, .macvlan = nic->macvlan};
-    if (!nic->address || (seen && seen->addresses.count && !has_address(seen, nic->address)))
+    place6(networks, nic, seen, &place);
+    if (!nic->address || (seen && seen->addresses.count && !texts_have(&seen->addresses, nic->address)))
         return place;
     place.address = arena_strndup(networks->arena, nic->address, strcspn(nic->address, "/"));
     place.subnet = subnet_of(networks->arena, nic->address);
@@ -65,7 +82,8 @@ static bool can_be_said(const struct found_networks *networks, const struct plac
            (!place->address || (form_canonical(&context, FORM_IPV4, place->address) &&
                                 form_canonical(&context, FORM_SUBNET, place->subnet) &&
                                 address_fits(place->address, place->subnet))) &&
-           (!place->gateway || form_canonical(&context, FORM_IPV4, place->gateway));
+           (!place->gateway || form_canonical(&context, FORM_IPV4, place->gateway)) &&
+           (!place->address6 || (place->address && place->subnet6)) && (!place->gateway6 || place->address6);
 }
 
 static bool is_none(const char *gateway)
@@ -73,15 +91,31 @@ static bool is_none(const char *gateway)
     return !gateway || strcmp(gateway, GATEWAY_NONE) == 0;
 }
 
+static bool same_gateway(const char *network, const char *place)
+{
+    return text_is_same(network, place) || (is_none(network) && !place);
+}
+
+static bool fits4(const struct network *network, const struct place_of_nic *place, bool by_gateway)
+{
+    return text_is_same(network->subnet, place->subnet) &&
+           (!by_gateway || same_gateway(network->gateway, place->gateway));
+}
+
+/* One without an address of IPv6 must not get one. */
+static bool fits6(const struct network *network, const struct place_of_nic *place, bool by_gateway)
+{
+    if (!place->address6)
+        return !network->range6;
+    return text_is_same(network->subnet6, place->subnet6) &&
+           (!by_gateway || same_gateway(network->gateway6, place->gateway6));
+}
+
 static bool fits(const struct network *network, const struct place_of_nic *place, bool by_gateway)
 {
     if (!text_is_same(place->macvlan ? network->parent : network->bridge, place->link))
         return false;
-    if (!place->address)
-        return true;
-    return text_is_same(network->subnet, place->subnet) &&
-           (!by_gateway || text_is_same(network->gateway, place->gateway) ||
-            (is_none(network->gateway) && !place->gateway));
+    return !place->address || (fits4(network, place, by_gateway) && fits6(network, place, by_gateway));
 }
 
 static const char *find(const struct object_set *set, const struct list *used,
@@ -113,6 +147,22 @@ static const char *free_name(const struct found_networks *networks, const char *
     return name;
 }
 
+static void say(struct network *body, size_t offset, const char *value)
+{
+    if (!value)
+        return;
+    *(const char **)((char *)body + offset) = value;
+    field_mark(&network_table, body, offset);
+}
+
+static void say_subnets(struct network *body, const struct place_of_nic *place)
+{
+    say(body, offsetof(struct network, subnet), place->subnet);
+    say(body, offsetof(struct network, gateway), place->gateway);
+    say(body, offsetof(struct network, subnet6), place->subnet6);
+    say(body, offsetof(struct network, gateway6), place->gateway6);
+}
+
 static const char *make(struct found_networks *networks, const struct place_of_nic *place)
 {
     struct arena *arena = networks->arena;
@@ -124,31 +174,23 @@ static const char *make(struct found_networks *networks, const struct place_of_n
     *(place->macvlan ? &body->parent : &body->bridge) = place->link;
     field_mark(&network_table, body,
                place->macvlan ? offsetof(struct network, parent) : offsetof(struct network, bridge));
-    body->subnet = place->subnet;
-    body->gateway = place->gateway;
-    if (place->subnet)
-        field_mark(&network_table, body, offsetof(struct network, subnet));
-    if (place->gateway)
-        field_mark(&network_table, body, offsetof(struct network, gateway));
+    say_subnets(body, place);
     *arena_append(arena, networks->made.items, networks->made.count) = object;
     return object->name;
 }
 
-/* Made without an address, a network takes on the subnet of the first that has one. */
+/* Made without an address, or without one of IPv6, a network takes on the subnet of the first that has one. */
 static const char *complete(struct found_networks *networks, const struct list *used,
                             const struct place_of_nic *place)
 {
     for (size_t i = 0; place->address && i < networks->made.count; i++) {
         struct object *object = networks->made.items[i];
         struct network *body = object->body;
-        if (body->subnet || list_find(used, &attachment_table, object->name) ||
+        if ((body->subnet && !fits4(body, place, true)) || body->subnet6 ||
+            list_find(used, &attachment_table, object->name) ||
             !text_is_same(place->macvlan ? body->parent : body->bridge, place->link))
             continue;
-        body->subnet = place->subnet;
-        body->gateway = place->gateway;
-        field_mark(&network_table, body, offsetof(struct network, subnet));
-        if (place->gateway)
-            field_mark(&network_table, body, offsetof(struct network, gateway));
+        say_subnets(body, place);
         return object->name;
     }
     return NULL;
@@ -174,11 +216,14 @@ static void add(struct found_networks *networks, struct list *list, const char *
     struct attachment *attachment = described_new(networks->arena, &attachment_table);
     attachment->network = network;
     attachment->address = place->address;
+    attachment->address6 = place->address6;
     attachment->dhcp = !place->address;
     attachment->default_route = default_route;
     field_mark(&attachment_table, attachment, offsetof(struct attachment, network));
     field_mark(&attachment_table, attachment,
                place->address ? offsetof(struct attachment, address) : offsetof(struct attachment, dhcp));
+    if (place->address6)
+        field_mark(&attachment_table, attachment, offsetof(struct attachment, address6));
     if (default_route)
         field_mark(&attachment_table, attachment, offsetof(struct attachment, default_route));
     *arena_append(networks->arena, list->items, list->count) = attachment;

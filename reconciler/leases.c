@@ -169,8 +169,8 @@ static void grant_network(struct granting *granting, const struct object *object
     struct lease *lease = lease_for(granting, object, &fresh);
     const struct entry *entry = actual_find(granting->actual, KIND_NETWORK, object->name);
     if (entry && network_is_attached(entry->object.body) && !network_is_attached(body))
-        lease->subnet = NULL;        /* that of a LAN */
-    if (network_is_attached(body)) { /* the LAN's own, or unknown */
+        lease->subnet = lease->subnet6 = NULL; /* those of a LAN */
+    if (network_is_attached(body)) {           /* the LAN's own, or unknown */
         fresh = fresh || !text_is_same(lease->subnet, body->subnet);
         lease->subnet = body->subnet;
     } else if (body->subnet) {
@@ -346,23 +346,66 @@ static const char *choose_address(struct granting *granting, const struct lease 
     return pick_address(granting, lease, attachment->network, subnet, recorded);
 }
 
-/* The declared one, the recorded one, in another subnet its host part, or what the MAC address makes. */
-static void grant_address6(struct granting *granting, struct lease_address *address,
-                           const struct attachment *attachment, const char *subnet, bool *fresh)
+/* The recorded one, in another subnet its host part, or what the MAC address makes. */
+static const char *pick_address6(struct granting *granting, const struct lease_address *address,
+                                 const char *network, const char *subnet)
 {
+    const char *moved = address->address6 && address6_host(address->address6) > 1 /* the bridge's */
+                            ? address6_moved(granting->arena, address->address6, subnet)
+                            : NULL;
+    if (moved && !map_get(&granting->declared, granting_key(granting->arena, network, moved)))
+        return moved;
+    return address6_of_mac(granting->arena, subnet, address->mac); /* the other is another's now */
+}
+
+/* As pick_in_range(). */
+static const char *pick_in_range6(struct granting *granting, const struct lease *lease, const char *network,
+                                  const char *range, const char *recorded)
+{
+    struct range6 bounds;
+    if (!range6_parse(range, &bounds))
+        return NULL;
+    const char *subnet = arena_strndup(granting->arena, range, strcspn(range, "-"));
+    const char *kept = recorded ? address6_moved(granting->arena, recorded, subnet) : NULL;
+    const uint64_t host = kept ? address6_host(kept) : 0;
+    const char *key = kept ? granting_key(granting->arena, network, kept) : NULL;
+    const struct lease *holder = key ? map_get(&granting->taken, key) : NULL;
+    if (key && host >= bounds.first && host <= bounds.last && !map_get(&granting->declared, key) &&
+        (!holder || strcmp(holder->name, lease->name) == 0)) {
+        map_add(&granting->taken, key, (void *)lease);
+        return kept;
+    }
+    for (uint64_t at = bounds.first;; at++) {
+        const char *address = address6_at(granting->arena, subnet, at);
+        if (map_add(&granting->taken, granting_key(granting->arena, network, address), (void *)lease))
+            return address;
+        if (at == bounds.last)
+            return NULL;
+    }
+}
+
+/* Why not, or NULL. */
+static const char *grant_address6(struct granting *granting, const struct lease *lease,
+                                  struct lease_address *address, const struct attachment *attachment,
+                                  const char *subnet, bool *fresh)
+{
+    const struct object *object = object_find(granting->all, KIND_NETWORK, attachment->network);
+    const struct network *network = object ? object->body : NULL;
+    const bool attached = network && network_is_attached(network);
+    const char *range = attached && subnet && !attachment->dhcp ? network->range6 : NULL;
     const char *chosen = NULL;
     if (subnet && attachment->address6)
         chosen = attachment->address6;
-    else if (subnet && address->address6)
-        chosen = address6_moved(granting->arena, address->address6, subnet);
-    if (chosen && !attachment->address6 &&
-        map_get(&granting->declared, granting_key(granting->arena, attachment->network, chosen)))
-        chosen = NULL; /* another's now */
-    if (subnet && !chosen)
-        chosen = address6_of_mac(granting->arena, subnet, address->mac);
+    else if (range)
+        chosen = pick_in_range6(granting, lease, attachment->network, range, address->address6);
+    else if (subnet && !attached)
+        chosen = pick_address6(granting, address, attachment->network, subnet);
     *fresh = *fresh || !text_is_same(address->address6, chosen);
     address->address6 = chosen;
     field_mark(&lease_address_table, address, offsetof(struct lease_address, address6));
+    return range && !chosen ? arena_printf(granting->arena, "no free address is left in network %s (%s)",
+                                           attachment->network, range)
+                            : NULL;
 }
 
 /* Why not, or NULL. */
@@ -387,8 +430,7 @@ static const char *grant_address(struct granting *granting, struct lease *lease,
             address->index = lowest_free_index(lease);
         *fresh = true;
     }
-    grant_address6(granting, address, attachment, network->subnet6, fresh);
-    return NULL;
+    return grant_address6(granting, lease, address, attachment, network->subnet6, fresh);
 }
 
 /* A NIC that is gone frees its place; address and MAC stay the name's own. */
@@ -491,6 +533,9 @@ static void collect_taken(struct granting *granting)
             const struct lease_address *address = lease->addresses.items[j];
             if (address->address)
                 map_add(&granting->taken, granting_key(granting->arena, address->network, address->address),
+                        lease);
+            if (address->address6)
+                map_add(&granting->taken, granting_key(granting->arena, address->network, address->address6),
                         lease);
         }
     }

@@ -41,9 +41,8 @@ static void add_rule_drift(struct planning *planning, const struct object *objec
             plan_add_drift(planning, causes, arena_printf(planning->arena, "guard of %s removed", port),
                            object->place);
     }
-    const bool has6 =
-        body->ports.count &&
-        forwards_have6(grants_find(&planning->plan->grants, KIND_CONTAINER, object->name), body);
+    const struct routes routes = {.arena = planning->arena, .target = &planning->target};
+    const bool has6 = body->ports.count && routes_lead_in6(&routes, object->name, body);
     for (size_t i = 0; i < body->ports.count && !plan_field_changed(causes, "ports"); i++) {
         const struct port *port = body->ports.items[i];
         if (body->networks.count && !forwards_stand(planning->arena, port, has6, world))

@@ -3,6 +3,7 @@
 
 #include "reconciler/forwards.h"
 #include "reconciler/plan_internal.h"
+#include "reconciler/routes.h"
 
 static bool networks_are_there(struct planning *planning, const struct object *object)
 {
@@ -116,11 +117,10 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
 {
     const struct container *body = object->body;
     const struct container *before = entry ? entry->object.body : NULL;
-    const bool has6 =
-        forwards_have6(grants_find(planning->target.grants, KIND_CONTAINER, object->name), body);
-    const bool had6 = before && forwards_have6(lease_recorded(planning->request->actual->snapshot,
-                                                              KIND_CONTAINER, object->name),
-                                               before);
+    const struct routes routes = {.arena = planning->arena, .target = &planning->target};
+    const struct routes recorded = {.arena = planning->arena, .actual = planning->request->actual};
+    const bool has6 = body->ports.count && routes_lead_in6(&routes, object->name, body);
+    const bool had6 = body->ports.count && before && routes_lead_in6(&recorded, object->name, before);
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
         const struct observed_listener *listener =

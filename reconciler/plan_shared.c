@@ -105,7 +105,8 @@ void plan_rules(struct planning *planning)
     }
     bool present = seen->rules_present;
     plan->rules_change_first =
-        (any && plan->rules_last->networks.count && !present) || !rules_equal(plan->rules_first, seen->rules);
+        (any && (plan->rules_last->networks.count || plan->rules_last->guards.count) && !present) ||
+        !rules_equal(plan->rules_first, seen->rules);
     plan->rules_change_last = planning->gone_count && !rules_equal(plan->rules_first, plan->rules_last);
     if (!plan->rules_change_first)
         return;

@@ -209,6 +209,8 @@ static struct list networks_of(struct rebuilding *rebuilding, const struct objec
         address->network = attachment->network;
         address->address =
             nic->address ? arena_strndup(rebuilding->arena, nic->address, strcspn(nic->address, "/")) : NULL;
+        if (nic->address6)
+            address->address6 = arena_strndup(rebuilding->arena, nic->address6, strcspn(nic->address6, "/"));
         address->mac = nic->mac;
         address->index = nic->index;
         *arena_append(rebuilding->arena, lease->addresses.items, lease->addresses.count) =

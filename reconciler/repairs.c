@@ -5,7 +5,6 @@
 #include "lib/buffer.h"
 #include "lib/map.h"
 #include "lib/units.h"
-#include "reconciler/forwards.h"
 
 static void add(const struct target *target, struct repairs *out, enum step_kind step, void *request,
                 const char *field, const char *drift)
@@ -58,15 +57,20 @@ static bool is_misplaced(const struct observed_guest_nic *nic, const struct port
            number != wanted->index;
 }
 
+/* Who asks a LAN has what that gives it. Who does not hears of no router by a bridge, and what it gives itself there
+ * leads nowhere; by a macvlan nobody stops it from going by a router, and that hurts nobody. */
 static const char *nic6_trouble(struct arena *arena, const struct observed_guest_nic *nic,
                                 const struct port_attach *wanted)
 {
-    if (wanted->foreign)
-        return NULL; /* a LAN may give it some */
+    if (!wanted->address)
+        return NULL;
+    const char *other = wanted->macvlan         ? nic->lasting6
+                        : nic->addresses6.count ? nic->addresses6.items[0]
+                                                : NULL;
     if (!wanted->address6)
-        return nic->addresses6.count ? arena_printf(arena, "%s has address %s, and its network no IPv6",
-                                                    nic->ifname, nic->addresses6.items[0])
-                                     : NULL;
+        return other ? arena_printf(arena, "%s has address %s, and none of IPv6 was given to it", nic->ifname,
+                                    other)
+                     : NULL;
     if (!has_text(&nic->addresses6, wanted->address6))
         return arena_printf(arena, "address %s removed from %s", wanted->address6, nic->ifname);
     if (wanted->gateway6 && !text_is_same(nic->gateway6, wanted->gateway6))
@@ -193,7 +197,15 @@ static void find_nics(const struct target *target, const struct world *world,
 
 static bool has_ipv6(const struct target *target, const struct object *object)
 {
-    return forwards_have6(grants_find(target->grants, KIND_CONTAINER, object->name), object->body);
+    const struct list *networks = &((const struct container *)object->body)->networks;
+    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
+    for (size_t i = 0; lease && i < networks->count; i++) {
+        const struct lease_address *address =
+            lease_in(lease, item_key(&attachment_table, networks->items[i]));
+        if (address && address->address6)
+            return true;
+    }
+    return false;
 }
 
 static void add_forwarding(const struct target *target, const struct object *object,

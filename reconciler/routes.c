@@ -64,13 +64,14 @@ const char *routes_gateway(const struct routes *routes, const char *network)
     return bridge;
 }
 
-/* Nobody is his own gateway; of IPv6 the kernel even refuses it. */
+/* Nobody is his own gateway; of IPv6 the kernel even refuses it, and in a LAN only some have an address of that. */
 static const char *gateway_for(const struct routes *routes, const char *name, const char *network)
 {
     const struct network *body = network_of(routes, network);
     const char *gateway =
         body && text_is_same(said_gateway(routes, body), name) ? NULL : routes_gateway(routes, network);
-    return routes->of6 && text_is_same(gateway, address_in(routes, name, network)) ? NULL : gateway;
+    const char *own = gateway && routes->of6 ? address_in(routes, name, network) : NULL;
+    return routes->of6 && (!own || strcmp(gateway, own) == 0) ? NULL : gateway;
 }
 
 /* The bridge of an isolated network leads nowhere, but answers to a forwarded port go back by it: it is the way of who
@@ -96,6 +97,20 @@ struct way_out routes_way_out(const struct routes *routes, const char *name, con
             return best;
     }
     return best;
+}
+
+bool routes_lead_in6(const struct routes *routes, const char *name, const struct container *body)
+{
+    const struct lease *lease = lease_of(routes, KIND_CONTAINER, name);
+    for (size_t i = 0; lease && i < body->networks.count; i++) {
+        const struct lease_address *address =
+            lease_in(lease, item_key(&attachment_table, body->networks.items[i]));
+        const struct network *network =
+            address && address->address6 ? network_of(routes, address->network) : NULL;
+        if (network && !network_is_attached(network))
+            return true;
+    }
+    return false;
 }
 
 const char *routes_print(struct arena *arena, struct way_out way)

@@ -21,5 +21,7 @@ struct way_out {
 /* What a network offers to those who are in it: an address, or NULL. */
 const char *routes_gateway(const struct routes *routes, const char *network);
 struct way_out routes_way_out(const struct routes *routes, const char *name, const struct container *body);
+/* Whether forwards of IPv6 can lead to it: it has such an address in a network of fpsync's own. */
+bool routes_lead_in6(const struct routes *routes, const char *name, const struct container *body);
 /* "10.30.0.1 in shop/front", or NULL. */
 const char *routes_print(struct arena *arena, struct way_out way);

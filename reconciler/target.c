@@ -84,10 +84,11 @@ static void add_container_rules(const struct target *target, const struct object
         guard->address = address->address;
         guard->router = body->router && address->address;
         guard->address6 = address->address6;
+        guard->deaf = address->address && target_is_attached(target, attachment->network);
         target_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
         if (!first && !target_is_attached(target, attachment->network))
             first = address->address;
-        if (!first6)
+        if (!first6 && !target_is_attached(target, attachment->network))
             first6 = address->address6;
     }
     target_add_askers(target, object, &rules->askers);

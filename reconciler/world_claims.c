@@ -30,7 +30,7 @@ static bool has_network6(const struct actual *actual, const struct object_set *d
         const struct object *wanted = object_find(desired, KIND_NETWORK, name);
         const struct entry *entry = wanted ? NULL : actual_find(actual, KIND_NETWORK, name);
         const struct network *network = wanted ? wanted->body : entry ? entry->object.body : NULL;
-        if (network && network->subnet6)
+        if (network && network->subnet6 && !network_is_attached(network))
             return true;
     }
     return false;

@@ -107,6 +107,7 @@ static void fold_nic(struct digest *digest, const struct observed_guest_nic *see
     fold_number(digest, seen->forwards);
     fold_texts(digest, &seen->addresses);
     fold_texts(digest, &seen->addresses6);
+    fold_text(digest, seen->lasting6);
     fold_text(digest, seen->gateway);
     fold_text(digest, seen->gateway6);
     fold_number(digest, seen->metric);

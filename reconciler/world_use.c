@@ -11,7 +11,7 @@ bool world_is_lowered(int64_t before, int64_t after)
 static bool gets_subnet6(const struct actual *actual, const struct object *object)
 {
     const struct network *network = object->kind == KIND_NETWORK ? object->body : NULL;
-    if (!network || !network->subnet6)
+    if (!network || network_is_attached(network) || !network->subnet6)
         return false;
     const struct entry *entry = actual_find(actual, KIND_NETWORK, object->name);
     return !entry || !text_is_same(((const struct network *)entry->object.body)->subnet6, network->subnet6);

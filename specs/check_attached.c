@@ -24,9 +24,34 @@ static void check_range(struct world *world, const struct network *network)
                     network->subnet);
 }
 
+static void check_range6(struct world *world, const struct network *network)
+{
+    struct range6 range;
+    if (!network->range6 || !range6_parse(network->range6, &range))
+        return;
+    const char *first = arena_strndup(world->arena, network->range6, strcspn(network->range6, "-"));
+    if (!network->subnet6)
+        problem_add(world->problems, place_of(network, "range6"), "add the LAN's subnet6 to the network",
+                    "range6 %s: the network has no declared IPv6 subnet", network->range6);
+    else if (range.first == 0 || !is_in_subnet6(first, network->subnet6))
+        problem_add(world->problems, place_of(network, "range6"), NULL,
+                    "range6 %s does not lie among the addresses of hosts in %s", network->range6,
+                    network->subnet6);
+}
+
+/* Of a LAN there is nothing to make up. */
+static void check_subnet6(struct world *world, const struct network *network)
+{
+    if (network->subnet6 && strcmp(network->subnet6, "auto") == 0)
+        problem_add(world->problems, place_of(network, "subnet6"), "write the LAN's subnet6, or remove it",
+                    "subnet6 auto: an attached network has the subnet of its LAN");
+    else
+        check_range6(world, network);
+}
+
 static void check_attached(struct world *world, const struct network *network)
 {
-    static const char *const ours[] = {"nat", "isolated", "nat_address", "nat_address6", "subnet6"};
+    static const char *const ours[] = {"nat", "isolated", "nat_address", "nat_address6"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (field_is_said(&network_table, network, field_by_key(&network_table, ours[i])))
             problem_add(world->problems, place_of(network, ours[i]),
@@ -36,15 +61,21 @@ static void check_attached(struct world *world, const struct network *network)
         problem_add(world->problems, place_of(network, "parent"), "leave one of them out",
                     "bridge and parent exclude each other");
     check_range(world, network);
+    check_subnet6(world, network);
 }
 
 static void check_network(struct world *world, const struct network *network)
 {
-    if (network_is_attached(network))
+    if (network_is_attached(network)) {
         check_attached(world, network);
-    else if (network->range)
+        return;
+    }
+    if (network->range)
         problem_add(world->problems, place_of(network, "range"), "remove it, or add bridge or parent",
                     "'range': a network of fpsync's own leases all of its subnet");
+    if (network->range6)
+        problem_add(world->problems, place_of(network, "range6"), "remove it, or add bridge or parent",
+                    "'range6': a network of fpsync's own leases all of its subnet");
 }
 
 static void check_place(struct world *world, const struct object *object, const struct attachment *attachment)
@@ -60,6 +91,8 @@ static void check_place(struct world *world, const struct object *object, const 
                     "dhcp: network '%s' is fpsync's own", name);
     else if (attachment->dhcp && attachment->address)
         problem_add(world->problems, dhcp, "leave one of them out", "dhcp and address exclude each other");
+    else if (attachment->dhcp && attachment->address6)
+        problem_add(world->problems, dhcp, "leave one of them out", "dhcp and address6 exclude each other");
     else if (network_is_attached(network) && !attachment->dhcp && !attachment->address && !network->range)
         problem_add(world->problems, attachment->described.place,
                     "add address: A.B.C.D or dhcp: true, or a range to the network",

@@ -146,11 +146,12 @@ static const char *trouble_of_address6(const struct network *network, const char
     if (!is_in_subnet6(address, network->subnet6))
         return "has another IPv6 subnet";
     inet_pton(AF_INET6, address, &host);
-    host.s6_addr[15] &= 0xfe; /* the subnet's own address and the bridge's */
+    if (!network_is_attached(network))
+        host.s6_addr[15] &= 0xfe; /* the subnet's own address, and the bridge's */
     for (size_t i = 8; i < sizeof(host.s6_addr); i++)
         if (host.s6_addr[i])
             return NULL;
-    return "has that address itself";
+    return network_is_attached(network) ? "has it for all of its routers" : "has that address itself";
 }
 
 static void claim_address6(struct world *world, struct map *claims, const struct object *object,
@@ -174,8 +175,8 @@ static void claim_address6(struct world *world, struct map *claims, const struct
 static void claim_subnet6(struct world *world, struct map *claims, const struct object *object, bool is_own)
 {
     const struct network *network = object->body;
-    if (object->kind != KIND_NETWORK || !network->subnet6 || strcmp(network->subnet6, "auto") == 0 ||
-        map_add(claims, network->subnet6, (void *)object) || !is_own)
+    if (object->kind != KIND_NETWORK || network_is_attached(network) || !network->subnet6 ||
+        strcmp(network->subnet6, "auto") == 0 || map_add(claims, network->subnet6, (void *)object) || !is_own)
         return;
     problem_add(world->problems,
                 field_place(&network_table, network, field_by_key(&network_table, "subnet6")),

@@ -49,7 +49,8 @@ static bool has_ipv6(const struct world *world, const struct container *containe
     for (size_t i = 0; i < container->networks.count; i++) {
         const struct attachment *attachment = container->networks.items[i];
         const struct object *network = world_find(world, KIND_NETWORK, attachment->network);
-        if (network && ((const struct network *)network->body)->subnet6)
+        if (network && !network_is_attached(network->body) &&
+            ((const struct network *)network->body)->subnet6)
             return true;
     }
     return false;

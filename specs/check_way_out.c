@@ -1,4 +1,5 @@
 /* Ways out: what the fields of one network say together, who is its gateway, and who has which default route. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "lib/map.h"
@@ -23,7 +24,8 @@ static void check_nat_address(struct world *world, const struct network *network
 
 static void check_nat_address6(struct world *world, const struct network *network)
 {
-    if (!network->nat_address6 || (network->nat && !network->isolated && network->subnet6))
+    if (!network->nat_address6 || network_is_attached(network) ||
+        (network->nat && !network->isolated && network->subnet6))
         return;
     const char *other = !network->subnet6 ? NULL : network->isolated ? "isolated" : "nat: false";
     problem_add(world->problems, place_of(network, "nat_address6"),
@@ -73,15 +75,28 @@ static void check_gateway_address(struct world *world, const struct network *net
                     "gateway %s is not an address of a host in %s", network->gateway, network->subnet);
 }
 
+/* A router of the LAN by its link's own address. */
+static bool is_on_link(const struct network *network)
+{
+    struct in6_addr address;
+    return network_is_attached(network) && inet_pton(AF_INET6, network->gateway6, &address) == 1 &&
+           IN6_IS_ADDR_LINKLOCAL(&address);
+}
+
 static void check_gateway_address6(struct world *world, const struct network *network)
 {
     const char *subnet = network->subnet6, *gateway = network->gateway6;
+    if (subnet && is_on_link(network))
+        return;
     if (!subnet || (strcmp(subnet, "auto") == 0 && strchr(gateway, ':')))
         problem_add(world->problems, place_of(network, "gateway6"),
                     subnet ? "write the subnet instead of auto" : "add a subnet6 to the network",
                     "gateway6 %s: the network has no declared IPv6 subnet", gateway);
     else if (strchr(gateway, ':') && !is_in_subnet6(gateway, subnet))
-        problem_add(world->problems, place_of(network, "gateway6"), NULL,
+        problem_add(world->problems, place_of(network, "gateway6"),
+                    network_is_attached(network)
+                        ? "write a router's address there, or its link's own, which begins with fe80"
+                        : NULL,
                     "gateway6 %s is not an address in %s", gateway, subnet);
 }
 

@@ -31,6 +31,8 @@ static const struct {
     [FORM_INTERFACE] = {"the name of a network interface", "br0"},
     [FORM_GATEWAY6] = {"an IPv6 address, the name of a container, or none", "fd00:30::2"},
     [FORM_RANGE] = {"two IPv4 addresses with '-' between", "192.168.1.100-192.168.1.150"},
+    [FORM_RANGE6] = {"two IPv6 addresses of one subnet of 64 bits with '-' between",
+                     "2001:db8:1::100-2001:db8:1::1ff"},
     [FORM_SUBNET] = {"an IPv4 subnet", "10.30.0.0/24"},
     [FORM_IPV6] = {"an IPv6 address", "fd00:30::10"},
     [FORM_SUBNET6] = {"an IPv6 subnet of 64 bits, or auto", "fd00:30::/64"},
@@ -70,6 +72,8 @@ static const char *root_canonical(const char *text);
 static bool lxc_name_is_valid(const char *text);
 static const char *ipv6_canonical(struct arena *arena, const char *text);
 static const char *subnet6_canonical(struct arena *arena, const char *text);
+static const char *gateway6_canonical(struct arena *arena, const char *text);
+static const char *range6_canonical(struct arena *arena, const char *text);
 static const char *address_canonical(struct arena *arena, const char *text);
 static const char *usb_canonical(struct arena *arena, const char *text);
 static bool gpu_is_valid(const char *text);
@@ -113,7 +117,7 @@ const char *form_canonical(const struct form_context *context, enum field_form f
                    ? text
                    : reference_canonical(context, text);
     case FORM_GATEWAY6:
-        return strchr(text, ':')                 ? ipv6_canonical(context->arena, text)
+        return strchr(text, ':')                 ? gateway6_canonical(context->arena, text)
                : strcmp(text, GATEWAY_NONE) == 0 ? text
                                                  : reference_canonical(context, text);
     case FORM_INTERFACE:
@@ -122,6 +126,8 @@ const char *form_canonical(const struct form_context *context, enum field_form f
     case FORM_RANGE:
         fine = range_parse(text, &address, &last);
         break;
+    case FORM_RANGE6:
+        return range6_canonical(context->arena, text);
     case FORM_SUBNET:
         fine = subnet_parse(text, &subnet);
         break;
@@ -229,6 +235,27 @@ static const char *ipv6_canonical(struct arena *arena, const char *text)
         IN6_IS_ADDR_LINKLOCAL(&address))
         return NULL;
     return arena_strdup(arena, inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)));
+}
+
+/* Routers are mostly known by their link's own address, and a route knows the interface beside it. */
+static const char *gateway6_canonical(struct arena *arena, const char *text)
+{
+    struct in6_addr address;
+    char canonical[INET6_ADDRSTRLEN];
+    if (inet_pton(AF_INET6, text, &address) != 1 || !IN6_IS_ADDR_LINKLOCAL(&address))
+        return ipv6_canonical(arena, text);
+    return arena_strdup(arena, inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)));
+}
+
+static const char *range6_canonical(struct arena *arena, const char *text)
+{
+    struct range6 range;
+    const char *dash = strchr(text, '-');
+    if (!range6_parse(text, &range))
+        return NULL;
+    const char *first = ipv6_canonical(arena, arena_strndup(arena, text, (size_t)(dash - text)));
+    const char *last = ipv6_canonical(arena, dash + 1);
+    return first && last ? arena_printf(arena, "%s-%s", first, last) : NULL;
 }
 
 static const char *subnet6_canonical(struct arena *arena, const char *text)
@@ -558,6 +585,29 @@ bool range_parse(const char *text, uint32_t *first, uint32_t *last)
     memcpy(low, text, (size_t)(dash - text));
     low[dash - text] = '\0';
     return ipv4_parse(low, first) && ipv4_parse(dash + 1, last) && *first <= *last;
+}
+
+static uint64_t half_of(const unsigned char bytes[static 8])
+{
+    uint64_t half = 0;
+    for (size_t i = 0; i < 8; i++)
+        half = half << 8 | bytes[i];
+    return half;
+}
+
+bool range6_parse(const char *text, struct range6 *range)
+{
+    char low[INET6_ADDRSTRLEN];
+    struct in6_addr first, last;
+    const char *dash = strchr(text, '-');
+    if (!dash || (size_t)(dash - text) >= sizeof(low))
+        return false;
+    memcpy(low, text, (size_t)(dash - text));
+    low[dash - text] = '\0';
+    if (inet_pton(AF_INET6, low, &first) != 1 || inet_pton(AF_INET6, dash + 1, &last) != 1)
+        return false;
+    *range = (struct range6){half_of(first.s6_addr), half_of(first.s6_addr + 8), half_of(last.s6_addr + 8)};
+    return half_of(last.s6_addr) == range->subnet && range->first <= range->last;
 }
 
 /* Debian Policy 5.6.1. */

@@ -33,4 +33,9 @@ struct subnet {
 };
 /* "FIRST-LAST", the first not above the last. */
 bool range_parse(const char *text, uint32_t *first, uint32_t *last);
+/* "FIRST-LAST" of IPv6, both in one subnet of 64 bits: the halves of an address, in host byte order. */
+struct range6 {
+    uint64_t subnet, first, last;
+};
+bool range6_parse(const char *text, struct range6 *range);
 bool subnet_parse(const char *text, struct subnet *subnet);

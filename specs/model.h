@@ -38,6 +38,7 @@ struct network {
     const char *bridge;   /* an attached one: of the host's, never configured; `subnet` then is the LAN's */
     const char *parent;   /* the same by macvlan: an interface of the host; NULL */
     const char *range;    /* "FIRST-LAST": what containers are leased of the LAN's addresses; NULL: none */
+    const char *range6;   /* the same of IPv6 */
     struct texts allow;   /* projects beside its own that may use it */
 };
 #define GATEWAY_NONE "none"
@@ -71,7 +72,7 @@ struct attachment {
     struct described described;
     const char *network;  /* key; full name */
     const char *address;  /* NULL: leased */
-    const char *address6; /* NULL: made of the MAC address where the network has IPv6 */
+    const char *address6; /* NULL: leased where the network has IPv6; of an attached one's range6 alone */
     bool default_route;
     bool dhcp; /* the guest asks the LAN for its address */
 };

@@ -39,6 +39,14 @@ static const struct field network_rows[] = {
      .example = "192.168.1.100-192.168.1.150",
      .help =
          "The addresses of an attached network that its containers are leased, for nobody else to give out."},
+    {.id = 12,
+     .key = "range6",
+     .type = FIELD_TEXT,
+     .form = FORM_RANGE6,
+     AT(network, range6),
+     .class = CLASS_LIVE,
+     .example = "2001:db8:1::100-2001:db8:1::1ff",
+     .help = "The same of IPv6; without it its containers have no address of IPv6 but one that they say."},
     {.id = 5,
      .key = "nat",
      .type = FIELD_BOOL,
@@ -81,7 +89,9 @@ static const struct field network_rows[] = {
      AT(network, gateway6),
      .class = CLASS_LIVE,
      .example = "fd00:30::2",
-     .help = "The same for IPv6; without it the container or the none of gateway, else the host."},
+     .help =
+         "The same for IPv6; without it the container or the none of gateway, else the host. Of an attached "
+         "network: a router of the LAN, by its address there or the link's own, as fe80::1."},
     {.id = 11,
      .key = "nat_address6",
      .type = FIELD_TEXT,
@@ -118,7 +128,8 @@ static const struct field network_rows[] = {
      .example = "auto",
      .help =
          "An IPv6 subnet of 64 bits beside the other one, or `auto` for one of this host's own; its first "
-         "address is the bridge's. Without it the network has no IPv6."},
+         "address is the bridge's. Without it the network has no IPv6. Of an attached network: the LAN's, as "
+         "it is."},
 };
 const struct table network_table = {.name = "network",
                                     .size = sizeof(struct network),
@@ -167,7 +178,9 @@ static const struct field attachment_rows[] = {
      AT(attachment, address6),
      .class = CLASS_LIVE,
      .example = "fd00:30::10",
-     .help = "The container's IPv6 address there; without it one is made of its MAC address and kept."},
+     .help =
+         "The container's IPv6 address there; without it one is made of its MAC address and kept, or in an "
+         "attached network leased from range6."},
 };
 const struct table attachment_table = {.name = "container.networks",
                                        .size = sizeof(struct attachment),

@@ -260,6 +260,51 @@ static void set_nics(struct config *config, const struct container_definition *d
     }
 }
 
+static bool has_line(const struct container_definition *definition, const char *key)
+{
+    size_t length = strlen(key);
+    for (size_t i = 0; i < definition->lxc.count; i++)
+        if (strncmp(definition->lxc.items[i], key, length) == 0 &&
+            strchr(". ", definition->lxc.items[i][length]))
+            return true;
+    return false;
+}
+
+static bool names(const struct texts *capabilities, const char *name)
+{
+    for (size_t i = 0; i < capabilities->count; i++)
+        if (strcmp(capabilities->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A guest that may not administer its network has /proc/sys/net read-only, also for liblxc. */
+static bool administers(const struct container_definition *definition)
+{
+    if (definition->host_network || has_line(definition, "lxc.cap"))
+        return false;
+    return definition->cap_keep.count ? names(&definition->cap_keep, "net_admin")
+                                      : !names(&definition->cap_drop, "net_admin");
+}
+
+/* By a bridge the port does not hear the routers of a LAN (drivers/network/rules6.c); a macvlan has no port. liblxc sets
+ * this when the interface is up for a moment; it takes longer until the kernel has asked for routers. */
+static void ignore_routers(struct config *config, const struct container_definition *definition)
+{
+    static const char *const settings[] = {"accept_ra", "autoconf"};
+    for (size_t i = 0; i < definition->nics.count; i++) {
+        const struct nic *nic = definition->nics.items[i];
+        char key[64];
+        if (!nic->macvlan || !nic->address || access("/proc/sys/net/ipv6", F_OK) != 0)
+            continue;
+        for (size_t j = 0; j < 2; j++) {
+            snprintf(key, sizeof(key), "lxc.sysctl.net.ipv6.conf.eth%lld.%s", (long long)nic->index,
+                     settings[j]);
+            config_set(config, key, "0");
+        }
+    }
+}
+
 static void set_environment(struct config *config, const struct container_definition *definition)
 {
     for (size_t i = 0; i < definition->env.count; i++)
@@ -282,24 +327,6 @@ static void set_process(struct config *config, const struct paths *paths,
         config_set(config, "lxc.signal.halt", definition->halt_signal ? definition->halt_signal : "SIGTERM");
 }
 
-static bool has_line(const struct container_definition *definition, const char *key)
-{
-    size_t length = strlen(key);
-    for (size_t i = 0; i < definition->lxc.count; i++)
-        if (strncmp(definition->lxc.items[i], key, length) == 0 &&
-            strchr(". ", definition->lxc.items[i][length]))
-            return true;
-    return false;
-}
-
-static bool names(const struct texts *capabilities, const char *name)
-{
-    for (size_t i = 0; i < capabilities->count; i++)
-        if (strcmp(capabilities->items[i], name) == 0)
-            return true;
-    return false;
-}
-
 static bool has_ipv6(const struct container_definition *definition)
 {
     for (size_t i = 0; i < definition->nics.count; i++)
@@ -308,17 +335,15 @@ static bool has_ipv6(const struct container_definition *definition)
     return false;
 }
 
-/* A new namespace begins with what the host has, and of IPv6 without forwarding. liblxc leaves /proc/sys/net read-only, also to itself, for a guest
- * that may not administer its network. */
+/* A new namespace begins with what the host has, and of IPv6 without forwarding. */
 static void set_forwarding(struct config *config, const struct container_definition *definition)
 {
-    bool administers = definition->cap_keep.count ? names(&definition->cap_keep, "net_admin")
-                                                  : !names(&definition->cap_drop, "net_admin");
-    if (!administers || definition->host_network || has_line(definition, "lxc.cap"))
+    if (!administers(definition))
         return;
     config_set(config, FORWARDING, definition->router ? "1" : "0");
     if (definition->router && has_ipv6(definition))
         config_set(config, FORWARDING6, "1");
+    ignore_routers(config, definition);
 }
 
 static void set_own(struct config *config, const struct paths *paths, const struct hierarchies *hierarchies,
@@ -357,6 +382,8 @@ static void set_adopted(struct config *config, const struct paths *paths,
         set_id_map(config, definition->id_base);
     if (!has_line(definition, "lxc.net"))
         set_nics(config, definition);
+    if (administers(definition) && !has_line(definition, "lxc.net"))
+        ignore_routers(config, definition);
     if (definition->router)
         config_set(config, FORWARDING, "1");
     if (definition->router && has_ipv6(definition))

@@ -454,6 +454,10 @@ static bool takes_nic(struct finding *finding, const char *item, const char *val
         nic->address = value;
     else if (strcmp(dot, ".ipv4.gateway") == 0 && strspn(value, "0123456789.") == strlen(value))
         nic->gateway = value;
+    else if (strcmp(dot, ".ipv6.address") == 0 && !nic->address6 && !strchr(value, ' '))
+        nic->address6 = strchr(value, '/') ? value : arena_printf(finding->arena, "%s/64", value);
+    else if (strcmp(dot, ".ipv6.gateway") == 0 && strchr(value, ':'))
+        nic->gateway6 = value;
     else
         return false;
     return true;

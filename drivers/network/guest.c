@@ -56,23 +56,48 @@ static void *write_inside(void *context)
     return NULL;
 }
 
+static int write_there(int namespace, const char *path, const char *value, struct error *error)
+{
+    struct setting setting = {.namespace = namespace, .path = path, .value = value, .error = error};
+    pthread_t thread;
+    int result = pthread_create(&thread, NULL, write_inside, &setting);
+    if (result != 0)
+        return error_errno(error, -result, "thread for a network namespace");
+    pthread_join(thread, NULL);
+    return setting.result;
+}
+
 /* The switch sets what stands on every interface, but only when it is turned: one that another hand changed on an
  * interface alone needs it turned twice. */
 static int turn_switch(int namespace, const char *path, bool on, struct error *error)
 {
-    struct setting setting = {.namespace = namespace, .path = path, .value = on ? "1" : "0", .error = error};
-    pthread_t thread;
-    for (int turn = on ? 0 : 1; turn < 2; turn++) {
-        if (on)
-            setting.value = turn == 0 ? "0" : "1";
-        int result = pthread_create(&thread, NULL, write_inside, &setting);
-        if (result != 0)
-            return error_errno(error, -result, "thread for a network namespace");
-        pthread_join(thread, NULL);
-        if (setting.result < 0)
-            return setting.result;
-    }
-    return 0;
+    int result = on ? write_there(namespace, path, "0", error) : 0;
+    return result < 0 ? result : write_there(namespace, path, on ? "1" : "0", error);
+}
+
+/* A setting of IPv6, which the kernel may be without. The name is the guest's choice and goes into a path. */
+static int set_of6(int namespace, const char *ifname, const char *setting, const char *value,
+                   struct error *error)
+{
+    char path[128];
+    struct error failure;
+    if (!ifname_is_valid(ifname))
+        return 0;
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", ifname, setting);
+    int result = write_there(namespace, path, value, &failure);
+    return result == 0 || result == -ENOENT ? 0 : error_set(error, result, "%s", failure.text);
+}
+
+int guest_heed_routers(int namespace, const char *ifname, bool heed, struct error *error)
+{
+    int result = set_of6(namespace, ifname, "accept_ra", heed ? "1" : "0", error);
+    return result < 0 ? result : set_of6(namespace, ifname, "autoconf", heed ? "1" : "0", error);
+}
+
+int guest_begin_ipv6(int namespace, const char *ifname, struct error *error)
+{
+    int result = set_of6(namespace, ifname, "disable_ipv6", "1", error);
+    return result < 0 ? result : set_of6(namespace, ifname, "disable_ipv6", "0", error);
 }
 
 int guest_forwarding_set(const struct paths *paths, const struct guest_forwarding *request,

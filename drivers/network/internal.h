@@ -43,6 +43,8 @@ bool rules_have6(const struct rules *request);
 int rules_check6(const struct rules *request, struct error *error);
 void rules_write_table6(const struct rules *request, struct buffer *text);  /* what stands in the table */
 void rules_write_guards6(const struct rules *request, struct buffer *text); /* in the bridge table */
+void rules_write_deaf6(const struct rules *request,
+                       struct buffer *text); /* there, too; nothing where nobody is */
 
 /* ---- links (link.c) ---- */
 
@@ -74,12 +76,19 @@ int link_take_addresses(struct nl_sock *socket, const struct link *link, struct 
 int route_set_gateway(struct nl_sock *socket, const struct link *link, const char *gateway,
                       struct error *error);
 
+/* Takes away the default routes that routers of the LAN advertised to it. What stays behind ends by itself. */
+void routes_forget_advertised(struct nl_sock *socket, const struct link *link);
+
 /* The IPv4 address (with or without a prefix) is that MAC's from now on: told to all on the bridge. What cannot be told
  * heals by itself. */
 void address_announce(struct nl_sock *socket, int bridge, const char *mac, const char *address);
 
 /* The network namespace of a running container, for the caller to close; -ESRCH when its init is gone. */
 int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, struct error *error);
+/* Whether the kernel there goes by router advertisements on that interface. The guest can turn it, too. */
+int guest_heed_routers(int namespace, const char *ifname, bool heed, struct error *error);
+/* Drops all that IPv6 has on that interface, and begins as when it came up: by asking for routers. */
+int guest_begin_ipv6(int namespace, const char *ifname, struct error *error);
 /* Makes `prefix` the link's only IPv6 address beside its own of the link; NULL: none is left. */
 int link_set_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
                       struct arena *arena, struct error *error);

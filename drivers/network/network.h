@@ -38,6 +38,7 @@ struct rule_guard { /* the one source a port may send from */
     const char *address;  /* NULL: any, the LAN gives it one */
     bool router;          /* sends what has others' addresses, too, from its own MAC */
     const char *address6; /* NULL: none */
+    bool deaf; /* hears no router advertisements: a LAN's would give it addresses that are not its */
 };
 struct rule_forward {
     struct described described;
@@ -113,12 +114,14 @@ struct
     const char *mac;
     struct texts addresses;  /* "10.30.0.10/24" */
     struct texts addresses6; /* the same, without the link's own */
+    const char *lasting6;    /* the first of them that no router gave for a while; NULL: none */
     bool up;
     bool forwards, forwards6; /* what comes in by it may leave by another; of IPv6 */
     const char *gateway;      /* of a default route through it; NULL: none */
     int64_t metric;           /* of that route */
     const char *
-        gateway6; /* as gateway, of the metric that the kernel gives; looked for where there are addresses6 */
+        gateway6; /* as gateway, of the metric that the kernel gives, save what routers advertised; looked for
+                     where there are addresses6 */
 };
 struct observed_guest {
     int64_t init_pid;
@@ -229,12 +232,14 @@ struct port_attach { /* a NIC into a running container */
     bool
         taken; /* a NIC that it has with this MAC address becomes this one, whoever made it: its host end gets
                    the name and the mark, and inside nothing changes */
-    bool emptied; /* without an address: what it has was ours and goes */
+    bool emptied; /* without an address: what it has was ours and goes, and routers are asked anew */
     bool
         announced; /* the address was another container's, which may be remembered: who is on the bridge is told. It
                        takes some 10 ms: the kernel lets go of a packet socket at its leisure */
-    const char *gateway;             /* NULL: none; a default route without metric through it is taken away */
-    const char *address6, *gateway6; /* NULL: none; without an address6 what is there goes */
+    const char *gateway; /* NULL: none; a default route without metric through it is taken away */
+    const char *address6,
+        *gateway6; /* NULL: none; without an address6 what is there goes. Both without an address, too,
+                                        are the guest's own affair */
 };
 extern const struct table port_attach_table;
 

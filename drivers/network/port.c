@@ -92,6 +92,8 @@ static int attach(const struct paths *paths, struct attachment_work *work, struc
     if (work->request->macvlan) {
         result = macvlan_ensure(work->request, &work->bridge, work->host, work->inside, work->namespace,
                                 work->arena, &work->nic, error);
+        if (result == 0 && work->request->address)
+            result = guest_heed_routers(work->namespace, work->nic.name, false, error);
         return result < 0 ? result : mend_nic(work, error);
     }
     if ((work->request->taken && (result = take_over(work, error)) < 0) ||
@@ -267,6 +269,16 @@ static int mend_host_end(struct attachment_work *work, struct error *error)
     return link_set_up(work->host, &work->port, error);
 }
 
+/* Routers speak up every few minutes unless they are asked, which the kernel does when an interface comes up: it was
+ * then not to hear the answer. */
+static int empty_nic(struct attachment_work *work, struct error *error)
+{
+    int result = link_take_addresses(work->inside, &work->nic, work->arena, error);
+    if (result == 0 && work->request->macvlan)
+        result = guest_heed_routers(work->namespace, work->nic.name, true, error);
+    return result < 0 ? result : guest_begin_ipv6(work->namespace, work->nic.name, error);
+}
+
 static int mend_nic(struct attachment_work *work, struct error *error)
 {
     bool changed = false;
@@ -276,16 +288,17 @@ static int mend_nic(struct attachment_work *work, struct error *error)
          (result = link_set_address(work->inside, &work->nic, work->request->address, work->arena, &changed,
                                     error)) < 0))
         return error_wrap(error, result, "in the container");
-    if (!work->request->address && work->request->emptied &&
-        (result = link_take_addresses(work->inside, &work->nic, work->arena, error)) < 0)
+    if (!work->request->address && work->request->emptied && (result = empty_nic(work, error)) < 0)
         return error_wrap(error, result, "in the container");
     if (!work->request->address)
         return 0;
     if (changed && work->request->announced && !work->request->macvlan)
         address_announce(work->host, work->bridge.index, work->request->mac, work->request->address);
     result = route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
-    if (result < 0 || work->request->foreign)
+    if (result < 0)
         return result;
+    if (work->request->foreign)
+        routes_forget_advertised(work->inside, &work->nic);
     result = link_set_address6(work->inside, &work->nic, work->request->address6, work->arena, error);
     return result < 0 ? error_wrap(error, result, "in the container") : set_gateway6(work, error);
 }
@@ -303,8 +316,6 @@ static int set_gateway6(struct attachment_work *work, struct error *error)
                            .rtm_scope = RT_SCOPE_UNIVERSE,
                            .rtm_type = RTN_UNICAST};
     struct address6 gateway;
-    if (!request->gateway6 && request->foreign && !request->address6)
-        return 0; /* the LAN's routers say theirs */
     _cleanup_message_ struct nl_msg *message =
         message_new(request->gateway6 ? RTM_NEWROUTE : RTM_DELROUTE,
                     request->gateway6 ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));

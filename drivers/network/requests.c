@@ -40,7 +40,7 @@ const struct table rule_network_table = TABLE("rules.networks", rule_network, ru
 static const struct field rule_guard_rows[] = {
     TEXT_ROW(1, rule_guard, port),     TEXT_ROW(2, rule_guard, mac),
     TEXT_ROW(3, rule_guard, address),  {ROW(4, rule_guard, router, FIELD_BOOL)},
-    TEXT_ROW(5, rule_guard, address6),
+    TEXT_ROW(5, rule_guard, address6), {ROW(6, rule_guard, deaf, FIELD_BOOL)},
 };
 const struct table rule_guard_table = TABLE("rules.guards", rule_guard, rule_guard_rows);
 

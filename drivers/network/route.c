@@ -1,4 +1,4 @@
-/* The default route through one link of a container: made, moved, taken away. */
+/* The default routes through one link of a container: made, moved, taken away. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -70,4 +70,20 @@ int route_set_gateway(struct nl_sock *socket, const struct link *link, const cha
     else
         return 0;
     return result == -ESRCH || result >= 0 ? 0 : error_wrap(error, result, "in the container");
+}
+
+#define ROUTERS 16 /* of a LAN, beyond reason; a guest may add others as fast as they go */
+void routes_forget_advertised(struct nl_sock *socket, const struct link *link)
+{
+    const struct rtmsg header = {.rtm_family = AF_INET6,
+                                 .rtm_table = RT_TABLE_MAIN,
+                                 .rtm_protocol = RTPROT_RA,
+                                 .rtm_scope = RT_SCOPE_UNIVERSE};
+    struct error none_left;
+    int result = 0;
+    for (int i = 0; i < ROUTERS && result >= 0; i++) {
+        _cleanup_message_ struct nl_msg *message = message_new(RTM_DELROUTE, 0, &header, sizeof(header));
+        message_put_u32(message, RTA_OIF, (uint32_t)link->index);
+        result = netlink_transact(socket, message, NULL, NULL, "advertised route", &none_left);
+    }
 }

@@ -24,6 +24,7 @@
  *                address; any of both where the LAN gives the address), a DHCP question, what rules6.c lets through of
  *                IPv6, and nothing else, so no VLAN tag, no DHCP answer. At priority -300 it precedes bridge-nf's own
  *                hook, and holds whatever that is set to
+ *   postrouting  where some are in a LAN with addresses that are said, what they do not hear of it: see rules6.c
  * Control frames (01:80:c2:00:00:0x) pass no hook of the bridge: it forwards none and keeps them on the port itself,
  * where a program that listens on every interface for LLDP or EAPOL, and nothing else, sees them. */
 #include <arpa/inet.h>
@@ -374,6 +375,7 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
                   "chain prerouting {\n type filter hook prerouting priority -300; policy accept;\n"
                   " iifname \"%s*\" jump port\n}\n",
                   paths->port_prefix);
+    rules_write_deaf6(request, text);
     return 0;
 }
 

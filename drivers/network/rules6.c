@@ -9,6 +9,10 @@
  *          is nobody's to pass on. No router advertisement, no redirect, no DHCPv6 answer; the
  *          kernel looks behind extension headers, and drops neighbour discovery in fragments (RFC 6980)
  *
+ * In a LAN whose routers advertise prefixes a guest with an address that is said would give itself others by them, and
+ * connections would begin with a source that is dropped: its port hears no advertisement, of which neighbour and host
+ * they may be. That is in the bridge table whether a network has IPv6 or not.
+ *
  * ::1 is never forwarded: IPv6 has no route_localnet, and the kernel takes no answer to ::1 from a bridge, so that a
  * connection would hang; refused at once, a client that tries all addresses of localhost goes on to 127.0.0.1. */
 #include <arpa/inet.h>
@@ -221,6 +225,26 @@ static void write_links6(const struct rules *request, struct buffer *text)
                       mac[1], mac[2], mac[3], mac[4], mac[5]);
     }
     rules_end_set(text, filled);
+}
+
+void rules_write_deaf6(const struct rules *request, struct buffer *text)
+{
+    bool any = false;
+    for (size_t i = 0; i < request->guards.count; i++)
+        any = any || ((const struct rule_guard *)request->guards.items[i])->deaf;
+    if (!any)
+        return;
+    rules_begin_set(text, "set", "deaf", "ifname", true);
+    for (size_t i = 0; i < request->guards.count; i++) {
+        const struct rule_guard *guard = request->guards.items[i];
+        if (guard->deaf)
+            buffer_printf(text, "\"%s\",\n", guard->port);
+    }
+    rules_end_set(text, true);
+    buffer_text(text, "chain postrouting {\n"
+                      " type filter hook postrouting priority filter; policy accept;\n"
+                      " ether type ip6 oifname @deaf icmpv6 type nd-router-advert drop\n"
+                      "}\n");
 }
 
 /* Two elements a guard in each; the target of an advertisement is a bare number to nft 1.0.6. */

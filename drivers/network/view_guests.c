@@ -108,7 +108,7 @@ static int look(struct observed_guest *guest, bool veths, const struct call *cal
         ((result = addresses_dump(socket, HERE, call->arena, &addresses, error)) < 0 && result != -EBUSY))
         return error_wrap(error, result, "network of pid %" PRId64, guest->init_pid);
     for (size_t i = 0; i < guest->count; i++)
-        guest->nics[i].addresses = (struct texts){0}; /* all are listed again */
+        guest->nics[i].addresses = guest->nics[i].addresses6 = (struct texts){0}; /* all are listed again */
     for (size_t i = 0; i < links.count; i++)
         if (leads_out(&links.items[i], veths)) {
             take_nic(&links.items[i], NULL, call->arena, guest);
@@ -116,10 +116,11 @@ static int look(struct observed_guest *guest, bool veths, const struct call *cal
                 links.items[i].kind == LINK_MACVLAN ? links.items[i].peer : 0;
         }
     take_addresses(&addresses, call->arena, guest);
+    const bool has6 = take_addresses6(&addresses, call->arena, guest);
     for (size_t i = 0; i < guest->count; i++)
-        guest->nics[i].gateway = NULL;
+        guest->nics[i].gateway = guest->nics[i].gateway6 = NULL;
     read_gateways(call->arena, guest);
-    return 0;
+    return has6 ? read_gateways6(call->arena, guest, error) : 0;
 }
 
 int view_macvlans(const struct paths *paths, struct observed_guest *guest, const struct call *call,
@@ -255,6 +256,7 @@ static int take_gateway6(const struct nlmsghdr *message, void *context)
     if (++walk->count > GATEWAY_ROUTES)
         return -ENOBUFS;
     if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 || header->rtm_type != RTN_UNICAST ||
+        header->rtm_protocol == RTPROT_RA ||
         nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) < 0)
         return 0;
     const uint32_t table = attributes[RTA_TABLE] ? nla_get_u32(attributes[RTA_TABLE]) : header->rtm_table;
@@ -304,6 +306,8 @@ static bool take_addresses6(const struct addresses *addresses, struct arena *are
             char *text = arena_alloc(arena, PREFIX6_TEXT_SIZE);
             prefix6_print(&addresses->six[i], text);
             *arena_append(arena, nic->addresses6.items, nic->addresses6.count) = text;
+            if (addresses->six[i].lasting && !nic->lasting6)
+                nic->lasting6 = text;
             any = true;
         }
     return any;

@@ -316,7 +316,9 @@ static int take_address(const struct nlmsghdr *message, void *context)
     if (local && nla_len(local) == 16 && header->ifa_family == AF_INET6 &&
         header->ifa_scope != RT_SCOPE_LINK) {
         struct address6 *six = arena_append(walk->arena, walk->out->six, walk->out->six_count);
-        *six = (struct address6){.index = (int)header->ifa_index, .length = header->ifa_prefixlen};
+        *six = (struct address6){.index = (int)header->ifa_index,
+                                 .length = header->ifa_prefixlen,
+                                 .lasting = header->ifa_flags & IFA_F_PERMANENT};
         memcpy(six->bytes, nla_data(local), sizeof(six->bytes));
     }
     if (!local || nla_len(local) != 4)

@@ -47,6 +47,7 @@ struct address6 {
     int index;
     unsigned char bytes[16];
     uint8_t length;
+    bool lasting; /* until somebody takes it away: what routers give has an end */
 };
 
 struct addresses {

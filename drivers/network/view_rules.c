@@ -47,11 +47,13 @@ struct shape_walk {
     struct digest *digest;
     const char *table;
     size_t chains;
-    bool has6;
+    struct parts {
+        bool has6, has_deaf; /* what is there only where it is needed */
+    } parts;
 };
 
-static int read_rules(struct nl_sock *socket, const struct paths *paths, bool has6, struct arena *arena,
-                      struct rules *rules, bool *consistent, struct error *error);
+static int read_rules(struct nl_sock *socket, const struct paths *paths, const struct parts *parts,
+                      struct arena *arena, struct rules *rules, bool *consistent, struct error *error);
 struct set;
 static int read_sets(struct nl_sock *socket, const struct paths *paths, const struct set *from, size_t count,
                      struct element_walk *walk, bool *complete, struct error *error);
@@ -67,6 +69,7 @@ static int take_source(struct element_walk *walk, const struct element *element)
 static int take_masqueraded(struct element_walk *walk, const struct element *element);
 static int take_guard(struct element_walk *walk, const struct element *element);
 static int take_router(struct element_walk *walk, const struct element *element);
+static int take_deaf(struct element_walk *walk, const struct element *element);
 static int take_asker(struct element_walk *walk, const struct element *element);
 static int take_forward(struct element_walk *walk, const struct element *element);
 static int take_forward_at(struct element_walk *walk, const struct element *element);
@@ -79,7 +82,7 @@ static int take_source6(struct element_walk *walk, const struct element *element
 static int take_guard6(struct element_walk *walk, const struct element *element);
 static int take_other6(struct element_walk *walk, const struct element *element);
 static int read_shape(struct nl_sock *socket, const struct paths *paths, char shape[static WITNESS_SIZE],
-                      bool *has6, struct error *error);
+                      struct parts *parts, struct error *error);
 static int take_shape(const struct nlmsghdr *message, void *context);
 static void mark_all(const struct table *table, void *object);
 static void sort_list(struct list *list);
@@ -118,6 +121,9 @@ static const struct set sets6[] = {
     {NFPROTO_BRIDGE, "targets6", NULL, take_other6},
 };
 
+/* Only where somebody in a LAN is not to hear its routers. */
+static const struct set deaf_set = {NFPROTO_BRIDGE, "deaf", NULL, take_deaf};
+
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
                struct error *error)
 {
@@ -127,13 +133,14 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
         return error_wrap(error, result, "rules");
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         struct rules *rules = described_new(arena, &rules_table);
-        bool present = false, has6;
+        struct parts parts;
+        bool present = false;
         uint32_t before, after;
         char shape[WITNESS_SIZE];
         if ((result = read_generation(socket, &before, error)) < 0 ||
-            (result = read_shape(socket, paths, shape, &has6, error)) < 0)
+            (result = read_shape(socket, paths, shape, &parts, error)) < 0)
             return error_wrap(error, result, "rules");
-        result = *shape ? read_rules(socket, paths, has6, arena, rules, &present, error) : 0;
+        result = *shape ? read_rules(socket, paths, &parts, arena, rules, &present, error) : 0;
         /* An error as well may come from reading while somebody commits. */
         struct error failure;
         if (read_generation(socket, &after, &failure) < 0)
@@ -153,8 +160,8 @@ int rules_shape(const struct paths *paths, char shape[static WITNESS_SIZE], stru
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
     int result = netlink_open(NETLINK_NETFILTER, &socket, error);
-    bool has6;
-    return result < 0 ? result : read_shape(socket, paths, shape, &has6, error);
+    struct parts parts;
+    return result < 0 ? result : read_shape(socket, paths, shape, &parts, error);
 }
 
 char *rules_witness_file(const struct paths *paths, struct arena *arena)
@@ -162,13 +169,15 @@ char *rules_witness_file(const struct paths *paths, struct arena *arena)
     return arena_printf(arena, "%s/rules", paths->networks);
 }
 
-static int read_rules(struct nl_sock *socket, const struct paths *paths, bool has6, struct arena *arena,
-                      struct rules *rules, bool *consistent, struct error *error)
+static int read_rules(struct nl_sock *socket, const struct paths *paths, const struct parts *parts,
+                      struct arena *arena, struct rules *rules, bool *consistent, struct error *error)
 {
     struct element_walk walk = {.arena = arena, .rules = rules};
     bool complete = true;
     int result = read_sets(socket, paths, sets, sizeof(sets) / sizeof(sets[0]), &walk, &complete, error);
-    if (result == 0 && has6) {
+    if (result == 0 && parts->has_deaf)
+        result = read_sets(socket, paths, &deaf_set, 1, &walk, &complete, error);
+    if (result == 0 && parts->has6) {
         walk.is6 = true;
         result = read_sets(socket, paths, sets6, sizeof(sets6) / sizeof(sets6[0]), &walk, &complete, error);
     }
@@ -176,7 +185,7 @@ static int read_rules(struct nl_sock *socket, const struct paths *paths, bool ha
         return result;
     *consistent = complete &&
                   walk.others == 2 * rules->networks.count + rules->guards.count + rules->askers.count &&
-                  walk.others6 == wanted_others6(rules, has6);
+                  walk.others6 == wanted_others6(rules, parts->has6);
     join_shares(rules);
     sort_list(&rules->networks);
     sort_list(&rules->guards);
@@ -365,13 +374,29 @@ static int take_guard(struct element_walk *walk, const struct element *element)
     return 0;
 }
 
+/* The guard that an element says more about; one that there is not makes the sets inconsistent. */
+static struct rule_guard *guard_of(struct element_walk *walk, const struct element *element)
+{
+    return element->key_size >= IFNAMSIZ
+               ? list_find(&walk->rules->guards, &rule_guard_table,
+                           arena_strndup(walk->arena, (const char *)element->key,
+                                         strnlen((const char *)element->key, IFNAMSIZ)))
+               : NULL;
+}
+
+static int take_deaf(struct element_walk *walk, const struct element *element)
+{
+    struct rule_guard *guard = guard_of(walk, element);
+    if (guard)
+        guard->deaf = true;
+    else
+        walk->others++;
+    return 0;
+}
+
 static int take_router(struct element_walk *walk, const struct element *element)
 {
-    struct rule_guard *guard = element->key_size >= IFNAMSIZ
-                                   ? list_find(&walk->rules->guards, &rule_guard_table,
-                                               arena_strndup(walk->arena, (const char *)element->key,
-                                                             strnlen((const char *)element->key, IFNAMSIZ)))
-                                   : NULL;
+    struct rule_guard *guard = guard_of(walk, element);
     if (guard)
         guard->router = true;
     else
@@ -586,14 +611,14 @@ static int read_list(struct nl_sock *socket, int type, uint8_t family, int table
 /* What is written at creation and does not change with the elements. Handles, use counts and the size of sets are
  * left out: they differ between two equal tables. */
 static int read_shape(struct nl_sock *socket, const struct paths *paths, char shape[static WITNESS_SIZE],
-                      bool *has6, struct error *error)
+                      struct parts *parts, struct error *error)
 {
     static const uint8_t families[] = {NFPROTO_IPV4, NFPROTO_BRIDGE, NFPROTO_IPV6};
     _cleanup_digest_ struct digest *digest = digest_new();
     struct shape_walk walk = {.digest = digest, .table = paths->nft_table};
     int result = read_list(socket, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, 0, &walk, error);
     for (size_t i = 0; i < sizeof(families) && result == 0; i++) {
-        if (families[i] == NFPROTO_IPV6 && !walk.has6)
+        if (families[i] == NFPROTO_IPV6 && !walk.parts.has6)
             continue;
         result = read_list(socket, NFT_MSG_GETRULE, families[i], NFTA_RULE_TABLE, &walk, error);
         if (result == 0)
@@ -601,12 +626,21 @@ static int read_shape(struct nl_sock *socket, const struct paths *paths, char sh
     }
     if (result < 0)
         return result;
-    *has6 = walk.has6;
+    *parts = walk.parts;
     if (walk.chains)
         digest_finish(digest, shape);
     else
         *shape = '\0';
     return 0;
+}
+
+static bool is_deaf_chain(const struct nlmsghdr *message, int type, uint8_t family)
+{
+    struct nlattr *name =
+        type == NFT_MSG_NEWCHAIN && family == NFPROTO_BRIDGE
+            ? nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), NFTA_CHAIN_NAME)
+            : NULL;
+    return name && nla_strcmp(name, "postrouting") == 0;
 }
 
 static int take_shape(const struct nlmsghdr *message, void *context)
@@ -626,7 +660,8 @@ static int take_shape(const struct nlmsghdr *message, void *context)
         return 0;
     walk->chains += type == NFT_MSG_NEWCHAIN;
     const struct nfgenmsg *header = nlmsg_data((struct nlmsghdr *)message);
-    walk->has6 = walk->has6 || header->nfgen_family == NFPROTO_IPV6;
+    walk->parts.has6 = walk->parts.has6 || header->nfgen_family == NFPROTO_IPV6;
+    walk->parts.has_deaf = walk->parts.has_deaf || is_deaf_chain(message, type, header->nfgen_family);
     digest_add(walk->digest, &header->nfgen_family, sizeof(header->nfgen_family));
     for (size_t i = 0; i < count; i++) {
         struct nlattr *attribute =

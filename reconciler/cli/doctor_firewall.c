@@ -8,6 +8,7 @@
 #include "reconciler/forwards.h"
 #include "reconciler/leases.h"
 #include "reconciler/reach.h"
+#include "reconciler/routes.h"
 
 static int add_forwards(struct session *session, struct reaches *into, struct error *error)
 {
@@ -18,10 +19,11 @@ static int add_forwards(struct session *session, struct reaches *into, struct er
             continue;
         const struct container *body = entry->object.body;
         const struct lease *lease = lease_recorded(session->actual.snapshot, KIND_CONTAINER, entry->name);
+        const struct routes routes = {.arena = session->arena, .actual = &session->actual};
+        const bool has6 = body->ports.count && routes_lead_in6(&routes, entry->name, body);
         for (size_t j = 0; j < body->ports.count && result == 0; j++) {
             const struct port *port = body->ports.items[j];
-            const struct forward_state state =
-                forwards_seen(session->arena, port, forwards_have6(lease, body), &session->world);
+            const struct forward_state state = forwards_seen(session->arena, port, has6, &session->world);
             result = reach_add_port(session, lease, port, state.target, state.target6, into, error);
         }
     }

@@ -10,6 +10,7 @@
 #include "reconciler/cli/cli.h"
 #include "reconciler/forwards.h"
 #include "reconciler/reach.h"
+#include "reconciler/routes.h"
 
 struct line {
     const struct entry *entry;
@@ -25,6 +26,12 @@ struct lines {
     struct reaches reaches; /* of all lines */
 };
 
+static bool has6(const struct session *session, const struct entry *entry)
+{
+    const struct routes routes = {.arena = session->arena, .actual = &session->actual};
+    return routes_lead_in6(&routes, entry->name, entry->object.body);
+}
+
 static const char *why_closed(const struct session *session, const struct line *line)
 {
     const char *lxc_name = object_lxc_name(&session->paths, session->arena, &line->entry->object);
@@ -37,11 +44,7 @@ static const char *why_closed(const struct session *session, const struct line *
                    ? "others of its set get what comes in; fpsync apply adds it"
                    : NULL;
     const struct observed_listener *listener =
-        line->port->take ? NULL
-                         : world_listener(&session->world, line->port,
-                                          forwards_have6(lease_recorded(&session->snapshot, KIND_CONTAINER,
-                                                                        line->entry->name),
-                                                         body));
+        line->port->take ? NULL : world_listener(&session->world, line->port, has6(session, line->entry));
     if (listener)
         return arena_printf(session->arena, "%s of the host listens there",
                             world_listener_name(listener, session->arena));
@@ -209,8 +212,7 @@ static int add_line(const struct session *session, const struct entry *entry, co
     struct line *line = arena_append(session->arena, lines->items, lines->count);
     *line = (struct line){.entry = entry,
                           .port = port,
-                          .state = forwards_seen(session->arena, port,
-                                                 forwards_have6(lease, entry->object.body), &session->world),
+                          .state = forwards_seen(session->arena, port, has6(session, entry), &session->world),
                           .first = lines->reaches.count};
     const struct container *body = entry->object.body;
     if (body->set)

@@ -220,6 +220,8 @@ static int attach_macvlan(const struct json *container, const struct port_attach
     json_set(inside, "mac", json_new_text(request->mac));
     json_set(inside, "address", address);
     json_set(inside, "gateway", json_new_text(request->gateway));
+    json_set(inside, "address6", json_new_text(request->address6));
+    json_set(inside, "gateway6", json_new_text(request->gateway6));
     json_set(inside, "up", json_new_bool(true));
     json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));
     return 0;

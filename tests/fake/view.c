@@ -515,6 +515,7 @@ static void see_nic(const struct call *call, const char *ifname, const struct se
         .forwards = seen_flag(known, "forwards"),
         .forwards6 = seen_flag(known, "forwards"),
         .gateway = seen_text(known, "gateway"),
+        .lasting6 = seen_text(known, "address6"),
         .gateway6 = seen_text(known, "gateway6")};
     const char *address = seen_text(known, "address"), *address6 = seen_text(known, "address6");
     if (address6)

@@ -219,6 +219,9 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
         return arena_printf(spec->arena, "10.77.%s.0/24", body->name + 1);
     if (table == &network_table && strcmp(row->key, "range") == 0)
         return arena_printf(spec->arena, "10.77.%s.220-10.77.%s.240", body->name + 1, body->name + 1);
+    if (table == &network_table && strcmp(row->key, "range6") == 0)
+        return arena_printf(spec->arena, "\"fd77:0:0:%s::220-fd77:0:0:%s::240\"", body->name + 1,
+                            body->name + 1);
     if (table == &network_table && strcmp(row->key, "subnet6") == 0)
         return arena_printf(spec->arena, "\"fd77:0:0:%s::/64\"", body->name + 1);
     if (table == &attachment_table && strcmp(row->key, "address6") == 0)

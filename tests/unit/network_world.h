@@ -221,7 +221,7 @@ static inline struct rule_guard *rule_guard(struct arena *arena, const char *por
     guard->port = port;
     guard->mac = mac;
     guard->address = address;
-    guard->described.present = 15;
+    guard->described.present = 15 | 32; /* all but address6 */
     return guard;
 }
 

@@ -184,7 +184,7 @@ static struct rules *example_rules(void)
     add(world.arena, &rules->networks, named);
     add(world.arena, &rules->networks, routed);
     struct rule_guard *guard = rule_guard(world.arena, web_port, WEB_MAC, "10.30.0.10");
-    guard->router = true;
+    guard->router = guard->deaf = true;
     add(world.arena, &rules->guards, guard);
     add(world.arena, &rules->forwards, rule_forward(world.arena, NULL, 8080, "tcp", "10.30.0.10", 80));
     add(world.arena, &rules->forwards, rule_forward(world.arena, "192.0.2.1", 8080, "tcp", "10.30.0.11", 81));
