@@ -101,6 +101,8 @@ static void usage_of(const struct command *command)
 static int run_command(const struct command *command, const struct options *options)
 {
     struct error error;
+    if (command != &hidden && options_check(options, command->name, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
     if (!*command->arguments && options->argument_count) {
         error_set(&error, -EINVAL, "%s takes no arguments, found \"%s\"; files are given with -f",
                   command->name, options->arguments[0]);

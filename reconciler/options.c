@@ -30,74 +30,103 @@ struct flag {
     char letter; /* 0: none */
     enum flag_type type;
     size_t offset;
-    const char *help; /* "gc: ..." where only that command has it */
+    const char *help;
+    const char *commands; /* those that take it, between spaces; NULL: all */
 };
 
 #define MEMBER(name) offsetof(struct options, name)
+#define READ_SPECS   " validate plan apply down export adopt doctor "
 static const struct flag flags[] = {
     {"file", 'f', FLAG_FILE, MEMBER(files),
-     "spec file or folder, - for stdin; may be repeated (/etc/fpsync/specs.d)"},
-    {"root", 0, FLAG_TEXT, MEMBER(root), "put every path below DIR and mark names with its hash (/)"},
-    {"source", 0, FLAG_TEXT, MEMBER(source), "name of the source, instead of the path of -f"},
-    {"output", 'o', FLAG_OUTPUT, MEMBER(format), "table, json, yaml or name"},
-    {"color", 0, FLAG_CHOICE, MEMBER(color), "auto, always or never"},
-    {"progress", 0, FLAG_CHOICE, MEMBER(progress), "auto, tty, plain or json"},
-    {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)"},
+     "spec file or folder, - for stdin; may be repeated (/etc/fpsync/specs.d)", READ_SPECS},
+    {"root", 0, FLAG_TEXT, MEMBER(root), "put every path below DIR and mark names with its hash (/)", NULL},
+    {"source", 0, FLAG_TEXT, MEMBER(source), "name of the source, instead of the path of -f", READ_SPECS},
+    {"output", 'o', FLAG_OUTPUT, MEMBER(format), "table, json, yaml or name", NULL},
+    {"color", 0, FLAG_CHOICE, MEMBER(color), "auto, always or never", NULL},
+    {"progress", 0, FLAG_CHOICE, MEMBER(progress), "auto, tty, plain or json", NULL},
+    {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)", NULL},
     {"timeout", 0, FLAG_DURATION, MEMBER(timeout),
-     "bound for a stop, 0 kills at once; else for one action (5m)"},
-    {"lock-timeout", 0, FLAG_DURATION, MEMBER(lock_timeout), "how long to wait for another run (0)"},
-    {"yes", 'y', FLAG_BOOL, MEMBER(yes), "answer questions with yes"},
-    {"quiet", 'q', FLAG_BOOL, MEMBER(quiet), "print nothing when nothing changed"},
+     "bound for a stop, 0 kills at once; else for one action (5m)", NULL},
+    {"lock-timeout", 0, FLAG_DURATION, MEMBER(lock_timeout), "how long to wait for another run (0)", NULL},
+    {"yes", 'y', FLAG_BOOL, MEMBER(yes), "answer questions with yes", NULL},
+    {"quiet", 'q', FLAG_BOOL, MEMBER(quiet), "print nothing when nothing changed", NULL},
     {"verbose", 'v', FLAG_BOOL, MEMBER(verbose),
-     "say also what actions wait for, and list layers of containers"},
+     "say also what actions wait for, and list layers of containers", NULL},
     {"auto", 0, FLAG_BOOL, MEMBER(automatic),
-     "apply: automatic run; a broken or missing set leaves the last good one in force"},
+     "automatic run; a broken or missing set leaves the last good one in force", " plan apply "},
     {"allow-mass-delete", 0, FLAG_BOOL, MEMBER(allow_mass_delete),
-     "remove more than a quarter of the objects"},
-    {"take-over", 0, FLAG_BOOL, MEMBER(take_over), "take objects over from another source"},
-    {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "apply: 2 when something was changed"},
-    {"drift", 0, FLAG_BOOL, MEMBER(drift), "status: 2 when something drifted"},
-    {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing"},
+     "remove more than a quarter of the objects", " plan apply "},
+    {"take-over", 0, FLAG_BOOL, MEMBER(take_over), "take objects over from another source", " plan apply "},
+    {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "2 when something was changed", " plan apply "},
+    {"drift", 0, FLAG_BOOL, MEMBER(drift), "2 when something drifted", " status "},
+    {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing",
+     " apply down gc adopt "},
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
-     "doctor: make a lost record again from what exists and the files of -f"},
-    {"follow", 0, FLAG_BOOL, MEMBER(follow), "logs: go on with what comes, until interrupted"},
-    {"from", 0, FLAG_TEXT, MEMBER(from), "restore: a file that backup wrote, or - for stdin"},
-    {"name", 0, FLAG_TEXT, MEMBER(name), "snapshot: its name (snapshot-TIME)"},
-    {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "export: a container of LXC, whoever made it; may be repeated"},
-    {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "export: where --lxc looks (/var/lib/lxc)"},
+     "make a lost record again from what exists and the files of -f", " doctor "},
+    {"follow", 0, FLAG_BOOL, MEMBER(follow), "go on with what comes, until interrupted", " logs "},
+    {"from", 0, FLAG_TEXT, MEMBER(from), "a file that backup wrote, or - for stdin", " restore "},
+    {"name", 0, FLAG_TEXT, MEMBER(name), "its name (snapshot-TIME)", " snapshot "},
+    {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "a container of LXC, whoever made it; may be repeated",
+     " export "},
+    {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "where --lxc looks (/var/lib/lxc)", " export "},
     {"target", 0, FLAG_TARGET, MEMBER(targets),
-     "KIND/NAME: plan, apply: only this object and what it needs; may be repeated"},
-    {"out", 0, FLAG_TEXT, MEMBER(out), "plan: write the plan into FILE, too"},
-    {"plan", 0, FLAG_TEXT, MEMBER(plan), "apply: only if what is planned now is the plan in FILE"},
-    {"exact", 0, FLAG_BOOL, MEMBER(exact),
-     "apply: look again before the first step, and stop if the plan changed"},
+     "only the object KIND/NAME and what it needs; may be repeated", " plan apply "},
+    {"out", 0, FLAG_TEXT, MEMBER(out), "write the plan into FILE, too", " plan "},
+    {"plan", 0, FLAG_TEXT, MEMBER(plan), "only if what is planned now is the plan in FILE", " apply "},
+    {"exact", 0, FLAG_BOOL, MEMBER(exact), "look again before the first step, and stop if the plan changed",
+     " apply "},
     {"force", 0, FLAG_BOOL, MEMBER(force),
-     "let limits go below what is used (apply), free what is younger than the retention (gc)"},
+     "let limits go below what is used (apply), free what is younger than the retention (gc)",
+     " plan apply gc "},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
+_Static_assert(FLAGS <= 64, "options.given has a bit each");
 
-/* Of a flag that only one command has, the text behind that command's name; NULL: it is another's. */
-static const char *help_for(const struct flag *flag, const char *command)
+static bool is_taken(const struct flag *flag, const char *command)
 {
-    size_t length = strcspn(flag->help, ": ");
-    if (!command || flag->help[length] != ':')
-        return flag->help;
-    return strncmp(flag->help, command, length) == 0 && !command[length] ? flag->help + length + strlen(": ")
-                                                                         : NULL;
+    char word[32];
+    snprintf(word, sizeof(word), " %s ", command);
+    return !flag->commands || strstr(flag->commands, word);
+}
+
+/* " plan apply gc " as "plan, apply, gc" */
+static void name_commands(const struct flag *flag, struct buffer *out)
+{
+    const char *at = flag->commands + 1;
+    for (const char *end; (end = strchr(at, ' ')); at = end + 1)
+        buffer_printf(out, "%s%.*s", at == flag->commands + 1 ? "" : ", ", (int)(end - at), at);
 }
 
 void options_usage(const char *command)
 {
     printf("\nFlags (each also FPSYNC_NAME in the environment):\n");
     for (size_t i = 0; i < FLAGS; i++) {
-        const char *help = help_for(&flags[i], command);
-        if (!help)
+        _cleanup_buffer_ struct buffer of = {0};
+        if (command && !is_taken(&flags[i], command))
             continue;
+        if (!command && flags[i].commands && strcmp(flags[i].commands, READ_SPECS) != 0) {
+            name_commands(&flags[i], &of);
+            buffer_text(&of, ": ");
+        }
         char letter[8] = "    ";
         if (flags[i].letter)
             snprintf(letter, sizeof(letter), "-%c, ", flags[i].letter);
-        printf("  %s--%-18s %s\n", letter, flags[i].name, help);
+        printf("  %s--%-18s %s%s\n", letter, flags[i].name, of.length ? of.bytes : "", flags[i].help);
     }
+}
+
+int options_check(const struct options *options, const char *command, struct error *error)
+{
+    for (size_t i = 0; i < FLAGS; i++) {
+        /* What asks for nothing to be done must not be lost, wherever it was said. */
+        bool said = options->given >> i & 1 || (flags[i].offset == MEMBER(dry_run) && options->dry_run);
+        if (!said || is_taken(&flags[i], command))
+            continue;
+        _cleanup_buffer_ struct buffer of = {0};
+        name_commands(&flags[i], &of);
+        return error_set(error, -EINVAL, "%s has no --%s; it is for %s", command, flags[i].name, of.bytes);
+    }
+    return 0;
 }
 
 /* The help of a FLAG_CHOICE is the list of its choices. */
@@ -258,6 +287,7 @@ static int parse_flags(struct parsing *parsing, const char *shorts, int argc, ch
         const struct flag *flag = found >= 256 ? &flags[found - 256] : flag_by_letter(found);
         if (flag->type == FLAG_FILE && parsing->environment_files)
             options->file_count = parsing->environment_files = 0;
+        options->given |= UINT64_C(1) << (flag - flags);
         read = set_flag(options, flag, optarg, first);
         result = result < 0 ? result : read;
     }
@@ -312,7 +342,7 @@ void options_free(struct options *options)
 void options_complete_flags(const char *command, struct buffer *out)
 {
     for (size_t i = 0; i < FLAGS; i++)
-        if (help_for(&flags[i], command))
+        if (!command || is_taken(&flags[i], command))
             buffer_printf(out, "--%s\n", flags[i].name);
     buffer_text(out, "--help\n");
 }

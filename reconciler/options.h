@@ -32,6 +32,7 @@ struct options {
     int64_t lock_timeout; /* milliseconds */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
         follow, rebuild;
+    uint64_t given;         /* which flags the command line had: bits in the order of the table */
     char *const *arguments; /* what follows the flags; ends with NULL */
     size_t argument_count;
 };
@@ -39,6 +40,8 @@ struct options {
 /* Fills from environment and argv. Returns 0, or -EINVAL with what is known so far, so that the error can be told as
  * -o asks. `--help` is 1. */
 int options_parse(int argc, char **argv, struct options *options, struct error *error);
+/* Refuses flags that `command` does not take; in the environment they may stand for others, but for --dry-run. */
+int options_check(const struct options *options, const char *command, struct error *error);
 /* The flags, of all commands or (NULL: all) of one. */
 void options_usage(const char *command);
 void options_free(struct options *options);

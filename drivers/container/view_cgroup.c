@@ -320,6 +320,12 @@ static bool read_pids(const struct control_group *group, struct limits *out)
     return true;
 }
 
+/* The usual weight is that of a cgroup of which nobody said one, or that somebody did say. */
+static int64_t weight_as_said(int64_t weight, int64_t said)
+{
+    return weight == USUAL_WEIGHT && said != USUAL_WEIGHT ? 0 : weight;
+}
+
 /* Rounded up, as add_weight() in limits.c rounds down. */
 static bool read_weight(const struct control_group *group, struct limits *out)
 {
@@ -329,7 +335,8 @@ static bool read_weight(const struct control_group *group, struct limits *out)
         !amount(line, &value))
         return false;
     int64_t weight = group->unified ? value : (value * USUAL_WEIGHT + USUAL_SHARES - 1) / USUAL_SHARES;
-    note(out, offsetof(struct limits, cpu_weight), weight == USUAL_WEIGHT ? 0 : weight);
+    note(out, offsetof(struct limits, cpu_weight),
+         weight_as_said(weight, group->said ? group->said->cpu_weight : 0));
     return true;
 }
 
@@ -406,7 +413,8 @@ static bool read_io_weight(const struct control_group *group, struct limits *out
     if (!cost)
         value = group->said && weight_of_bfq(group->said->io_weight) == value ? group->said->io_weight
                                                                               : weight_from_bfq(value);
-    note(out, offsetof(struct limits, io_weight), value == USUAL_WEIGHT ? 0 : value);
+    note(out, offsetof(struct limits, io_weight),
+         weight_as_said(value, group->said ? group->said->io_weight : 0));
     return true;
 }
 

@@ -66,7 +66,7 @@ migrates() {
     # Nothing to do is nothing done, also by a newer program.
     gives 0 old_record apply && says 'Nothing to do' && ! grep -aq keyed: r1/var/lib/fpsync/state/data.mdb || return 1
     sed -i 's/SITE: two/SITE: three/' r1/spec.yaml
-    gives 0 old_record apply && gives 0 old_record plan && gives 0 old_record history -o json &&
+    gives 0 old_record apply && gives 0 old_record plan && gives 0 "$fpsync" --root /proc/self/cwd/r1 history -o json &&
         jq -e '[.. | .digest? // empty] | length == 3 and all(startswith("keyed:"))' "$root/said" || return 1
     # Without the key nobody can tell any more whether it is the config that was written.
     rm r1/var/lib/fpsync/secrets/key

@@ -61,6 +61,11 @@ effect container.volumes.path 'volumes t/one' '' a=data b=extra ''
 effect container.volumes.volume 'volumes t/one' '' a=data b=extra ''
 walk t/one live live
 
+spec live < <(live 'networks: [ front ], limits: { cpu_weight: 100, pids: 8192 }')
+converge 'what is usual, written out' # and nothing is left to do
+is 'is in force' "$(weight t/one) $(in_cgroup t/one pids pids.max pids.max)" '100 8192'
+take_down
+
 # ---- what init is started with ----
 
 restart() { # ENTRIES of the container

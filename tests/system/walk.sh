@@ -38,9 +38,12 @@ walk() { # CONTAINER CLASS WALK; of class - its init stays
         done
         column=$((column + 1))
     done
+    take_down
+    effects=()
+}
+take_down() {
     fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
     fps gc --force -y >/dev/null 2>&1
-    effects=()
 }
 
 mkdir -p "$ROOT/etc/fpsync"

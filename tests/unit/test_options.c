@@ -1,0 +1,74 @@
+/* Flags that a command does not take are refused, not swallowed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/error.h"
+#include "reconciler/options.h"
+
+/* What is said of `words` after "fpsync"; NULL: nothing, they are taken. */
+static const char *said_of(const char *command, const char *const *words)
+{
+    static struct error error;
+    struct options options;
+    char *argv[8] = {(char *)"fpsync"};
+    int argc = 1;
+    for (; *words; words++)
+        argv[argc++] = (char *)*words;
+    assert_int_equal(options_parse(argc, argv, &options, &error), 0);
+    int result = options_check(&options, command, &error);
+    options_free(&options);
+    return result < 0 ? error.text : NULL;
+}
+#define SAID(command, ...) said_of(command, (const char *const[]){__VA_ARGS__, NULL})
+
+static void refuses_what_a_command_does_not_take(void **state)
+{
+    (void)state;
+    assert_string_equal(SAID("stop", "stop", "--dry-run", "a"),
+                        "stop has no --dry-run; it is for apply, down, gc, adopt");
+    assert_string_equal(SAID("stop", "--dry-run", "stop", "a"),
+                        "stop has no --dry-run; it is for apply, down, gc, adopt");
+    assert_string_equal(SAID("apply", "deploy", "--out", "x"), "apply has no --out; it is for plan");
+    assert_string_equal(SAID("status", "ps", "-f", "x"),
+                        "status has no --file; it is for validate, plan, apply, down, export, adopt, doctor");
+    assert_string_equal(SAID("plan", "plan", "--plan", "x"), "plan has no --plan; it is for apply");
+}
+
+static void takes_what_a_command_takes(void **state)
+{
+    (void)state;
+    assert_null(SAID("apply", "apply", "--dry-run", "-f", "x", "--plan=x", "--exact", "-y"));
+    assert_null(SAID("gc", "gc", "--dry-run", "--force"));
+    assert_null(SAID("stop", "stop", "--timeout", "5s", "-q", "a"));
+    assert_null(SAID("exec", "exec", "a", "ls", "--dry-run")); /* the guest's program */
+}
+
+static void the_environment_may_speak_to_others(void **state)
+{
+    (void)state;
+    setenv("FPSYNC_FILE", "x", 1);
+    setenv("FPSYNC_FORCE", "1", 1);
+    assert_null(SAID("stop", "stop", "a"));
+    setenv("FPSYNC_DRY_RUN", "1", 1);
+    assert_string_equal(SAID("stop", "stop", "a"), "stop has no --dry-run; it is for apply, down, gc, adopt");
+    assert_null(SAID("down", "down"));
+    unsetenv("FPSYNC_FILE");
+    unsetenv("FPSYNC_FORCE");
+    unsetenv("FPSYNC_DRY_RUN");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_what_a_command_does_not_take),
+        cmocka_unit_test(takes_what_a_command_takes),
+        cmocka_unit_test(the_environment_may_speak_to_others),
+    };
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
