@@ -7,6 +7,7 @@
 #include "lib/arena.h"
 
 #define PATHS_IFNAME_SIZE 16
+#define PATHS_ROOT        "root" /* mount point of a merged root, in its place */
 
 struct paths {
     const char *root;        /* "/" or an absolute clean path without a slash at its end */
@@ -20,7 +21,7 @@ struct paths {
     const char *volumes;     /* ROOT/var/lib/fpsync/volumes */
     const char *lxc;         /* ROOT/var/lib/lxc */
     const char *run;         /* ROOT/run/fpsync */
-    const char *mounts;      /* ROOT/run/fpsync/mounts: one merged root a container */
+    const char *mounts;      /* ROOT/run/fpsync/mounts: the place of one merged root a container */
     const char *uppers;      /* ROOT/run/fpsync/uppers: which root a layer is mounted for, one link a layer */
     const char *networks;    /* ROOT/run/fpsync/networks: dnsmasq's files, one folder a network */
     const char *lock;        /* ROOT/run/fpsync/lock */

@@ -74,9 +74,9 @@ struct container_definition {
     const char *lxc_name;
     const char *uid;
     int64_t generation;
-    const char *root;  /* absolute path of the merged root (storage family) */
-    int64_t id_base;   /* start of the 65,536 ids; 0: privileged */
-    struct list nics;  /* of nic */
+    const char *root; /* the place of the merged root, which is PATHS_ROOT in it; an adopted one's own root */
+    int64_t id_base;  /* start of the 65,536 ids; 0: privileged */
+    struct list nics; /* of nic */
     bool host_network; /* it shares the host's; no nics */
     struct pairs env;
     struct texts

@@ -157,7 +157,7 @@ static void set_basics(struct config *config, const struct paths *paths,
     char path[CONTAINER_PATH_SIZE];
     config_set(config, "lxc.group", CONTAINER_GROUP);
     config_set(config, "lxc.start.auto", "0");
-    config_setf(config, "lxc.rootfs.path", "dir:%s", definition->root);
+    config_setf(config, "lxc.rootfs.path", "dir:%s/" PATHS_ROOT, definition->root);
     config_set(config, "lxc.rootfs.managed", "0");
     config_set(config, "lxc.uts.name", definition->hostname ? definition->hostname : definition->lxc_name);
     /* A user namespace mounts sysfs only where the network is its own: the storage family has put the host's there. */

@@ -131,6 +131,17 @@ static int prepare(const struct paths *paths, const struct container_start *requ
 
 /* ---- the call ---- */
 
+/* Roots were mounted on their places themselves before, and configs written then say so. */
+static void find_root(struct config *config, const struct paths *paths)
+{
+    char said[CONTAINER_PATH_SIZE], before[CONTAINER_PATH_SIZE];
+    snprintf(before, sizeof(before), "%s/%s", paths->mounts, config->name);
+    int length = config->lxc->get_config_item(config->lxc, "lxc.rootfs.path", said, sizeof(said));
+    if (length > 0 && (size_t)length < sizeof(said) &&
+        strcmp(said, before) == 0) /* liblxc takes "dir:" off */
+        config_setf(config, "lxc.rootfs.path", "dir:%s/" PATHS_ROOT, before);
+}
+
 /* Where liblxc finds newuidmap it maps ids by that, and newuidmap allows root only what /etc/subuid lists; ranges of
  * ours are taken outside of it on purpose. newuidmap is in bin and apparmor_parser, which liblxc does need, in sbin:
  * without bin on its path, root writes the map itself. */
@@ -148,6 +159,7 @@ static noreturn void start_in_child(const struct paths *paths, const struct cont
     setenv("PATH", "/usr/sbin:/sbin", 1);
     if (config_open(&config, paths, request->lxc_name, true, &error) < 0)
         _exit(EXIT_FAILURE);
+    find_root(&config, paths);
     config_set_devices(&config, paths, request);
     if (config.result < 0)
         _exit(EXIT_FAILURE);

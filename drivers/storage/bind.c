@@ -18,6 +18,7 @@
 #include "drivers/guest/lock_tree.h"
 #include "drivers/guest/view_place.h"
 #include "drivers/storage/root.h"
+#include "drivers/storage/root_place.h"
 #include "lib/error.h"
 
 struct source {
@@ -128,7 +129,9 @@ int bind_attach(const struct paths *paths, const struct bind_attach *request, co
 static int unmount_on_host(const struct paths *paths, const struct bind_attach *request,
                            const struct call *call, struct error *error)
 {
-    const char *base = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
+    const char *base = root_point(paths, call->arena, request->lxc_name);
+    if (!base)
+        return error_errno(error, -errno, "%s", paths->mounts);
     _cleanup_close_ int root = open(base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0)
         return error_errno(error, -errno, "%s", base);

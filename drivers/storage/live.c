@@ -15,6 +15,7 @@
 #include "drivers/guest/idmap.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/root.h"
+#include "drivers/storage/root_place.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_mounts.h"
 #include "drivers/storage/volume.h"
@@ -79,9 +80,10 @@ static int unmount_on_host(const struct paths *paths, const struct volume_attach
                            const struct call *call, struct error *error)
 {
     struct mount_entries entries = {0};
-    _cleanup_free_ char *mounts = realpath(paths->mounts, NULL);
-    int result = mounts ? mounts_read("/proc/self/mountinfo", call->arena, &entries, error) : -ENOENT;
-    const char *base = arena_printf(call->arena, "%s/%s", mounts ? mounts : "", request->lxc_name);
+    const char *base = root_point(paths, call->arena, request->lxc_name);
+    if (!base)
+        return error_errno(error, -errno, "%s", paths->mounts);
+    int result = mounts_read("/proc/self/mountinfo", call->arena, &entries, error);
     const char *point = arena_printf(call->arena, "%s%s", base, request->path);
     for (size_t i = entries.count; result == 0 && i-- > 0;)
         if (strcmp(entries.items[i].point, point) == 0)

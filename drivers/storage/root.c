@@ -1,7 +1,7 @@
 /* The merged root of a container: overlay over the image, volumes mounted on it, files written into it.
  *
  * An unprivileged overlay is mounted from an id-mapped copy of the whole store, attached for that moment at
- * mounts/NAME itself (the kernel before 6.15 takes overlay's folders from attached mounts only); the overlay keeps
+ * mounts/NAME (the kernel before 6.15 takes overlay's folders from attached mounts only); the overlay keeps
  * private copies of what it needs of it. Whoever mounts an overlay lends it his credentials for good: it is made
  * with the file identity of the container's root, or every write through the mapped upper would be refused.
  *
@@ -24,6 +24,7 @@
 #include "drivers/storage/data.h"
 #include "drivers/storage/disk.h"
 #include "drivers/storage/lower.h"
+#include "drivers/storage/root_place.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_mounts.h"
@@ -41,7 +42,8 @@ struct building { /* one root on its way up */
     const struct paths *paths;
     const struct root_mount *request;
     const struct call *call;
-    const char *point;  /* mounts/NAME */
+    const char *place;  /* mounts/NAME */
+    const char *point;  /* the mount point in it */
     int user_namespace; /* -1: privileged */
     int layer;          /* its folder in the store, locked */
     bool limited;       /* what it holds lies in a file: disk.h */
@@ -75,7 +77,8 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     if (lock < 0)
         return lock;
     struct building building = {.paths = paths, .request = request, .call = call, .user_namespace = -1};
-    building.point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
+    building.place = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
+    building.point = arena_printf(call->arena, "%s/" PATHS_ROOT, building.place);
     if (!take_place(&building) && (result = make_way(&building, error)) < 0)
         return result;
     if (request->fresh && (result = layer_empty(lock, request->copy, error)) == 0 && !request->copy)
@@ -90,7 +93,9 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
     building.limited = request->disk;
     if ((result = disk_settle(lock, request->disk, call, error)) < 0)
         return error_wrap(error, result, "layer %s", request->layer);
-    result = request->copy ? mount_copy(&building, error) : mount_overlay(&building, error);
+    result = root_place_make(building.place, request->id_base, error);
+    if (result == 0)
+        result = request->copy ? mount_copy(&building, error) : mount_overlay(&building, error);
     if (result == 0)
         result = fill_root(&building, error);
     if (result < 0)
@@ -204,19 +209,15 @@ static int take_down(const struct paths *paths, const char *lxc_name, struct mou
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct mount_entries own = {0};
-    _cleanup_free_ char *mounts = realpath(paths->mounts, NULL);
-    if (!mounts)
+    const char *point = root_point(paths, arena, lxc_name);
+    if (!point)
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->mounts);
     int result = entries ? 0 : mounts_read("/proc/self/mountinfo", arena, &own, error);
     entries = entries ? entries : &own;
-    const char *point = arena_printf(arena, "%s/%s", mounts, lxc_name);
     if (result == 0)
         result = unmount_below(paths, arena, entries, point, error);
-    if (result < 0)
-        return result;
-    if (rmdir(point) < 0 && errno != ENOENT)
-        return error_errno(error, -errno, "cannot remove %s", point);
-    return 0;
+    return result < 0 ? result
+                      : root_place_remove(arena_printf(arena, "%s/%s", paths->mounts, lxc_name), error);
 }
 
 /* ---- one mount for each upper ---- */
@@ -266,7 +267,7 @@ static bool was_mounted(const struct building *building)
 static bool take_place(const struct building *building)
 {
     return symlink(building->request->lxc_name, link_of(building)) == 0 &&
-           mkdir(building->point, 0755) == 0 && !was_mounted(building);
+           mkdir(building->place, 0700) == 0 && !was_mounted(building);
 }
 
 /* What stands in its place is always taken down: a mount table cannot tell whether it is exactly this one. The
@@ -275,7 +276,7 @@ static int make_way(const struct building *building, struct error *error)
 {
     struct arena *arena = building->call->arena;
     struct mount_entries entries = {0};
-    _cleanup_free_ char *point = realpath(building->point, NULL);
+    const char *point = root_point(building->paths, arena, building->request->lxc_name);
     int result = mounts_read("/proc/self/mountinfo", arena, &entries, error);
     for (size_t i = 0; result == 0 && i < entries.count; i++) {
         const char *layer = mount_layer(building->paths, arena, &entries.items[i]);
@@ -295,10 +296,10 @@ static int attach(int tree, const char *place, struct error *error)
                : 0;
 }
 
-/* The folder of the layer's that its file is mounted in, in a copy of the store that is attached at the point. */
+/* The folder of the layer's that its file is mounted in, in a copy of the store that is attached at the place. */
 static char *disk_of(const struct building *building)
 {
-    return arena_printf(building->call->arena, "%s/layers/%s/" DISK_FOLDER, building->point,
+    return arena_printf(building->call->arena, "%s/layers/%s/" DISK_FOLDER, building->place,
                         building->request->layer);
 }
 
@@ -306,7 +307,7 @@ static char *disk_of(const struct building *building)
 static int attach_store(const struct building *building, int user_namespace, struct error *error)
 {
     _cleanup_close_ int tree = tree_clone(AT_FDCWD, building->paths->store, 0, user_namespace, error);
-    int result = tree < 0 ? tree : attach(tree, building->point, error);
+    int result = tree < 0 ? tree : attach(tree, building->place, error);
     if (result < 0 || !building->limited)
         return result;
     _cleanup_close_ int disk = disk_tree(building->layer, 0, user_namespace, error);
@@ -315,8 +316,8 @@ static int attach_store(const struct building *building, int user_namespace, str
 
 static int detach_store(const struct building *building, struct error *error)
 {
-    return umount2(building->point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0
-               ? error_errno(error, -errno, "cannot unmount %s", building->point)
+    return umount2(building->place, MNT_DETACH | UMOUNT_NOFOLLOW) < 0
+               ? error_errno(error, -errno, "cannot unmount %s", building->place)
                : 0;
 }
 
@@ -382,13 +383,11 @@ static int attach_overlay(const struct building *building, int overlay, struct e
 static int mount_overlay(const struct building *building, struct error *error)
 {
     bool attached = building->user_namespace >= 0 || building->limited;
-    if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
-        return error_errno(error, -errno, "cannot make %s", building->point);
     int result = attached ? attach_store(building, building->user_namespace, error) : 0;
     if (result < 0)
         return result;
     _cleanup_close_ int overlay =
-        make_overlay(building, attached ? building->point : building->paths->store, error);
+        make_overlay(building, attached ? building->place : building->paths->store, error);
     result = overlay < 0 ? overlay : 0;
     int detached = attached ? detach_store(building, result < 0 ? NULL : error) : 0;
     result = result < 0 ? result : detached;
@@ -399,7 +398,7 @@ static int mount_overlay(const struct building *building, struct error *error)
 static int clone_limited_copy(const struct building *building, struct error *error)
 {
     const struct root_mount *request = building->request;
-    const struct lower_place place = {.store = building->point, .layer = request->layer, .limited = true};
+    const struct lower_place place = {.store = building->place, .layer = request->layer, .limited = true};
     int result = attach_store(building, -1, error);
     if (result < 0)
         return result;
@@ -426,8 +425,6 @@ static int clone_copy(const struct building *building, struct error *error)
 /* The copy as the container's ids see it, in the place where else the overlay would be. */
 static int mount_copy(const struct building *building, struct error *error)
 {
-    if (mkdir(building->point, 0755) < 0 && errno != EEXIST)
-        return error_errno(error, -errno, "cannot make %s", building->point);
     _cleanup_close_ int tree =
         building->limited ? clone_limited_copy(building, error) : clone_copy(building, error);
     if (tree < 0)
@@ -559,7 +556,9 @@ int root_write_files(const struct paths *paths, const struct root_write *request
     int result = root_check_name(request->lxc_name, error);
     if (result < 0)
         return result;
-    const char *point = arena_printf(call->arena, "%s/%s", paths->mounts, request->lxc_name);
+    const char *point = root_point(paths, call->arena, request->lxc_name);
+    if (!point)
+        return error_errno(error, -errno, "%s", paths->mounts);
     _cleanup_close_ int root = open(point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0 || statx(root, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
         return error_errno(error, -errno, "root of %s", request->lxc_name);

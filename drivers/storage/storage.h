@@ -7,7 +7,7 @@
  *   layers/FILE/image           these in a file system of its own, where limits.disk says how large: disk.h
  *   layers/FILE/frozen, /snapshots, /stack     what lies below the upper, what was kept: view_stack.h
  *   volumes/FILE/data           one folder a volume, with frozen and snapshots like a layer; more in volume.h
- *   run/.../mounts/LXCNAME      the merged root of a container: overlay(upper, lower = image), volumes mounted on it
+ *   run/.../mounts/LXCNAME/root the merged root of a container: overlay(upper, lower = image), volumes mounted on it
  *
  * On disk everything carries container ids; a container's id range is only a mount-time fact (idmapped mounts of
  * image, upper and volumes). The stores' own folders are 0700 root, what leads to the mounts is 0711.
@@ -327,7 +327,7 @@ struct storage_effects {
     int (*read_backup)(const struct paths *, const struct archive *, const struct call *, struct error *);
     /* -EPERM, saying why, when the layer should not be put on the image `to`: see observed_difference. */
     int (*check_layer)(const struct paths *, const struct layer_check *, const struct call *, struct error *);
-    /* The merged root at mounts/LXCNAME with volumes and files. A root that is mounted already is first taken down
+    /* The merged root at mounts/LXCNAME/root with volumes and files. A root that is mounted already is first taken down
      * when it is not exactly this one (the container is stopped: that is the caller's promise). */
     int (*mount_root)(const struct paths *, const struct root_mount *, const struct call *, struct error *);
     int (*unmount_root)(const struct paths *, const struct root_reference *, const struct call *,

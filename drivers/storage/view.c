@@ -143,14 +143,21 @@ static void collect_volume(void *context, int directory, const char *name)
         *arena_append(collector->arena, collector->out->volumes, collector->out->volume_count) = data;
 }
 
+static bool is_mount(int directory, const char *path)
+{
+    struct statx status;
+    return statx(directory, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &status) == 0 &&
+           status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
 /* By the folder: a root's mount point is made and removed with its mount. Every line of the mount table costs the kernel
  * some 15 us, and there are more of them than roots. */
 static void collect_root(void *context, int directory, const char *name)
 {
     struct collector *collector = context;
-    struct statx status;
-    if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &status) == 0 &&
-        status.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+    char inside[NAME_MAX + sizeof("/" PATHS_ROOT)];
+    snprintf(inside, sizeof(inside), "%s/" PATHS_ROOT, name);
+    if (is_mount(directory, inside) || is_mount(directory, name)) /* there before, see root_place.h */
         *arena_append(collector->arena, collector->out->roots, collector->out->root_count) =
             (struct observed_root){.lxc_name = arena_strdup(collector->arena, name)};
 }

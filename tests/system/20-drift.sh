@@ -119,7 +119,7 @@ check 'LXC config removed: it is back' test -s "$config"
 
 # A running container's root, unmounted on the host: never a second mount of its upper while the first one lives in
 # the guest. It is said, and put right when the container starts next.
-root=$ROOT/run/fpsync/mounts/$(lxc_of t/two)
+root=$ROOT/run/fpsync/mounts/$(lxc_of t/two)/root
 umount -l "$root" 2>/dev/null || umount -R -l "$root"
 upper_mounts() { # by all mount namespaces: superblocks that have this upper
     cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -F 'upperdir=' | grep -F "$ROOT/" | grep t_two | awk '{ print $3 }' | sort -u | wc -l

@@ -220,7 +220,7 @@ image_below() {
     inside "$1" cat /image 2>/dev/null || echo guest
 }
 upper_of() { # the layer that the root in the kernel's table writes to
-    awk -v point="$ROOT/run/fpsync/mounts/$(lxc_of "$1")" '$5 == point' /proc/self/mountinfo | grep -oE 'layers/[^/,]*' | head -n 1
+    awk -v point="$ROOT/run/fpsync/mounts/$(lxc_of "$1")/root" '$5 == point' /proc/self/mountinfo | grep -oE 'layers/[^/,]*' | head -n 1
 }
 mapped() {
     awk '{ print $2 == 0 ? "root outside" : "ids of its own" }' "/proc/$(pid_of "$1")/uid_map"

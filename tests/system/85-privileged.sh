@@ -33,6 +33,15 @@ is 'a file that others may write permits nothing' $? 6
 chmod 644 "$conf"
 check 'permitted: apply' fps apply -y -f "$FILE"
 is 'root inside is root outside' "$(awk '{ print $1, $2 }' "/proc/$(pid_of t/root)/uid_map")" '0 0'
+as_user() { # COMMAND...: of the host
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+for name in plain root; do # a program that runs as who owns it
+    inside t/$name sh -c 'cp /bin/busybox /srv/id && chmod 4755 /srv/id'
+    program=$ROOT/run/fpsync/mounts/$(lxc_of t/$name)/root/srv/id
+    check "what $name makes setuid is there" test -u "$program"
+    fails "no user of the host runs what $name makes setuid" 126 as_user sh -c "'$program' id"
+done
 isnt_base=$(awk '{ print $2 }' "/proc/$plain/uid_map")
 check 'its neighbour keeps its own range' [ "$isnt_base" -gt 65536 ]
 is 'and its init' "$(pid_of t/plain)" "$plain"

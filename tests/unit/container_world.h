@@ -31,7 +31,8 @@
 struct world {
     char root[128];
     const char *name; /* LXC name */
-    char guest[256];  /* its root file system */
+    char place[240];
+    char guest[256]; /* its root file system, in there */
     struct arena *arena;
     struct paths paths;
     struct call call;
@@ -128,7 +129,8 @@ static inline struct world *make_world(const char *tail, const char *full_name, 
     world->call = (struct call){.arena = world->arena, .cancel = -1, .deadline = now_milliseconds() + 60000};
     assert_ok(paths_make(world->root, world->arena, &world->paths, &world->error));
     world->name = paths_lxc_name(&world->paths, world->arena, full_name);
-    snprintf(world->guest, sizeof(world->guest), "%s/%s", world->paths.mounts, world->name);
+    snprintf(world->place, sizeof(world->place), "%s/%s", world->paths.mounts, world->name);
+    snprintf(world->guest, sizeof(world->guest), "%s/" PATHS_ROOT, world->place);
     make_folders(world->guest);
     furnish(world);
     if (!privileged)
@@ -183,7 +185,7 @@ static inline struct container_definition *definition_of(struct world *world, bo
     definition->lxc_name = world->name;
     definition->uid = UID;
     definition->generation = 3;
-    definition->root = world->guest;
+    definition->root = world->place;
     definition->id_base = privileged ? 0 : ID_BASE;
     definition->hostname = "web";
     struct pair *pair = arena_append(world->arena, definition->env.items, definition->env.count);

@@ -577,6 +577,28 @@ static void cancelled_start_leaves_nothing(void **state)
     }
 }
 
+/* One that names the place of the root, on which it was mounted then, and is not written anew. */
+static void config_of_an_earlier_release(void **state)
+{
+    struct world *world = *state;
+    char path[CONTAINER_PATH_SIZE], line[CONTAINER_PATH_SIZE];
+    _cleanup_buffer_ struct buffer text = {0};
+    define(world, definition_of(world, false));
+    container_path(&world->paths, world->name, "config", path);
+    assert_true(buffer_read_file(&text, AT_FDCWD, path, 65536, NULL) >= 0);
+    snprintf(line, sizeof(line), "lxc.rootfs.path = dir:%s/" PATHS_ROOT "\n", world->place);
+    char *found = strstr(text.bytes, line);
+    assert_non_null(found);
+    found[strlen(line) - sizeof("/" PATHS_ROOT)] = '\n';
+    memmove(found + strlen(line) - strlen("/" PATHS_ROOT), found + strlen(line),
+            strlen(found + strlen(line)) + 1);
+    write_text(path, text.bytes);
+    assert_true(start(world).init_pid > 0);
+    stop(world, 0);
+    const struct container_reference reference = {.lxc_name = world->name};
+    assert_ok(container_effects.destroy(&world->paths, &reference, &world->call, &world->error));
+}
+
 /* A monitor that lost its init and does not end: stopped by hand here, so that it cannot. */
 static void stuck_monitor_is_killed(void **state)
 {
@@ -654,6 +676,7 @@ int main(void)
         CASE(command_starts_clean, setup_unprivileged),
         CASE(exec_has_a_terminal, setup_unprivileged),
         CASE(frozen_is_killed, setup_unprivileged),
+        CASE(config_of_an_earlier_release, setup_unprivileged),
         CASE(stuck_monitor_is_killed, setup_unprivileged),
         CASE(helper_of_a_monitor_is_no_init, setup_unprivileged),
         CASE(profile_goes_with_its_container, setup_unprivileged),
@@ -664,5 +687,6 @@ int main(void)
         return 0;
     }
     cmocka_set_message_output(CM_OUTPUT_TAP);
+    cmocka_set_test_filter(getenv("FPSYNC_TEST"));
     return cmocka_run_group_tests_name("container effects", tests, NULL, NULL);
 }

@@ -497,9 +497,9 @@ static void test_image_keeps_its_bytes(void **state)
     request->layer = "shop_web";
     struct image_reference reference = {.digest = made.digest};
     assert_int_equal(storage_effects.mount_root(&paths, request, &call, &error), 0);
-    write_file(at("run/fpsync/mounts/web/bin/tool"), "changed", 7);
-    unlink(at("run/fpsync/mounts/web/fifo"));
-    chmod(at("run/fpsync/mounts/web/bin"), 0700);
+    write_file(at("run/fpsync/mounts/web/root/bin/tool"), "changed", 7);
+    unlink(at("run/fpsync/mounts/web/root/fifo"));
+    chmod(at("run/fpsync/mounts/web/root/bin"), 0700);
     assert_int_equal(image_effects.remove(&paths, &reference, &call, &error), -EBUSY);
     struct root_reference mounted = {.lxc_name = "web"};
     assert_int_equal(storage_effects.unmount_root(&paths, &mounted, &call, &error), 0);

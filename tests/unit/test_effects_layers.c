@@ -98,7 +98,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    umount2(at("run/fpsync/mounts/web"), MNT_DETACH);
+    umount2(at("run/fpsync/mounts/web/root"), MNT_DETACH);
     int result = tree_remove(AT_FDCWD, root, &error);
     arena_free(arena);
     return result;
@@ -170,7 +170,7 @@ static void show(const char *path, size_t prefix, struct buffer *out)
 static char *shown(void)
 {
     struct buffer text = {0};
-    const char *point = at("run/fpsync/mounts/web");
+    const char *point = at("run/fpsync/mounts/web/root");
     show(point, strlen(point), &text);
     char *copy = arena_strndup(arena, text.bytes, text.length);
     buffer_clear(&text);
@@ -187,7 +187,7 @@ static unsigned draw(unsigned *seed, unsigned below)
 static const char *any_path(unsigned *seed)
 {
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "one", "two"};
-    char *path = arena_strdup(arena, at("run/fpsync/mounts/web"));
+    char *path = arena_strdup(arena, at("run/fpsync/mounts/web/root"));
     for (unsigned depth = 1 + draw(seed, 3); depth > 0; depth--)
         path = arena_printf(arena, "%s/%s", path, names[draw(seed, 8)]);
     return path;
@@ -394,7 +394,7 @@ static void test_snapshots_stand(void **state)
         change(&(struct data_change){.file = "x_web", .token = token, .name = "was", .from = back});
         put_on(DIGEST);
         assert_shown(0, i, texts[i]);
-        write_as_guest(at("run/fpsync/mounts/web/after"), "x");
+        write_as_guest(at("run/fpsync/mounts/web/root/after"), "x");
     }
     take_off();
     struct observed_snapshots seen;
@@ -413,22 +413,22 @@ static void test_hidden_names_are_kept(void **state)
 {
     (void)state;
     put_on(DIGEST);
-    write_as_guest(at("run/fpsync/mounts/web/.only"), "mine");
+    write_as_guest(at("run/fpsync/mounts/web/root/.only"), "mine");
     take_off();
     assert_string_equal(
         change(&(struct data_change){.file = "x_web", .token = "one", .name = "s", .kept = true}), "s");
     put_on(DIGEST);
-    write_as_guest(at("run/fpsync/mounts/web/.later"), "mine");
+    write_as_guest(at("run/fpsync/mounts/web/root/.later"), "mine");
     take_off();
     change(&(struct data_change){.file = "x_web", .token = "two", .fresh = true});
     put_on(DIGEST);
-    assert_int_equal(access(at("run/fpsync/mounts/web/.only"), F_OK), -1);
-    assert_int_equal(access(at("run/fpsync/mounts/web/.later"), F_OK), -1);
+    assert_int_equal(access(at("run/fpsync/mounts/web/root/.only"), F_OK), -1);
+    assert_int_equal(access(at("run/fpsync/mounts/web/root/.later"), F_OK), -1);
     take_off();
     change(&(struct data_change){.file = "x_web", .token = "three", .from = "s"});
     put_on(DIGEST);
-    assert_int_equal(access(at("run/fpsync/mounts/web/.only"), F_OK), 0);
-    assert_int_equal(access(at("run/fpsync/mounts/web/.later"), F_OK), -1);
+    assert_int_equal(access(at("run/fpsync/mounts/web/root/.only"), F_OK), 0);
+    assert_int_equal(access(at("run/fpsync/mounts/web/root/.later"), F_OK), -1);
     take_off();
 }
 
@@ -438,7 +438,7 @@ static void test_dropped_snapshots_are_made_again(void **state)
     (void)state;
     const struct data_change wanted = {.file = "x_web", .token = "one", .name = "s", .kept = true};
     put_on(DIGEST);
-    write_as_guest(at("run/fpsync/mounts/web/mine"), "mine");
+    write_as_guest(at("run/fpsync/mounts/web/root/mine"), "mine");
     take_off();
     assert_string_equal(change(&wanted), "s");
     assert_null(change(&wanted));
@@ -453,17 +453,18 @@ static void test_mounted_layers_are_not_changed(void **state)
     (void)state;
     struct data_changed changed = {0};
     put_on(DIGEST);
-    write_as_guest(at("run/fpsync/mounts/web/mine"), "mine");
+    write_as_guest(at("run/fpsync/mounts/web/root/mine"), "mine");
     const struct data_change wanted = {.file = "x_web", .token = "one"};
     assert_int_equal(storage_effects.change_layer(&paths, &wanted, &call, &changed, &error), -EBUSY);
     take_off();
     change(&wanted);
     put_on(OTHER);
     struct buffer text = {0};
-    assert_int_equal(buffer_read_file(&text, AT_FDCWD, at("run/fpsync/mounts/web/a/one"), 4096, NULL), 0);
+    assert_int_equal(buffer_read_file(&text, AT_FDCWD, at("run/fpsync/mounts/web/root/a/one"), 4096, NULL),
+                     0);
     assert_string_equal(text.bytes, OTHER);
     buffer_clear(&text);
-    assert_int_equal(access(at("run/fpsync/mounts/web/mine"), F_OK), 0);
+    assert_int_equal(access(at("run/fpsync/mounts/web/root/mine"), F_OK), 0);
     take_off();
 }
 
@@ -487,7 +488,7 @@ static void test_names_are_checked(void **state)
 static const char *node_at(const char *name)
 {
     struct stat status;
-    if (lstat(at(arena_printf(arena, "run/fpsync/mounts/web/%s", name)), &status) < 0)
+    if (lstat(at(arena_printf(arena, "run/fpsync/mounts/web/root/%s", name)), &status) < 0)
         return "none";
     const char *type = S_ISFIFO(status.st_mode)   ? "fifo"
                        : S_ISSOCK(status.st_mode) ? "socket"

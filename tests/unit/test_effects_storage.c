@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
@@ -236,12 +237,12 @@ static void test_root_comes_and_goes(void **state)
     add_file(request, "/run/new/deep", "deep\n");
     for (int round = 0; round < 2; round++) { /* the second finds it mounted */
         assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-        assert_string_equal(content_of(at("run/fpsync/mounts/web/etc/hosts")), "127.0.0.1 web\n");
+        assert_string_equal(content_of(at("run/fpsync/mounts/web/root/etc/hosts")), "127.0.0.1 web\n");
         assert_int_equal(mounts_below(), 3);
     }
-    assert_owner(at("run/fpsync/mounts/web/bin/busybox"), BASE);
-    assert_owner(at("run/fpsync/mounts/web/etc/hosts"), BASE);
-    assert_owner(at("run/fpsync/mounts/web/data/inner"), BASE);
+    assert_owner(at("run/fpsync/mounts/web/root/bin/busybox"), BASE);
+    assert_owner(at("run/fpsync/mounts/web/root/etc/hosts"), BASE);
+    assert_owner(at("run/fpsync/mounts/web/root/data/inner"), BASE);
     assert_owner(at("var/lib/fpsync/layers/shop_web/upper/etc/hosts"), 0);
     assert_owner(at("var/lib/fpsync/layers/shop_web/upper/run/new"), 0);
     assert_string_equal(content_of(at("var/lib/fpsync/images/" DIGEST "/root/etc/hosts")), "image\n");
@@ -259,6 +260,79 @@ static void test_root_comes_and_goes(void **state)
     unmount("web");
     assert_int_equal(mounts_below(), 0);
     assert_int_equal(access(at("run/fpsync/mounts/web"), F_OK), -1);
+}
+
+/* As a user of the host whose group is `gid`. */
+static bool passes(const char *path, gid_t gid)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(65534, 65534, 65534) < 0)
+            _exit(2);
+        _exit(access(path, F_OK) < 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_not_equal(WEXITSTATUS(status), 2);
+    return status == 0;
+}
+
+/* What a guest's root makes setuid would be so for them, too. */
+static void test_users_of_the_host_stay_out(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        struct root_mount *request = request_of("web", arena_printf(arena, "shop_web%d", kind));
+        request->id_base = kind & 1 ? 0 : BASE;
+        request->copy = kind & 2;
+        request->disk = kind & 4 ? 32 * 1024 * 1024 : 0;
+        assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+        assert_false(passes(at("run/fpsync/mounts/web/root/bin/busybox"), 65534));
+        assert_false(passes(at("run/fpsync/mounts/web/root/bin/busybox"), 0));
+        assert_int_equal(passes(at("run/fpsync/mounts/web/root/bin/busybox"), BASE), request->id_base != 0);
+        unmount("web");
+    }
+}
+
+/* A root that was mounted when its place was the mount point: seen, written to and taken down as it is. */
+static void test_root_of_an_earlier_release(void **state)
+{
+    (void)state;
+    struct root_mount *request = request_of("web", "shop_web");
+    add_volume(request, "/root", "shop_root");
+    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+    char *place = at("run/fpsync/mounts/web"), *aside = at("aside");
+    make_folder(aside);
+    struct identity guest = {0};
+    assert_done(identity_take(&guest, BASE, &error));
+    assert_int_equal(mkdir(at("run/fpsync/mounts/web/root/root/mine"), 0755), 0);
+    identity_drop(&guest);
+    assert_int_equal(mount(at("run/fpsync/mounts/web/root"), aside, NULL, MS_BIND | MS_REC, NULL), 0);
+    unmount("web");
+    assert_int_equal(mkdir(place, 0755), 0);
+    assert_int_equal(mount(aside, place, NULL, MS_BIND | MS_REC, NULL), 0);
+    assert_int_equal(umount2(aside, MNT_DETACH), 0);
+    assert_int_equal(symlink("web", at("run/fpsync/uppers/shop_web")), 0);
+
+    struct observed_storage seen;
+    assert_done(storage_view.dump(&paths, &call, &seen, &error));
+    assert_int_equal(seen.root_count, 1);
+    assert_int_equal(storage_effects.mount_root(&paths, request_of("b", "shop_web"), &call, &error), -EBUSY);
+    struct root_write write = {.lxc_name = "web", .id_base = BASE};
+    write.files.items =
+        (void *[]){&(struct root_file){.path = "/etc/later", .content = "later\n", .mode = 0644}};
+    write.files.count = 1;
+    assert_done(storage_effects.write_root(&paths, &write, &call, &error));
+    assert_string_equal(content_of(at("run/fpsync/mounts/web/etc/later")), "later\n");
+    for (int round = 0; round < 2; round++) {
+        assert_done(storage_effects.mount_root(&paths, request, &call, &error));
+        assert_string_equal(content_of(at("run/fpsync/mounts/web/root/etc/later")), "later\n");
+        assert_int_equal(access(at("run/fpsync/mounts/web/root/root/mine"), F_OK), 0);
+        assert_int_equal(mounts_below(), 2);
+    }
+    unmount("web");
+    assert_int_equal(mounts_below(), 0);
+    assert_int_equal(access(place, F_OK), -1);
 }
 
 static void test_layer_is_never_mounted_twice(void **state)
@@ -282,7 +356,7 @@ static void test_symlinks_stay_inside(void **state)
     add_volume(request, "/srv/vol", "shop_vol");
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
     /* The guest leaves links to the host where we will write and mount next time. */
-    char *merged = at("run/fpsync/mounts/web");
+    char *merged = at("run/fpsync/mounts/web/root");
     struct identity guest = {0};
     assert_done(identity_take(&guest, BASE, &error));
     assert_int_equal(symlink(at("canary"), arena_printf(arena, "%s/out", merged)), 0);
@@ -296,7 +370,7 @@ static void test_symlinks_stay_inside(void **state)
     add_file(request, "/etc/hosts", "mine\n");
     int result = storage_effects.mount_root(&paths, request, &call, &error);
     if (result == 0) { /* links were followed within the container's root, where their targets were made */
-        assert_string_equal(content_of(at("run/fpsync/mounts/web/etc/hosts")), "mine\n");
+        assert_string_equal(content_of(at("run/fpsync/mounts/web/root/etc/hosts")), "mine\n");
         unmount("web");
     } else { /* dangling in the container: refused */
         assert_int_equal(mounts_below(), 0);
@@ -311,12 +385,12 @@ static void test_new_volume_is_filled_once(void **state)
     struct root_mount *request = request_of("web", "shop_web");
     add_volume(request, "/srv/seed", "shop_seed");
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-    assert_string_equal(content_of(at("run/fpsync/mounts/web/srv/seed/one")), "seed\n");
-    assert_owner(at("run/fpsync/mounts/web/srv/seed/one"), BASE + 33);
+    assert_string_equal(content_of(at("run/fpsync/mounts/web/root/srv/seed/one")), "seed\n");
+    assert_owner(at("run/fpsync/mounts/web/root/srv/seed/one"), BASE + 33);
     assert_owner(at("var/lib/fpsync/volumes/shop_seed/data/one"), 33);
-    assert_int_equal(unlink(at("run/fpsync/mounts/web/srv/seed/one")), 0);
+    assert_int_equal(unlink(at("run/fpsync/mounts/web/root/srv/seed/one")), 0);
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-    assert_null(content_of(at("run/fpsync/mounts/web/srv/seed/one")));
+    assert_null(content_of(at("run/fpsync/mounts/web/root/srv/seed/one")));
     unmount("web");
 }
 
@@ -328,7 +402,7 @@ static void test_privileged_root(void **state)
     add_file(request, "/etc/hosts", "p\n");
     add_volume(request, "/vol", "shop_pvol");
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-    assert_owner(at("run/fpsync/mounts/priv/etc/hosts"), 0);
+    assert_owner(at("run/fpsync/mounts/priv/root/etc/hosts"), 0);
     struct observed_storage seen;
     assert_done(storage_view.dump(&paths, &call, &seen, &error));
     unmount("priv");
@@ -353,7 +427,7 @@ static void test_init_is_provided(void **state)
         unlink(program);
     if (result < 0)
         fail_msg("%s", error.text);
-    char *init = at("run/fpsync/mounts/web/.fpsync/init");
+    char *init = at("run/fpsync/mounts/web/root/.fpsync/init");
     assert_int_equal(access(init, X_OK), 0);
     assert_int_equal(statvfs(init, &status), 0);
     assert_true(status.f_flag & ST_RDONLY);
@@ -417,7 +491,7 @@ static struct lxc_container *start(const char *name, bool privileged)
     assert_non_null(container);
     running = container;
     assert_true(container->set_config_item(container, "lxc.rootfs.path",
-                                           arena_printf(arena, "dir:%s/%s", paths.mounts, name)));
+                                           arena_printf(arena, "dir:%s/%s/" PATHS_ROOT, paths.mounts, name)));
     if (!privileged) {
         assert_true(
             container->set_config_item(container, "lxc.idmap", arena_printf(arena, "u 0 %d 65536", BASE)));
@@ -592,7 +666,7 @@ static void test_sized_volume(void **state)
     set_size(request, 0, source.size);
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
     assert_int_equal(loops_of_root(), 1);
-    char *inside = at("run/fpsync/mounts/%s/srv/seed", live_name());
+    char *inside = at("run/fpsync/mounts/%s/root/srv/seed", live_name());
     assert_string_equal(content_of(arena_printf(arena, "%s/one", inside)), "seed\n"); /* filled */
     struct stat status;
     assert_int_equal(stat(inside, &status), 0);
@@ -653,7 +727,7 @@ static void test_sized_volume_grows_late(void **state)
     make_file(at("var/lib/fpsync/volumes/shop_data/image.new"), "half made", 0600);
     assert_int_equal(truncate(at("var/lib/fpsync/volumes/shop_data/image"), 64 << 20), 0);
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-    assert_in_range(kibibytes_at(at("run/fpsync/mounts/web/data")), 50 * 1024, 64 * 1024);
+    assert_in_range(kibibytes_at(at("run/fpsync/mounts/web/root/data")), 50 * 1024, 64 * 1024);
     struct observed_storage seen;
     assert_done(storage_view.dump(&paths, &call, &seen, &error));
     assert_int_equal(seen.volume_count, 1);
@@ -685,7 +759,7 @@ static void test_limited_layer_grows_late(void **state)
     request->disk = 64 << 20;
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
     assert_int_equal(size_of_disk("shop_web"), 64 << 20);
-    assert_in_range(kibibytes_at(at("run/fpsync/mounts/web")), 50 * 1024, 64 * 1024);
+    assert_in_range(kibibytes_at(at("run/fpsync/mounts/web/root")), 50 * 1024, 64 * 1024);
     unmount("web");
 }
 
@@ -698,7 +772,7 @@ static void test_sparse_files_move(void **state)
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
     struct identity guest = {0};
     assert_done(identity_take(&guest, BASE, &error));
-    char *file = at("run/fpsync/mounts/web/sparse");
+    char *file = at("run/fpsync/mounts/web/root/sparse");
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     assert_true(fd >= 0 && pwrite(fd, "middle", 6, 100 << 20) == 6 && ftruncate(fd, 1L << 30) == 0);
     close(fd);
@@ -766,7 +840,7 @@ static void test_volume_is_left_empty(void **state)
     ((struct root_volume *)request->volumes.items[0])->fill = false;
     for (int round = 0; round < 2; round++) {
         assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-        assert_null(content_of(at("run/fpsync/mounts/web/srv/seed/one")));
+        assert_null(content_of(at("run/fpsync/mounts/web/root/srv/seed/one")));
         unmount("web");
         ((struct root_volume *)request->volumes.items[0])->fill = true; /* it is not new any more */
     }
@@ -802,11 +876,11 @@ static void test_fresh_at_every_start(void **state)
     static const char *const files[] = {"srv/seed/mine", "sized/mine", "etc/mine"};
     for (int round = 0; round < 3; round++) {
         assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-        assert_string_equal(content_of(at("run/fpsync/mounts/web/srv/seed/one")), "seed\n");
+        assert_string_equal(content_of(at("run/fpsync/mounts/web/root/srv/seed/one")), "seed\n");
         struct identity guest = {0};
         assert_done(identity_take(&guest, BASE, &error));
         for (size_t i = 0; i < 3; i++) {
-            char *file = at("run/fpsync/mounts/web/%s", files[i]);
+            char *file = at("run/fpsync/mounts/web/root/%s", files[i]);
             assert_int_equal(access(file, F_OK), -1);
             make_file(file, "x", 0644);
         }
@@ -816,7 +890,7 @@ static void test_fresh_at_every_start(void **state)
     add_volume(other, "/mine", "shop_seed");
     ((struct root_volume *)other->volumes.items[0])->fresh = true;
     assert_done(storage_effects.mount_root(&paths, other, &call, &error));
-    assert_int_equal(access(at("run/fpsync/mounts/other/mine/mine"), F_OK), 0);
+    assert_int_equal(access(at("run/fpsync/mounts/other/root/mine/mine"), F_OK), 0);
     unmount("other");
     unmount("web");
     assert_no_loops();
@@ -903,7 +977,7 @@ static void test_root_unmounted_under_a_guest(void **state)
     assert_done(storage_effects.mount_root(&paths, request, &call, &error));
     struct lxc_container *container = start(live_name(), false);
     int64_t pid = container->init_pid(container);
-    assert_int_equal(umount2(at("run/fpsync/mounts/%s", live_name()), MNT_DETACH), 0);
+    assert_int_equal(umount2(at("run/fpsync/mounts/%s/root", live_name()), MNT_DETACH), 0);
     struct observed_storage seen;
     assert_done(storage_view.dump(&paths, &call, &seen, &error));
     assert_int_equal(seen.root_count, 0);
@@ -959,7 +1033,7 @@ static void test_race_with_a_guest(void **state)
     attach->file = "shop_race";
     pid_t pid = fork();
     if (pid == 0)
-        swap_forever(at("run/fpsync/mounts/%s", live_name()));
+        swap_forever(at("run/fpsync/mounts/%s/root", live_name()));
     int64_t end = now_milliseconds() + 1500;
     int attached = 0;
     while (now_milliseconds() < end) {
@@ -979,6 +1053,8 @@ static int run_group(const char *name, unsigned long propagation)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_root_comes_and_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_users_of_the_host_stay_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_root_of_an_earlier_release, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_layer_is_never_mounted_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_symlinks_stay_inside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_new_volume_is_filled_once, set_up, tear_down),
