@@ -297,6 +297,7 @@ struct network_effects {
     int (*create_bridge)(const struct paths *, const struct bridge *, const struct call *, struct error *);
     int (*delete_bridge)(const struct paths *, const struct link_reference *, const struct call *,
                          struct error *);
+    /* Flows of UDP that the rules led elsewhere before, or not yet, end with it (flows.h). */
     int (*set_rules)(const struct paths *, const struct rules *, const struct call *, struct error *);
     /* Our tables and nothing else: for the day the last network goes. */
     int (*delete_rules)(const struct paths *, const struct call *, struct error *);

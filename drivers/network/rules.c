@@ -32,6 +32,7 @@
 #include <nftables/libnftables.h>
 #include <string.h>
 
+#include "drivers/network/flows.h"
 #include "drivers/network/internal.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
@@ -126,7 +127,10 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
     if ((result = write_guards(paths, request, &text, error)) < 0)
         return error_wrap(error, result, "rules");
     buffer_text(&text, "}\n");
-    if ((result = set_settings(request, call->arena, error)) < 0 || (result = run(&text, error)) < 0 ||
+    struct flows *flows;
+    if ((result = set_settings(request, call->arena, error)) < 0 ||
+        (result = flows_expect(paths, request, call->arena, &flows, error)) < 0 ||
+        (result = run(&text, error)) < 0 || (result = flows_end(paths, flows, call->arena, error)) < 0 ||
         (result = write_witness(paths, call->arena, error)) < 0)
         return error_wrap(error, result, "rules");
     return 0;
@@ -143,15 +147,18 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
         return error_wrap(error, result, "rules");
     if (unlink(rules_witness_file(paths, call->arena)) < 0 && errno != ENOENT)
         return error_errno(error, -errno, "%s", rules_witness_file(paths, call->arena));
-    if (!*shape)
-        return 0;
+    struct flows *flows;
+    if ((result = flows_expect(paths, NULL, call->arena, &flows, error)) < 0)
+        return error_wrap(error, result, "rules");
     /* Naming a table before deleting it makes the deletion succeed for one that is not there. */
     static const char *const families[] = {"ip", "ip6", "bridge"};
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         buffer_printf(&text, "table %s %s\ndelete table %s %s\n", families[i], paths->nft_table, families[i],
                       paths->nft_table);
-    result = run(&text, error);
-    return result < 0 ? error_wrap(error, result, "rules") : 0;
+    if ((*shape && (result = run(&text, error)) < 0) ||
+        (result = flows_end(paths, flows, call->arena, error)) < 0)
+        return error_wrap(error, result, "rules");
+    return 0;
 }
 
 static void replace_table(struct buffer *text, const char *family, const char *table)

@@ -64,10 +64,15 @@ converge 'one network' || exit
 is 'who is on one hears that one' "$(hears t/both)" "$web / /"
 is 'no resolver beside those of the networks' "$(union_pids)" ''
 before=$(pid_of t/both) said=$(inside t/both cat /etc/resolv.conf)
+asks() { # NAME: of a resolver on the first network, always from the same port
+    inside t/both netprobe ask-dns udp $NET.1 "$1" 1 3053
+}
+is 'from a port that it keeps' "$(asks web.t) $(asks db.t)" "$NET.10 "
 
 nets '[ front, back ]' ''
 converge 'a second network'
 is 'it hears both' "$(hears t/both)" "$web $db /"
+is 'from that port, too' "$(asks web.t) $(asks db.t)" "$NET.10 $NET.74"
 is 'without another init' "$(pid_of t/both)" "$before"
 is 'and without another resolv.conf' "$(inside t/both cat /etc/resolv.conf)" "$said"
 is 'by IPv6, too' "$(getent6_says t/both web) $(getent6_says t/both db.t) $(nslookup_says t/both web.t.internal aaaa) $(nslookup_says t/both db aaaa)" \
@@ -112,6 +117,7 @@ converge 'it goes'
 check 'and is not heard' eventually 5 sh -c "! timeout 20 lxc-attach -P $ROOT/var/lib/lxc -n $(lxc_of t/both) --clear-env -- getent hosts more"
 nets '[ front, back, third ]' ''
 converge 'a third network'
+is 'from the same port' "$(asks web.t) $(asks db.t) $(asks queue.t)" "$NET.10 $NET.74 $NET.138"
 is 'it hears all' "$(hears t/both)" "$web $db $queue"
 is 'one resolver for them' "$(union_pids | wc -l)" 1
 nets '[ back, third ]' ''

@@ -1,12 +1,17 @@
 /* A guest's hand on the wire, for the system tests: linked statically and put into the test image.
  *
- *   netprobe serve-udp PORT                       answers each datagram with "PEER-ADDRESS TEXT"
+ *   netprobe serve-udp PORT [NAME]                answers each datagram with "PEER-ADDRESS TEXT" or "PEER-ADDRESS NAME"
  *   netprobe ask-udp ADDRESS PORT TEXT            prints the answer, fails after 2 s without one
  *   netprobe serve-tcp FIRST LAST                 answers each connection with "PEER-ADDRESS PORT"
  *   netprobe serve-both FIRST LAST                the same and datagrams, too, with "PEER-ADDRESS PORT"
  *   netprobe serve-tcp6 ADDRESS PORT              the same at one address of IPv6
  *   netprobe ask-tcp ADDRESS PORT [FROM-PORT]     prints the answer, fails after 2 s without one
- *   netprobe ask-dns udp|tcp ADDRESS NAME COUNT   asks from one port, 20 times a second; prints the address of each answer
+ *   netprobe talk-udp ADDRESS PORT FROM-PORT      sends each line of its input from one socket and prints what is
+ *                                                 answered, "refused", or "silence" after 0.5 s
+ *   netprobe stream-udp ADDRESS PORT FROM-PORT MILLISECONDS           sends that often for 60 s; prints each answer that
+ *                                                 differs from the one before
+ *   netprobe ask-dns udp|tcp ADDRESS NAME COUNT [FROM-PORT]           asks from one port, 20 times a second; prints the
+ *                                                 address of each answer
  *   netprobe frame IFNAME COUNT DST-MAC SRC-MAC SRC-IP DST-IP TEXT    forges UDP frames
  *   netprobe arp IFNAME COUNT SRC-MAC SENDER-MAC SENDER-IP TARGET-IP  forges ARP replies to everybody
  *   netprobe raw IFNAME COUNT DST-MAC SRC-MAC ETHERTYPE TEXT          any other protocol (VLAN, RARP, ...)
@@ -123,10 +128,10 @@ static void answer_connection(int listener, int port)
     close(fd);
 }
 
-static _Noreturn void serve_udp(const char *port)
+static _Noreturn void serve_udp(const char *port, const char *name)
 {
     for (int fd = serve_at(SOCK_DGRAM, atoi(port));;)
-        answer_datagram(fd, NULL);
+        answer_datagram(fd, name);
 }
 
 static _Noreturn void serve_range(int first, int last, bool both)
@@ -235,7 +240,7 @@ static size_t put_question(unsigned char *at, const char *name)
 }
 
 /* An answer of one record ends in its address, unless it has more sections. */
-static int ask_dns(const char *protocol, const char *address, const char *name, int count)
+static int ask_dns(const char *protocol, const char *address, const char *name, int count, const char *from)
 {
     const bool tcp = strcmp(protocol, "tcp") == 0;
     unsigned char question[300], answer[512];
@@ -244,7 +249,7 @@ static int ask_dns(const char *protocol, const char *address, const char *name, 
     size_t size = put_question(question + 2, name);
     question[0] = 0;
     question[1] = (unsigned char)size;
-    int fd = connect_to(tcp ? SOCK_STREAM : SOCK_DGRAM, address, "53", NULL);
+    int fd = connect_to(tcp ? SOCK_STREAM : SOCK_DGRAM, address, "53", from);
     for (int i = 0; i < count; i++) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         if (i > 0)
@@ -258,6 +263,59 @@ static int ask_dns(const char *protocol, const char *address, const char *name, 
             continue;
         printf("%d.%d.%d.%d\n", end[0], end[1], end[2], end[3]);
         fflush(stdout);
+    }
+    return 0;
+}
+
+/* What follows the peer's address in an answer. */
+static void hear_answer(int fd, int milliseconds, char out[static 320])
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    char answer[320];
+    if (poll(&wait, 1, milliseconds) != 1) {
+        strcpy(out, "silence");
+        return;
+    }
+    ssize_t length = recv(fd, answer, sizeof(answer) - 1, 0);
+    if (length < 0) {
+        strcpy(out, errno == ECONNREFUSED ? "refused" : strerror(errno));
+        return;
+    }
+    answer[length] = '\0';
+    char *space = strchr(answer, ' ');
+    strcpy(out, space ? space + 1 : answer);
+}
+
+static int talk_udp(const char *address, const char *port, const char *from)
+{
+    char line[256], answer[320];
+    int fd = connect_to(SOCK_DGRAM, address, port, from);
+    while (fgets(line, sizeof(line), stdin)) {
+        while (recv(fd, answer, sizeof(answer), MSG_DONTWAIT) > 0) /* late ones */
+            ;
+        /* What was refused is told once more by the next call. */
+        if (send(fd, line, strcspn(line, "\n"), 0) < 0 && errno != ECONNREFUSED)
+            die("send");
+        hear_answer(fd, 500, answer);
+        puts(answer);
+        fflush(stdout);
+    }
+    return 0;
+}
+
+static int stream_udp(const char *address, const char *port, const char *from, int milliseconds)
+{
+    char answer[320], last[320] = "";
+    int fd = connect_to(SOCK_DGRAM, address, port, from);
+    for (long long end = now_ms() + 60000, next = now_ms(); next < end; next += milliseconds) {
+        send(fd, "more", 4, 0);
+        for (long long left; (left = next + milliseconds - now_ms()) > 0;) {
+            hear_answer(fd, (int)left, answer);
+            if (!strcmp(answer, "silence") || !strcmp(answer, last))
+                continue;
+            puts(strcpy(last, answer));
+            fflush(stdout);
+        }
     }
     return 0;
 }
@@ -503,8 +561,12 @@ static int hear_discovery(char **argv)
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
-    if (!strcmp(mode, "serve-udp") && argc == 3)
-        serve_udp(argv[2]);
+    if (!strcmp(mode, "serve-udp") && (argc == 3 || argc == 4))
+        serve_udp(argv[2], argv[3]);
+    if (!strcmp(mode, "talk-udp") && argc == 5)
+        return talk_udp(argv[2], argv[3], argv[4]);
+    if (!strcmp(mode, "stream-udp") && argc == 6)
+        return stream_udp(argv[2], argv[3], argv[4], atoi(argv[5]));
     if (!strcmp(mode, "ask-udp") && argc == 5)
         return ask_udp(argv[2], argv[3], argv[4]);
     if ((!strcmp(mode, "serve-tcp") || !strcmp(mode, "serve-both")) && argc == 4)
@@ -513,8 +575,8 @@ int main(int argc, char **argv)
         return ask_tcp(argv[2], argv[3], argv[4]);
     if (!strcmp(mode, "serve-tcp6") && argc == 4)
         serve_tcp6(argv[2], atoi(argv[3]));
-    if (!strcmp(mode, "ask-dns") && argc == 6)
-        return ask_dns(argv[2], argv[3], argv[4], atoi(argv[5]));
+    if (!strcmp(mode, "ask-dns") && (argc == 6 || argc == 7))
+        return ask_dns(argv[2], argv[3], argv[4], atoi(argv[5]), argv[6]);
     if (!strcmp(mode, "frame") && argc == 9)
         return forge_udp(argv + 2);
     if (!strcmp(mode, "arp") && argc == 8)
