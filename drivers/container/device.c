@@ -174,12 +174,28 @@ static void add_escaped(struct buffer *text, const char *path)
             buffer_printf(text, "%c", *path);
 }
 
+/* -1: LXC mounts the root itself, and what its folders are is not known yet. */
+static int open_root(struct config *config)
+{
+    static const char of_folder[] = "dir:";
+    char said[CONTAINER_PATH_SIZE];
+    int length = config->lxc->get_config_item(config->lxc, "lxc.rootfs.path", said, sizeof(said));
+    if (length <= 0 || (size_t)length >= sizeof(said))
+        return -1;
+    bool named = strncmp(said, of_folder, strlen(of_folder)) == 0;
+    return named || *said == '/'
+               ? open(named ? said + strlen(of_folder) : said, O_PATH | O_DIRECTORY | O_CLOEXEC)
+               : -1;
+}
+
 void config_set_devices(struct config *config, const struct paths *paths,
                         const struct container_start *request)
 {
+    _cleanup_close_ int root = request->devices.count ? open_root(config) : -1;
     for (size_t i = 0; i < request->devices.count; i++) {
         const struct container_device *device = request->devices.items[i];
         char path[CONTAINER_PATH_SIZE], name[DEVICE_NAME_SIZE], rule[RULE_SIZE];
+        char place[GUEST_PATH_SIZE];
         _cleanup_buffer_ struct buffer entry = {0};
         container_path(paths, request->lxc_name, CONTAINER_DEVICES, path);
         device_node_name(device->path, name);
@@ -187,7 +203,9 @@ void config_set_devices(struct config *config, const struct paths *paths,
         buffer_text(&entry, "/");
         add_escaped(&entry, name);
         buffer_text(&entry, " ");
-        add_escaped(&entry, device->path + 1);
+        guest_path_settle(root, device->path,
+                          place); /* liblxc follows no link, and /var/run may be one to /run */
+        add_escaped(&entry, place + (*place == '/'));
         buffer_text(&entry, " none bind,nosuid,noexec,create=file 0 0");
         config_set(config, "lxc.mount.entry", entry.bytes);
         if (request->id_base)

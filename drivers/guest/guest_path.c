@@ -183,3 +183,44 @@ int guest_write_file(int root, const char *path, const char *content, int64_t mo
     unlinkat(parent, TEMPORARY_NAME, 0);
     return error_errno(error, result, "cannot write %s in the container", path);
 }
+
+/* ---- without links ---- */
+
+static int name_of(int fd, char name[static GUEST_PATH_SIZE])
+{
+    char link[64];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, name, GUEST_PATH_SIZE - 1);
+    if (length < 0 || length == GUEST_PATH_SIZE - 1)
+        return length < 0 ? -errno : -ENAMETOOLONG;
+    name[length] = '\0';
+    return 0;
+}
+
+/* The handle of the deepest folder above the path's last component that is there; `length` of the path leads to it. */
+static int open_deepest(int root, const char *path, size_t *length)
+{
+    char above[GUEST_PATH_SIZE];
+    snprintf(above, sizeof(above), "%s", path);
+    for (;;) {
+        *strrchr(above, '/') = '\0';
+        *length = strlen(above);
+        int fd = open_in(root, *above ? above : "/", O_PATH | O_DIRECTORY);
+        if (fd >= 0 || errno != ENOENT || !*above)
+            return fd < 0 ? -errno : fd;
+    }
+}
+
+void guest_path_settle(int root, const char *path, char settled[static GUEST_PATH_SIZE])
+{
+    char base[GUEST_PATH_SIZE], folder[GUEST_PATH_SIZE];
+    size_t length;
+    snprintf(settled, GUEST_PATH_SIZE, "%s", path);
+    _cleanup_close_ int deepest = open_deepest(root, path, &length);
+    if (deepest < 0 || name_of(root, base) < 0 || name_of(deepest, folder) < 0)
+        return;
+    size_t above = strcmp(base, "/") == 0 ? 0 : strlen(base);
+    const char *inside = strcmp(folder, "/") == 0 ? "" : folder + above;
+    if (strncmp(folder, base, above) == 0 && strlen(inside) + strlen(path + length) < GUEST_PATH_SIZE)
+        snprintf(settled, GUEST_PATH_SIZE, "%s%s", inside, path + length);
+}

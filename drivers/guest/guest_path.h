@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define GUEST_PATH_SIZE 4096 /* bytes, with its end */
+
 struct error;
 
 /* O_PATH descriptor of `path`; `flags` as for open(). `root` is any descriptor of the root's folder. */
@@ -15,5 +17,8 @@ int guest_open_folder(int root, const char *path, struct error *error);
 int guest_open_file(int root, const char *path, struct error *error);
 /* Whole content; replaces by rename whatever is no folder, and leaves a file alone that is like this already. */
 int guest_write_file(int root, const char *path, const char *content, int64_t mode, struct error *error);
+/* The path without a symbolic link on the way to its last component, for those who follow none: as far as its folders
+ * are there already; the path itself where that cannot be told. */
+void guest_path_settle(int root, const char *path, char settled[static GUEST_PATH_SIZE]);
 /* Absolute, without empty, "." and ".." components, without control characters, and not "/" itself. */
 bool guest_path_is_clean(const char *path);

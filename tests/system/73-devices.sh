@@ -89,6 +89,19 @@ fps start t/one >/dev/null 2>&1
 converge 'what was declared no more while it stood still'
 is 'is not there after its start' "$(inside t/one sh -c 'test -c "/srv/a b%c/d" && echo there') $(ls "$ROOT"/var/lib/lxc/*/devices 2>/dev/null)" ' '
 
+# A folder on the way is a link of the image or of the guest, as /var/run is in Debian.
+spec own < <(one '')
+converge 'without any'
+inside t/one sh -c 'mkdir -p /srv/real/deep && ln -s real /srv/led && ln -s /srv/real/deep /srv/far'
+spec own < <(one ", devices: [ { path: $ROOT/dev/tun, target: /srv/led/deep/tun }, { path: $ROOT/dev/deep/zero, target: /srv/far/new/zero } ]")
+converge 'places behind symbolic links'
+check 'a restart with these' fps restart t/one
+is 'after it the devices are where the links lead' "$(try t/one /srv/real/deep/tun) $(try t/one /srv/far/new/zero)" 'open open'
+converge 'nothing else is asked for with links'
+spec own < <(one '')
+converge 'taken away behind links'
+is 'nothing can be opened behind links' "$(inside t/one sh -c 'test -c /srv/real/deep/tun || test -c /srv/far/new/zero || echo none')" none
+
 # ---- drift ----
 
 drifts() { # TEXT, cause
