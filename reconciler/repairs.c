@@ -221,6 +221,14 @@ static void add_forwarding(const struct target *target, const struct object *obj
         drift);
 }
 
+static bool attaches_any(const struct repairs *repairs)
+{
+    for (size_t i = 0; i < repairs->count; i++)
+        if (repairs->items[i].step == STEP_PORT_ATTACH)
+            return true;
+    return false;
+}
+
 /* What a guest that is no router does with its own interfaces is its own affair. */
 static void find_forwarding(const struct target *target, const struct world *world,
                             const struct object *object, const struct observed_container *observed,
@@ -229,6 +237,9 @@ static void find_forwarding(const struct target *target, const struct world *wor
     const struct world_guest *guest = world_guest(world, observed);
     const struct container *body = object->body;
     const bool with6 = body->router && has_ipv6(target, object);
+    /* An interface that comes finds the switch as it is, and nothing tells how that is before there is one. */
+    if (body->router && guest->nics && !guest->nics->count && attaches_any(out))
+        add_forwarding(target, object, observed, true, NULL, out);
     for (size_t i = 0; body->router && guest->nics && i < guest->nics->count; i++) {
         const struct observed_guest_nic *nic = &guest->nics->nics[i];
         if (nic->forwards && (nic->forwards6 || !with6))

@@ -191,4 +191,26 @@ nft flush set bridge "fpsync_$TAG" routers
 converge 'the router’s freedom taken away'
 is 'the init stays' "$(started t/edge)" "$before"
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+
+# ---- a router whose first interface comes while it runs ----
+
+late() { # ENTRIES of its container, of the network
+    printf 'project: t\nimages: { guest: { source: "file:%s" } }\nnetworks: { late: { subnet: %s.0/26%s } }\ncontainers: { one: { image: guest%s } }\n' "$BUSYBOX" "$NET" "$2" "$1"
+}
+forwards6() { # CONTAINER
+    inside "$1" cat /proc/sys/net/ipv6/conf/all/forwarding
+}
+spec late < <(late ', networks: []' '')
+converge 'nobody’s router, in no network'
+before=$(started t/one)
+spec late < <(late ', networks: [ late ], router: true' '')
+converge 'a network and a router at once'
+is 'it forwards' "$(forwards t/one) $(forwards6 t/one)" '1 0'
+spec late < <(late ', networks: []' ', subnet6: fd00:77::/64')
+converge 'neither of them'
+spec late < <(late ', networks: [ late ], router: true' ', subnet6: fd00:77::/64')
+converge 'both, with IPv6'
+is 'it forwards both' "$(forwards t/one) $(forwards6 t/one)" '1 1'
+is 'all that live' "$(started t/one)" "$before"
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''
