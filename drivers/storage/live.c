@@ -153,8 +153,9 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
     const struct volume_source source = {.file = request->file, .type = request->type, .size = request->size};
     const struct volume_filling filling = {.digest = request->fill ? request->digest : NULL,
                                            .path = request->path};
-    _cleanup_close_ int tree =
-        volume_use(paths, &source, &filling, false, request->read_only, guest.user_namespace, call, error);
+    _cleanup_close_ int held = -1; /* until it is mounted */
+    _cleanup_close_ int tree = volume_use(paths, &source, &filling, false, request->read_only,
+                                          guest.user_namespace, call, &held, error);
     if (tree < 0)
         return tree;
     /* What was mounted read-only is locked so: another takes its place. */

@@ -446,8 +446,10 @@ static int mount_volume_into(const struct building *building, int root, const st
     const struct volume_source source = {.file = volume->file, .type = volume->type, .size = volume->size};
     const struct volume_filling filling = {.digest = volume->fill ? building->request->digest : NULL,
                                            .path = volume->path};
-    _cleanup_close_ int tree = volume_use(building->paths, &source, &filling, volume->fresh,
-                                          volume->read_only, building->user_namespace, building->call, error);
+    _cleanup_close_ int held = -1; /* until it is mounted */
+    _cleanup_close_ int tree =
+        volume_use(building->paths, &source, &filling, volume->fresh, volume->read_only,
+                   building->user_namespace, building->call, &held, error);
     int result = tree < 0 ? tree : 0;
     /* The namespace of a container with ids of its own locks them at its start. */
     if (result == 0 && volume->read_only && building->user_namespace < 0)

@@ -115,7 +115,7 @@ static int provide(const struct paths *paths, const struct volume_kind *kind, in
 
 int volume_use(const struct paths *paths, const struct volume_source *source,
                const struct volume_filling *filling, bool fresh, bool read_only, int user_namespace,
-               const struct call *call, struct error *error)
+               const struct call *call, int *held, struct error *error)
 {
     const struct volume_kind *kind = kind_of(source->type, error);
     if (!kind)
@@ -127,7 +127,10 @@ int volume_use(const struct paths *paths, const struct volume_source *source,
     int result = provide(paths, kind, folder, source, filling, fresh, call, error);
     if (result == 0)
         result = kind->tree(folder, attributes, user_namespace, error);
-    return result < 0 ? error_wrap(error, result, "volume %s", source->file) : result;
+    if (result < 0)
+        return error_wrap(error, result, "volume %s", source->file);
+    *held = TAKE_FD(folder);
+    return result;
 }
 
 int volume_open(const struct paths *paths, const char *file, struct error *error)

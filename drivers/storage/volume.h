@@ -42,9 +42,10 @@ struct volume_filling {
 int volume_make(const struct paths *paths, const struct volume_source *source, const struct call *call,
                 struct error *error);
 /* A detached mount of the volume, made and filled if need be, for a container: nosuid and nodev, with its ids mapped
- * unless `user_namespace` is -1. `fresh`: what is in it is thrown away first, unless another container has it. */
+ * unless `user_namespace` is -1. `fresh`: what is in it is thrown away first, unless another container has it. What is
+ * detached is seen by nobody: `held` is to be closed when it is mounted, and keeps all others from the volume so long. */
 int volume_use(const struct paths *paths, const struct volume_source *source,
                const struct volume_filling *filling, bool fresh, bool read_only, int user_namespace,
-               const struct call *call, struct error *error);
+               const struct call *call, int *held, struct error *error);
 /* A folder to read and write what is in it; for a sized one its mount lives as long as the descriptor. */
 int volume_open(const struct paths *paths, const char *file, struct error *error);

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@
 #include "drivers/storage/disk.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
+#include "drivers/storage/volume.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -896,6 +898,24 @@ static void test_fresh_at_every_start(void **state)
     assert_no_loops();
 }
 
+/* Whoever comes next could not see a mount that is detached, and would throw away what somebody is about to have. */
+static void test_used_volume_is_held_until_mounted(void **state)
+{
+    (void)state;
+    const struct volume_source source = {.file = "shop_held", .type = "dir"};
+    const struct volume_filling filling = {.path = "/srv"};
+    int held = -1;
+    int tree = volume_use(&paths, &source, &filling, true, false, -1, &call, &held, &error);
+    int other = open(at("var/lib/fpsync/volumes/shop_held"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(tree >= 0 && held >= 0 && other >= 0);
+    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+    assert_int_equal(errno, EWOULDBLOCK);
+    close(held);
+    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+    close(other);
+    close(tree);
+}
+
 /* Read-only is final for root inside, whichever way the volume came in; and both ways lead back to writable. */
 static bool can_write(struct lxc_container *container, const char *path)
 {
@@ -1072,6 +1092,7 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_volume_is_left_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volume_is_filled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fresh_at_every_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_used_volume_is_held_until_mounted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only_volumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_containers_pin_nothing, set_up, tear_down),
