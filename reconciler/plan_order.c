@@ -170,6 +170,21 @@ static void find_freeing(struct planning *planning, struct action *const *change
     }
 }
 
+/* What is renamed goes on under a name that no record of its users may lack: those that go, go first. */
+static void find_users_of_renamed(struct planning *planning, struct action *const *changes, size_t count,
+                                  bool *front)
+{
+    for (size_t j = 0; j < count; j++)
+        for (size_t i = 0; changes[j]->was && i < planning->gone_count; i++) {
+            struct action *going = planning->gone[i];
+            if (going->kind != KIND_CONTAINER ||
+                !plan_uses(&going->entry->object, changes[j]->kind, changes[j]->name))
+                continue;
+            plan_need(planning, changes[j], going);
+            front[i] = true;
+        }
+}
+
 /* ---- the order ---- */
 
 struct waiting { /* of deletes for one of their users */
@@ -214,6 +229,7 @@ static void place_removals(struct planning *planning)
     plan->count = 0;
     bool *front = arena_array_of(planning->arena, bool, planning->gone_count + 1);
     find_freeing(planning, changes, change_count, front);
+    find_users_of_renamed(planning, changes, change_count, front);
     for (size_t i = 0; i < planning->gone_count; i++)
         if (front[i])
             plan_append_action(planning, planning->gone[i]);

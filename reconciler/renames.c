@@ -87,6 +87,19 @@ static bool goes_too(const struct renaming *renaming, const struct entry *entry)
     return rename && !rename->conflict;
 }
 
+/* A container that this run removes: the rename waits for that (plan_order.c). */
+static bool is_removed(const struct renaming *renaming, const struct entry *entry)
+{
+    const struct renames_request *request = renaming->request;
+    if (request->narrowed || entry->kind != KIND_CONTAINER ||
+        renames_from(renaming->renames, KIND_CONTAINER, entry->name))
+        return false;
+    for (size_t i = 0; i < request->source_count; i++)
+        if (request->sources[i].prunes && text_is_same(request->sources[i].name, entry->record->source))
+            return true;
+    return false;
+}
+
 /* Somebody whom this run does not change uses it by the old name. */
 static void check_users(struct renaming *renaming, struct rename *rename)
 {
@@ -94,7 +107,8 @@ static void check_users(struct renaming *renaming, struct rename *rename)
     for (size_t i = 0; i < actual->count && !rename->conflict; i++) {
         const struct entry *entry = &actual->items[i];
         if (entry_is_retained(entry) || !plan_uses(&entry->object, rename->kind, rename->from) ||
-            object_find(renaming->request->desired, entry->kind, entry->name) || goes_too(renaming, entry))
+            object_find(renaming->request->desired, entry->kind, entry->name) || goes_too(renaming, entry) ||
+            is_removed(renaming, entry))
             continue;
         rename->conflict =
             arena_printf(renaming->arena, "%s %s of %s uses it as %s", kind_name(entry->kind), entry->name,

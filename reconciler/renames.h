@@ -29,6 +29,9 @@ struct renames_request {
     const struct object_set *desired;
     const struct actual *actual;
     const struct world *world;
+    const struct spec_source *sources; /* applied by this run */
+    size_t source_count;
+    bool narrowed; /* to some objects: then nothing goes */
 };
 
 /* What `was` asks for and the record still knows by its old name; `view` is the record with the new names. */

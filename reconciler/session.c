@@ -347,7 +347,10 @@ void session_plan(struct session *session, struct plan *plan)
     const struct renames_request wanted = {.paths = &session->paths,
                                            .desired = &session->set.objects,
                                            .actual = &session->actual,
-                                           .world = &session->world};
+                                           .world = &session->world,
+                                           .sources = session->set.sources,
+                                           .source_count = session->set.source_count,
+                                           .narrowed = session->options->target_count};
     struct actual view;
     renames_find(&wanted, session->arena, &view, &session->renames);
     session->actual = view;
