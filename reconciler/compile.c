@@ -240,7 +240,7 @@ static const char *add_other_root(const struct container_steps *to)
 {
     const struct container *body = to->action->object->body;
     struct data_change *change = new_change(to, NULL);
-    change->name = arena_printf(to->arena, "before-%s-%lld", body->root, (long long)to->action->generation);
+    change->name = root_kept_as(to->arena, body, to->action->generation);
     change->token = change->name;
     change->whole = !root_is_copy(body);
     change->fresh = true;

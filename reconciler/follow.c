@@ -15,6 +15,11 @@ const char *digest_brief(struct arena *arena, const char *digest)
     return digest ? arena_strndup(arena, digest, 12) : NULL;
 }
 
+const char *root_kept_as(struct arena *arena, const struct container *now, int64_t generation)
+{
+    return arena_printf(arena, "before-%s-%lld", now->root, (long long)generation);
+}
+
 /* The container's word, else its layer's. */
 static const char *policy_of(const struct target *target, const struct container *body, const char *layer)
 {

@@ -151,6 +151,24 @@ static void see_old(struct planning *planning, struct container_case *of)
     of->runs = container_is_up(old);
 }
 
+static bool changes_root(const struct container_case *of)
+{
+    return root_is_copy(of->object->body) != root_is_copy(of->entry->object.body);
+}
+
+/* A copy has no upper that a layer could go on with (compile.c, add_other_root()). */
+static void explain_empty_layer(struct planning *planning, const struct container_case *of,
+                                struct action *action)
+{
+    if (changes_root(of) && !root_is_copy(of->object->body))
+        plan_add_cause(
+            planning, &action->causes, "data", NULL,
+            arena_printf(planning->arena,
+                         "the layer begins empty; what the copy holds is kept as its snapshot %s",
+                         root_kept_as(planning->arena, of->object->body, of->entry->record->generation + 1)),
+            of->object->place);
+}
+
 /* Under its old name it ends, under the new one it begins; what it looks like now is of no account. */
 static struct action *plan_renamed_container(struct planning *planning, const struct container_case *of)
 {
@@ -161,6 +179,8 @@ static struct action *plan_renamed_container(struct planning *planning, const st
     explain_leases(planning, of->object, &action->causes);
     action->config_changed = true;
     action->rests = !of->wanted;
+    if (!action->rests)
+        explain_empty_layer(planning, of, action);
     return action;
 }
 
@@ -196,11 +216,6 @@ static enum verb verb_of(const struct container_case *of, enum field_class class
     if (!of->runs && of->wanted)
         return VERB_START;
     return changes ? VERB_UPDATE : VERB_REPAIR;
-}
-
-static bool changes_root(const struct container_case *of)
-{
-    return root_is_copy(of->object->body) != root_is_copy(of->entry->object.body);
 }
 
 /* A record that was made again does not know what a config was written from. While nothing is asked for that is no reason
@@ -259,6 +274,8 @@ static struct action *plan_known_container(struct planning *planning, const stru
                               plan_config_differs(&planning->target, of->object, of->entry, of->seen));
     if (!action->config_changed && action->verb == VERB_UPDATE && changes_class(&causes) == CLASS_RECORD)
         action->class = CLASS_RECORD;
+    if (action->verb == VERB_RECREATE)
+        explain_empty_layer(planning, of, action);
     return action;
 }
 
