@@ -57,10 +57,25 @@ static struct entry *user_of(struct asked *asked, const char *layer)
 {
     for (size_t i = 0; i < asked->session.actual.count; i++) {
         struct entry *entry = &asked->session.actual.items[i];
-        if (entry->kind == KIND_CONTAINER && strcmp(layer_of(entry), layer) == 0)
+        if (entry->kind == KIND_CONTAINER && !container_is_adopted(entry->object.body) &&
+            strcmp(layer_of(entry), layer) == 0)
             return entry;
     }
     return NULL;
+}
+
+/* The root of what LXC had before is its own: no layer, and nothing that could be kept beside it. */
+static int find_container(struct asked *asked, const char *word, struct error *error)
+{
+    int result = session_find_container(&asked->session, word, &asked->entry, error);
+    if (result < 0)
+        return result;
+    if (container_is_adopted(asked->entry->object.body))
+        return error_set(error, -ENOTSUP,
+                         "container %s was adopted: its root is its own, and no layer that fpsync keeps",
+                         asked->entry->name);
+    asked->file = paths_file_name(asked->session.arena, layer_of(asked->entry));
+    return 0;
 }
 
 static int find_target(struct asked *asked, const char *word, struct error *error)
@@ -70,12 +85,8 @@ static int find_target(struct asked *asked, const char *word, struct error *erro
     bool is_layer = strncmp(word, layer, strlen(layer)) == 0,
          is_volume = strncmp(word, volume, strlen(volume)) == 0;
     asked->kind = is_volume ? "volume" : "layer";
-    if (!is_layer && !is_volume) {
-        int result = session_find_container(&asked->session, word, &asked->entry, error);
-        if (result == 0)
-            asked->file = paths_file_name(arena, layer_of(asked->entry));
-        return result;
-    }
+    if (!is_layer && !is_volume)
+        return find_container(asked, word, error);
     struct entry *entry = find_entry(asked, is_layer ? KIND_LAYER : KIND_VOLUME,
                                      word + (is_layer ? strlen(layer) : strlen(volume)));
     if (!entry)
@@ -127,6 +138,18 @@ static const char *new_token(struct arena *arena)
     return arena_strdup(arena, fresh);
 }
 
+static const struct observed_container *seen_of(const struct asked *asked, const struct entry *container)
+{
+    const struct session *session = &asked->session;
+    return world_container(&session->world,
+                           object_lxc_name(&session->paths, session->arena, &container->object));
+}
+
+static bool runs(const struct asked *asked, const struct entry *container)
+{
+    return container_is_up(seen_of(asked, container));
+}
+
 /* ---- the actions ---- */
 
 static struct action *new_action(struct asked *asked, struct entry *entry, enum verb verb)
@@ -145,23 +168,14 @@ static struct action *new_action(struct asked *asked, struct entry *entry, enum 
                               .object = &entry->object,
                               .entry = entry,
                               .uid = entry->record->uid};
-    const struct observed_container *seen =
-        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
     if (entry->kind == KIND_CONTAINER)
         action->config_changed = entry_has_intent(&session->actual, entry) ||
-                                 plan_config_differs(&target, &entry->object, entry, seen);
+                                 plan_config_differs(&target, &entry->object, entry, seen_of(asked, entry));
     action->shares_rules = entry->kind == KIND_CONTAINER;
     struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
     *cause = (struct change){.field = "asked for", .class = CLASS_RESTART};
     *arena_append(session->arena, asked->plan.actions, asked->plan.count) = action;
     return action;
-}
-
-static bool runs(const struct asked *asked, const struct entry *entry)
-{
-    const struct session *session = &asked->session;
-    return container_is_up(
-        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name)));
 }
 
 /* Those on a volume that becomes another one. */

@@ -743,6 +743,30 @@ check "a layer with a package database is held, kept or put on the new image as 
 check "another system below is found before anything is stopped" held_in_the_run
 check "snapshots are named, listed, gone back to and freed" snapshots_are_told
 
+# What LXC had before is looked at under the name that it has there.
+adopted() { # ENTRIES: the container that LXC calls old, of them
+    printf 'containers:\n  old: { root: /srv/rootfs, lxc_name: old, networks: [], limits: { %s, pids: 0 } }\n' "$1" >"$root/spec.yaml"
+}
+adopted_roots_are_let_alone() {
+    at adopted
+    "$tool" "$root" lxc-container old && adopted 'memory: 64MiB' && gives 0 run -y -f "$root/spec.yaml" adopt || return 1
+    for command in 'snapshot old' 'reset old' 'restore old none'; do
+        # shellcheck disable=SC2086
+        gives 1 run $command && says 'container default/old was adopted' || return 1
+        "$tool" "$root" print | jq -e '.containers.old.running' >/dev/null || { echo 'it was stopped'; return 1; }
+    done
+    gives 1 run snapshot layer/old && says 'no layer/old is recorded' && gives 0 run_spec plan
+}
+adopted_limits_are_looked_at() {
+    at adopted-limits
+    "$tool" "$root" lxc-container old && adopted 'memory: 64MiB' && gives 0 run -y -f "$root/spec.yaml" adopt &&
+        "$tool" "$root" set-use old memory_use $((40 << 20)) && adopted 'memory: 32MiB' || return 1
+    gives 3 run_spec apply && says 'limits.memory: 32MiB is less than the 40MiB in use' && gives 0 run_spec --force apply && gives 0 run_spec plan
+}
+
+check "what was adopted has no layer to keep or to begin anew" adopted_roots_are_let_alone
+check "limits of what was adopted are not lowered below what it uses" adopted_limits_are_looked_at
+
 # SEMANTICS 6: a set of replicas is one to the guard, and one that gets smaller none.
 sets_are_one_to_the_guard() {
     at guard-sets
