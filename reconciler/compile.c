@@ -573,7 +573,7 @@ static void add_guests(const struct compiling *compiling, const struct action *a
         const struct object *user = target->all->items[i];
         if (!uses_volume(user, action->name))
             continue;
-        const char *lxc_name = paths_lxc_name(target->paths, target->arena, user->name);
+        const char *lxc_name = object_lxc_name(target->paths, target->arena, user);
         const struct observed_container *seen = world_container(compiling->world, lxc_name);
         const struct action of = {.object = user};
         const struct container_steps to = {.compiling = compiling,

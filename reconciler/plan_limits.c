@@ -90,7 +90,7 @@ bool plan_gate_limits(struct planning *planning, const struct object *object, co
         return false;
     const struct observed_container *seen =
         entry && !planning->request->force
-            ? world_container(world, paths_lxc_name(planning->request->paths, planning->arena, object->name))
+            ? world_container(world, object_lxc_name(planning->request->paths, planning->arena, object))
             : NULL;
     if (!container_is_up(seen))
         return true;

@@ -44,8 +44,7 @@ void world_look_at_use(const struct paths *paths, const struct actual *actual,
         const struct limits *after = ((const struct container *)object->body)->limits;
         if (!world_is_lowered(before->memory, after->memory) && !world_is_lowered(before->pids, after->pids))
             continue;
-        const struct observed_container *seen =
-            world_container(world, paths_lxc_name(paths, arena, object->name));
+        const struct observed_container *seen = world_container(world, object_lxc_name(paths, arena, object));
         if (container_is_up(seen))
             container_view.look_at_use(paths, seen->init_pid,
                                        &world->guests[seen - world->containers.items].use);

@@ -47,7 +47,7 @@ static const struct observed_guest_nic *observed_nic(const struct session *sessi
                                                      const char *mac)
 {
     const struct observed_container *seen =
-        world_container(&session->world, paths_lxc_name(&session->paths, session->arena, entry->name));
+        world_container(&session->world, object_lxc_name(&session->paths, session->arena, &entry->object));
     const struct observed_guest *guest = seen ? world_guest(&session->world, seen)->nics : NULL;
     for (size_t i = 0; guest && i < guest->count; i++)
         if (text_is_same(guest->nics[i].mac, mac))

@@ -118,6 +118,9 @@ converge 'another limit changes'
 is 'live, and what a line says stays in force' "$(cpus) $(pid_of odd) $(cat "$(cgroup_of odd pids)/pids.max")" "$cpus ${init[odd]} 66"
 check 'restart' fps restart odd
 is 'and over a restart' "$(cpus) $(cat "$(cgroup_of odd pids)/pids.max")" "$cpus 66"
+sed -i "/^  odd:/,\$ s/pids: 66/pids: 1/" "$FILE"
+held 'less than it uses' 'limits.pids: 1 is less than the [0-9]+ in use' '--force lowers it'
+sed -i "/^  odd:/,\$ s/pids: 1\b/pids: 66/" "$FILE"
 sed -i "/^  other:/,/^  [a-z]*:\$/ s/limits: {/limits: {memory: 64MiB, /" "$FILE"
 converge 'a limit beside io of two disks'
 is 'which stays in force' "$(io other "$device") $(io other "$other") $(pid_of other)" "10485760 300 20971520 400 ${init[other]}"
