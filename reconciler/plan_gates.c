@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "reconciler/forwards.h"
+#include "reconciler/permission.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/routes.h"
 
@@ -40,27 +41,13 @@ static bool data_is_there(struct planning *planning, const struct object *object
 /* SEMANTICS 40: what root has to permit first. */
 static bool is_permitted(struct planning *planning, const struct object *object)
 {
-    const struct policy *policy = planning->request->policy;
-    const struct container *body = object->body;
-    if (!policy)
+    const struct plan_request *request = planning->request;
+    struct refusal refusal;
+    if (!request->policy ||
+        !permission_is_refused(request->policy, request->paths, object, planning->arena, &refusal))
         return true;
-    const struct {
-        bool asked, allowed;
-        const char *field, *key;
-    } needs[] = {{body->privileged, policy->allow->privileged, "privileged: true", "privileged"},
-                 {body->host_network, policy->allow->host_network, "networks: host", "host_network"},
-                 {body->lxc.count, policy->allow->raw_lxc, "lxc", "raw_lxc"}};
-    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
-        if (!needs[i].asked || needs[i].allowed)
-            continue;
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "%s is not permitted on this host", needs[i].field),
-                  arena_printf(planning->arena, "write to %s: allow: { %s: true }",
-                               planning->request->paths->conf, needs[i].key),
-                  object->place);
-        return false;
-    }
-    return true;
+    plan_hold(planning, KIND_CONTAINER, object->name, refusal.reason, refusal.hint, refusal.at);
+    return false;
 }
 
 /* Recorded objects stand in for declared ones where there is no file to ask. */

@@ -1,53 +1,8 @@
-/* What a container is lent of its host: root has to permit it (SEMANTICS 40), and it has to be there. */
+/* What a container is lent of its host has to be there; that root permits it is asked before. */
 #include <string.h>
 
-#include "lib/buffer.h"
+#include "reconciler/permission.h"
 #include "reconciler/plan_internal.h"
-
-/* The line to add, with what stands in that list already; `item` below a bracket of its own would replace it. */
-static const char *list_line(struct planning *planning, const char *key, const struct texts *allowed,
-                             const char *item)
-{
-    _cleanup_buffer_ struct buffer text = {0};
-    buffer_printf(&text, "write to %s: allow: { %s: [", planning->request->paths->conf, key);
-    for (size_t i = 0; i < allowed->count; i++) {
-        scalar_print(allowed->items[i], &text);
-        buffer_text(&text, ", ");
-    }
-    scalar_print(item, &text);
-    buffer_text(&text, "] }");
-    return arena_strdup(planning->arena, text.bytes);
-}
-
-static bool is_at_or_below(const char *path, const char *base)
-{
-    size_t length = strcmp(base, "/") == 0 ? 0 : strlen(base);
-    return strncmp(path, base, length) == 0 && (path[length] == '/' || !path[length]);
-}
-
-static bool is_listed(const struct texts *allowed, const char *path)
-{
-    for (size_t i = 0; i < allowed->count; i++)
-        if (is_at_or_below(path, allowed->items[i]))
-            return true;
-    return false;
-}
-
-static bool binds_are_permitted(struct planning *planning, const struct object *object)
-{
-    const struct policy *policy = planning->request->policy;
-    const struct list *binds = &((const struct container *)object->body)->binds;
-    for (size_t i = 0; policy && i < binds->count; i++) {
-        const struct bind *bind = binds->items[i];
-        if (is_listed(&policy->allow->binds, bind->source))
-            continue;
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "bind of %s is not permitted on this host", bind->source),
-                  list_line(planning, "binds", &policy->allow->binds, bind->source), bind->described.place);
-        return false;
-    }
-    return true;
-}
 
 /* LXC itself mounts those of an adopted container, and follows links: `optional` is no way past what is permitted. */
 static bool is_excused(const struct container *body, const struct bind *bind,
@@ -80,7 +35,7 @@ static const struct bind *writable_above(const struct object *other, const char 
     const struct list *binds = &((const struct container *)other->body)->binds;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bind *bind = binds->items[i];
-        if (!bind->read_only && is_at_or_below(path, bind->source) && strcmp(path, bind->source) != 0)
+        if (!bind->read_only && path_is_at_or_below(path, bind->source) && strcmp(path, bind->source) != 0)
             return bind;
     }
     return NULL;
@@ -121,45 +76,6 @@ static bool binds_are_firm(struct planning *planning, const struct object *objec
     return true;
 }
 
-static const char *device_text(struct planning *planning, const struct device *device)
-{
-    return device->path ? device->path
-                        : arena_printf(planning->arena, "%s %s", device->usb ? "usb" : "gpu",
-                                       item_key(&device_table, device));
-}
-
-static bool device_is_listed(const struct texts *allowed, const struct device *device)
-{
-    const char *word = device->usb ? "usb" : "gpu";
-    if (device->path)
-        return is_listed(allowed, device->path);
-    for (size_t i = 0; i < allowed->count; i++)
-        if (strcmp(allowed->items[i], word) == 0)
-            return true;
-    return false;
-}
-
-static bool devices_are_permitted(struct planning *planning, const struct object *object)
-{
-    const struct policy *policy = planning->request->policy;
-    const struct list *devices = &((const struct container *)object->body)->devices;
-    for (size_t i = 0; policy && i < devices->count; i++) {
-        const struct device *device = devices->items[i];
-        if (device_is_listed(&policy->allow->devices, device))
-            continue;
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "device %s is not permitted on this host",
-                               device_text(planning, device)),
-                  list_line(planning, "devices", &policy->allow->devices,
-                            device->path  ? device->path
-                            : device->usb ? "usb"
-                                          : "gpu"),
-                  device->described.place);
-        return false;
-    }
-    return true;
-}
-
 static const char *trouble_of(const struct world_loans *loans, const struct device *device)
 {
     for (size_t i = 0; loans && i < loans->device_count; i++)
@@ -178,8 +94,8 @@ static bool devices_are_there(struct planning *planning, const struct object *ob
         if (!trouble)
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "device %s: %s on the host", device_text(planning, device),
-                               trouble),
+                  arena_printf(planning->arena, "device %s: %s on the host",
+                               device_text(planning->arena, device), trouble),
                   "load its driver or plug it in, or add optional: true", device->described.place);
         return false;
     }
@@ -188,7 +104,6 @@ static bool devices_are_there(struct planning *planning, const struct object *ob
 
 bool plan_gate_loans(struct planning *planning, const struct object *object)
 {
-    return binds_are_permitted(planning, object) && binds_are_there(planning, object) &&
-           binds_are_firm(planning, object) && devices_are_permitted(planning, object) &&
+    return binds_are_there(planning, object) && binds_are_firm(planning, object) &&
            devices_are_there(planning, object);
 }

@@ -18,6 +18,7 @@
 #include "reconciler/contest.h"
 #include "reconciler/members.h"
 #include "reconciler/narrow.h"
+#include "reconciler/permission.h"
 
 /* Defaults of SEMANTICS 11 and 48. */
 #define ID_FIRST        0x70000000
@@ -279,7 +280,8 @@ int session_load(struct session *session, struct error *error)
                                    .use_environment =
                                        session->options->file_count && !session->options->automatic};
     session->problems = (struct problems){.arena = session->arena};
-    policy_load(session->paths.conf, session->arena, &session->policy, &session->problems);
+    if (!policy_load(session->paths.conf, session->arena, &session->policy, &session->problems))
+        session->policy = NULL; /* the set is refused for it, and what is in force stays so */
     int result = specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
     if (result == -EINVAL && session->options->automatic && recorded.count)
         result = hold_back_files(session, &request, &recorded, error);
@@ -289,6 +291,30 @@ int session_load(struct session *session, struct error *error)
         result = narrow_set(&session->set, session->options->targets, session->options->target_count,
                             session->arena, error);
     return result;
+}
+
+int session_load_policy(struct session *session, struct error *error)
+{
+    session->problems = (struct problems){.arena = session->arena};
+    if (policy_load(session->paths.conf, session->arena, &session->policy, &session->problems))
+        return 0;
+    return error_set(error, -EINVAL, "%s says nothing that could be used", session->paths.conf);
+}
+
+int session_check_start(const struct session *session, const struct entry *container, struct error *error)
+{
+    struct refusal refusal;
+    const char *lost = object_lost_value(&container->object, session->arena);
+    if (lost)
+        return error_set(error, -ENODATA,
+                         "container %s: the value of %s is not kept any more; fpsync apply with the file "
+                         "that declares it brings it back",
+                         container->name, lost);
+    if (session->policy &&
+        permission_is_refused(session->policy, &session->paths, &container->object, session->arena, &refusal))
+        return error_set(error, -EPERM, "container %s: %s; %s", container->name, refusal.reason,
+                         refusal.hint);
+    return 0;
 }
 
 /* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
@@ -393,6 +419,7 @@ void session_plan_recorded(struct session *session, struct plan *plan)
                                          .desired = &set,
                                          .actual = &session->actual,
                                          .world = &session->world,
+                                         .policy = session->policy,
                                          .stops = session->stops,
                                          .starts = session->starts,
                                          .lease_rules = &session->lease_rules,

@@ -24,8 +24,8 @@ struct session {
     struct texts
         held_back; /* files of an automatic run that are broken, while the rest is fine: `problems` says why */
     struct problems problems;
-    struct policy
-        *policy; /* NULL until specs are loaded: what is recorded was permitted when it was applied */
+    struct policy *
+        policy; /* NULL until it is loaded, and where it cannot be: what is recorded was permitted when it was applied */
     struct lease_rules lease_rules;
     struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
 };
@@ -51,6 +51,10 @@ int session_look(struct session *session, struct error *error);
 int session_load(struct session *session, struct error *error);
 /* "retained for 3 days, 12MiB": walks over all that is in it. */
 const char *session_left(struct session *session, const struct entry *entry);
+/* For commands that start what is recorded: what the host permits today. -EINVAL: see problems. */
+int session_load_policy(struct session *session, struct error *error);
+/* Whether the container may start: it is permitted (else -EPERM) and its values are known (else -ENODATA). */
+int session_check_start(const struct session *session, const struct entry *container, struct error *error);
 void session_plan(struct session *session, struct plan *plan);
 /* Plans as if the recorded objects were what is declared: what is left is drift. */
 void session_plan_recorded(struct session *session, struct plan *plan);

@@ -71,13 +71,9 @@ static int find_asked(struct session *session, enum verb verb, struct members *a
         if (result < 0)
             return result;
         for (size_t j = 0; j < found.count; j++) {
-            const char *lost =
-                verb == VERB_STOP ? NULL : object_lost_value(&found.items[j]->object, session->arena);
-            if (lost)
-                return error_set(error, -ENODATA,
-                                 "container %s: the value of %s is not kept any more; fpsync apply with the "
-                                 "file that declares it brings it back",
-                                 found.items[j]->name, lost);
+            result = verb == VERB_STOP ? 0 : session_check_start(session, found.items[j], error);
+            if (result < 0)
+                return result;
             *arena_append(session->arena, asked->items, asked->count) = found.items[j];
         }
     }
@@ -132,11 +128,13 @@ static int act(const struct options *options, enum verb verb)
     int result = session_open(options, SESSION_WRITE, &session, &error);
     if (result < 0)
         return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    if (verb != VERB_STOP && session_load_policy(&session, &error) < 0)
+        return fail_invalid(options, &session.problems);
     result = find_asked(&session, verb, &asked, &error);
     if (result >= 0)
         result = session_look(&session, &error);
     if (result < 0)
-        return fail(options, &error, EXIT_ERROR);
+        return fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR);
     plan_wishes(&session, verb, &asked, &plan);
     const struct execution_request request = {.stopped_by = verb == VERB_STOP ? who(session.arena) : NULL,
                                               .stop_timeout = options->timeout};

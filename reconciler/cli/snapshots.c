@@ -179,16 +179,20 @@ static struct action *new_action(struct asked *asked, struct entry *entry, enum 
 }
 
 /* Those on a volume that becomes another one. */
-static void restart_users(struct asked *asked, struct action *action)
+static int restart_users(struct asked *asked, struct action *action, struct error *error)
 {
     for (size_t i = 0; i < asked->session.actual.count; i++) {
         struct entry *entry = &asked->session.actual.items[i];
         if (entry->kind != KIND_CONTAINER || !plan_uses(&entry->object, KIND_VOLUME, action->name) ||
             !runs(asked, entry))
             continue;
+        int result = session_check_start(&asked->session, entry, error);
+        if (result < 0)
+            return result;
         struct action *restart = new_action(asked, entry, VERB_RESTART);
         *arena_append(asked->session.arena, restart->needs, restart->need_count) = action;
     }
+    return 0;
 }
 
 /* A layer that begins anew does so on its image of today, unless it is to stay on the old one. */
@@ -211,7 +215,6 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
     struct arena *arena = asked->session.arena;
     const struct options *options = asked->session.options;
     const struct observed_snapshot *back = from ? find_snapshot(asked, from) : NULL;
-    const char *lost = object_lost_value(&asked->entry->object, arena);
     if (from && !back)
         return error_set(error, -ENOENT, "%s %s has no snapshot %s; fpsync snapshot lists what there is",
                          asked->kind, snapshot_owner(arena, asked->file), from);
@@ -224,11 +227,9 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
     if (options->name && find_snapshot(asked, options->name) && !again)
         return error_set(error, -EEXIST, "%s %s has a snapshot %s already", asked->kind,
                          snapshot_owner(arena, asked->file), options->name);
-    if (lost && asked->entry->kind == KIND_CONTAINER && runs(asked, asked->entry))
-        return error_set(error, -ENODATA,
-                         "container %s: the value of %s is not kept any more; fpsync apply with "
-                         "the file that declares it brings it back",
-                         asked->entry->name, lost);
+    if (asked->entry->kind == KIND_CONTAINER && runs(asked, asked->entry) &&
+        session_check_start(&asked->session, asked->entry, error) < 0)
+        return error->code;
     struct action *action = new_action(asked, asked->entry, asked->verb);
     action->snapshot = options->name                  ? options->name
                        : asked->verb == VERB_SNAPSHOT ? name_now(arena, "snapshot")
@@ -242,9 +243,7 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
         return error_set(error, -ENOENT,
                          "the image %.12s that snapshot %s stands on is not in the store any more",
                          action->digest, from);
-    if (action->kind == KIND_VOLUME && from)
-        restart_users(asked, action);
-    return 0;
+    return action->kind == KIND_VOLUME && from ? restart_users(asked, action, error) : 0;
 }
 
 static void tell(const struct asked *asked)
@@ -275,6 +274,8 @@ static int act(const struct options *options, enum verb verb, const char *word, 
     if (result == -EWOULDBLOCK)
         code = EXIT_LOCKED;
     if (result >= 0)
+        result = session_load_policy(&asked.session, &error);
+    if (result >= 0)
         result = session_look(&asked.session, &error);
     if (result >= 0) {
         const struct call here = {.arena = asked.session.arena, .cancel = -1};
@@ -289,8 +290,10 @@ static int act(const struct options *options, enum verb verb, const char *word, 
         asked.plan.rules_change_last = false;
         result = plan_wish(&asked, from, &error);
     }
-    if (result < 0) {
-        code = fail(options, &error, code);
+    if (result < 0 && asked.session.problems.count) {
+        code = fail_invalid(options, &asked.session.problems);
+    } else if (result < 0) {
+        code = fail(options, &error, result == -EPERM ? EXIT_REFUSED : code);
     } else {
         const struct execution_request request = {.stop_timeout = options->timeout};
         code = execute_and_report(&asked.session, &asked.plan, &request);

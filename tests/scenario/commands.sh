@@ -640,6 +640,28 @@ loans_need_permission() {
         says 'device /dev/fuse: it is not there on the host'
 }
 
+# What was permitted once, and is not any more: it runs on, and is not started.
+withdrawn_permission() {
+    at withdrawn
+    conf 'binds: [/srv]'
+    loans 'binds: [ "/srv/www:/www" ], volumes: [ "data:/data" ]' >/dev/null 2>&1
+    echo 'volumes: { data: {} }' >>"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run snapshot web --name good && gives 0 run snapshot volume/data --name good || return 1
+    conf 'privileged: true'
+    for command in 'start web' 'restart web' 'snapshot web' 'reset web' 'restore web good' 'restore volume/data good'; do
+        # shellcheck disable=SC2086
+        gives 4 run $command && says 'container default/web: bind of /srv/www is not permitted on this host' &&
+            says 'allow: { binds: [/srv/www] }' && runs web || return 1
+    done
+    gives 0 run snapshot volume/data && gives 0 run stop web && gives 4 run start web && gives 0 run snapshot web || return 1
+    echo 'allow: { bind: [/srv] }' >"$root/etc/fpsync/fpsync.conf"
+    gives 6 run start web && says "did you mean 'binds'" && gives 6 run snapshot web && gives 0 run stop web || return 1
+    # Nor does a run that repairs what was last in force start it, while the file can be read.
+    conf 'binds: [/srv]' && gives 0 run start web && runs web && "$tool" "$root" kill web && echo 'x: [' >>"$root/spec.yaml" || return 1
+    conf 'privileged: true' && gives 6 run_spec --auto apply && ! runs web >/dev/null || return 1
+    conf 'binds: [/srv]' && gives 6 run_spec --auto apply && runs web
+}
+
 lowered_limits() {
     at lowered
     gives 0 loans 'limits: { memory: 512MiB }' && "$tool" "$root" set-use web memory_use $((100 << 20)) && "$tool" "$root" set-use web pids_use 7 || return 1
@@ -663,6 +685,7 @@ frozen_is_said() {
     gives 0 loans 'frozen: true' && gives 0 run -o json status && jq -e '.objects[] | select(.kind == "container") | .phase == "running" and .reason == "frozen"' "$root/said"
 }
 
+check "what is not permitted any more is not started by a command either" withdrawn_permission
 check "a limit goes below what is used only by force" lowered_limits
 check "a layer is limited where that can be, and to no less than it holds" limited_layers
 check "status says who stands still" frozen_is_said

@@ -51,6 +51,12 @@ root=$(pid_of t/root)
 fps apply -y -f "$FILE" >/dev/null 2>&1
 is 'permission withdrawn: a change is held' $? 3
 is 'and what runs is left alone' "$(pid_of t/root)" "$root"
+fails 'a command does not start it anew' 4 fps restart t/root
+fails 'nor for the sake of its layer' 4 fps snapshot t/root
+is 'it still runs' "$(pid_of t/root)" "$root"
+check 'it can be stopped' fps stop t/root --timeout 0
+fails 'and is not started' 4 fps start t/root
+is 'it is stopped' "$(pid_of t/root)" ''
 echo '  raw: { image: guest, networks: [], lxc: [ "lxc.prlimit.nofile = 100" ] }' >>"$FILE"
 text=$(fps plan -f "$FILE")
 like 'lines of the LXC config are held as well' "$text" 'held container t/raw: lxc is not permitted'
