@@ -94,6 +94,7 @@ struct observed_snapshot {
     const char *image; /* digest that the layer stood on; NULL for volumes */
     int64_t made;      /* seconds since the epoch */
     bool kept;         /* by a person: it goes only by name */
+    bool whole;        /* of a copy root, or of a volume */
 };
 
 struct observed_snapshots {

@@ -37,7 +37,8 @@ static int add_snapshot(const struct listing *listing, int folder, const char *n
                                        .name = arena_strdup(arena, name),
                                        .image = note.image,
                                        .made = note.made,
-                                       .kept = note.kept};
+                                       .kept = note.kept,
+                                       .whole = note.whole};
     return 0;
 }
 

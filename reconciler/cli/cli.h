@@ -54,6 +54,8 @@ int run_version(const struct options *options);
 int run_complete(const struct options *options);
 
 int backup_restore(const struct options *options); /* of --from */
+/* Starts those of the containers that do not run; what they were stopped for has failed, and is told already. */
+void start_again(const struct options *options, const struct texts *containers, struct arena *arena);
 /* Full name of the layer or volume with this file name. */
 const char *snapshot_owner(struct arena *arena, const char *file);
 

@@ -146,6 +146,18 @@ static int act(const struct options *options, enum verb verb)
     return EXIT_IN_SYNC;
 }
 
+void start_again(const struct options *options, const struct texts *containers, struct arena *arena)
+{
+    struct options start = *options;
+    char **names = arena_array_of(arena, char *, containers->count + 1);
+    for (size_t i = 0; i < containers->count; i++)
+        names[i] = arena_strdup(arena, containers->items[i]);
+    start.arguments = names;
+    start.argument_count = containers->count;
+    start.output = OUTPUT_TABLE; /* standard output has the outcome of the command */
+    run_start(&start);
+}
+
 int run_start(const struct options *options)
 {
     return act(options, VERB_START);

@@ -210,6 +210,16 @@ static const char *reset_digest(struct asked *asked)
     return stays ? NULL : image->facts->digest;
 }
 
+/* Asked before anything is stopped: what is frozen below an upper is no root by itself, nor the other way round. */
+static int check_kind(const struct asked *asked, const struct observed_snapshot *back, struct error *error)
+{
+    const struct entry *entry = asked->entry;
+    if (!back || entry->kind != KIND_CONTAINER || back->whole == root_is_copy(entry->object.body))
+        return 0;
+    return error_set(error, -EINVAL, "snapshot %s is of a %s, and the root of container %s is a %s now",
+                     back->name, back->whole ? "copy" : "layer", entry->name, back->whole ? "layer" : "copy");
+}
+
 static int plan_wish(struct asked *asked, const char *from, struct error *error)
 {
     struct arena *arena = asked->session.arena;
@@ -218,6 +228,8 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
     if (from && !back)
         return error_set(error, -ENOENT, "%s %s has no snapshot %s; fpsync snapshot lists what there is",
                          asked->kind, snapshot_owner(arena, asked->file), from);
+    if (check_kind(asked, back, error) < 0)
+        return error->code;
     if (options->name && !name_is_valid(options->name))
         return error_set(error, -EINVAL, "--name: expected a name (a-z, 0-9 and '-'), found \"%s\"",
                          options->name);
@@ -265,6 +277,18 @@ static void tell(const struct asked *asked)
     }
 }
 
+/* Who ran before and does not because the data could not be changed. A layer that may lie on another image by now is
+ * none of these. */
+static void find_stopped(const struct asked *asked, struct arena *arena, struct texts *names)
+{
+    for (size_t i = 0; i < asked->plan.count; i++) {
+        const struct action *action = asked->plan.actions[i];
+        bool same = !action->digest || text_is_same(action->digest, action->entry->facts->digest);
+        if (action->kind == KIND_CONTAINER && same && runs(asked, action->entry))
+            *arena_append(arena, names->items, names->count) = arena_strdup(arena, action->name);
+    }
+}
+
 static int act(const struct options *options, enum verb verb, const char *word, const char *from)
 {
     struct asked asked = {.session = {.options = options, .lock = -1}, .verb = verb};
@@ -299,7 +323,14 @@ static int act(const struct options *options, enum verb verb, const char *word, 
         code = execute_and_report(&asked.session, &asked.plan, &request);
         tell(&asked);
     }
+    struct arena *arena = arena_new();
+    struct texts stopped = {0};
+    if (code == EXIT_SOME_FAILED)
+        find_stopped(&asked, arena, &stopped);
     session_close(&asked.session);
+    if (stopped.count)
+        start_again(options, &stopped, arena);
+    arena_free(arena);
     return code;
 }
 

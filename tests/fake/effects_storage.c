@@ -276,6 +276,8 @@ static int apply_change(struct fake *fake, const char *store, const struct data_
     const struct json *from = request->from ? json_get(snapshots, request->from) : NULL;
     if (request->from && !from)
         return error_set(error, -ENOENT, "%s has no snapshot %s", request->file, request->from);
+    if (from && json_as_bool(json_get(from, "whole")) != request->whole)
+        return error_set(error, -EINVAL, "snapshot %s is of another root", request->from);
     if (json_as_bool(json_get(data, "dirty")))
         freeze(fake, data);
     if (request->name && (json_length(json_get(data, "frozen")) || request->kept)) {
@@ -283,6 +285,8 @@ static int apply_change(struct fake *fake, const char *store, const struct data_
         struct json *snapshot = json_set(snapshots, changed->name, json_new_object());
         json_set(snapshot, "image", request->image ? json_new_text(request->image) : json_new_null());
         json_set(snapshot, "kept", json_new_bool(request->kept));
+        if (request->whole)
+            json_set(snapshot, "whole", json_new_bool(true));
         json_set(snapshot, "frozen", copy_list(json_get(data, "frozen")));
     }
     if (request->fresh || from)

@@ -304,7 +304,8 @@ static void see_snapshots(const struct call *call, const struct json *world, con
                                                .image =
                                                    arena_strdup(call->arena, text_in(json_value(j), "image")),
                                                .made = 1700000000,
-                                               .kept = json_as_bool(json_get(json_value(j), "kept"))};
+                                               .kept = json_as_bool(json_get(json_value(j), "kept")),
+                                               .whole = json_as_bool(json_get(json_value(j), "whole"))};
         }
     }
 }

@@ -766,6 +766,26 @@ check "a layer with a package database is held, kept or put on the new image as 
 check "another system below is found before anything is stopped" held_in_the_run
 check "snapshots are named, listed, gone back to and freed" snapshots_are_told
 
+started_again() { # COMMAND...: the change of data, behind a stop and an unmount, fails
+    FPSYNC_FAKE_FAIL=$(($(calls) + 3)) gives 3 run "$@" && runs web && ! "$tool" "$root" violations | grep .
+}
+failed_changes_start_again() {
+    at started-again
+    web 'volumes: [ "data:/data" ]'
+    echo 'volumes: { data: {} }' >>"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run snapshot web --name good && gives 0 run snapshot volume/data --name good || return 1
+    started_again snapshot web && started_again reset web && started_again restore web good && gives 0 run_spec plan && started_again restore volume/data good && gives 0 run_spec apply && gives 0 run_spec plan || return 1
+    gives 0 run stop web && FPSYNC_FAKE_FAIL=$(($(calls) + 1)) gives 3 run reset web && ! runs web >/dev/null
+}
+other_root_is_refused() { # before anything is stopped
+    at other-root
+    web 'root: copy' && gives 0 run_spec apply && gives 0 run snapshot web --name keep && web && gives 0 run_spec apply || return 1
+    same_calls gives 1 run restore web keep && says 'snapshot keep is of a copy, and the root of container default/web is a layer now' && runs web
+}
+
+check "who was stopped for a change of data that fails is started again" failed_changes_start_again
+check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
+
 # What LXC had before is looked at under the name that it has there.
 adopted() { # ENTRIES: the container that LXC calls old, of them
     printf 'containers:\n  old: { root: /srv/rootfs, lxc_name: old, networks: [], limits: { %s, pids: 0 } }\n' "$1" >"$root/spec.yaml"
