@@ -211,6 +211,20 @@ static bool is_writable(const struct field *row)
     return !(row->flags & FIELD_DERIVED) && row->type != FIELD_BYTES;
 }
 
+static void add_part(struct spec *spec, struct part *whole, struct part part)
+{
+    *(struct part *)arena_append(spec->arena, whole->parts, whole->count) = part;
+}
+
+/* An address of IPv6 can be said where the network says its subnet. */
+static void want_subnet6(struct spec *spec, const char *network)
+{
+    struct body *there = (struct body *)body_of(spec, KIND_NETWORK, network);
+    const struct field *row = field_by_key(&network_table, "subnet6");
+    if (there && !part_of(&there->whole, row->key))
+        add_part(spec, &there->whole, make_part(spec, there, &network_table, row));
+}
+
 /* What depends on more than the row: who has which subnet, and where an address belongs. */
 static const char *special_text(struct spec *spec, const struct body *body, const struct table *table,
                                 const struct field *row, const char *network)
@@ -224,6 +238,8 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
                             body->name + 1);
     if (table == &network_table && strcmp(row->key, "subnet6") == 0)
         return arena_printf(spec->arena, "\"fd77:0:0:%s::/64\"", body->name + 1);
+    if (table == &attachment_table && strcmp(row->key, "address6") == 0 && network)
+        want_subnet6(spec, network);
     if (table == &attachment_table && strcmp(row->key, "address6") == 0)
         return arena_printf(spec->arena, "\"fd77:0:0:%s::%x\"", network ? network + 1 : "9",
                             16 + spec_random(spec, 200));
@@ -268,11 +284,6 @@ static const char *item_text(struct spec *spec, const struct body *body, const s
         buffer_printf(&text, "%s%s: %s", text.length ? ", " : "{ ", row->key, value);
     }
     return arena_printf(spec->arena, "%s }", text.length ? text.bytes : "{");
-}
-
-static void add_part(struct spec *spec, struct part *whole, struct part part)
-{
-    *(struct part *)arena_append(spec->arena, whole->parts, whole->count) = part;
 }
 
 static struct part make_list(struct spec *spec, const struct body *body, const struct field *row)
