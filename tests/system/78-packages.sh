@@ -2,6 +2,10 @@
 # The packages of a bootstrapped image, with a container on it: see walk.sh. What it wrote moves from image to image.
 . "$(dirname "$0")/walk.sh"
 
+if ! command -v mmdebstrap >/dev/null; then
+    skip 'image.packages' 'this host has no mmdebstrap'
+    exit 0
+fi
 if ! timeout 120 apt-get -qq update >/dev/null 2>&1; then
     skip 'image.packages' 'no Debian mirror can be reached'
     exit 0
