@@ -140,14 +140,17 @@ bool entry_is_unfinished(const struct entry *entry)
     return entry->record->generation == 0;
 }
 
+bool intent_is_of(const struct intent *intent, const struct entry *entry)
+{
+    return intent->kind && strcmp(intent->kind, entry->record->kind) == 0 &&
+           strcmp(intent->name, entry->name) == 0;
+}
+
 bool entry_has_intent(const struct actual *actual, const struct entry *entry)
 {
-    for (size_t i = 0; i < actual->snapshot->intent_count; i++) {
-        const struct intent *intent = actual->snapshot->intents[i];
-        if (intent->kind && strcmp(intent->kind, entry->record->kind) == 0 &&
-            strcmp(intent->name, entry->name) == 0)
+    for (size_t i = 0; i < actual->snapshot->intent_count; i++)
+        if (intent_is_of(actual->snapshot->intents[i], entry))
             return true;
-    }
     return false;
 }
 

@@ -12,7 +12,7 @@
 #include "reconciler/session.h"
 #include "reconciler/world_digest.h"
 
-#define FORM      "fpsync settled 1"
+#define FORM      "fpsync settled 2"
 #define FILE_SIZE ((size_t)64 << 20) /* bytes at most */
 
 struct hint { /* struct world_hint as it lies in the file */
@@ -21,7 +21,9 @@ struct hint { /* struct world_hint as it lies in the file */
     int64_t pid, start;
     const char *boot;
     struct limits *limits;
-    bool may_be_frozen, has_volumes, has_macvlans, on_host;
+    bool may_be_frozen;
+    struct texts mounts;
+    bool has_macvlans, on_host;
 };
 
 struct question { /* about a loan: struct observed_bind or observed_device without the answer */
@@ -56,7 +58,7 @@ static const struct field hint_rows[] = {
     {.id = 4, .type = FIELD_TEXT, AT(hint, boot)},
     {.id = 5, .type = FIELD_STRUCT, AT(hint, limits), .nested = &limits_table},
     {.id = 6, .type = FIELD_BOOL, AT(hint, may_be_frozen)},
-    {.id = 7, .type = FIELD_BOOL, AT(hint, has_volumes)},
+    {.id = 7, .type = FIELD_TEXTS, AT(hint, mounts)},
     {.id = 8, .type = FIELD_BOOL, AT(hint, has_macvlans)},
     {.id = 9, .type = FIELD_BOOL, AT(hint, on_host)},
 };
@@ -95,7 +97,7 @@ _Static_assert(sizeof(struct options) == 216, "see identity() and is_usual()");
 _Static_assert(sizeof(struct spec_request) == 72, "see identity()");
 _Static_assert(sizeof(struct plan_request) == 160, "see is_settled()");
 _Static_assert(sizeof(struct world_loans) == 56, "see look_at_loans()");
-_Static_assert(sizeof(struct world) == 1080 && sizeof(struct world_guest) == 48, "see world_digest.c");
+_Static_assert(sizeof(struct world) == 1080 && sizeof(struct world_guest) == 40, "see world_digest.c");
 
 static const char *path_of(const struct session *session)
 {
@@ -186,7 +188,7 @@ static void read_hints(const struct settled *settled, struct arena *arena, struc
                                                 .boot = hint->boot,
                                                 .limits = hint->limits,
                                                 .may_be_frozen = hint->may_be_frozen},
-                                       .has_volumes = hint->has_volumes,
+                                       .mounts = hint->mounts,
                                        .has_macvlans = hint->has_macvlans,
                                        .on_host = hint->on_host};
         map_add(hints, hint->lxc_name, &known[i]);
@@ -297,7 +299,7 @@ static void add_hints(const struct session *session, struct settled *settled)
         hint->boot = known->init.boot;
         hint->limits = (struct limits *)known->init.limits;
         hint->may_be_frozen = known->init.may_be_frozen;
-        hint->has_volumes = known->has_volumes;
+        hint->mounts = known->mounts;
         hint->has_macvlans = known->has_macvlans;
         hint->on_host = known->on_host;
         *arena_append(session->arena, settled->hints.items, settled->hints.count) =

@@ -35,6 +35,30 @@ static bool has_macvlans(const struct actual *actual, const struct container *bo
     return false;
 }
 
+static void add_mounts(const struct container *body, struct arena *arena, struct texts *paths)
+{
+    for (size_t i = 0; i < body->volumes.count; i++) {
+        const char *path = ((const struct mount *)body->volumes.items[i])->path;
+        if (!texts_have(paths, path))
+            *arena_append(arena, paths->items, paths->count) = path;
+    }
+}
+
+/* By the record, and by what an earlier run was about when it died. */
+static struct texts mounts_of(const struct actual *actual, const struct entry *entry, struct arena *arena)
+{
+    struct texts paths = {0};
+    add_mounts(entry->object.body, arena, &paths);
+    for (size_t i = 0; i < actual->snapshot->intent_count; i++) {
+        const struct intent *intent = actual->snapshot->intents[i];
+        void *body;
+        if (intent_is_of(intent, entry) && intent->body.size &&
+            fields_decode(&container_table, intent->body.data, intent->body.size, arena, &body, NULL) >= 0)
+            add_mounts(body, arena, &paths);
+    }
+    return paths;
+}
+
 void world_hints(const struct paths *paths, const struct actual *actual, struct arena *arena,
                  struct map *hints)
 {
@@ -51,8 +75,7 @@ void world_hints(const struct paths *paths, const struct actual *actual, struct 
                      .limits = ((const struct container *)entry->object.body)->limits,
                      .may_be_frozen = ((const struct container *)entry->object.body)->frozen ||
                                       entry_has_intent(actual, entry)},
-            .has_volumes = ((const struct container *)entry->object.body)->volumes.count ||
-                           entry_has_intent(actual, entry),
+            .mounts = mounts_of(actual, entry, arena),
             .on_host = ((const struct container *)entry->object.body)->host_network,
             .has_macvlans = parents && has_macvlans(actual, entry->object.body),
         };
@@ -88,10 +111,9 @@ static int observe_guests(const struct paths *paths, const struct map *hints, co
             world->guests[i].nics = &guests[next++];
         if (known && known->has_macvlans)
             result = network_view.dump_macvlans(paths, &guests[next - 1], call, error);
-        if (!known || !known->has_volumes || result < 0)
-            continue;
-        result = storage_view.dump_guest(paths, world->containers.items[i].init_pid, call,
-                                         &world->guests[i].mounts, error);
+        if (known && known->mounts.count)
+            storage_view.look_mounts(&world->storage, world->containers.items[i].init_pid, &known->mounts,
+                                     call->arena, &world->guests[i].mounts);
     }
     return result;
 }

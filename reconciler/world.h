@@ -65,8 +65,9 @@ struct world {
 struct map;
 struct world_hint { /* what the record says of a container that is worth knowing before looking at it */
     struct known_init init; /* first: the view takes it for just that */
-    bool has_volumes, has_macvlans,
-        on_host; /* on_host: shares the host's network, nothing of it is its own */
+    struct texts mounts;    /* where volumes are mounted in it, or may be */
+    bool has_macvlans;
+    bool on_host; /* shares the host's network, nothing of it is its own */
 };
 /* By LXC name. */
 void world_hints(const struct paths *paths, const struct actual *actual, struct arena *arena,
@@ -76,7 +77,7 @@ int world_look(const struct paths *paths, const struct map *hints, struct arena 
                struct error *error);
 void world_index(struct world *world, struct arena *arena);
 
-/* `actual` tells which containers have volumes: only those are looked into for mounts. */
+/* `actual` tells which containers have volumes, and where: only there is looked for mounts. */
 int world_observe(const struct paths *paths, const struct actual *actual, struct arena *arena,
                   struct world *world, struct error *error);
 

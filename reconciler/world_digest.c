@@ -122,7 +122,6 @@ static void fold_guest(struct digest *digest, const struct world_guest *guest)
     for (size_t i = 0; seen && i < seen->count; i++)
         fold_nic(digest, &seen->nics[i]);
     const struct observed_guest_mounts *mounts = &guest->mounts;
-    fold_text(digest, mounts->layer);
     fold_number(digest, (int64_t)mounts->count);
     for (size_t i = 0; i < mounts->count; i++) {
         fold_text(digest, mounts->items[i].path);
@@ -140,6 +139,8 @@ static void fold_data(struct digest *digest, const struct observed_data *items, 
         fold_text(digest, items[i].file);
         fold_text(digest, items[i].type);
         fold_number(digest, items[i].size);
+        fold_number(digest, (int64_t)items[i].device);
+        fold_number(digest, (int64_t)items[i].inode);
     }
 }
 

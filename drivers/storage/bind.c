@@ -17,8 +17,8 @@
 #include "drivers/guest/idmap.h"
 #include "drivers/guest/lock_tree.h"
 #include "drivers/guest/view_place.h"
+#include "drivers/storage/locked.h"
 #include "drivers/storage/root.h"
-#include "drivers/storage/root_place.h"
 #include "lib/error.h"
 
 struct source {
@@ -124,30 +124,6 @@ int bind_attach(const struct paths *paths, const struct bind_attach *request, co
                       : 0;
 }
 
-/* What was there before the container started is locked in it; it goes by unmounting it below the merged root on the
- * host, from where that propagates. */
-static int unmount_on_host(const struct paths *paths, const struct bind_attach *request,
-                           const struct call *call, struct error *error)
-{
-    const char *base = root_point(paths, call->arena, request->lxc_name);
-    if (!base)
-        return error_errno(error, -errno, "%s", paths->mounts);
-    _cleanup_close_ int root = open(base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (root < 0)
-        return error_errno(error, -errno, "%s", base);
-    _cleanup_close_ int target = guest_open(root, request->path, 0, error);
-    char link[64];
-    if (target < 0)
-        return target;
-    if (!place_is_mount(target))
-        return error_set(error, -EBUSY, "%s is locked in %s until its next start", request->path,
-                         request->lxc_name);
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", target);
-    return umount2(link, MNT_DETACH) < 0
-               ? error_errno(error, -errno, "cannot unmount %s below %s", request->path, base)
-               : 0;
-}
-
 /* `target`: what is mounted there. A file can only be named from its folder. */
 static int unmount_in_guest(const struct guest *guest, const struct bind_attach *request, int target,
                             const struct call *call, struct error *error)
@@ -176,7 +152,7 @@ int bind_detach(const struct paths *paths, const struct bind_attach *request, co
         return 0;
     result = unmount_in_guest(&guest, request, target, call, error);
     if (result == -EINVAL) /* locked */
-        return unmount_on_host(paths, request, call, error);
+        return locked_unmount(paths, request->lxc_name, request->path, target, error);
     return result < 0
                ? error_errno(error, result, "cannot unmount %s in %s", request->path, request->lxc_name)
                : 0;

@@ -1,12 +1,13 @@
 /* Volumes into and out of a running container, from outside and below its own feet.
  *
- * Two kinds of mounts are met on the way out. Those attached live are unmounted in the guest's namespace. Those
- * that were there at start are locked in it (it belongs to the guest's user namespace, see mount_namespaces(7)):
- * they go by unmounting them below the merged root on the host, from where it propagates. */
+ * Two kinds of mounts are met on the way out: those attached live are unmounted in the guest's namespace, those that
+ * were there at start are locked in it (drivers/storage/locked.h). */
 #include "drivers/storage/live.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,13 +15,14 @@
 #include "drivers/guest/guest_path.h"
 #include "drivers/guest/idmap.h"
 #include "drivers/storage/data.h"
+#include "drivers/storage/locked.h"
 #include "drivers/storage/root.h"
-#include "drivers/storage/root_place.h"
 #include "drivers/storage/storage.h"
-#include "drivers/storage/view_mounts.h"
+#include "drivers/storage/view_mounted.h"
 #include "drivers/storage/volume.h"
-#include "lib/buffer.h"
 #include "lib/error.h"
+
+#define ROUNDS 64
 
 static int check_request(const struct volume_attach *request, struct error *error)
 {
@@ -35,79 +37,75 @@ static int enter(const struct volume_attach *request, struct guest *guest, struc
     return guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
 }
 
-/* The volume of ours that is mounted at the path, topmost; NULL: none. */
-static int find_volume(const struct paths *paths, const struct guest *guest, const char *path,
-                       const struct call *call, const struct mount_entry **found, const char **volume,
-                       struct error *error)
+struct occupied { /* in a container */
+    int fd;       /* of what is mounted there */
+    struct mounted mounted;
+    const char *volume; /* of ours, by its file name; NULL: none is on top there */
+};
+#define NOT_OCCUPIED ((struct occupied){.fd = -1})
+
+static void leave_occupied(struct occupied *place)
 {
-    char table[64];
-    struct mount_origin origin;
-    struct mount_entries entries = {0};
-    snprintf(table, sizeof(table), "/proc/self/fd/%d/mountinfo", guest->proc);
-    *found = NULL;
-    *volume = NULL;
-    int result = mount_origin_of(paths->volumes, call->arena, &origin, error);
-    if (result == 0)
-        result = mounts_read(table, call->arena, &entries, error);
-    for (size_t i = 0; result == 0 && i < entries.count; i++) {
-        const char *name = mount_volume(&origin, call->arena, &entries.items[i]);
-        if (!name || strcmp(entries.items[i].point, path) != 0)
-            continue;
-        *found = &entries.items[i];
-        *volume = name;
-    }
-    return result;
+    cleanup_close(&place->fd);
+}
+#define _cleanup_occupied_ _cleanup_(leave_occupied)
+
+static bool holds(int store, const char *file, const char *inside, const struct mounted *mounted)
+{
+    struct stat status;
+    char path[NAME_MAX + 16];
+    snprintf(path, sizeof(path), "%s/%s", file, inside);
+    return fstatat(store, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_dev == mounted->device &&
+           status.st_ino == mounted->inode;
 }
 
-/* Opens what is mounted at the path and proves that it is that very mount: the guest may swap paths meanwhile. */
-static int open_mounted(const struct guest *guest, const struct volume_attach *request,
-                        const struct mount_entry *entry, struct error *error)
+/* By what lies in the store, for a mount table is the guest's to fill. */
+static const char *volume_of(const struct paths *paths, const struct mounted *mounted, struct arena *arena)
 {
-    struct statx status;
-    _cleanup_close_ int target = guest_open(guest->root, request->path, O_DIRECTORY, error);
-    if (target < 0)
-        return target;
-    if (statx(target, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &status) < 0)
-        return error_errno(error, -errno, "%s in %s", request->path, request->lxc_name);
-    if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT) || status.stx_mnt_id != (uint64_t)entry->id)
-        return error_set(error, -EBUSY, "%s in %s is covered by another mount", request->path,
-                         request->lxc_name);
-    return TAKE_FD(target);
+    const char *found = NULL;
+    DIR *store = opendir(paths->volumes);
+    for (struct dirent *item; store && !found && (item = readdir(store));)
+        if (item->d_name[0] != '.' && (holds(dirfd(store), item->d_name, "data", mounted) ||
+                                       holds(dirfd(store), item->d_name, "image", mounted)))
+            found = arena_strdup(arena, item->d_name);
+    if (store)
+        closedir(store);
+    return found;
 }
 
-/* The same volume below the merged root on the host. */
-static int unmount_on_host(const struct paths *paths, const struct volume_attach *request,
-                           const struct call *call, struct error *error)
+static void find_place(const struct paths *paths, const struct guest *guest, const char *path,
+                       const struct call *call, struct occupied *place)
 {
-    struct mount_entries entries = {0};
-    const char *base = root_point(paths, call->arena, request->lxc_name);
-    if (!base)
-        return error_errno(error, -errno, "%s", paths->mounts);
-    int result = mounts_read("/proc/self/mountinfo", call->arena, &entries, error);
-    const char *point = arena_printf(call->arena, "%s%s", base, request->path);
-    for (size_t i = entries.count; result == 0 && i-- > 0;)
-        if (strcmp(entries.items[i].point, point) == 0)
-            return unmount_inside(base, &entries.items[i], error);
-    return error_set(error, -EBUSY, "%s is locked in %s until its next start", request->path,
-                     request->lxc_name);
+    leave_occupied(place);
+    *place = NOT_OCCUPIED;
+    place->fd = mounted_open(guest->root, path, &place->mounted);
+    if (place->fd >= 0)
+        place->volume = volume_of(paths, &place->mounted, call->arena);
 }
 
-static int take_out(const struct paths *paths, const struct guest *guest, const struct volume_attach *request,
-                    const struct mount_entry *entry, const struct call *call, struct error *error)
+static int take_one(const struct paths *paths, const struct guest *guest, const struct volume_attach *request,
+                    const struct occupied *place, struct error *error)
 {
-    const char *volume;
-    _cleanup_close_ int target = open_mounted(guest, request, entry, error);
-    if (target < 0)
-        return target;
-    int result = guest_unmount(guest, target, NULL);
+    int result = guest_unmount(guest, place->fd, NULL);
     if (result == -EINVAL) /* locked */
-        result = unmount_on_host(paths, request, call, error);
-    else if (result < 0)
-        return error_errno(error, result, "cannot unmount %s in %s", request->path, request->lxc_name);
-    if (result == 0)
-        result = find_volume(paths, guest, request->path, call, &entry, &volume, error);
-    if (result == 0 && entry)
-        return error_set(error, -EBUSY, "%s in %s is still mounted", request->path, request->lxc_name);
+        return locked_unmount(paths, request->lxc_name, request->path, place->fd, error);
+    return result < 0
+               ? error_errno(error, result, "cannot unmount %s in %s", request->path, request->lxc_name)
+               : 0;
+}
+
+/* A guest may have put it there several times, one on the other. */
+static int take_out(const struct paths *paths, const struct guest *guest, const struct volume_attach *request,
+                    const struct call *call, struct occupied *place, struct error *error)
+{
+    int result = 0;
+    for (int round = 0; result == 0 && place->volume; round++) {
+        result = round < ROUNDS ? take_one(paths, guest, request, place, error)
+                                : error_set(error, -EBUSY, "%s in %s is still mounted", request->path,
+                                            request->lxc_name);
+        if (result == 0)
+            find_place(paths, guest, request->path, call, place);
+    }
     return result;
 }
 
@@ -133,8 +131,7 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
                 struct error *error)
 {
     _cleanup_guest_ struct guest guest = NO_GUEST;
-    const struct mount_entry *entry;
-    const char *volume;
+    _cleanup_occupied_ struct occupied place = NOT_OCCUPIED;
     int result = check_request(request, error);
     if (result == 0 && !request->file)
         result = error_set(error, -EINVAL, "%s: no volume is named", request->path);
@@ -142,13 +139,13 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
         result = data_check_name(request->file, error);
     if (result == 0)
         result = enter(request, &guest, error);
-    if (result == 0)
-        result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
     if (result < 0)
         return result;
-    if (volume && strcmp(volume, request->file) != 0)
-        return error_set(error, -EBUSY, "%s in %s holds volume %s", request->path, request->lxc_name, volume);
-    if (volume && entry->read_only == request->read_only)
+    find_place(paths, &guest, request->path, call, &place);
+    if (place.volume && strcmp(place.volume, request->file) != 0)
+        return error_set(error, -EBUSY, "%s in %s holds volume %s", request->path, request->lxc_name,
+                         place.volume);
+    if (place.volume && place.mounted.read_only == request->read_only)
         return 0;
     const struct volume_source source = {.file = request->file, .type = request->type, .size = request->size};
     const struct volume_filling filling = {.digest = request->fill ? request->digest : NULL,
@@ -159,21 +156,20 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
     if (tree < 0)
         return tree;
     /* What was mounted read-only is locked so: another takes its place. */
-    if (volume && (result = take_out(paths, &guest, request, entry, call, error)) < 0)
-        return result;
-    return put_tree(&guest, request, tree, error);
+    result = take_out(paths, &guest, request, call, &place, error);
+    return result < 0 ? result : put_tree(&guest, request, tree, error);
 }
 
 int live_detach(const struct paths *paths, const struct volume_attach *request, const struct call *call,
                 struct error *error)
 {
     _cleanup_guest_ struct guest guest = NO_GUEST;
-    const struct mount_entry *entry;
-    const char *volume;
+    _cleanup_occupied_ struct occupied place = NOT_OCCUPIED;
     int result = check_request(request, error);
     if (result == 0)
         result = enter(request, &guest, error);
-    if (result == 0)
-        result = find_volume(paths, &guest, request->path, call, &entry, &volume, error);
-    return result < 0 || !entry ? result : take_out(paths, &guest, request, entry, call, error);
+    if (result < 0)
+        return result;
+    find_place(paths, &guest, request->path, call, &place);
+    return take_out(paths, &guest, request, call, &place, error);
 }

@@ -34,11 +34,12 @@ struct observed_image {
     int64_t made;     /* seconds since the epoch */
 };
 
-struct observed_data { /* a layer or a volume in its store */
-    const char *file;  /* its folder's name: paths_file_name() */
-    int64_t modified;  /* seconds since the epoch, of the folder with the data */
-    const char *type;  /* volumes: "dir", "loop", "btrfs"; layers: "layer", "copy"; NULL: unknown */
-    int64_t size;      /* of loop, and of btrfs where the store has quotas: bytes */
+struct observed_data {      /* a layer or a volume in its store */
+    const char *file;       /* its folder's name: paths_file_name() */
+    int64_t modified;       /* seconds since the epoch, of the folder with the data */
+    const char *type;       /* volumes: "dir", "loop", "btrfs"; layers: "layer", "copy"; NULL: unknown */
+    int64_t size;           /* of loop, and of btrfs where the store has quotas: bytes */
+    uint64_t device, inode; /* of the folder with the data, or of the file it is in */
 };
 
 struct observed_root { /* a merged root that is mounted on the host */
@@ -82,10 +83,8 @@ struct observed_storage {
 };
 
 struct observed_guest_mounts {
-    struct observed_guest_mount *items; /* sorted by path */
+    struct observed_guest_mount *items;
     size_t count;
-    const char
-        *layer; /* file name of the layer whose overlay is the guest's root; NULL when it is none of ours */
 };
 
 struct observed_snapshot {
@@ -110,10 +109,10 @@ struct observed_difference { /* what may keep a layer from another image: SEMANT
 struct storage_view {
     /* One read of three folders and of /proc/self/mountinfo. Missing folders are empty. */
     int (*dump)(const struct paths *, const struct call *, struct observed_storage *, struct error *);
-    /* Volumes of our store that are mounted inside the container of `init_pid` (its mountinfo), and whether its
-     * root is still the overlay of `layer_file`. */
-    int (*dump_guest)(const struct paths *, int64_t init_pid, const struct call *,
-                      struct observed_guest_mounts *, struct error *);
+    /* Which volumes of that dump are on top at these paths of the container of `init_pid`. What else a guest mounts where
+     * is its own affair. */
+    void (*look_mounts)(const struct observed_storage *, int64_t init_pid, const struct texts *paths,
+                        struct arena *, struct observed_guest_mounts *);
     /* Answers for each; `init_pid` 0: the container does not run, only the sources are looked at. */
     void (*look_binds)(const struct paths *, int64_t init_pid, struct observed_bind *binds, size_t count);
     /* `init_pid` 0: its container does not run. */

@@ -18,7 +18,7 @@
 #include "drivers/storage/view_disk.h"
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_measure.h"
-#include "drivers/storage/view_mounts.h"
+#include "drivers/storage/view_mounted.h"
 #include "drivers/storage/view_quota.h"
 #include "lib/buffer.h"
 #include "lib/digest.h"
@@ -93,7 +93,9 @@ static struct observed_data data_of(const struct collector *collector, int direc
         return (struct observed_data){0};
     return (struct observed_data){.file = arena_strdup(collector->arena, name),
                                   .modified = status.st_mtime,
-                                  .type = is_subvolume(directory, &status) ? "btrfs" : "dir"};
+                                  .type = is_subvolume(directory, &status) ? "btrfs" : "dir",
+                                  .device = status.st_dev,
+                                  .inode = status.st_ino};
 }
 
 static struct observed_data loop_of(struct collector *collector, int directory, const char *name)
@@ -105,7 +107,9 @@ static struct observed_data loop_of(struct collector *collector, int directory, 
     return (struct observed_data){.file = arena_strdup(collector->arena, name),
                                   .modified = status.st_mtime,
                                   .type = "loop",
-                                  .size = status.st_size};
+                                  .size = status.st_size,
+                                  .device = status.st_dev,
+                                  .inode = status.st_ino};
 }
 
 static int64_t quota_of(const struct collector *collector, int directory, const char *name)
@@ -173,12 +177,6 @@ static int compare_data(const void *left, const void *right)
     return strcmp(((const struct observed_data *)left)->file, ((const struct observed_data *)right)->file);
 }
 
-static int compare_guest_mounts(const void *left, const void *right)
-{
-    return strcmp(((const struct observed_guest_mount *)left)->path,
-                  ((const struct observed_guest_mount *)right)->path);
-}
-
 static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
     if (count)
@@ -228,39 +226,34 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
     return 0;
 }
 
-static int dump_guest(const struct paths *paths, int64_t init_pid, const struct call *call,
-                      struct observed_guest_mounts *out, struct error *error)
+static const char *volume_of(const struct observed_storage *storage, const struct mounted *mounted)
 {
-    struct observed_guest_mounts found = {0};
-    struct mount_entries entries = {0};
-    struct mount_origin volumes;
-    char table[64];
-    snprintf(table, sizeof(table), "/proc/%lld/mountinfo", (long long)init_pid);
-    int result = mount_origin_of(paths->volumes, call->arena, &volumes, error);
-    if (result < 0)
-        return result;
-    /* It may end just now, and may have more mounts than are read: nobody else's objects shall suffer for that. */
-    result = mounts_read(table, call->arena, &entries, error);
-    if (result < 0 && result != -ENOENT && result != -ESRCH && result != -EINVAL && result != -EFBIG)
-        return result;
-    for (size_t i = 0; i < entries.count; i++) {
-        const char *layer = mount_layer(paths, call->arena, &entries.items[i]);
-        if (layer && strcmp(entries.items[i].point, "/") == 0)
-            found.layer = layer;
-        const char *volume = mount_volume(&volumes, call->arena, &entries.items[i]);
-        if (!volume)
-            continue;
-        struct observed_guest_mount *mount = arena_append(call->arena, found.items, found.count);
-        *mount = (struct observed_guest_mount){
-            .path = entries.items[i].point, .volume = volume, .read_only = entries.items[i].read_only};
+    for (size_t i = 0; i < storage->volume_count; i++)
+        if (storage->volumes[i].inode == mounted->inode && storage->volumes[i].device == mounted->device)
+            return storage->volumes[i].file;
+    return NULL;
+}
+
+/* Its init may end just now: then nothing is mounted anywhere. */
+static void look_mounts(const struct observed_storage *storage, int64_t init_pid, const struct texts *paths,
+                        struct arena *arena, struct observed_guest_mounts *out)
+{
+    char folder[64];
+    *out = (struct observed_guest_mounts){0};
+    snprintf(folder, sizeof(folder), "/proc/%lld/root", (long long)init_pid);
+    _cleanup_close_ int root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; root >= 0 && i < paths->count; i++) {
+        struct mounted mounted;
+        _cleanup_close_ int there = mounted_open(root, paths->items[i], &mounted);
+        const char *volume = there < 0 ? NULL : volume_of(storage, &mounted);
+        if (volume)
+            *arena_append(arena, out->items, out->count) = (struct observed_guest_mount){
+                .path = paths->items[i], .volume = volume, .read_only = mounted.read_only};
     }
-    sort(found.items, found.count, sizeof(*found.items), compare_guest_mounts);
-    *out = found;
-    return 0;
 }
 
 const struct storage_view storage_view = {.dump = dump,
-                                          .dump_guest = dump_guest,
+                                          .look_mounts = look_mounts,
                                           .look_disk = view_disk,
                                           .dump_snapshots = view_snapshots,
                                           .dump_difference = view_difference,

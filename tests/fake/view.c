@@ -245,30 +245,21 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     return 0;
 }
 
-static int by_path(const void *left, const void *right)
+static void look_mounts(const struct observed_storage *storage, int64_t init_pid, const struct texts *paths,
+                        struct arena *arena, struct observed_guest_mounts *out)
 {
-    return strcmp(((const struct observed_guest_mount *)left)->path,
-                  ((const struct observed_guest_mount *)right)->path);
-}
-
-static int dump_guest_mounts(const struct paths *paths, int64_t init_pid, const struct call *call,
-                             struct observed_guest_mounts *out, struct error *error)
-{
-    (void)paths, (void)error; /* of the world that the containers were found in */
-    fake_trace("storage_view.dump_guest");
-    const struct seen *container = seen_by_init(init_pid), *mounts = seen_in(container, "guest_mounts");
-    *out = (struct observed_guest_mounts){.layer = seen_text(container, "guest_layer")};
-    for (const struct seen *i = seen_first(mounts); i; i = seen_next(i)) {
-        struct observed_guest_mount *seen = arena_append(call->arena, out->items, out->count);
-        const char *text = seen_as_text(i);
-        size_t length = strcspn(text, ":");
-        *seen = (struct observed_guest_mount){.path = seen_key(i),
-                                              .volume = arena_strndup(call->arena, text, length),
+    (void)storage; /* of the world that the containers were found in */
+    fake_trace("storage_view.look_mounts");
+    *out = (struct observed_guest_mounts){0};
+    for (size_t i = 0; i < paths->count; i++) {
+        const char *text = seen_text(seen_in(seen_by_init(init_pid), "guest_mounts"), paths->items[i]);
+        size_t length = text ? strcspn(text, ":") : 0;
+        if (text)
+            *arena_append(arena, out->items, out->count) =
+                (struct observed_guest_mount){.path = paths->items[i],
+                                              .volume = arena_strndup(arena, text, length),
                                               .read_only = strcmp(text + length, ":ro") == 0};
     }
-    if (out->count)
-        qsort(out->items, out->count, sizeof(*out->items), by_path);
-    return 0;
 }
 
 /* In this world a source is there unless it is in "missing", and is the same for ever. */
@@ -378,7 +369,7 @@ static int64_t measure(const char *store, const char *file)
 }
 
 const struct storage_view storage_view = {.dump = dump_storage,
-                                          .dump_guest = dump_guest_mounts,
+                                          .look_mounts = look_mounts,
                                           .look_disk = look_disk,
                                           .dump_snapshots = dump_snapshots,
                                           .dump_difference = dump_difference,

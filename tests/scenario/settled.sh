@@ -96,7 +96,6 @@ every_drift() {
 0 route 10.77.0.0/16 eth9
 0 listen tcp - 8080 nginx
 2 unmount-volume web /srv
-2 mount-volume web /mnt default_data
 2 unmount-root web
 2 drop-image default/base
 0 drop-layer default_web
@@ -111,6 +110,8 @@ unasked() {
     settle -f "$root/spec.yaml" || return 1
     "$tool" "$root" listen tcp - 9999 sshd && "$tool" "$root" set-use web memory_use 1000 &&
         holds 'a socket on a port of nobody' plan -q -f "$root/spec.yaml" &&
+        "$tool" "$root" mount-volume web /mnt default_data &&
+        holds 'a volume that a guest put elsewhere' plan -q -f "$root/spec.yaml" &&
         holds 'without -q' apply -f "$root/spec.yaml" && says 'Nothing to do' &&
         holds 'as data' plan -o json -f "$root/spec.yaml" && jq -e '.actions == [] and .held == []' "$root/said" >/dev/null
 }
