@@ -83,8 +83,11 @@ static int run(struct trial *trial, struct buffer *out, const char *program, ...
 
 static int ours(struct trial *trial, struct buffer *out, const char *command, const char *more)
 {
-    return run(trial, out, fpsync, "--root", trial->root, "-f", trial->file, "-y", "--parallel", "2",
-               "--allow-mass-delete", "-o", "json", command, more, NULL);
+    /* In the environment, for not every command takes them. */
+    setenv("FPSYNC_FILE", trial->file, 1);
+    setenv("FPSYNC_ALLOW_MASS_DELETE", "1", 1);
+    return run(trial, out, fpsync, "--root", trial->root, "-y", "--parallel", "2", "-o", "json", command,
+               more, NULL);
 }
 
 static bool failed(struct trial *trial, const char *what, const struct buffer *out)
