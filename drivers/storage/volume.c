@@ -86,7 +86,11 @@ static int fill(const struct paths *paths, const struct volume_kind *kind, int f
         tree_tell_devices(call, copied.skipped);
     if (result == 0)
         result = kind->commit(folder, to, error);
-    return result < 0 ? result : mark_used(folder, error);
+    if (result == 0)
+        result = mark_used(folder, error);
+    if (result == 0 && fsync(folder) < 0)
+        result = error_errno(error, -errno, "cannot write its folder to disk");
+    return result;
 }
 
 /* The mark first: without it, a crash leaves a new volume with something in it, which is thrown away all the same. */

@@ -31,10 +31,12 @@ static int begin(int folder, const struct volume_source *source, const struct ca
     return fd < 0 ? error_errno(error, -errno, "cannot make data.new") : fd;
 }
 
-/* Only an empty folder gives way: data that came in some other way is never thrown away. */
+/* Only an empty folder gives way: data that came in some other way is never thrown away. The copy is on disk before it has
+ * the name: what a loss of power leaves under it is never filled again. */
 int volume_dir_commit(int folder, int filled, struct error *error)
 {
-    (void)filled;
+    if (syncfs(filled) < 0)
+        return error_errno(error, -errno, "cannot write data.new to disk");
     if (unlinkat(folder, "data", AT_REMOVEDIR) < 0 && errno != ENOENT)
         return errno == ENOTEMPTY ? tree_remove(folder, "data.new", error)
                                   : error_errno(error, -errno, "cannot replace its folder");
