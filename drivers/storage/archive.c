@@ -450,6 +450,44 @@ static int check_types(int store, struct error *error)
     return result;
 }
 
+/* What lies in the store is kept from the host's users by the modes of its folders alone, and what lies in `secrets` by its
+ * own, too: of those nobody else's word is taken. */
+static int own(int folder, const char *name, mode_t mode, struct error *error)
+{
+    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", name);
+    if (fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
+        return error_set(error, -EBADMSG, "the backup is damaged or forged: %s is no plain file", name);
+    return fchown(fd, 0, 0) < 0 || fchmod(fd, mode) < 0 ? error_errno(error, -errno, "%s", name) : 0;
+}
+
+static int own_secrets(int store, struct error *error)
+{
+    int fd = openat(store, UNPACKED "/secrets", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    int result = 0;
+    if (!folder)
+        return fd < 0 && errno == ENOENT ? 0 : error_errno(error, -errno, "secrets");
+    for (struct dirent *entry; result == 0 && (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = own(fd, entry->d_name, 0600, error);
+    closedir(folder);
+    return result;
+}
+
+static int own_all(int store, struct error *error)
+{
+    char name[64];
+    int result = own_secrets(store, error);
+    for (size_t i = 0; result == 0 && i < FOLDERS; i++) {
+        snprintf(name, sizeof(name), UNPACKED "/%s", folders[i]);
+        result = own(store, name, 0700, error);
+    }
+    return result < 0 ? result : own(store, UNPACKED "/state/data.mdb", 0600, error);
+}
+
 /* As after a run that did not end well (state/state.h): the record is checked before it is believed. */
 static int mark_doubtful(const struct paths *paths)
 {
@@ -495,6 +533,8 @@ int archive_read(const struct paths *paths, const struct archive *request, const
         result = check_note(store, error);
     if (result == 0)
         result = check_types(store, error);
+    if (result == 0)
+        result = own_all(store, error);
     if (result == 0 && (syncfs(store) < 0 || renameat(store, UNPACKED, store, VERIFIED) < 0))
         result = error_errno(error, -errno, "cannot write what was read");
     if (result == 0)
