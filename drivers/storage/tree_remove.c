@@ -57,9 +57,42 @@ static int remove_subvolume(int directory, const char *name)
     return ioctl(directory, BTRFS_IOC_SNAP_DESTROY, &arguments) < 0 ? -errno : 0;
 }
 
-/* Depth is bounded by descriptors, not by stack: the parent of each level stays open. A tree deeper than that is
- * reported (-EMFILE) and stays. */
-static int remove_content(int folder, dev_t device)
+/* A guest makes a tree as deep as it likes, and the parent of each level stays open: what lies deeper than DEPTH is moved
+ * up to the top, and is removed from there in the next pass. */
+#define DEPTH 100
+
+struct removal {
+    int top;
+    dev_t device;
+    bool moved;          /* in this pass */
+    unsigned long names; /* given so far */
+};
+
+static int move_up(struct removal *removal, int folder, const char *name)
+{
+    char to[32];
+    for (bool cleared = false;;) {
+        snprintf(to, sizeof(to), LEFTOVER_PREFIX "%lu", removal->names++);
+        if (renameat2(folder, name, removal->top, to, RENAME_NOREPLACE) == 0) {
+            removal->moved = true;
+            return 0;
+        }
+        if (errno == ENOENT)
+            return 0;
+        if (errno == EPERM && !cleared) {
+            clear_flags(folder, ".");
+            clear_flags(folder, name);
+            clear_flags(removal->top, ".");
+            cleared = true;
+        } else if (errno != EEXIST) {
+            return -errno;
+        }
+    }
+}
+
+static int remove_below(int folder, dev_t device);
+
+static int remove_content(struct removal *removal, int folder, unsigned depth)
 {
     int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
@@ -80,18 +113,37 @@ static int remove_content(int folder, dev_t device)
         struct stat status;
         if (inner < 0 && errno == ENOENT)
             continue;
-        if (inner < 0 && (errno == ENOTDIR || errno == ELOOP))
+        if (inner < 0 && (errno == ENOTDIR || errno == ELOOP)) {
             result = unlink_one(folder, item->d_name, 0);
-        else if (inner < 0 || fstat(inner, &status) < 0)
-            result = -errno;
-        else if (status.st_dev != device && is_mounted(inner))
-            result = -EBUSY;
-        else if (status.st_dev != device && remove_subvolume(folder, item->d_name) == 0)
             continue;
-        else if ((result = remove_content(inner, status.st_dev)) == 0)
+        }
+        if (inner < 0 || fstat(inner, &status) < 0) {
+            result = -errno;
+            continue;
+        }
+        bool other = status.st_dev != removal->device;
+        if (other && is_mounted(inner))
+            result = -EBUSY;
+        else if (other && remove_subvolume(folder, item->d_name) == 0)
+            continue;
+        else if (!other && depth == DEPTH)
+            result = move_up(removal, folder, item->d_name);
+        else if ((result = other ? remove_below(inner, status.st_dev)
+                                 : remove_content(removal, inner, depth + 1)) == 0)
             result = unlink_one(folder, item->d_name, AT_REMOVEDIR);
     }
     closedir(directory);
+    return result;
+}
+
+static int remove_below(int folder, dev_t device)
+{
+    struct removal removal = {.top = folder, .device = device};
+    int result;
+    do {
+        removal.moved = false;
+        result = remove_content(&removal, folder, 0);
+    } while (result == 0 && removal.moved);
     return result;
 }
 
@@ -105,24 +157,27 @@ int tree_remove(int directory, const char *name, struct error *error)
         return error_errno(error, -errno, "cannot open %s", name);
     if (status.st_ino == BTRFS_FIRST_FREE_OBJECTID && remove_subvolume(directory, name) == 0)
         return 0;
-    int result = remove_content(folder, status.st_dev);
-    if (result == 0)
-        result = unlink_one(directory, name, AT_REMOVEDIR);
+    int result, tries = 3; /* another worker may have moved something up meanwhile */
+    do {
+        result = remove_below(folder, status.st_dev);
+        if (result == 0)
+            result = unlink_one(directory, name, AT_REMOVEDIR);
+    } while (result == -ENOTEMPTY && --tries);
     return result < 0 ? error_errno(error, result, "cannot remove %s", name) : 0;
 }
 
+/* One that stays is no reason to keep what was to go: whose it was has been told that it could not be removed. */
 static int remove_leftovers(int store, struct error *error)
 {
     int copy = openat(store, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory)
         return error_errno(error, -errno, "cannot read a store");
-    int result = 0;
-    for (struct dirent *item; result == 0 && (item = readdir(directory));)
+    for (struct dirent *item; (item = readdir(directory));)
         if (strncmp(item->d_name, LEFTOVER_PREFIX, strlen(LEFTOVER_PREFIX)) == 0)
-            result = tree_remove(store, item->d_name, error);
+            tree_remove(store, item->d_name, NULL);
     closedir(directory);
-    return result;
+    return 0;
 }
 
 int tree_remove_from_store(const char *store, const char *name, struct error *error)

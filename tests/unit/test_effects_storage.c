@@ -381,6 +381,39 @@ static void test_symlinks_stay_inside(void **state)
     make_folder(at("canary"));
 }
 
+/* As a guest makes them: deeper than one may have files open, or than a path may be long. */
+static void test_deep_tree_goes(void **state)
+{
+    (void)state;
+    make_folder(at("deep"));
+    int folder = open(at("deep"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int level = 0; level < 5000; level++) {
+        assert_int_equal(mkdirat(folder, "level", 0700), 0);
+        assert_int_equal(mkdirat(folder, ".tmp-del-0", 0700), 0); /* a name that removal itself gives */
+        int below = openat(folder, "level", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(below >= 0);
+        close(folder);
+        folder = below;
+    }
+    close(folder);
+    assert_done(tree_remove(AT_FDCWD, at("deep"), &error));
+    assert_int_equal(access(at("deep"), F_OK), -1);
+}
+
+static void test_what_cannot_go_keeps_nothing_else(void **state)
+{
+    (void)state;
+    make_folder(at("store"));
+    make_folder(at("store/.tmp-del-held"));
+    make_folder(at("store/.tmp-del-held/mounted"));
+    make_folder(at("store/wanted"));
+    assert_int_equal(mount("none", at("store/.tmp-del-held/mounted"), "tmpfs", 0, NULL), 0);
+    assert_done(tree_remove_from_store(at("store"), "wanted", &error));
+    assert_int_equal(access(at("store/wanted"), F_OK), -1);
+    assert_int_equal(access(at("store/.tmp-del-wanted"), F_OK), -1);
+    assert_int_equal(umount(at("store/.tmp-del-held/mounted")), 0);
+}
+
 static void test_new_volume_is_filled_once(void **state)
 {
     (void)state;
@@ -1080,6 +1113,8 @@ static int run_group(const char *name, unsigned long propagation)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_root_comes_and_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deep_tree_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_cannot_go_keeps_nothing_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_users_of_the_host_stay_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_root_of_an_earlier_release, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_layer_is_never_mounted_twice, set_up, tear_down),
