@@ -49,6 +49,12 @@ static bool is_listed(const struct texts *allowed, const char *path)
     return false;
 }
 
+static bool refuse(const struct asking *asking, struct place at, const char *reason, const char *hint)
+{
+    *asking->refusal = (struct refusal){.reason = reason, .hint = hint, .at = at};
+    return true;
+}
+
 static bool nature_is_refused(const struct asking *asking)
 {
     const struct policy_allow *allow = asking->allow;
@@ -62,12 +68,10 @@ static bool nature_is_refused(const struct asking *asking)
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
         if (!needs[i].asked || needs[i].allowed)
             continue;
-        *asking->refusal = (struct refusal){
-            .reason = arena_printf(asking->arena, "%s is not permitted on this host", needs[i].field),
-            .hint = arena_printf(asking->arena, "write to %s: allow: { %s: true }", asking->paths->conf,
-                                 needs[i].key),
-            .at = asking->object->place};
-        return true;
+        return refuse(asking, asking->object->place,
+                      arena_printf(asking->arena, "%s is not permitted on this host", needs[i].field),
+                      arena_printf(asking->arena, "write to %s: allow: { %s: true }", asking->paths->conf,
+                                   needs[i].key));
     }
     return false;
 }
@@ -77,13 +81,11 @@ static bool bind_is_refused(const struct asking *asking)
     const struct list *binds = &((const struct container *)asking->object->body)->binds;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bind *bind = binds->items[i];
-        if (is_listed(&asking->allow->binds, bind->source))
-            continue;
-        *asking->refusal = (struct refusal){
-            .reason = arena_printf(asking->arena, "bind of %s is not permitted on this host", bind->source),
-            .hint = list_line(asking, "binds", &asking->allow->binds, bind->source),
-            .at = bind->described.place};
-        return true;
+        if (!is_listed(&asking->allow->binds, bind->source))
+            return refuse(
+                asking, bind->described.place,
+                arena_printf(asking->arena, "bind of %s is not permitted on this host", bind->source),
+                list_line(asking, "binds", &asking->allow->binds, bind->source));
     }
     return false;
 }
@@ -108,14 +110,11 @@ static bool device_is_refused(const struct asking *asking)
     const struct list *devices = &((const struct container *)asking->object->body)->devices;
     for (size_t i = 0; i < devices->count; i++) {
         const struct device *device = devices->items[i];
-        if (device_is_listed(&asking->allow->devices, device))
-            continue;
-        *asking->refusal = (struct refusal){
-            .reason = arena_printf(asking->arena, "device %s is not permitted on this host",
-                                   device_text(asking->arena, device)),
-            .hint = list_line(asking, "devices", &asking->allow->devices, device_word(device)),
-            .at = device->described.place};
-        return true;
+        if (!device_is_listed(&asking->allow->devices, device))
+            return refuse(asking, device->described.place,
+                          arena_printf(asking->arena, "device %s is not permitted on this host",
+                                       device_text(asking->arena, device)),
+                          list_line(asking, "devices", &asking->allow->devices, device_word(device)));
     }
     return false;
 }

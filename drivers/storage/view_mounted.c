@@ -37,12 +37,11 @@ int mounted_open(int root, const char *path, struct mounted *mounted)
     _cleanup_close_ int fd = place_open_inside(root, path);
     if (fd < 0)
         return fd;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_MNT_ID, &status) < 0)
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &status) < 0)
         return -errno;
     if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
         return -ENOENT;
-    *mounted = (struct mounted){.mount = status.stx_mnt_id,
-                                .device = makedev(status.stx_dev_major, status.stx_dev_minor),
+    *mounted = (struct mounted){.device = makedev(status.stx_dev_major, status.stx_dev_minor),
                                 .inode = status.stx_ino,
                                 .read_only = !place_is_writable(fd)};
     if (status.stx_dev_major == LOOP_MAJOR && status.stx_ino == ROOT_OF_EXT4)

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 struct mounted {
-    uint64_t mount;         /* its id */
     uint64_t device, inode; /* the folder that is mounted there; for a file system in a file: that file */
     bool read_only;
 };

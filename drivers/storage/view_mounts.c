@@ -53,7 +53,6 @@ static bool parse_line(char *line, struct mount_entry *entry)
         return false;
     entry->root = unescape(root);
     entry->point = unescape(point);
-    entry->read_only = strncmp(flags, "ro", 2) == 0 && (flags[2] == ',' || !flags[2]);
     entry->type = type;
     entry->options = tail ? tail : "";
     return true;

@@ -13,7 +13,6 @@ struct mount_entry {
     unsigned major, minor;
     const char *root;  /* of the mount, within its file system */
     const char *point; /* as the process of the table sees it */
-    bool read_only;    /* this mount, whatever its file system is */
     const char *type;
     const char *options; /* of the superblock */
 };
