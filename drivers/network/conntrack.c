@@ -16,7 +16,6 @@
 #include "drivers/network/internal.h"
 #include "lib/error.h"
 
-#define CONNTRACK(type)    (NFNL_SUBSYS_CTNETLINK << 8 | (type))
 #define FILTER_PROTOCOL    (1 << 3) /* CTA_FILTER_F_CTA_PROTO_NUM of the kernel's nf_internals.h */
 #define TUPLE_PROTOCOL_UDP 17
 
@@ -61,10 +60,9 @@ int conntrack_end(bool is6, flow_chooser *goes, void *context, struct arena *are
 /* Older kernels (before 5.8) pass over what they do not know of a filter; `take_flow` looks for itself. */
 static int list(struct nl_sock *socket, bool is6, bool filtered, struct listing *listing, struct error *error)
 {
-    const struct nfgenmsg header = {.nfgen_family = is6 ? NFPROTO_IPV6 : NFPROTO_IPV4};
     const uint8_t udp = TUPLE_PROTOCOL_UDP;
     _cleanup_message_ struct nl_msg *message =
-        message_new(CONNTRACK(IPCTNL_MSG_CT_GET), 0, &header, sizeof(header));
+        netfilter_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, is6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
     if (filtered) {
         struct nlattr *filter = message_nest(message, CTA_FILTER);
         message_put_u32(message, CTA_FILTER_ORIG_FLAGS, FILTER_PROTOCOL);
@@ -142,8 +140,8 @@ static bool read_flow(const struct nlmsghdr *message, struct flow *flow)
     struct nlmsghdr *header = (struct nlmsghdr *)message;
     const size_t skip = sizeof(struct nfgenmsg);
     const struct nlattr *status = nlmsg_find_attr(header, (int)skip, CTA_STATUS);
-    if (message->nlmsg_type != CONNTRACK(IPCTNL_MSG_CT_NEW) || message->nlmsg_len < NLMSG_LENGTH(skip) ||
-        !status || !nlmsg_find_attr(header, (int)skip, CTA_ID))
+    if (message->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) ||
+        message->nlmsg_len < NLMSG_LENGTH(skip) || !status || !nlmsg_find_attr(header, (int)skip, CTA_ID))
         return false;
     const uint32_t bits = be32toh(nla_get_u32(status));
     const uint8_t family = ((const struct nfgenmsg *)nlmsg_data(header))->nfgen_family;
@@ -160,9 +158,8 @@ static bool read_flow(const struct nlmsghdr *message, struct flow *flow)
 /* Never without its tuple: that would end all there are. */
 static int end(struct nl_sock *socket, bool is6, const struct ending *ending, struct error *error)
 {
-    const struct nfgenmsg header = {.nfgen_family = is6 ? NFPROTO_IPV6 : NFPROTO_IPV4};
     _cleanup_message_ struct nl_msg *message =
-        message_new(CONNTRACK(IPCTNL_MSG_CT_DELETE), 0, &header, sizeof(header));
+        netfilter_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, is6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
     for (size_t i = 0; i < sizeof(ending->parts) / sizeof(ending->parts[0]); i++)
         if (ending->parts[i])
             message_put(message, ending->parts[i]->nla_type, nla_data(ending->parts[i]),

@@ -150,12 +150,11 @@ static int write_file(const struct paths *paths, const struct buffer *text, stru
 static bool table_stands(const struct paths *paths)
 {
     _cleanup_netlink_ struct nl_sock *socket = NULL;
-    const struct nfgenmsg header = {.nfgen_family = NFPROTO_IPV4};
     struct error ignored;
     if (netlink_open(NETLINK_NETFILTER, &socket, &ignored) < 0)
         return true;
     _cleanup_message_ struct nl_msg *message =
-        message_new(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, &header, sizeof(header));
+        netfilter_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NFPROTO_IPV4);
     message_put_text(message, NFTA_TABLE_NAME, paths->nft_table);
     return netlink_transact(socket, message, NULL, NULL, "table", &ignored) != -ENOENT;
 }

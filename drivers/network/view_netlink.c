@@ -6,6 +6,7 @@
 #include <netlink/socket.h>
 
 #include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <pthread.h>
 #include <sched.h>
@@ -84,6 +85,12 @@ struct nl_msg *message_new(int type, int flags, const void *header, size_t size)
         nlmsg_append(message, (void *)header, size, NLMSG_ALIGNTO) < 0)
         abort(); /* as lib/arena.h: without a few KiB nothing can be reported either */
     return message;
+}
+
+struct nl_msg *netfilter_message(int subsystem, int type, uint8_t family)
+{
+    const struct nfgenmsg header = {.nfgen_family = family, .version = NFNETLINK_V0};
+    return message_new(subsystem << 8 | type, 0, &header, sizeof(header));
 }
 
 void message_put(struct nl_msg *message, int type, const void *data, size_t size)

@@ -27,6 +27,8 @@ int netlink_open_inside(int namespace, struct nl_sock **socket, struct error *er
 
 /* Never NULL. `header` of `size` bytes follows the netlink header. */
 struct nl_msg *message_new(int type, int flags, const void *header, size_t size);
+/* Of a part of netfilter (NFNL_SUBSYS_*), about a family (NFPROTO_*). Never NULL. */
+struct nl_msg *netfilter_message(int subsystem, int type, uint8_t family);
 void message_put(struct nl_msg *message, int type, const void *data, size_t size);
 void message_put_text(struct nl_msg *message, int type, const char *text);
 void message_put_u32(struct nl_msg *message, int type, uint32_t value);

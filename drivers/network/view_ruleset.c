@@ -66,9 +66,8 @@ const struct ruleset_set *ruleset_set(struct ruleset *ruleset, uint8_t family, c
     if (!set)
         return NULL;
     for (int attempt = 0; !set->state && attempt < ATTEMPTS; attempt++) {
-        struct nfgenmsg header = {.nfgen_family = family, .version = NFNETLINK_V0};
         _cleanup_message_ struct nl_msg *message =
-            message_new(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &header, sizeof(header));
+            netfilter_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, family);
         struct error ignored;
         message_put_text(message, NFTA_SET_ELEM_LIST_TABLE, table);
         message_put_text(message, NFTA_SET_ELEM_LIST_SET, name);
@@ -93,9 +92,7 @@ const char *ruleset_family(uint8_t family)
 
 static int read_list(struct ruleset *ruleset, int type, netlink_handler *take, struct error *error)
 {
-    struct nfgenmsg header = {.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0};
-    _cleanup_message_ struct nl_msg *message =
-        message_new(NFNL_SUBSYS_NFTABLES << 8 | type, 0, &header, sizeof(header));
+    _cleanup_message_ struct nl_msg *message = netfilter_message(NFNL_SUBSYS_NFTABLES, type, NFPROTO_UNSPEC);
     return netlink_dump(ruleset->socket, message, take, ruleset, "list of rules", error);
 }
 
