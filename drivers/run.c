@@ -25,7 +25,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
     if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
         (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
-        kind == STEP_VOLUME_RENAME)
+        kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
              kind == STEP_LINK_UNMARK)
@@ -61,6 +61,8 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return storage->rename_layer(paths, request, call, error);
     case STEP_VOLUME_RENAME:
         return storage->rename_volume(paths, request, call, error);
+    case STEP_ROOT_CHECK:
+        return storage->check_root(paths, request, call, error);
     case STEP_ROOT_MOUNT:
         return storage->mount_root(paths, request, call, error);
     case STEP_ROOT_UNMOUNT:

@@ -10,6 +10,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_VOLUME_RENAME] = {"volume.rename", &data_rename_table, NULL},
     [STEP_VOLUME_CREATE] = {"volume.create", &volume_source_table, NULL},
     [STEP_VOLUME_DELETE] = {"volume.delete", &data_reference_table, NULL},
+    [STEP_ROOT_CHECK] = {"root.check", &root_mount_table, NULL},
     [STEP_ROOT_MOUNT] = {"root.mount", &root_mount_table, NULL},
     [STEP_ROOT_UNMOUNT] = {"root.unmount", &root_reference_table, NULL},
     [STEP_VOLUME_ATTACH] = {"volume.attach", &volume_attach_table, NULL},

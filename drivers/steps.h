@@ -59,6 +59,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_LINK_UNMARK = 55,
                  STEP_LAYER_RENAME = 60,
                  STEP_VOLUME_RENAME = 61,
+                 STEP_ROOT_CHECK = 62,
                  STEP_KINDS
 };
 

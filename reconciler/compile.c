@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/map.h"
+#include "reconciler/compile_before.h"
 #include "reconciler/repairs.h"
 
 void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request)
@@ -132,6 +133,7 @@ struct container_steps {
     struct arena *arena;
     const char *lxc_name;
     struct steps *steps;
+    bool is_defined; /* as it is to start, already */
 };
 
 static void add_stop(const struct container_steps *to)
@@ -208,17 +210,6 @@ static struct data_change *new_change(const struct container_steps *to, const ch
     change->token = token;
     change->image = to->action->follow.from ? to->action->follow.from : to->compiling->digest;
     return described_whole(&data_change_table, change);
-}
-
-static void add_check(const struct container_steps *to)
-{
-    const struct follow *follow = &to->action->follow;
-    struct layer_check *check = described_new(to->arena, &layer_check_table);
-    check->file = target_layer_file(to->compiling->target, to->action->object);
-    check->from = follow->from;
-    check->to = to->compiling->digest;
-    if (follow_moves(follow) && follow->checked && !follow->to && !text_is_same(check->from, check->to))
-        steps_add(to->arena, to->steps, STEP_LAYER_CHECK, described_whole(&layer_check_table, check));
 }
 
 /* The layer goes onto another image: frozen, so that the upper on it is a new one. */
@@ -320,7 +311,7 @@ static void add_start(const struct container_steps *to)
     const struct container *body = to->action->object->body;
     if (!is_adopted(to))
         add_root(to);
-    if (to->action->config_changed)
+    if (to->action->config_changed && !to->is_defined)
         add_definition(to);
     steps_add(to->arena, to->steps, STEP_CONTAINER_START,
               target_start(to->compiling->target, to->action->object));
@@ -438,6 +429,12 @@ static struct container_steps old_of(const struct container_steps *to)
     return old;
 }
 
+static bool old_runs(const struct container_steps *to)
+{
+    const struct observed_container *seen = world_container(to->compiling->world, old_of(to).lxc_name);
+    return seen && seen->running;
+}
+
 static void add_stop_of_old(const struct container_steps *to)
 {
     const struct container_steps old = old_of(to);
@@ -478,7 +475,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
                               struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
-    const struct container_steps to = {
+    struct container_steps to = {
         .compiling = compiling,
         .action = action,
         .arena = arena,
@@ -492,6 +489,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
         return; /* made anew, the image is what it was */
     switch (action->verb) {
     case VERB_RENAME:
+        to.is_defined = !action->rests && compile_before_stop(compiling, action, old_runs(&to), steps);
         add_stop_of_old(&to);
         if (!action->rests)
             add_removal_of_old(&to);
@@ -511,7 +509,7 @@ static void compile_container(const struct compiling *compiling, const struct ac
     case VERB_RECREATE:
     case VERB_RESTART:
     case VERB_START:
-        add_check(&to);
+        to.is_defined = compile_before_stop(compiling, action, runs, steps);
         if (runs)
             add_stop(&to);
         if (mounted)

@@ -67,6 +67,12 @@ static int open_place(int root, const struct source *source, const char *path, i
     return source->is_folder ? guest_open_folder(root, path, error) : guest_open_file(root, path, error);
 }
 
+int bind_check(const struct root_bind *bind, struct error *error)
+{
+    _cleanup_source_ struct source source = NO_SOURCE;
+    return open_source(bind->source, &source, error);
+}
+
 int bind_mount_into(int root, const struct root_bind *bind, int user_namespace, int64_t id_base,
                     struct error *error)
 {

@@ -3,6 +3,8 @@
 
 #include "drivers/storage/storage.h"
 
+/* Whether its source can be had. */
+int bind_check(const struct root_bind *bind, struct error *error);
 /* Into a root on its way up, as its handle `root` has it; `user_namespace` -1: privileged. */
 int bind_mount_into(int root, const struct root_bind *bind, int user_namespace, int64_t id_base,
                     struct error *error);

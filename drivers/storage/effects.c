@@ -24,6 +24,7 @@ const struct storage_effects storage_effects = {
     .write_backup = archive_write,
     .read_backup = archive_read,
     .check_layer = stack_check_layer,
+    .check_root = root_check,
     .mount_root = root_mount_whole,
     .unmount_root = root_unmount_whole,
     .write_root = root_write_files,

@@ -49,7 +49,6 @@ struct building { /* one root on its way up */
     bool limited;       /* what it holds lies in a file: disk.h */
 };
 
-static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error);
 static int take_down(const struct paths *paths, const char *lxc_name, struct mount_entries *entries,
                      struct error *error);
 static bool take_place(const struct building *building);
@@ -63,7 +62,7 @@ static int fill_root(const struct building *building, struct error *error);
 int root_mount_whole(const struct paths *paths, const struct root_mount *request, const struct call *call,
                      struct error *error)
 {
-    int result = check_request(paths, request, error);
+    int result = root_check_request(paths, request, error);
     if (result == 0)
         result = folder_make(paths->mounts, 0711, error);
     if (result == 0)
@@ -109,43 +108,6 @@ int root_unmount_whole(const struct paths *paths, const struct root_reference *r
     (void)call;
     int result = root_check_name(request->lxc_name, error);
     return result < 0 ? result : take_down(paths, request->lxc_name, NULL, error);
-}
-
-int root_check_name(const char *lxc_name, struct error *error)
-{
-    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t length = strlen(lxc_name);
-    if (length == 0 || length > 128 || strspn(lxc_name, legal) != length || *lxc_name == '.' ||
-        *lxc_name == '-')
-        return error_set(error, -EINVAL, "\"%s\" is not the name of a container", lxc_name);
-    return 0;
-}
-
-static int check_request(const struct paths *paths, const struct root_mount *request, struct error *error)
-{
-    int result = root_check_name(request->lxc_name, error);
-    if (result == 0)
-        result = data_check_name(request->layer, error);
-    for (size_t i = 0; result == 0 && i < request->volumes.count; i++) {
-        const struct root_volume *volume = request->volumes.items[i];
-        result = data_check_name(volume->file, error);
-        if (result == 0 && !guest_path_is_clean(volume->path))
-            result = error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", volume->path);
-    }
-    for (size_t i = 0; result == 0 && i < request->binds.count; i++)
-        if (!guest_path_is_clean(((const struct root_bind *)request->binds.items[i])->path))
-            result = error_set(error, -EINVAL, "\"%s\" is not a clean absolute path",
-                               ((const struct root_bind *)request->binds.items[i])->path);
-    if (result < 0)
-        return result;
-    if (strlen(request->digest) != DIGEST_TEXT_SIZE - 1 ||
-        strspn(request->digest, "0123456789abcdef") != DIGEST_TEXT_SIZE - 1)
-        return error_set(error, -EINVAL, "\"%s\" is not the digest of an image", request->digest);
-    char complete[PATH_MAX];
-    snprintf(complete, sizeof(complete), "%s/%s/complete", paths->images, request->digest);
-    if (access(complete, F_OK) < 0)
-        return error_errno(error, -errno, "image %s", request->digest);
-    return 0;
 }
 
 static bool is_at_or_below(const char *path, const char *base)

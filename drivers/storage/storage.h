@@ -327,6 +327,8 @@ struct storage_effects {
     int (*read_backup)(const struct paths *, const struct archive *, const struct call *, struct error *);
     /* -EPERM, saying why, when the layer should not be put on the image `to`: see observed_difference. */
     int (*check_layer)(const struct paths *, const struct layer_check *, const struct call *, struct error *);
+    /* Whether mount_root() will find what it needs: asked while the container still runs on what it had. */
+    int (*check_root)(const struct paths *, const struct root_mount *, const struct call *, struct error *);
     /* The merged root at mounts/LXCNAME/root with volumes and files. A root that is mounted already is first taken down
      * when it is not exactly this one (the container is stopped: that is the caller's promise). */
     int (*mount_root)(const struct paths *, const struct root_mount *, const struct call *, struct error *);

@@ -497,6 +497,26 @@ static int apply_mount(struct fake *fake, const struct root_mount *request, stru
     return 0;
 }
 
+static int apply_check(struct fake *fake, const struct root_mount *request, struct error *error)
+{
+    if (!request->digest || !fake_find(fake->world, "images", request->digest))
+        return error_set(error, -ENOENT, "no image %s", request->digest ? request->digest : "(none)");
+    for (size_t i = 0; i < request->binds.count; i++) {
+        const struct root_bind *bind = request->binds.items[i];
+        if (json_get(json_get(fake->world, "missing"), bind->source))
+            return error_set(error, -ENOENT, "%s on the host", bind->source);
+    }
+    return 0;
+}
+
+static int check_root(const struct paths *paths, const struct root_mount *request, const struct call *call,
+                      struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_ROOT_CHECK, request->lxc_name, error);
+    return result < 0 ? result : fake_end(&fake, apply_check(&fake, request, error), error);
+}
+
 static int mount_root(const struct paths *paths, const struct root_mount *request, const struct call *call,
                       struct error *error)
 {
@@ -655,6 +675,7 @@ const struct storage_effects storage_effects = {
     .check_layer = check_layer,
     .write_backup = write_backup,
     .read_backup = read_backup,
+    .check_root = check_root,
     .mount_root = mount_root,
     .unmount_root = unmount_root,
     .write_root = write_root,

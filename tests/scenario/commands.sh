@@ -721,8 +721,8 @@ in_waves() { # two of eight at a time, and none of the next when one does not co
     gives 0 run_spec apply || return 1
     many nano
     gives 2 run_spec plan -o json && jq -e '[.actions[] | select(.kind == "container") | [.needs[] | select(startswith("restart"))] | length] == [0, 0, 2, 2, 2, 2, 2, 2]' "$root/said" >/dev/null || return 1
-    # The first call is that of the image; then those of a: check, stop, unmount, change, mount, start; then those of b
-    FPSYNC_FAKE_FAIL=$(($(calls) + 8)) gives 3 run_spec apply && says 'container default/c' || return 1
+    # The first call is that of the image; then those of a: two checks, stop, unmount, change, mount, start; then those of b
+    FPSYNC_FAKE_FAIL=$(($(calls) + 9)) gives 3 run_spec apply && says 'container default/c' || return 1
     "$tool" "$root" print | jq -e '[.layers[].frozen // [] | length] | add == 1' >/dev/null || { echo 'others were touched'; return 1; }
     gives 0 run_spec apply && gives 0 run_spec plan
 }
@@ -783,6 +783,16 @@ other_root_is_refused() { # before anything is stopped
     same_calls gives 1 run restore web keep && says 'snapshot keep is of a copy, and the root of container default/web is a layer now' && runs web
 }
 
+# What the start would fail at is found while the container runs: its config, and what its root is put together from.
+found_before_the_stop() {
+    at before-the-stop
+    web && gives 0 run_spec apply && web 'env: { A: b }' || return 1
+    FPSYNC_FAKE_FAIL=$(($(calls) + 2)) gives 3 run_spec apply && says 'container.define' && runs web && gives 0 run_spec apply || return 1
+    web 'env: { A: b }, limits: { memory: 64MiB }' && gives 0 run_spec apply && "$tool" "$root" drop-image default/base || return 1
+    gives 3 run restart web && says 'no image' && runs web && gives 0 run_spec apply && gives 0 run_spec plan && gives 0 run restart web && runs web
+}
+
+check "a restart finds out before the stop what its start needs" found_before_the_stop
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
 

@@ -39,7 +39,7 @@ cut_off_export() {
     spec_of() { echo "images: { base: { source: \"bootstrap:bookworm\" } }
 containers: { web: { image: base, replicas: 3$1 } }" >"$root/spec.yaml"; }
     spec_of '' && gives 0 run_spec apply && gives 0 run export && ! grep -q '#' "$root/said" || return 1
-    spec_of ', env: { A: b }' && FPSYNC_FAKE_FAIL=$(($(calls) + 7))+ gives 3 run_spec apply || return 1
+    spec_of ', env: { A: b }' && FPSYNC_FAKE_FAIL=$(($(calls) + 8))+ gives 3 run_spec apply || return 1
     gives 0 run export && says '# Not yet like web-1: web-2 (env.A), web-3 (env.A). Apply makes them so.' &&
         cp "$root/said" "$root/exported.yaml" && gives 2 run --source "$root/spec.yaml" -f "$root/exported.yaml" plan &&
         says 'container default/web-2' && gives 0 run_spec apply && gives 0 run export && ! grep -q '#' "$root/said"
