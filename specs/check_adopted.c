@@ -4,6 +4,7 @@
 
 #include "specs/check.h"
 #include "specs/lxc_control.h"
+#include "specs/read.h"
 
 static struct place place_in(const struct object *object, const char *key)
 {
@@ -106,7 +107,7 @@ void check_adoption(struct world *world)
     }
     for (size_t i = 0; i < world->own->count; i++) {
         const struct object *object = world->own->items[i];
-        if (object->kind != KIND_CONTAINER)
+        if (object->kind != KIND_CONTAINER || object_is_unread(object->body))
             continue;
         check_lines(world, object);
         check_name(world, object, &names);
