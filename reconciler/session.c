@@ -201,17 +201,20 @@ int session_look(struct session *session, struct error *error)
     return world_observe(&session->paths, &session->actual, session->arena, &session->world, error);
 }
 
+static bool is_recorded(const struct session *session, const char *source)
+{
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (text_is_same(session->actual.items[i].record->source, source))
+            return true;
+    return false;
+}
+
 /* A path that names nothing, given by hand and never applied, is a slip of the pen. */
 static int check_arguments(const struct session *session, struct error *error)
 {
     for (size_t i = 0; i < session->set.source_count && session->options->file_count; i++) {
         const struct spec_source *source = &session->set.sources[i];
-        bool known = !source->is_missing || session->options->automatic;
-        for (size_t j = 0; j < session->actual.count && !known; j++) {
-            const char *holder = session->actual.items[j].record->source;
-            known = holder && strcmp(holder, source->name) == 0;
-        }
-        if (!known)
+        if (source->is_missing && !session->options->automatic && !is_recorded(session, source->name))
             return error_set(error, -ENOENT, "%s: there is no such file, or no *.yaml in that folder",
                              source->argument);
     }
@@ -431,12 +434,14 @@ void session_plan_recorded(struct session *session, struct plan *plan)
     plan->moved = NULL; /* every object stands under its own source here */
 }
 
-/* A missing file and an empty folder are hardly ever meant; a file that declares nothing any more is believed of a
- * person, not of an automatic run that may have met it half written. */
+/* A missing file, an empty folder, and files without a word are hardly ever meant; one that declares nothing any more
+ * in so many words is believed of a person, not of an automatic run that may have met it half written. */
 static bool is_suspicious(const struct session *session, const struct spec_source *source)
 {
-    if (source->is_missing || !session->options->automatic)
-        return source->is_missing;
+    if (!source->prunes || !is_recorded(session, source->name))
+        return false;
+    if (source->is_missing || source->is_empty || !session->options->automatic)
+        return source->is_missing || source->is_empty;
     for (size_t i = 0; i < session->set.objects.count; i++)
         if (strcmp(session->set.objects.items[i]->source, source->name) == 0)
             return false;

@@ -161,6 +161,15 @@ static void read_drop_ins(struct gathering *gathering, struct unit *unit, const 
     gathering->out->incomplete |= drop_ins.incomplete;
 }
 
+static void hear(struct gathering *gathering, const struct unit *unit)
+{
+    struct texts *heard = &gathering->out->heard;
+    const bool is_read = texts_have(&gathering->out->files, unit->file.path);
+    if ((is_read && is_empty(&unit->documents)) || texts_have(heard, unit->file.source))
+        return;
+    *arena_append(gathering->arena, heard->items, heard->count) = unit->file.source;
+}
+
 static void read_unit(struct gathering *gathering, size_t number)
 {
     struct unit *unit = &gathering->units[number];
@@ -170,6 +179,7 @@ static void read_unit(struct gathering *gathering, size_t number)
                                   .problems = gathering->problems,
                                   .arena = gathering->arena};
     read_file(gathering, unit, &template, &variables.instance);
+    hear(gathering, unit);
     read_variables(gathering, unit, &variables);
     read_drop_ins(gathering, unit, template, &variables);
     for (size_t i = 0; i < unit->documents.count; i++) {

@@ -10,6 +10,7 @@ struct gathered {
     struct document *items; /* in the order of reading */
     size_t count;
     struct texts files; /* that were read, as shown to people, and templates; without drop-ins */
+    struct texts heard; /* sources with a file that says something, drop-ins apart, or that was held back */
     bool incomplete;    /* a file could not be read as a whole: what it declares is unknown */
 };
 

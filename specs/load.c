@@ -13,14 +13,6 @@
 
 static int object_compare(const void *left, const void *right);
 
-static bool has_text(const struct texts *texts, const char *text)
-{
-    for (size_t i = 0; i < texts->count; i++)
-        if (strcmp(texts->items[i], text) == 0)
-            return true;
-    return false;
-}
-
 static bool is_of(const struct spec_set *set, const struct object *object)
 {
     for (size_t i = 0; i < set->source_count; i++)
@@ -39,8 +31,9 @@ static void stand_in(const struct spec_request *request, const struct object_set
         if (!is_of(set, object) || !object->place.file)
             continue;
         const char *file = spec_file_owner(collection->arena, object->place.file);
-        const bool unread = !has_text(&gathered->files, file) && ask_access(file) == 0;
-        if ((has_text(&request->held_back, file) || unread) && map_add(collection->by_id, object->id, object))
+        const bool unread = !texts_have(&gathered->files, file) && ask_access(file) == 0;
+        if ((texts_have(&request->held_back, file) || unread) &&
+            map_add(collection->by_id, object->id, object))
             *arena_append(collection->arena, collection->items, collection->count) = object;
     }
 }
@@ -63,6 +56,8 @@ int specs_load(const struct spec_request *request, const struct object_set *reco
     struct collection collection = {.arena = arena, .problems = problems, .by_id = &by_id};
     struct gathered gathered = {0};
     gather(request, &files, arena, problems, digest, &gathered);
+    for (size_t i = 0; i < loaded.source_count; i++)
+        loaded.sources[i].is_empty = !texts_have(&gathered.heard, loaded.sources[i].name);
     for (size_t i = 0; i < gathered.count; i++)
         defaults_add(&defaults, &collection, &gathered.items[i]);
     defaults_check(&defaults, &collection);

@@ -26,7 +26,8 @@ struct spec_source {
     bool is_directory;
     bool
         is_missing; /* the path does not exist, or is an empty directory: a reason for the guard, not an error */
-    bool prunes;    /* false for stdin without --source and for a file inside a directory that is a source */
+    bool is_empty; /* all that its files hold is blanks and comments: one more, while {} is something said */
+    bool prunes;   /* false for stdin without --source and for a file inside a directory that is a source */
 };
 
 struct spec_request {

@@ -254,10 +254,9 @@ auto_broken() {
     for broken in 'containers: {' 'containers: { web: { image: nowhere } }' ''; do
         echo "$broken" >"$root/spec.yaml"
         "$tool" "$root" kill web || return 1
-        wanted=6
-        [ -n "$broken" ] || wanted=4
-        # By hand nothing is done, while an empty file is believed.
-        [ $wanted = 4 ] || same_calls gives 6 run_spec apply || return 1
+        wanted=4
+        [[ $broken != containers* ]] || wanted=6
+        same_calls gives $wanted run_spec apply || return 1
         gives $wanted run_spec --auto apply && runs web && same_calls gives $wanted run_spec --auto apply || return 1
     done
 }
@@ -273,6 +272,26 @@ auto_missing() {
     sed -i 's/base/lower/g; s/web:/other:/' "$root/specs/web.yaml"
     gives 0 run -f "$root/specs" apply && rm "$root/specs/web.yaml" && "$tool" "$root" kill other || return 1
     same_calls gives 4 run -f "$root/specs" apply && says 'missing or empty' && gives 4 run -f "$root/specs" --auto apply && runs other
+}
+
+# Files without a word are none, whatever lies beside them; one that says that there is nothing is believed.
+empty_files() {
+    at empty-files
+    mkdir -p "$root/specs/main.yaml.d"
+    echo 'images: { base: { source: "bootstrap:bookworm" } }' >"$root/specs/main.yaml"
+    echo 'containers: { web: { image: base } }' >"$root/specs/web.yaml"
+    echo 'x-note: 1' >"$root/specs/main.yaml.d/a.yaml"
+    gives 0 run -f "$root/specs" apply || return 1
+    : >"$root/specs/main.yaml"
+    printf '\n# web\n---\n \n' >"$root/specs/web.yaml"
+    gives 4 run -f "$root/specs" plan && says "apply would refuse" || return 1
+    for flag in -q --auto; do
+        same_calls gives 4 run -f "$root/specs" $flag apply && says 'missing or empty' && runs web || return 1
+    done
+    # Another source that is empty keeps nobody from removing of his own.
+    : >"$root/none.yaml"
+    echo 'containers: {}' >"$root/specs/web.yaml"
+    gives 0 run -f "$root/specs" -f "$root/none.yaml" apply && ! runs web >/dev/null && gives 0 run -f "$root/none.yaml" apply
 }
 
 # SEMANTICS 23: what an automatic run has repaired three times within ten minutes it lets stand, and says so once.
@@ -389,6 +408,7 @@ nothing_recorded() {
 
 check "a broken or empty set leaves the last good one in force, and --auto repairs it" auto_broken
 check "so does a missing file, and an empty folder" auto_missing
+check "so do files that hold nothing but blanks and comments" empty_files
 check "a start that was cut off is taken up by the next" start_cut_off
 check "drift that keeps coming back is contested" contested_drift
 check "so is drift whose repair fails again and again" contested_failures
