@@ -24,9 +24,22 @@ static int64_t read_span(const struct reader *reader, const struct table *table,
     const int64_t first = *(const int64_t *)field_at(item, row);
     if (number_parse(last_text, &last) == 0 && last >= first && last <= LAST_PORT)
         return last - first + 1;
-    problem_add(reader->problems, node->place, NULL, "'%s': expected FIRST-LAST up to %d, found '%s-%s'", key,
-                LAST_PORT, text, last_text);
+    const bool turned = number_parse(last_text, &last) == 0 && last < first;
+    problem_add(reader->problems, node->place, turned ? "the first is above the last" : NULL,
+                "'%s': expected FIRST-LAST up to %d, found '%s-%s'", key, LAST_PORT, text, last_text);
     return 0;
+}
+
+/* Which of an address's colons begin the ports is not to be seen without brackets: 2001:db8::1:80:80 is an address by
+ * itself. */
+static bool address_is_bracketed(const struct reader *reader, const struct field *row,
+                                 const struct node *node, const char *address)
+{
+    if (*address == '[' || !strchr(address, ':'))
+        return true;
+    problem_add(reader->problems, node->place, "write an IPv6 address in brackets: \"[2001:db8::1]:8080:80\"",
+                "'%s': expected %s, found %s", row->key, row->shorthand, node_describe(reader->arena, node));
+    return false;
 }
 
 void read_port(const struct reader *reader, const struct field *row, const struct node *node, void *item)
@@ -45,6 +58,8 @@ void read_port(const struct reader *reader, const struct field *row, const struc
     char *host = strrchr(text, ':');
     if (host) {
         *host++ = '\0';
+        if (!address_is_bracketed(reader, row, node, text))
+            return;
         set_part(reader, table, item, "address", text, node);
     }
     const int64_t count = read_span(reader, table, node, item, "host", host ? host : text);
