@@ -108,7 +108,8 @@ enum field_form {
     FORM_MODE,     /* permissions, three octal digits behind a 0: "0660" */
     FORM_USB,      /* VENDOR:PRODUCT[:SERIAL] of a USB device, four hex digits each; stored in lower case */
     FORM_GPU,      /* "all", or which one, from 0 on */
-    FORM_LENT,     /* a path on the host, "usb" or "gpu" */
+    FORM_DEVICE,   /* absolute and clean, on the host */
+    FORM_LENT,     /* an absolute path on the host, "usb" or "gpu" */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */

@@ -2,7 +2,6 @@
  * argument. */
 #include "specs/forms.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "lib/numbers.h"
+#include "specs/forms_internal.h"
 
 #define PATH_LENGTH      1024 /* bytes of a path in a container */
 #define INTERFACE_LENGTH 15   /* IFNAMSIZ with its NUL is 16 */
@@ -50,6 +50,7 @@ static const struct {
     [FORM_HOSTNAME] = {"a host name of at most 64 characters (a-z, 0-9, '-' and '.')", "web.example.org"},
     [FORM_CAPABILITY] = {"a capability", "net_raw"},
     [FORM_HOST_PATH] = {"a path on the host", "/srv/data"},
+    [FORM_DEVICE] = {"an absolute path on the host", "/dev/fuse"},
     [FORM_LXC_LINE] = {"lxc.KEY = VALUE", "lxc.prlimit.nofile = 4096"},
     [FORM_ROOT] = {"layer, copy, an absolute path, or TYPE:PATH as lxc.rootfs.path has it",
                    "/var/lib/lxc/web/rootfs"},
@@ -58,23 +59,19 @@ static const struct {
     [FORM_MODE] = {"permissions as three octal digits behind a 0", "0660"},
     [FORM_USB] = {"VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL", "1a86:7523"},
     [FORM_GPU] = {"all, or the number of one", "all or 0"},
-    [FORM_LENT] = {"a path on the host, usb or gpu", "/dev/fuse"},
+    [FORM_LENT] = {"an absolute path on the host, usb or gpu", "/dev/fuse"},
 };
 
 static const char *reference_canonical(const struct form_context *context, const char *text);
 static const char *source_canonical(const struct form_context *context, const char *text);
 static const char *host_path_canonical(const struct form_context *context, const char *text);
+static const char *device_canonical(const struct form_context *context, const char *text);
 static const char *signal_canonical(struct arena *arena, const char *text);
 static const char *cpuset_canonical(struct arena *arena, const char *text);
 static const char *capability_canonical(struct arena *arena, const char *text);
 static const char *lxc_line_canonical(struct arena *arena, const char *text);
 static const char *root_canonical(const char *text);
 static bool lxc_name_is_valid(const char *text);
-static const char *ipv6_canonical(struct arena *arena, const char *text);
-static const char *subnet6_canonical(struct arena *arena, const char *text);
-static const char *gateway6_canonical(struct arena *arena, const char *text);
-static const char *range6_canonical(struct arena *arena, const char *text);
-static const char *address_canonical(struct arena *arena, const char *text);
 static const char *usb_canonical(struct arena *arena, const char *text);
 static bool gpu_is_valid(const char *text);
 static bool hostname_is_valid(const char *text);
@@ -153,9 +150,10 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     case FORM_HOST_PATH:
         return host_path_canonical(context, text);
+    case FORM_DEVICE:
+        return device_canonical(context, text);
     case FORM_LENT:
-        return strcmp(text, "usb") == 0 || strcmp(text, "gpu") == 0 ? text
-                                                                    : host_path_canonical(context, text);
+        return strcmp(text, "usb") == 0 || strcmp(text, "gpu") == 0 ? text : device_canonical(context, text);
     case FORM_USB:
         return usb_canonical(context->arena, text);
     case FORM_GPU:
@@ -181,108 +179,6 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     }
     return fine ? text : NULL;
-}
-
-bool ipv4_parse(const char *text, uint32_t *address)
-{
-    uint32_t value = 0;
-    for (int part = 0; part < 4; part++) {
-        size_t digits = strspn(text, "0123456789");
-        if (digits < 1 || digits > 3 || (*text == '0' && digits > 1))
-            return false;
-        uint32_t number = 0;
-        for (size_t i = 0; i < digits; i++)
-            number = number * 10 + (uint32_t)(text[i] - '0');
-        text += digits;
-        if (number > 255 || *text != (part < 3 ? '.' : '\0'))
-            return false;
-        text += part < 3;
-        value = value << 8 | number;
-    }
-    *address = value;
-    return true;
-}
-
-const char *ipv4_print(struct arena *arena, uint32_t address)
-{
-    return arena_printf(arena, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
-                        address & 255);
-}
-
-bool subnet_parse(const char *text, struct subnet *subnet)
-{
-    const char *slash = strchr(text, '/');
-    char address[16];
-    int64_t prefix;
-    if (!slash || (size_t)(slash - text) >= sizeof(address) || number_parse(slash + 1, &prefix) < 0 ||
-        prefix < 1 || prefix > 32)
-        return false;
-    memcpy(address, text, (size_t)(slash - text));
-    address[slash - text] = '\0';
-    uint32_t first, hosts = prefix == 32 ? 0 : UINT32_MAX >> prefix;
-    if (!ipv4_parse(address, &first) || (first & hosts))
-        return false;
-    *subnet = (struct subnet){.first = first, .last = first | hosts, .prefix = (unsigned)prefix};
-    return true;
-}
-
-/* A host's address: neither mapped IPv4 nor of one link alone, which needs an interface beside it. */
-static const char *ipv6_canonical(struct arena *arena, const char *text)
-{
-    struct in6_addr address;
-    char canonical[INET6_ADDRSTRLEN];
-    if (inet_pton(AF_INET6, text, &address) != 1 || IN6_IS_ADDR_V4MAPPED(&address) ||
-        IN6_IS_ADDR_LINKLOCAL(&address))
-        return NULL;
-    return arena_strdup(arena, inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)));
-}
-
-/* Routers are mostly known by their link's own address, and a route knows the interface beside it. */
-static const char *gateway6_canonical(struct arena *arena, const char *text)
-{
-    struct in6_addr address;
-    char canonical[INET6_ADDRSTRLEN];
-    if (inet_pton(AF_INET6, text, &address) != 1 || !IN6_IS_ADDR_LINKLOCAL(&address))
-        return ipv6_canonical(arena, text);
-    return arena_strdup(arena, inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)));
-}
-
-static const char *range6_canonical(struct arena *arena, const char *text)
-{
-    struct range6 range;
-    const char *dash = strchr(text, '-');
-    if (!range6_parse(text, &range))
-        return NULL;
-    const char *first = ipv6_canonical(arena, arena_strndup(arena, text, (size_t)(dash - text)));
-    const char *last = ipv6_canonical(arena, dash + 1);
-    return first && last ? arena_printf(arena, "%s-%s", first, last) : NULL;
-}
-
-static const char *subnet6_canonical(struct arena *arena, const char *text)
-{
-    static const unsigned char none[8];
-    const char *slash = strchr(text, '/');
-    struct in6_addr address;
-    if (strcmp(text, "auto") == 0)
-        return text;
-    const char *base =
-        slash ? ipv6_canonical(arena, arena_strndup(arena, text, (size_t)(slash - text))) : NULL;
-    if (!base || strcmp(slash, "/64") != 0 || inet_pton(AF_INET6, base, &address) != 1 ||
-        memcmp(address.s6_addr + 8, none, sizeof(none)) != 0 || IN6_IS_ADDR_MULTICAST(&address) ||
-        memcmp(address.s6_addr, none, sizeof(none)) == 0)
-        return NULL;
-    return arena_printf(arena, "%s/64", base);
-}
-
-static const char *address_canonical(struct arena *arena, const char *text)
-{
-    uint32_t address;
-    const size_t length = strlen(text);
-    if (ipv4_parse(text, &address))
-        return text;
-    if (length > 2 && text[0] == '[' && text[length - 1] == ']')
-        text = arena_strndup(arena, text + 1, length - 2);
-    return ipv6_canonical(arena, text);
 }
 
 /* The next character at *text, or 0 when the bytes are no UTF-8 (RFC 3629). */
@@ -382,16 +278,22 @@ static const char *source_canonical(const struct form_context *context, const ch
     return suite[strspn(suite, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(suite) > 64 ? NULL : text;
 }
 
-/* A leading '/' or '.' tells a path from a name. */
+/* Relative as everywhere in specs: from the folder of the file, with or without "./". A policy has no such folder. */
 static const char *host_path_canonical(const struct form_context *context, const char *text)
 {
-    if ((*text != '/' && *text != '.') || strlen(text) > PATH_LENGTH)
+    if (!*text || (*text != '/' && !context->folder) || strlen(text) > PATH_LENGTH)
         return NULL;
     for (const char *at = text; *at; at++)
         if (iscntrl((unsigned char)*at))
             return NULL;
     const char *path = path_clean(context->arena, context->folder, text);
     return strlen(path) <= PATH_LENGTH ? path : NULL;
+}
+
+/* None lies beside a spec file. */
+static const char *device_canonical(const struct form_context *context, const char *text)
+{
+    return *text == '/' ? host_path_canonical(context, text) : NULL;
 }
 
 static const char *signal_canonical(struct arena *arena, const char *text)
@@ -574,40 +476,6 @@ static bool interface_is_valid(const char *text)
     size_t length = strlen(text);
     return length && length <= INTERFACE_LENGTH && strspn(text, legal) == length && *text != '.' &&
            *text != '-';
-}
-
-bool range_parse(const char *text, uint32_t *first, uint32_t *last)
-{
-    char low[16];
-    const char *dash = strchr(text, '-');
-    if (!dash || (size_t)(dash - text) >= sizeof(low))
-        return false;
-    memcpy(low, text, (size_t)(dash - text));
-    low[dash - text] = '\0';
-    return ipv4_parse(low, first) && ipv4_parse(dash + 1, last) && *first <= *last;
-}
-
-static uint64_t half_of(const unsigned char bytes[static 8])
-{
-    uint64_t half = 0;
-    for (size_t i = 0; i < 8; i++)
-        half = half << 8 | bytes[i];
-    return half;
-}
-
-bool range6_parse(const char *text, struct range6 *range)
-{
-    char low[INET6_ADDRSTRLEN];
-    struct in6_addr first, last;
-    const char *dash = strchr(text, '-');
-    if (!dash || (size_t)(dash - text) >= sizeof(low))
-        return false;
-    memcpy(low, text, (size_t)(dash - text));
-    low[dash - text] = '\0';
-    if (inet_pton(AF_INET6, low, &first) != 1 || inet_pton(AF_INET6, dash + 1, &last) != 1)
-        return false;
-    *range = (struct range6){half_of(first.s6_addr), half_of(first.s6_addr + 8), half_of(last.s6_addr + 8)};
-    return half_of(last.s6_addr) == range->subnet && range->first <= range->last;
 }
 
 /* Debian Policy 5.6.1. */

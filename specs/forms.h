@@ -6,7 +6,7 @@
 struct form_context {
     struct arena *arena;
     const char *project; /* bare references belong to it */
-    const char *folder;  /* absolute; relative image paths start here */
+    const char *folder;  /* absolute: relative paths start here; NULL: there are none */
 };
 
 /* The canonical spelling of `text`, or NULL when it is not of that form. */
@@ -15,6 +15,8 @@ const char *form_canonical(const struct form_context *context, enum field_form f
 int form_number(enum field_form form, const char *text, int64_t *number);
 const char *form_expectation(enum field_form form); /* "an IPv4 address" */
 const char *form_example(enum field_form form);     /* "10.30.0.10", or NULL */
+/* What was probably meant by a text that is not of that form, or why it is not; NULL when there is nothing to say. */
+const char *form_hint(struct arena *arena, enum field_form form, const char *text);
 
 /* `path`, or FOLDER/PATH when it is relative, without '.', '..' and '//': lexically, links are not resolved. */
 const char *path_clean(struct arena *arena, const char *folder, const char *path);

@@ -73,9 +73,8 @@ bool policy_load(const char *path, struct arena *arena, struct policy **policy, 
     const size_t before = problems->count;
     struct policy *loaded = described_new(arena, &policy_table);
     struct documents documents = {0};
-    const struct reader reader = {.arena = arena,
-                                  .problems = problems,
-                                  .context = {.arena = arena, .project = "default", .folder = "/"}};
+    const struct reader reader = {
+        .arena = arena, .problems = problems, .context = {.arena = arena, .project = "default"}};
     _cleanup_buffer_ struct buffer text = {0};
     *policy = described_new(arena, &policy_table);
     if (spec_file_read(path, false, true, problems, &text) && text.length &&

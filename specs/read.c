@@ -184,7 +184,8 @@ static const char *read_text(const struct reader *reader, const struct field *ro
     }
     const char *canonical = form_canonical(&reader->context, row->form, node->text);
     if (!canonical)
-        expected(reader, row, node, with_example(reader, row), NULL);
+        expected(reader, row, node, with_example(reader, row),
+                 form_hint(reader->arena, row->form, node->text));
     return canonical;
 }
 
@@ -204,6 +205,14 @@ static const char *number_text(const struct field *row, struct arena *arena, int
     char text[UNITS_TEXT_SIZE];
     numbers_print(row->form, number, text);
     return arena_strdup(arena, text);
+}
+
+/* The largest that a field takes: one byte less than 2GiB is told so. */
+static const char *maximum_text(const struct field *row, struct arena *arena, int64_t maximum)
+{
+    const bool just_below = row->form == FORM_SIZE && (maximum & 1023) == 1023;
+    return just_below ? arena_printf(arena, "just below %s", number_text(row, arena, maximum + 1))
+                      : number_text(row, arena, maximum);
 }
 
 /* A plain integer means what YAML says it means (010 is ten, 0x10 sixteen); all else is up to the form. */
@@ -230,6 +239,8 @@ static void read_number(const struct reader *reader, const struct field *row, co
         const char *hint =
             row->form == FORM_DURATION && node->type == NODE_SCALAR && scalar_kind(node) == SCALAR_INTEGER
                 ? "a duration has a unit: ms, s, m, h or d"
+            : node->type == NODE_SCALAR && scalar_kind(node) != SCALAR_NULL
+                ? form_hint(reader->arena, row->form, node->text)
                 : NULL;
         expected(reader, row, node, row->form == FORM_PLAIN ? "a whole number" : with_example(reader, row),
                  hint);
@@ -246,7 +257,7 @@ static void read_number(const struct reader *reader, const struct field *row, co
         problem_add(reader->problems, node->place, NULL, "'%s': must be %s %s%s%s, found %s", row->key,
                     maximum == INT64_MAX ? "at least" : "from", number_text(row, reader->arena, minimum),
                     maximum == INT64_MAX ? "" : " to ",
-                    maximum == INT64_MAX ? "" : number_text(row, reader->arena, maximum),
+                    maximum == INT64_MAX ? "" : maximum_text(row, reader->arena, maximum),
                     node_describe(reader->arena, node));
         return;
     }

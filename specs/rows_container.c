@@ -367,7 +367,7 @@ static const struct field container_rows[] = {
      AT(container, binds),
      .class = CLASS_LIVE,
      .nested = &bind_table,
-     .shorthand = "/SOURCE:/PATH[:ro]",
+     .shorthand = "SOURCE:/PATH[:ro]",
      .example = "[\"/srv/www:/srv/www:ro\"]",
      .help = "Folders and files of the host that are seen in it. Must be permitted in fpsync.conf."},
     {.id = 28,

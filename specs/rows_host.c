@@ -48,7 +48,7 @@ static const struct field device_rows[] = {
     {.id = 1,
      .key = "path",
      .type = FIELD_TEXT,
-     .form = FORM_HOST_PATH,
+     .form = FORM_DEVICE,
      AT(device, path),
      .class = CLASS_LIVE,
      .example = "/dev/fuse",

@@ -12,6 +12,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "specs/forms.h"
 #include "specs/specs.h"
 
 #define IMAGE "images: { base: { source: \"file:/x\" } }\n"
@@ -409,6 +410,31 @@ static void recorded_claims_count(void **state)
                      0);
 }
 
+/* One rule for what a spec names beside itself, with and without "./"; what no spec file says has no folder. */
+static void relative_paths_start_at_the_folder(void **state)
+{
+    (void)state;
+    struct spec_set set =
+        load("images: { base: { source: \"file:a/x.tar\" }, other: { source: \"file:./a/x.tar\" } }\n"
+             "containers: { web: { image: base, binds: [ \"a/b:/1\", \"./a/b:/2\", "
+             "{ source: a/../a/b, path: /3 }, \"/a/b:/4\" ] } }\n");
+    const struct container *web = object_find(&set.objects, KIND_CONTAINER, "default/web")->body;
+    const char *beside = arena_printf(arena, "%s/a/b", folder);
+    assert_int_equal(web->binds.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(((const struct bind *)web->binds.items[i])->source, i < 3 ? beside : "/a/b");
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(
+            ((const struct image *)object_find(&set.objects, KIND_IMAGE, i ? "default/other" : "default/base")
+                 ->body)
+                ->source,
+            arena_printf(arena, "file:%s/a/x.tar", folder));
+    const struct form_context nowhere = {.arena = arena};
+    assert_null(form_canonical(&nowhere, FORM_HOST_PATH, "a/b"));
+    assert_null(form_canonical(&nowhere, FORM_LENT, "./a"));
+    assert_string_equal(form_canonical(&nowhere, FORM_HOST_PATH, "/a//b"), "/a/b");
+}
+
 /* ---- back to text ---- */
 
 static const char everything[] =
@@ -564,6 +590,7 @@ int main(void)
         TEST(a_file_named_twice_is_read_once),
         TEST(recorded_objects_may_be_named),
         TEST(recorded_claims_count),
+        TEST(relative_paths_start_at_the_folder),
         TEST(printing_is_the_inverse_of_loading),
         TEST(encoding_is_the_inverse_of_decoding),
         TEST(explain_knows_every_field),
