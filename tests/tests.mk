@@ -14,6 +14,7 @@ UNIT         := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/uni
 UNIT_EFFECTS := $(filter $(B)/tests/unit/test_effects_%,$(UNIT))
 FLOORS       := $(B)/state.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
 BENCH_TOOLS  := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+PRELOADS     := $(patsubst tests/preload/%.c,$(B)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 # Linked statically: these run inside guests, or before anything may be opened.
 GUEST_TOOLS  := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(wildcard tests/system/*.c))
 
@@ -40,13 +41,18 @@ $(B)/tests/system/%: tests/system/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
 
+$(PRELOADS): $(B)/tests/preload/%.so: tests/preload/%.c Makefile
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -shared -fPIC -o $@ $<
+
 FAKE := $(if $(wildcard tests/fake/fake.mk),$(B)/fpsync-fake)
 # With -k: a test that does not compile is one failed test, and the others still say what they found.
 BUILD_TESTS = +$(Q)$(MAKE) --no-print-directory -k test-programs || true
 export FPSYNC_BUILD = $(abspath $(B))
 
 .PHONY: test-programs test test-unit test-scenario test-property test-fault test-system check check-system check-sanitize test-parts lint format bench
-test-programs: all $(FAKE) $(PROPERTY) $(UNIT) $(REPLAYS) $(GUEST_TOOLS)
+test-programs: all $(FAKE) $(PROPERTY) $(UNIT) $(REPLAYS) $(GUEST_TOOLS) $(PRELOADS)
 
 lint:
 	$(Q)tests/run $(B) lint

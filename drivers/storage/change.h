@@ -29,6 +29,11 @@ int change_write(const struct changing *changing, const char *note, const struct
                  struct error *error);
 /* Notes the snapshot that the request asks for, under a name that is free. */
 int change_note(const struct changing *changing, const struct stack *what, struct error *error);
+int change_note_as(const struct changing *changing, const struct stack *what, const char *prefix,
+                   struct error *error); /* with something before the name */
+/* Calls `each` with every name until it answers something else than 0: a guest's data may have dots in front, too. */
+int change_each_name(int folder, const char *inside, int (*each)(void *context, int folder, const char *name),
+                     void *context);
 /* What the data shall be from now on: that of a snapshot, or nothing. */
 int change_read_from(const struct changing *changing, struct stack *stack, struct error *error);
 

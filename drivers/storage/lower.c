@@ -122,7 +122,7 @@ int copy_make(const struct lower_place *place, int layer, int data, const struct
               const struct call *call, struct error *error)
 {
     struct stat status;
-    int result = whole_settle(data, "root", error);
+    int result = whole_settle(layer, data, "root", error);
     if (result < 0 ||
         (fstatat(data, "root", &status, AT_SYMLINK_NOFOLLOW) == 0 && !folder_is_empty(data, "root")))
         return result;

@@ -50,8 +50,7 @@ int stack_write(int folder, const char *note, const struct stack *stack, struct 
     return 0;
 }
 
-/* Calls `each` with every name until it answers something else than 0: a guest's data may have dots in front, too. */
-static int each_name(int folder, const char *inside, int (*each)(void *context, int folder, const char *name),
+int change_each_name(int folder, const char *inside, int (*each)(void *context, int folder, const char *name),
                      void *context)
 {
     int copy = openat(folder, inside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -85,7 +84,7 @@ static int names_number(void *context, int folder, const char *name)
 static int is_named(int folder, struct arena *arena, const char *number, struct error *error)
 {
     struct naming naming = {.arena = arena, .number = number, .error = error};
-    return each_name(folder, "snapshots", names_number, &naming);
+    return change_each_name(folder, "snapshots", names_number, &naming);
 }
 
 struct sweeping {
@@ -115,7 +114,7 @@ static int sweep(const struct changing *changing)
                                 .notes = changing->folder,
                                 .stack = &changing->stack,
                                 .error = &trouble};
-    return each_name(changing->data, "frozen", sweep_one, &sweeping);
+    return change_each_name(changing->data, "frozen", sweep_one, &sweeping);
 }
 
 static int count_highest(void *context, int folder, const char *name)
@@ -130,7 +129,7 @@ static int count_highest(void *context, int folder, const char *name)
 const char *change_number(const struct changing *changing)
 {
     long highest = 0;
-    each_name(changing->data, "frozen", count_highest, &highest);
+    change_each_name(changing->data, "frozen", count_highest, &highest);
     return arena_printf(changing->call->arena, "%ld", highest + 1);
 }
 
@@ -149,7 +148,7 @@ static int found_anything(void *context, int folder, const char *name)
 
 bool folder_is_empty(int folder, const char *inside)
 {
-    return each_name(folder, inside, found_anything, NULL) == 0;
+    return change_each_name(folder, inside, found_anything, NULL) == 0;
 }
 
 /* An empty folder that looks from outside like the one it is to stand for. */
@@ -219,7 +218,8 @@ int change_write(const struct changing *changing, const char *note, const struct
     return stack_write(changing->folder, note, stack, error);
 }
 
-int change_note(const struct changing *changing, const struct stack *what, struct error *error)
+int change_note_as(const struct changing *changing, const struct stack *what, const char *prefix,
+                   struct error *error)
 {
     struct stack note = {.image = changing->request->image,
                          .made = (int64_t)time(NULL),
@@ -228,7 +228,13 @@ int change_note(const struct changing *changing, const struct stack *what, struc
                          .frozen = what->frozen};
     const char *name = free_name(changing);
     changing->changed->name = name;
-    return change_write(changing, arena_printf(changing->call->arena, "snapshots/%s", name), &note, error);
+    return change_write(changing, arena_printf(changing->call->arena, "snapshots/%s%s", prefix, name), &note,
+                        error);
+}
+
+int change_note(const struct changing *changing, const struct stack *what, struct error *error)
+{
+    return change_note_as(changing, what, "", error);
 }
 
 int change_read_from(const struct changing *changing, struct stack *stack, struct error *error)
@@ -417,6 +423,8 @@ int stack_change_layer(const struct paths *paths, const struct data_change *requ
             result = open_disk(&changing, error);
         if (result == 0)
             result = request->whole ? change_whole(&changing, error) : change_upper(&changing, error);
+        if (result < 0 && request->whole && changing.data >= 0)
+            whole_settle(changing.folder, changing.data, changing.live, NULL);
         if (result == 0)
             sweep(&changing);
     }
@@ -433,11 +441,24 @@ int stack_change_volume(const struct paths *paths, const struct data_change *req
     if (result == 0 && !is_done(&changing)) {
         bool in_file = faccessat(changing.folder, "image", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         result = in_file ? change_image(&changing, error) : change_whole(&changing, error);
-        if (result == 0)
+        if (result < 0)
+            stack_tidy_volume(changing.folder, call->arena, NULL);
+        else
             sweep(&changing);
     }
     close_data(&changing);
     return result < 0 ? error_wrap(error, result, "volume %s", request->file) : 0;
+}
+
+int stack_tidy_volume(int folder, struct arena *arena, struct error *error)
+{
+    struct changing changing = {.call = &(struct call){.arena = arena}, .folder = folder, .data = folder};
+    int result = volume_settle(folder, error);
+    if (result == 0)
+        result = stack_read(folder, "stack", arena, &changing.stack, error);
+    if (result == 0)
+        sweep(&changing);
+    return result;
 }
 
 static int drop(const struct paths *paths, const char *store, const struct data_change *request,

@@ -32,8 +32,12 @@ int stack_check_layer(const struct paths *, const struct layer_check *, const st
 int stack_settle(int folder, int data, struct arena *arena, struct stack *stack, struct error *error);
 /* Also when it is not there at all. */
 bool folder_is_empty(int folder, const char *inside);
-/* What an interrupted change of a whole left beside it is put in place or taken away. `live` is "root" or "data". */
-int whole_settle(int folder, const char *live, struct error *error);
+/* An interrupted change of a whole is brought to its end or taken back, and what it left half made taken away; before
+ * anybody uses it. `notes`: where its snapshots are noted; `live` in `folder` is "root" or "data". */
+int whole_settle(int notes, int folder, const char *live, struct error *error);
+int volume_settle(int folder, struct error *error);
+/* And what no note names is taken away, too. */
+int stack_tidy_volume(int folder, struct arena *arena, struct error *error);
 /* Replaces a note; makes "snapshots" where needed. */
 int stack_write(int folder, const char *note, const struct stack *stack, struct error *error);
 

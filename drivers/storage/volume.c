@@ -10,6 +10,7 @@
 #include "drivers/guest/guest_path.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/in_use.h"
+#include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "lib/cleanup.h"
@@ -47,7 +48,9 @@ int volume_make(const struct paths *paths, const struct volume_source *source, c
     if (!kind)
         return -EINVAL;
     _cleanup_close_ int folder = open_folder(paths, source->file, error);
-    int result = folder < 0 ? folder : kind->make(folder, source, call, error);
+    int result = folder < 0 ? folder : stack_tidy_volume(folder, call->arena, error);
+    if (result == 0)
+        result = kind->make(folder, source, call, error);
     return result < 0 ? error_wrap(error, result, "volume %s", source->file) : 0;
 }
 
@@ -109,7 +112,9 @@ static int provide(const struct paths *paths, const struct volume_kind *kind, in
                    const struct volume_source *source, const struct volume_filling *filling, bool fresh,
                    const struct call *call, struct error *error)
 {
-    int result = fresh ? throw_away(paths, folder, source->file, error) : 0;
+    int result = volume_settle(folder, error);
+    if (result == 0 && fresh)
+        result = throw_away(paths, folder, source->file, error);
     if (result == 0)
         result = kind->make(folder, source, call, error);
     if (result == 0 && faccessat(folder, USED_MARK, F_OK, 0) < 0)

@@ -13,6 +13,7 @@
 
 #include "drivers/storage/change.h"
 #include "drivers/storage/image_file.h"
+#include "drivers/storage/promise.h"
 #include "drivers/storage/still.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/volume.h"
@@ -77,20 +78,15 @@ static int copy_whole(const struct changing *changing, const char *from, const c
     return 0;
 }
 
-int whole_settle(int folder, const char *live, struct error *error)
+int whole_settle(int notes, int folder, const char *live, struct error *error)
 {
     char new[32], part[32];
     snprintf(new, sizeof(new), "%s.new", live);
     snprintf(part, sizeof(part), "%s.part", live);
-    int result = tree_remove(folder, part, error); /* of a copy that did not come to its end */
-    if (result < 0)
-        return result;
-    if (folder_is_empty(folder, live)) {
-        if (renameat(folder, new, folder, live) < 0 && errno != ENOENT)
-            return error_errno(error, -errno, "cannot put %s in place", new);
-        return 0;
-    }
-    return tree_remove(folder, new, error);
+    int result = promise_settle(notes, folder, live, error);
+    if (result == 0)
+        result = tree_remove(folder, part, error);
+    return result < 0 ? result : tree_remove(folder, new, error);
 }
 
 static int snapshot_whole(struct changing *changing, struct error *error)
@@ -112,7 +108,7 @@ static int snapshot_still(struct changing *changing, struct error *error)
     return result < 0 ? result : snapshot_whole(changing, error);
 }
 
-/* What comes is made first, then trades places, in two renames, with what was there, which a note names by then. */
+/* What comes is made first, then trades places, in two renames, with what was there, which a promise names by then. */
 static int replace_whole(struct changing *changing, struct error *error)
 {
     struct stack from, what = {.whole = true};
@@ -124,19 +120,21 @@ static int replace_whole(struct changing *changing, struct error *error)
     if (result == 0 && !folder_is_empty(changing->data, changing->live)) {
         const char *number = change_number(changing), *path = change_path(changing, number);
         change_push(changing, &what, number);
-        result = change_make_like(changing, path, error);
+        result = promise_make(changing, &what, error);
         if (result == 0)
-            result = change_note(changing, &what, error);
+            result = change_make_like(changing, path, error);
         if (result == 0)
             result = change_trade(changing, path, error);
     }
-    return result < 0 ? result : whole_settle(changing->data, changing->live, error);
+    if (result == 0)
+        result = promise_place(changing->data, changing->live, error);
+    return result < 0 || !what.frozen.count ? result : promise_keep(changing, error);
 }
 
 int change_whole(struct changing *changing, struct error *error)
 {
     const struct data_change *request = changing->request;
-    int result = whole_settle(changing->data, changing->live, error);
+    int result = whole_settle(changing->folder, changing->data, changing->live, error);
     if (result == 0 && (request->fresh || request->from))
         result = replace_whole(changing, error);
     else if (result == 0 && request->name)
@@ -147,14 +145,18 @@ int change_whole(struct changing *changing, struct error *error)
 
 /* ---- files ---- */
 
-static int make_frozen(struct changing *changing, struct stack *what, const char **path, struct error *error)
+static const char *new_frozen(const struct changing *changing, struct stack *what)
 {
     const char *number = change_number(changing);
-    *path = change_path(changing, number);
     change_push(changing, what, number);
+    return change_path(changing, number);
+}
+
+static int make_frozen(const struct changing *changing, const char *path, struct error *error)
+{
     if ((mkdirat(changing->data, "frozen", 0700) < 0 && errno != EEXIST) ||
-        mkdirat(changing->data, *path, 0700) < 0)
-        return error_errno(error, -errno, "cannot make %s", *path);
+        mkdirat(changing->data, path, 0700) < 0)
+        return error_errno(error, -errno, "cannot make %s", path);
     return 0;
 }
 
@@ -163,9 +165,9 @@ static int snapshot_image(struct changing *changing, struct error *error)
 {
     const struct data_change *request = changing->request;
     struct stack what = {.whole = true};
-    const char *path;
+    const char *path = new_frozen(changing, &what);
     _cleanup_still_ struct still still = NOT_STILL;
-    int result = make_frozen(changing, &what, &path, error);
+    int result = make_frozen(changing, path, error);
     if (result == 0)
         result = still_hold(&still, &request->guests, changing->call->arena, error);
     _cleanup_close_ int inside = result < 0 ? -1 : volume_open(changing->paths, request->file, error);
@@ -179,12 +181,20 @@ static int snapshot_image(struct changing *changing, struct error *error)
     return result < 0 ? result : change_note(changing, &what, error);
 }
 
-/* The old file gets a second name, the note says which, and then the new one takes the first. */
+static int image_settle(int folder, struct error *error)
+{
+    int result = promise_settle(folder, folder, "image", error);
+    if (result == 0 && unlinkat(folder, "image.part", 0) < 0 && errno != ENOENT)
+        result = error_errno(error, -errno, "cannot remove image.part");
+    return result;
+}
+
+/* A promise says which second name the old file gets, and then the new one takes the first. */
 static int restore_image(struct changing *changing, struct error *error)
 {
     struct stack from, what = {.whole = true};
     struct arena *arena = changing->call->arena;
-    const char *path;
+    const char *path = NULL;
     int result = change_read_from(changing, &from, error);
     if (result == 0 && !from.frozen.count)
         result = error_set(error, -ENOENT, "snapshot %s holds nothing", changing->request->from);
@@ -192,22 +202,33 @@ static int restore_image(struct changing *changing, struct error *error)
         result =
             image_file_copy(changing->folder, arena_printf(arena, "frozen/%s/image", from.frozen.items[0]),
                             "image.part", changing->call, error);
+    if (result == 0) {
+        path = new_frozen(changing, &what);
+        result = promise_make(changing, &what, error);
+    }
     if (result == 0)
-        result = make_frozen(changing, &what, &path, error);
+        result = make_frozen(changing, path, error);
     if (result == 0 &&
         linkat(changing->folder, "image", changing->folder, arena_printf(arena, "%s/image", path), 0) < 0)
         result = error_errno(error, -errno, "cannot keep the file of volume %s", changing->request->file);
-    if (result == 0)
-        result = change_note(changing, &what, error);
     if (result == 0 && renameat(changing->folder, "image.part", changing->folder, "image") < 0)
         result =
             error_errno(error, -errno, "cannot put the file of volume %s in place", changing->request->file);
-    return result;
+    return result < 0 ? result : promise_keep(changing, error);
 }
 
 int change_image(struct changing *changing, struct error *error)
 {
-    int result = changing->request->from ? restore_image(changing, error) : snapshot_image(changing, error);
+    int result = image_settle(changing->folder, error);
+    if (result == 0)
+        result = changing->request->from ? restore_image(changing, error) : snapshot_image(changing, error);
     changing->stack.token = changing->request->token;
     return result < 0 ? result : change_write(changing, "stack", &changing->stack, error);
+}
+
+int volume_settle(int folder, struct error *error)
+{
+    return faccessat(folder, "image", F_OK, AT_SYMLINK_NOFOLLOW) == 0
+               ? image_settle(folder, error)
+               : whole_settle(folder, folder, "data", error);
 }
