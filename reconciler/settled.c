@@ -12,7 +12,7 @@
 #include "reconciler/session.h"
 #include "reconciler/world_digest.h"
 
-#define FORM      "fpsync settled 2"
+#define FORM      "fpsync settled 3"
 #define FILE_SIZE ((size_t)64 << 20) /* bytes at most */
 
 struct hint { /* struct world_hint as it lies in the file */
@@ -21,7 +21,6 @@ struct hint { /* struct world_hint as it lies in the file */
     int64_t pid, start;
     const char *boot;
     struct limits *limits;
-    bool may_be_frozen;
     struct texts mounts;
     bool has_macvlans, on_host;
 };
@@ -57,7 +56,6 @@ static const struct field hint_rows[] = {
     {.id = 3, .type = FIELD_NUMBER, AT(hint, start)},
     {.id = 4, .type = FIELD_TEXT, AT(hint, boot)},
     {.id = 5, .type = FIELD_STRUCT, AT(hint, limits), .nested = &limits_table},
-    {.id = 6, .type = FIELD_BOOL, AT(hint, may_be_frozen)},
     {.id = 7, .type = FIELD_TEXTS, AT(hint, mounts)},
     {.id = 8, .type = FIELD_BOOL, AT(hint, has_macvlans)},
     {.id = 9, .type = FIELD_BOOL, AT(hint, on_host)},
@@ -183,14 +181,11 @@ static void read_hints(const struct settled *settled, struct arena *arena, struc
     struct world_hint *known = arena_array_of(arena, struct world_hint, settled->hints.count + 1);
     for (size_t i = 0; i < settled->hints.count; i++) {
         const struct hint *hint = settled->hints.items[i];
-        known[i] = (struct world_hint){.init = {.pid = hint->pid,
-                                                .start = hint->start,
-                                                .boot = hint->boot,
-                                                .limits = hint->limits,
-                                                .may_be_frozen = hint->may_be_frozen},
-                                       .mounts = hint->mounts,
-                                       .has_macvlans = hint->has_macvlans,
-                                       .on_host = hint->on_host};
+        known[i] = (struct world_hint){
+            .init = {.pid = hint->pid, .start = hint->start, .boot = hint->boot, .limits = hint->limits},
+            .mounts = hint->mounts,
+            .has_macvlans = hint->has_macvlans,
+            .on_host = hint->on_host};
         map_add(hints, hint->lxc_name, &known[i]);
     }
 }
@@ -298,7 +293,6 @@ static void add_hints(const struct session *session, struct settled *settled)
         hint->start = known->init.start;
         hint->boot = known->init.boot;
         hint->limits = (struct limits *)known->init.limits;
-        hint->may_be_frozen = known->init.may_be_frozen;
         hint->mounts = known->mounts;
         hint->has_macvlans = known->has_macvlans;
         hint->on_host = known->on_host;

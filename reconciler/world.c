@@ -72,9 +72,7 @@ void world_hints(const struct paths *paths, const struct actual *actual, struct 
             .init = {.pid = entry->facts->init_pid,
                      .start = entry->facts->init_start,
                      .boot = entry->facts->boot,
-                     .limits = ((const struct container *)entry->object.body)->limits,
-                     .may_be_frozen = ((const struct container *)entry->object.body)->frozen ||
-                                      entry_has_intent(actual, entry)},
+                     .limits = ((const struct container *)entry->object.body)->limits},
             .mounts = mounts_of(actual, entry, arena),
             .on_host = ((const struct container *)entry->object.body)->host_network,
             .has_macvlans = parents && has_macvlans(actual, entry->object.body),

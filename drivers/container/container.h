@@ -35,7 +35,7 @@ struct observed_container {
     int64_t exit_status; /* as of waitpid(): code, or 128 + signal */
     struct limits
         limits;  /* read from the cgroup of a running container; the described head says what could be read */
-    bool frozen; /* its processes stand still; looked at where `known` says so */
+    bool frozen; /* its processes stand still */
     bool leftover_cgroups; /* payload or monitor cgroups without a process */
 };
 
@@ -103,7 +103,6 @@ struct known_init {
     int64_t pid, start;
     const char *boot; /* the kernel's boot_id; NULL: unknown */
     const struct limits *limits;
-    bool may_be_frozen; /* the record says so, or cannot tell: it is looked at */
 };
 
 /* What the config of any container says, as far as there are words for it; all else stands in `lxc` as it is. */

@@ -62,7 +62,8 @@ void monitor_find(const struct hierarchies *hierarchies, const char *name,
 bool has_executed(pid_t init, pid_t monitor); /* init runs its own program, no longer a fork of the monitor */
 const char *boot_id(struct arena *arena);     /* of the running kernel; NULL when it cannot be read */
 int64_t process_start(pid_t pid);             /* clock ticks since boot; 0 when there is no such process */
-pid_t process_parent(pid_t pid);              /* 0 when there is no such process */
+int64_t process_start_and_state(pid_t pid, char *state); /* the same, and field 3 of /proc/PID/stat */
+pid_t process_parent(pid_t pid);                         /* 0 when there is no such process */
 
 /* ---- view_cgroup.c ---- */
 
@@ -96,12 +97,8 @@ bool container_io_is_weighed(const struct paths *paths);
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);
 /* The hierarchy that has this controller; NULL when none has. */
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);
-/* The hierarchy that freezes: that of version 1 where it has the controller, else version 2. NULL: none. */
-const struct hierarchy *hierarchy_of_freezer(const struct hierarchies *hierarchies);
 /* The payload group of the container whose init is `pid`; false when it cannot be told. */
 bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static CONTAINER_PATH_SIZE]);
-/* Whether the processes of the container stand still. */
-bool is_frozen(const struct hierarchies *hierarchies, pid_t init);
 #define IO_CONTROLLER "blkio,io" /* its names in version 1 and 2 */
 /* What the groups of a running container say, of rare limits only what `said` says (NULL: none); marks what could be
  * read. */
@@ -134,6 +131,21 @@ bool cgroup_belongs(const struct paths *paths, const char *folder, const char *n
 bool cgroup_exists(const struct hierarchies *hierarchies, const struct paths *paths, const char *name);
 /* One line of a small file without its newline; -errno. */
 int read_line(int directory, const char *path, char *line, size_t size);
+
+/* ---- view_frozen.c ---- */
+
+/* The hierarchy that freezes: that of version 1 where it has the controller, else version 2. NULL: none. */
+const struct hierarchy *hierarchy_of_freezer(const struct hierarchies *hierarchies);
+/* Whether the processes of the container stand still. */
+bool is_frozen(const struct hierarchies *hierarchies, pid_t init);
+/* The same for many by name, as limits_by_name(). `state` is that of its init. */
+struct freezer_folder {
+    int fd; /* that holds the groups; -1: nothing here can freeze */
+    bool unified;
+};
+void freezer_folder_open(const struct hierarchies *hierarchies, struct freezer_folder *folder);
+void freezer_folder_close(struct freezer_folder *folder);
+bool is_frozen_by_name(const struct freezer_folder *folder, const char *name, char state);
 
 /* ---- view_find.c, view_devices.c ---- */
 

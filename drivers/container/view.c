@@ -24,6 +24,7 @@ struct scene {
     struct monitor_sockets sockets;
     struct hierarchies hierarchies;
     struct limit_folders limits;
+    struct freezer_folder freezer;
 };
 
 static int dump(const struct paths *paths, const struct map *known, const struct call *call,
@@ -141,12 +142,15 @@ static int scene_read(struct scene *scene, const struct paths *paths, struct are
         result = hierarchies_read(arena, &scene->hierarchies, error);
     if (result == 0)
         limit_folders_open(&scene->hierarchies, &scene->limits);
+    if (result == 0)
+        freezer_folder_open(&scene->hierarchies, &scene->freezer);
     return result;
 }
 
 static void scene_close(struct scene *scene)
 {
     limit_folders_close(&scene->limits);
+    freezer_folder_close(&scene->freezer);
     map_clear(&scene->numbered);
 }
 
@@ -167,31 +171,34 @@ static void read_exit(const struct scene *scene, struct observed_container *out)
 
 /* Its start time, and not merely that there is such a process: an ended init stays a zombie until its monitor, which may
  * hang, reaps it. */
-static bool is_still_init(const struct scene *scene, const struct known_init *known)
+static bool is_still_init(const struct scene *scene, const struct known_init *known, char *state)
 {
     return known && known->pid > 0 && known->start > 0 && known->boot && scene->boot &&
-           strcmp(known->boot, scene->boot) == 0 && process_start((pid_t)known->pid) == known->start;
+           strcmp(known->boot, scene->boot) == 0 &&
+           process_start_and_state((pid_t)known->pid, state) == known->start;
 }
 
 static void observe_running(const struct scene *scene, const struct monitor_socket *socket,
                             struct observed_container *out)
 {
     const struct known_init *known = scene->known ? map_get(scene->known, out->lxc_name) : NULL;
-    const bool look = !known || known->may_be_frozen; /* of what is not recorded nothing is known */
-    if (is_still_init(scene, known)) {
+    char state;
+    if (is_still_init(scene, known, &state)) {
         out->init_pid = known->pid;
         out->init_start = known->start;
-        out->frozen = look && is_frozen(&scene->hierarchies, (pid_t)known->pid);
         if (!map_get(&scene->numbered, out->lxc_name) &&
-            limits_by_name(&scene->limits, out->lxc_name, known->limits, scene->arena, &out->limits))
+            limits_by_name(&scene->limits, out->lxc_name, known->limits, scene->arena, &out->limits)) {
+            out->frozen = is_frozen_by_name(&scene->freezer, out->lxc_name, state);
             return;
+        }
     } else {
         monitor_find(&scene->hierarchies, out->lxc_name, socket, out);
-        out->frozen = look && out->init_pid && is_frozen(&scene->hierarchies, (pid_t)out->init_pid);
     }
-    if (out->init_pid)
-        limits_read(&scene->hierarchies, (pid_t)out->init_pid, known ? known->limits : NULL, scene->arena,
-                    &out->limits);
+    if (!out->init_pid)
+        return;
+    out->frozen = is_frozen(&scene->hierarchies, (pid_t)out->init_pid);
+    limits_read(&scene->hierarchies, (pid_t)out->init_pid, known ? known->limits : NULL, scene->arena,
+                &out->limits);
 }
 
 static int observe(const struct scene *scene, const char *name, struct observed_container *out,

@@ -211,30 +211,6 @@ bool payload_path(const struct hierarchy *hierarchy, pid_t pid, char path[static
     return groups_read(pid, &groups) && payload_in(hierarchy, groups.bytes, path);
 }
 
-/* ---- standing still ---- */
-
-const struct hierarchy *hierarchy_of_freezer(const struct hierarchies *hierarchies)
-{
-    const struct hierarchy *found = hierarchy_of(hierarchies, "freezer");
-    for (size_t i = 0; !found && i < hierarchies->count; i++)
-        if (hierarchies->items[i].unified)
-            found = &hierarchies->items[i];
-    return found;
-}
-
-/* Version 2 says "frozen 1" among its events, version 1 FROZEN (or FREEZING, on the way). */
-bool is_frozen(const struct hierarchies *hierarchies, pid_t init)
-{
-    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + 64];
-    _cleanup_buffer_ struct buffer text = {0};
-    const struct hierarchy *hierarchy = hierarchy_of_freezer(hierarchies);
-    if (!hierarchy || !payload_path(hierarchy, init, folder))
-        return false;
-    snprintf(path, sizeof(path), "%s/%s", folder, hierarchy->unified ? "cgroup.events" : "freezer.state");
-    return buffer_read_piece(&text, AT_FDCWD, path, PROC_LIMIT, NULL) == 0 && text.length &&
-           strstr(text.bytes, hierarchy->unified ? "frozen 1" : "FROZEN");
-}
-
 /* ---- limits ---- */
 
 /* The payload's group of one controller. */

@@ -198,17 +198,24 @@ static const char *read_stat(pid_t pid, char line[static 1024])
 }
 
 /* Field 22, and field 3, the state: a zombie runs nothing. */
-int64_t process_start(pid_t pid)
+int64_t process_start_and_state(pid_t pid, char *state)
 {
     char line[1024];
     const char *at = read_stat(pid, line);
     if (!at || *at == 'Z' || *at == 'X')
         return 0;
+    *state = *at;
     for (int field = 3; field < 22 && at; field++) {
         at = strchr(at, ' ');
         at = at ? at + 1 : NULL;
     }
     return at ? strtoll(at, NULL, 10) : 0;
+}
+
+int64_t process_start(pid_t pid)
+{
+    char state;
+    return process_start_and_state(pid, &state);
 }
 
 pid_t process_parent(pid_t pid)

@@ -350,6 +350,15 @@ static int run_set_limit(struct json *world, char **arguments, struct error *err
     return 0;
 }
 
+static int run_freeze(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result == 0)
+        json_set(container, "frozen", json_new_bool(true));
+    return result;
+}
+
 static int run_thaw(struct json *world, char **arguments, struct error *error)
 {
     struct json *container;
@@ -928,6 +937,7 @@ static const struct command commands[] = {
     {"ends-with", "CONTAINER STATUS|-", 2, run_ends_with},
     {"undefine", "CONTAINER", 1, run_undefine},
     {"set-limit", "CONTAINER LIMIT NUMBER", 3, run_set_limit},
+    {"freeze", "CONTAINER", 1, run_freeze},
     {"thaw", "CONTAINER", 1, run_thaw},
     {"set-use", "CONTAINER memory_use|pids_use NUMBER", 3, run_set_use},
     {"foreign-container", "LXCNAME", 1, run_foreign_container},

@@ -69,6 +69,7 @@ every_drift() {
 2 undefine web
 2 set-limit web memory 1
 2 thaw ice
+2 freeze web
 0 foreign-container other
 0 lxc-container another
 2 drop-port web eth0

@@ -63,6 +63,27 @@ check 'backup while somebody else has one frozen' fps backup "$ROOT/frozen.tar"
 check 'it stays so' grep -qsE '^(FROZEN|frozen 1)$' "$file_two"
 lxc-unfreeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/two)"
 rm -f "$ROOT/frozen.tar"
+
+killed() { # once the third stands: the one that reads its data and the guard that would wake it, at once
+    local worker guard
+    stood() { grep -qsE '^(FROZEN|frozen 1)$' "$file_three"; }
+    eventually 20 stood || return 1
+    for guard in $(pgrep -x fpsync-thaw); do
+        worker=$(ps -o ppid= -p "$guard")
+        grep -qszF "$ROOT" "/proc/${worker// /}/cmdline" "/proc/${worker// /}/environ" || continue
+        kill -KILL "${worker// /}" "$guard"
+        return 0
+    done
+    return 1
+}
+fps backup "$ROOT/killed.tar" >"$ROOT/said" 2>&1 &
+check 'the guard is killed with the one that it guards' killed
+wait $!
+rm -f "$ROOT/killed.tar"
+check 'who stood stands' grep -qsE '^(FROZEN|frozen 1)$' "$file_three"
+like 'that is drift' "$(causes_of "$(plan_of "$FILE")")" 'drift: its processes stand still'
+converge 'it is woken'
+fails 'it goes on' 1 grep -qsE '^(FROZEN|frozen 1)$' "$file_three"
 began=$(pid_of t/three)
 restarted() {
     local now

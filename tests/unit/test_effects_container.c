@@ -86,7 +86,7 @@ static void known_init_is_verified(void **state)
     struct world *world = *state;
     define(world, definition_of(world, false));
     struct container_started started = start(world);
-    const struct known_init good = {started.init_pid, started.init_start, started.boot, NULL, false};
+    const struct known_init good = {started.init_pid, started.init_start, started.boot, NULL};
     struct known_init right = good;
     struct observed_container *seen = look_knowing(world, &right);
     assert_int_equal(seen->init_pid, started.init_pid);
