@@ -14,6 +14,6 @@ struct archive;
 /* The file is such archives one behind the other: what nobody writes to, then part by part, whose guests stand still
  * while it is read, so that what a container writes is of one moment, and it goes on as soon as that is read. A file is complete under its name, or not there. */
 int archive_write(const struct paths *, const struct archive *, const struct call *, struct error *);
-/* -EEXIST when the root is not empty, -EBADMSG when the digest does not match. What an interrupted one has verified is
- * put in place without reading again. */
+/* -EEXIST when the root is not empty, -EBADMSG when the digest does not match. One that was interrupted while it put things
+ * in place goes on there with the same backup; another one is then refused. */
 int archive_read(const struct paths *, const struct archive *, const struct call *, struct error *);

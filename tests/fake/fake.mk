@@ -2,7 +2,7 @@
 # build/fake-tool, the other hand that changes it. Included by tests/tests.mk.
 FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/seen.c tests/fake/view.c
 # A backup is of what lies in the store: the record and the secrets are real here, too.
-FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c) drivers/storage/archive.c drivers/storage/still.c \
+FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c) $(wildcard drivers/storage/archive*.c) drivers/storage/still.c \
                 drivers/storage/tree_remove.c
 FAKE_FLOORS  := $(B)/shared.a $(B)/specs.a $(B)/lib.a
 # Static: the fault loop starts tens of thousands of these, and half of a start is loading libraries. The linker's

@@ -13,7 +13,7 @@ FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o
 # What a target may need besides the floors: it takes what it names.
 FUZZ_FLOORS  := $(B)/tests/fuzz/parts.a $(FLOORS)
 $(B)/tests/fuzz/parts.a: $(call objects,tests/fuzz/file.c tests/fuzz/folder.c tests/fuzz/set.c drivers/image/fetch/unpack.c \
-    drivers/image/fetch/name.c drivers/storage/archive.c drivers/storage/still.c drivers/storage/tree_remove.c \
+    drivers/image/fetch/name.c $(wildcard drivers/storage/archive*.c) drivers/storage/still.c drivers/storage/tree_remove.c \
     $(filter-out reconciler/main.c,$(wildcard reconciler/*.c)))
 FUZZ_LIBS    := -larchive -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
 

@@ -61,5 +61,6 @@ done
 . "$scenarios/records.sh"
 . "$scenarios/sets.sh"
 . "$scenarios/completed.sh"
+. "$scenarios/restored.sh"
 . "$scenarios/settled.sh"
 echo "1..$count"

@@ -44,6 +44,14 @@ is 'what is half made stays out of it' "$(tar --ignore-zeros -tf "$file" 2>/dev/
 rmdir "$ROOT/var/lib/fpsync/layers/.tmp-own"
 is 'nothing half made lies beside it' "$(ls "$file"*)" "$file"
 is 'the guests go on' "$(inside t/one sh -c 'echo on')" on
+if chattr +i "$ROOT/var/lib/fpsync" 2>/dev/null; then
+    check 'a store that takes nothing more is backed up, too' fps backup "$ROOT/full.tar"
+    chattr -i "$ROOT/var/lib/fpsync"
+    is 'with the note of what it is' "$(tar -xOf "$ROOT/full.tar" ./.backup)" 'fpsync backup 2'
+    rm -f "$ROOT/full.tar"
+else
+    skip 'a store that takes nothing more' 'this file system knows no immutable files'
+fi
 check 'to a pipe' sh -c "'$FPSYNC' --root '$ROOT' backup - | cat >'$ROOT/piped.tar' && tar -tf '$ROOT/piped.tar' >/dev/null"
 fails 'a backup is not read into a root that is in use' 1 fps restore --from "$file"
 
