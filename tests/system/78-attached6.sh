@@ -44,9 +44,6 @@ lead() { # the router begins anew, and advertises its prefix to all at once
 lead
 there "$probe" serve-both 9000 9000 >/dev/null 2>&1 &
 check 'the LAN answers' eventually 10 there "$probe" ask-tcp "$FAR" 9000
-short() {
-    ip -6 route get "$1" 2>/dev/null | awk '{ print $1 == "unreachable" || $1 == "local" ? $2 : $1; exit }'
-}
 nic() { # CONTAINER, of ip
     nsenter -t "$(pid_of "$1")" -n ip -6 "${@:2}"
 }

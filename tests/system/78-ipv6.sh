@@ -22,10 +22,6 @@ ip netns add "$outside" && ip link add "o$TAG" type veth peer name eth0 netns "$
 from_outside() {
     ip netns exec "$outside" "$@"
 }
-# The shortest spelling, as the kernel prints it.
-short() {
-    ip -6 route get "$1" 2>/dev/null | awk '{ print $1 == "unreachable" || $1 == "local" ? $2 : $1; exit }'
-}
 addresses6() { # of a container, without those of the link
     inside "$1" ip -6 -o addr show dev eth0 | awk '$4 !~ /^fe80/ { sub("/.*", "", $4); print $4 }' | paste -sd' '
 }

@@ -30,9 +30,6 @@ outside ip route add "$NET6::/32" via "${OUT6}1"
 outside "$probe" serve-tcp 9000 9000 >/dev/null 2>&1 &
 check 'the outside answers' eventually 10 "$probe" ask-tcp "${OUT6}2" 9000
 
-short() { # as it is written; the outside has a way to every network, which the host need not have
-    outside ip -6 route get "$1" 2>/dev/null | awk '{ print $1 == "unreachable" || $1 == "local" ? $2 : $1; exit }'
-}
 seen_as() { # CONTAINER: by the outside
     inside "$1" netprobe ask-tcp "${OUT6}2" 9000 2>/dev/null | cut -d' ' -f1
 }

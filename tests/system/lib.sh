@@ -42,6 +42,9 @@ like() { # NAME, text, extended regular expression
     if grep -qE -- "$3" <<<"$2"; then ok "$1"; else not_ok "$1" "got: $2
 wanted a match of: $3"; fi
 }
+short() { # ADDRESS of IPv6: in its shortest spelling, as the kernel prints it
+    getent ahostsv6 "$1" | awk '{ print $1; exit }'
+}
 check() { # NAME, command...
     local name=$1 text
     shift
