@@ -238,9 +238,11 @@ static struct action *plan_known_container(struct planning *planning, const stru
     enum field_class class = changes_class(&causes);
     size_t changes = causes.count;
     bool defined = of->seen && of->seen->defined;
+    bool unfinished = entry_has_intent(planning->request->actual, of->entry);
     if (!defined)
         plan_add_drift(planning, &causes, "its LXC config was removed", of->object->place);
-    else if (!keyed_is_same(of->entry->key, of->entry->facts->config_digest, of->seen->config_digest))
+    else if (!unfinished && /* else it may be what that run wrote, and is written anew */
+             !keyed_is_same(of->entry->key, of->entry->facts->config_digest, of->seen->config_digest))
         plan_add_drift(planning, &causes, "its LXC config was edited", of->object->place);
     add_rule_drift(planning, of->object, &causes);
     if (of->runs)
@@ -258,7 +260,6 @@ static struct action *plan_known_container(struct planning *planning, const stru
     }
     if (of->runs && !of->wanted)
         plan_add_drift(planning, &causes, "started although it is stopped", of->object->place);
-    bool unfinished = entry_has_intent(planning->request->actual, of->entry);
     if (unfinished && !causes.count)
         plan_add_cause(planning, &causes, "unfinished", NULL, NULL, of->object->place);
     if (!causes.count)

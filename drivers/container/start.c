@@ -1,6 +1,7 @@
 /* Starts containers, and says why when one does not come up. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,29 +15,35 @@
 #include <sys/wait.h>
 
 #include "drivers/container/internal.h"
+#include "drivers/container/start_log.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
-#define LOG_LIMIT    (256 * 1024) /* bytes of a log that are read for reasons */
-#define REASONS      3
 #define EXEC_BOUND   2000  /* milliseconds for init's exec after liblxc reported success */
 #define ABORT_BOUND  2000  /* milliseconds for killed processes to end */
 #define CLEAN_BOUND  30000 /* milliseconds to clean up behind a start that was given up */
 #define SETTLE_BOUND 3000  /* milliseconds for somebody else's start or stop to come to its end */
 #define LOOK_AGAIN   20    /* milliseconds, where no monitor's end can be waited for */
 
+struct start_answer { /* of the child that calls liblxc */
+    pid_t init;       /* 0: it could not */
+    struct start_log log;
+    char trouble[ERROR_TEXT_SIZE]; /* from before liblxc was called; "": none */
+};
+_Static_assert(sizeof(struct start_answer) <= PIPE_BUF, "written in one piece");
+
 static int settle(const struct paths *paths, const char *name, const struct call *call,
                   struct observed_container *present, struct error *error);
 static int prepare(const struct paths *paths, const struct container_start *request,
                    const struct observed_container *present, struct error *error);
 static int start_it(const struct paths *paths, const struct container_start *request, const struct call *call,
-                    pid_t *init, struct error *error);
+                    struct start_answer *answer, struct error *error);
 static int await_exec(pid_t init, const struct call *call);
 static bool has_exit(const struct paths *paths, const char *name);
 static void abort_start(pid_t child);
 static int give_up(const struct paths *paths, const char *name, int reason, struct error *error);
-static int explain(const struct paths *paths, const char *name, const char *what, const struct call *call,
-                   struct error *error);
+static int fail(const struct paths *paths, const char *name, const char *what,
+                const struct start_answer *answer, const struct call *call, struct error *error);
 
 int container_start(const struct paths *paths, const struct container_start *request, const struct call *call,
                     struct container_started *result, struct error *error)
@@ -53,18 +60,18 @@ int container_start(const struct paths *paths, const struct container_start *req
         *result = (struct container_started){.init_pid = present.init_pid, .init_start = present.init_start};
         return 0;
     }
-    pid_t init = 0;
+    struct start_answer answer = {0};
     failed = prepare(paths, request, &present, error);
     if (failed == 0)
-        failed = start_it(paths, request, call, &init, error);
+        failed = start_it(paths, request, call, &answer, error);
     if (failed < 0)
         return failed;
-    int64_t started = process_start(init);
-    failed = await_exec(init, call);
+    int64_t started = process_start(answer.init);
+    failed = await_exec(answer.init, call);
     /* A command may be done before anybody could look: that is no failure, and its status is on file. */
     if (failed < 0 && !has_exit(paths, name))
-        return explain(paths, name, "its init ended at once", call, error);
-    *result = (struct container_started){.init_pid = failed < 0 ? 0 : init,
+        return fail(paths, name, "its init ended at once", &answer, call, error);
+    *result = (struct container_started){.init_pid = failed < 0 ? 0 : answer.init,
                                          .init_start = failed < 0 ? 0 : started,
                                          .boot = boot_id(call->arena)};
     return 0;
@@ -142,13 +149,21 @@ static void find_root(struct config *config, const struct paths *paths)
         config_setf(config, "lxc.rootfs.path", "dir:%s/" PATHS_ROOT, before);
 }
 
+/* A parent that reads nothing of this finds that nobody answered. */
+static noreturn void answer_with(int fd, const struct start_answer *answer)
+{
+    bool whole = write(fd, answer, sizeof(*answer)) == sizeof(*answer);
+    _exit(whole && answer->init ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 /* Where liblxc finds newuidmap it maps ids by that, and newuidmap allows root only what /etc/subuid lists; ranges of
  * ours are taken outside of it on purpose. newuidmap is in bin and apparmor_parser, which liblxc does need, in sbin:
  * without bin on its path, root writes the map itself. */
 static noreturn void start_in_child(const struct paths *paths, const struct container_start *request,
-                                    pid_t parent, int answer)
+                                    pid_t parent, int fd)
 {
-    struct error error;
+    struct error error = {0};
+    struct start_answer answer = {0};
     struct config config;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -157,18 +172,21 @@ static noreturn void start_in_child(const struct paths *paths, const struct cont
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     setenv("PATH", "/usr/sbin:/sbin", 1);
-    if (config_open(&config, paths, request->lxc_name, true, &error) < 0)
-        _exit(EXIT_FAILURE);
-    find_root(&config, paths);
-    config_set_devices(&config, paths, request);
-    if (config.result < 0)
-        _exit(EXIT_FAILURE);
+    if (config_open(&config, paths, request->lxc_name, true, &error) == 0) {
+        start_log_open(&config, paths, &answer.log);
+        find_root(&config, paths);
+        config_set_devices(&config, paths, request);
+    }
+    if (error.code < 0) {
+        snprintf(answer.trouble, sizeof(answer.trouble), "%s", error.text);
+        answer_with(fd, &answer);
+    }
     config.lxc->want_daemonize(config.lxc, true);
-    if (!config.lxc->start(config.lxc, 0, NULL))
-        _exit(EXIT_FAILURE);
-    pid_t init = config.lxc->init_pid(config.lxc);
-    init = init > 0 ? init : 0;
-    _exit(write(answer, &init, sizeof(init)) == sizeof(init) ? EXIT_SUCCESS : EXIT_FAILURE);
+    if (config.lxc->start(config.lxc, 0, NULL)) {
+        pid_t init = config.lxc->init_pid(config.lxc);
+        answer.init = init > 0 ? init : -1;
+    }
+    answer_with(fd, &answer);
 }
 
 /* 0 when the child answered or ended; -ECANCELED, -ETIMEDOUT. */
@@ -184,28 +202,32 @@ static int await_answer(int answer, const struct call *call)
 /* In a process of its own, because liblxc moves whoever calls start() into the monitor's control group, which then
  * cannot be removed while that process lives. It also makes a start that hangs one that can be ended. */
 static int start_it(const struct paths *paths, const struct container_start *request, const struct call *call,
-                    pid_t *init, struct error *error)
+                    struct start_answer *answer, struct error *error)
 {
     const char *name = request->lxc_name;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_errno(error, -errno, "container %s: cannot make a pipe", name);
-    _cleanup_close_ int answer = ends[0];
+    _cleanup_close_ int answers = ends[0];
     pid_t parent = getpid(), child = fork();
     if (child == 0)
         start_in_child(paths, request, parent, ends[1]);
     close(ends[1]);
     if (child < 0)
         return error_errno(error, -errno, "container %s: cannot fork", name);
-    int result = await_answer(answer, call);
+    int result = await_answer(answers, call);
     if (result < 0)
         abort_start(child);
-    bool started = result == 0 && read(answer, init, sizeof(*init)) == sizeof(*init);
+    bool answered = result == 0 && read(answers, answer, sizeof(*answer)) == sizeof(*answer);
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
         ;
     if (result < 0)
         return give_up(paths, name, result, error);
-    return started || has_exit(paths, name) ? 0 : explain(paths, name, "cannot start", call, error);
+    if ((answered && answer->init) || has_exit(paths, name))
+        return 0;
+    if (answered && *answer->trouble)
+        return error_set(error, -EIO, "%s", answer->trouble);
+    return fail(paths, name, "cannot start", answer, call, error);
 }
 
 /* Ends a start in progress. Killing its caller alone is not enough: a monitor that was just being forked may go on to
@@ -265,47 +287,14 @@ static int await_exec(pid_t init, const struct call *call)
 
 /* ---- why not? ---- */
 
-/* "lxc NAME 20261124020429.123 ERROR    start - ../src/lxc/start.c:function:123 - MESSAGE" */
-static const char *error_message(char *line)
+/* A monitor may still be cleaning up; what it leaves is for us. */
+static int fail(const struct paths *paths, const char *name, const char *what,
+                const struct start_answer *answer, const struct call *call, struct error *error)
 {
-    char *level = strstr(line, " ERROR ");
-    char *source = level ? strstr(level, " - ") : NULL;
-    char *message = source ? strstr(source + 3, " - ") : NULL;
-    return message ? message + 3 : NULL;
-}
-
-static void add_reason(const char **reasons, int *count, const char *message)
-{
-    for (int i = 0; i < *count; i++)
-        if (strcmp(reasons[i], message) == 0)
-            return;
-    if (*count < REASONS)
-        reasons[(*count)++] = message;
-}
-
-/* The first errors say the cause, the last what came of it. */
-static int explain(const struct paths *paths, const char *name, const char *what, const struct call *call,
-                   struct error *error)
-{
-    char path[CONTAINER_PATH_SIZE];
-    _cleanup_buffer_ struct buffer log = {0};
-    const char *reasons[REASONS];
-    int count = 0;
-    container_path(paths, name, "log", path);
-    buffer_read_file(&log, AT_FDCWD, path, LOG_LIMIT, NULL);
-    char *rest = log.length ? log.bytes : NULL;
-    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        const char *message = error_message(line);
-        if (message)
-            add_reason(reasons, &count, message);
-    }
     _cleanup_buffer_ struct buffer text = {0};
-    buffer_text(&text, what);
-    for (int i = 0; i < count; i++)
-        buffer_printf(&text, "%s%s", i ? "; " : ": ", reasons[i]);
-    /* A monitor may still be cleaning up; what it leaves is for us. */
     const struct container_stop kill = {.lxc_name = name};
+    start_log_explain(&answer->log, &text);
     container_stop_it(paths, &kill, call, NULL);
     cgroups_remove(paths, name, NULL);
-    return error_set(error, -EIO, "container %s: %s (%s)", name, text.bytes, path);
+    return error_set(error, -EIO, "container %s: %s%s", name, what, text.length ? text.bytes : "");
 }

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir -p "$ROOT/first" "$ROOT/bound" "$ROOT/var/lib/lxc" "$ROOT/etc/fpsync" && cp -a "$BUSYBOX/." "$ROOT/first"
-echo "allow: { binds: [$ROOT/bound], raw_lxc: true }" >"$ROOT/etc/fpsync/fpsync.conf"
+echo "allow: { binds: [$ROOT/bound], raw_lxc: true, privileged: true }" >"$ROOT/etc/fpsync/fpsync.conf"
 one() { # FURTHER ENTRIES: the container that is restarted
     spec one <<END
 project: t
@@ -55,4 +55,40 @@ mv "$ROOT/bound" "$ROOT/bound.away"
 goes_on 'a folder of the host that is not there' "$ROOT/bound on the host" fps restart t/one
 mv "$ROOT/bound.away" "$ROOT/bound"
 check 'once that is' fps restart t/one
+
+# ---- what cannot ----
+
+says_why() { # TEXT, pattern...
+    local text=$1 output status
+    shift
+    output=$(fps apply -y -f "$FILE" 2>&1)
+    status=$?
+    is "$text: fails" $status 3
+    for pattern; do like "$text: says why" "$output" "$pattern"; done
+}
+one 'lxc: [ "lxc.hook.pre-start = /nowhere/hook" ]'
+says_why 'a hook that is not there' 'cannot start: Script exited with status 127'
+one 'lxc: [ "lxc.mount.entry = /nowhere/at-all srv/x none bind,create=dir 0 0" ]'
+says_why 'a mount that cannot be' 'Failed to mount "/nowhere/at-all"'
+check 'down' fps down -y -f "$FILE"
+
+# One whose config LXC wrote logs where its owner says, or nowhere.
+mkdir -p "$ROOT/var/lib/lxc/old.$TAG" && chmod 711 "$ROOT/var/lib/lxc/old.$TAG"
+printf 'lxc.rootfs.path = dir:%s/first\nlxc.net.0.type = empty\nlxc.mount.auto = proc:mixed sys:ro\nlxc.hook.pre-start = %s/hook\n' "$ROOT" "$ROOT" >"$ROOT/var/lib/lxc/old.$TAG/config"
+printf '#!/bin/sh\n[ -e %s/good ]\n' "$ROOT" >"$ROOT/hook" && chmod 755 "$ROOT/hook" && touch "$ROOT/good"
+fps export --lxc "old.$TAG" >"$SPEC/old.yaml" && FILE=$SPEC/old.yaml
+check 'what LXC had is taken over' fps adopt -y -f "$FILE"
+check 'and runs' fps start old
+rm "$ROOT/good"
+fails 'a start whose hook says no' 3 fps restart old
+says_why 'and an apply' 'cannot start: Script exited with status 1; .*/old.*/log'
+sed -i "s|lxc: \[|&lxc.log.file = $ROOT/owners.log, |" "$FILE"
+echo 'lxc old 20260101000000.000 ERROR    start - ../src/lxc/start.c:x:1 - of another day' >"$ROOT/owners.log"
+said=$(fps apply -y -f "$FILE" 2>&1)
+isnt "a container with a log of its owner" "$(grep -c owners.log "$FILE")" 0
+like 'the owner has a log' "$said" "cannot start: Script exited with status 1; .*owners.log"
+check 'that goes on as it was' grep -q 'of another day' "$ROOT/owners.log"
+is 'and is read from this start on' "$(grep -c 'of another day' <<<"$said")" 0
+touch "$ROOT/good"
+check 'it starts' fps apply -y -f "$FILE"
 check 'down' fps down -y -f "$FILE"
