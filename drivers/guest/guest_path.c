@@ -106,6 +106,26 @@ static int open_parent(int root, const char *path, const char **name, struct err
     return guest_open_folder(root, length ? parent : "/", error);
 }
 
+int guest_open_place(int root, const char *path, struct error *error)
+{
+    const char *name;
+    struct stat status;
+    _cleanup_close_ int parent = open_parent(root, path, &name, error);
+    if (parent < 0)
+        return parent;
+    int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        fd = make_folder(parent, name);
+    if (fd >= 0)
+        return fd;
+    const int code = -errno;
+    if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode))
+        return error_set(
+            error, -ELOOP,
+            "%s in the container is a symbolic link: name the place that it leads to, or remove it", path);
+    return error_errno(error, code, "cannot make the folder %s in the container", path);
+}
+
 int guest_open_file(int root, const char *path, struct error *error)
 {
     const char *name;

@@ -13,6 +13,9 @@ struct error;
 int guest_open(int root, const char *path, int flags, struct error *error);
 /* The same of a folder, made with its parents (0755, owner as of the calling thread's file identity) when missing. */
 int guest_open_folder(int root, const char *path, struct error *error);
+/* The same of a folder that something is to be mounted on. Links on the way lead where they lead in the container, but one
+ * in its place is refused (-ELOOP): by it whoever writes there would choose what is hidden, /etc say. */
+int guest_open_place(int root, const char *path, struct error *error);
 /* The same of a regular file, made empty when missing. A symlink in its place is refused. */
 int guest_open_file(int root, const char *path, struct error *error);
 /* Whole content; replaces by rename whatever is no folder, and leaves a file alone that is like this already. */

@@ -64,7 +64,7 @@ static int open_place(int root, const struct source *source, const char *path, i
     int result = identity_take(&identity, id_base, error);
     if (result < 0)
         return result;
-    return source->is_folder ? guest_open_folder(root, path, error) : guest_open_file(root, path, error);
+    return source->is_folder ? guest_open_place(root, path, error) : guest_open_file(root, path, error);
 }
 
 int bind_check(const struct root_bind *bind, struct error *error)

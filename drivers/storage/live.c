@@ -117,7 +117,7 @@ static int put_tree(const struct guest *guest, const struct volume_attach *reque
     int result = identity_take(&identity, guest->id_base, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int target = guest_open_folder(guest->root, request->path, error);
+    _cleanup_close_ int target = guest_open_place(guest->root, request->path, error);
     identity_drop(&identity);
     if (target < 0)
         return target;

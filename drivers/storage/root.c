@@ -422,7 +422,7 @@ static int mount_volume_into(const struct building *building, int root, const st
     result = identity_take(&identity, building->request->id_base, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int target = guest_open_folder(root, volume->path, error);
+    _cleanup_close_ int target = guest_open_place(root, volume->path, error);
     return target < 0 ? target : volume_move(tree, target, volume->path, error);
 }
 
