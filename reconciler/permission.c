@@ -6,11 +6,11 @@
 #include "lib/buffer.h"
 
 struct asking {
-    const struct policy_allow *allow;
-    const struct paths *paths;
     const struct object *object;
     struct arena *arena;
-    struct refusal *refusal;
+    struct policy_allow *allow; /* what is permitted, and what was found to be missing */
+    struct texts missing;       /* as told to people */
+    struct place at;            /* of the first of them */
 };
 
 bool path_is_at_or_below(const char *path, const char *base)
@@ -26,21 +26,6 @@ const char *device_text(struct arena *arena, const struct device *device)
                : arena_printf(arena, "%s %s", device->usb ? "usb" : "gpu", item_key(&device_table, device));
 }
 
-/* The line to add, with what stands in that list already; `item` below a bracket of its own would replace it. */
-static const char *list_line(const struct asking *asking, const char *key, const struct texts *allowed,
-                             const char *item)
-{
-    _cleanup_buffer_ struct buffer text = {0};
-    buffer_printf(&text, "write to %s: allow: { %s: [", asking->paths->conf, key);
-    for (size_t i = 0; i < allowed->count; i++) {
-        scalar_print(allowed->items[i], &text);
-        buffer_text(&text, ", ");
-    }
-    scalar_print(item, &text);
-    buffer_text(&text, "] }");
-    return arena_strdup(asking->arena, text.bytes);
-}
-
 static bool is_listed(const struct texts *allowed, const char *path)
 {
     for (size_t i = 0; i < allowed->count; i++)
@@ -49,45 +34,49 @@ static bool is_listed(const struct texts *allowed, const char *path)
     return false;
 }
 
-static bool refuse(const struct asking *asking, struct place at, const char *reason, const char *hint)
+static void miss(struct asking *asking, struct place at, const char *what)
 {
-    *asking->refusal = (struct refusal){.reason = reason, .hint = hint, .at = at};
-    return true;
+    if (!asking->missing.count)
+        asking->at = at;
+    *arena_append(asking->arena, asking->missing.items, asking->missing.count) = what;
 }
 
-static bool nature_is_refused(const struct asking *asking)
+static void permit(struct asking *asking, const char *key)
 {
-    const struct policy_allow *allow = asking->allow;
+    field_mark_present(&allow_table, asking->allow, field_by_key(&allow_table, key));
+}
+
+static void ask_for_nature(struct asking *asking)
+{
+    struct policy_allow *allow = asking->allow;
     const struct container *body = asking->object->body;
     const struct {
-        bool asked, allowed;
+        bool asked, *allowed;
         const char *field, *key;
-    } needs[] = {{body->privileged, allow->privileged, "privileged: true", "privileged"},
-                 {body->host_network, allow->host_network, "networks: host", "host_network"},
-                 {body->lxc.count, allow->raw_lxc, "lxc", "raw_lxc"}};
+    } needs[] = {{body->privileged, &allow->privileged, "privileged: true", "privileged"},
+                 {body->host_network, &allow->host_network, "networks: host", "host_network"},
+                 {body->lxc.count, &allow->raw_lxc, "lxc", "raw_lxc"}};
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
-        if (!needs[i].asked || needs[i].allowed)
+        if (!needs[i].asked || *needs[i].allowed)
             continue;
-        return refuse(asking, asking->object->place,
-                      arena_printf(asking->arena, "%s is not permitted on this host", needs[i].field),
-                      arena_printf(asking->arena, "write to %s: allow: { %s: true }", asking->paths->conf,
-                                   needs[i].key));
+        *needs[i].allowed = true;
+        permit(asking, needs[i].key);
+        miss(asking, asking->object->place, needs[i].field);
     }
-    return false;
 }
 
-static bool bind_is_refused(const struct asking *asking)
+static void ask_for_binds(struct asking *asking)
 {
     const struct list *binds = &((const struct container *)asking->object->body)->binds;
+    struct texts *allowed = &asking->allow->binds;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bind *bind = binds->items[i];
-        if (!is_listed(&asking->allow->binds, bind->source))
-            return refuse(
-                asking, bind->described.place,
-                arena_printf(asking->arena, "bind of %s is not permitted on this host", bind->source),
-                list_line(asking, "binds", &asking->allow->binds, bind->source));
+        if (is_listed(allowed, bind->source))
+            continue;
+        *arena_append(asking->arena, allowed->items, allowed->count) = bind->source;
+        permit(asking, "binds");
+        miss(asking, bind->described.place, arena_printf(asking->arena, "bind of %s", bind->source));
     }
-    return false;
 }
 
 static const char *device_word(const struct device *device)
@@ -95,34 +84,52 @@ static const char *device_word(const struct device *device)
     return device->path ? device->path : device->usb ? "usb" : "gpu";
 }
 
-static bool device_is_listed(const struct texts *allowed, const struct device *device)
-{
-    if (device->path)
-        return is_listed(allowed, device->path);
-    for (size_t i = 0; i < allowed->count; i++)
-        if (strcmp(allowed->items[i], device_word(device)) == 0)
-            return true;
-    return false;
-}
-
-static bool device_is_refused(const struct asking *asking)
+static void ask_for_devices(struct asking *asking)
 {
     const struct list *devices = &((const struct container *)asking->object->body)->devices;
+    struct texts *allowed = &asking->allow->devices;
     for (size_t i = 0; i < devices->count; i++) {
         const struct device *device = devices->items[i];
-        if (!device_is_listed(&asking->allow->devices, device))
-            return refuse(asking, device->described.place,
-                          arena_printf(asking->arena, "device %s is not permitted on this host",
-                                       device_text(asking->arena, device)),
-                          list_line(asking, "devices", &asking->allow->devices, device_word(device)));
+        const char *word = device_word(device);
+        if (device->path ? is_listed(allowed, word) : texts_have(allowed, word))
+            continue;
+        *arena_append(asking->arena, allowed->items, allowed->count) = word;
+        permit(asking, "devices");
+        miss(asking, device->described.place,
+             arena_printf(asking->arena, "device %s", device_text(asking->arena, device)));
     }
-    return false;
+}
+
+/* "bind of /srv, bind of /opt and device usb are not permitted on this host" */
+static const char *reason_of(const struct asking *asking)
+{
+    const struct texts *missing = &asking->missing;
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < missing->count; i++)
+        buffer_printf(&text, "%s%s", !i ? "" : i + 1 == missing->count ? " and " : ", ", missing->items[i]);
+    buffer_printf(&text, " %s not permitted on this host", missing->count > 1 ? "are" : "is");
+    return arena_strdup(asking->arena, text.bytes);
 }
 
 bool permission_is_refused(const struct policy *policy, const struct paths *paths,
                            const struct object *container, struct arena *arena, struct refusal *refusal)
 {
-    const struct asking asking = {
-        .allow = policy->allow, .paths = paths, .object = container, .arena = arena, .refusal = refusal};
-    return nature_is_refused(&asking) || bind_is_refused(&asking) || device_is_refused(&asking);
+    const struct container *body = container->body;
+    if (!body->privileged && !body->host_network && !body->lxc.count && !body->binds.count &&
+        !body->devices.count)
+        return false;
+    struct asking asking = {
+        .object = container, .arena = arena, .allow = described_copy(arena, &allow_table, policy->allow)};
+    ask_for_nature(&asking);
+    ask_for_binds(&asking);
+    ask_for_devices(&asking);
+    if (!asking.missing.count)
+        return false;
+    _cleanup_buffer_ struct buffer line = {0};
+    fields_print_flow(&allow_table, asking.allow, &line);
+    *refusal = (struct refusal){.reason = reason_of(&asking),
+                                .hint = arena_printf(arena, "write to %s: allow: { %.*s }", paths->conf,
+                                                     (int)line.length - 2, line.bytes + 1),
+                                .at = asking.at};
+    return true;
 }

@@ -7,11 +7,12 @@
 struct paths;
 
 struct refusal {
-    const char *reason, *hint; /* the hint names the line to add */
-    struct place at;
+    const char *reason,
+        *hint;       /* all that is missing; the line that permits it beside what is permitted already */
+    struct place at; /* of what is missing first */
 };
 
-/* The first thing that the policy does not permit; false: it permits all. Texts live in the arena. */
+/* What the policy does not permit; false: it permits all. Texts live in the arena. */
 bool permission_is_refused(const struct policy *policy, const struct paths *paths,
                            const struct object *container, struct arena *arena, struct refusal *refusal);
 /* Both absolute and clean. */

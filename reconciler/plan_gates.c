@@ -1,4 +1,5 @@
-/* What must be so before anything happens to a container: each gate holds it back with a reason, or lets it through. */
+/* What must be so before anything happens to a container: each gate holds it back with a reason, or lets it through. All
+ * of them are asked, so that one run tells all that there is to mend. */
 #include <string.h>
 
 #include "reconciler/forwards.h"
@@ -6,36 +7,42 @@
 #include "reconciler/plan_internal.h"
 #include "reconciler/routes.h"
 
+static void need_held(struct planning *planning, const struct object *object, enum kind kind,
+                      const char *name)
+{
+    plan_hold(planning, KIND_CONTAINER, object->name,
+              arena_printf(planning->arena, "it needs %s %s, which is held", kind_name(kind), name), NULL,
+              object->place);
+}
+
 static bool networks_are_there(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
+    bool fine = true;
     for (size_t i = 0; i < body->networks.count; i++) {
         const char *network = ((struct attachment *)body->networks.items[i])->network;
         if (!plan_is_held(planning, KIND_NETWORK, network) || plan_action_of(planning, KIND_NETWORK, network))
             continue;
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "it needs network %s, which is held", network), NULL,
-                  object->place);
-        return false;
+        need_held(planning, object, KIND_NETWORK, network);
+        fine = false;
     }
-    return true;
+    return fine;
 }
 
 static bool data_is_there(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
-    enum kind kind = KIND_LAYER;
-    const char *held = plan_is_blocked(planning, KIND_LAYER, body->layer) ? body->layer : NULL;
-    for (size_t i = 0; i < body->volumes.count && !held; i++) {
+    bool fine = !plan_is_blocked(planning, KIND_LAYER, body->layer);
+    if (!fine)
+        need_held(planning, object, KIND_LAYER, body->layer);
+    for (size_t i = 0; i < body->volumes.count; i++) {
         const char *volume = ((struct mount *)body->volumes.items[i])->volume;
-        kind = KIND_VOLUME;
-        held = plan_is_held(planning, KIND_VOLUME, volume) ? volume : NULL;
+        if (!plan_is_held(planning, KIND_VOLUME, volume))
+            continue;
+        need_held(planning, object, KIND_VOLUME, volume);
+        fine = false;
     }
-    if (held)
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "it needs %s %s, which is held", kind_name(kind), held), NULL,
-                  object->place);
-    return !held;
+    return fine;
 }
 
 /* SEMANTICS 40: what root has to permit first. */
@@ -87,6 +94,7 @@ static const struct observed_listener *listener_in_way(const struct world *world
 static bool ports_are_unclaimed(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
+    bool fine = true;
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
         const char *rule = port->take ? NULL : world_claim(planning->request->world, port);
@@ -95,9 +103,9 @@ static bool ports_are_unclaimed(struct planning *planning, const struct object *
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "port %s: %s leads it elsewhere", port->listen, rule),
                   "choose another host port, take that rule away, or say take: true", port->described.place);
-        return false;
+        fine = false;
     }
-    return true;
+    return fine;
 }
 
 static bool ports_are_free(struct planning *planning, const struct object *object, const struct entry *entry)
@@ -108,6 +116,7 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
     const struct routes recorded = {.arena = planning->arena, .actual = planning->request->actual};
     const bool has6 = body->ports.count && routes_lead_in6(&routes, object->name, body);
     const bool had6 = body->ports.count && before && routes_lead_in6(&recorded, object->name, before);
+    bool fine = true;
     for (size_t i = 0; i < body->ports.count; i++) {
         const struct port *port = body->ports.items[i];
         const struct observed_listener *listener =
@@ -121,9 +130,9 @@ static bool ports_are_free(struct planning *planning, const struct object *objec
         struct held *held = &planning->plan->held[planning->plan->held_count - 1];
         held->port = port->listen;
         held->listener = listener;
-        return false;
+        fine = false;
     }
-    return true;
+    return fine;
 }
 
 /* What was retained is picked up as what it is, a layer or a copy: SEMANTICS 9. */
@@ -181,9 +190,18 @@ bool plan_gate_lease(struct planning *planning, const struct object *object)
 
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry)
 {
-    return values_are_kept(planning, object) && is_permitted(planning, object) &&
-           plan_gate_loans(planning, object) && plan_gate_limits(planning, object, entry) &&
-           networks_are_there(planning, object) && data_is_there(planning, object) &&
-           layer_fits(planning, object) && plan_gate_lease(planning, object) &&
-           ports_are_free(planning, object, entry) && ports_are_unclaimed(planning, object);
+    const bool open[] = {values_are_kept(planning, object),
+                         is_permitted(planning, object),
+                         plan_gate_loans(planning, object),
+                         plan_gate_limits(planning, object, entry),
+                         networks_are_there(planning, object),
+                         data_is_there(planning, object),
+                         layer_fits(planning, object),
+                         plan_gate_lease(planning, object),
+                         ports_are_free(planning, object, entry),
+                         ports_are_unclaimed(planning, object)};
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        if (!open[i])
+            return false;
+    return true;
 }

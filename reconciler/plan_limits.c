@@ -86,18 +86,18 @@ static bool io_is_weighed(struct planning *planning, const struct object *object
 bool plan_gate_limits(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     const struct world *world = planning->request->world;
-    if (!disk_holds(planning, object, entry) || !io_is_weighed(planning, object, entry))
-        return false;
+    bool fine = disk_holds(planning, object, entry);
+    fine = io_is_weighed(planning, object, entry) && fine;
     const struct observed_container *seen =
         entry && !planning->request->force
             ? world_container(world, object_lxc_name(planning->request->paths, planning->arena, object))
             : NULL;
     if (!container_is_up(seen))
-        return true;
+        return fine;
     const struct limits *before = ((const struct container *)entry->object.body)->limits;
     const struct observed_use *use = &world_guest(world, seen)->use;
-    return fits(planning, object, before, offsetof(struct limits, memory), use->memory) &&
-           fits(planning, object, before, offsetof(struct limits, pids), use->pids);
+    fine = fits(planning, object, before, offsetof(struct limits, memory), use->memory) && fine;
+    return fits(planning, object, before, offsetof(struct limits, pids), use->pids) && fine;
 }
 
 void plan_grow_live(struct planning *planning, const struct object *object, struct changes *causes)

@@ -1,6 +1,7 @@
 /* What a container is lent of its host has to be there; that root permits it is asked before. */
 #include <string.h>
 
+#include "drivers/guest/view_place.h"
 #include "reconciler/permission.h"
 #include "reconciler/plan_internal.h"
 
@@ -11,9 +12,18 @@ static bool is_excused(const struct container *body, const struct bind *bind,
     return bind->optional && (seen->missing || !container_is_adopted(body));
 }
 
+/* How to come by what lies there all the same; NULL: there is nothing to say. */
+static const char *way_to(struct planning *planning, const char *path, const char *trouble)
+{
+    return strcmp(trouble, PLACE_BEHIND_LINK) == 0
+               ? arena_printf(planning->arena, "name its real path: readlink -f %s", path)
+               : NULL;
+}
+
 static bool binds_are_there(struct planning *planning, const struct object *object)
 {
     const struct list *binds = &((const struct container *)object->body)->binds;
+    bool fine = true;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bind *bind = binds->items[i];
         const struct observed_bind *seen = world_bind(planning->request->world, object->name, bind);
@@ -21,12 +31,12 @@ static bool binds_are_there(struct planning *planning, const struct object *obje
             continue;
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "bind of %s: %s on the host", bind->source, seen->trouble),
-                  bind->optional ? "name what it leads to, or leave the bind out"
-                                 : "create it, or add optional: true",
+                  seen->missing ? "create it, or add optional: true"
+                                : way_to(planning, bind->source, seen->trouble),
                   bind->described.place);
-        return false;
+        fine = false;
     }
-    return true;
+    return fine;
 }
 
 /* A bind that can be written to and has the path strictly below its source; NULL: the container has none. */
@@ -60,6 +70,7 @@ static const struct object *who_can_swap(const struct planning *planning, const 
 static bool binds_are_firm(struct planning *planning, const struct object *object)
 {
     const struct list *binds = &((const struct container *)object->body)->binds;
+    bool fine = true;
     for (size_t i = 0; container_is_adopted(object->body) && i < binds->count; i++) {
         const struct bind *bind = binds->items[i];
         const struct object *other = who_can_swap(planning, bind->source);
@@ -71,9 +82,9 @@ static bool binds_are_firm(struct planning *planning, const struct object *objec
                                "become a link to anything",
                                bind->source, other->name),
                   "bind something else, or make the bind above it read_only", bind->described.place);
-        return false;
+        fine = false;
     }
-    return true;
+    return fine;
 }
 
 static const char *trouble_of(const struct world_loans *loans, const struct device *device)
@@ -88,22 +99,25 @@ static bool devices_are_there(struct planning *planning, const struct object *ob
 {
     const struct list *devices = &((const struct container *)object->body)->devices;
     const struct world_loans *loans = world_loans(planning->request->world, object->name);
+    bool fine = true;
     for (size_t i = 0; i < devices->count; i++) {
         const struct device *device = devices->items[i];
         const char *trouble = device->optional ? NULL : trouble_of(loans, device);
         if (!trouble)
             continue;
+        const char *way = device->path ? way_to(planning, device->path, trouble) : NULL;
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "device %s: %s on the host",
                                device_text(planning->arena, device), trouble),
-                  "load its driver or plug it in, or add optional: true", device->described.place);
-        return false;
+                  way ? way : "load its driver or plug it in, or add optional: true",
+                  device->described.place);
+        fine = false;
     }
-    return true;
+    return fine;
 }
 
 bool plan_gate_loans(struct planning *planning, const struct object *object)
 {
-    return binds_are_there(planning, object) && binds_are_firm(planning, object) &&
-           devices_are_there(planning, object);
+    const bool there = binds_are_there(planning, object), firm = binds_are_firm(planning, object);
+    return devices_are_there(planning, object) && there && firm;
 }

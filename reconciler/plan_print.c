@@ -112,6 +112,16 @@ static void print_waits(const struct plan *plan, const struct action *action, st
                 buffer_printf(out, "      after: container %s has completed\n", plan->awaits[i].object->name);
 }
 
+/* Reasons of one object stand one after the other. */
+static size_t count_held(const struct plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->held_count; i++)
+        count += !i || plan->held[i].kind != plan->held[i - 1].kind ||
+                 strcmp(plan->held[i].name, plan->held[i - 1].name) != 0;
+    return count;
+}
+
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
 {
     size_t counts[3] = {0};
@@ -139,7 +149,7 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
         buffer_printf(out, "%zu to create, %zu to change, %zu to remove%s", counts[0], counts[1], counts[2],
                       plan->held_count ? "" : "\n");
     if (plan->held_count)
-        buffer_printf(out, ", %zu held\n", plan->held_count);
+        buffer_printf(out, ", %zu held\n", count_held(plan));
 }
 
 static struct json *place_json(struct place at)

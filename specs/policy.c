@@ -45,7 +45,7 @@ static const struct field allow_rows[] = {
      .example = "true",
      .help = "Containers may share the host's network: its addresses, ports and abstract sockets."},
 };
-static const struct table allow_table = {
+const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};
 
 static const struct field policy_rows[] = {

@@ -19,7 +19,7 @@ struct policy {
     int64_t retention;          /* milliseconds: what is retained is freed by gc after that */
 };
 
-extern const struct table policy_table;
+extern const struct table policy_table, allow_table;
 
 /* False when the file cannot be used: `problems` says why, and nothing is permitted. */
 bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems);

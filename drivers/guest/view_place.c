@@ -61,7 +61,7 @@ int place_open_inside(int root, const char *path)
 
 const char *place_trouble(int code)
 {
-    return code == -ELOOP                        ? "a symbolic link is on the way to it"
+    return code == -ELOOP                        ? PLACE_BEHIND_LINK
            : code == -ENOENT || code == -ENOTDIR ? "it is not there"
                                                  : "it cannot be opened";
 }

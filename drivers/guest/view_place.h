@@ -7,7 +7,8 @@
 int place_open(const char *path);
 /* The same below a container's root, whose links may lead anywhere in it. */
 int place_open_inside(int root, const char *path);
-/* What such a -errno of a source says to people. */
+/* What such a -errno of a source says to people; the one of -ELOOP. */
+#define PLACE_BEHIND_LINK "a symbolic link is on the way to it"
 const char *place_trouble(int code);
 /* Whether the handle is the root of a mount. */
 bool place_is_mount(int fd);

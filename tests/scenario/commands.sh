@@ -654,7 +654,12 @@ loans_need_permission() {
     gives 0 loans 'binds: [ "/srv/www:/www" ]' && "$tool" "$root" miss /srv/www || return 1
     gives 3 run_spec apply && says 'bind of /srv/www: it is not there on the host' || return 1
     gives 0 loans 'binds: [ { path: /www, source: /srv/www, optional: true } ]' && gives 0 run_spec plan || return 1
-    gives 3 loans 'devices: [ /dev/fuse ]' && says 'device /dev/fuse is not permitted on this host' && says 'allow: { devices: [/dev/fuse] }' || return 1
+    gives 3 loans 'devices: [ /dev/fuse ]' && says 'device /dev/fuse is not permitted on this host' && says 'allow: { binds: [/srv, /opt], devices: [/dev/fuse] }' || return 1
+    # All that is missing at once, and every other reason beside it.
+    gives 3 loans 'privileged: true, binds: [ "/var/a:/a", "/var/a/b:/b", "/srv/www:/www" ], devices: [ { usb: "1d6b:0002" } ], lxc: [ "lxc.tty.max = 4" ]' &&
+        says 'web: privileged: true, lxc, bind of /var/a and device usb 1d6b:0002 are not permitted on this host' &&
+        says 'allow: { privileged: true, raw_lxc: true, binds: [/srv, /opt, /var/a], devices: [usb] }' &&
+        says 'web: bind of /srv/www: it is not there on the host' && says ', 1 held' || return 1
     conf 'devices: [/dev/dri, /dev/fuse]' && gives 3 loans 'devices: [ /dev/fuse2 ]' && says 'allow: { devices: [/dev/dri, /dev/fuse, /dev/fuse2] }' || return 1
     gives 0 loans 'devices: [ /dev/fuse, /dev/dri/card0 ]' && "$tool" "$root" miss /dev/fuse && gives 3 run_spec apply &&
         says 'device /dev/fuse: it is not there on the host'
@@ -671,7 +676,7 @@ withdrawn_permission() {
     for command in 'start web' 'restart web' 'snapshot web' 'reset web' 'restore web good' 'restore volume/data good'; do
         # shellcheck disable=SC2086
         gives 4 run $command && says 'container default/web: bind of /srv/www is not permitted on this host' &&
-            says 'allow: { binds: [/srv/www] }' && runs web || return 1
+            says 'allow: { privileged: true, binds: [/srv/www] }' && runs web || return 1
     done
     gives 0 run snapshot volume/data && gives 0 run stop web && gives 4 run start web && gives 0 run snapshot web || return 1
     echo 'allow: { bind: [/srv] }' >"$root/etc/fpsync/fpsync.conf"

@@ -219,7 +219,7 @@ lent() { # SOURCE of a second bind
 mkdir -p "$ROOT/shared/below"
 ln -s /etc "$ROOT/shared/link"
 lent "$ROOT/shared/link"
-held 'a link' "bind of $ROOT/shared/link: a symbolic link is on the way to it on the host" 'name what it leads to, or leave the bind out'
+held 'a link' "bind of $ROOT/shared/link: a symbolic link is on the way to it on the host" 'name its real path: readlink -f'
 lent "$ROOT/shared/link/ssl"
 held 'a link on the way' "bind of $ROOT/shared/link/ssl: a symbolic link is on the way to it on the host" 'leave the bind out'
 lent "$ROOT/shared/below"
