@@ -61,14 +61,16 @@ static void print_cause(const struct change *cause, struct buffer *out)
     buffer_text(out, "\n");
 }
 
-static void print_lease(const char *network, const char *what, const char *value, struct buffer *out)
+static void print_lease(const char *network, const char *what, const char *value, const char *declared,
+                        struct buffer *out)
 {
     if (!value)
         return;
     buffer_text(out, "      ");
     if (network)
         buffer_printf(out, "networks.%s.", network);
-    buffer_printf(out, "%s: %s (leased)\n", what, value);
+    buffer_printf(out, "%s: %s (%s)\n", what, value,
+                  declared && strcmp(value, declared) == 0 ? "declared" : "leased");
 }
 
 /* The subnet of a new network is the cause already. */
@@ -76,10 +78,12 @@ static void print_leases(const struct action *action, struct buffer *out)
 {
     for (size_t i = 0; i < action->leased.count; i++) {
         const struct lease_address *address = action->leased.items[i];
-        print_lease(address->network, "address", address->address, out);
-        print_lease(address->network, "address6", address->address6, out);
+        const struct attachment *said = list_find(&((const struct container *)action->object->body)->networks,
+                                                  &attachment_table, address->network);
+        print_lease(address->network, "address", address->address, said ? said->address : NULL, out);
+        print_lease(address->network, "address6", address->address6, said ? said->address6 : NULL, out);
     }
-    print_lease(NULL, "subnet6", action->leased_subnet6, out);
+    print_lease(NULL, "subnet6", action->leased_subnet6, NULL, out);
 }
 
 static void print_action(const struct action *action, bool color, struct buffer *out)
