@@ -1,6 +1,5 @@
 #include "reconciler/leases.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +9,6 @@
 #include "reconciler/addresses6.h"
 #include "reconciler/leases_internal.h"
 #include "specs/forms.h"
-
-#define ID_RANGE 65536
 
 struct lease_address *lease_in(const struct lease *lease, const char *network)
 {
@@ -203,32 +200,6 @@ static void grant_network(struct granting *granting, const struct object *object
 }
 
 /* ---- containers ---- */
-
-/* Why not, or NULL. */
-static const char *grant_ids(struct granting *granting, struct lease *lease, bool *fresh)
-{
-    if (lease->id_base)
-        return NULL;
-    for (; granting->next_range + ID_RANGE - 1 <= granting->rules->id_last;
-         granting->next_range += ID_RANGE) {
-        const int64_t base = granting->next_range;
-        char key[32];
-        snprintf(key, sizeof(key), "%" PRId64, base);
-        if (!map_add(&granting->ranges, key, lease))
-            continue;
-        lease->id_base = base;
-        field_mark(&lease_table, lease, offsetof(struct lease, id_base));
-        *fresh = true;
-        return NULL;
-    }
-    lease->id_base = reclaim_ids(granting);
-    field_mark(&lease_table, lease, offsetof(struct lease, id_base));
-    *fresh = true;
-    return lease->id_base ? NULL
-                          : arena_printf(granting->arena,
-                                         "no free range of %d ids is left between %" PRId64 " and %" PRId64,
-                                         ID_RANGE, granting->rules->id_first, granting->rules->id_last);
-}
 
 /* Locally administered, derived from host, container and network: the same after a lost database. */
 static const char *mac_of(const struct granting *granting, const char *container, const char *network)
@@ -497,7 +468,7 @@ static void grant_container(struct granting *granting, const struct object *obje
     const struct container *body = object->body;
     bool fresh;
     struct lease *lease = lease_for(granting, object, &fresh);
-    const char *denied = body->privileged ? NULL : grant_ids(granting, lease, &fresh);
+    const char *denied = body->privileged ? NULL : granting_ids(granting, lease, &fresh);
     release_left(lease, body, &fresh);
     follow_order(granting, lease, body, &fresh);
     for (size_t i = 0; i < body->networks.count && !denied; i++)
@@ -527,8 +498,6 @@ static void collect_taken(struct granting *granting)
     }
     for (size_t i = 0; i < granting->snapshot->lease_count; i++) {
         struct lease *lease = granting->snapshot->leases[i];
-        if (lease->id_base)
-            map_add(&granting->ranges, arena_printf(granting->arena, "%" PRId64, lease->id_base), lease);
         for (size_t j = 0; j < lease->addresses.count; j++) {
             const struct lease_address *address = lease->addresses.items[j];
             if (address->address)
@@ -559,6 +528,7 @@ void leases_grant(const struct object_set *all, const struct actual *actual, con
     *grants = (struct grants){.items = arena_array_of(arena, struct lease *, all->count + 1),
                               .fresh = arena_array_of(arena, bool, all->count + 1)};
     collect_taken(&granting);
+    granting_collect_ids(&granting);
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i]->kind == KIND_NETWORK)
             grant_network(&granting, all->items[i]);
@@ -571,6 +541,5 @@ void leases_grant(const struct object_set *all, const struct actual *actual, con
         index_leases(arena, grants->items + grants->network_count, grants->count - grants->network_count);
     map_clear(&granting.taken);
     map_clear(&granting.declared);
-    map_clear(&granting.ranges);
     map_clear(&granting.cursors);
 }

@@ -59,7 +59,7 @@ int64_t reclaim_ids(struct granting *granting)
     for (size_t i = 0; i < granting->absent_count; i++) {
         struct lease *lease = granting->absent[i];
         const int64_t base = lease->id_base;
-        if (!base)
+        if (!base || granting_ids_are_others(granting, base))
             continue;
         lease->id_base = 0;
         note_reclaimed(granting, lease);

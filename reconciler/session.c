@@ -401,6 +401,8 @@ void session_plan(struct session *session, struct plan *plan)
                         &session->world);
     world_look_at_use(&session->paths, &session->actual, &session->set.objects, session->arena,
                       &session->world);
+    world_look_at_ids(&session->paths, &session->actual, &session->set.objects, session->arena,
+                      &session->world);
     world_look_at_routes6(&session->actual, &session->set.objects, session->arena, &session->world);
     world_look_at_disks(&session->paths, &session->actual, &session->set.objects, session->arena,
                         &session->world);

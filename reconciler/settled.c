@@ -95,7 +95,7 @@ _Static_assert(sizeof(struct options) == 216, "see identity() and is_usual()");
 _Static_assert(sizeof(struct spec_request) == 72, "see identity()");
 _Static_assert(sizeof(struct plan_request) == 160, "see is_settled()");
 _Static_assert(sizeof(struct world_loans) == 56, "see look_at_loans()");
-_Static_assert(sizeof(struct world) == 1080 && sizeof(struct world_guest) == 40, "see world_digest.c");
+_Static_assert(sizeof(struct world) == 1096 && sizeof(struct world_guest) == 40, "see world_digest.c");
 
 static const char *path_of(const struct session *session)
 {
@@ -278,7 +278,8 @@ static bool is_settled(const struct session *session, const struct plan *plan)
            !session->held_back.count && !session->snapshot.intent_count &&
            !has_down_source(&session->snapshot) && !has_missing_source(&session->set) &&
            !session->world.disk_count && !session->world.weighs_io && !searches_devices(&session->world) &&
-           !session->world.difference_count && session_guard(session, plan, &refusal) == 0;
+           !session->world.difference_count && !session->world.ids.count &&
+           session_guard(session, plan, &refusal) == 0;
 }
 
 static void add_hints(const struct session *session, struct settled *settled)

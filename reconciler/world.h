@@ -60,6 +60,7 @@ struct world {
     const char *io_weight_trouble; /* then: why none can be written here; NULL */
     struct world_disk *disks;
     size_t disk_count;
+    struct id_ranges ids; /* of others, see world_look_at_ids() */
 };
 
 struct map;
@@ -85,6 +86,10 @@ int world_observe(const struct paths *paths, const struct actual *actual, struct
 bool world_is_lowered(int64_t before, int64_t after);
 /* How much those use whose limits are going to be lowered. */
 void world_look_at_use(const struct paths *paths, const struct actual *actual,
+                       const struct object_set *desired, struct arena *arena, struct world *world);
+
+/* Whose ids are whose, where a container is going to get a range of them: asked for nothing else. */
+void world_look_at_ids(const struct paths *paths, const struct actual *actual,
                        const struct object_set *desired, struct arena *arena, struct world *world);
 
 /* The host's routes of IPv6, where a network is going to get a subnet of it. */

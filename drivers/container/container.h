@@ -146,6 +146,13 @@ struct found_devices {
     const char *trouble; /* why there is none; NULL */
 };
 
+struct id_ranges { /* of host ids, users' and groups'; in no order, and some more than once */
+    struct id_range {
+        int64_t first, last;
+    } * items;
+    size_t count;
+};
+
 struct container_view {
     /* Everything below paths->lxc, foreign containers included (`ours` false), which may carry no tag.
      * One dump: a read of the directory, of /proc/net/unix and of the monitors' cgroups; no liblxc, no fork. A
@@ -168,6 +175,9 @@ struct container_view {
     /* Who stopped a container of ours by hand, as container_stop.by had it; *by is NULL when nobody did. */
     int (*read_stop)(const struct paths *paths, const char *lxc_name, const struct call *call,
                      const char **by, struct error *error);
+    /* Ids that are somebody's: given in the host's subuid(5) and subgid(5) (and in those below the root) to others than
+     * root, or of a user namespace that something runs in. One read for each process of the host. */
+    void (*find_ids)(const struct paths *paths, struct arena *arena, struct id_ranges *out);
     /* Answers for each; `init_pid` 0: it does not run. */
     /* By `usb` or `gpu` of the device, in sysfs; in that below paths->root where there is one. */
     void (*find_devices)(const struct paths *paths, const struct device *device, struct arena *arena,

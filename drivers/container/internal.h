@@ -147,6 +147,10 @@ void freezer_folder_open(const struct hierarchies *hierarchies, struct freezer_f
 void freezer_folder_close(struct freezer_folder *folder);
 bool is_frozen_by_name(const struct freezer_folder *folder, const char *name, char state);
 
+/* ---- view_ids.c ---- */
+
+void container_find_ids(const struct paths *paths, struct arena *arena, struct id_ranges *out);
+
 /* ---- view_find.c, view_devices.c ---- */
 
 void container_find_devices(const struct paths *paths, const struct device *device, struct arena *arena,

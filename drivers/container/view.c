@@ -42,6 +42,7 @@ const struct container_view container_view = {.dump = dump,
                                               .look_at_use = container_look_at_use,
                                               .io_weight_trouble = container_io_weight_trouble,
                                               .io_is_weighed = container_io_is_weighed,
+                                              .find_ids = container_find_ids,
                                               .find_devices = container_find_devices,
                                               .list_lent = container_list_lent,
                                               .look_at_devices = container_look_at_devices};

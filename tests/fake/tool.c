@@ -698,6 +698,17 @@ static int run_drop_rule(struct json *world, char **arguments, struct error *err
     return 0;
 }
 
+static int run_have_ids(struct json *world, char **arguments, struct error *error)
+{
+    int64_t first, count;
+    if (number_parse(arguments[0], &first) < 0 || number_parse(arguments[1], &count) < 0)
+        return error_set(error, -EINVAL, "no range of ids: %s %s", arguments[0], arguments[1]);
+    struct json *range = json_append(json_get(world, "ids"), json_new_object());
+    json_set(range, "first", json_new_number(first));
+    json_set(range, "last", json_new_number(first + count - 1));
+    return 0;
+}
+
 static int run_listen(struct json *world, char **arguments, struct error *error)
 {
     int64_t port;
@@ -966,6 +977,7 @@ static const struct command commands[] = {
     {"flush-rules", "", 0, run_flush_rules},
     {"drop-rule", "networks|guards|forwards KEY", 2, run_drop_rule},
     {"claim", "tcp|udp PORT RULE", 3, run_claim},
+    {"have-ids", "FIRST COUNT", 2, run_have_ids},
     {"listen", "tcp|udp ADDRESS|- PORT PROCESS", 4, run_listen},
     {"host-bridge", "IFNAME add|remove", 2, run_host_bridge},
     {"route", "SUBNET IFNAME", 2, run_route},

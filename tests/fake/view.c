@@ -101,6 +101,19 @@ static void look_at_use(const struct paths *paths, int64_t init_pid, struct obse
                                  .pids = seen_number(container, "pids_use")};
 }
 
+static void find_ids(const struct paths *paths, struct arena *arena, struct id_ranges *out)
+{
+    struct error ignored;
+    const struct seen *world;
+    fake_trace("container_view.find_ids");
+    *out = (struct id_ranges){0};
+    if (seen_whole(paths->root, &world, &ignored) < 0)
+        return;
+    for (const struct seen *i = seen_first(seen_in(world, "ids")); i; i = seen_next(i))
+        *(struct id_range *)arena_append(arena, out->items, out->count) =
+            (struct id_range){.first = seen_number(i, "first"), .last = seen_number(i, "last")};
+}
+
 static const char *io_weight_trouble(void)
 {
     fake_trace("container_view.io_weight_trouble");
@@ -202,6 +215,7 @@ const struct container_view container_view = {.dump = dump_containers,
                                               .look_at_use = look_at_use,
                                               .io_weight_trouble = io_weight_trouble,
                                               .io_is_weighed = io_is_weighed,
+                                              .find_ids = find_ids,
                                               .find_devices = find_devices,
                                               .list_lent = list_lent,
                                               .look_at_devices = look_at_devices};

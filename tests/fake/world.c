@@ -253,7 +253,7 @@ static void complete(struct json *world)
 {
     static const char *const maps[] = {"containers", "bridges", "foreign", "ports", "resolvers",
                                        "images",     "layers",  "volumes", "roots"};
-    static const char *const arrays[] = {"listeners", "claims", "routes", "violations"};
+    static const char *const arrays[] = {"listeners", "claims", "ids", "routes", "violations"};
     static const char *const numbers[] = {"calls", "mutations", "clock"};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (!json_get(world, numbers[i]))

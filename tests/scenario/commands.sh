@@ -729,6 +729,28 @@ check "progress is an event a line for a program" progress_as_events
 check "progress is a line in place on a terminal" progress_on_a_terminal
 check "history tells what was applied when" history_is_told
 check "whoever left first gives its address up when a network is full" dry_pool
+
+some() { # NAMES: containers of them
+    echo 'images: { base: { source: "bootstrap:bookworm" } }'
+    echo 'containers:'
+    printf '  %s: { image: base, networks: [] }\n' "$@"
+}
+has_ids() { # CONTAINER PLACE: the number of its range in the pool
+    local base
+    base=$("$tool" "$root" print | jq --arg name "$1." '.containers | to_entries[] | select(.key | startswith($name)) | .value.definition.id_base')
+    [ "$base" = $((0x70000000 + $2 * 65536)) ] || { echo "$1 has $base"; return 1; }
+}
+ids_of_others() {
+    at ids
+    "$tool" "$root" have-ids $((0x70000000)) 65536 && "$tool" "$root" have-ids $((0x70000000 + 2 * 65536 + 65535)) 2 || return 1
+    some a b >"$root/spec.yaml"
+    gives 0 run_spec apply && has_ids a 1 && has_ids b 4 && gives 0 run_spec plan || return 1
+    # What was given stays, whoever has it, too; and what lies in between is still given.
+    "$tool" "$root" have-ids $((0x70000000 + 65536)) 131072 && "$tool" "$root" have-ids $((0x70000000 + 3 * 65536 - 5)) 10 || return 1
+    some a b c >"$root/spec.yaml"
+    gives 0 run_spec apply && has_ids a 1 && has_ids b 4 && has_ids c 5 && gives 0 run restart a && has_ids a 1 && ! "$tool" "$root" violations | grep .
+}
+check "a new range of ids meets nobody else's" ids_of_others
 check "what a held container uses stays" held_keeps
 check "a layer changes hands, and never its image" layers_change_hands
 

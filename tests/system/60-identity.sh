@@ -58,6 +58,26 @@ converge 'up again'
 is 'identity of one survives down' "$(identity t/one)" "$one"
 is 'identity of two survives down' "$(identity t/two)" "$two"
 rm -rf "$ROOT/other-root"
+
+# Ids that are somebody's: a user's, by a file, and of a user namespace that another hand made.
+last=$(for name in t/one t/two; do awk '{ print $2 }' "/proc/$(pid_of "$name")/uid_map"; done | sort -n | tail -1)
+mkdir -p "$ROOT/etc"
+first=$((0x70000000))
+printf 'root:%d:268435456\nsomebody:%d:%d\n' "$first" "$first" $((last + 2 * 65536 - first)) >"$ROOT/etc/subuid"
+printf 'somebody:%d:10\n' $((last + 2 * 65536 + 100)) >"$ROOT/etc/subgid"
+unshare -U sleep 60 &
+other=$!
+mapped() { [ "$(readlink "/proc/$other/ns/user")" != "$(readlink /proc/self/ns/user)" ] && echo "0 $((last + 4 * 65536 - 1)) 2" >"/proc/$other/uid_map"; }
+eventually 5 mapped
+printf '  three: { image: guest, networks: [] }\n' >>"$FILE"
+converge 'a third'
+base=$(awk '{ print $2 }' "/proc/$(pid_of t/three)/uid_map")
+check 'its ids are past all of them' test "$base" -ge $((last + 5 * 65536))
+check 'and no further than those of other roots make it' test "$base" -lt $((last + 512 * 65536))
+is 'the others keep theirs' "$(identity t/one) $(identity t/two)" "$one $two"
+kill "$other"
+check 'restart' fps restart t/three
+is 'it keeps its own' "$(awk '{ print $2 }' "/proc/$(pid_of t/three)/uid_map")" "$base"
 mv "$ROOT"/var/lib/fpsync/images "$ROOT/images-all"
 mkdir "$ROOT/var/lib/fpsync/images"
 for folder in "$ROOT"/images-all/*; do
