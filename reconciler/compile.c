@@ -266,6 +266,20 @@ static void add_layer_rename(const struct container_steps *to)
         add_data_rename(to->arena, to->steps, STEP_LAYER_RENAME, rename->from, rename->to);
 }
 
+/* Whoever comes first fills it with the same. */
+static struct texts fills_for(const struct container_steps *to, const char *path)
+{
+    const struct object *object = to->action->object;
+    const struct mount *mount =
+        list_find(&((const struct container *)object->body)->volumes, &mount_table, path);
+    const struct fill_digests digests = {.of = to->compiling->digest_of,
+                                         .context = to->compiling->context,
+                                         .container = object,
+                                         .own = to->compiling->digest};
+    return mount ? fills_list(to->compiling->target, to->compiling->fills, mount->volume, &digests)
+                 : (struct texts){0};
+}
+
 static void add_root(const struct container_steps *to)
 {
     const struct container *body = to->action->object->body;
@@ -277,6 +291,10 @@ static void add_root(const struct container_steps *to)
         add_follow(to);
     struct root_mount *root = target_root(to->compiling->target, to->action->object, to->compiling->digest);
     root->from = from;
+    for (size_t i = 0; i < root->volumes.count; i++) {
+        struct root_volume *volume = root->volumes.items[i];
+        volume->fills = fills_for(to, volume->path);
+    }
     steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
 }
 
@@ -367,8 +385,11 @@ static void add_repairs(const struct container_steps *to, const struct observed_
         !((const struct container *)to->action->object->body)->router)
         repairs_end_forwarding(to->compiling->target, to->action->object, seen, &repairs);
     for (size_t i = 0; i < repairs.count; i++) {
-        if (repairs.items[i].step == STEP_VOLUME_ATTACH)
-            ((struct volume_attach *)repairs.items[i].request)->digest = to->compiling->digest;
+        if (repairs.items[i].step == STEP_VOLUME_ATTACH) {
+            struct volume_attach *attach = repairs.items[i].request;
+            attach->digest = to->compiling->digest;
+            attach->fills = fills_for(to, attach->path);
+        }
         if (repairs.items[i].step == STEP_PORT_ATTACH) {
             struct port_attach *port = repairs.items[i].request;
             port->announced = was_anothers(to, port);

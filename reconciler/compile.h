@@ -2,6 +2,7 @@
 #pragma once
 
 #include "drivers/steps.h"
+#include "reconciler/fills.h"
 #include "reconciler/plan.h"
 
 struct step {
@@ -19,8 +20,11 @@ struct compiling {
     const struct world *world;
     const struct snapshot *recorded; /* with the leases as they were before the run */
     const char *digest;              /* containers: of the image their layer stands on */
-    int64_t stop_timeout;            /* milliseconds; -1: the container's own */
-    const char *stopped_by;          /* of VERB_STOP: the person, and when; NULL: nobody */
+    struct fills *fills;
+    const char *(*digest_of)(const void *context, const char *image); /* see struct fill_digests */
+    const void *context;
+    int64_t stop_timeout;   /* milliseconds; -1: the container's own */
+    const char *stopped_by; /* of VERB_STOP: the person, and when; NULL: nobody */
 };
 
 /* Empty for actions that change nothing but the record. Pure; requests live in target->arena. */

@@ -38,6 +38,7 @@ struct run {
     const struct execution *execution;
     struct arena *arena;
     struct target target;
+    struct fills fills;
     struct recorder *recorder;
     struct pool *pool;
     struct node *nodes;
@@ -359,6 +360,9 @@ static void prepare(struct run *run, struct node *node)
                                         .world = run->execution->world,
                                         .recorded = run->execution->actual->snapshot,
                                         .digest = recorder_digest(run->recorder, &run->target, action),
+                                        .fills = &run->fills,
+                                        .digest_of = recorder_image_digest,
+                                        .context = run->recorder,
                                         .stop_timeout = run->execution->stop_timeout,
                                         .stopped_by = run->execution->stopped_by};
     compile_action(&compiling, action, &node->steps);

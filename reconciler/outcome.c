@@ -44,6 +44,11 @@ static const char *get_digest(const struct recorder *recorder, const char *image
     return place ? *place : NULL;
 }
 
+const char *recorder_image_digest(const void *recorder, const char *image)
+{
+    return get_digest(recorder, image);
+}
+
 struct recorder *recorder_new(const struct execution *execution, struct arena *arena)
 {
     struct recorder *recorder = arena_new_of(arena, struct recorder);

@@ -280,6 +280,19 @@ static struct action *plan_known_container(struct planning *planning, const stru
     return action;
 }
 
+/* What a new volume is filled from has to be known before the first mounts it. */
+static void need_what_fills(struct planning *planning, struct action *action, const char *volume)
+{
+    const struct action *made = plan_action_of(planning, KIND_VOLUME, volume);
+    if (!made || made->verb != VERB_CREATE)
+        return;
+    const struct fill_sources sources = fills_of(&planning->target, &planning->fills, volume);
+    for (size_t i = 0; i < sources.count; i++)
+        plan_need(planning, action,
+                  plan_action_of(planning, KIND_IMAGE,
+                                 target_image(&planning->target, sources.items[i].container)));
+}
+
 static void need_what_it_uses(struct planning *planning, struct action *action)
 {
     const struct container *body = action->object->body;
@@ -294,9 +307,11 @@ static void need_what_it_uses(struct planning *planning, struct action *action)
         plan_need(
             planning, action,
             plan_action_of(planning, KIND_NETWORK, ((struct attachment *)body->networks.items[i])->network));
-    for (size_t i = 0; i < body->volumes.count; i++)
-        plan_need(planning, action,
-                  plan_action_of(planning, KIND_VOLUME, ((struct mount *)body->volumes.items[i])->volume));
+    for (size_t i = 0; i < body->volumes.count; i++) {
+        const char *volume = ((struct mount *)body->volumes.items[i])->volume;
+        plan_need(planning, action, plan_action_of(planning, KIND_VOLUME, volume));
+        need_what_fills(planning, action, volume);
+    }
     for (size_t i = 0; i < body->depends_on.count; i++)
         plan_need(planning, action,
                   plan_action_of(planning, KIND_CONTAINER,

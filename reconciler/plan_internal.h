@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/map.h"
+#include "reconciler/fills.h"
 #include "reconciler/plan.h"
 
 struct planning {
@@ -18,8 +19,9 @@ struct planning {
     struct map held;      /* "kind/project/name" -> struct held */
     struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
     struct map counted,
-        removed;          /* sets of replicas, by name: each is one to the guard against mass deletes */
-    struct map resting;   /* members of sets that do not run after this, by name */
+        removed;        /* sets of replicas, by name: each is one to the guard against mass deletes */
+    struct map resting; /* members of sets that do not run after this, by name */
+    struct fills fills;
     bool networks_change; /* some network has an action */
     bool rules_lost;      /* our tables are not there at all */
 };

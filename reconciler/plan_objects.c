@@ -79,6 +79,27 @@ static const char *quota_drift(struct planning *planning, const struct object *o
                                 : "its quota is gone";
 }
 
+/* Where more than one thing comes into question, which of them does. */
+static void explain_filling(struct planning *planning, const struct object *object, struct changes *causes)
+{
+    const struct fill_sources sources = fills_of(&planning->target, &planning->fills, object->name);
+    const char *text = NULL, *image = NULL, *path = NULL;
+    bool several = false;
+    for (size_t i = 0; i < sources.count; i++) {
+        const struct fill_source *from = &sources.items[i];
+        const char *its = target_image(&planning->target, from->container);
+        if (text && strcmp(its, image) == 0 && strcmp(from->mount->path, path) == 0)
+            continue;
+        several = text != NULL;
+        image = its;
+        path = from->mount->path;
+        text = arena_printf(planning->arena, "%s%s%s of image %s", text ? text : "", text ? ", or else " : "",
+                            path, image);
+    }
+    if (several)
+        plan_add_cause(planning, causes, "filled with", NULL, text, object->place);
+}
+
 /* A retained record is picked up again by declaring the name: data and identity are its own. */
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
 {
@@ -116,6 +137,8 @@ void plan_data(struct planning *planning, const struct object *object, struct en
     }
     if (!causes.count && verb != VERB_RENAME)
         return;
+    if (verb == VERB_CREATE && object->kind == KIND_VOLUME)
+        explain_filling(planning, object, &causes);
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, verb, object->kind, object->name, object, entry));
     plan_add_was(planning, action);

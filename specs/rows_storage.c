@@ -59,8 +59,7 @@ static const struct field volume_rows[] = {
      .class = CLASS_RECORD,
      .standard = "true",
      .example = "false",
-     .help = "Whether it is filled, while it is new, with what the image of its first container has at its "
-             "path."},
+     .help = "Whether it is filled, while it is new, with what the image of its container has at its path."},
     {.id = 4,
      .key = "retain",
      .type = FIELD_TEXT,

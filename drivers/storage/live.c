@@ -148,8 +148,8 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
     if (place.volume && place.mounted.read_only == request->read_only)
         return 0;
     const struct volume_source source = {.file = request->file, .type = request->type, .size = request->size};
-    const struct volume_filling filling = {.digest = request->fill ? request->digest : NULL,
-                                           .path = request->path};
+    const struct volume_filling filling = {
+        .digest = request->fill ? request->digest : NULL, .path = request->path, .others = &request->fills};
     _cleanup_close_ int held = -1; /* until it is mounted */
     _cleanup_close_ int tree = volume_use(paths, &source, &filling, false, request->read_only,
                                           guest.user_namespace, call, &held, error);

@@ -53,6 +53,7 @@ static const struct field root_volume_rows[] = {
     ROW(5, size, FIELD_NUMBER),
     ROW(6, fill, FIELD_BOOL),
     ROW(7, fresh, FIELD_BOOL),
+    ROW(8, fills, FIELD_TEXTS),
 };
 const struct table root_volume_table = {
     .name = "root-volume", .size = sizeof(struct root_volume), TABLE_ROWS(root_volume_rows)};
@@ -185,6 +186,7 @@ static const struct field volume_attach_rows[] = {
     ROW(8, size, FIELD_NUMBER),
     ROW(9, digest, FIELD_TEXT),
     ROW(10, fill, FIELD_BOOL),
+    ROW(11, fills, FIELD_TEXTS),
 };
 const struct table volume_attach_table = {
     .name = "volume-attach", .size = sizeof(struct volume_attach), TABLE_ROWS(volume_attach_rows)};

@@ -407,7 +407,8 @@ static int mount_volume_into(const struct building *building, int root, const st
 {
     const struct volume_source source = {.file = volume->file, .type = volume->type, .size = volume->size};
     const struct volume_filling filling = {.digest = volume->fill ? building->request->digest : NULL,
-                                           .path = volume->path};
+                                           .path = volume->path,
+                                           .others = &volume->fills};
     _cleanup_close_ int held = -1; /* until it is mounted */
     _cleanup_close_ int tree =
         volume_use(building->paths, &source, &filling, volume->fresh, volume->read_only,

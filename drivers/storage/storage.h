@@ -166,7 +166,9 @@ struct root_volume {
     bool read_only;   /* and root inside cannot change that */
     const char *type; /* as in struct volume_source */
     int64_t size;
-    bool fill;  /* a new one: with what the image has at the path */
+    bool fill; /* a new one: with what the image has at the path */
+    struct texts
+        fills; /* or, where others mount it too, the first of these images that has the path: "DIGEST/path" */
     bool fresh; /* what is in it is thrown away, unless another container has it */
 };
 extern const struct table root_volume_table;
@@ -275,7 +277,8 @@ struct
     const char *type; /* as in struct volume_source */
     int64_t size;
     bool fill;          /* a new one, from what the image of this */
-    const char *digest; /* has at the path */
+    const char *digest; /* has at the path, */
+    struct texts fills; /* or, where others mount it too, as in struct root_volume */
 };
 extern const struct table volume_attach_table;
 

@@ -14,6 +14,7 @@
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
 #include "lib/cleanup.h"
+#include "lib/digest.h"
 #include "lib/error.h"
 
 #define USED_MARK "used"
@@ -60,16 +61,37 @@ static int mark_used(int folder, struct error *error)
     return fd < 0 ? error_errno(error, -errno, "cannot make " USED_MARK) : 0;
 }
 
+#define DIGEST_LENGTH (DIGEST_TEXT_SIZE - 1)
+
 /* The image's folder at the path, on disk: both sides carry container ids. -1: it has none. */
-static int open_filling(const struct paths *paths, const struct volume_filling *filling)
+static int open_place(const struct paths *paths, const char *digest, const char *place)
 {
     char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%.*s/root", paths->images, DIGEST_LENGTH, digest);
+    _cleanup_close_ int image = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int found = image < 0 ? -1 : guest_open(image, place, O_DIRECTORY, NULL);
+    return found < 0 ? -1 : openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool names_place(const char *text)
+{
+    return strspn(text, "0123456789abcdef") == DIGEST_LENGTH && guest_path_is_clean(text + DIGEST_LENGTH);
+}
+
+static int open_filling(const struct paths *paths, const struct volume_filling *filling)
+{
+    const struct texts *others = filling->others;
     if (!filling->digest)
         return -1;
-    snprintf(path, sizeof(path), "%s/%s/root", paths->images, filling->digest);
-    _cleanup_close_ int image = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int found = image < 0 ? -1 : guest_open(image, filling->path, O_DIRECTORY, NULL);
-    return found < 0 ? -1 : openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!others || !others->count)
+        return open_place(paths, filling->digest, filling->path);
+    for (size_t i = 0; i < others->count; i++) {
+        const char *text = others->items[i];
+        int found = names_place(text) ? open_place(paths, text, text + DIGEST_LENGTH) : -1;
+        if (found >= 0)
+            return found;
+    }
+    return -1;
 }
 
 /* SEMANTICS 13: once, when it is new. A crash in the middle leaves it new, and the half copy is thrown away. */

@@ -37,6 +37,7 @@ int volume_dir_tree(int folder, uint64_t attributes, int user_namespace, struct 
 /* What a new volume is filled from: a path in an image; `digest` NULL: nothing. */
 struct volume_filling {
     const char *digest, *path;
+    const struct texts *others; /* unless empty, the first of these that is there: "DIGEST/path" */
 };
 
 int volume_make(const struct paths *paths, const struct volume_source *source, const struct call *call,

@@ -42,6 +42,41 @@ is 'that is put right: it writes' "$(writes)" 'one/a one/b strong/a'
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
 
+# ---- what fills one that several containers have ----
+
+GUEST=$ROOT/guest
+cp -a "$BUSYBOX" "$GUEST"
+for at in a b strong; do mkdir -p "$GUEST/srv/$at" && echo $at >"$GUEST/srv/$at/from"; done
+several() { # VOLUMES of a container, of another, of a third
+    cat <<END
+project: t
+images: { guest: { source: "file:$GUEST" } }
+volumes: { first: {}, second: {}, third: {}, none: { fill: false } }
+containers:
+  a: { image: guest, networks: [], volumes: [ $1 ] }
+  b: { image: guest, networks: [], depends_on: [ a ], volumes: [ $2 ] }
+  c: { image: guest, networks: [], depends_on: [ a ], volumes: [ $3 ] }
+END
+}
+spec several < <(several '"first:/srv/a", "second:/srv/nothing", "third:/srv/strong:ro", "none:/srv/b"' \
+    '"first:/srv/else", "second:/srv/b", "third:/srv/more", "none:/srv/a"' '"third:/srv/a"')
+like 'the plan says what fills them' "$(causes_of "$(plan_of "$FILE")")" \
+    '^filled with - /srv/a of image t/guest, or else /srv/else of image t/guest'
+converge 'new volumes of several containers'
+is 'whoever starts first, they are filled with the first that is there' \
+    "$(inside t/a cat /srv/a/from) $(inside t/b cat /srv/b/from)" 'a b'
+is 'and with what can be written to before what cannot' "$(inside t/c cat /srv/a/from)" a
+is 'where none is to be, none is' "$(inside t/a ls /srv/b)" ''
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+fps gc --force -y >/dev/null 2>&1
+spec several < <(several '' '' '')
+converge 'containers without any'
+spec several < <(several '"first:/srv/else"' '"first:/srv/b"' '"first:/srv/a:ro"')
+converge 'a new one, attached to three'
+is 'it is filled in the same order' "$(inside t/a cat /srv/else/from)" b
+fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+fps gc --force -y >/dev/null 2>&1
+
 # ---- what they are made of ----
 
 # The kernel lets nobody without this make a mounted ext4 larger; it can then grow while nobody has it.
