@@ -154,6 +154,15 @@ bool entry_has_intent(const struct actual *actual, const struct entry *entry)
     return false;
 }
 
+bool entry_intends(const struct actual *actual, const struct entry *entry, const char *verb)
+{
+    for (size_t i = 0; i < actual->snapshot->intent_count; i++)
+        if (intent_is_of(actual->snapshot->intents[i], entry) &&
+            text_is_same(actual->snapshot->intents[i]->verb, verb))
+            return true;
+    return false;
+}
+
 bool entry_is_thrown_away(const struct entry *entry)
 {
     const char *retain = entry->kind == KIND_VOLUME  ? ((const struct volume *)entry->object.body)->retain

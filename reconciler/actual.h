@@ -53,4 +53,6 @@ bool entry_is_retained(const struct entry *entry);
 bool entry_is_thrown_away(const struct entry *entry);
 /* Whether an earlier run began something with the object and did not bring it to its end. */
 bool entry_has_intent(const struct actual *actual, const struct entry *entry);
+/* The same of one verb. */
+bool entry_intends(const struct actual *actual, const struct entry *entry, const char *verb);
 bool intent_is_of(const struct intent *intent, const struct entry *entry);

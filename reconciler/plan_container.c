@@ -226,6 +226,18 @@ static bool keeps_words(const struct container_case *of, size_t changes)
            of->seen && text_is_same(of->seen->config_digest, of->entry->facts->config_digest);
 }
 
+/* Of who does not run, and did not end by itself: another hand's, or what a run of ours began and could not bring to its
+ * end. */
+static const char *why_down(struct planning *planning, const struct entry *entry)
+{
+    static const enum verb stopping[] = {VERB_RESTART,  VERB_RECREATE, VERB_RENAME,
+                                         VERB_SNAPSHOT, VERB_RESET,    VERB_RESTORE};
+    for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++)
+        if (entry_intends(planning->request->actual, entry, verb_name(stopping[i])))
+            return arena_printf(planning->arena, "stopped for the %s that failed", verb_name(stopping[i]));
+    return "killed";
+}
+
 static struct action *plan_known_container(struct planning *planning, const struct container_case *of)
 {
     struct changes causes = of->asked;
@@ -252,7 +264,7 @@ static struct action *plan_known_container(struct planning *planning, const stru
         const char *how =
             of->seen && of->seen->exited
                 ? arena_printf(planning->arena, "exited with status %d", (int)of->seen->exit_status)
-                : "killed";
+                : why_down(planning, of->entry);
         if (!stopped)
             plan_add_drift(planning, &causes, how, of->object->place);
         else

@@ -53,14 +53,15 @@ static int make_folders(const struct paths *paths, struct error *error)
 }
 
 /* The holder writes who it is into the file; it is only read while somebody else holds the lock. */
-static int lock_failed(const struct paths *paths, struct error *error)
+static int lock_failed(const struct paths *paths, int64_t patience, struct error *error)
 {
     _cleanup_buffer_ struct buffer holder = {0};
     buffer_read_file(&holder, AT_FDCWD, paths->lock, 4096, NULL);
     while (holder.length && holder.bytes[holder.length - 1] == ' ')
         holder.bytes[--holder.length] = '\0';
-    return error_set(error, -EWOULDBLOCK, "another run holds %s: %s", paths->lock,
-                     holder.length ? holder.bytes : "unknown");
+    return error_set(error, -EWOULDBLOCK, "another run holds %s: %s%s", paths->lock,
+                     holder.length ? holder.bytes : "unknown",
+                     patience ? "" : "; --lock-timeout 60s waits for its end");
 }
 
 /* Whether the process that wrote itself into the lock file still is one; a zombie has no program any more. */
@@ -130,7 +131,7 @@ static int take_lock(struct session *session, struct error *error)
         result = wait_for_lock(fd, WORKER_PATIENCE);
     if (result < 0) {
         close(fd);
-        return result == -EWOULDBLOCK ? lock_failed(paths, error)
+        return result == -EWOULDBLOCK ? lock_failed(paths, patience, error)
                                       : error_errno(error, result, "cannot lock %s", paths->lock);
     }
     /* Always as long, so that the file is never cut: that costs more than all the rest of taking the lock. */
@@ -348,14 +349,19 @@ static int64_t contested_at(const struct session *session)
 
 const char *session_left(struct session *session, const struct entry *entry)
 {
-    char size[UNITS_TEXT_SIZE];
     const char *store = entry->kind == KIND_VOLUME ? session->paths.volumes : session->paths.layers;
     int64_t bytes =
         storage_view.measure(store, paths_file_name(session->arena, entry->was ? entry->was : entry->name));
     int64_t days = ((int64_t)time(NULL) - entry->record->since) / 86400;
+    return arena_printf(session->arena, "retained for %" PRId64 " day%s, %s", days, days == 1 ? "" : "s",
+                        session_size(session, bytes));
+}
+
+const char *session_size(struct session *session, int64_t bytes)
+{
+    char size[UNITS_TEXT_SIZE];
     size_print(bytes >> 20 ? bytes >> 20 << 20 : bytes, size);
-    return arena_printf(session->arena, "retained for %" PRId64 " day%s, %s%s", days, days == 1 ? "" : "s",
-                        size, bytes < 1024 ? " bytes" : "");
+    return arena_printf(session->arena, "%s%s", size, bytes < 1024 ? " bytes" : "");
 }
 
 /* SEMANTICS 9: the plan says what is picked up again. */

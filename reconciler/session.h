@@ -51,6 +51,8 @@ int session_look(struct session *session, struct error *error);
 int session_load(struct session *session, struct error *error);
 /* "retained for 3 days, 12MiB": walks over all that is in it. */
 const char *session_left(struct session *session, const struct entry *entry);
+/* "12MiB", "500 bytes". */
+const char *session_size(struct session *session, int64_t bytes);
 /* For commands that start what is recorded: what the host permits today. -EINVAL: see problems. */
 int session_load_policy(struct session *session, struct error *error);
 /* Whether the container may start: it is permitted (else -EPERM) and its values are known (else -ENODATA). */

@@ -9,7 +9,7 @@ static const struct field network_rows[] = {
      .type = FIELD_TEXT,
      .form = FORM_SUBNET,
      AT(network, subnet),
-     .class = CLASS_RECREATE,
+     .class = CLASS_LIVE,
      .example = "10.30.0.0/24",
      .help = "The IPv4 subnet; its first address is the bridge's. Without it one is leased from the pool. Of "
              "an attached network: the LAN's, as it is."},

@@ -42,6 +42,16 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* Told apart from a value that is refused: the key is what is to be mended then. */
+static bool knows(struct config *config, const char *key)
+{
+    if (lxc_config_item_is_supported(key))
+        return true;
+    config->result =
+        error_set(config->error, -EINVAL, "container %s: liblxc knows no key %s", config->name, key);
+    return false;
+}
+
 /* The value is not quoted in the message: it may be a secret's. */
 void config_set(struct config *config, const char *key, const char *value)
 {
@@ -50,7 +60,7 @@ void config_set(struct config *config, const char *key, const char *value)
     if (has_control(value))
         config->result = error_set(config->error, -EINVAL,
                                    "container %s: %s: a value with a control character", config->name, key);
-    else if (!config->lxc->set_config_item(config->lxc, key, value))
+    else if (!config->lxc->set_config_item(config->lxc, key, value) && knows(config, key))
         config->result = error_set(config->error, -EINVAL, "container %s: liblxc refuses the value of %s",
                                    config->name, key);
 }

@@ -128,8 +128,7 @@ int container_console_log(const struct paths *paths, const char *lxc_name, struc
     if (result == -ENODATA)
         return 0;
     if (result < 0)
-        return error_errno(error, result,
-                           "its monitor keeps nothing of its console (lxc.console.buffer.size)");
+        return error_set(error, result, "its monitor keeps nothing of its console (lxc.console.buffer.size)");
     for (uint64_t at = 0; at < size;) {
         ssize_t written = write(STDOUT_FILENO, log.data + at, size - at);
         if (written < 0) {

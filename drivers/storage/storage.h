@@ -90,10 +90,11 @@ struct observed_guest_mounts {
 struct observed_snapshot {
     const char *kind; /* "layer" or "volume" */
     const char *file, *name;
-    const char *image; /* digest that the layer stood on; NULL for volumes */
-    int64_t made;      /* seconds since the epoch */
-    bool kept;         /* by a person: it goes only by name */
-    bool whole;        /* of a copy root, or of a volume */
+    const char *image;   /* digest that the layer stood on; NULL for volumes */
+    struct texts frozen; /* numbers of folders below its "frozen", which other snapshots may name, too */
+    int64_t made;        /* seconds since the epoch */
+    bool kept;           /* by a person: it goes only by name */
+    bool whole;          /* of a copy root, or of a volume */
 };
 
 struct observed_snapshots {

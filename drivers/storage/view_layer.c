@@ -36,6 +36,7 @@ static int add_snapshot(const struct listing *listing, int folder, const char *n
                                        .file = listing->file,
                                        .name = arena_strdup(arena, name),
                                        .image = note.image,
+                                       .frozen = note.frozen,
                                        .made = note.made,
                                        .kept = note.kept,
                                        .whole = note.whole};

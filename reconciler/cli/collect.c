@@ -80,6 +80,18 @@ static bool is_freed(const struct candidates *data, const char *kind, const char
     return false;
 }
 
+/* What its folders hold, which others may share with it: "" where they cannot be looked into. */
+static const char *size_of(struct session *session, const struct observed_snapshot *snapshot)
+{
+    const bool of_volume = strcmp(snapshot->kind, "volume") == 0;
+    int64_t bytes = 0;
+    for (size_t i = 0; i < snapshot->frozen.count; i++)
+        bytes += storage_view.measure(
+            of_volume ? session->paths.volumes : session->paths.layers,
+            arena_printf(session->arena, "%s/frozen/%s", snapshot->file, snapshot->frozen.items[i]));
+    return bytes ? arena_printf(session->arena, ", %s", session_size(session, bytes)) : "";
+}
+
 /* Those of a layer or volume that goes are gone with it. */
 static void find_snapshots(struct session *session, const struct observed_snapshots *seen,
                            const struct candidates *data, struct candidates *to)
@@ -91,9 +103,11 @@ static void find_snapshots(struct session *session, const struct observed_snapsh
         int64_t age = (int64_t)time(NULL) - snapshot->made;
         const char *name = arena_printf(session->arena, "%s@%s",
                                         snapshot_owner(session->arena, snapshot->file), snapshot->name);
-        const char *why =
-            snapshot->kept ? "a snapshot by command: goes by name"
-                           : arena_printf(session->arena, "kept by fpsync for %" PRId64 " days", age / 86400);
+        const char *why = snapshot->kept
+                              ? "a snapshot by command: goes by name"
+                              : arena_printf(session->arena, "kept by fpsync for %" PRId64 " day%s",
+                                             age / 86400, age / 86400 == 1 ? "" : "s");
+        why = arena_printf(session->arena, "%s%s", why, size_of(session, snapshot));
         struct candidate *item = add(session, to, snapshot->kind, name, why, NULL);
         struct data_change *change = described_new(session->arena, &data_change_table);
         change->file = snapshot->file;

@@ -28,7 +28,7 @@ void doctor_check(struct report *report, bool good, const struct finding *findin
     }
     if (report->options->output == OUTPUT_DATA || (good && report->options->quiet))
         return;
-    printf("%-8s %s\n", level, finding->what);
+    printf("%-8s %s\n", level, good ? finding->what : finding->fault);
     if (!good)
         printf("         costs: %s\n         mend:  %s\n", finding->cost, finding->mend);
 }
@@ -66,52 +66,56 @@ static void check_programs(struct report *report)
     const char *const mmdebstrap[] = {"/usr/bin/mmdebstrap", NULL};
     const char *const dnsmasq[] = {"/usr/sbin/dnsmasq", NULL};
     const char *const worker[] = {pool_worker_path(), NULL};
-    doctor_check(
-        report, runs(worker),
-        &(struct finding){"fpsync-worker beside fpsync", "nothing can be changed", "make install", true});
-    doctor_check(
-        report, runs(dnsmasq),
-        &(struct finding){"dnsmasq", "no network can be made", "apt-get install dnsmasq-base", true});
+    doctor_check(report, runs(worker),
+                 &(struct finding){"fpsync-worker beside fpsync", "no fpsync-worker beside fpsync",
+                                   "nothing can be changed", "make install", true});
+    doctor_check(report, runs(dnsmasq),
+                 &(struct finding){"dnsmasq", "no dnsmasq", "no network can be made",
+                                   "apt-get install dnsmasq-base", true});
     doctor_check(report, runs(mmdebstrap),
-                 &(struct finding){"mmdebstrap", "images with source bootstrap: cannot be made",
+                 &(struct finding){"mmdebstrap", "no mmdebstrap",
+                                   "images with source bootstrap: cannot be made",
                                    "apt-get install mmdebstrap", false});
-    doctor_check(
-        report, access("/sbin/mkfs.ext4", X_OK) == 0,
-        &(struct finding){"mkfs.ext4", "no volume can have a size", "apt-get install e2fsprogs", false});
-    doctor_check(
-        report, access("/usr/share/lxc/config/common.conf", R_OK) == 0,
-        &(struct finding){"LXC's configuration", "no container can be made", "apt-get install lxc", true});
+    doctor_check(report, access("/sbin/mkfs.ext4", X_OK) == 0,
+                 &(struct finding){"mkfs.ext4", "no mkfs.ext4", "no volume can have a size",
+                                   "apt-get install e2fsprogs", false});
+    doctor_check(report, access("/usr/share/lxc/config/common.conf", R_OK) == 0,
+                 &(struct finding){"LXC's configuration", "LXC's configuration is not there",
+                                   "no container can be made", "apt-get install lxc", true});
 }
 
 static void check_kernel(struct report *report)
 {
     struct statfs cgroup = {0};
     bool unified = statfs("/sys/fs/cgroup", &cgroup) == 0 && cgroup.f_type == 0x63677270;
-    doctor_check(
-        report, kernel_is_recent(),
-        &(struct finding){"Linux 6.1 or later", "idmapped layers may not work", "boot a newer kernel", true});
-    doctor_check(
-        report, file_contains("/proc/filesystems", "overlay") || file_contains("/proc/modules", "overlay"),
-        &(struct finding){"overlay file system", "no container can be made", "modprobe overlay", true});
+    doctor_check(report, kernel_is_recent(),
+                 &(struct finding){"Linux 6.1 or later", "a kernel older than Linux 6.1",
+                                   "idmapped layers may not work", "boot a newer kernel", true});
+    doctor_check(report,
+                 file_contains("/proc/filesystems", "overlay") || file_contains("/proc/modules", "overlay"),
+                 &(struct finding){"overlay file system", "no overlay file system",
+                                   "no container can be made", "modprobe overlay", true});
     doctor_check(report, access("/proc/self/ns/user", F_OK) == 0,
-                 &(struct finding){"user namespaces", "only privileged containers",
+                 &(struct finding){"user namespaces", "no user namespaces", "only privileged containers",
                                    "boot a kernel with CONFIG_USER_NS", false});
     doctor_check(report, unified || access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) == 0,
-                 &(struct finding){"cgroup controllers", "limits have no effect",
+                 &(struct finding){"cgroup controllers", "no cgroup controllers", "limits have no effect",
                                    "mount cgroup2 at /sys/fs/cgroup", false});
     doctor_check(report, number_in("/proc/sys/fs/inotify/max_user_instances") >= 1024,
                  &(struct finding){"fs.inotify.max_user_instances of 1024 or more",
+                                   "fs.inotify.max_user_instances below 1024",
                                    "some dozen systemd guests start and never come up",
                                    "sysctl -w fs.inotify.max_user_instances=8192", false});
     doctor_check(report, file_contains("/sys/kernel/security/lsm", "apparmor"),
-                 &(struct finding){"AppArmor", "containers are confined by namespaces and seccomp alone",
+                 &(struct finding){"AppArmor", "no AppArmor",
+                                   "containers are confined by namespaces and seccomp alone",
                                    "boot with lsm=...,apparmor", false});
 }
 
 static void check_disk(struct report *report, const struct session *session)
 {
     doctor_check(report, !container_view.io_is_weighed || container_view.io_is_weighed(&session->paths),
-                 &(struct finding){"a scheduler that weighs io",
+                 &(struct finding){"a scheduler that weighs io", "no scheduler that weighs io",
                                    "limits.io_weight has no effect on the store's disk",
                                    "echo bfq > /sys/block/DISK/queue/scheduler", false});
 }
@@ -124,19 +128,20 @@ static void check_record(struct report *report)
     struct error error = {0};
     bool good = session_open(report->options, SESSION_READ, &session, &error) >= 0;
     doctor_check(report, good,
-                 &(struct finding){"the record can be read", error.text, "restore it from a backup", true});
+                 &(struct finding){"the record can be read", "the record cannot be read", error.text,
+                                   "restore it from a backup", true});
     if (!good || session_look(&session, &error) < 0)
         return;
     doctor_check_firewall(report, &session);
     check_disk(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
     doctor_check(report, session.snapshot.record_count || !world_has_marked(&session.world),
-                 &(struct finding){"marked objects are on record", lost,
+                 &(struct finding){"marked objects are on record", "marked objects are not on record", lost,
                                    "fpsync doctor --rebuild -f FILE, with the files that declare them",
                                    true});
-    doctor_check(
-        report, !session.snapshot.intent_count,
-        &(struct finding){"the last run ended", "something may be half done", "fpsync apply", false});
+    doctor_check(report, !session.snapshot.intent_count,
+                 &(struct finding){"the last run ended", "the last run did not end",
+                                   "something may be half done", "fpsync apply", false});
 }
 
 static void print_rebuilt(const struct options *options, const struct rebuilt *rebuilt)

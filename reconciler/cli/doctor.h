@@ -4,7 +4,9 @@
 #include "reconciler/session.h"
 
 struct finding {
-    const char *what, *cost, *mend;
+    const char *what;  /* how it is to be: its name in data */
+    const char *fault; /* how it is otherwise, as people are told */
+    const char *cost, *mend;
     bool fatal;
 };
 

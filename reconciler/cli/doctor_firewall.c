@@ -60,7 +60,8 @@ static const char *way_text(const struct session *session, const struct reach *r
                         reach->way ? reach->way : "", crossing->host, crossing->protocol);
 }
 
-static void check_ways(struct report *report, struct session *session, const char *what,
+/* `what` of them is to be; with something of others in the way `fault` is. */
+static void check_ways(struct report *report, struct session *session, const char *what, const char *fault,
                        const struct reaches *reaches)
 {
     size_t count;
@@ -79,7 +80,7 @@ static void check_ways(struct report *report, struct session *session, const cha
             mend = arena_printf(session->arena, "sysctl -w net.bridge.bridge-nf-call-ip%stables=0, or: %s",
                                 worst->crossing.is6 ? "6" : "", mend);
     }
-    doctor_check(report, !worst, &(struct finding){what, cost, mend, false});
+    doctor_check(report, !worst, &(struct finding){what, fault, cost, mend, false});
 }
 
 void doctor_check_firewall(struct report *report, struct session *session)
@@ -94,12 +95,16 @@ void doctor_check_firewall(struct report *report, struct session *session)
     if (result < 0 || (result = reach_weigh(session, &forwards, &error)) < 0 ||
         (result = reach_weigh(session, &out_of, &error)) < 0 ||
         (result = reach_weigh(session, &within, &error)) < 0) {
-        doctor_check(
-            report, false,
-            &(struct finding){"the host's firewall can be read", error.text, "run fpsync as root", false});
+        doctor_check(report, false,
+                     &(struct finding){"the host's firewall can be read",
+                                       "the host's firewall cannot be read", error.text, "run fpsync as root",
+                                       false});
         return;
     }
-    check_ways(report, session, "no firewall of others ends what comes to containers by forwards", &forwards);
-    check_ways(report, session, "no firewall of others ends what containers send out", &out_of);
-    check_ways(report, session, "no firewall of others parts containers of one network", &within);
+    check_ways(report, session, "no firewall of others ends what comes to containers by forwards",
+               "a firewall of others ends what comes to containers by forwards", &forwards);
+    check_ways(report, session, "no firewall of others ends what containers send out",
+               "a firewall of others ends what containers send out", &out_of);
+    check_ways(report, session, "no firewall of others parts containers of one network",
+               "a firewall of others parts containers of one network", &within);
 }

@@ -17,6 +17,14 @@ struct line {
     const char *phase;
 };
 
+/* A volume does not run: as people are told. Phases are a closed list, and stay in data as they are. */
+static const char *phase_text(const struct line *line)
+{
+    const enum kind kind = line->entry->kind;
+    const bool rests = kind != KIND_CONTAINER && kind != KIND_NETWORK;
+    return rests && strcmp(line->phase, "running") == 0 ? "present" : line->phase;
+}
+
 static const struct action *action_on(const struct plan *plan, const struct entry *entry)
 {
     for (size_t i = 0; i < plan->count; i++)
@@ -25,7 +33,7 @@ static const struct action *action_on(const struct plan *plan, const struct entr
     return NULL;
 }
 
-static const char *phase_of(const struct line *line)
+static const char *phase_of(const struct actual *actual, const struct line *line)
 {
     const struct record *record = line->entry->record;
     if (line->action && contest_is_drift(&line->action->causes) &&
@@ -39,6 +47,8 @@ static const char *phase_of(const struct line *line)
         return "stopped";
     if (line->seen && line->seen->exited && !line->action)
         return line->seen->exit_status ? "failed" : "completed";
+    if (entry_is_unfinished(line->entry))
+        return entry_has_intent(actual, line->entry) ? "failed" : "pending";
     return line->action ? "failed" : "stopped";
 }
 
@@ -142,7 +152,7 @@ static void print_line(const struct session *session, const struct line *line)
     addresses_of(session, line->entry, &addresses, unused);
     if (line->seen && line->seen->init_pid)
         snprintf(pid, sizeof(pid), "%" PRId64, line->seen->init_pid);
-    printf("%-10s %-28s %-10s %-8s %s\n", line->entry->record->kind, line->entry->name, line->phase, pid,
+    printf("%-10s %-28s %-10s %-8s %s\n", line->entry->record->kind, line->entry->name, phase_text(line), pid,
            addresses.length ? addresses.bytes : "-");
     for (size_t i = 0; line->action && i < line->action->causes.count; i++)
         printf("           %s\n", line->action->causes.items[i].field);
@@ -180,7 +190,7 @@ int run_status(const struct options *options)
         if (line.entry->kind == KIND_CONTAINER)
             line.seen = world_container(&session.world,
                                         object_lxc_name(&session.paths, session.arena, &line.entry->object));
-        line.phase = phase_of(&line);
+        line.phase = phase_of(&session.actual, &line);
         if (options->output == OUTPUT_DATA)
             json_append(objects, line_json(&session, &line));
         else if (options->output == OUTPUT_NAME)

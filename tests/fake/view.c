@@ -298,6 +298,7 @@ static void look_binds(const struct paths *paths, int64_t init_pid, struct obser
 static void see_snapshots(const struct call *call, const struct json *world, const char *store,
                           const char *kind, struct observed_snapshots *out)
 {
+    static const char *only_one = "1";
     const struct json *all = fake_map(world, store);
     for (void *i = json_first(all); i; i = json_next(all, i)) {
         const struct json *snapshots = json_get(json_value(i), "snapshots");
@@ -308,6 +309,7 @@ static void see_snapshots(const struct call *call, const struct json *world, con
                                                .name = arena_strdup(call->arena, json_key(j)),
                                                .image =
                                                    arena_strdup(call->arena, text_in(json_value(j), "image")),
+                                               .frozen = {.items = &only_one, .count = 1},
                                                .made = 1700000000,
                                                .kept = json_as_bool(json_get(json_value(j), "kept")),
                                                .whole = json_as_bool(json_get(json_value(j), "whole"))};
@@ -378,8 +380,7 @@ static int dump_difference(const struct paths *paths, const char *layer_file, co
 static int64_t measure(const char *store, const char *file)
 {
     (void)store;
-    (void)file;
-    return 0;
+    return strstr(file, "/frozen/") ? (int64_t)12 << 20 : 0;
 }
 
 const struct storage_view storage_view = {.dump = dump_storage,

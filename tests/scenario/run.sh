@@ -63,4 +63,5 @@ done
 . "$scenarios/completed.sh"
 . "$scenarios/restored.sh"
 . "$scenarios/settled.sh"
+. "$scenarios/words.sh"
 echo "1..$count"

@@ -57,7 +57,7 @@ elif [ $weighs = bfq ]; then
     fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
     fps gc --force -y >/dev/null 2>&1
 fi
-like 'doctor says whether it counts' "$(fps doctor 2>&1)" 'a scheduler that weighs io'
+like 'doctor says whether it counts' "$(fps doctor 2>&1)" 'scheduler that weighs io'
 
 spec slow < <(one ', limits: { io_write: 2MiB }')
 converge 'a slow disk from the start'
