@@ -166,7 +166,7 @@ is 'adopt asks what fpsync.conf permits' "$?" 3
 like 'and names the line' "$(cat "$ROOT/out")" 'allow: \{ (privileged|raw_lxc): true \}'
 echo 'allow: { privileged: true, raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
 fps adopt --dry-run -f "$FILE" limits >"$ROOT/out" 2>&1
-like 'a mount of the host is asked for, too, with the line to write' "$(cat "$ROOT/out")" "allow: \{ binds: \[$ROOT/shared\] \}"
+like 'a mount of the host is asked for, too, with the line to write' "$(cat "$ROOT/out")" "allow: \{ privileged: true, raw_lxc: true, binds: \[$ROOT/shared\] \}"
 echo "allow: { privileged: true, raw_lxc: true, binds: [ $ROOT/shared ] }" >"$ROOT/etc/fpsync/fpsync.conf"
 fps adopt --dry-run -f "$FILE" >"$ROOT/out" 2>&1
 is 'a dry run plans' "$? $(grep -c 'adopt container' "$ROOT/out")" '2 5'
@@ -221,7 +221,7 @@ ln -s /etc "$ROOT/shared/link"
 lent "$ROOT/shared/link"
 held 'a link' "bind of $ROOT/shared/link: a symbolic link is on the way to it on the host" 'name its real path: readlink -f'
 lent "$ROOT/shared/link/ssl"
-held 'a link on the way' "bind of $ROOT/shared/link/ssl: a symbolic link is on the way to it on the host" 'leave the bind out'
+held 'a link on the way' "bind of $ROOT/shared/link/ssl: a symbolic link is on the way to it on the host" 'name its real path: readlink -f'
 lent "$ROOT/shared/below"
 held 'what a guest could swap for a link' "bind of $ROOT/shared/below: it lies below a bind that container default/limits can write to" read_only
 is 'nothing of that is in its config' "$(grep -c srv/second "$LXC/$(name_of limits)/config")" 0
