@@ -66,6 +66,32 @@ bool plan_config_differs(const struct target *target, const struct object *objec
     return !keyed_is_same(entry->key, entry->facts->definition_digest, digest);
 }
 
+/* A value as the file has it may stand in quotes. */
+static bool is_said(const char *said, const char *address)
+{
+    size_t length = strlen(address);
+    return said && (*said == '"' ? strncmp(said + 1, address, length) == 0 && said[1 + length] == '"'
+                                 : strcmp(said, address) == 0);
+}
+
+/* Every address that moves, whatever else changes: it may be another network's doing, or another container's. What was
+ * taken out of the file goes on as a lease, or moves as one. */
+static void explain_address(struct planning *planning, const struct object *object, const char *network,
+                            const char *member, const char *old, const char *new, struct changes *causes)
+{
+    const char *field = arena_printf(planning->arena, "networks.%s.%s", network, member);
+    struct change *said = NULL;
+    for (size_t i = 0; i < causes->count; i++)
+        if (strcmp(causes->items[i].field, field) == 0)
+            said = &causes->items[i];
+    if (text_is_same(old, new) || (said && new &&is_said(said->new, new)))
+        return;
+    if (said && old && new && !said->new)
+        said->old = old, said->new = new;
+    else if (!said || new)
+        plan_add_cause(planning, causes, field, old, new, object->place);
+}
+
 static void explain_leases(struct planning *planning, const struct object *object, struct changes *causes)
 {
     const struct lease *now = grants_find(&planning->plan->grants, KIND_CONTAINER, object->name);
@@ -74,16 +100,10 @@ static void explain_leases(struct planning *planning, const struct object *objec
     for (size_t i = 0; was && i < now->addresses.count; i++) {
         const struct lease_address *fresh = now->addresses.items[i];
         const struct lease_address *old = lease_in(was, fresh->network);
-        if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address6, fresh->address6) &&
-            !plan_field_changed(causes, "networks"))
-            plan_add_cause(planning, causes,
-                           arena_printf(planning->arena, "networks.%s.address6", fresh->network),
-                           old->address6, fresh->address6, object->place);
-        if (old && old->index >= 0 && fresh->index >= 0 && !text_is_same(old->address, fresh->address) &&
-            !plan_field_changed(causes, "networks"))
-            plan_add_cause(planning, causes,
-                           arena_printf(planning->arena, "networks.%s.address", fresh->network), old->address,
-                           fresh->address, object->place);
+        if (!old || old->index < 0 || fresh->index < 0)
+            continue;
+        explain_address(planning, object, fresh->network, "address6", old->address6, fresh->address6, causes);
+        explain_address(planning, object, fresh->network, "address", old->address, fresh->address, causes);
     }
 }
 

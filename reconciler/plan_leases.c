@@ -25,7 +25,8 @@ static void take_subnets(struct action *action, const struct lease *lease, const
     const struct network *network = action->object->body;
     if (lease->subnet && !network->subnet && !(before && before->subnet))
         action->leased_subnet = lease->subnet;
-    if (lease->subnet6 && !text_is_same(lease->subnet6, network->subnet6) && !(before && before->subnet6))
+    if (lease->subnet6 && !text_is_same(lease->subnet6, network->subnet6) &&
+        !(before && text_is_same(before->subnet6, lease->subnet6)))
         action->leased_subnet6 = lease->subnet6;
 }
 
@@ -41,7 +42,8 @@ void plan_leases(struct planning *planning)
             continue;
         const struct lease *before =
             lease_recorded(planning->request->actual->snapshot, action->kind, action->name);
-        before = before && before->left ? NULL : before; /* picked up again, it is shown again */
+        if (before && (before->left || action->verb == VERB_CREATE))
+            before = NULL; /* picked up again, it is shown again */
         if (action->kind == KIND_CONTAINER)
             take_addresses(planning, action, lease, before);
         else

@@ -1,0 +1,1 @@
+tool host-bridge br0 add
