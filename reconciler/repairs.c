@@ -119,8 +119,10 @@ static const char *nic_trouble(struct arena *arena, const struct world *world,
         return arena_printf(arena, "%s set down", port->ifname);
     if (!port->hairpin && !wanted->foreign)
         return arena_printf(arena, "hairpin mode of %s turned off", port->ifname);
-    if (!nic)
-        return arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
+    if (!nic) /* of one that is about to end nothing can be seen any more */
+        return guest->nics && guest->nics->ended
+                   ? NULL
+                   : arena_printf(arena, "eth%d moved out of the container", (int)wanted->index);
     return nic_inside_trouble(arena, nic, wanted);
 }
 

@@ -117,8 +117,10 @@ static void fold_guest(struct digest *digest, const struct world_guest *guest)
 {
     const struct observed_guest *seen = guest->nics;
     fold_number(digest, seen ? (int64_t)seen->count : -1);
-    if (seen)
+    if (seen) {
         fold_number(digest, seen->init_pid);
+        fold_number(digest, seen->ended);
+    }
     for (size_t i = 0; seen && i < seen->count; i++)
         fold_nic(digest, &seen->nics[i]);
     const struct observed_guest_mounts *mounts = &guest->mounts;

@@ -110,6 +110,12 @@ static void read_file(struct gathering *gathering, struct unit *unit, const char
     }
     if (!template_of(gathering->arena, path, template, instance)) {
         *template = *instance = NULL;
+        if (template_name_is_bad(path)) {
+            gathering->out->incomplete = true;
+            problem_add(gathering->problems, (struct place){.file = path}, "rename it",
+                        "the name of an instance is of letters, digits, '-', '_' and '.', at most 64");
+            return;
+        }
         read_text(gathering, path, unit);
         return;
     }

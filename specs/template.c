@@ -30,14 +30,27 @@ bool template_is_one(const char *path)
     return parts_of(path, &at, &ending) && at + 1 == ending;
 }
 
-bool template_of(struct arena *arena, const char *path, const char **template, const char **instance)
+static bool instance_is_valid(const char *name, size_t length)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return length >= 1 && length <= INSTANCE_LENGTH && strspn(name, letters) >= length;
+}
+
+bool template_name_is_bad(const char *path)
+{
+    const char *at, *ending;
+    struct stat info;
+    return parts_of(path, &at, &ending) && !instance_is_valid(at + 1, (size_t)(ending - at - 1)) &&
+           ask_lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+bool template_of(struct arena *arena, const char *path, const char **template, const char **instance)
+{
     const char *at, *ending;
     if (!parts_of(path, &at, &ending))
         return false;
     size_t length = (size_t)(ending - at - 1);
-    if (length < 1 || length > INSTANCE_LENGTH || strspn(at + 1, letters) < length)
+    if (!instance_is_valid(at + 1, length))
         return false;
     *template = arena_printf(arena, "%.*s%s", (int)(at + 1 - path), path, ending);
     *instance = arena_strndup(arena, at + 1, length);

@@ -6,6 +6,8 @@
 
 /* Whether the last part of the path is NAME@.yaml or NAME@.yml. */
 bool template_is_one(const char *path);
+/* A link by such a name, whose instance is called as none may be: it can be nothing else. */
+bool template_name_is_bad(const char *path);
 
 /* Of NAME@INSTANCE.yaml: the path of the template beside it, and the instance. False for all other names. */
 bool template_of(struct arena *arena, const char *path, const char **template, const char **instance);

@@ -125,6 +125,7 @@ struct
 };
 struct observed_guest {
     int64_t init_pid;
+    bool ended; /* it has left its network by now: nothing of that can be seen any more */
     struct observed_guest_nic *nics;
     size_t count;
 };

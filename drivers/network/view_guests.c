@@ -62,6 +62,7 @@ static int dump_guest(struct nl_sock *socket, const struct observed_network *net
     struct link link;
     int netnsid;
     int result = namespace_number_of(socket, (pid_t)guest->init_pid, &netnsid, error);
+    guest->ended = result == -ESRCH;
     if (result < 0 || netnsid == HERE) /* without a number no port of ours leads there */
         return result == -ESRCH ? 0 : result;
     for (size_t i = 0; i < network->port_count; i++) {

@@ -161,6 +161,10 @@ static void odd_files(void **state)
     path = in_scratch("link.yaml");
     assert_int_equal(symlink("large.yaml", path), 0);
     says(path, "it is a symbolic link");
+    const char *instance = in_scratch("w@BAD NAME.yaml");
+    assert_int_equal(symlink("large.yaml", instance), 0);
+    says(instance, "the name of an instance is of letters, digits, '-', '_' and '.', at most 64");
+    unlink(instance);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     path = in_scratch("socket.yaml");
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
