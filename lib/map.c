@@ -92,12 +92,18 @@ bool map_add(struct map *map, const char *key, void *value)
     return true;
 }
 
-void *map_get(const struct map *map, const char *key)
+void **map_at(struct map *map, const char *key)
 {
     if (!map->count)
         return NULL;
     const struct map_slot *slot = slot_of(map, key, hash_text(key));
-    return slot->entry ? map->entries[slot->entry - 1].value : NULL;
+    return slot->entry ? &map->entries[slot->entry - 1].value : NULL;
+}
+
+void *map_get(const struct map *map, const char *key)
+{
+    void **value = map_at((struct map *)map, key);
+    return value ? *value : NULL;
 }
 
 static size_t smallest(size_t a, size_t b, size_t c)

@@ -34,6 +34,8 @@ void map_clear(struct map *map);
 /* False, and nothing changed, when the key is there already. */
 bool map_add(struct map *map, const char *key, void *value);
 void *map_get(const struct map *map, const char *key); /* NULL when absent */
+/* Where the value lies, until the next map_add(); NULL when absent. */
+void **map_at(struct map *map, const char *key);
 
 /* The key of `map` closest to `word` (Damerau-Levenshtein, at most a third of its letters wrong), or NULL. */
 const char *map_nearest(const struct map *map, const char *word);

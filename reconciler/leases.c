@@ -8,7 +8,6 @@
 #include "reconciler/addresses.h"
 #include "reconciler/addresses6.h"
 #include "reconciler/leases_internal.h"
-#include "specs/forms.h"
 
 struct lease_address *lease_in(const struct lease *lease, const char *network)
 {
@@ -211,48 +210,6 @@ static const char *mac_of(const struct granting *granting, const char *container
                         (unsigned)(bits >> 8) & 255, (unsigned)bits & 255);
 }
 
-const char *granting_key(struct arena *arena, const char *network, const char *address)
-{
-    return arena_join(arena, network, ' ', address);
-}
-
-static uint32_t *cursor_of(struct granting *granting, const char *network)
-{
-    uint32_t *cursor = map_get(&granting->cursors, network);
-    if (!cursor) {
-        cursor = arena_new_of(granting->arena, uint32_t);
-        *cursor = 2; /* the network's own and its bridge's come first */
-        map_add(&granting->cursors, network, cursor);
-    }
-    return cursor;
-}
-
-/* The recorded address while it fits, its host part in a changed subnet, else the lowest free one. */
-static const char *pick_address(struct granting *granting, const struct lease *lease, const char *network,
-                                const char *subnet, const char *recorded)
-{
-    int bits;
-    uint32_t base = subnet_split(subnet, &bits);
-    uint32_t size = bits >= 32 ? 1 : (uint32_t)1 << (32 - bits);
-    if (recorded && !address_fits(recorded, subnet))
-        recorded = address_text(granting->arena, base | (address_number(recorded) & (size - 1)));
-    if (recorded && address_fits(recorded, subnet)) {
-        const char *key = granting_key(granting->arena, network, recorded);
-        const struct lease *holder = map_get(&granting->taken, key);
-        if (!map_get(&granting->declared, key) &&
-            (!holder || holder == lease || strcmp(holder->name, lease->name) == 0)) {
-            map_add(&granting->taken, key, (void *)lease);
-            return recorded;
-        }
-    }
-    for (uint32_t *host = cursor_of(granting, network); *host + 1 < size; ++*host) {
-        const char *address = address_text(granting->arena, base + *host);
-        if (map_add(&granting->taken, granting_key(granting->arena, network, address), (void *)lease))
-            return address;
-    }
-    return reclaim_address(granting, network, subnet);
-}
-
 static int64_t lowest_free_index(const struct lease *lease)
 {
     for (int64_t index = 0;; index++) {
@@ -281,127 +238,45 @@ static struct lease_address *new_address(struct granting *granting, struct lease
     return address;
 }
 
-/* Of an attached network's range: the recorded one, else the first that nobody has. */
-static const char *pick_in_range(struct granting *granting, const struct lease *lease,
-                                 const struct attachment *attachment, const char *range, const char *recorded)
-{
-    uint32_t first, last;
-    if (!range || !range_parse(range, &first, &last))
-        return NULL;
-    const char *key = recorded ? granting_key(granting->arena, attachment->network, recorded) : NULL;
-    const struct lease *holder = key ? map_get(&granting->taken, key) : NULL;
-    if (key && address_number(recorded) >= first && address_number(recorded) <= last &&
-        !map_get(&granting->declared, key) && (!holder || strcmp(holder->name, lease->name) == 0)) {
-        map_add(&granting->taken, key, (void *)lease);
-        return recorded;
-    }
-    for (uint64_t at = first; at <= last; at++) {
-        const char *address = address_text(granting->arena, (uint32_t)at);
-        if (map_add(&granting->taken, granting_key(granting->arena, attachment->network, address),
-                    (void *)lease))
-            return address;
-    }
-    return NULL;
-}
-
+/* Of one family. Why not, or NULL. */
 static const char *choose_address(struct granting *granting, const struct lease *lease,
-                                  const struct attachment *attachment, const char *subnet,
-                                  const char *recorded)
-{
-    const struct object *object = object_find(granting->all, KIND_NETWORK, attachment->network);
-    const struct network *network = object ? object->body : NULL;
-    if (attachment->address)
-        return attachment->address;
-    if (network && network_is_attached(network))
-        return pick_in_range(granting, lease, attachment, network->range, recorded);
-    return pick_address(granting, lease, attachment->network, subnet, recorded);
-}
-
-/* The recorded one, in another subnet its host part, or what the MAC address makes. */
-static const char *pick_address6(struct granting *granting, const struct lease_address *address,
-                                 const char *network, const char *subnet)
-{
-    const char *moved = address->address6 && address6_host(address->address6) > 1 /* the bridge's */
-                            ? address6_moved(granting->arena, address->address6, subnet)
-                            : NULL;
-    if (moved && !map_get(&granting->declared, granting_key(granting->arena, network, moved)))
-        return moved;
-    return address6_of_mac(granting->arena, subnet, address->mac); /* the other is another's now */
-}
-
-/* As pick_in_range(). */
-static const char *pick_in_range6(struct granting *granting, const struct lease *lease, const char *network,
-                                  const char *range, const char *recorded)
-{
-    struct range6 bounds;
-    if (!range6_parse(range, &bounds))
-        return NULL;
-    const char *subnet = arena_strndup(granting->arena, range, strcspn(range, "-"));
-    const char *kept = recorded ? address6_moved(granting->arena, recorded, subnet) : NULL;
-    const uint64_t host = kept ? address6_host(kept) : 0;
-    const char *key = kept ? granting_key(granting->arena, network, kept) : NULL;
-    const struct lease *holder = key ? map_get(&granting->taken, key) : NULL;
-    if (key && host >= bounds.first && host <= bounds.last && !map_get(&granting->declared, key) &&
-        (!holder || strcmp(holder->name, lease->name) == 0)) {
-        map_add(&granting->taken, key, (void *)lease);
-        return kept;
-    }
-    for (uint64_t at = bounds.first;; at++) {
-        const char *address = address6_at(granting->arena, subnet, at);
-        if (map_add(&granting->taken, granting_key(granting->arena, network, address), (void *)lease))
-            return address;
-        if (at == bounds.last)
-            return NULL;
-    }
-}
-
-/* Why not, or NULL. */
-static const char *grant_address6(struct granting *granting, const struct lease *lease,
                                   struct lease_address *address, const struct attachment *attachment,
-                                  const char *subnet, bool *fresh)
+                                  bool of6, bool *fresh)
 {
-    const struct object *object = object_find(granting->all, KIND_NETWORK, attachment->network);
-    const struct network *network = object ? object->body : NULL;
-    const bool attached = network && network_is_attached(network);
-    const char *range = attached && subnet && !attachment->dhcp ? network->range6 : NULL;
-    const char *chosen = NULL;
-    if (subnet && attachment->address6)
-        chosen = attachment->address6;
-    else if (range)
-        chosen = pick_in_range6(granting, lease, attachment->network, range, address->address6);
-    else if (subnet && !attached)
-        chosen = pick_address6(granting, address, attachment->network, subnet);
-    *fresh = *fresh || !text_is_same(address->address6, chosen);
-    address->address6 = chosen;
-    field_mark(&lease_address_table, address, offsetof(struct lease_address, address6));
-    return range && !chosen ? arena_printf(granting->arena, "no free address is left in network %s (%s)",
-                                           attachment->network, range)
-                            : NULL;
+    const char **place = of6 ? &address->address6 : &address->address;
+    const char *said = of6 ? attachment->address6 : attachment->address, *chosen = NULL;
+    const char *from = granting_offered(granting, attachment->network, of6);
+    if (said)
+        chosen = said;
+    else if (from && !attachment->dhcp)
+        chosen = granting_address(granting, lease, address, of6);
+    *fresh = *fresh || !text_is_same(*place, chosen);
+    *place = chosen;
+    if (chosen || attachment->dhcp || (of6 && !from))
+        return NULL;
+    return arena_printf(granting->arena, "no free address is left in network %s (%s)", attachment->network,
+                        from ? from : "it has no subnet");
 }
 
 /* Why not, or NULL. */
 static const char *grant_address(struct granting *granting, struct lease *lease,
                                  const struct attachment *attachment, bool *fresh)
 {
-    const struct lease *network = grants_find(granting->grants, KIND_NETWORK, attachment->network);
     struct lease_address *address = lease_in(lease, attachment->network);
-    if (!network)
+    if (!grants_find(granting->grants, KIND_NETWORK, attachment->network))
         return arena_printf(granting->arena, "network %s has no subnet", attachment->network);
     if (!address)
         address = new_address(granting, lease, attachment->network);
-    const char *chosen = attachment->dhcp
-                             ? NULL
-                             : choose_address(granting, lease, attachment, network->subnet, address->address);
-    if (!chosen && !attachment->dhcp)
-        return arena_printf(granting->arena, "no free address is left in network %s (%s)",
-                            attachment->network, network->subnet ? network->subnet : "it has no subnet");
-    if (!text_is_same(address->address, chosen) || address->index < 0) {
-        address->address = chosen;
-        if (address->index < 0)
-            address->index = lowest_free_index(lease);
+    const char *denied = choose_address(granting, lease, address, attachment, false, fresh);
+    if (denied)
+        return denied;
+    if (address->index < 0) {
+        address->index = lowest_free_index(lease);
         *fresh = true;
     }
-    return grant_address6(granting, lease, address, attachment, network->subnet6, fresh);
+    denied = choose_address(granting, lease, address, attachment, true, fresh);
+    field_mark(&lease_address_table, address, offsetof(struct lease_address, address6));
+    return denied;
 }
 
 /* A NIC that is gone frees its place; address and MAC stay the name's own. */
@@ -479,39 +354,6 @@ static void grant_container(struct granting *granting, const struct object *obje
         add_grant(granting, lease, fresh);
 }
 
-/* What is spoken for before the first grant: declared addresses, then everybody's recorded leases. */
-static void collect_taken(struct granting *granting)
-{
-    for (size_t i = 0; i < granting->all->count; i++) {
-        struct object *object = granting->all->items[i];
-        const struct container *body = object->body;
-        for (size_t j = 0; object->kind == KIND_CONTAINER && j < body->networks.count; j++) {
-            const struct attachment *attachment = body->networks.items[j];
-            if (attachment->address6)
-                map_add(&granting->declared,
-                        granting_key(granting->arena, attachment->network, attachment->address6), object);
-            if (!attachment->address)
-                continue;
-            const char *key = granting_key(granting->arena, attachment->network, attachment->address);
-            map_add(&granting->declared, key, object);
-        }
-    }
-    for (size_t i = 0; i < granting->snapshot->lease_count; i++) {
-        struct lease *lease = granting->snapshot->leases[i];
-        for (size_t j = 0; j < lease->addresses.count; j++) {
-            const struct lease_address *address = lease->addresses.items[j];
-            if (address->address)
-                map_add(&granting->taken, granting_key(granting->arena, address->network, address->address),
-                        lease);
-            if (address->address6)
-                map_add(&granting->taken, granting_key(granting->arena, address->network, address->address6),
-                        lease);
-        }
-    }
-    for (size_t i = 0; i < granting->declared.count; i++)
-        map_add(&granting->taken, granting->declared.entries[i].key, granting->declared.entries[i].value);
-}
-
 void leases_grant(const struct object_set *all, const struct actual *actual, const struct renames *renames,
                   const struct world *world, const struct lease_rules *rules, struct arena *arena,
                   struct grants *grants)
@@ -527,19 +369,18 @@ void leases_grant(const struct object_set *all, const struct actual *actual, con
                                 .next_range = rules->id_first};
     *grants = (struct grants){.items = arena_array_of(arena, struct lease *, all->count + 1),
                               .fresh = arena_array_of(arena, bool, all->count + 1)};
-    collect_taken(&granting);
     granting_collect_ids(&granting);
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i]->kind == KIND_NETWORK)
             grant_network(&granting, all->items[i]);
     grants->network_count = grants->count;
     grants->networks = index_leases(arena, grants->items, grants->count);
+    granting_collect_addresses(&granting);
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i]->kind == KIND_CONTAINER)
             grant_container(&granting, all->items[i]);
     grants->containers =
         index_leases(arena, grants->items + grants->network_count, grants->count - grants->network_count);
     map_clear(&granting.taken);
-    map_clear(&granting.declared);
-    map_clear(&granting.cursors);
+    map_clear(&granting.lans);
 }

@@ -68,22 +68,39 @@ int64_t reclaim_ids(struct granting *granting)
     return 0;
 }
 
-const char *reclaim_address(struct granting *granting, const char *network, const char *subnet)
+/* What is left of a place without any address says nothing that its names would not. */
+static void drop_place(struct lease *lease, const struct lease_address *place)
 {
-    collect_absent(granting);
-    for (size_t i = 0; i < granting->absent_count; i++) {
-        struct lease *lease = granting->absent[i];
-        struct lease_address *address = lease_in(lease, network);
-        if (!address || !address->address || !address_fits(address->address, subnet) ||
-            map_get(&granting->declared, granting_key(granting->arena, network, address->address)))
+    size_t kept = 0;
+    for (size_t i = 0; i < lease->addresses.count; i++)
+        if (lease->addresses.items[i] != place)
+            lease->addresses.items[kept++] = lease->addresses.items[i];
+    lease->addresses.count = kept;
+}
+
+static const char *reclaim_from(struct granting *granting, struct lease *lease,
+                                const struct address_pool *pool, const char *link)
+{
+    for (size_t i = 0; i < lease->addresses.count; i++) {
+        struct lease_address *place = lease->addresses.items[i];
+        const char **held = pool->of6 ? &place->address6 : &place->address;
+        const char *address = *held;
+        if (!address || !granting_may_reclaim(granting, pool, link, lease, place->network, address))
             continue;
-        size_t kept = 0;
-        for (size_t j = 0; j < lease->addresses.count; j++)
-            if (lease->addresses.items[j] != address)
-                lease->addresses.items[kept++] = lease->addresses.items[j];
-        lease->addresses.count = kept;
-        note_reclaimed(granting, lease);
-        return address->address;
+        *held = NULL;
+        if (!place->address && !place->address6)
+            drop_place(lease, place);
+        return address;
     }
     return NULL;
+}
+
+const char *reclaim_address(struct granting *granting, const struct address_pool *pool, const char *link)
+{
+    const char *address = NULL;
+    collect_absent(granting);
+    for (size_t i = 0; i < granting->absent_count && !address; i++)
+        if ((address = reclaim_from(granting, granting->absent[i], pool, link)))
+            note_reclaimed(granting, granting->absent[i]);
+    return address;
 }

@@ -5,6 +5,44 @@
 #include "reconciler/plan_internal.h"
 #include "specs/ports.h"
 
+static const char *link_of(const struct planning *planning, const char *network)
+{
+    const struct object *object = object_find(planning->target.all, KIND_NETWORK, network);
+    const struct entry *entry = object ? NULL : actual_find(planning->request->actual, KIND_NETWORK, network);
+    return object  ? network_link(object->body, network)
+           : entry ? network_link(entry->object.body, network)
+                   : network;
+}
+
+static const struct lease *lease_before(const struct planning *planning, const struct action *action)
+{
+    return lease_recorded(planning->request->actual->snapshot, KIND_CONTAINER, action->name);
+}
+
+static const struct lease *lease_behind(const struct planning *planning, const struct action *action)
+{
+    return grants_find(&planning->plan->grants, KIND_CONTAINER, action->name);
+}
+
+static bool are_one(const char *left, const char *right)
+{
+    return left && right && strcmp(left, right) == 0;
+}
+
+static bool addresses_meet(const struct planning *planning, const struct lease *old, const struct lease *new)
+{
+    for (size_t i = 0; old && i < old->addresses.count; i++) {
+        const struct lease_address *held = old->addresses.items[i];
+        for (size_t j = 0; held->index >= 0 && new &&j < new->addresses.count; j++) {
+            const struct lease_address *claimed = new->addresses.items[j];
+            if ((are_one(held->address, claimed->address) || are_one(held->address6, claimed->address6)) &&
+                strcmp(link_of(planning, held->network), link_of(planning, claimed->network)) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* True when the plan gives away something that `going` still holds: its port, its address or its layer. */
 static bool frees_for(struct planning *planning, const struct action *going, const struct action *claiming)
 {
@@ -15,13 +53,8 @@ static bool frees_for(struct planning *planning, const struct action *going, con
         for (size_t j = 0; j < old->ports.count; j++)
             if (ports_meet(new->ports.items[i], old->ports.items[j]))
                 return true;
-    const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
-    for (size_t i = 0; lease && i < lease->addresses.count; i++) {
-        const struct lease_address *address = lease->addresses.items[i];
-        const struct attachment *held = list_find(&old->networks, &attachment_table, address->network);
-        if (held && text_is_same(held->address, address->address))
-            return true;
-    }
+    if (addresses_meet(planning, lease_before(planning, going), lease_behind(planning, claiming)))
+        return true;
     return text_is_same(old->layer, new->layer) && new->layer;
 }
 
@@ -118,18 +151,26 @@ static void add_common_things(struct planning *planning, struct things *things, 
         add_thing(planning, things, gone, arena_join(planning->arena, "layer", ' ', body->layer));
 }
 
+static void add_addresses(struct planning *planning, struct things *things, size_t gone,
+                          const struct lease *lease)
+{
+    for (size_t i = 0; lease && i < lease->addresses.count; i++) {
+        const struct lease_address *address = lease->addresses.items[i];
+        const char *link = address->index >= 0 ? link_of(planning, address->network) : NULL;
+        if (link && address->address)
+            add_thing(planning, things, gone, arena_join(planning->arena, link, ' ', address->address));
+        if (link && address->address6)
+            add_thing(planning, things, gone, arena_join(planning->arena, link, ' ', address->address6));
+    }
+}
+
 static void add_held_things(struct planning *planning, struct things *things, size_t gone)
 {
     const struct action *action = planning->gone[gone];
     if (action->kind != KIND_CONTAINER)
         return;
-    const struct container *body = action->entry->object.body;
-    add_common_things(planning, things, gone, body);
-    for (size_t i = 0; i < body->networks.count; i++) {
-        const struct attachment *held = body->networks.items[i];
-        if (held->address)
-            add_thing(planning, things, gone, arena_join(planning->arena, held->network, ' ', held->address));
-    }
+    add_common_things(planning, things, gone, action->entry->object.body);
+    add_addresses(planning, things, gone, lease_before(planning, action));
 }
 
 static struct things claimed_things(struct planning *planning, const struct action *claiming)
@@ -137,6 +178,9 @@ static struct things claimed_things(struct planning *planning, const struct acti
     struct things things = {0};
     if (claiming->kind != KIND_CONTAINER || !claiming->object)
         return things;
+    add_common_things(planning, &things, 0, claiming->object->body);
+    add_addresses(planning, &things, 0, lease_behind(planning, claiming));
+    return things;
     add_common_things(planning, &things, 0, claiming->object->body);
     const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
     for (size_t i = 0; lease && i < lease->addresses.count; i++) {

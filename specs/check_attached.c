@@ -9,10 +9,17 @@ static struct place place_of(const struct network *network, const char *key)
     return field_place(&network_table, network, field_by_key(&network_table, key));
 }
 
+static void report_gateway(struct world *world, const struct network *network, const char *key,
+                           const char *range, const char *gateway)
+{
+    problem_add(world->problems, place_of(network, key), "let it end before the gateway, or begin behind it",
+                "%s %s holds the gateway %s, which is no container's", key, range, gateway);
+}
+
 static void check_range(struct world *world, const struct network *network)
 {
     struct subnet subnet;
-    uint32_t first, last;
+    uint32_t first, last, gateway;
     if (!network->range || !range_parse(network->range, &first, &last))
         return;
     if (!network->subnet || !subnet_parse(network->subnet, &subnet))
@@ -22,6 +29,17 @@ static void check_range(struct world *world, const struct network *network)
         problem_add(world->problems, place_of(network, "range"), NULL,
                     "range %s does not lie among the addresses of hosts in %s", network->range,
                     network->subnet);
+    else if (network->gateway && ipv4_parse(network->gateway, &gateway) && gateway >= first &&
+             gateway <= last)
+        report_gateway(world, network, "range", network->range, network->gateway);
+}
+
+/* A router's address on its link alone is in no range. */
+static bool is_in_range6(struct world *world, const char *address, const struct range6 *range)
+{
+    struct range6 one; /* a range of its own */
+    return address && range6_parse(arena_join(world->arena, address, '-', address), &one) &&
+           one.subnet == range->subnet && one.first >= range->first && one.first <= range->last;
 }
 
 static void check_range6(struct world *world, const struct network *network)
@@ -37,6 +55,8 @@ static void check_range6(struct world *world, const struct network *network)
         problem_add(world->problems, place_of(network, "range6"), NULL,
                     "range6 %s does not lie among the addresses of hosts in %s", network->range6,
                     network->subnet6);
+    else if (is_in_range6(world, network->gateway6, &range))
+        report_gateway(world, network, "range6", network->range6, network->gateway6);
 }
 
 /* Of a LAN there is nothing to make up. */

@@ -94,6 +94,19 @@ void check_subnets(struct world *world)
 
 /* ---- addresses ---- */
 
+/* In a network of fpsync's own it may be a container. In a LAN it is somebody else, or is named. */
+static bool is_gateway(const struct network *network, const char *gateway, const char *address)
+{
+    return network_is_attached(network) && text_is_same(gateway, address);
+}
+
+static void report_gateway(struct world *world, struct place place, const char *address, const char *name)
+{
+    problem_add(world->problems, place,
+                "take another; if the container is the LAN's router, name it as the network's gateway",
+                "address %s is the gateway of network '%s'", address, name);
+}
+
 static bool address_fits(struct world *world, const struct attachment *attachment,
                          const struct object *network, struct place place, const struct object *from)
 {
@@ -116,6 +129,8 @@ static bool address_fits(struct world *world, const struct attachment *attachmen
     else if (value == subnet.first || value == subnet.last)
         problem_add(world->problems, place, NULL, "address %s is the %s address of %s", address,
                     value == subnet.first ? "network" : "broadcast", text);
+    else if (is_gateway(network->body, ((const struct network *)network->body)->gateway, address))
+        report_gateway(world, place, address, name);
     else if (value == subnet.first + 1 && !network_is_attached(network->body))
         problem_add(world->problems, place, "the first address of a subnet is its bridge's",
                     "address %s is that of network '%s' itself", address, name);
@@ -154,6 +169,11 @@ static const char *trouble_of_address6(const struct network *network, const char
     return network_is_attached(network) ? "has it for all of its routers" : "has that address itself";
 }
 
+static const char *claim_key(struct world *world, const struct object *network, const char *address)
+{
+    return arena_join(world->arena, network_link(network->body, network->name), ' ', address);
+}
+
 static void claim_address6(struct world *world, struct map *claims, const struct object *object,
                            const struct attachment *attachment, bool is_own)
 {
@@ -163,10 +183,14 @@ static void claim_address6(struct world *world, struct map *claims, const struct
     if (!attachment->address6 || !network)
         return;
     const char *trouble = is_own ? trouble_of_address6(network->body, attachment->address6) : NULL;
-    const char *key = arena_printf(world->arena, "%s %s", attachment->network, attachment->address6);
+    const char *key = claim_key(world, network, attachment->address6);
+    const char *name = name_seen_from(world->arena, attachment->network, object);
     if (trouble)
-        problem_add(world->problems, place, NULL, "address6 %s: network '%s' %s", attachment->address6,
-                    name_seen_from(world->arena, attachment->network, object), trouble);
+        problem_add(world->problems, place, NULL, "address6 %s: network '%s' %s", attachment->address6, name,
+                    trouble);
+    else if (is_own && is_gateway(network->body, ((const struct network *)network->body)->gateway6,
+                                  attachment->address6))
+        report_gateway(world, place, attachment->address6, name);
     else if (!map_add(claims, key, (void *)object))
         problem_add(world->problems, place, NULL, "address %s is taken by %s", attachment->address6,
                     world_name(world, map_get(claims, key), object));
@@ -198,7 +222,7 @@ static void claim_addresses(struct world *world, struct map *claims, const struc
         if (!attachment->address || !network ||
             (is_own && !address_fits(world, attachment, network, place, object)))
             continue;
-        const char *key = arena_printf(world->arena, "%s %s", attachment->network, attachment->address);
+        const char *key = claim_key(world, network, attachment->address);
         if (map_add(claims, key, (void *)object))
             continue;
         problem_add(world->problems, place, NULL, "address %s is taken by %s", attachment->address,

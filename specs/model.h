@@ -46,6 +46,12 @@ static inline bool network_is_attached(const struct network *network)
 {
     return network->bridge || network->parent;
 }
+/* Where its addresses are unique: networks that are attached to one link are one LAN. A full name has a slash, which no
+ * interface has. */
+static inline const char *network_link(const struct network *network, const char *full_name)
+{
+    return network->bridge ? network->bridge : network->parent ? network->parent : full_name;
+}
 
 struct volume {
     struct described described;

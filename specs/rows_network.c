@@ -38,7 +38,8 @@ static const struct field network_rows[] = {
      .class = CLASS_LIVE,
      .example = "192.168.1.100-192.168.1.150",
      .help =
-         "The addresses of an attached network that its containers are leased, for nobody else to give out."},
+         "The addresses of an attached network that its containers are leased, for nobody else to give out, "
+         "and without the gateway's."},
     {.id = 12,
      .key = "range6",
      .type = FIELD_TEXT,

@@ -580,24 +580,6 @@ history_is_told() {
         gives 1 run history "$root/spec.yml" && says "did you mean $root/spec.yaml?"
 }
 
-small_network() { # CONTAINER...: in one that has room for five
-    printf 'images: { base: { source: "bootstrap:bookworm" } }\nnetworks: { small: { subnet: 10.30.0.0/29 } }\ncontainers:\n' >"$root/spec.yaml"
-    printf '  %s: { image: base, networks: [ small ] }\n' "$@" >>"$root/spec.yaml"
-    run_spec --allow-mass-delete apply
-}
-address() { # CONTAINER, ADDRESS: it has
-    run -o json status | jq -e --arg name "default/$1" --arg address "$2" '.objects[] | select(.name == $name and .kind == "container").addresses[0] | contains($address)'
-}
-
-dry_pool() {
-    at dry
-    gives 0 small_network a b c d e && address b 10.30.0.3 && gives 0 small_network a c d e && gives 0 small_network c d e || return 1
-    gives 0 small_network c d e f && address f 10.30.0.3 || return 1 # of b, which left before a
-    gives 0 small_network a c d e f && address a 10.30.0.2 || return 1
-    gives 3 small_network b c d e f && says 'no free address is left in network default/small (10.30.0.0/29)' || return 1
-    gives 0 run_spec apply && address b 10.30.0.2 && gives 0 run_spec plan # of a, which went meanwhile
-}
-
 # What a held container uses by its record stays, though nobody declares it any more.
 held_keeps() {
     at held
@@ -728,7 +710,6 @@ check "a terminal is asked before something goes, and no leaves it" asked_on_a_t
 check "progress is an event a line for a program" progress_as_events
 check "progress is a line in place on a terminal" progress_on_a_terminal
 check "history tells what was applied when" history_is_told
-check "whoever left first gives its address up when a network is full" dry_pool
 
 some() { # NAMES: containers of them
     echo 'images: { base: { source: "bootstrap:bookworm" } }'

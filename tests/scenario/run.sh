@@ -56,6 +56,7 @@ for scenario in $(cd "$scenarios" && ls -d [0-9]*/ | tr -d /); do
     done
 done
 . "$scenarios/commands.sh"
+. "$scenarios/leases.sh"
 . "$scenarios/complete.sh"
 . "$scenarios/asking.sh"
 . "$scenarios/records.sh"
