@@ -6,7 +6,6 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -36,7 +35,6 @@ static int list(struct nl_sock *socket, bool is6, bool filtered, struct listing 
 static int take_flow(const struct nlmsghdr *message, void *context);
 static bool read_flow(const struct nlmsghdr *message, struct flow *flow);
 static int end(struct nl_sock *socket, bool is6, const struct ending *ending, struct error *error);
-static int take_route(const struct nlmsghdr *message, void *context);
 
 int conntrack_end(bool is6, flow_chooser *goes, void *context, struct arena *arena, struct error *error)
 {
@@ -167,27 +165,4 @@ static int end(struct nl_sock *socket, bool is6, const struct ending *ending, st
     struct error failure;
     int result = netlink_transact(socket, message, NULL, NULL, "end of a flow", &failure);
     return result < 0 && result != -ENOENT ? error_set(error, result, "%s", failure.text) : 0;
-}
-
-int address_is_local(struct nl_sock *socket, bool is6, const unsigned char address[static 16], bool *local,
-                     struct error *error)
-{
-    const int size = is6 ? 16 : 4;
-    const struct rtmsg header = {.rtm_family = is6 ? AF_INET6 : AF_INET,
-                                 .rtm_dst_len = (unsigned char)(size * 8)};
-    _cleanup_message_ struct nl_msg *message = message_new(RTM_GETROUTE, 0, &header, sizeof(header));
-    message_put(message, RTA_DST, address, (size_t)size);
-    *local = false;
-    struct error failure;
-    int result = netlink_transact(socket, message, take_route, local, "route", &failure);
-    if (result == -ENETUNREACH || result == -EHOSTUNREACH || result == -EINVAL || result == -EACCES)
-        return 0; /* no way there, or none that is a host's */
-    return result < 0 ? error_set(error, result, "%s", failure.text) : 0;
-}
-
-static int take_route(const struct nlmsghdr *message, void *context)
-{
-    const struct rtmsg *route = nlmsg_data((struct nlmsghdr *)message);
-    *(bool *)context = message->nlmsg_type == RTM_NEWROUTE && route->rtm_type == RTN_LOCAL;
-    return 0;
 }

@@ -8,7 +8,6 @@
 
 struct arena;
 struct error;
-struct nl_sock;
 
 struct flow_side {
     unsigned char address[16]; /* of IPv4 the first four, others are 0 */
@@ -30,6 +29,3 @@ typedef bool flow_chooser(const struct flow *flow, void *context);
 /* Ends those of this network namespace and family that `goes` picks, by their identity: what began since under the same
  * addresses stays. One list, and a message for each that ends. A kernel that tells of no flows (no ctnetlink) has none. */
 int conntrack_end(bool is6, flow_chooser *goes, void *context, struct arena *arena, struct error *error);
-/* Whether it is one of this host's, as `fib daddr type local` sees it. `socket`: of NETLINK_ROUTE. */
-int address_is_local(struct nl_sock *socket, bool is6, const unsigned char address[static 16], bool *local,
-                     struct error *error);

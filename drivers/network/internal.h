@@ -83,6 +83,10 @@ void routes_forget_advertised(struct nl_sock *socket, const struct link *link);
  * heals by itself. */
 void address_announce(struct nl_sock *socket, int bridge, const char *mac, const char *address);
 
+/* Whether it is one of this host's, as `fib daddr type local` sees it. `socket`: of NETLINK_ROUTE. */
+int address_is_local(struct nl_sock *socket, bool is6, const unsigned char address[static 16], bool *local,
+                     struct error *error);
+
 /* The network namespace of a running container, for the caller to close; -ESRCH when its init is gone. */
 int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, struct error *error);
 /* Whether the kernel there goes by router advertisements on that interface. The guest can turn it, too. */
