@@ -107,7 +107,8 @@ void plan_rules(struct planning *planning)
     plan->rules_change_first =
         (any && (plan->rules_last->networks.count || plan->rules_last->guards.count) && !present) ||
         !rules_equal(plan->rules_first, seen->rules);
-    plan->rules_change_last = planning->gone_count && !rules_equal(plan->rules_first, plan->rules_last);
+    plan->rules_change_last = planning->gone_count && (!rules_equal(plan->rules_first, plan->rules_last) ||
+                                                       (seen->flows_left && !plan->rules_change_first));
     if (!plan->rules_change_first)
         return;
     bool explained = planning->gone_count > 0;

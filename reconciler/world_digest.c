@@ -250,6 +250,7 @@ static void fold_network(struct digest *digest, const struct observed_network *s
 {
     fold_links(digest, seen);
     fold_number(digest, seen->rules_present);
+    fold_number(digest, seen->flows_left);
     fold_described(digest, &rules_table, seen->rules);
     fold_number(digest, seen->forwards);
     fold_listeners(digest, seen, ports);

@@ -161,6 +161,7 @@ struct observed_network {
     size_t port_count;
     bool rules_present;  /* our tables exist with all chains, sets and maps */
     struct rules *rules; /* what their sets and maps hold */
+    bool flows_left;     /* our tables are gone, and what they led last goes on: delete_rules() ends that */
     bool forwards;       /* the host's net.ipv4.ip_forward; said only where there are bridges */
     struct observed_resolver *resolvers;
     size_t resolver_count;
@@ -190,6 +191,9 @@ struct network_view {
     /* Who holds a listener, "nginx (812)", by a walk over all processes; NULL when it cannot be told. The pointer
      * itself may be NULL. */
     const char *(*name_listener)(const struct observed_listener *listener, struct arena *arena);
+    /* Whether the kernel tells of the flows that it tracks, and ends them (ctnetlink). Needs root. The pointer itself may
+     * be NULL. */
+    bool (*tracks_flows)(const struct paths *);
 };
 extern const struct network_view network_view;
 

@@ -94,6 +94,7 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
                         struct error *error);
 static void replace_table(struct buffer *text, const char *family, const char *table);
 static int run(struct buffer *text, struct error *error);
+static void end_flows(const struct paths *paths, const struct flows *flows, const struct call *call);
 static int write_witness(const struct paths *paths, struct arena *arena, struct error *error);
 static int set_settings(const struct rules *request, struct arena *arena, struct error *error);
 
@@ -130,10 +131,11 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
     struct flows *flows;
     if ((result = set_settings(request, call->arena, error)) < 0 ||
         (result = flows_expect(paths, request, call->arena, &flows, error)) < 0 ||
-        (result = run(&text, error)) < 0 || (result = flows_end(paths, flows, call->arena, error)) < 0 ||
-        (result = write_witness(paths, call->arena, error)) < 0)
+        (result = run(&text, error)) < 0)
         return error_wrap(error, result, "rules");
-    return 0;
+    end_flows(paths, flows, call);
+    result = write_witness(paths, call->arena, error);
+    return result < 0 ? error_wrap(error, result, "rules") : 0;
 }
 
 int rules_delete(const struct paths *paths, const struct call *call, struct error *error)
@@ -155,10 +157,20 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         buffer_printf(&text, "table %s %s\ndelete table %s %s\n", families[i], paths->nft_table, families[i],
                       paths->nft_table);
-    if ((*shape && (result = run(&text, error)) < 0) ||
-        (result = flows_end(paths, flows, call->arena, error)) < 0)
+    if (*shape && (result = run(&text, error)) < 0)
         return error_wrap(error, result, "rules");
+    end_flows(paths, flows, call);
     return 0;
+}
+
+/* The rules are what they are to be by then, and who needs them is not to wait for what ends by itself. */
+static void end_flows(const struct paths *paths, const struct flows *flows, const struct call *call)
+{
+    struct error failure;
+    if (flows_end(paths, flows, call->arena, &failure) < 0 && call->progress)
+        call->progress(call->context,
+                       arena_printf(call->arena, "%s; until they are silent they go on where they were led",
+                                    failure.text));
 }
 
 static void replace_table(struct buffer *text, const char *family, const char *table)

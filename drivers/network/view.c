@@ -35,6 +35,7 @@ const struct network_view network_view = {
     .look_inside = view_inside,
     .list_routes6 = view_routes6,
     .name_listener = view_name_listener,
+    .tracks_flows = view_tracks_flows,
 };
 
 char *bridge_prefix(const struct paths *paths, struct arena *arena)

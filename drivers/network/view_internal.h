@@ -54,3 +54,8 @@ bool is_other(const struct dirent *entry, const char *kept);
 #define WITNESS_SIZE 65 /* DIGEST_TEXT_SIZE */
 int rules_shape(const struct paths *paths, char shape[static WITNESS_SIZE], struct error *error);
 char *rules_witness_file(const struct paths *paths, struct arena *arena);
+/* Beside it, what is known of flows that the rules led (flows.c). */
+#define FLOWS_FILE             "flows"
+#define FLOWS_OUTSTANDING_FILE "flows-outstanding"
+bool view_has_flows(const struct paths *paths, struct arena *arena);
+bool view_tracks_flows(const struct paths *paths);

@@ -53,6 +53,7 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
             return error_wrap(error, result, "rules");
         out->rules = rules;
         out->rules_present = present && witness_matches(paths, arena, shape);
+        out->flows_left = !*shape && view_has_flows(paths, arena);
         return 0;
     }
     return error_set(error, -EBUSY, "rules change faster than they can be listed");

@@ -120,6 +120,16 @@ static void check_disk(struct report *report, const struct session *session)
                                    "echo bfq > /sys/block/DISK/queue/scheduler", false});
 }
 
+static void check_flows(struct report *report, const struct session *session)
+{
+    doctor_check(report, !network_view.tracks_flows || network_view.tracks_flows(&session->paths),
+                 &(struct finding){"a kernel that tells of the flows it tracks",
+                                   "the kernel does not tell of the flows it tracks",
+                                   "who keeps sending to a port of UDP goes on to where it led before, until "
+                                   "nothing was sent for up to two minutes",
+                                   "modprobe nf_conntrack_netlink", false});
+}
+
 static void check_record(struct report *report)
 {
     if (geteuid() != 0)
@@ -134,6 +144,7 @@ static void check_record(struct report *report)
         return;
     doctor_check_firewall(report, &session);
     check_disk(report, &session);
+    check_flows(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
     doctor_check(report, session.snapshot.record_count || !world_has_marked(&session.world),
                  &(struct finding){"marked objects are on record", "marked objects are not on record", lost,

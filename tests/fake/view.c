@@ -510,6 +510,14 @@ static int dump_network(const struct paths *paths, const struct call *call, stru
     return 0;
 }
 
+/* In this world they are told of unless "ctnetlink" is in "missing". */
+static bool tracks_flows(const struct paths *paths)
+{
+    const struct seen *world;
+    fake_trace("network_view.tracks_flows");
+    return seen_world(paths->root, &world, NULL) < 0 || !seen_flag(seen_in(world, "missing"), "ctnetlink");
+}
+
 static void see_nic(const struct call *call, const char *ifname, const struct seen *known,
                     struct observed_guest_nic *seen)
 {
@@ -571,6 +579,7 @@ static int look_inside(const struct paths *paths, struct observed_guest *guest, 
 const struct network_view network_view = {.dump = dump_network,
                                           .dump_macvlans = dump_macvlans,
                                           .look_inside = look_inside,
+                                          .tracks_flows = tracks_flows,
                                           .dump_guests = dump_guest_nics};
 
 /* Of others' packet filters the fake world has only what translates: "claims". */

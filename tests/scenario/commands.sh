@@ -237,6 +237,16 @@ END
 check "what no file given declares is named" rebuilt_half
 check "retained data is on record again, to be declared or freed" rebuilt_retained
 
+host_lacks() { # doctor tells of it, and what it costs
+    at lacking
+    web ''
+    gives 0 run_spec apply && gives 0 run doctor && says 'ok       a kernel that tells of the flows' || return 1
+    "$tool" "$root" miss ctnetlink
+    gives 0 run doctor && says 'warning  the kernel does not tell of the flows' && says 'goes on to where it led' && says 'modprobe nf_conntrack_netlink'
+}
+
+check "doctor says what the host lacks" host_lacks
+
 # ---- automatic runs and human wishes: SEMANTICS 16, 18, 19, 24, 25 ----
 
 same_calls() { # COMMAND...: it makes no effect call

@@ -179,6 +179,14 @@ client gap $OUT.1 $PORT
 is 'no rules, no answer' "$(say gap)" refused
 converge 'they are put back'
 is 'its next datagram arrives' "$(say gap four)" 'b b'
+# Where nobody translates, a flow would still be led once somebody does.
+nft "add table inet $foreign; add chain inet $foreign led { type nat hook prerouting priority dstnat - 5; }"
+nft delete table ip6 "fpsync_$TAG"
+client gap6 $OUT6::1 $PORT
+is 'no rules of IPv6, no answer by it' "$(say gap6)" refused
+converge 'they are put back, too'
+is 'its next datagram arrives' "$(say gap6 six)" 'b b'
+nft delete table inet "$foreign"
 old=$(base64 "$ROOT/run/fpsync/networks/flows")
 nft -f - <<END
 delete element ip fpsync_$TAG udp_any { $PORT }
@@ -190,6 +198,17 @@ led "$other" "{ host: $((PORT + 60)), guest: 5300, protocol: udp, take: true }"
 converge 'the next run'
 is 'ends it' "$(say gap)" a
 isnt 'and has noted what it led' "$(base64 "$ROOT/run/fpsync/networks/flows")" "$old"
+
+flows_of() { # ADDRESS: how many were led there
+    grep -cE "^ipv4.* udp .* dport=$PORT .*src=$1 " /proc/net/nf_conntrack
+}
+isnt 'some are led to the first' "$(flows_of $NET.10)" 0
+for family in ip ip6 bridge; do nft delete table "$family" "fpsync_$TAG"; done
+rm "$ROOT/run/fpsync/networks/rules"
+check 'down, where a run ended behind the rules' fps down -y --timeout 0 -f "$FILE"
+is 'no flow is led there any more' "$(flows_of $NET.10)" 0
+is 'and nothing says that there is one' "$(ls "$ROOT/run/fpsync/networks" 2>/dev/null)" ''
+like 'doctor knows that the kernel tells of flows' "$(fps doctor 2>&1)" '^ok +a kernel that tells of the flows'
 
 # ---- members of a set ----
 
