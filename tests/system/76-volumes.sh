@@ -79,7 +79,6 @@ fps gc --force -y >/dev/null 2>&1
 
 # ---- what they are made of ----
 
-# The kernel lets nobody without this make a mounted ext4 larger; it can then grow while nobody has it.
 made() { # VOLUMES, the one that is mounted and at which path
     cat <<END
 project: t
@@ -88,6 +87,7 @@ volumes: { $1 }
 containers: { one: { image: guest, networks: [], volumes: [ "$2" ] } }
 END
 }
+# Where the kernel lets nobody make a mounted ext4 larger, the change is to another volume.
 more=$(can_grow && echo sized || echo more)
 made_without() { made 'plain: {}' plain:/www; }
 made_set() { made 'plain: {}, sized: { size: 64MiB, fill: false }' sized:/www; }
