@@ -2,6 +2,7 @@
 # IPv6 in networks attached to a bridge or an interface of the host: addresses that are said or leased, the LAN's
 # gateway, and who goes by the LAN's routers. The LAN is a network namespace whose router advertises a prefix.
 . "$(dirname "$0")/walk.sh"
+. "$(dirname "$0")/forge.sh"
 
 LAN=ln6$TAG
 NET6=fd02:$TAG
@@ -263,36 +264,11 @@ V=$NET6::a R=$NET6::b
 check 'the rogue is heard as itself' eventually 10 heard_as t/rogue "$(short "$R")"
 victim=$(mac_in t/victim) rogue=$(mac_in t/rogue) strange=02:13:37:00:00:01
 own=$(nic t/rogue -o addr show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }')
-mkfifo "$ROOT/listens"
-probe_at() { # there, or a container; of netprobe
-    if [ "$1" = there ]; then there "$probe" "${@:2}"; else inside "$1" netprobe "${@:2}"; fi
-}
-listen() { # AT, what netprobe hears until count()
-    : >"$ROOT/heard"
-    probe_at "$@" <"$ROOT/listens" >"$ROOT/heard" 2>&1 &
-    listener=$!
-    exec 7>"$ROOT/listens"
-    eventually 60 grep -q listening "$ROOT/heard" || echo 'nobody listens'
-}
-count() {
-    exec 7>&-
-    wait $listener
-    tail -n 1 "$ROOT/heard"
-}
-heard() { # AT, what netprobe hears -- what netprobe of the rogue sends: how much of that is heard
-    local at=$1 ear=()
-    shift
-    while [ "$1" != -- ]; do ear+=("$1") && shift; done
-    shift
-    listen "$at" "${ear[@]}"
-    probe_at "${FROM:-t/rogue}" "$@" >/dev/null 2>&1 7>&- || echo "cannot: $*"
-    count
-}
 frame() { # AT TEXT DST-MAC SRC-MAC SRC-IP
-    heard "$1" hear eth0 "$2" -- frame6 eth0 20 "$3" "$4" "$5" "$V" 4000 "$2"
+    EAR=$1 heard hear eth0 "$2" -- netprobe frame6 eth0 20 "$3" "$4" "$5" "$V" 4000 "$2"
 }
 discovery() { # AT SRC-MAC SRC-IP TYPE TARGET LINK-MAC [behind]
-    heard "$1" hear-nd eth0 "$4" "$5" "$6" -- nd eth0 20 "${@:2}"
+    EAR=$1 heard hear-nd eth0 "$4" "$5" "$6" -- netprobe nd eth0 20 "${@:2}"
 }
 all=33:33:00:00:00:01
 for at in t/victim there; do
@@ -307,15 +283,15 @@ for at in t/victim there; do
     is "$at: a router advertisement does not" "$(discovery $at "$rogue" "$own" 134 :: "$rogue")" 0
     is "$at: nor behind an extension header" "$(discovery $at "$rogue" "$own" 134 :: "$rogue" behind)" 0
     is "$at: a redirect does not" "$(discovery $at "$rogue" "$own" 137 "$R" "$rogue")" 0
-    FROM=t/asks
+    MOUTH=t/asks
     is "$at: a router advertisement of who asks the LAN does not" "$(discovery $at "$(mac_in t/asks)" "$own" 134 :: "$(mac_in t/asks)")" 0
-    FROM=t/bare
+    MOUTH=t/bare
     is "$at: who has no address of IPv6 is not heard with one" "$(frame $at forged $all "$(mac_in t/bare)" "$NET6::c")" 0
-    FROM=
+    MOUTH=t/rogue
 done
 hears() { # CONTAINER [behind]: how many advertisements of the LAN's router
-    FROM=there heard "$1" hear-nd eth0 134 :: 02:00:00:00:00:01 -- \
-        nd eth0 20 "$(there cat /sys/class/net/eth0/address)" fe80::1 134 :: 02:00:00:00:00:01 ${2-}
+    EAR=$1 MOUTH=there heard hear-nd eth0 134 :: 02:00:00:00:00:01 -- \
+        netprobe nd eth0 20 "$(there cat /sys/class/net/eth0/address)" fe80::1 134 :: 02:00:00:00:00:01 ${2-}
 }
 is 'who asks hears the router' "$(hears t/asks)" 20
 is 'who has its address does not' "$(hears t/victim)" 0

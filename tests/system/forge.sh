@@ -5,11 +5,21 @@
 #   flush_rules             takes away rules of this root, but for those in the bridge
 #   write ENTRIES           the spec, with further ports
 
-# The victim listens from then on until `count`, however long what is sent in between takes.
+# Who hears and who forges: containers, or `there`, a place that whoever sources this has a function for.
+EAR=t/victim MOUTH=t/rogue
+at_place() { # PLACE COMMAND...
+    local place=$1
+    shift
+    [ "$place" = there ] || { inside "$place" "$@"; return; }
+    [ "$1" != netprobe ] || set -- "$BUILD/tests/system/netprobe" "${@:2}"
+    there "$@"
+}
+
+# The ear listens from then on until `count`, however long what is sent in between takes.
 listen() { # what netprobe hears
     [ -p "$ROOT/listens" ] || mkfifo "$ROOT/listens"
     : >"$ROOT/heard"
-    inside t/victim netprobe "$@" <"$ROOT/listens" >"$ROOT/heard" 2>&1 &
+    at_place "$EAR" netprobe "$@" <"$ROOT/listens" >"$ROOT/heard" 2>&1 &
     listener=$!
     exec 7>"$ROOT/listens"
     eventually 60 grep -q listening "$ROOT/heard" || echo 'nobody listens'
@@ -19,12 +29,12 @@ count() { # leaves in `frames` how many it heard
     wait $listener
     frames=$(tail -n 1 "$ROOT/heard")
 }
-heard() { # what netprobe hears -- command of the rogue...: what the victim hears meanwhile
+heard() { # what netprobe hears -- command of the mouth...: what the ear hears meanwhile
     local ear=()
     while [ "$1" != -- ]; do ear+=("$1") && shift; done
     shift
     listen "${ear[@]}"
-    inside t/rogue "$@" >/dev/null 2>&1 7>&- || echo "the rogue cannot: $*"
+    at_place "$MOUTH" "$@" >/dev/null 2>&1 7>&- || echo "$MOUTH cannot: $*"
     count
     echo "$frames"
 }
