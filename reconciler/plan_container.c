@@ -150,14 +150,7 @@ static void add_live_drift(struct planning *planning, const struct container_cas
             !(strcmp(repairs.items[i].field, "networks") == 0 &&
               plan_field_changed(causes, PLAN_DEFAULT_ROUTE)))
             plan_add_drift(planning, causes, repairs.items[i].drift, of->object->place);
-    const char *misfit = repairs_disk_misfit(planning->request->world, of->object, planning->arena);
-    if (misfit && !plan_field_changed(causes, "limits.disk"))
-        plan_hold(planning, KIND_CONTAINER, of->object->name, misfit,
-                  "it is put right at the container's next start: fpsync restart", of->object->place);
-    if (!container_is_adopted(of->object->body) && !world_root(planning->request->world, of->lxc_name))
-        plan_hold(planning, KIND_CONTAINER, of->object->name,
-                  "drift: its root was unmounted on the host while it runs",
-                  "it is put right at the container's next start: fpsync restart", of->object->place);
+    plan_hold_drift(planning, of->object, of->seen, causes);
 }
 
 /* As it is under its old name; where a run that was cut off took that away already, as it was left under the new one. */

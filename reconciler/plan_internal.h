@@ -88,6 +88,10 @@ void plan_waves(struct planning *planning);
 /* plan_loans.c: one of the gates. */
 bool plan_gate_loans(struct planning *planning, const struct object *object);
 
+/* plan_drift.c: holds a container that runs for drift that is not put right while it does; `causes` are those of its action. */
+void plan_hold_drift(struct planning *planning, const struct object *object,
+                     const struct observed_container *seen, const struct changes *causes);
+
 /* plan_awaits.c. Before a container is planned that does not run: false when it was held, since what it awaits will not
  * complete. And what its action waits for. */
 bool plan_gate_completed(struct planning *planning, const struct object *object);

@@ -57,7 +57,7 @@ void repairs_find_devices(const struct repairing *repairing)
     const struct world_loans *loans = world_loans(repairing->world, repairing->object->name);
     for (size_t i = 0; loans && i < loans->device_count; i++) {
         const struct observed_device *seen = &loans->devices[i];
-        if (wanted_at(repairing, seen->path) == seen && !seen->as_asked)
+        if (wanted_at(repairing, seen->path) == seen && !seen->as_asked && !seen->unknown)
             add_step(repairing, seen, STEP_DEVICE_ATTACH,
                      arena_printf(repairing->target->arena, "device at %s %s", seen->path,
                                   seen->lent ? "is not as declared" : "is not there"));

@@ -27,7 +27,7 @@ static bool is_wanted(const struct container *body, const struct observed_bind *
 static bool is_left(const struct container *body, const struct observed_bind *seen)
 {
     bool stale = seen->mounted && seen->trouble && !list_find(&body->volumes, &mount_table, seen->path);
-    return !is_wanted(body, seen) && (seen->is_source || stale);
+    return !is_wanted(body, seen) && (seen->is_source || stale || seen->unknown);
 }
 
 void repairs_find_left_binds(const struct repairing *repairing)
@@ -54,7 +54,7 @@ void repairs_find_binds(const struct repairing *repairing)
     const struct world_loans *loans = world_loans(repairing->world, repairing->object->name);
     for (size_t i = 0; loans && i < loans->bind_count; i++) {
         const struct observed_bind *seen = &loans->binds[i];
-        if (!is_wanted(repairing->object->body, seen) || seen->as_asked || seen->trouble)
+        if (!is_wanted(repairing->object->body, seen) || seen->as_asked || seen->unknown || seen->trouble)
             continue;
         if (seen->mounted)
             add_step(repairing, seen, STEP_BIND_DETACH, NULL);

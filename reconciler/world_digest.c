@@ -130,6 +130,7 @@ static void fold_guest(struct digest *digest, const struct world_guest *guest)
         fold_text(digest, mounts->items[i].volume);
         fold_number(digest, mounts->items[i].read_only);
     }
+    fold_texts(digest, &mounts->unknown);
 }
 
 /* ---- storage ---- */
@@ -270,6 +271,7 @@ static void fold_bind(struct digest *digest, const struct observed_bind *seen)
     fold_number(digest, seen->mounted);
     fold_number(digest, seen->is_source);
     fold_number(digest, seen->as_asked);
+    fold_number(digest, seen->unknown);
 }
 
 static void fold_device(struct digest *digest, const struct observed_device *seen)
@@ -283,6 +285,7 @@ static void fold_device(struct digest *digest, const struct observed_device *see
     fold_number(digest, seen->minor);
     fold_number(digest, seen->lent);
     fold_number(digest, seen->as_asked);
+    fold_number(digest, seen->unknown);
 }
 
 static void fold_loans(struct digest *digest, const struct world_loans *loans)

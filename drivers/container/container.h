@@ -134,6 +134,7 @@ struct observed_device {
     int64_t major, minor;
     bool lent;     /* the container has a node for that place, */
     bool as_asked; /* of this device and with these permissions, and in the running container it is there */
+    bool unknown;  /* whether it is there: no file system answered */
 };
 
 /* Where on the host something is that is named by what it is. */

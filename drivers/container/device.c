@@ -353,8 +353,9 @@ static int enter(const struct device_attach *request, struct guest *guest, struc
     int result = container_check_name(request->lxc_name, error);
     if (result == 0)
         result = check(request->device, error);
-    return result < 0 ? result
-                      : guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
+    if (result == 0)
+        result = guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
+    return result < 0 ? result : guest_check_answers(guest, request->init_pid, request->device->path, error);
 }
 
 /* The node as it shall be, instead of one of another device; returns a handle of it. */

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "drivers/container/internal.h"
+#include "drivers/guest/view_look.h"
 #include "drivers/guest/view_place.h"
 #include "lib/cleanup.h"
 
@@ -75,17 +76,19 @@ static bool is_node(const struct observed_device *device, const struct stat *nod
            (node->st_mode & 07777) == (mode_t)device->mode;
 }
 
-static void look_inside(int folder, int root, struct observed_device *device)
+static void look_at_place(int folder, int64_t init_pid, int root, struct observed_device *device)
 {
     char name[DEVICE_NAME_SIZE];
-    struct stat node, there;
+    struct stat node;
+    _cleanup_look_ struct look there = NO_LOOK;
     device->lent = folder >= 0 && device_node_name(device->path, name) &&
                    fstatat(folder, name, &node, AT_SYMLINK_NOFOLLOW) == 0;
     if (!device->lent || root < 0)
         return;
-    _cleanup_close_ int fd = place_open_inside(root, device->path);
-    device->as_asked = fd >= 0 && fstat(fd, &there) == 0 && there.st_dev == node.st_dev &&
-                       there.st_ino == node.st_ino && is_node(device, &node);
+    int result = look_inside(init_pid, root, device->path, &there);
+    device->unknown = result == -ETIMEDOUT;
+    device->as_asked = result == 0 && makedev(there.major, there.minor) == node.st_dev &&
+                       there.inode == node.st_ino && is_node(device, &node);
 }
 
 void container_look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
@@ -101,6 +104,6 @@ void container_look_at_devices(const struct paths *paths, const char *lxc_name, 
             continue;
         if (!devices[i].trouble)
             look_at_source(&devices[i]);
-        look_inside(folder, root, &devices[i]);
+        look_at_place(folder, init_pid, root, &devices[i]);
     }
 }

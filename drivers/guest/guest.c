@@ -12,6 +12,7 @@
 
 #include "drivers/guest/errand.h"
 #include "drivers/guest/lock_tree.h"
+#include "drivers/guest/view_look.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -74,6 +75,15 @@ int guest_enter(const char *lxc_name, int64_t init_pid, int64_t init_start, stru
     if (guest->root < 0)
         return error_errno(error, -errno, "root of %s", lxc_name);
     return open_user_namespace(guest, error);
+}
+
+int guest_check_answers(const struct guest *guest, int64_t init_pid, const char *path, struct error *error)
+{
+    _cleanup_look_ struct look look = NO_LOOK;
+    return look_inside(init_pid, guest->root, path, &look) == -ETIMEDOUT
+               ? error_set(error, -EBUSY, "%s in %s: a file system there does not answer", path,
+                           guest->lxc_name)
+               : 0;
 }
 
 void guest_leave(struct guest *guest)

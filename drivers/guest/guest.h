@@ -26,6 +26,9 @@ int guest_enter(const char *lxc_name, int64_t init_pid, int64_t init_start, stru
 void guest_leave(struct guest *guest);
 #define _cleanup_guest_ _cleanup_(guest_leave)
 
+/* -EBUSY when a file system in the guest would keep waiting who looks at the path; see view_look.h. */
+int guest_check_answers(const struct guest *guest, int64_t init_pid, const char *path, struct error *error);
+
 /* Puts a detached tree (a folder or not) at a place of the guest; `locked`: its root cannot lift its flags (read-only,
  * above all) by a remount, see lock_tree.h. -errno. */
 int guest_move(const struct guest *guest, int tree, bool locked, int target);

@@ -59,6 +59,14 @@ int place_open_inside(int root, const char *path)
     return open_resolved(root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int place_open_cached(int root, const char *path)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED};
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+    return fd < 0 ? -errno : fd;
+}
+
 const char *place_trouble(int code)
 {
     return code == -ELOOP                        ? PLACE_BEHIND_LINK

@@ -7,6 +7,8 @@
 int place_open(const char *path);
 /* The same below a container's root, whose links may lead anywhere in it. */
 int place_open_inside(int root, const char *path);
+/* The same by what the kernel has at hand; -EAGAIN: it would have to ask a file system. */
+int place_open_cached(int root, const char *path);
 /* What such a -errno of a source says to people; the one of -ELOOP. */
 #define PLACE_BEHIND_LINK "a symbolic link is on the way to it"
 const char *place_trouble(int code);

@@ -97,8 +97,9 @@ static int enter(const struct bind_attach *request, struct guest *guest, struct 
     int result = root_check_name(request->lxc_name, error);
     if (result == 0 && !guest_path_is_clean(request->path))
         result = error_set(error, -EINVAL, "\"%s\" is not a clean absolute path", request->path);
-    return result < 0 ? result
-                      : guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
+    if (result == 0)
+        result = guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
+    return result < 0 ? result : guest_check_answers(guest, request->init_pid, request->path, error);
 }
 
 int bind_attach(const struct paths *paths, const struct bind_attach *request, const struct call *call,

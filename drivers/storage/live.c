@@ -14,6 +14,7 @@
 #include "drivers/guest/guest.h"
 #include "drivers/guest/guest_path.h"
 #include "drivers/guest/idmap.h"
+#include "drivers/guest/view_place.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/locked.h"
 #include "drivers/storage/root.h"
@@ -37,16 +38,15 @@ static int enter(const struct volume_attach *request, struct guest *guest, struc
     return guest_enter(request->lxc_name, request->init_pid, request->init_start, guest, error);
 }
 
-struct occupied { /* in a container */
-    int fd;       /* of what is mounted there */
-    struct mounted mounted;
+struct occupied {       /* in a container */
+    struct look look;   /* with a handle, where there is a volume */
     const char *volume; /* of ours, by its file name; NULL: none is on top there */
 };
-#define NOT_OCCUPIED ((struct occupied){.fd = -1})
+#define NOT_OCCUPIED ((struct occupied){.look = NO_LOOK})
 
 static void leave_occupied(struct occupied *place)
 {
-    cleanup_close(&place->fd);
+    look_leave(&place->look);
 }
 #define _cleanup_occupied_ _cleanup_(leave_occupied)
 
@@ -73,22 +73,30 @@ static const char *volume_of(const struct paths *paths, const struct mounted *mo
     return found;
 }
 
-static void find_place(const struct paths *paths, const struct guest *guest, const char *path,
-                       const struct call *call, struct occupied *place)
+static int find_place(const struct paths *paths, const struct guest *guest,
+                      const struct volume_attach *request, const struct call *call, struct occupied *place,
+                      struct error *error)
 {
+    struct mounted mounted;
     leave_occupied(place);
     *place = NOT_OCCUPIED;
-    place->fd = mounted_open(guest->root, path, &place->mounted);
-    if (place->fd >= 0)
-        place->volume = volume_of(paths, &place->mounted, call->arena);
+    int result = guest_check_answers(guest, request->init_pid, request->path, error);
+    if (result < 0)
+        return result;
+    result = mounted_look(request->init_pid, guest->root, request->path, &place->look, &mounted);
+    if (result == 0 && place->look.fd < 0)
+        place->look.fd = place_open_inside(guest->root, request->path);
+    if (result == 0 && place->look.fd >= 0)
+        place->volume = volume_of(paths, &mounted, call->arena);
+    return 0;
 }
 
 static int take_one(const struct paths *paths, const struct guest *guest, const struct volume_attach *request,
                     const struct occupied *place, struct error *error)
 {
-    int result = guest_unmount(guest, place->fd, NULL);
+    int result = guest_unmount(guest, place->look.fd, NULL);
     if (result == -EINVAL) /* locked */
-        return locked_unmount(paths, request->lxc_name, request->path, place->fd, error);
+        return locked_unmount(paths, request->lxc_name, request->path, place->look.fd, error);
     return result < 0
                ? error_errno(error, result, "cannot unmount %s in %s", request->path, request->lxc_name)
                : 0;
@@ -104,7 +112,7 @@ static int take_out(const struct paths *paths, const struct guest *guest, const 
                                 : error_set(error, -EBUSY, "%s in %s is still mounted", request->path,
                                             request->lxc_name);
         if (result == 0)
-            find_place(paths, guest, request->path, call, place);
+            result = find_place(paths, guest, request, call, place, error);
     }
     return result;
 }
@@ -139,13 +147,14 @@ int live_attach(const struct paths *paths, const struct volume_attach *request, 
         result = data_check_name(request->file, error);
     if (result == 0)
         result = enter(request, &guest, error);
+    if (result == 0)
+        result = find_place(paths, &guest, request, call, &place, error);
     if (result < 0)
         return result;
-    find_place(paths, &guest, request->path, call, &place);
     if (place.volume && strcmp(place.volume, request->file) != 0)
         return error_set(error, -EBUSY, "%s in %s holds volume %s", request->path, request->lxc_name,
                          place.volume);
-    if (place.volume && place.mounted.read_only == request->read_only)
+    if (place.volume && look_is_writable(&place.look) != request->read_only)
         return 0;
     const struct volume_source source = {.file = request->file, .type = request->type, .size = request->size};
     const struct volume_filling filling = {
@@ -168,8 +177,7 @@ int live_detach(const struct paths *paths, const struct volume_attach *request, 
     int result = check_request(request, error);
     if (result == 0)
         result = enter(request, &guest, error);
-    if (result < 0)
-        return result;
-    find_place(paths, &guest, request->path, call, &place);
-    return take_out(paths, &guest, request, call, &place, error);
+    if (result == 0)
+        result = find_place(paths, &guest, request, call, &place, error);
+    return result < 0 ? result : take_out(paths, &guest, request, call, &place, error);
 }

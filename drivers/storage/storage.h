@@ -61,6 +61,7 @@ struct observed_bind {
     bool mounted;        /* in the running container something is mounted at the path, */
     bool is_source;      /* namely the source, */
     bool as_asked;       /* and it can be written to as far as asked */
+    bool unknown;        /* no file system answered there: of the three above none is known */
 };
 
 /* The file that a limited layer lies in. The first is the question. */
@@ -85,6 +86,7 @@ struct observed_storage {
 struct observed_guest_mounts {
     struct observed_guest_mount *items;
     size_t count;
+    struct texts unknown; /* paths where no file system answered */
 };
 
 struct observed_snapshot {
@@ -108,7 +110,7 @@ struct observed_difference { /* what may keep a layer from another image: SEMANT
 };
 
 struct storage_view {
-    /* One read of three folders and of /proc/self/mountinfo. Missing folders are empty. */
+    /* One read of three folders. Missing ones are empty. */
     int (*dump)(const struct paths *, const struct call *, struct observed_storage *, struct error *);
     /* Which volumes of that dump are on top at these paths of the container of `init_pid`. What else a guest mounts where
      * is its own affair. */

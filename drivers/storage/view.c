@@ -244,11 +244,14 @@ static void look_mounts(const struct observed_storage *storage, int64_t init_pid
     _cleanup_close_ int root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; root >= 0 && i < paths->count; i++) {
         struct mounted mounted;
-        _cleanup_close_ int there = mounted_open(root, paths->items[i], &mounted);
-        const char *volume = there < 0 ? NULL : volume_of(storage, &mounted);
+        _cleanup_look_ struct look there = NO_LOOK;
+        int result = mounted_look(init_pid, root, paths->items[i], &there, &mounted);
+        const char *volume = result < 0 ? NULL : volume_of(storage, &mounted);
+        if (result == -ETIMEDOUT)
+            *arena_append(arena, out->unknown.items, out->unknown.count) = paths->items[i];
         if (volume)
             *arena_append(arena, out->items, out->count) = (struct observed_guest_mount){
-                .path = paths->items[i], .volume = volume, .read_only = mounted.read_only};
+                .path = paths->items[i], .volume = volume, .read_only = !look_is_writable(&there)};
     }
 }
 

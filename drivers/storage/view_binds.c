@@ -6,17 +6,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
+#include "drivers/guest/view_look.h"
 #include "drivers/guest/view_place.h"
 #include "lib/cleanup.h"
 
-static void look_inside(int root, int source, struct observed_bind *bind)
+static bool is_same(const struct look *there, int source)
 {
-    _cleanup_close_ int there = place_open_inside(root, bind->path);
-    bind->mounted = there >= 0 && place_is_mount(there);
-    bind->is_source = bind->mounted && source >= 0 && place_is_same(there, source);
+    struct stat status;
+    return fstat(source, &status) == 0 && status.st_ino == there->inode &&
+           status.st_dev == makedev(there->major, there->minor);
+}
+
+static void look_at_place(int64_t init_pid, int root, int source, struct observed_bind *bind)
+{
+    _cleanup_look_ struct look there = NO_LOOK;
+    int result = look_inside(init_pid, root, bind->path, &there);
+    bind->unknown = result == -ETIMEDOUT;
+    bind->mounted = result == 0 && there.mount;
+    bind->is_source = bind->mounted && source >= 0 && is_same(&there, source);
     bind->as_asked =
-        bind->is_source && place_is_writable(there) == (!bind->read_only && place_is_writable(source));
+        bind->is_source && look_is_writable(&there) == (!bind->read_only && place_is_writable(source));
 }
 
 void bind_look(const struct paths *paths, int64_t init_pid, struct observed_bind *binds, size_t count)
@@ -30,6 +42,6 @@ void bind_look(const struct paths *paths, int64_t init_pid, struct observed_bind
         binds[i].trouble = source < 0 ? place_trouble(source) : NULL;
         binds[i].missing = source == -ENOENT || source == -ENOTDIR;
         if (root >= 0)
-            look_inside(root, source, &binds[i]);
+            look_at_place(init_pid, root, source, &binds[i]);
     }
 }

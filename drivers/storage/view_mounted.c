@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "drivers/guest/view_place.h"
 #include "lib/buffer.h"
 #include "lib/cleanup.h"
 
@@ -31,20 +30,15 @@ static void look_behind_loop(unsigned minor, struct mounted *mounted)
     }
 }
 
-int mounted_open(int root, const char *path, struct mounted *mounted)
+int mounted_look(int64_t init_pid, int root, const char *path, struct look *look, struct mounted *mounted)
 {
-    struct statx status;
-    _cleanup_close_ int fd = place_open_inside(root, path);
-    if (fd < 0)
-        return fd;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &status) < 0)
-        return -errno;
-    if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-        return -ENOENT;
-    *mounted = (struct mounted){.device = makedev(status.stx_dev_major, status.stx_dev_minor),
-                                .inode = status.stx_ino,
-                                .read_only = !place_is_writable(fd)};
-    if (status.stx_dev_major == LOOP_MAJOR && status.stx_ino == ROOT_OF_EXT4)
-        look_behind_loop(status.stx_dev_minor, mounted);
-    return TAKE_FD(fd);
+    int result = look_inside(init_pid, root, path, look);
+    if (result == 0 && !look->mount)
+        result = -ENOENT;
+    if (result < 0)
+        return result;
+    *mounted = (struct mounted){.device = makedev(look->major, look->minor), .inode = look->inode};
+    if (look->major == LOOP_MAJOR && look->inode == ROOT_OF_EXT4)
+        look_behind_loop(look->minor, mounted);
+    return 0;
 }

@@ -572,6 +572,13 @@ static int find_init(struct fake *fake, const char *lxc_name, int64_t init_pid, 
     return 0;
 }
 
+static int check_answers(const struct json *container, const char *path, struct error *error)
+{
+    return json_get(json_get(container, "silent"), path)
+               ? error_set(error, -EBUSY, "%s: a file system there does not answer", path)
+               : 0;
+}
+
 static int find_guest(struct fake *fake, const struct volume_attach *request, struct json **mounts,
                       struct error *error)
 {
@@ -579,7 +586,7 @@ static int find_guest(struct fake *fake, const struct volume_attach *request, st
     int result =
         find_init(fake, request->lxc_name, request->init_pid, request->init_start, &container, error);
     *mounts = result < 0 ? NULL : json_get(container, "guest_mounts");
-    return result;
+    return result < 0 ? result : check_answers(container, request->path, error);
 }
 
 static int apply_attach(struct fake *fake, const struct volume_attach *request, struct error *error)
@@ -632,6 +639,8 @@ static int apply_bind(struct fake *fake, const struct bind_attach *request, bool
     struct json *container;
     int result =
         find_init(fake, request->lxc_name, request->init_pid, request->init_start, &container, error);
+    if (result == 0)
+        result = check_answers(container, request->path, error);
     if (result < 0)
         return result;
     if (!attach) {

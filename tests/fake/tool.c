@@ -812,6 +812,28 @@ static int run_mount_volume(struct json *world, char **arguments, struct error *
     return result;
 }
 
+/* A file system of the guest's that does not answer is above that place. */
+static int run_silence(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result < 0)
+        return result;
+    if (!json_get(container, "silent"))
+        json_set(container, "silent", json_new_object());
+    json_set(json_get(container, "silent"), arguments[1], json_new_bool(true));
+    return 0;
+}
+
+static int run_answer(struct json *world, char **arguments, struct error *error)
+{
+    struct json *container;
+    int result = find_running(world, arguments[0], &container, error);
+    if (result == 0)
+        json_remove(container, "silent");
+    return result;
+}
+
 static int run_unmount_root(struct json *world, char **arguments, struct error *error)
 {
     const struct json *roots = fake_map(world, "roots");
@@ -984,6 +1006,8 @@ static const struct command commands[] = {
     {"clear-host", "", 0, run_clear_host},
     {"unmount-volume", "CONTAINER PATH", 2, run_unmount_volume},
     {"mount-volume", "CONTAINER PATH FILE", 3, run_mount_volume},
+    {"silence", "CONTAINER PATH", 2, run_silence},
+    {"answer", "CONTAINER", 1, run_answer},
     {"unmount-root", "CONTAINER", 1, run_unmount_root},
     {"unbind", "CONTAINER PATH", 2, run_unbind},
     {"take-device", "CONTAINER PATH", 2, run_take_device},

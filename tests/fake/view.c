@@ -157,6 +157,12 @@ static void list_lent(const struct paths *paths, const char *lxc_name, struct ar
         *arena_append(arena, places->items, places->count) = seen_key(i);
 }
 
+/* As `fake-tool silence` said. */
+static bool is_silent(const struct seen *container, const char *path)
+{
+    return seen_flag(seen_in(container, "silent"), path);
+}
+
 /* In this world a device is there unless it is in "missing", and its numbers come from its name. */
 static void look_at_devices(const struct paths *paths, const char *lxc_name, int64_t init_pid,
                             struct observed_device *devices, size_t count)
@@ -175,8 +181,9 @@ static void look_at_devices(const struct paths *paths, const char *lxc_name, int
         for (const char *at = device->source; *at; at++)
             device->minor = (device->minor * 31 + *at) % 1000;
         device->lent = seen != NULL;
-        device->as_asked = init_pid && seen && !device->trouble && seen_number(seen, "major") == 10 &&
-                           seen_number(seen, "minor") == device->minor &&
+        device->unknown = init_pid && is_silent(container, device->path);
+        device->as_asked = !device->unknown && init_pid && seen && !device->trouble &&
+                           seen_number(seen, "major") == 10 && seen_number(seen, "minor") == device->minor &&
                            seen_number(seen, "mode") == device->mode;
     }
 }
@@ -259,20 +266,30 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     return 0;
 }
 
+/* Only what is in the store is known as a volume where it is mounted. */
+static const char *stored_volume(const struct observed_storage *storage, const char *file)
+{
+    for (size_t i = 0; i < storage->volume_count; i++)
+        if (strcmp(storage->volumes[i].file, file) == 0)
+            return storage->volumes[i].file;
+    return NULL;
+}
+
 static void look_mounts(const struct observed_storage *storage, int64_t init_pid, const struct texts *paths,
                         struct arena *arena, struct observed_guest_mounts *out)
 {
-    (void)storage; /* of the world that the containers were found in */
+    const struct seen *container = seen_by_init(init_pid);
     fake_trace("storage_view.look_mounts");
     *out = (struct observed_guest_mounts){0};
     for (size_t i = 0; i < paths->count; i++) {
-        const char *text = seen_text(seen_in(seen_by_init(init_pid), "guest_mounts"), paths->items[i]);
+        const char *text = seen_text(seen_in(container, "guest_mounts"), paths->items[i]);
         size_t length = text ? strcspn(text, ":") : 0;
-        if (text)
-            *arena_append(arena, out->items, out->count) =
-                (struct observed_guest_mount){.path = paths->items[i],
-                                              .volume = arena_strndup(arena, text, length),
-                                              .read_only = strcmp(text + length, ":ro") == 0};
+        const char *volume = text ? stored_volume(storage, arena_strndup(arena, text, length)) : NULL;
+        if (is_silent(container, paths->items[i]))
+            *arena_append(arena, out->unknown.items, out->unknown.count) = paths->items[i];
+        else if (volume)
+            *arena_append(arena, out->items, out->count) = (struct observed_guest_mount){
+                .path = paths->items[i], .volume = volume, .read_only = strcmp(text + length, ":ro") == 0};
     }
 }
 
@@ -289,6 +306,9 @@ static void look_binds(const struct paths *paths, int64_t init_pid, struct obser
         bool missing = seen_flag(seen_in(world, "missing"), binds[i].source);
         binds[i].trouble = missing ? "it is not there" : NULL;
         binds[i].missing = missing;
+        binds[i].unknown = is_silent(container, binds[i].path);
+        if (binds[i].unknown)
+            continue;
         binds[i].mounted = seen != NULL;
         binds[i].is_source = !missing && text_is_same(seen_text(seen, "source"), binds[i].source);
         binds[i].as_asked = binds[i].is_source && seen_flag(seen, "read_only") == binds[i].read_only;

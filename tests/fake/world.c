@@ -410,7 +410,7 @@ void fake_end_container(struct json *world, struct json *container)
         if (text_in(json_value(i), "peer"))
             json_remove(fake_map(world, "ports"), text_in(json_value(i), "peer"));
     static const char *const gone[] = {"monitor_pid",  "init_pid",    "init_start",  "cgroup", "guest_nics",
-                                       "guest_mounts", "guest_binds", "guest_layer", "frozen"};
+                                       "guest_mounts", "guest_binds", "guest_layer", "silent", "frozen"};
     for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
         json_remove(container, gone[i]);
     json_set(container, "running", json_new_bool(false));

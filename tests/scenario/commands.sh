@@ -697,6 +697,23 @@ limited_layers() {
     gives 0 run restart web && gives 0 run_spec plan && gives 0 loans '' && "$tool" "$root" miss /dev/loop-control || return 1
     gives 3 loans 'limits: { disk: 128MiB }' && says 'layers cannot be limited here: the host has no loop devices'
 }
+# What a guest's file system keeps to itself is no drift, and is said; what is taken out of there is not taken for gone.
+silent_places() {
+    at silent
+    local spec='images: { base: { source: "bootstrap:bookworm" } }\nvolumes: { data: {} }\ncontainers: { web: { image: base, networks: [], volumes: [ %s ], binds: [ "/srv/in:/mnt" ] } }\n'
+    mkdir -p "$root/etc/fpsync" && echo 'allow: { binds: [ /srv ] }' >"$root/etc/fpsync/fpsync.conf"
+    # shellcheck disable=SC2059
+    printf "$spec" '"data:/srv/data"' >"$root/spec.yaml"
+    gives 0 run_spec apply && "$tool" "$root" unmount-volume web /srv/data && "$tool" "$root" silence web /srv/data &&
+        "$tool" "$root" silence web /mnt && "$tool" "$root" unbind web /mnt || return 1
+    gives 2 run_spec plan && says 'held container default/web: what is mounted at /srv/data is not known' &&
+        says 'what is mounted at /mnt is not known' && says '0 to change' && gives 3 run_spec apply && gives 0 run_spec apply --auto || return 1
+    # shellcheck disable=SC2059
+    printf "$spec" '' >"$root/spec.yaml"
+    gives 2 run_spec plan && says 'volumes./srv/data' && gives 3 run_spec apply && says 'does not answer' && gives 3 run_spec apply || return 1
+    "$tool" "$root" answer web && gives 0 run_spec apply && says 'bind at /mnt unmounted' && gives 0 run_spec plan
+}
+
 frozen_is_said() {
     at frozen
     gives 0 loans 'frozen: true' && gives 0 run -o json status && jq -e '.objects[] | select(.kind == "container") | .phase == "running" and .reason == "frozen"' "$root/said"
@@ -706,6 +723,7 @@ check "what is not permitted any more is not started by a command either" withdr
 check "a limit goes below what is used only by force" lowered_limits
 check "a layer is limited where that can be, and to no less than it holds" limited_layers
 check "status says who stands still" frozen_is_said
+check "what does not answer in a guest is no drift, and is said" silent_places
 check "what is lent of the host has to be permitted, and be there" loans_need_permission
 check "explain is data where data is asked for" explained_as_data
 check "a wrong call says what was expected" usage_errors

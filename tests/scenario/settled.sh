@@ -97,6 +97,7 @@ every_drift() {
 0 route 10.77.0.0/16 eth9
 0 listen tcp - 8080 nginx
 2 unmount-volume web /srv
+2 silence web /srv
 2 unmount-root web
 2 drop-image default/base
 0 drop-layer default_web

@@ -63,3 +63,45 @@ like 'lines of the LXC config are held as well' "$text" 'held container t/raw: l
 like 'and the line that permits them is named' "$text" "hint: write to $conf: allow: \{ raw_lxc: true \}"
 check 'down' fps down -y --timeout 0 -f "$FILE"
 is 'nothing is left' "$(leftovers)" ''
+
+# A file system of such a guest that does not answer, above the place of a volume: whoever asks it waits for ever.
+echo 'allow: { privileged: true }' >"$conf"
+spec silent <<SPEC
+project: s
+images: { guest: { source: "file:$BUSYBOX" } }
+volumes: { data: {}, log: {} }
+containers:
+  one: { image: guest, networks: [], privileged: true, volumes: [ "data:/srv/data", "log:/var/log" ] }
+SPEC
+converge 'a guest with volumes'
+inside s/one umount /srv/data
+"$BUILD/tests/system/silent-fuse" "$(pid_of s/one)" /srv >"$ROOT/silent" &
+silent=$!
+eventually 10 grep -q up "$ROOT/silent"
+plan_silent() { # TEXT
+    local text began=$EPOCHREALTIME
+    text=$(timeout -s KILL 10 "$FPSYNC" --root "$ROOT" plan -f "$FILE" 2>&1)
+    is "$1: the plan comes to its end" $? 2
+    like "$1: soon" "$(echo "$EPOCHREALTIME - $began < 3" | bc)" '^1$'
+    like "$1: it says what is not known" "$text" 'held container s/one: what is mounted at /srv/data is not known'
+    is "$1: which is no drift" "$(grep -c drift: <<<"$text")" "${2:-0}"
+}
+plan_silent 'a file system does not answer'
+plan_silent 'asked again'
+waiting() { # who waits for an answer
+    pgrep -f "^$FPSYNC --root $ROOT plan"
+}
+is 'one waits on, and no more' "$(waiting | wc -l)" 1
+is 'it holds nothing of its own' "$(ls -l "/proc/$(waiting)/fd" | grep -c -e "$ROOT" -e pipe:)" 1
+inside s/one umount /var/log
+plan_silent 'other drift is seen' 1
+timeout -s KILL 20 "$FPSYNC" --root "$ROOT" apply -y -f "$FILE" >/dev/null 2>&1
+is 'and put right' "$? $(inside s/one grep -c ' /var/log ' /proc/self/mountinfo)" '3 1'
+kill $silent
+wait $silent 2>/dev/null
+check 'who waited is gone with it' eventually 10 eval '! waiting'
+inside s/one umount /srv
+converge 'what could not be seen is put right once it can'
+is 'it is there' "$(inside s/one grep -c ' /srv/data ' /proc/self/mountinfo)" 1
+check 'down' fps down -y --timeout 0 -f "$FILE"
+is 'nothing is left' "$(leftovers)" ''
