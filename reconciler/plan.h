@@ -84,6 +84,7 @@ struct held {
     const char *reason;
     const char *hint; /* NULL: none */
     struct place at;
+    bool serves;      /* what it is now goes on being used; only the change waits */
     const char *port; /* with `listener`: the forward that it is in the way of; NULL */
     const struct observed_listener *listener;
 };

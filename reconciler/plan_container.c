@@ -404,6 +404,7 @@ static void plan_container(struct planning *planning, const struct object *objec
     if (!action)
         return;
     action->shares_rules = true;
+    plan_limits_hint(planning, action, entry);
     plan_append_action(planning, action);
     need_what_it_uses(planning, action);
     plan_await(planning, action);

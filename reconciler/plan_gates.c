@@ -29,6 +29,17 @@ static bool networks_are_there(struct planning *planning, const struct object *o
     return fine;
 }
 
+/* A volume that cannot become larger now is as good as before. */
+static bool serves(const struct planning *planning, enum kind kind, const char *name)
+{
+    for (size_t i = 0; i < planning->plan->held_count; i++) {
+        const struct held *held = &planning->plan->held[i];
+        if (held->kind == kind && text_is_same(held->name, name) && !held->serves)
+            return false;
+    }
+    return true;
+}
+
 static bool data_is_there(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
@@ -37,7 +48,7 @@ static bool data_is_there(struct planning *planning, const struct object *object
         need_held(planning, object, KIND_LAYER, body->layer);
     for (size_t i = 0; i < body->volumes.count; i++) {
         const char *volume = ((struct mount *)body->volumes.items[i])->volume;
-        if (!plan_is_held(planning, KIND_VOLUME, volume))
+        if (!plan_is_held(planning, KIND_VOLUME, volume) || serves(planning, KIND_VOLUME, volume))
             continue;
         need_held(planning, object, KIND_VOLUME, volume);
         fine = false;

@@ -99,6 +99,8 @@ void plan_await(struct planning *planning, struct action *action);
 
 /* plan_limits.c: one of the gates; and where the file of a limited layer can grow while it is mounted, it does. */
 bool plan_gate_limits(struct planning *planning, const struct object *object, const struct entry *entry);
+/* What the container's action asks of limits and will not get the way it may be meant. */
+void plan_limits_hint(struct planning *planning, struct action *action, const struct entry *entry);
 void plan_grow_live(struct planning *planning, const struct object *object, struct changes *causes);
 
 /* plan_order.c: puts deletes in their places among the changes, and lets wait who must. */

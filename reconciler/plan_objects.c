@@ -100,6 +100,42 @@ static void explain_filling(struct planning *planning, const struct object *obje
         plan_add_cause(planning, causes, "filled with", NULL, text, object->place);
 }
 
+/* The running containers that have the volume mounted, by the record: " NAME NAME"; NULL. */
+static const char *running_users(const struct planning *planning, const char *volume)
+{
+    const struct plan_request *request = planning->request;
+    const char *names = NULL;
+    for (size_t i = 0; i < request->actual->count; i++) {
+        const struct object *user = &request->actual->items[i].object;
+        if (user->kind == KIND_CONTAINER && plan_uses(user, KIND_VOLUME, volume) &&
+            container_is_up(
+                world_container(request->world, object_lxc_name(request->paths, planning->arena, user))))
+            names = arena_printf(planning->arena, "%s %s", names ? names : "", user->name);
+    }
+    return names;
+}
+
+/* The file of a loop grows while it is mounted where the kernel lets fpsync do that, and else when nobody has it. */
+static bool growth_waits(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const struct volume *volume = object->kind == KIND_VOLUME ? object->body : NULL;
+    if (!volume || !planning->request->world->cannot_grow || strcmp(volume->type, "loop") != 0 ||
+        volume->size <= ((const struct volume *)entry->object.body)->size)
+        return false;
+    const char *users = running_users(planning, object->name);
+    if (!users)
+        return false;
+    plan_hold(planning, KIND_VOLUME, object->name,
+              arena_printf(planning->arena,
+                           "size: it is mounted for%s, and fpsync may not make a file system larger that is "
+                           "mounted (CAP_SYS_RESOURCE)",
+                           users),
+              arena_printf(planning->arena, "fpsync stop%s, apply this, fpsync start%s", users, users),
+              field_place(&volume_table, volume, field_by_key(&volume_table, "size")));
+    planning->plan->held[planning->plan->held_count - 1].serves = true;
+    return true;
+}
+
 /* A retained record is picked up again by declaring the name: data and identity are its own. */
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry)
 {
@@ -126,6 +162,8 @@ void plan_data(struct planning *planning, const struct object *object, struct en
         plan_add_drift(planning, &causes, "its data is gone from the store", object->place);
     } else {
         verb = VERB_UPDATE;
+        if (growth_waits(planning, object, entry))
+            return;
         fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
         const char *drift = causes.count ? NULL : quota_drift(planning, object, file);
         if (drift) {

@@ -57,7 +57,10 @@ struct world {
     struct world_loans *loans; /* of those that have any */
     size_t loan_count;
     bool weighs_io;                /* a container says limits.io_weight */
+    bool weight_is_idle;           /* one says so anew, and the store's disk is scheduled without weights */
     const char *io_weight_trouble; /* then: why none can be written here; NULL */
+    struct observed_host host;     /* looked at where a limit changes that depends on it */
+    bool cannot_grow;              /* a volume is to become larger, and may not while it is mounted */
     struct world_disk *disks;
     size_t disk_count;
     struct id_ranges ids; /* of others, see world_look_at_ids() */
@@ -84,7 +87,7 @@ int world_observe(const struct paths *paths, const struct actual *actual, struct
 
 /* Whether `after` bounds that limit more narrowly. 0 is no limit. */
 bool world_is_lowered(int64_t before, int64_t after);
-/* How much those use whose limits are going to be lowered. */
+/* How much those use whose limits are going to be lowered, and what the host makes of limits that change. */
 void world_look_at_use(const struct paths *paths, const struct actual *actual,
                        const struct object_set *desired, struct arena *arena, struct world *world);
 
@@ -96,7 +99,7 @@ void world_look_at_ids(const struct paths *paths, const struct actual *actual,
 void world_look_at_routes6(const struct actual *actual, const struct object_set *desired, struct arena *arena,
                            struct world *world);
 
-/* The files of the layers of those that have or get a limits.disk. Replaces what an earlier look saw. */
+/* Whether volumes that become larger can do that while they are mounted; and the files of the layers of those that have or get a limits.disk. Replaces what an earlier look saw. */
 void world_look_at_disks(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world);
 const struct observed_disk *world_disk(const struct world *world, const char *container); /* NULL: none */

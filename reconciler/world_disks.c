@@ -30,6 +30,13 @@ static int by_container(const void *left, const void *right)
                   ((const struct world_disk *)right)->container);
 }
 
+static bool grows(const struct actual *actual, const struct object *object)
+{
+    const struct volume *body = object->kind == KIND_VOLUME ? object->body : NULL;
+    const struct entry *entry = body && body->size ? actual_find(actual, KIND_VOLUME, object->name) : NULL;
+    return entry && ((const struct volume *)entry->object.body)->size < body->size;
+}
+
 void world_look_at_disks(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world)
 {
@@ -41,6 +48,8 @@ void world_look_at_disks(const struct paths *paths, const struct actual *actual,
             disk_of(object) ? actual_find(actual, KIND_CONTAINER, object->name) : NULL;
         if (disk_of(object))
             look(paths, object, entry ? disk_of(&entry->object) : 0, arena, world);
+        if (!world->cannot_grow && grows(actual, object))
+            world->cannot_grow = !storage_view.grows_mounted(paths);
     }
     for (size_t i = 0; i < actual->count; i++) {
         const struct entry *entry = &actual->items[i];

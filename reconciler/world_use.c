@@ -29,19 +29,29 @@ void world_look_at_routes6(const struct actual *actual, const struct object_set 
         }
 }
 
+static bool asks_host(const struct limits *before, const struct limits *after)
+{
+    return (after->cpuset && (!before || !text_is_same(before->cpuset, after->cpuset))) ||
+           (after->swap && !after->memory && (!before || before->swap != after->swap || before->memory)) ||
+           (before && world_is_lowered(before->memory, after->memory));
+}
+
 void world_look_at_use(const struct paths *paths, const struct actual *actual,
                        const struct object_set *desired, struct arena *arena, struct world *world)
 {
+    bool asks = false, weighs_anew = false;
     for (size_t i = 0; i < desired->count; i++) {
         const struct object *object = desired->items[i];
-        if (object->kind == KIND_CONTAINER && ((const struct container *)object->body)->limits->io_weight)
-            world->weighs_io = true;
-        const struct entry *entry =
-            object->kind == KIND_CONTAINER ? actual_find(actual, KIND_CONTAINER, object->name) : NULL;
+        if (object->kind != KIND_CONTAINER)
+            continue;
+        const struct entry *entry = actual_find(actual, KIND_CONTAINER, object->name);
+        const struct limits *before = entry ? ((const struct container *)entry->object.body)->limits : NULL;
+        const struct limits *after = ((const struct container *)object->body)->limits;
+        world->weighs_io = world->weighs_io || after->io_weight;
+        weighs_anew = weighs_anew || (after->io_weight && (!before || before->io_weight != after->io_weight));
+        asks = asks || asks_host(before, after);
         if (!entry)
             continue;
-        const struct limits *before = ((const struct container *)entry->object.body)->limits;
-        const struct limits *after = ((const struct container *)object->body)->limits;
         if (!world_is_lowered(before->memory, after->memory) && !world_is_lowered(before->pids, after->pids))
             continue;
         const struct observed_container *seen = world_container(world, object_lxc_name(paths, arena, object));
@@ -49,5 +59,9 @@ void world_look_at_use(const struct paths *paths, const struct actual *actual,
             container_view.look_at_use(paths, seen->init_pid,
                                        &world->guests[seen - world->containers.items].use);
     }
+    if (asks)
+        container_view.look_at_host(paths, arena, &world->host);
+    if (weighs_anew)
+        world->weight_is_idle = !container_view.io_is_weighed(paths);
     world->io_weight_trouble = world->weighs_io ? container_view.io_weight_trouble() : NULL;
 }

@@ -121,6 +121,12 @@ struct observed_use { /* at this moment; 0: unknown */
     int64_t pids;
 };
 
+struct observed_host {      /* what its control groups make of limits */
+    const char *cpus;       /* that containers can be pinned to: "0-3"; NULL: unknown */
+    bool memory_is_firm;    /* version 1: no limit goes below what is used and can be put nowhere else, */
+    bool swap_needs_memory; /* and one of swap is one of both together */
+};
+
 /* A device of the host that a container is lent, or shall be. The first three are the question. */
 struct observed_device {
     const char
@@ -163,6 +169,7 @@ struct container_view {
                 struct observed_containers *out, struct error *error);
     /* How much of its limits a running container uses. */
     void (*look_at_use)(const struct paths *paths, int64_t init_pid, struct observed_use *out);
+    void (*look_at_host)(const struct paths *paths, struct arena *arena, struct observed_host *out);
     /* Why limits.io_weight cannot be written at all here; NULL. Whether what it says counts with the store's disk. */
     const char *(*io_weight_trouble)(void);
     bool (*io_is_weighed)(const struct paths *paths);

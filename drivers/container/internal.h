@@ -92,6 +92,7 @@ void hierarchies_find_weights(struct hierarchies *hierarchies);
 int64_t weight_of_bfq(int64_t weight);
 int64_t weight_from_bfq(int64_t weight);
 /* The view's answers. */
+void container_look_at_host(const struct paths *paths, struct arena *arena, struct observed_host *out);
 const char *container_io_weight_trouble(void);
 bool container_io_is_weighed(const struct paths *paths);
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);

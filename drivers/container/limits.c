@@ -10,6 +10,8 @@
 #include "lib/map.h"
 #include "specs/lxc_control.h"
 
+#define TRIES 3
+
 static int write_live(const struct hierarchies *hierarchies, pid_t init,
                       const struct container_limits *request, struct error *error);
 
@@ -259,6 +261,17 @@ int container_set_limits(const struct paths *paths, const struct container_limit
     return config_save(&config, paths, present.uid, present.generation, call->arena, &result->config_digest);
 }
 
+/* Version 1 makes room below a limit of memory for a moment only; by this it takes back all that it can. */
+static bool give_back(const char *folder)
+{
+    char path[CONTAINER_PATH_SIZE + 64];
+    snprintf(path, sizeof(path), "%s/memory.force_empty", folder);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool asked = fd >= 0 && (write(fd, "0", 1) >= 0 || errno == EBUSY); /* some of it may stay */
+    errno = EBUSY;
+    return asked;
+}
+
 static int write_control(const struct hierarchies *hierarchies, pid_t init,
                          const struct limit_setting *setting, struct error *error)
 {
@@ -268,8 +281,13 @@ static int write_control(const struct hierarchies *hierarchies, pid_t init,
         return error_set(error, -ESRCH, "its control group for %s cannot be found", setting->controller);
     snprintf(path, sizeof(path), "%s/%s", folder, setting->file);
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-    size_t length = strlen(setting->value);
-    if (fd < 0 || write(fd, setting->value, length) != (ssize_t)length)
+    ssize_t length = (ssize_t)strlen(setting->value), written = -1;
+    for (int tries = 0; fd >= 0 && written != length && tries < TRIES; tries++) {
+        if (tries && (errno != EBUSY || !give_back(folder)))
+            break;
+        written = write(fd, setting->value, (size_t)length);
+    }
+    if (written != length)
         return error_errno(error, -errno, "%s cannot become %s", setting->file, setting->value);
     return 0;
 }

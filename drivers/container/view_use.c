@@ -1,4 +1,4 @@
-/* How much a container uses of what a limit bounds: asked only before a limit is lowered. */
+/* How much a container uses of what a limit bounds, and what the host can do about it: asked only before a limit changes. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,4 +58,23 @@ void container_look_at_use(const struct paths *paths, int64_t init_pid, struct o
         out->memory = memory_use(memory, folder);
     if (pids && payload_path(pids, (pid_t)init_pid, folder))
         out->pids = read_number(folder, "pids.current");
+}
+
+void container_look_at_host(const struct paths *paths, struct arena *arena, struct observed_host *out)
+{
+    (void)paths;
+    struct hierarchies hierarchies;
+    char path[CONTAINER_PATH_SIZE + 64], line[LIMIT_VALUE_SIZE];
+    *out = (struct observed_host){0};
+    if (hierarchies_read(arena, &hierarchies, NULL) < 0)
+        return;
+    const struct hierarchy *memory = hierarchy_of(&hierarchies, "memory");
+    const struct hierarchy *cpuset = hierarchy_of(&hierarchies, "cpuset");
+    out->memory_is_firm = out->swap_needs_memory = memory && !memory->unified;
+    if (!cpuset)
+        return;
+    snprintf(path, sizeof(path), "%s/%s", cpuset->folder,
+             cpuset->unified ? CPUSET_ABOVE_V2 : CPUSET_ABOVE_V1);
+    if (read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && *line)
+        out->cpus = arena_strdup(arena, line);
 }

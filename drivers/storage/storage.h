@@ -120,6 +120,8 @@ struct storage_view {
     void (*look_binds)(const struct paths *, int64_t init_pid, struct observed_bind *binds, size_t count);
     /* `init_pid` 0: its container does not run. */
     void (*look_disk)(const struct paths *, const char *layer_file, int64_t init_pid, struct observed_disk *);
+    /* Whether a file system in a file can be made larger while it is mounted. */
+    bool (*grows_mounted)(const struct paths *);
     /* Reads the notes in every layer's and volume's folder: for those who ask for snapshots. */
     int (*dump_snapshots)(const struct paths *, const struct call *, struct observed_snapshots *,
                           struct error *);

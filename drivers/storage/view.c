@@ -258,6 +258,7 @@ static void look_mounts(const struct observed_storage *storage, int64_t init_pid
 const struct storage_view storage_view = {.dump = dump,
                                           .look_mounts = look_mounts,
                                           .look_disk = view_disk,
+                                          .grows_mounted = view_grows_mounted,
                                           .dump_snapshots = view_snapshots,
                                           .dump_difference = view_difference,
                                           .measure = view_measure,

@@ -33,6 +33,13 @@ static bool ask_running(int64_t init_pid, int64_t *used)
     return true;
 }
 
+/* The kernel asks those who make an ext4 larger for this. */
+bool view_grows_mounted(const struct paths *paths)
+{
+    (void)paths;
+    return prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;
+}
+
 /* Of one that stands still: what its sparse file takes, which is a little more. */
 void view_disk(const struct paths *paths, const char *layer_file, int64_t init_pid, struct observed_disk *out)
 {
@@ -42,7 +49,7 @@ void view_disk(const struct paths *paths, const char *layer_file, int64_t init_p
     _cleanup_close_ int image = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     bool limited = image >= 0 && fstat(image, &status) == 0;
     out->size = limited ? sized_bytes(image, status.st_size) : 0;
-    out->grows = prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;
+    out->grows = view_grows_mounted(paths);
     out->trouble = trouble();
     if (!out->measured)
         return;

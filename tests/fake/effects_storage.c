@@ -118,6 +118,10 @@ static int apply_create_volume(struct fake *fake, const struct volume_source *re
 {
     if (text_is_same(request->type, "btrfs") && !json_as_bool(json_get(fake->world, "btrfs")))
         return error_set(error, -ENOTTY, "volume %s: the store is not on btrfs", request->file);
+    const int64_t before = number_in(fake_find(fake->world, "volumes", request->file), "size");
+    if (before && request->size > before && user_of_volume(fake, request->file) &&
+        !json_as_bool(json_get(fake->world, "grows")))
+        return error_set(error, -EPERM, "volume %s cannot grow while it is mounted", request->file);
     make_volume(fake, request->file, request->type, request->size);
     return 0;
 }

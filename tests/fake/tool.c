@@ -922,6 +922,15 @@ static int run_plug(struct json *world, char **arguments, struct error *error)
     return 0;
 }
 
+/* "0-1" and the version of its control groups. */
+static int run_host(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    json_set(world, "cpus", json_new_text(arguments[0]));
+    json_set(world, "version_1", json_new_bool(strcmp(arguments[1], "1") == 0));
+    return 0;
+}
+
 static int run_let_grow(struct json *world, char **arguments, struct error *error)
 {
     (void)arguments;
@@ -1023,6 +1032,7 @@ static const struct command commands[] = {
     {"truncate", "LAYER BYTES", 2, run_truncate},
     {"plug", "usb|gpu KEY PATH|-", 3, run_plug},
     {"let-grow", "", 0, run_let_grow},
+    {"host", "CPUS 1|2", 2, run_host},
     {"btrfs", "", 0, run_btrfs},
 };
 

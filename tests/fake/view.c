@@ -114,6 +114,18 @@ static void find_ids(const struct paths *paths, struct arena *arena, struct id_r
             (struct id_range){.first = seen_number(i, "first"), .last = seen_number(i, "last")};
 }
 
+static void look_at_host(const struct paths *paths, struct arena *arena, struct observed_host *out)
+{
+    const struct seen *world;
+    fake_trace("container_view.look_at_host");
+    *out = (struct observed_host){0};
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return;
+    const char *cpus = seen_text(world, "cpus");
+    out->cpus = cpus ? arena_strdup(arena, cpus) : NULL;
+    out->memory_is_firm = out->swap_needs_memory = seen_flag(world, "version_1");
+}
+
 static const char *io_weight_trouble(void)
 {
     fake_trace("container_view.io_weight_trouble");
@@ -220,6 +232,7 @@ const struct container_view container_view = {.dump = dump_containers,
                                               .read_stop = read_stop,
                                               .read_found = read_found,
                                               .look_at_use = look_at_use,
+                                              .look_at_host = look_at_host,
                                               .io_weight_trouble = io_weight_trouble,
                                               .io_is_weighed = io_is_weighed,
                                               .find_ids = find_ids,
@@ -361,6 +374,13 @@ static int dump_snapshots(const struct paths *paths, const struct call *call, st
     return 0;
 }
 
+static bool grows_mounted(const struct paths *paths)
+{
+    const struct seen *world;
+    fake_trace("storage_view.grows_mounted");
+    return seen_world(paths->root, &world, NULL) == 0 && seen_flag(world, "grows");
+}
+
 static void look_disk(const struct paths *paths, const char *layer_file, int64_t init_pid,
                       struct observed_disk *disk)
 {
@@ -406,6 +426,7 @@ static int64_t measure(const char *store, const char *file)
 const struct storage_view storage_view = {.dump = dump_storage,
                                           .look_mounts = look_mounts,
                                           .look_disk = look_disk,
+                                          .grows_mounted = grows_mounted,
                                           .dump_snapshots = dump_snapshots,
                                           .dump_difference = dump_difference,
                                           .measure = measure,

@@ -687,6 +687,29 @@ lowered_limits() {
     gives 0 loans 'limits: { memory: 128MiB, pids: 7 }' && gives 0 run -f "$root/spec.yaml" plan || return 1
     gives 3 loans 'limits: { memory: 64MiB }' && gives 0 run_spec --force apply && gives 0 run_spec plan
 }
+# Version 1 of the control groups takes away no memory that is in use, and pins to processors that there are.
+limits_of_the_host() {
+    at host-limits
+    "$tool" "$root" host 0-1,4 1
+    gives 3 loans 'limits: { cpuset: "0-99" }' && says 'limits.cpuset: the host has the processors 0-1,4, not all of 0-99' || return 1
+    gives 3 loans 'limits: { cpuset: "1-2" }' && says 'not all of 1-2' && gives 0 loans 'limits: { cpuset: "0-1,4", memory: 512MiB }' && gives 0 run_spec plan || return 1
+    gives 3 loans 'limits: { cpuset: "0,3" }' && "$tool" "$root" set-use web memory_use $((100 << 20)) || return 1
+    gives 3 loans 'limits: { memory: 64MiB }' && says 'also not by force' && ! says '--force' >/dev/null && gives 3 run_spec --force apply && says 'also not by force' || return 1
+    gives 3 loans 'limits: { memory: 64MiB, swap: 64MiB }' && says '--force' && gives 0 run_spec --force apply && gives 0 run_spec plan || return 1
+    gives 0 loans 'limits: { swap: 64MiB }' && says 'hint: limits.swap bounds nothing here without limits.memory beside it' && gives 0 run_spec plan && ! says hint >/dev/null || return 1
+    "$tool" "$root" host 0-1 2 && gives 0 loans 'limits: { swap: 32MiB }' && ! says 'hint:' >/dev/null
+}
+# A volume in a file grows while it is mounted, or waits until it is not; its users are as well off as before.
+growth_waits() {
+    at growth
+    grown() { # SIZE, entries of its user
+        printf 'images: { base: { source: "bootstrap:bookworm" } }\nvolumes: { v: { size: %s } }\ncontainers: { web: { image: base, volumes: ["v:/srv"], %s } }\n' "$1" "$2" >"$root/spec.yaml"
+    }
+    grown 1GiB 'env: { A: b }' && gives 0 run_spec apply && grown 2GiB 'env: { A: c }' || return 1
+    gives 3 run_spec apply && says 'held volume default/v: size: it is mounted for default/web' && says 'fpsync stop default/web' && says 'restart container default/web: done' || return 1
+    same_calls gives 3 run_spec apply && gives 0 run stop web && gives 0 run_spec apply && gives 0 run start web && gives 0 run_spec plan || return 1
+    "$tool" "$root" let-grow && grown 3GiB 'env: { A: c }' && gives 0 run_spec apply && gives 0 run_spec plan
+}
 limited_layers() {
     at disk
     gives 0 loans 'limits: { disk: 128MiB }' && "$tool" "$root" hold default_web $((100 << 20)) || return 1
@@ -721,6 +744,8 @@ frozen_is_said() {
 
 check "what is not permitted any more is not started by a command either" withdrawn_permission
 check "a limit goes below what is used only by force" lowered_limits
+check "what the host cannot do about a limit is told before" limits_of_the_host
+check "a volume that may not grow while it is mounted waits, and keeps nobody else waiting" growth_waits
 check "a layer is limited where that can be, and to no less than it holds" limited_layers
 check "status says who stands still" frozen_is_said
 check "what does not answer in a guest is no drift, and is said" silent_places

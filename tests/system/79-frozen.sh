@@ -72,6 +72,15 @@ spec still < <(one ', limits: { memory: 32MiB }')
 like 'less than is used is held' "$(held_of "$(plan_of "$FILE")")" 'limits.memory: 32MiB is less than the .* in use'
 fps apply -y -f "$FILE" >/dev/null 2>&1
 is 'the limit stays' "$(memory_limit)" $((256 << 20))
+if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+    text=$(fps apply -y --force -f "$FILE" 2>&1)
+    is 'not by force where the kernel takes back nothing that is in use' $? 3
+    like 'and what it takes is said' "$text" 'also not by force: free some in it, or fpsync stop t/one'
+    is 'the limit stays as it was' "$(memory_limit)" $((256 << 20))
+fi
+spec still < <(one ', limits: { memory: 256MiB, cpuset: 0-4000 }')
+held 'processors that the host has not' 'limits.cpuset: the host has the processors [0-9,-]+, not all of 0-4000' 'name some of those'
+spec still < <(one ', limits: { memory: 32MiB }')
 spec still < <(one ', limits: { memory: 64MiB }')
 converge 'what only files take is no reason' # 48 MiB and the container's own
 is 'the limit is lower' "$(memory_limit)" $((64 << 20))

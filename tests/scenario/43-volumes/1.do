@@ -1,1 +1,2 @@
 tool btrfs
+tool let-grow
