@@ -19,6 +19,7 @@ static int check_request(const struct paths *paths, const struct resolver *reque
 static bool host_name_is_valid(const char *name);
 static int write_names(const struct paths *paths, const struct resolver *request, const struct call *call,
                        struct error *error);
+static void local_text(const struct list *names, struct buffer *out);
 static int remove_others(const char *folder, const char *kept, struct error *error);
 static void make_arguments(const struct paths *paths, const struct resolver *request, struct arena *arena,
                            const char *arguments[RESOLVER_ARGUMENTS]);
@@ -45,7 +46,7 @@ int resolver_delete(const struct paths *paths, const struct link_reference *requ
                     struct error *error)
 {
     static const char *const parts[] = {"dhcp", "hosts"};
-    static const char *const files[] = {"leases", "new", RESOLVER_CHANGING};
+    static const char *const files[] = {"leases", "new", RESOLVER_LOCAL, RESOLVER_CHANGING};
     const struct resolver none = {.bridge = request->ifname};
     int result = ifname_check(request->ifname, bridge_prefix(paths, call->arena), error);
     if (result < 0 || (result = unions_set(paths, &none, call, error)) < 0 ||
@@ -118,7 +119,7 @@ static int write_names(const struct paths *paths, const struct resolver *request
                        struct error *error)
 {
     struct arena *arena = call->arena;
-    _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0};
+    _cleanup_buffer_ struct buffer dhcp = {0}, hosts = {0}, local = {0};
     const char *folder = resolver_folder(paths, arena, request->bridge);
     const char *leases = arena_printf(arena, "%s/dhcp", folder),
                *answers = arena_printf(arena, "%s/hosts", folder);
@@ -130,21 +131,37 @@ static int write_names(const struct paths *paths, const struct resolver *request
         (result = run_folder_make(answers, 0755, error)) < 0)
         return result;
     resolver_texts(&request->names, &dhcp, &hosts);
+    local_text(&request->names, &local);
     if (access(mark, F_OK) < 0 && holds_only(leases, RESOLVER_NAMES) && holds_only(answers, RESOLVER_NAMES) &&
         file_reads(leases, RESOLVER_NAMES, dhcp.bytes, dhcp.length) &&
-        file_reads(answers, RESOLVER_NAMES, hosts.bytes, hosts.length))
+        file_reads(answers, RESOLVER_NAMES, hosts.bytes, hosts.length) &&
+        file_reads(folder, RESOLVER_LOCAL, local.bytes, local.length))
         return 0;
     if ((result = write_mark(mark, error)) < 0 ||
         (result = remove_others(leases, RESOLVER_NAMES, error)) < 0 ||
         (result = remove_others(answers, RESOLVER_NAMES, error)) < 0 ||
         (result = file_replace(leases, RESOLVER_NAMES, temporary, dhcp.bytes, dhcp.length, error)) < 0 ||
-        (result = file_replace(answers, RESOLVER_NAMES, temporary, hosts.bytes, hosts.length, error)) < 0)
+        (result = file_replace(answers, RESOLVER_NAMES, temporary, hosts.bytes, hosts.length, error)) < 0 ||
+        (result = file_replace(folder, RESOLVER_LOCAL, temporary, local.bytes, local.length, error)) < 0)
         return result;
     if ((result = resolver_process_reload(resolver_pid_file(paths, arena, request->bridge), call, error)) <
             0 ||
         (result = unions_reload(paths, call, error)) < 0)
         return result;
     return unlink(mark) < 0 ? error_errno(error, -errno, "%s", mark) : 0;
+}
+
+/* "web.shop" could be somebody's domain: what is not known of ours, an IPv6 address say, would be asked for outside, and
+ * awaited where nobody answers. A line of servers without one holds back that one name. */
+static void local_text(const struct list *names, struct buffer *out)
+{
+    buffer_text(out, "");
+    for (size_t i = 0; i < names->count; i++) {
+        const struct texts *called = &((const struct resolver_name *)names->items[i])->names;
+        for (size_t j = 0; j < called->count; j++)
+            if (strchr(called->items[j], '.'))
+                buffer_printf(out, "server=/%s/\n", called->items[j]);
+    }
 }
 
 static int remove_others(const char *folder, const char *kept, struct error *error)
@@ -188,6 +205,7 @@ static void make_arguments(const struct paths *paths, const struct resolver *req
         "--domain-needed",
         "--bogus-priv",
         "--local=/internal/",
+        arena_printf(arena, "--servers-file=%s/" RESOLVER_LOCAL, folder),
         arena_printf(arena, "--hostsdir=%s/hosts", folder),
         arena_printf(arena, "--dhcp-hostsdir=%s/dhcp", folder),
         arena_printf(arena, "--dhcp-leasefile=%s/leases", folder),

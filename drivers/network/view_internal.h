@@ -42,6 +42,7 @@ char *unions_folder(const struct paths *paths, struct arena *arena, const char *
 int unions_list(const char *folder, struct arena *arena, struct texts *out, struct error *error);
 /* The one file in each of the two folders that a resolver watches, "dhcp" and "hosts" below its own. */
 #define RESOLVER_NAMES    "names"
+#define RESOLVER_LOCAL    "local"    /* of the names with a project, that nobody outside is asked for them */
 #define RESOLVER_CHANGING "changing" /* beside them while they are replaced, until dnsmasq was told */
 /* Whether a folder is there and holds no other file than this one. */
 bool holds_only(const char *folder, const char *name);

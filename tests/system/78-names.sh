@@ -26,11 +26,13 @@ networks:
   front: { subnet: $NET.0/26, subnet6: "fd00:$TAG:1::/64" }
   back: { subnet: $NET.64/26, subnet6: "fd00:$TAG:2::/64" }
   third: { subnet: $NET.128/26, isolated: true }
+  plain: { subnet: $NET.192/26 }
 containers:
   both: { image: guest, networks: $1 }
   web: { image: guest, networks: { front: { address: $NET.10, address6: "fd00:$TAG:1::10" } } }
   db: { image: guest, networks: { back: { address: $NET.74, address6: "fd00:$TAG:2::10" } } }
-  queue: { image: guest, networks: { third: { address: $NET.138 } } }$2
+  queue: { image: guest, networks: { third: { address: $NET.138 } } }
+  bare: { image: guest, networks: [ plain ] }$2
 END
 }
 getent_says() { # CONTAINER NAME
@@ -85,6 +87,10 @@ is 'who is on one of them hears that one' "$(hears t/web), $(hears t/db)" "$web 
 is 'names and addresses alike' "$(reverse t/web $NET.74)$(inside t/web getent hosts $NET.74)$(reverse t/web "fd00:$TAG:2::10")" ''
 is 'who is on another hears neither' "$(hears t/queue)" "/ / $queue"
 is 'and the one on both is heard on both' "$(nslookup_says t/web both) $(nslookup_says t/db both)" "$(address_of t/both) $(address_of t/both eth1)"
+# Nobody outside is asked for what a name of ours has not, least of all while nobody outside answers.
+for name in bare bare.t bare.t.internal; do
+    like "$name has no IPv6 address, and that is said at once" "$(inside t/bare timeout 3 nslookup -type=aaaa $name 2>&1)" 'answer'
+done
 is 'by TCP, too' "$(inside t/both netprobe ask-dns tcp $NET.1 db.t 1)" "$NET.74"
 
 # ---- hostile askers ----
