@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/loop.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,11 +21,25 @@
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t) /* number of blocks; in no header of the kernel's */
 #define TRIES              100
 
-static int open_device(const char *name)
+static int open_device(const char *name, int flags)
 {
     char path[300];
     snprintf(path, sizeof(path), "/dev/%s", name);
-    return open(path, O_RDWR | O_CLOEXEC);
+    return open(path, flags | O_CLOEXEC);
+}
+
+/* Whether the device `name` below `blocks` stands for a file that is called as ours are, whatever becomes of them: image,
+ * image.new, "image (deleted)". The rest of the path depends on who looks from where. A path too long to be told may be
+ * any. */
+static bool may_stand_for_ours(int blocks, const char *name)
+{
+    char attribute[300], path[PATH_MAX + 1];
+    snprintf(attribute, sizeof(attribute), "%s/loop/backing_file", name);
+    _cleanup_close_ int fd = openat(blocks, attribute, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, path, sizeof(path) - 1);
+    path[length > 0 ? length : 0] = '\0';
+    const char *file = strrchr(path, '/');
+    return fd >= 0 && (!file || strncmp(file + 1, "image", strlen("image")) == 0);
 }
 
 static bool stands_for(int device, const struct stat *image)
@@ -34,18 +49,16 @@ static bool stands_for(int device, const struct stat *image)
            info.lo_inode == image->st_ino;
 }
 
-/* The device that the file has; -1: none. Two devices for one file would be two file systems in it, which destroy each
- * other. */
+/* The device that the file has, opened for reading; -1: none. Two devices for one file would be two file systems in it, which
+ * destroy each other. Those of others are not opened: whoever waits for the last one to close theirs would wait for us. */
 static int find_device(const struct stat *image)
 {
     int found = -1;
-    char bound[300];
     DIR *directory = opendir("/sys/block");
     for (struct dirent *item; directory && found < 0 && (item = readdir(directory));) {
-        snprintf(bound, sizeof(bound), "%s/loop", item->d_name);
-        if (strncmp(item->d_name, "loop", 4) != 0 || faccessat(dirfd(directory), bound, F_OK, 0) < 0)
+        if (strncmp(item->d_name, "loop", 4) != 0 || !may_stand_for_ours(dirfd(directory), item->d_name))
             continue;
-        found = open_device(item->d_name);
+        found = open_device(item->d_name, O_RDONLY);
         if (found < 0 || stands_for(found, image))
             continue;
         close(found);
@@ -82,7 +95,7 @@ static int new_device(int image, struct error *error)
         char name[32];
         int number = ioctl(control, LOOP_CTL_GET_FREE);
         snprintf(name, sizeof(name), "loop%d", number);
-        _cleanup_close_ int device = number < 0 ? -1 : open_device(name);
+        _cleanup_close_ int device = number < 0 ? -1 : open_device(name, O_RDWR);
         result = device < 0 ? -errno : bind_device(device, image);
         if (result == 0)
             return TAKE_FD(device);

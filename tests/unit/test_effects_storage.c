@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/loop.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
 #include <sched.h>
@@ -15,6 +16,8 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -751,6 +754,30 @@ static void test_sized_volume(void **state)
     assert_int_equal(access(at("var/lib/fpsync/volumes/shop_seed"), F_OK), -1);
 }
 
+/* A loop device of somebody else's, who hears of everyone that opens it. */
+static void test_sized_volume_leaves_others_alone(void **state)
+{
+    (void)state;
+    char device[32], event[512];
+    const struct volume_source source = {.file = "shop_data", .type = "loop", .size = 16 << 20};
+    make_file(at("another"), "", 0600);
+    assert_int_equal(truncate(at("another"), 1 << 20), 0);
+    _cleanup_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    _cleanup_close_ int file = open(at("another"), O_RDWR | O_CLOEXEC);
+    snprintf(device, sizeof(device), "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+    _cleanup_close_ int loop = open(device, O_RDWR | O_CLOEXEC);
+    const struct loop_config config = {.fd = (uint32_t)file, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
+    assert_int_equal(ioctl(loop, LOOP_CONFIGURE, &config), 0);
+    _cleanup_close_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    assert_true(inotify_add_watch(watch, device, IN_OPEN) >= 0);
+    assert_done(storage_effects.create_volume(&paths, &source, &call, &error));
+    int folder = volume_open(&paths, "shop_data", &error);
+    assert_true(folder >= 0);
+    close(folder);
+    assert_int_equal(read(watch, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
 /* Larger than its file system: what a crash after the file had grown leaves behind. */
 static void test_sized_volume_grows_late(void **state)
 {
@@ -1127,6 +1154,7 @@ static int run_group(const char *name, unsigned long propagation)
         cmocka_unit_test_setup_teardown(test_live_volumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_volumes_privileged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sized_volume_leaves_others_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sized_volume_grows_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limited_layer_grows_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sparse_files_move, set_up, tear_down),
