@@ -18,9 +18,9 @@ spoiled() { # WHAT, detail
 }
 unnamed() { # what is in the volume's folder that no note speaks of
     ls "$STORE" | grep -vxE 'data|image|used|frozen|snapshots|stack'
-    ls -A "$STORE/snapshots" | grep '^\.'
+    ls -A "$STORE/snapshots" 2>/dev/null | grep '^\.'
     for kept in "$STORE"/frozen/*; do
-        grep -qx "frozen ${kept##*/}" "$STORE"/snapshots/* || echo "$kept"
+        [ ! -e "$kept" ] || grep -qx "frozen ${kept##*/}" "$STORE"/snapshots/* 2>/dev/null || echo "$kept"
     done
 }
 kept() { # what the snapshots hold that the way back left, one word each
@@ -77,6 +77,29 @@ END
     check 'down' fps down -y --timeout 0 -f "$FILE"
     check 'gc' fps gc --force -y
 }
+full() { # a store without room for a snapshot, then without any
+    local store=$ROOT/var/lib/fpsync
+    rm -rf "${store:?}"/*
+    truncate -s 40M "$ROOT/disk" && mkfs.ext4 -q -m 0 "$ROOT/disk" && mount -o loop "$ROOT/disk" "$store" || return
+    chmod 711 "$store"
+    spec full <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+volumes: { data: {} }
+containers: { one: { image: guest, networks: [], volumes: [ "data:/data" ] } }
+END
+    converge 'a small store'
+    inside t/one dd if=/dev/zero of=/data/big bs=1k count=$(($(stat -f -c '%a * %S' "$store") * 2 / 3072)) 2>/dev/null
+    fails 'a snapshot that finds no room' 3 fps snapshot volume/t/data
+    is 'leaves nothing of itself' "$(unnamed)$(fps snapshot -o name)" ''
+    inside t/one dd if=/dev/zero of=/data/more bs=1k 2>/dev/null
+    fails 'where nothing can be written down, a run is an error' 1 fps down -y --timeout 0 -f "$FILE"
+    rm "$store/volumes/t_data/data/more"
+    check 'with room again it goes on' fps down -y --timeout 0 -f "$FILE"
+    check 'gc' fps gc --force -y
+    rm -rf "${store:?}"/*
+    umount "$store"
+}
 mkdir "$ROOT/look"
 STORE=$ROOT/var/lib/fpsync/volumes/t_data
 interrupted 'a folder that nobody is on' '' rest
@@ -84,6 +107,7 @@ interrupted 'a folder that somebody is on' '' run
 if [ -x /sbin/mkfs.ext4 ]; then
     interrupted 'a file system in a file that nobody is on' 'size: 16MiB' rest
     interrupted 'a file system in a file that somebody is on' 'size: 16MiB' run
+    full
 else
     skip 'a file system in a file' 'this host has no mkfs.ext4'
 fi
