@@ -128,3 +128,18 @@ void follow_look(const struct paths *paths, const struct object_set *desired, co
             found->found.database = arena_strdup(arena, error.text);
     }
 }
+
+const char *layer_lost(const struct actual *actual, const struct object *container, const struct entry *entry,
+                       bool there)
+{
+    const struct container *body = container->body;
+    const char *name = body->layer ? body->layer : container->name;
+    if (!entry || container_is_adopted(body) || entry_is_unfinished(entry) || entry_is_retained(entry) ||
+        there)
+        return NULL;
+    const struct entry *layer = actual_find(actual, KIND_LAYER, name);
+    if (!layer || !layer->object.implicit || layer->was || entry_is_retained(layer) ||
+        entry_is_thrown_away(layer) || !layer->facts->digest || entry_has_intent(actual, entry))
+        return NULL;
+    return name;
+}

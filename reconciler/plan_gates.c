@@ -189,6 +189,23 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     return false;
 }
 
+static bool layer_is_there(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const struct plan_request *request = planning->request;
+    const char *layer =
+        layer_lost(request->actual, object, entry,
+                   world_has_layer(request->world, target_layer_file(&planning->target, object)));
+    if (!layer)
+        return true;
+    plan_hold(planning, KIND_CONTAINER, object->name,
+              arena_printf(planning->arena, "the data of its layer %s is gone from the store", layer),
+              arena_printf(planning->arena,
+                           "fpsync restore --from FILE brings back a backup; fpsync reset %s begins anew",
+                           object->name),
+              object->place);
+    return false;
+}
+
 bool plan_gate_lease(struct planning *planning, const struct object *object)
 {
     const char *denied = grants_denied(&planning->plan->grants, object->kind, object->name);
@@ -201,15 +218,11 @@ bool plan_gate_lease(struct planning *planning, const struct object *object)
 
 bool plan_gates_open(struct planning *planning, const struct object *object, const struct entry *entry)
 {
-    const bool open[] = {values_are_kept(planning, object),
-                         is_permitted(planning, object),
-                         plan_gate_loans(planning, object),
-                         plan_gate_limits(planning, object, entry),
-                         networks_are_there(planning, object),
-                         data_is_there(planning, object),
-                         layer_fits(planning, object),
-                         plan_gate_lease(planning, object),
-                         ports_are_free(planning, object, entry),
+    const bool open[] = {values_are_kept(planning, object),       is_permitted(planning, object),
+                         plan_gate_loans(planning, object),       plan_gate_limits(planning, object, entry),
+                         networks_are_there(planning, object),    data_is_there(planning, object),
+                         layer_is_there(planning, object, entry), layer_fits(planning, object),
+                         plan_gate_lease(planning, object),       ports_are_free(planning, object, entry),
                          ports_are_unclaimed(planning, object)};
     for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
         if (!open[i])

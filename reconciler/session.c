@@ -321,6 +321,18 @@ int session_check_start(const struct session *session, const struct entry *conta
     return 0;
 }
 
+int session_check_layer(const struct session *session, const struct entry *container, struct error *error)
+{
+    const struct target target = {.paths = &session->paths, .arena = session->arena};
+    const bool there = world_has_layer(&session->world, target_layer_file(&target, &container->object));
+    const char *layer = layer_lost(&session->actual, &container->object, container, there);
+    return layer ? error_set(error, -ENOENT,
+                             "container %s: the data of its layer %s is gone from the store; fpsync restore "
+                             "--from FILE brings back a backup, fpsync reset %s begins anew",
+                             container->name, layer, container->name)
+                 : 0;
+}
+
 /* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
 static void name_holder(struct session *session, struct held *held)
 {

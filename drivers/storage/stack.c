@@ -405,6 +405,17 @@ static bool is_done(const struct changing *changing)
                                  arena_printf(changing->call->arena, "snapshots/%s", request->name)));
 }
 
+/* A copy is made of the image when it is mounted. */
+static int make_empty(const struct paths *paths, const struct data_change *request, struct error *error)
+{
+    char path[PATH_MAX];
+    if (!request->whole)
+        return layer_make(paths, request->file, error);
+    snprintf(path, sizeof(path), "%s/%s/root", paths->layers, request->file);
+    int result = layer_make_folder(paths, request->file, error);
+    return result < 0 ? result : folder_make(path, 0755, error);
+}
+
 int stack_change_layer(const struct paths *paths, const struct data_change *request, const struct call *call,
                        struct data_changed *changed, struct error *error)
 {
@@ -415,8 +426,8 @@ int stack_change_layer(const struct paths *paths, const struct data_change *requ
                                 .folder = -1,
                                 .live = request->whole ? "root" : "upper"};
     int result = open_data(&changing, paths->layers, error);
-    if (result == -ENOENT && !request->kept)
-        return 0; /* never written to */
+    if (result == -ENOENT && !request->kept) /* never written to, or removed by somebody */
+        return request->fresh ? make_empty(paths, request, error) : 0;
     if (result == 0 && !is_done(&changing)) {
         result = check_unmounted(paths, request->file, call->arena, error);
         if (result == 0)

@@ -187,6 +187,8 @@ static int restart_users(struct asked *asked, struct action *action, struct erro
             !runs(asked, entry))
             continue;
         int result = session_check_start(&asked->session, entry, error);
+        if (result == 0)
+            result = session_check_layer(&asked->session, entry, error);
         if (result < 0)
             return result;
         struct action *restart = new_action(asked, entry, VERB_RESTART);
@@ -241,6 +243,9 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
                          snapshot_owner(arena, asked->file), options->name);
     if (asked->entry->kind == KIND_CONTAINER && runs(asked, asked->entry) &&
         session_check_start(&asked->session, asked->entry, error) < 0)
+        return error->code;
+    if (asked->entry->kind == KIND_CONTAINER && asked->verb != VERB_RESET &&
+        session_check_layer(&asked->session, asked->entry, error) < 0)
         return error->code;
     struct action *action = new_action(asked, asked->entry, asked->verb);
     action->snapshot = options->name                  ? options->name

@@ -100,7 +100,7 @@ every_drift() {
 2 silence web /srv
 2 unmount-root web
 2 drop-image default/base
-0 drop-layer default_web
+2 drop-layer default_web
 2 drop-volume default_data
 END
 }

@@ -114,6 +114,25 @@ spec restack < <(rooted ', on_image_change: restack')
 uses third
 converge 'unless it is asked to'
 is 'then it is there' "$(shows t/one)" 'other mine'
+
+# ---- a folder that somebody removed ----
+
+before=$(started t/one)
+rm -rf "$ROOT/var/lib/fpsync/layers/t_one"
+fails 'a layer that is gone from the store is seen' 3 fps apply -y -f "$FILE"
+like 'with the reason' "$(held_of "$(plan_of "$FILE")")" 'the data of its layer t/one is gone from the store'
+fails 'nothing restarts it' 1 fps restart t/one
+is 'it runs on' "$(started t/one)" "$before"
+check 'down' fps down -y --timeout 0 -f "$FILE"
+rm -rf "$ROOT/var/lib/fpsync/layers/t_one"
+converge 'what was retained and is gone is made anew'
+check 'stopped' fps stop t/one --timeout 0
+rm -rf "$ROOT/var/lib/fpsync/layers/t_one"
+fails 'it does not come up on an empty one' 1 fps start t/one
+is 'it is down' "$(pid_of t/one)" ''
+check 'it may begin anew' fps reset t/one
+check 'then it starts' fps start t/one
+is 'and nothing is left to do' "$(actions_of "$(plan_of "$FILE")")$(held_of "$(plan_of "$FILE")")" ''
 check 'gone without a trace' fps down -y --timeout 0 -f "$FILE"
 check 'and freed' fps gc --force -y
 is 'nothing is left in the store' "$(ls "$ROOT/var/lib/fpsync/layers" "$ROOT/var/lib/fpsync/images" | grep -v : | grep .)" ''
