@@ -343,6 +343,32 @@ static void need_what_it_uses(struct planning *planning, struct action *action)
                                  ((struct dependency *)body->depends_on.items[i])->container));
 }
 
+/* Whose record the mark in it says: one that was adopted under another name has the place that this one would get. */
+static const struct entry *owner_of(const struct planning *planning, const struct container_case *of)
+{
+    const struct actual *actual = planning->request->actual;
+    if (!of->seen || !of->seen->ours || of->was || !plan_is_new(of->entry))
+        return NULL;
+    for (size_t i = 0; i < actual->count; i++)
+        if (actual->items[i].kind == KIND_CONTAINER && &actual->items[i] != of->entry &&
+            text_is_same(actual->items[i].record->uid, of->seen->uid))
+            return &actual->items[i];
+    return NULL;
+}
+
+/* What must not be touched stands in its place. */
+static bool is_another(struct planning *planning, const struct container_case *of)
+{
+    const struct object *object = of->object;
+    const struct entry *owner = owner_of(planning, of);
+    if (owner)
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "the LXC container %s is that of container %s", of->lxc_name,
+                               owner->name),
+                  "let one of the two go: rename this one, or remove the other", object->place);
+    return owner;
+}
+
 static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
 {
     struct container_case of = {.object = object, .entry = entry};
@@ -363,7 +389,7 @@ static void plan_container(struct planning *planning, const struct object *objec
             object->place);
         return;
     }
-    if (!plan_gate_adopted(planning, object, entry))
+    if (is_another(planning, &of) || !plan_gate_adopted(planning, object, entry))
         return;
     if (!(adopted && plan_is_new(entry)) && !plan_gates_open(planning, object, entry))
         return;

@@ -877,6 +877,18 @@ check "a restart finds out before the stop what its start needs" found_before_th
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
 
+one_record_for_one() { # what one record has, no other begins with
+    at one-record
+    local name
+    web 'networks: []' && gives 0 run_spec apply && name=$("$tool" "$root" print | jq -r '.containers | keys[0]') && gives 0 run -y -f "$root/spec.yaml" down || return 1
+    "$tool" "$root" lxc-container "$name" || return 1
+    printf 'containers:\n  other: { root: /srv/rootfs, lxc_name: %s, hostname: %s, networks: [], limits: { memory: 64MiB, pids: 0 } }\n' "$name" "$name" >"$root/other.yaml"
+    gives 0 run -y -f "$root/other.yaml" adopt && "$tool" "$root" print >"$root/before" || return 1
+    gives 3 run_spec apply && says "the LXC container $name is that of container default/other" && gives 0 run -f "$root/other.yaml" plan || return 1
+    "$tool" "$root" print | jq --arg name "$name" '.containers[$name]' | diff - <(jq --arg name "$name" '.containers[$name]' "$root/before")
+}
+check "a container that one record has is no other's" one_record_for_one
+
 # What LXC had before is looked at under the name that it has there.
 adopted() { # ENTRIES: the container that LXC calls old, of them
     printf 'containers:\n  old: { root: /srv/rootfs, lxc_name: old, networks: [], limits: { %s, pids: 0 } }\n' "$1" >"$root/spec.yaml"
