@@ -3,6 +3,7 @@
 
 #include "lib/error.h"
 #include "reconciler/outcome_internal.h"
+#include "reconciler/wish.h"
 
 int recorder_writing(struct recorder *recorder, struct error *error)
 {
@@ -207,6 +208,19 @@ static int describe_loans(struct recorder *recorder, const struct action *action
     return result;
 }
 
+/* Who acts on a container lets it write to its data, now or before: what was asked of that is not asked any more. */
+static int spend_wishes(struct recorder *recorder, const struct action *action, struct error *error)
+{
+    const struct snapshot *snapshot = recorder->execution->actual->snapshot;
+    const bool acts = action && action->kind == KIND_CONTAINER;
+    int result = 0;
+    for (size_t i = 0; i < snapshot->intent_count && acts && result >= 0; i++)
+        if ((action->object && wish_is_for_data_of(snapshot->intents[i], action->object)) ||
+            (action->entry && wish_is_for_data_of(snapshot->intents[i], &action->entry->object)))
+            result = recorder_drop_intent(recorder, snapshot->intents[i], error);
+    return result;
+}
+
 int recorder_intend(struct recorder *recorder, const char *text, const struct action *action,
                     const struct steps *steps, struct intent **intent, struct error *error)
 {
@@ -221,12 +235,15 @@ int recorder_intend(struct recorder *recorder, const char *text, const struct ac
         fresh->verb = verb_name(action->verb);
         fresh->wish = action->wish;
         fresh->token = action->token;
+        fresh->snapshot = action->wish ? action->snapshot : NULL;
     }
     fresh->steps.items = arena_array_of(recorder->arena, const char *, steps->count);
     for (size_t i = 0; i < steps->count; i++)
         fresh->steps.items[fresh->steps.count++] = step_type(steps->items[i].kind)->name;
     fresh->begun = record_now();
     int result = describe_loans(recorder, action, fresh, error);
+    if (result >= 0)
+        result = spend_wishes(recorder, action, error);
     if (result >= 0)
         result = recorder_writing(recorder, error);
     return result < 0

@@ -92,6 +92,9 @@ static void note_snapshot(struct recorder *recorder, struct action *action, cons
         if (changed && changed->name)
             action->kept_as = arena_strdup(recorder->arena, changed->name);
     }
+    if (!action->kept_as &&
+        action->verb == VERB_SNAPSHOT) /* by a command that was interrupted: its name is this */
+        action->kept_as = action->snapshot;
 }
 
 static bool has_step(const struct steps *steps, enum step_kind kind)

@@ -115,8 +115,9 @@ struct intent {
     int64_t begun;      /* seconds since the epoch */
     struct bytes
         body; /* of a container that is lent something while it runs: as its record is to hold it; else empty */
-    const char *wish;  /* of snapshot, reset and restore: the words that it was asked for with; NULL */
-    const char *token; /* of such a one: what its change is known by, when it is asked for again; NULL */
+    const char *wish;     /* of snapshot, reset and restore: the words that it was asked for with; NULL */
+    const char *token;    /* of such a one: what its change is known by, when it is asked for again; NULL */
+    const char *snapshot; /* and under which name it keeps what was there; NULL */
 };
 extern const struct table intent_table;
 

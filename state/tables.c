@@ -98,6 +98,7 @@ static const struct field intent_rows[] = {
     OF_TYPE(intent, 8, body, FIELD_BYTES, "The container as it is to become."),
     TEXT(intent, 9, wish, "What a command asked of data."),
     TEXT(intent, 10, token, "What the change of that data is known by."),
+    TEXT(intent, 11, snapshot, "Name that the data of before is kept under."),
 };
 const struct table intent_table = {.name = "intent",
                                    .size = sizeof(struct intent),

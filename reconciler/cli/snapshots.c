@@ -11,6 +11,7 @@
 #include "lib/json.h"
 #include "lib/map.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/wish.h"
 
 struct asked {
     struct session session;
@@ -118,17 +119,13 @@ static const char *name_now(struct arena *arena, const char *what)
 }
 
 /* The same command, which did not come to its end: what it has made already is made when it is asked again. */
-static const struct intent *find_interrupted(const struct asked *asked, const char *wish)
+static const struct intent *find_interrupted(const struct asked *asked, const char *wish, bool *spent)
 {
-    const struct snapshot *recorded = asked->session.actual.snapshot;
-    for (size_t i = 0; i < recorded->intent_count; i++) {
-        const struct intent *intent = recorded->intents[i];
-        if (intent->token && text_is_same(intent->wish, wish) &&
-            text_is_same(intent->kind, kind_name(asked->entry->kind)) &&
-            text_is_same(intent->name, asked->entry->name))
-            return intent;
-    }
-    return NULL;
+    const struct session *session = &asked->session;
+    const struct intent *found = wish_find(&session->actual, asked->entry, wish);
+    *spent = found && wish_is_spent(found, &session->actual, asked->entry, &session->paths, &session->world,
+                                    session->arena);
+    return *spent ? NULL : found;
 }
 
 static const char *new_token(struct arena *arena)
@@ -237,10 +234,13 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
                          options->name);
     const char *wish = arena_printf(arena, "%s %s %s", verb_name(asked->verb),
                                     options->name ? options->name : "-", from ? from : "-");
-    const struct intent *again = find_interrupted(asked, wish);
+    bool spent;
+    const struct intent *again = find_interrupted(asked, wish, &spent);
     if (options->name && find_snapshot(asked, options->name) && !again)
-        return error_set(error, -EEXIST, "%s %s has a snapshot %s already", asked->kind,
-                         snapshot_owner(arena, asked->file), options->name);
+        return error_set(error, -EEXIST, "%s %s has a snapshot %s already%s", asked->kind,
+                         snapshot_owner(arena, asked->file), options->name,
+                         spent ? ", of a command that was interrupted; what was written since is not in it"
+                               : "");
     if (asked->entry->kind == KIND_CONTAINER && runs(asked, asked->entry) &&
         session_check_start(&asked->session, asked->entry, error) < 0)
         return error->code;
@@ -248,7 +248,8 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
         session_check_layer(&asked->session, asked->entry, error) < 0)
         return error->code;
     struct action *action = new_action(asked, asked->entry, asked->verb);
-    action->snapshot = options->name                  ? options->name
+    action->snapshot = again && again->snapshot       ? again->snapshot
+                       : options->name                ? options->name
                        : asked->verb == VERB_SNAPSHOT ? name_now(arena, "snapshot")
                        : asked->verb == VERB_RESET    ? name_now(arena, "before-reset")
                                                       : name_now(arena, "before-restore");

@@ -873,6 +873,42 @@ found_before_the_stop() {
     gives 3 run restart web && says 'no image' && runs web && gives 0 run_spec apply && gives 0 run_spec plan && gives 0 run restart web && runs web
 }
 
+# A command that is cut off behind its change of data goes on when it is asked again, until somebody may have written.
+cut_off() { # COMMAND...: dies behind the change, which is call $ahead + 1 of it
+    FPSYNC_FAKE_DIE=$(($(calls) + ahead + 1)):after run "$@" >/dev/null 2>&1
+    [ $? = 137 ] || { echo "not cut off: $*"; return 1; }
+}
+kept() { # LAYERS|VOLUMES FILE: how many snapshots there are
+    "$tool" "$root" print | jq ".$1.$2.snapshots | length"
+}
+next_second() { # which names by the time tell apart
+    local now=$(date +%s)
+    until [ "$(date +%s)" != "$now" ]; do :; done
+}
+wishes_are_spent() {
+    at wishes
+    web 'volumes: [ "data:/data" ]'
+    echo 'volumes: { data: {} }' >>"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run snapshot volume/data --name good && gives 0 run snapshot web --name good || return 1
+    local command ahead=2 # a stop and an unmount
+    cut_off restore volume/data good && [ "$(kept volumes default_data)" = 2 ] && gives 0 run restore volume/data good && [ "$(kept volumes default_data)" = 2 ] && gives 0 run start web || return 1
+    cut_off restore volume/data good && gives 0 run start web && runs web && gives 0 run restore volume/data good && [ "$(kept volumes default_data)" = 4 ] || { kept volumes default_data; return 1; }
+    # A start that is cut off itself has let it write all the same.
+    cut_off restore volume/data good && ahead=1 && cut_off start web && ahead=2 && gives 0 run restore volume/data good && [ "$(kept volumes default_data)" = 6 ] || { kept volumes default_data; return 1; }
+    gives 0 run start web && cut_off reset web && gives 0 run reset web && [ "$(kept layers default_web)" = 2 ] || { kept layers default_web; return 1; }
+    gives 0 run start web && ahead=0 || return 1
+    for command in 'volume/data --name nightly' 'volume/data --name weekly'; do
+        # shellcheck disable=SC2086
+        cut_off snapshot $command && gives 1 run snapshot $command && says 'already, of a command that was interrupted; what was written since is not in it' || return 1
+    done
+    gives 0 run_spec apply && gives 0 run_spec plan && [ "$(kept volumes default_data)" = 8 ] || return 1
+    # Where nobody writes, one without a name is not made twice, and one with a name is done.
+    gives 0 run stop web && cut_off snapshot volume/data && next_second && gives 0 run snapshot volume/data && [ "$(kept volumes default_data)" = 9 ] || { kept volumes default_data; return 1; }
+    cut_off snapshot volume/data --name monthly && gives 0 run snapshot volume/data --name monthly && says 'kept as snapshot monthly' && [ "$(kept volumes default_data)" = 10 ] || return 1
+    cut_off snapshot volume/data --name yearly && gives 0 run start web && gives 1 run snapshot volume/data --name yearly && gives 0 run_spec plan
+}
+
+check "what a command asked of data is asked anew once its users may have written" wishes_are_spent
 check "a restart finds out before the stop what its start needs" found_before_the_stop
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
