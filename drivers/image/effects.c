@@ -182,6 +182,8 @@ static int remove_image(const struct paths *paths, const struct image_reference 
 {
     (void)call;
     int result = check_digest(request->digest, error);
+    if (result == 0 && request->left)
+        return tree_remove_leftovers(paths->images, request->digest, error);
     if (result == 0)
         result = image_check_unused(paths, request->digest, error);
     return result < 0 ? result : tree_remove_from_store(paths->images, request->digest, error);

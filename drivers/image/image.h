@@ -34,6 +34,7 @@ extern const struct table image_made_table;
 struct image_reference {
     struct described described;
     const char *digest;
+    bool left; /* only what earlier removals have left of it */
 };
 extern const struct table image_reference_table;
 

@@ -136,34 +136,34 @@ int data_create_layer(const struct paths *paths, const struct data_reference *re
 }
 
 /* Under the lock that a mount takes too, so that nothing is mounted between the look and the rename. */
-static int delete_data(const char *store, const char *file,
+static int delete_data(const char *store, const struct data_reference *request,
                        int (*check)(const struct paths *, const char *, struct error *),
                        const struct paths *paths, struct error *error)
 {
     char path[PATH_MAX];
-    int result = data_check_name(file, error);
+    int result = data_check_name(request->file, error);
     if (result < 0)
         return result;
-    snprintf(path, sizeof(path), "%s/%s", store, file);
-    if (access(path, F_OK) < 0 && errno == ENOENT)
-        return 0;
-    _cleanup_close_ int lock = data_lock(store, file, error);
+    snprintf(path, sizeof(path), "%s/%s", store, request->file);
+    if (request->left || (access(path, F_OK) < 0 && errno == ENOENT))
+        return tree_remove_leftovers(store, request->file, error);
+    _cleanup_close_ int lock = data_lock(store, request->file, error);
     if (lock < 0)
         return lock;
-    result = check(paths, file, error);
-    return result < 0 ? result : tree_remove_from_store(store, file, error);
+    result = check(paths, request->file, error);
+    return result < 0 ? result : tree_remove_from_store(store, request->file, error);
 }
 
 int data_delete_layer(const struct paths *paths, const struct data_reference *request,
                       const struct call *call, struct error *error)
 {
     (void)call;
-    return delete_data(paths->layers, request->file, layer_check_unused, paths, error);
+    return delete_data(paths->layers, request, layer_check_unused, paths, error);
 }
 
 int data_delete_volume(const struct paths *paths, const struct data_reference *request,
                        const struct call *call, struct error *error)
 {
     (void)call;
-    return delete_data(paths->volumes, request->file, volume_check_unused, paths, error);
+    return delete_data(paths->volumes, request, volume_check_unused, paths, error);
 }

@@ -10,6 +10,7 @@
 #define REQUEST data_reference
 static const struct field data_reference_rows[] = {
     ROW(1, file, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, left, FIELD_BOOL),
 };
 const struct table data_reference_table = {
     .name = "data-reference", .size = sizeof(struct data_reference), TABLE_ROWS(data_reference_rows)};

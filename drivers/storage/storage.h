@@ -104,6 +104,16 @@ struct observed_snapshots {
     size_t count;
 };
 
+struct observed_leftover { /* what could not be removed, or not yet: its name is free, its bytes are not */
+    const char *kind;      /* "image", "layer" or "volume" */
+    const char *file;      /* that it was in the store: a digest, or paths_file_name() */
+};
+
+struct observed_leftovers {
+    struct observed_leftover *items; /* each file once */
+    size_t count;
+};
+
 struct observed_difference { /* what may keep a layer from another image: SEMANTICS 10 */
     const char *database;    /* "dpkg": the package database that the layer holds a part of; NULL */
     const char *system;      /* "VERSION_ID 12 -> 13": what differs between the images; NULL */
@@ -125,6 +135,8 @@ struct storage_view {
     /* Reads the notes in every layer's and volume's folder: for those who ask for snapshots. */
     int (*dump_snapshots)(const struct paths *, const struct call *, struct observed_snapshots *,
                           struct error *);
+    /* Reads the names in the three stores: for gc and doctor. */
+    int (*dump_leftovers)(const struct paths *, struct arena *, struct observed_leftovers *, struct error *);
     /* Looks into a layer and at two images; `to` may be NULL while it is not made yet. */
     int (*dump_difference)(const struct paths *, const char *layer_file, const char *from, const char *to,
                            const struct call *, struct observed_difference *, struct error *);
@@ -138,6 +150,7 @@ extern const struct storage_view storage_view;
 struct data_reference { /* a layer or a volume */
     struct described described;
     const char *file; /* folder in its store */
+    bool left;        /* deletions: only what earlier ones have left of it */
 };
 extern const struct table data_reference_table;
 
@@ -311,7 +324,7 @@ struct storage_effects {
                         struct error *);
     int (*rename_volume)(const struct paths *, const struct data_rename *, const struct call *,
                          struct error *);
-    /* For `gc` alone. -EBUSY while it is mounted anywhere that we can see. */
+    /* For `gc` alone. -EBUSY while it is mounted anywhere that we can see. 0: no byte of it is there any more. */
     int (*delete_layer)(const struct paths *, const struct data_reference *, const struct call *,
                         struct error *);
     int (*delete_volume)(const struct paths *, const struct data_reference *, const struct call *,

@@ -9,9 +9,13 @@ struct error;
 
 /* Removes `name` below `directory` and all in it; nothing there is success. What is mounted in it is -EBUSY. */
 int tree_remove(int directory, const char *name, struct error *error);
-/* The store's way to remove: first renamed to ".tmp-del-NAME", so that a crash leaves no half object under its name;
- * also clears such leftovers of earlier crashes. */
+/* The store's way to remove: first renamed to ".tmp-del-NAME", so that a crash leaves no half object under its name.
+ * 0 only when nothing is there any more, of what earlier removals of the name left, either. */
 int tree_remove_from_store(const char *store, const char *name, struct error *error);
+/* The second half of that: what is there under the name now stays. */
+int tree_remove_leftovers(const char *store, const char *name, struct error *error);
+#define TREE_LEFTOVER                                                                                        \
+    ".tmp-del-" /* then the name, and ".N" where an earlier one stayed: no name has a dot in it */
 
 struct tree_copied {
     int64_t entries, bytes, skipped; /* skipped: device nodes and sockets */

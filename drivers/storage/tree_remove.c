@@ -17,8 +17,6 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
-#define LEFTOVER_PREFIX ".tmp-del-"
-
 /* A privileged guest may have set the immutable or append-only flag; both answer with EPERM. */
 static int clear_flags(int directory, const char *name)
 {
@@ -41,8 +39,7 @@ static int unlink_one(int directory, const char *name, int flags)
     return unlinkat(directory, name, flags) < 0 ? -errno : 0;
 }
 
-/* A subvolume has a device number of its own without being mounted; a read-only one can only go as a whole, and one with
- * others in it not so. */
+/* A subvolume has a device number of its own without being mounted; one with others in it cannot go as a whole. */
 static bool is_mounted(int folder)
 {
     struct statx status;
@@ -57,32 +54,55 @@ static int remove_subvolume(int directory, const char *name)
     return ioctl(directory, BTRFS_IOC_SNAP_DESTROY, &arguments) < 0 ? -errno : 0;
 }
 
+/* Nothing can be moved out of a read-only one, nor itself elsewhere. */
+static void make_writable(int subvolume)
+{
+    __u64 flags;
+    if (ioctl(subvolume, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) < 0 || !(flags & BTRFS_SUBVOL_RDONLY))
+        return;
+    flags &= ~BTRFS_SUBVOL_RDONLY;
+    ioctl(subvolume, BTRFS_IOC_SUBVOL_SETFLAGS, &flags);
+}
+
 /* A guest makes a tree as deep as it likes, and the parent of each level stays open: what lies deeper than DEPTH is moved
- * up to the top, and is removed from there in the next pass. */
+ * up to the top, and is removed from there in the next pass. Subvolumes lie in one another as deep, and folders cannot
+ * leave theirs, while it can leave the one that it lies in: each is gone through by itself, below the top of all. */
 #define DEPTH 100
 
 struct removal {
+    struct removal *all; /* of the tree that this is a subvolume of; NULL: it is all */
     int top;
     dev_t device;
     bool moved;          /* in this pass */
     unsigned long names; /* given so far */
 };
 
+/* Into a folder that hands its project's quota down comes nothing of another project. */
+static void leave_project(int folder)
+{
+    struct fsxattr attributes;
+    if (ioctl(folder, FS_IOC_FSGETXATTR, &attributes) < 0 || !(attributes.fsx_xflags & FS_XFLAG_PROJINHERIT))
+        return;
+    attributes.fsx_xflags &= ~(__u32)FS_XFLAG_PROJINHERIT;
+    ioctl(folder, FS_IOC_FSSETXATTR, &attributes);
+}
+
 static int move_up(struct removal *removal, int folder, const char *name)
 {
     char to[32];
     for (bool cleared = false;;) {
-        snprintf(to, sizeof(to), LEFTOVER_PREFIX "%lu", removal->names++);
+        snprintf(to, sizeof(to), TREE_LEFTOVER "%lu", removal->names++);
         if (renameat2(folder, name, removal->top, to, RENAME_NOREPLACE) == 0) {
             removal->moved = true;
             return 0;
         }
         if (errno == ENOENT)
             return 0;
-        if (errno == EPERM && !cleared) {
+        if ((errno == EPERM || errno == EXDEV) && !cleared) {
             clear_flags(folder, ".");
             clear_flags(folder, name);
             clear_flags(removal->top, ".");
+            leave_project(removal->top);
             cleared = true;
         } else if (errno != EEXIST) {
             return -errno;
@@ -90,7 +110,31 @@ static int move_up(struct removal *removal, int folder, const char *name)
     }
 }
 
-static int remove_below(int folder, dev_t device);
+static int remove_below(struct removal *all, int folder, dev_t device);
+static int remove_content(struct removal *removal, int folder, unsigned depth);
+
+/* Another file system than that of the folder it lies in: a mount, or a subvolume. */
+static int remove_other(struct removal *removal, int folder, int inner, dev_t device, const char *name,
+                        unsigned depth)
+{
+    if (is_mounted(inner))
+        return -EBUSY;
+    if (remove_subvolume(folder, name) == 0)
+        return 0;
+    make_writable(inner);
+    if (removal->all || depth > 0)
+        return move_up(removal->all ? removal->all : removal, folder, name);
+    int result = remove_below(removal, inner, device);
+    return result < 0 ? result : unlink_one(folder, name, AT_REMOVEDIR);
+}
+
+static int remove_folder(struct removal *removal, int folder, int inner, const char *name, unsigned depth)
+{
+    if (depth == DEPTH)
+        return move_up(removal, folder, name);
+    int result = remove_content(removal, inner, depth + 1);
+    return result < 0 ? result : unlink_one(folder, name, AT_REMOVEDIR);
+}
 
 static int remove_content(struct removal *removal, int folder, unsigned depth)
 {
@@ -104,41 +148,31 @@ static int remove_content(struct removal *removal, int folder, unsigned depth)
     }
     int result = 0;
     for (struct dirent *item; result == 0 && (item = readdir(directory));) {
-        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+        const char *name = item->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
             continue;
-        if (item->d_type != DT_DIR && unlinkat(folder, item->d_name, 0) == 0)
+        if (item->d_type != DT_DIR && unlinkat(folder, name, 0) == 0)
             continue;
-        _cleanup_close_ int inner =
-            openat(folder, item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct stat status;
         if (inner < 0 && errno == ENOENT)
             continue;
-        if (inner < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-            result = unlink_one(folder, item->d_name, 0);
-            continue;
-        }
-        if (inner < 0 || fstat(inner, &status) < 0) {
+        if (inner < 0 && (errno == ENOTDIR || errno == ELOOP))
+            result = unlink_one(folder, name, 0);
+        else if (inner < 0 || fstat(inner, &status) < 0)
             result = -errno;
-            continue;
-        }
-        bool other = status.st_dev != removal->device;
-        if (other && is_mounted(inner))
-            result = -EBUSY;
-        else if (other && remove_subvolume(folder, item->d_name) == 0)
-            continue;
-        else if (!other && depth == DEPTH)
-            result = move_up(removal, folder, item->d_name);
-        else if ((result = other ? remove_below(inner, status.st_dev)
-                                 : remove_content(removal, inner, depth + 1)) == 0)
-            result = unlink_one(folder, item->d_name, AT_REMOVEDIR);
+        else if (status.st_dev != removal->device)
+            result = remove_other(removal, folder, inner, status.st_dev, name, depth);
+        else
+            result = remove_folder(removal, folder, inner, name, depth);
     }
     closedir(directory);
     return result;
 }
 
-static int remove_below(int folder, dev_t device)
+static int remove_below(struct removal *all, int folder, dev_t device)
 {
-    struct removal removal = {.top = folder, .device = device};
+    struct removal removal = {.all = all, .top = folder, .device = device};
     int result;
     do {
         removal.moved = false;
@@ -159,38 +193,72 @@ int tree_remove(int directory, const char *name, struct error *error)
         return 0;
     int result, tries = 3; /* another worker may have moved something up meanwhile */
     do {
-        result = remove_below(folder, status.st_dev);
+        result = remove_below(NULL, folder, status.st_dev);
         if (result == 0)
             result = unlink_one(directory, name, AT_REMOVEDIR);
     } while (result == -ENOTEMPTY && --tries);
     return result < 0 ? error_errno(error, result, "cannot remove %s", name) : 0;
 }
 
-/* One that stays is no reason to keep what was to go: whose it was has been told that it could not be removed. */
-static int remove_leftovers(int store, struct error *error)
+static bool is_leftover_of(const char *leftover, const char *name)
+{
+    const char *at = leftover + strlen(TREE_LEFTOVER);
+    size_t length = strlen(name);
+    return strncmp(leftover, TREE_LEFTOVER, strlen(TREE_LEFTOVER)) == 0 && strncmp(at, name, length) == 0 &&
+           (!at[length] || at[length] == '.');
+}
+
+/* All that earlier removals of it left, too: who may forget the name has to know that nothing of it is there. Those of
+ * others are theirs. */
+static int remove_leftovers(int store, const char *name, struct error *error)
 {
     int copy = openat(store, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory)
         return error_errno(error, -errno, "cannot read a store");
-    for (struct dirent *item; (item = readdir(directory));)
-        if (strncmp(item->d_name, LEFTOVER_PREFIX, strlen(LEFTOVER_PREFIX)) == 0)
-            tree_remove(store, item->d_name, NULL);
+    int result = 0;
+    for (struct dirent *item; (item = readdir(directory));) {
+        if (!is_leftover_of(item->d_name, name))
+            continue;
+        int removed = tree_remove(store, item->d_name, result < 0 ? NULL : error);
+        result = result < 0 ? result : removed;
+    }
     closedir(directory);
-    return 0;
+    return result;
+}
+
+/* 0 also where there is nothing of the name. */
+static int set_aside(int store, const char *name)
+{
+    char leftover[NAME_MAX + 1];
+    snprintf(leftover, sizeof(leftover), TREE_LEFTOVER "%s", name);
+    for (unsigned number = 1;; number++) {
+        if (renameat2(store, name, store, leftover, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != EEXIST)
+            return -errno;
+        snprintf(leftover, sizeof(leftover), TREE_LEFTOVER "%s.%u", name, number);
+    }
+}
+
+static int open_store(const char *store, struct error *error)
+{
+    int directory = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return directory < 0 ? error_errno(error, -errno, "%s", store) : directory;
 }
 
 int tree_remove_from_store(const char *store, const char *name, struct error *error)
 {
-    char leftover[NAME_MAX + 1];
-    snprintf(leftover, sizeof(leftover), LEFTOVER_PREFIX "%s", name);
-    _cleanup_close_ int directory = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int directory = open_store(store, error);
     if (directory < 0)
-        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", store);
-    int result = remove_leftovers(directory, error);
-    if (result < 0)
-        return result;
-    if (renameat(directory, name, directory, leftover) < 0 && errno != ENOENT)
-        return error_errno(error, -errno, "cannot remove %s/%s", store, name);
-    return tree_remove(directory, leftover, error);
+        return directory == -ENOENT ? 0 : directory;
+    int result = set_aside(directory, name);
+    return result < 0 ? error_errno(error, result, "cannot remove %s/%s", store, name)
+                      : remove_leftovers(directory, name, error);
+}
+
+int tree_remove_leftovers(const char *store, const char *name, struct error *error)
+{
+    _cleanup_close_ int directory = open_store(store, error);
+    return directory >= 0 ? remove_leftovers(directory, name, error) : directory == -ENOENT ? 0 : directory;
 }

@@ -17,6 +17,7 @@
 #include "drivers/storage/view_binds.h"
 #include "drivers/storage/view_disk.h"
 #include "drivers/storage/view_layer.h"
+#include "drivers/storage/view_leftovers.h"
 #include "drivers/storage/view_measure.h"
 #include "drivers/storage/view_mounted.h"
 #include "drivers/storage/view_quota.h"
@@ -260,6 +261,7 @@ const struct storage_view storage_view = {.dump = dump,
                                           .look_disk = view_disk,
                                           .grows_mounted = view_grows_mounted,
                                           .dump_snapshots = view_snapshots,
+                                          .dump_leftovers = view_leftovers,
                                           .dump_difference = view_difference,
                                           .measure = view_measure,
                                           .look_binds = bind_look};

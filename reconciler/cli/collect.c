@@ -163,6 +163,47 @@ static void find_images(struct session *session, const struct candidates *snapsh
     }
 }
 
+static const struct candidate *find_candidate(const struct candidates *among, const char *kind,
+                                              const char *name)
+{
+    for (size_t i = 0; i < among->count; i++)
+        if (strcmp(among->items[i].kind, kind) == 0 && strcmp(among->items[i].name, name) == 0)
+            return &among->items[i];
+    return NULL;
+}
+
+static void add_leftover_step(struct session *session, struct candidate *item, const char *file)
+{
+    if (strcmp(item->kind, "image") == 0) {
+        struct image_reference *image = described_new(session->arena, &image_reference_table);
+        image->digest = file;
+        image->left = true;
+        add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
+        return;
+    }
+    struct data_reference *data = described_new(session->arena, &data_reference_table);
+    data->file = file;
+    data->left = true;
+    add_step(session, item, strcmp(item->kind, "layer") == 0 ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
+             &data_reference_table, data);
+}
+
+/* What was to go already. Of retained data that has not come to its end it goes with that. */
+static void find_leftovers(struct session *session, const struct observed_leftovers *seen,
+                           const struct candidates *data, struct candidates *to)
+{
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct observed_leftover *left = &seen->items[i];
+        const bool is_image = strcmp(left->kind, "image") == 0;
+        const char *name = is_image ? left->file : snapshot_owner(session->arena, left->file);
+        if (find_candidate(data, left->kind, name))
+            continue;
+        add_leftover_step(session,
+                          add(session, to, left->kind, name, "left by a removal that did not end", NULL),
+                          left->file);
+    }
+}
+
 static bool is_named(const struct options *options, const struct candidate *item, struct arena *arena)
 {
     const char *id = arena_printf(arena, "%s/%s", item->kind, item->name);
@@ -204,7 +245,7 @@ static int free_one(struct session *session, struct pool *pool, const struct can
 
 /* A name that is not among what can be freed is said before anything is. */
 static int check_names(const struct session *session, const struct candidates *data,
-                       const struct candidates *snapshots, struct error *error)
+                       const struct candidates *others, size_t other_count, struct error *error)
 {
     for (size_t i = 0; i < session->options->argument_count; i++) {
         char *const name = session->options->arguments[i];
@@ -220,8 +261,9 @@ static int check_names(const struct session *session, const struct candidates *d
                                  "removed, it can be freed",
                                  name);
         }
-        for (size_t j = 0; j < snapshots->count; j++)
-            found = found || is_named(&one, &snapshots->items[j], session->arena);
+        for (size_t j = 0; j < other_count; j++)
+            for (size_t k = 0; k < others[j].count; k++)
+                found = found || is_named(&one, &others[j].items[k], session->arena);
         if (!found)
             return error_set(
                 error, -ENOENT,
@@ -278,8 +320,9 @@ static void collect(struct collection *collection, struct candidates *found)
 int run_gc(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
-    struct candidates data = {0}, snapshots = {0}, images = {0};
+    struct candidates data = {0}, snapshots = {0}, leftovers = {0}, images = {0};
     struct observed_snapshots seen = {0};
+    struct observed_leftovers left = {0};
     struct error error = {0};
     int result = session_open(options, options->dry_run ? SESSION_READ : SESSION_WRITE, &session, &error);
     if (result < 0)
@@ -289,6 +332,8 @@ int run_gc(const struct options *options)
     const struct call call = {.arena = session.arena, .cancel = -1};
     if (result >= 0)
         result = storage_view.dump_snapshots(&session.paths, &call, &seen, &error);
+    if (result >= 0)
+        result = storage_view.dump_leftovers(&session.paths, session.arena, &left, &error);
     if (result >= 0 && !policy_load(session.paths.conf, session.arena, &session.policy, &problems))
         result = error_set(&error, -EINVAL, "%s:%u: %s", problems.items[0].place.file,
                            problems.items[0].place.line, problems.items[0].message);
@@ -300,7 +345,8 @@ int run_gc(const struct options *options)
     struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
     find_retained(&session, &data);
     find_snapshots(&session, &seen, &data, &snapshots); /* none of the data is freed yet: all of them */
-    if (check_names(&session, &data, &snapshots, &error) < 0) {
+    find_leftovers(&session, &left, &data, &leftovers);
+    if (check_names(&session, &data, (struct candidates[]){snapshots, leftovers}, 2, &error) < 0) {
         json_free(collection.list);
         return fail(options, &error, EXIT_ERROR);
     }
@@ -308,6 +354,7 @@ int run_gc(const struct options *options)
     snapshots = (struct candidates){0};
     find_snapshots(&session, &seen, &data, &snapshots);
     collect(&collection, &snapshots);
+    collect(&collection, &leftovers);
     find_images(&session, &snapshots, &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
     if (options->output == OUTPUT_DATA) {

@@ -130,6 +130,22 @@ static void check_flows(struct report *report, const struct session *session)
                                    "modprobe nf_conntrack_netlink", false});
 }
 
+static void check_leftovers(struct report *report, const struct session *session)
+{
+    struct observed_leftovers left;
+    struct error error;
+    if (storage_view.dump_leftovers(&session->paths, session->arena, &left, &error) < 0)
+        return;
+    const char *first = left.count ? snapshot_owner(session->arena, left.items[0].file) : "";
+    doctor_check(report, !left.count,
+                 &(struct finding){"what was removed is gone",
+                                   arena_printf(session->arena, "%s %s%s was removed, and is there in part",
+                                                left.count ? left.items[0].kind : "", first,
+                                                left.count > 1 ? ", among others," : ""),
+                                   "the space that it takes", "fpsync gc, which says what is in the way",
+                                   false});
+}
+
 static void check_record(struct report *report)
 {
     if (geteuid() != 0)
@@ -145,6 +161,7 @@ static void check_record(struct report *report)
     doctor_check_firewall(report, &session);
     check_disk(report, &session);
     check_flows(report, &session);
+    check_leftovers(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
     doctor_check(report, session.snapshot.record_count || !world_has_marked(&session.world),
                  &(struct finding){"marked objects are on record", "marked objects are not on record", lost,

@@ -78,12 +78,20 @@ static int apply_create(struct fake *fake, const char *store, const char *file)
     return 0;
 }
 
-static int apply_delete(struct fake *fake, const char *store, const char *file, const char *user,
-                        struct error *error)
+static void remove_leftover(struct fake *fake, const char *kind, const char *file)
 {
-    if (user)
+    json_remove(fake_map(fake->world, "leftovers"), arena_printf(fake->call->arena, "%s/%s", kind, file));
+}
+
+static int apply_delete(struct fake *fake, const char *kind, const struct data_reference *request,
+                        const char *user, struct error *error)
+{
+    const char *store = arena_printf(fake->call->arena, "%ss", kind), *file = request->file;
+    if (user && !request->left)
         return error_set(error, -EBUSY, "%s/%s is mounted for %s", store, file, user);
-    json_remove(fake_map(fake->world, store), file);
+    if (!request->left)
+        json_remove(fake_map(fake->world, store), file);
+    remove_leftover(fake, kind, file);
     return 0;
 }
 
@@ -196,7 +204,7 @@ static int delete_layer(const struct paths *paths, const struct data_reference *
     int result = fake_begin(&fake, paths, call, STEP_LAYER_DELETE, request->file, error);
     if (result < 0)
         return result;
-    result = apply_delete(&fake, "layers", request->file, user_of_layer(&fake, request->file), error);
+    result = apply_delete(&fake, "layer", request, user_of_layer(&fake, request->file), error);
     return fake_end(&fake, result, error);
 }
 
@@ -207,7 +215,7 @@ static int delete_volume(const struct paths *paths, const struct data_reference 
     int result = fake_begin(&fake, paths, call, STEP_VOLUME_DELETE, request->file, error);
     if (result < 0)
         return result;
-    result = apply_delete(&fake, "volumes", request->file, user_of_volume(&fake, request->file), error);
+    result = apply_delete(&fake, "volume", request, user_of_volume(&fake, request->file), error);
     return fake_end(&fake, result, error);
 }
 
@@ -272,9 +280,10 @@ static int apply_change(struct fake *fake, const char *store, const struct data_
         fake_violation(fake, "%s/%s is changed while it is mounted for %s", store, request->file, user);
     if (!data)
         return request->kept ? error_set(error, -ENOENT, "no %s/%s", store, request->file) : 0;
-    if (request->token && text_is_same(text_in(data, "token"), request->token))
-        return 0;
     struct json *snapshots = json_get(data, "snapshots");
+    if (request->token && text_is_same(text_in(data, "token"), request->token) &&
+        (!request->kept || !request->name || json_get(snapshots, request->name)))
+        return 0;
     if (!snapshots)
         snapshots = json_set(data, "snapshots", json_new_object());
     const struct json *from = request->from ? json_get(snapshots, request->from) : NULL;
@@ -741,8 +750,11 @@ static int make(const struct paths *paths, const struct image_make *request, con
     return result < 0 ? result : fake_end(&fake, apply_make(&fake, request, call, made, error), error);
 }
 
-static int apply_remove(struct fake *fake, const char *digest, struct error *error)
+static int apply_remove(struct fake *fake, const char *digest, bool left, struct error *error)
 {
+    remove_leftover(fake, "image", digest);
+    if (left)
+        return 0;
     const struct json *roots = fake_map(fake->world, "roots");
     for (void *i = json_first(roots); i; i = json_next(roots, i))
         if (text_is_same(text_in(json_value(i), "digest"), digest))
@@ -756,7 +768,8 @@ static int remove_image(const struct paths *paths, const struct image_reference 
 {
     struct fake fake;
     int result = fake_begin(&fake, paths, call, STEP_IMAGE_REMOVE, request->digest, error);
-    return result < 0 ? result : fake_end(&fake, apply_remove(&fake, request->digest, error), error);
+    return result < 0 ? result
+                      : fake_end(&fake, apply_remove(&fake, request->digest, request->left, error), error);
 }
 
 const struct image_effects image_effects = {.make = make, .remove = remove_image};

@@ -876,6 +876,16 @@ static int run_drop_volume(struct json *world, char **arguments, struct error *e
     return drop(world, "volumes", arguments[0], error);
 }
 
+/* A removal that did not come to its end. */
+static int run_leave(struct json *world, char **arguments, struct error *error)
+{
+    char key[160];
+    (void)error;
+    snprintf(key, sizeof(key), "%s/%s", arguments[0], arguments[1]);
+    json_set(fake_map(world, "leftovers"), key, json_new_bool(true));
+    return 0;
+}
+
 /* Its guest installed something. */
 static int run_install_packages(struct json *world, char **arguments, struct error *error)
 {
@@ -1025,6 +1035,7 @@ static const struct command commands[] = {
     {"drop-image", "NAME|DIGEST", 1, run_drop_image},
     {"drop-layer", "FILE", 1, run_drop_layer},
     {"drop-volume", "FILE", 1, run_drop_volume},
+    {"leave", "image|layer|volume FILE", 2, run_leave},
     {"renew-source", "SOURCE", 1, run_renew_source},
     {"lose", "", 0, run_lose},
     {"install-packages", "LAYER", 1, run_install_packages},

@@ -381,6 +381,25 @@ static bool grows_mounted(const struct paths *paths)
     return seen_world(paths->root, &world, NULL) == 0 && seen_flag(world, "grows");
 }
 
+static int dump_leftovers(const struct paths *paths, struct arena *arena, struct observed_leftovers *out,
+                          struct error *error)
+{
+    fake_trace("storage_view.dump_leftovers");
+    _cleanup_json_ struct json *world = NULL;
+    int result = fake_load(paths->root, &world, error);
+    if (result < 0)
+        return result;
+    *out = (struct observed_leftovers){0};
+    const struct json *left = fake_map(world, "leftovers");
+    for (void *i = json_first(left); i; i = json_next(left, i)) {
+        const char *kind = json_key(i), *slash = strchr(kind, '/');
+        *arena_append(arena, out->items, out->count) =
+            (struct observed_leftover){.kind = arena_strndup(arena, kind, (size_t)(slash - kind)),
+                                       .file = arena_strdup(arena, slash + 1)};
+    }
+    return 0;
+}
+
 static void look_disk(const struct paths *paths, const char *layer_file, int64_t init_pid,
                       struct observed_disk *disk)
 {
@@ -428,6 +447,7 @@ const struct storage_view storage_view = {.dump = dump_storage,
                                           .look_disk = look_disk,
                                           .grows_mounted = grows_mounted,
                                           .dump_snapshots = dump_snapshots,
+                                          .dump_leftovers = dump_leftovers,
                                           .dump_difference = dump_difference,
                                           .measure = measure,
                                           .look_binds = look_binds};

@@ -5,7 +5,7 @@
 
 # Asked for by those who plan, or by other commands, after the dump; each makes that a run is not taken for settled, or
 # has a plan.
-later='use host disk difference snapshot snapshots'
+later='use host disk difference snapshot snapshots leftover leftovers'
 # Left out of the digest, with the reason there.
 spared='modified process inode key target'
 

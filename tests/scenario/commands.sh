@@ -909,6 +909,18 @@ wishes_are_spent() {
 }
 
 check "what a command asked of data is asked anew once its users may have written" wishes_are_spent
+# What could not be removed is told for as long as it is there.
+leftovers_are_listed() {
+    at leftovers
+    web && gives 0 run_spec apply && gives 0 run gc && says 'Nothing is retained' && "$tool" "$root" leave volume default_old && "$tool" "$root" leave layer default_web || return 1
+    gives 0 run gc --dry-run && says 'volume default/old: would be freed (left by a removal that did not end)' && says 'layer default/web: would be freed' || return 1
+    run doctor >"$root/said"
+    says 'volume default/old, among others, was removed, and is there in part' || return 1
+    FPSYNC_FAKE_FAIL=$(($(calls) + 1)) gives 3 run gc volume/old && gives 0 run gc volume/old && says 'volume default/old: freed' && gives 1 run gc volume/old || return 1
+    gives 0 run gc && says 'layer default/web: freed' && runs web && gives 0 run_spec plan && gives 0 run gc && says 'Nothing is retained'
+}
+
+check "what could not be removed is listed until it is" leftovers_are_listed
 check "a restart finds out before the stop what its start needs" found_before_the_stop
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused

@@ -91,8 +91,23 @@ is 'restore: and what a guest nested in it' "$(cat "$STORE/volumes/t_data/data/n
 sed -i '/^  more:/d; s/, "more:[^"]*"//' "$FILE"
 converge 'apply brings it up'
 is 'restore: the guest has it' "$(inside t/one cat /www/mark /www/nested/mark | paste -sd' ')" 'kept deep'
+# As a guest nests them: deeper than one may have files open, and one that is read-only among them.
+nest() {
+    local n
+    cd "$STORE/volumes/t_data/data" || return
+    for ((n = 0; n < 700; n++)); do btrfs subvolume create n && cd n || return; done
+    for ((n = 0; n < 300; n++)); do mkdir n && cd n || return; done
+    btrfs property set -ts "$STORE/volumes/t_data/data/n/n/n" ro true
+}
+(nest) >/dev/null 2>&1
+is 'hundreds of subvolumes lie in one another' "$(btrfs subvolume list "$STORE" | grep -c 'data/n')" 700
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
-check 'gc of what was restored' fps gc --force -y
+gc_of_all() { # with as many open files as is usual
+    (ulimit -Sn 1024 && fps gc --force -y)
+}
+check 'gc of what was restored, and of them' gc_of_all
+is 'none is left' "$(btrfs subvolume list "$STORE")" ''
+is 'nor anything that was set aside' "$(ls -A "$STORE/volumes")" ''
 rm -rf "${STORE:?}"/*
 umount "$STORE"
 is 'nothing is left' "$(leftovers)" ''

@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
@@ -414,7 +415,89 @@ static void test_what_cannot_go_keeps_nothing_else(void **state)
     assert_done(tree_remove_from_store(at("store"), "wanted", &error));
     assert_int_equal(access(at("store/wanted"), F_OK), -1);
     assert_int_equal(access(at("store/.tmp-del-wanted"), F_OK), -1);
+    assert_int_equal(access(at("store/.tmp-del-held/mounted"), F_OK), 0);
     assert_int_equal(umount(at("store/.tmp-del-held/mounted")), 0);
+}
+
+static void set_project(int folder, unsigned project)
+{
+    struct fsxattr attributes;
+    assert_int_equal(ioctl(folder, FS_IOC_FSGETXATTR, &attributes), 0);
+    attributes.fsx_projid = project;
+    attributes.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+    assert_int_equal(ioctl(folder, FS_IOC_FSSETXATTR, &attributes), 0);
+}
+
+/* A folder of one project takes none of another's: neither are those in the way of what lies deep below. */
+static void test_deep_projects_go(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"ext4 -q -O project,quota", "xfs -q -f"};
+    int mounted = -1;
+    make_folder(at("disk"));
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && mounted != 0; i++)
+        mounted = system(arena_printf(arena, /* NOLINT(cert-env33-c) */
+                                      "exec 2>&-; /usr/bin/truncate -s 320M %s/file && /sbin/mkfs.%s %s/file "
+                                      "&& /usr/bin/mount -o loop %s/file %s/disk",
+                                      root, kinds[i], root, root, root));
+    if (mounted != 0)
+        skip(); /* neither of them has projects here */
+    make_folder(at("disk/top"));
+    int folder = open(at("disk/top"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (unsigned level = 0; level < 250; level++) {
+        set_project(folder, level + 1);
+        assert_int_equal(mkdirat(folder, "level", 0700), 0);
+        int below = openat(folder, "level", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(below >= 0);
+        close(folder);
+        folder = below;
+    }
+    close(folder);
+    error = (struct error){0};
+    int result = tree_remove(AT_FDCWD, at("disk/top"), &error);
+    assert_int_equal(umount2(at("disk"), MNT_DETACH), 0);
+    if (result < 0)
+        fail_msg("%s", error.text);
+}
+
+/* Who forgets a name has to know that nothing of it is left; and what stays is in the way of nobody who has it next. */
+static void test_what_stays_is_told_again(void **state)
+{
+    (void)state;
+    make_folder(at("store"));
+    make_folder(at("store/.tmp-del-held"));
+    make_folder(at("store/.tmp-del-held/mounted"));
+    assert_int_equal(mount("none", at("store/.tmp-del-held/mounted"), "tmpfs", 0, NULL), 0);
+    assert_int_equal(tree_remove_leftovers(at("store"), "held", &error), -EBUSY);
+    make_folder(at("store/held"));
+    assert_int_equal(tree_remove_from_store(at("store"), "held", &error), -EBUSY);
+    assert_int_equal(access(at("store/held"), F_OK), -1);
+    assert_int_equal(access(at("store/.tmp-del-held.1"), F_OK), -1);
+    assert_int_equal(access(at("store/.tmp-del-held/mounted"), F_OK), 0);
+    assert_int_equal(umount(at("store/.tmp-del-held/mounted")), 0);
+    make_folder(at("store/.tmp-del-held.7"));
+    make_folder(at("store/held"));
+    assert_done(tree_remove_leftovers(at("store"), "held", &error));
+    assert_int_equal(access(at("store/.tmp-del-held"), F_OK), -1);
+    assert_int_equal(access(at("store/.tmp-del-held.7"), F_OK), -1);
+    assert_int_equal(access(at("store/held"), F_OK), 0);
+}
+
+static void test_leftovers_are_seen(void **state)
+{
+    (void)state;
+    struct observed_leftovers left;
+    make_folder(at("var/lib/fpsync/volumes"));
+    make_folder(at("var/lib/fpsync/volumes/.tmp-del-shop_data"));
+    make_folder(at("var/lib/fpsync/volumes/.tmp-del-shop_data.3"));
+    assert_done(storage_view.dump_leftovers(&paths, arena, &left, &error));
+    assert_int_equal(left.count, 1);
+    assert_string_equal(left.items[0].kind, "volume");
+    assert_string_equal(left.items[0].file, "shop_data");
+    const struct data_reference request = {.file = "shop_data"};
+    assert_done(storage_effects.delete_volume(&paths, &request, &call, &error));
+    assert_done(storage_view.dump_leftovers(&paths, arena, &left, &error));
+    assert_int_equal(left.count, 0);
 }
 
 static void test_new_volume_is_filled_once(void **state)
@@ -1141,7 +1224,10 @@ static int run_group(const char *name, unsigned long propagation)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_root_comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deep_tree_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deep_projects_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_go_keeps_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_stays_is_told_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_leftovers_are_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_users_of_the_host_stay_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_root_of_an_earlier_release, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_layer_is_never_mounted_twice, set_up, tear_down),
