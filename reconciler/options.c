@@ -60,7 +60,7 @@ static const struct flag flags[] = {
     {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "2 when something was changed", " plan apply "},
     {"drift", 0, FLAG_BOOL, MEMBER(drift), "2 when something drifted", " status "},
     {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing",
-     " apply down gc adopt "},
+     " plan apply down gc adopt "},
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
      "make a lost record again from what exists and the files of -f", " doctor "},
     {"follow", 0, FLAG_BOOL, MEMBER(follow), "go on with what comes, until interrupted", " logs "},
@@ -115,11 +115,22 @@ void options_usage(const char *command)
     }
 }
 
+/* What asks for nothing to be done must not be lost, wherever it was said: by the environment, commands that only read
+ * may hear of it. */
+static bool acts(const struct options *options, const char *command)
+{
+    static const char acting[] = " exec start stop restart snapshot reset restore backup forget ";
+    char word[32];
+    snprintf(word, sizeof(word), " %s ", command);
+    bool lists = strcmp(command, "snapshot") == 0 && !options->argument_count;
+    return (strstr(acting, word) && !lists) || options->rebuild;
+}
+
 int options_check(const struct options *options, const char *command, struct error *error)
 {
     for (size_t i = 0; i < FLAGS; i++) {
-        /* What asks for nothing to be done must not be lost, wherever it was said. */
-        bool said = options->given >> i & 1 || (flags[i].offset == MEMBER(dry_run) && options->dry_run);
+        bool said = options->given >> i & 1 ||
+                    (flags[i].offset == MEMBER(dry_run) && options->dry_run && acts(options, command));
         if (!said || is_taken(&flags[i], command))
             continue;
         _cleanup_buffer_ struct buffer of = {0};

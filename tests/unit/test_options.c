@@ -31,9 +31,9 @@ static void refuses_what_a_command_does_not_take(void **state)
 {
     (void)state;
     assert_string_equal(SAID("stop", "stop", "--dry-run", "a"),
-                        "stop has no --dry-run; it is for apply, down, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, gc, adopt");
     assert_string_equal(SAID("stop", "--dry-run", "stop", "a"),
-                        "stop has no --dry-run; it is for apply, down, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, gc, adopt");
     assert_string_equal(SAID("apply", "deploy", "--out", "x"), "apply has no --out; it is for plan");
     assert_string_equal(SAID("status", "ps", "-f", "x"),
                         "status has no --file; it is for validate, plan, apply, down, export, adopt, doctor");
@@ -56,8 +56,18 @@ static void the_environment_may_speak_to_others(void **state)
     setenv("FPSYNC_FORCE", "1", 1);
     assert_null(SAID("stop", "stop", "a"));
     setenv("FPSYNC_DRY_RUN", "1", 1);
-    assert_string_equal(SAID("stop", "stop", "a"), "stop has no --dry-run; it is for apply, down, gc, adopt");
+    assert_string_equal(SAID("stop", "stop", "a"),
+                        "stop has no --dry-run; it is for plan, apply, down, gc, adopt");
     assert_null(SAID("down", "down"));
+    assert_string_equal(SAID("snapshot", "snapshot", "a"),
+                        "snapshot has no --dry-run; it is for plan, apply, down, gc, adopt");
+    assert_string_equal(SAID("doctor", "doctor", "--rebuild"),
+                        "doctor has no --dry-run; it is for plan, apply, down, gc, adopt");
+    static const char *const reads[] = {"plan",   "status", "version", "validate", "explain",
+                                        "doctor", "export", "history", "console",  "logs",
+                                        "ports",  "schema", "snapshot"};
+    for (size_t i = 0; i < sizeof(reads) / sizeof(*reads); i++)
+        assert_null(SAID(reads[i], reads[i]));
     unsetenv("FPSYNC_FILE");
     unsetenv("FPSYNC_FORCE");
     unsetenv("FPSYNC_DRY_RUN");
