@@ -153,13 +153,15 @@ static int check_types(int store, struct error *error)
  * own, too: of those nobody else's word is taken. */
 static int own(int folder, const char *name, mode_t mode, struct error *error)
 {
-    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int there = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC); /* opens no device */
     struct stat status;
-    if (fd < 0)
+    if (there < 0)
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", name);
-    if (fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
+    if (fstat(there, &status) == 0 && !S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
         return error_set(error, -EBADMSG, "the backup is damaged or forged: %s is no plain file", name);
-    return fchown(fd, 0, 0) < 0 || fchmod(fd, mode) < 0 ? error_errno(error, -errno, "%s", name) : 0;
+    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, mode) < 0 ? error_errno(error, -errno, "%s", name)
+                                                                  : 0;
 }
 
 static int own_secrets(int store, struct error *error)

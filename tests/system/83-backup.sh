@@ -68,8 +68,13 @@ is 'and nothing came of them' "$(ls -A "$ROOT/var/lib/fpsync/layers" "$ROOT/var/
 mkdir "$ROOT/forged" && tar --ignore-zeros -xpf "$file" -C "$ROOT/forged" 2>/dev/null
 chmod 777 "$ROOT"/forged/{secrets,images,layers,volumes} "$ROOT/forged/state/data.mdb"
 chmod 644 "$ROOT"/forged/secrets/* && chown 65534 "$ROOT"/forged/secrets "$ROOT"/forged/secrets/*
-tar -C "$ROOT/forged" -cf "$ROOT/forged.tar" .backup secrets images layers volumes state
-printf 'fpsync-backup-sha256 %s\n' "$(sha256sum <"$ROOT/forged.tar" | cut -d' ' -f1)" >>"$ROOT/forged.tar"
+forge_backup() {
+    tar -C "$ROOT/forged" -cf "$ROOT/forged.tar" .backup secrets images layers volumes state
+    printf 'fpsync-backup-sha256 %s\n' "$(sha256sum <"$ROOT/forged.tar" | cut -d' ' -f1)" >>"$ROOT/forged.tar"
+}
+mknod "$ROOT/forged/secrets/device" c 240 77 && forge_backup
+like 'one with a device in it is refused, and the device is not opened' "$(fps restore --from "$ROOT/forged.tar" 2>&1)" 'device is no plain file'
+rm -f "$ROOT/forged/secrets/device" && forge_backup
 check 'one of open folders is restored' fps restore --from "$ROOT/forged.tar"
 is 'and nobody gets in' "$(cd "$ROOT/var/lib/fpsync" && stat -c '%n %U %a' secrets images layers volumes secrets/key state/data.mdb | paste -sd' ')" \
     'secrets root 700 images root 700 layers root 700 volumes root 700 secrets/key root 600 state/data.mdb root 600'
