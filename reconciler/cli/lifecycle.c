@@ -131,12 +131,13 @@ static int act(const struct options *options, enum verb verb)
     if (verb != VERB_STOP && session_load_policy(&session, &error) < 0)
         return fail_invalid(options, &session.problems);
     result = find_asked(&session, verb, &asked, &error);
-    if (result >= 0)
-        result = session_look(&session, &error);
+    if (result < 0)
+        return fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR);
+    result = session_look(&session, &error);
     for (size_t i = 0; result >= 0 && verb != VERB_STOP && i < asked.count; i++)
         result = session_check_layer(&session, asked.items[i], &error);
     if (result < 0)
-        return fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR);
+        return fail(options, &error, EXIT_ERROR);
     plan_wishes(&session, verb, &asked, &plan);
     const struct execution_request request = {.stopped_by = verb == VERB_STOP ? who(session.arena) : NULL,
                                               .stop_timeout = options->timeout};

@@ -20,6 +20,7 @@ struct asked {
     struct observed_snapshots snapshots;
     struct entry *entry;     /* the container, volume or layer that an action is about */
     const char *kind, *file; /* of the data behind it */
+    bool refused;            /* by what the host permits */
 };
 
 const char *snapshot_owner(struct arena *arena, const char *file)
@@ -175,15 +176,38 @@ static struct action *new_action(struct asked *asked, struct entry *entry, enum 
     return action;
 }
 
+static bool runs_on_volume(const struct asked *asked, const struct entry *entry, const char *volume)
+{
+    return entry->kind == KIND_CONTAINER && plan_uses(&entry->object, KIND_VOLUME, volume) &&
+           runs(asked, entry);
+}
+
+/* Whether anything is to be started, which the host may have to permit. */
+static bool starts_anything(const struct asked *asked, const char *from)
+{
+    if (asked->entry->kind == KIND_CONTAINER)
+        return runs(asked, asked->entry);
+    for (size_t i = 0; i < asked->session.actual.count && from; i++)
+        if (runs_on_volume(asked, &asked->session.actual.items[i], asked->entry->name))
+            return true;
+    return false;
+}
+
+static int check_start(struct asked *asked, const struct entry *container, struct error *error)
+{
+    int result = session_check_start(&asked->session, container, error);
+    asked->refused = result == -EPERM;
+    return result;
+}
+
 /* Those on a volume that becomes another one. */
 static int restart_users(struct asked *asked, struct action *action, struct error *error)
 {
     for (size_t i = 0; i < asked->session.actual.count; i++) {
         struct entry *entry = &asked->session.actual.items[i];
-        if (entry->kind != KIND_CONTAINER || !plan_uses(&entry->object, KIND_VOLUME, action->name) ||
-            !runs(asked, entry))
+        if (!runs_on_volume(asked, entry, action->name))
             continue;
-        int result = session_check_start(&asked->session, entry, error);
+        int result = check_start(asked, entry, error);
         if (result == 0)
             result = session_check_layer(&asked->session, entry, error);
         if (result < 0)
@@ -242,7 +266,7 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
                          spent ? ", of a command that was interrupted; what was written since is not in it"
                                : "");
     if (asked->entry->kind == KIND_CONTAINER && runs(asked, asked->entry) &&
-        session_check_start(&asked->session, asked->entry, error) < 0)
+        check_start(asked, asked->entry, error) < 0)
         return error->code;
     if (asked->entry->kind == KIND_CONTAINER && asked->verb != VERB_RESET &&
         session_check_layer(&asked->session, asked->entry, error) < 0)
@@ -304,8 +328,6 @@ static int act(const struct options *options, enum verb verb, const char *word, 
     if (result == -EWOULDBLOCK)
         code = EXIT_LOCKED;
     if (result >= 0)
-        result = session_load_policy(&asked.session, &error);
-    if (result >= 0)
         result = session_look(&asked.session, &error);
     if (result >= 0) {
         const struct call here = {.arena = asked.session.arena, .cancel = -1};
@@ -313,6 +335,8 @@ static int act(const struct options *options, enum verb verb, const char *word, 
     }
     if (result >= 0)
         result = find_target(&asked, word, &error);
+    if (result >= 0 && starts_anything(&asked, from))
+        result = session_load_policy(&asked.session, &error);
     if (result >= 0) {
         session_plan_recorded(&asked.session, &asked.plan); /* for leases and rules of what is recorded */
         asked.plan.actions = NULL;
@@ -323,7 +347,7 @@ static int act(const struct options *options, enum verb verb, const char *word, 
     if (result < 0 && asked.session.problems.count) {
         code = fail_invalid(options, &asked.session.problems);
     } else if (result < 0) {
-        code = fail(options, &error, result == -EPERM ? EXIT_REFUSED : code);
+        code = fail(options, &error, asked.refused ? EXIT_REFUSED : code);
     } else {
         const struct execution_request request = {.stop_timeout = options->timeout};
         code = execute_and_report(&asked.session, &asked.plan, &request);

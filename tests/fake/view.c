@@ -258,6 +258,8 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
                         struct error *error)
 {
     fake_trace("storage_view.dump");
+    if (getenv("FPSYNC_FAKE_BLIND"))
+        return error_set(error, -EPERM, "told to see nothing");
     const struct seen *world;
     int result = seen_world(paths->root, &world, error);
     if (result < 0)

@@ -672,7 +672,7 @@ withdrawn_permission() {
     done
     gives 0 run snapshot volume/data && gives 0 run stop web && gives 4 run start web && gives 0 run snapshot web || return 1
     echo 'allow: { bind: [/srv] }' >"$root/etc/fpsync/fpsync.conf"
-    gives 6 run start web && says "did you mean 'binds'" && gives 6 run snapshot web && gives 0 run stop web || return 1
+    gives 6 run start web && says "did you mean 'binds'" && gives 0 run snapshot web && gives 0 run stop web || return 1
     # Nor does a run that repairs what was last in force start it, while the file can be read.
     conf 'binds: [/srv]' && gives 0 run start web && runs web && "$tool" "$root" kill web && echo 'x: [' >>"$root/spec.yaml" || return 1
     conf 'privileged: true' && gives 6 run_spec --auto apply && ! runs web >/dev/null || return 1
@@ -850,6 +850,20 @@ check "snapshots are named, listed, gone back to and freed" snapshots_are_told
 started_again() { # COMMAND...: the change of data, behind a stop and an unmount, fails
     FPSYNC_FAKE_FAIL=$(($(calls) + 3)) gives 3 run "$@" && runs web && ! "$tool" "$root" violations | grep .
 }
+what_is_refused() { # by the host's policy, and by nothing else; and that is asked where something starts
+    at refused
+    web 'volumes: [ "data:/data" ]'
+    echo 'volumes: { data: {} }' >>"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run snapshot volume/data --name good && mkdir -p "$root/etc/fpsync" || return 1
+    local command
+    for command in 'start web' 'stop web' 'snapshot web' 'restore volume/data good'; do
+        # shellcheck disable=SC2086
+        FPSYNC_FAKE_BLIND=1 gives 1 run $command && says 'told to see nothing' || return 1
+    done
+    echo 'allow: { bind: [/srv] }' >"$root/etc/fpsync/fpsync.conf"
+    gives 6 run snapshot web && gives 6 run restore volume/data good && gives 0 run snapshot volume/data --name other && gives 0 run stop web || return 1
+    gives 0 run snapshot web && gives 0 run reset web && gives 0 run restore volume/data good && gives 6 run start web
+}
 failed_changes_start_again() {
     at started-again
     web 'volumes: [ "data:/data" ]'
@@ -923,6 +937,7 @@ leftovers_are_listed() {
 check "what could not be removed is listed until it is" leftovers_are_listed
 check "a restart finds out before the stop what its start needs" found_before_the_stop
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
+check "refused is what the host does not permit, and asked where something starts" what_is_refused
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
 
 one_record_for_one() { # what one record has, no other begins with
