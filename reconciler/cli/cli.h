@@ -94,3 +94,5 @@ struct execution_request {
 };
 int execute_and_report(struct session *session, const struct plan *plan,
                        const struct execution_request *request);
+/* How often somebody asked for its end since; what runs after that may be asked anew. */
+int take_interruptions(void);

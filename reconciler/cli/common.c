@@ -68,6 +68,13 @@ static void interrupt(int signal)
     interrupted++;
 }
 
+int take_interruptions(void)
+{
+    int count = interrupted;
+    interrupted = 0;
+    return count;
+}
+
 static void print_outcome(const struct options *options, const struct plan *plan,
                           const struct execution_result *result)
 {

@@ -307,7 +307,7 @@ static void tell(const struct asked *asked)
     }
 }
 
-/* Who ran before and does not because the data could not be changed. A layer that may lie on another image by now is
+/* Who ran before and does not because the data could not be changed, or because somebody ended the command. A layer that may lie on another image by now is
  * none of these. */
 static void find_stopped(const struct asked *asked, struct arena *arena, struct texts *names)
 {
@@ -355,7 +355,7 @@ static int act(const struct options *options, enum verb verb, const char *word, 
     }
     struct arena *arena = arena_new();
     struct texts stopped = {0};
-    if (code == EXIT_SOME_FAILED)
+    if (code == EXIT_SOME_FAILED || take_interruptions() == 1)
         find_stopped(&asked, arena, &stopped);
     session_close(&asked.session);
     if (stopped.count)

@@ -22,6 +22,7 @@ struct fault {
 
 static struct fault fault_of(const char *variable);
 static bool is_due(const struct fault *fault, int64_t number, bool after);
+static pid_t parent_to_kill(void);
 static int hang(const struct fake *fake, struct error *error);
 static void die(struct fake *fake) __attribute__((noreturn));
 static int release(struct fake *fake, int result);
@@ -95,9 +96,11 @@ int fake_begin(struct fake *fake, const struct paths *paths, const struct call *
     json_print(fake->world, true, &text);
     fake->before = text.bytes;
     const struct fault failure = fault_of("FPSYNC_FAKE_FAIL"), death = fault_of("FPSYNC_FAKE_DIE"),
-                       stall = fault_of("FPSYNC_FAKE_HANG");
+                       stall = fault_of("FPSYNC_FAKE_HANG"), interruption = fault_of("FPSYNC_FAKE_INTERRUPT");
     bool fails = is_due(&failure, fake->number, false), dies = is_due(&death, fake->number, false),
          hangs = is_due(&stall, fake->number, false);
+    if (is_due(&interruption, fake->number, false) && parent_to_kill() > 0)
+        kill(parent_to_kill(), SIGINT);
     if (!fails && !dies && !hangs)
         return 0;
     result = fake_save(paths->root, fake->world, error);

@@ -18,6 +18,8 @@
  *   FPSYNC_FAKE_FAIL=N[+][:ERRNO][:after]  call N (and all later ones) fails, without effect or after it
  *   FPSYNC_FAKE_DIE=N[:after]              fpsync and this worker die before or after the effect of call N
  *   FPSYNC_FAKE_HANG=N                     call N waits, without effect, until it is canceled or its time is over
+ *   FPSYNC_FAKE_INTERRUPT=N                fpsync is sent SIGINT at the beginning of call N, which goes on
+ *   FPSYNC_FAKE_BLIND=1                    no call: the view of the store answers with EPERM
  *   FPSYNC_FAKE_KEEP=1                     no fault: the only worker (--parallel 1) keeps the world in memory and writes
  *                                          it when it ends, and world.seen (seen.h); for runs of thousands of calls
  * Deaths around commits stand in tests/fake/commit.c.

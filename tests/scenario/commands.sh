@@ -850,6 +850,13 @@ check "snapshots are named, listed, gone back to and freed" snapshots_are_told
 started_again() { # COMMAND...: the change of data, behind a stop and an unmount, fails
     FPSYNC_FAKE_FAIL=$(($(calls) + 3)) gives 3 run "$@" && runs web && ! "$tool" "$root" violations | grep .
 }
+interrupted_changes_start_again() { # by Ctrl-C, behind the stop
+    at interrupted
+    web 'volumes: [ "data:/data" ]'
+    echo 'volumes: { data: {} }' >>"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run snapshot volume/data --name good || return 1
+    FPSYNC_FAKE_INTERRUPT=$(($(calls) + 3)) gives 1 run restore volume/data good && says 'start container default/web: done' && runs web && gives 0 run_spec plan
+}
 what_is_refused() { # by the host's policy, and by nothing else; and that is asked where something starts
     at refused
     web 'volumes: [ "data:/data" ]'
@@ -937,6 +944,7 @@ leftovers_are_listed() {
 check "what could not be removed is listed until it is" leftovers_are_listed
 check "a restart finds out before the stop what its start needs" found_before_the_stop
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
+check "who was stopped for a change of data that is interrupted is started again" interrupted_changes_start_again
 check "refused is what the host does not permit, and asked where something starts" what_is_refused
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
 
