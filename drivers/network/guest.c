@@ -56,6 +56,24 @@ static void *write_inside(void *context)
     return NULL;
 }
 
+static void *read_inside(void *context)
+{
+    struct setting *setting = context;
+    setting->result =
+        setns(setting->namespace, CLONE_NEWNET) == 0 && setting_reads(setting->path, setting->value);
+    return NULL;
+}
+
+static bool reads_there(int namespace, const char *path, const char *value)
+{
+    struct setting setting = {.namespace = namespace, .path = path, .value = value};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, read_inside, &setting) != 0)
+        return false;
+    pthread_join(thread, NULL);
+    return setting.result;
+}
+
 static int write_there(int namespace, const char *path, const char *value, struct error *error)
 {
     struct setting setting = {.namespace = namespace, .path = path, .value = value, .error = error};
@@ -75,15 +93,22 @@ static int turn_switch(int namespace, const char *path, bool on, struct error *e
     return result < 0 ? result : write_there(namespace, path, on ? "1" : "0", error);
 }
 
+#define SETTING_SIZE 128
 /* A setting of IPv6, which the kernel may be without. The name is the guest's choice and goes into a path. */
+static bool path_of6(const char *ifname, const char *setting, char path[static SETTING_SIZE])
+{
+    if (ifname_is_valid(ifname))
+        snprintf(path, SETTING_SIZE, "/proc/sys/net/ipv6/conf/%s/%s", ifname, setting);
+    return ifname_is_valid(ifname);
+}
+
 static int set_of6(int namespace, const char *ifname, const char *setting, const char *value,
                    struct error *error)
 {
-    char path[128];
+    char path[SETTING_SIZE];
     struct error failure;
-    if (!ifname_is_valid(ifname))
+    if (!path_of6(ifname, setting, path))
         return 0;
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", ifname, setting);
     int result = write_there(namespace, path, value, &failure);
     return result == 0 || result == -ENOENT ? 0 : error_set(error, result, "%s", failure.text);
 }
@@ -96,6 +121,9 @@ int guest_heed_routers(int namespace, const char *ifname, bool heed, struct erro
 
 int guest_begin_ipv6(int namespace, const char *ifname, struct error *error)
 {
+    char path[SETTING_SIZE];
+    if (path_of6(ifname, "disable_ipv6", path) && reads_there(namespace, path, "1"))
+        return 0; /* the guest turned it off, and asks nobody */
     int result = set_of6(namespace, ifname, "disable_ipv6", "1", error);
     return result < 0 ? result : set_of6(namespace, ifname, "disable_ipv6", "0", error);
 }
