@@ -191,6 +191,8 @@ int limits_settings(const struct hierarchies *hierarchies, const struct limits *
 /* ---- config.c: the one place that talks to liblxc about configuration ---- */
 
 struct lxc_container;
+/* Of an interface, followed by accept_ra or autoconf: what keeps a guest from going by the routers of its LAN. */
+#define CONTAINER_DEAF "lxc.sysctl.net.ipv6.conf.eth%d."
 struct config { /* a configuration in the making */
     struct lxc_container *lxc;
     const char *name;

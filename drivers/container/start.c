@@ -149,6 +149,27 @@ static void find_root(struct config *config, const struct paths *paths)
         config_setf(config, "lxc.rootfs.path", "dir:%s/" PATHS_ROOT, before);
 }
 
+/* A host may be booted without IPv6 after the config was written; nothing can be set of that then. Lines of the guest's
+ * owner are his own, and fail. */
+static void leave_ipv6_out(struct config *config)
+{
+    struct lxc_container *lxc = config->lxc;
+    const int length =
+        access("/proc/sys/net/ipv6", F_OK) == 0 ? 0 : lxc->get_config_item(lxc, "lxc.sysctl", NULL, 0);
+    _cleanup_free_ char *lines = length > 0 ? malloc((size_t)length + 1) : NULL;
+    if (!lines || lxc->get_config_item(lxc, "lxc.sysctl", lines, length + 1) <= 0)
+        return;
+    for (char *at = lines, *line; (line = strsep(&at, "\n"));) {
+        char *equals = strstr(line, " = ");
+        int index, end = 0;
+        if (equals)
+            *equals = '\0';
+        sscanf(line, CONTAINER_DEAF "%n", &index, &end);
+        if (end && (strcmp(line + end, "accept_ra") == 0 || strcmp(line + end, "autoconf") == 0))
+            config_clear(config, line);
+    }
+}
+
 /* A parent that reads nothing of this finds that nobody answered. */
 static noreturn void answer_with(int fd, const struct start_answer *answer)
 {
@@ -175,6 +196,7 @@ static noreturn void start_in_child(const struct paths *paths, const struct cont
     if (config_open(&config, paths, request->lxc_name, true, &error) == 0) {
         start_log_open(&config, paths, &answer.log);
         find_root(&config, paths);
+        leave_ipv6_out(&config);
         config_set_devices(&config, paths, request);
     }
     if (error.code < 0) {
