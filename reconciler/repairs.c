@@ -57,13 +57,17 @@ static bool is_misplaced(const struct observed_guest_nic *nic, const struct port
            number != wanted->index;
 }
 
-/* Who asks a LAN has what that gives it. Who does not hears of no router by a bridge, and what it gives itself there
+/* Who asks a LAN has what that gives it, and where nothing is said of IPv6 it is the guest's. Who does not hears of no router by a bridge, and what it gives itself there
  * leads nowhere; by a macvlan nobody stops it from going by a router, and that hurts nobody. */
 static const char *nic6_trouble(struct arena *arena, const struct observed_guest_nic *nic,
                                 const struct port_attach *wanted)
 {
     if (!wanted->address)
         return NULL;
+    if (wanted->spares6)
+        return wanted->left6 && has_text(&nic->addresses6, wanted->left6)
+                   ? arena_printf(arena, "%s has address %s still", nic->ifname, wanted->left6)
+                   : NULL;
     const char *other = wanted->macvlan         ? nic->lasting6
                         : nic->addresses6.count ? nic->addresses6.items[0]
                                                 : NULL;

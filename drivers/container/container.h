@@ -57,6 +57,7 @@ struct nic {
     const char *gateway;             /* NULL: none through this NIC */
     bool macvlan;                    /* of `bridge`, without an end on the host */
     const char *address6, *gateway6; /* "fd00:30::10/64"; NULL: none */
+    bool deaf; /* to the routers of its LAN, which would give it other addresses: not told of what is read */
 };
 extern const struct table nic_table;
 

@@ -288,18 +288,18 @@ static bool administers(const struct container_definition *definition)
 }
 
 /* By a bridge the port does not hear the routers of a LAN (drivers/network/rules6.c); a macvlan has no port. liblxc sets
- * this when the interface is up for a moment; it takes longer until the kernel has asked for routers. */
+ * this when the interface is up for a moment; it takes longer until the kernel has asked for routers. Where the host has
+ * no IPv6, the start leaves these out. */
 static void ignore_routers(struct config *config, const struct container_definition *definition)
 {
     static const char *const settings[] = {"accept_ra", "autoconf"};
     for (size_t i = 0; i < definition->nics.count; i++) {
         const struct nic *nic = definition->nics.items[i];
         char key[64];
-        if (!nic->macvlan || !nic->address || access("/proc/sys/net/ipv6", F_OK) != 0)
+        if (!nic->macvlan || !nic->deaf)
             continue;
         for (size_t j = 0; j < 2; j++) {
-            snprintf(key, sizeof(key), "lxc.sysctl.net.ipv6.conf.eth%lld.%s", (long long)nic->index,
-                     settings[j]);
+            snprintf(key, sizeof(key), CONTAINER_DEAF "%s", (int)nic->index, settings[j]);
             config_set(config, key, "0");
         }
     }

@@ -27,6 +27,7 @@ static const struct field nic_rows[] = {
     {.id = 7, .key = "macvlan", .type = FIELD_BOOL, AT(nic, macvlan)},
     TEXT_ROW(8, nic, address6),
     TEXT_ROW(9, nic, gateway6),
+    {.id = 10, .key = "deaf", .type = FIELD_BOOL, AT(nic, deaf)},
 };
 const struct table nic_table = TABLE("nic", nic, nic_rows);
 

@@ -93,6 +93,9 @@ int guest_namespace(int64_t init_pid, int64_t init_start, struct arena *arena, s
 int guest_heed_routers(int namespace, const char *ifname, bool heed, struct error *error);
 /* Drops all that IPv6 has on that interface, and begins as when it came up: by asking for routers. */
 int guest_begin_ipv6(int namespace, const char *ifname, struct error *error);
+/* Takes that one away; that it is not there is as well. */
+int link_drop_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
+                       struct error *error);
 /* Makes `prefix` the link's only IPv6 address beside its own of the link; NULL: none is left. */
 int link_set_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
                       struct arena *arena, struct error *error);

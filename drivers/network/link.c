@@ -252,6 +252,20 @@ static int change_address6(struct nl_sock *socket, int type, const struct link *
     return netlink_transact(socket, message, NULL, NULL, what, error);
 }
 
+int link_drop_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
+                       struct error *error)
+{
+    struct address6 address = {0};
+    struct error failure;
+    if (prefix6_parse(prefix, &address) < 0)
+        return error_set(error, -EINVAL, "link %s: address \"%s\": expected an IPv6 prefix", link->name,
+                         prefix);
+    int result = change_address6(socket, RTM_DELADDR, link, &address, "remove address", &failure);
+    return result == 0 || result == -EADDRNOTAVAIL
+               ? 0
+               : error_set(error, result, "link %s: %s", link->name, failure.text);
+}
+
 int link_set_address6(struct nl_sock *socket, const struct link *link, const char *prefix,
                       struct arena *arena, struct error *error)
 {

@@ -245,6 +245,10 @@ struct port_attach { /* a NIC into a running container */
     const char *address6,
         *gateway6; /* NULL: none; without an address6 what is there goes. Both without an address, too,
                                         are the guest's own affair */
+    bool spares6;  /* it is a LAN's guest by a network that says nothing of IPv6: what there is of that is the
+                      guest's own affair, too, save */
+    const char
+        *left6; /* as address6: what was ours until now, which goes with its default route; NULL: nothing */
 };
 extern const struct table port_attach_table;
 

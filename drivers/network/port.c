@@ -36,6 +36,7 @@ static int find_nic(struct attachment_work *work, struct error *error);
 static int mend_host_end(struct attachment_work *work, struct error *error);
 static int mend_nic(struct attachment_work *work, struct error *error);
 static int set_gateway6(struct attachment_work *work, struct error *error);
+static int leave_ipv6(struct attachment_work *work, struct error *error);
 static int attach(const struct paths *paths, struct attachment_work *work, struct error *error);
 
 int port_mark(const struct paths *paths, const struct port_mark *request, const struct call *call,
@@ -92,7 +93,7 @@ static int attach(const struct paths *paths, struct attachment_work *work, struc
     if (work->request->macvlan) {
         result = macvlan_ensure(work->request, &work->bridge, work->host, work->inside, work->namespace,
                                 work->arena, &work->nic, error);
-        if (result == 0 && work->request->address)
+        if (result == 0 && work->request->address && !work->request->spares6)
             result = guest_heed_routers(work->namespace, work->nic.name, false, error);
         return result < 0 ? result : mend_nic(work, error);
     }
@@ -297,10 +298,23 @@ static int mend_nic(struct attachment_work *work, struct error *error)
     result = route_set_gateway(work->inside, &work->nic, work->request->gateway, error);
     if (result < 0)
         return result;
+    if (work->request->spares6)
+        return work->request->left6 ? leave_ipv6(work, error) : 0;
     if (work->request->foreign)
         routes_forget_advertised(work->inside, &work->nic);
     result = link_set_address6(work->inside, &work->nic, work->request->address6, work->arena, error);
     return result < 0 ? error_wrap(error, result, "in the container") : set_gateway6(work, error);
+}
+
+/* What was ours goes, and the guest has of IPv6 what it will. By a macvlan it hears routers again, when they speak. */
+static int leave_ipv6(struct attachment_work *work, struct error *error)
+{
+    int result = link_drop_address6(work->inside, &work->nic, work->request->left6, error);
+    if (result == 0)
+        result = set_gateway6(work, error);
+    if (result == 0 && work->request->macvlan)
+        result = guest_heed_routers(work->namespace, work->nic.name, true, error);
+    return result < 0 ? error_wrap(error, result, "in the container") : 0;
 }
 
 /* Replaced where it is ours already: nothing is lost by that, and the guest's routes need not be listed. Without an

@@ -103,6 +103,8 @@ static const struct field port_attach_rows[] = {
     TEXT_ROW(14, port_attach, gateway6),
     {ROW(15, port_attach, taken, FIELD_BOOL)},
     {ROW(16, port_attach, announced, FIELD_BOOL)},
+    {ROW(17, port_attach, spares6, FIELD_BOOL)},
+    TEXT_ROW(18, port_attach, left6),
 };
 const struct table port_attach_table = TABLE("port", port_attach, port_attach_rows);
 

@@ -198,6 +198,14 @@ static const char *macvlan_of(const struct json *nics, const char *mac)
     return NULL;
 }
 
+/* Where a network says nothing of IPv6 the guest keeps what it has, save what was ours. */
+static void set_inside6(struct json *inside, const char *had, const struct port_attach *request)
+{
+    const char *kept = request->spares6 && !text_is_same(had, request->left6) ? had : NULL;
+    json_set(inside, "address6", json_new_text(kept ? kept : request->address6));
+    json_set(inside, "gateway6", json_new_text(request->gateway6));
+}
+
 static int attach_macvlan(const struct json *container, const struct port_attach *request,
                           struct error *error)
 {
@@ -209,6 +217,8 @@ static int attach_macvlan(const struct json *container, const struct port_attach
     struct json *address = json_new_text(request->address             ? request->address
                                          : known && !request->emptied ? text_in(known, "address")
                                                                       : NULL);
+    char had[64];
+    snprintf(had, sizeof(had), "%s", known && text_in(known, "address6") ? text_in(known, "address6") : "");
     if (old)
         json_remove(nics, old);
     if (json_get(nics, ifname)) {
@@ -220,8 +230,7 @@ static int attach_macvlan(const struct json *container, const struct port_attach
     json_set(inside, "mac", json_new_text(request->mac));
     json_set(inside, "address", address);
     json_set(inside, "gateway", json_new_text(request->gateway));
-    json_set(inside, "address6", json_new_text(request->address6));
-    json_set(inside, "gateway6", json_new_text(request->gateway6));
+    set_inside6(inside, *had ? had : NULL, request);
     json_set(inside, "up", json_new_bool(true));
     json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));
     return 0;
@@ -294,13 +303,14 @@ static int apply_attach(struct fake *fake, const struct port_attach *request, st
     /* Who asks the LAN keeps what it was told, unless that was ours. */
     const char *told = taken && !request->emptied ? text_in(taken, "address") : NULL;
     struct json *address = json_new_text(request->address ? request->address : told);
+    char had[64];
+    snprintf(had, sizeof(had), "%s", taken && text_in(taken, "address6") ? text_in(taken, "address6") : "");
     struct json *inside = json_set(nics, ifname, json_new_object());
     json_set(inside, "peer", json_new_text(request->ifname));
     json_set(inside, "mac", json_new_text(request->mac));
     json_set(inside, "address", address);
     json_set(inside, "gateway", json_new_text(request->gateway));
-    json_set(inside, "address6", json_new_text(request->address6));
-    json_set(inside, "gateway6", json_new_text(request->gateway6));
+    set_inside6(inside, *had ? had : NULL, request);
     json_set(inside, "up", json_new_bool(true));
     json_set(inside, "forwards", json_new_bool(json_as_bool(json_get(container, "forwarding"))));
     return 0;

@@ -5,8 +5,9 @@
 . "$(dirname "$0")/forge.sh"
 
 LAN=ln6$TAG
-NET6=fd02:$TAG
-FAR=fd03:$TAG::9 # behind the router
+SITE=$(printf %x "0x$TAG") # as addresses are written
+NET6=fd02:$SITE
+FAR=fd03:$SITE::9 # behind the router
 probe=$BUILD/tests/system/netprobe
 after_cleanup() {
     for link in "$LAN" "$LAN.u" "$LAN.p"; do ip link del "$link" 2>/dev/null; done
@@ -90,7 +91,7 @@ END
 
 # ---- fields, by a bridge ----
 
-six_without() { lan "bridge: $LAN" '' ", address: $NET.20"; }
+six_without() { lan "bridge: $LAN" ", subnet6: \"$NET6::/64\"" ", address: $NET.20"; }
 six_set() { lan "bridge: $LAN" ", subnet6: \"$NET6::/64\", range6: \"$NET6::100-$NET6::101\", gateway6: \"fe80::1\"" ", address: $NET.20"; }
 six_changed() { lan "bridge: $LAN" ", subnet6: \"$NET6::/64\", range6: \"$NET6::150-$NET6::15f\", gateway6: \"$NET6::1\"" ", address: $NET.20"; }
 effect network.range6 'addresses6 t/one' '' "$NET6::100" "$NET6::150" ''
@@ -165,7 +166,7 @@ routers() { # TEXT, LINK, SOURCE of `one` for what is not its own
     like "$1: status shows it" "$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .name == "t/one") | .addresses | join(" ")')" "^$NET.20 $NET6::20\$"
 }
 routers parent "parent: $LAN.p"
-spec routers < <(lan "parent: $LAN.p" '' ", address: $NET.20")
+spec routers < <(lan "parent: $LAN.p" ", subnet6: \"$NET6::/64\"" ", address: $NET.20")
 converge 'parent: it has none again'
 is 'parent: none' "$(addresses6 t/one)" ''
 init=$(pid_of t/one)
@@ -178,7 +179,7 @@ check 'parent: down' fps down -y --timeout 0 -f "$FILE"
 ip link del "$LAN.p"
 
 routers bridge "bridge: $LAN"
-spec routers < <(lan "bridge: $LAN" '' ", address: $NET.20")
+spec routers < <(lan "bridge: $LAN" ", subnet6: \"$NET6::/64\"" ", address: $NET.20")
 converge 'bridge: it has none again'
 is 'bridge: none' "$(addresses6 t/one)" ''
 init=$(started t/one)
@@ -194,6 +195,49 @@ is 'bridge: the init stays' "$(started t/one)" "$init"
 check 'bridge: down' fps down -y --timeout 0 -f "$FILE"
 is 'nothing is left' "$(leftovers)" ''
 
+# ---- where nothing is said of IPv6 ----
+
+told6() { # CONTAINER: its addresses and default routes, but those that a router advertised
+    echo "$(nic "$1" -o addr show dev eth0 scope global | grep -v dynamic | awk '{ sub("/.*", "", $4); print $4 }')" \
+        "$(nic "$1" route | awk '$1 == "default" && !/proto ra/ { print $3, $5 }')"
+}
+spared() { # TEXT, LINK: what the guest has of IPv6 stays, whatever is repaired
+    local init own
+    spec spared < <(lan "$2" ", subnet6: \"$NET6::/64\", gateway6: \"$NET6::1\"" ", address: $NET.20, address6: \"$NET6::20\"")
+    converge "$1: with an address of its spec"
+    init=$(started t/one)
+    nic t/one addr add "$NET6::5/64" dev eth0 nodad
+    spec spared < <(lan "$2" '' ", address: $NET.20")
+    converge "$1: its network says nothing of IPv6 any more"
+    is "$1: what was said goes, and nothing else" "$(told6 t/one)" "$NET6::5 "
+    [ "$1" = parent ] || nic t/one route add default via fe80::1 dev eth0 # else it may have the LAN's
+    own=$(told6 t/one)
+    is "$1: a route of its own is no drift" "$(actions_of "$(plan_of "$FILE")")" ''
+    nsenter -t "$(pid_of t/one)" -n ip addr del "$NET.20/24" dev eth0
+    converge "$1: its IPv4 is repaired"
+    is "$1: its IPv6 stays" "$(told6 t/one)" "$own"
+    is "$1: the init stays" "$(started t/one)" "$init"
+    check "$1: it starts again" fps restart t/one
+    is "$1: nothing is left to do" "$(actions_of "$(plan_of "$FILE")")" ''
+}
+spared bridge "bridge: $LAN"
+advertise t/asks
+is 'bridge: it hears no router' "$(addresses6 t/one)" ''
+nsenter -t "$(pid_of t/one)" -n sh -c 'echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6'
+spec spared < <(lan "bridge: $LAN" '' ', dhcp: true')
+converge 'bridge: it asks from now on'
+is 'bridge: and has no IPv6, which it turned off itself' "$(nsenter -t "$(pid_of t/one)" -n cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6)" 1
+check 'bridge: down' fps down -y --timeout 0 -f "$FILE"
+ip link add "$LAN.p" type veth peer name "$LAN.q" && ip link set "$LAN.q" master "$LAN" || exit 1
+for link in p q; do quiet "$LAN.$link" && ip link set "$LAN.$link" up; done
+spared parent "parent: $LAN.p"
+advertise t/asks
+check 'parent: it goes by the LAN’s routers' eventually 20 has_address6 t/one
+check 'parent: and is heard' eventually 10 heard_as t/one "$(addresses6 t/one)"
+is 'parent: which is no drift' "$(actions_of "$(plan_of "$FILE")")" ''
+check 'parent: down' fps down -y --timeout 0 -f "$FILE"
+ip link del "$LAN.p"
+
 # ---- beside a network of its own ----
 
 both() { # NETWORKS of `one`, PORTS
@@ -201,7 +245,7 @@ both() { # NETWORKS of `one`, PORTS
 project: t
 images: { guest: { source: "file:$BUSYBOX" } }
 networks:
-  front: { subnet: 10.$((200 + 0x${TAG:0:2} % 50)).$((0x${TAG:2:2} % 250)).0/24, subnet6: "fd04:$TAG::/64" }
+  front: { subnet: 10.$((200 + 0x${TAG:0:2} % 50)).$((0x${TAG:2:2} % 250)).0/24, subnet6: "fd04:$SITE::/64" }
   plain: { subnet: 10.$((200 + 0x${TAG:0:2} % 50)).$((0x${TAG:2:2} % 250 + 1)).0/24 }
   lan: { bridge: $LAN, subnet: $NET.0/24, gateway: $NET.1, subnet6: "$NET6::/64", gateway6: "$NET6::1" }
 containers:
@@ -210,13 +254,13 @@ END
 }
 both "{ network: lan, address: $NET.20 }, front" ''
 converge 'without an address of IPv6 in the LAN'
-is 'the way out of IPv6 is its own network’s' "$(default6 t/one)" "fd04:$TAG::1 eth1"
+is 'the way out of IPv6 is its own network’s' "$(default6 t/one)" "fd04:$SITE::1 eth1"
 both "{ network: lan, address: $NET.20, address6: \"$NET6::20\" }, front" ''
 converge 'with one'
 is 'it is the LAN’s, which comes first' "$(default6 t/one)" "$NET6::1 eth0"
 both "{ network: front }, { network: lan, address: $NET.20, address6: \"$NET6::20\" }" ''
 converge 'behind its own network'
-is 'it is that' "$(default6 t/one | cut -d' ' -f1)" "fd04:$TAG::1"
+is 'it is that' "$(default6 t/one | cut -d' ' -f1)" "fd04:$SITE::1"
 both "{ network: front }, { network: lan, address: $NET.20, address6: \"$NET6::20\", default_route: true }" ''
 converge 'where it is said to lead'
 is 'it leads through the LAN' "$(default6 t/one | cut -d' ' -f1)" "$NET6::1"
@@ -226,6 +270,31 @@ is 'leads by IPv4 alone' "$(nft list table ip6 "fpsync_$TAG" 2>/dev/null | grep 
 like 'as ports says' "$(fps ports)" "$PORT.*t/one"
 check down fps down -y --timeout 0 -f "$FILE"
 
+# ---- a host that was booted without IPv6 ----
+
+# Seen so by those that start the container alone: one that is not privileged needs all of /proc there.
+mkdir -p "$ROOT/etc/fpsync" && echo 'allow: { privileged: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+ip link add "$LAN.p" type veth peer name "$LAN.q" && ip link set "$LAN.q" master "$LAN" || exit 1
+for link in p q; do quiet "$LAN.$link" && ip link set "$LAN.$link" up; done
+spec none <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { lan: { parent: $LAN.p, subnet: $NET.0/24, subnet6: "$NET6::/64" } }
+containers: { deaf: { image: guest, privileged: true, networks: { lan: { address: $NET.20 } } } }
+END
+heeds() {
+    nsenter -t "$(pid_of t/deaf)" -n cat /proc/sys/net/ipv6/conf/eth0/accept_ra
+}
+converge 'a guest that heeds no routers'
+is 'does not' "$(heeds)" 0
+check 'without IPv6 it starts' unshare -m sh -c 'mount -t tmpfs none /proc/sys/net && exec "$@"' sh "$FPSYNC" --root "$ROOT" restart t/deaf
+is 'and nothing is set of that' "$(heeds)" 1
+check 'with IPv6 it starts' fps restart t/deaf
+is 'and heeds none' "$(heeds)" 0
+check down fps down -y --timeout 0 -f "$FILE"
+ip link del "$LAN.p"
+rm "$ROOT/etc/fpsync/fpsync.conf"
+
 # ---- a pool that is dry, and what nobody can say ----
 
 spec dry <<END
@@ -233,13 +302,21 @@ project: t
 images: { guest: { source: "file:$BUSYBOX" } }
 networks: { lan: { bridge: $LAN, subnet: $NET.0/24, range: $NET.100-$NET.110, subnet6: "$NET6::/64", range6: "$NET6::ffff:ffff:ffff:fffe-$NET6:0:0:ffff:ffff:ffff:ffff" } }
 containers:
-  one: { image: guest, networks: [ lan ] }
+  early: { image: guest, networks: [ lan ] }
   two: { image: guest, networks: [ lan ] }
   three: { image: guest, networks: [ lan ] }
 END
 plan=$(plan_of "$FILE")
 like 'who gets no address is held' "$(held_of "$plan")" 'container/t/two: no free address is left in network t/lan'
 like 'the others are told theirs' "$(jq -r '.actions[].leases[]?.address6 // empty' <<<"$plan" | paste -sd' ')" ":fffe .*:ffff$"
+fails 'without it, the others start' 3 fps apply -y -f "$FILE"
+free=$(addresses6 t/early)
+like 'and have theirs' "$free" ':fffe$'
+sed -i '/ early:/d' "$FILE"
+fails 'one goes, and holds its address until it is gone' 3 fps apply -y -f "$FILE"
+converge 'in the next run the address is free'
+is 'and is that of who was held' "$(addresses6 t/two)" "$free"
+check down fps down -y --timeout 0 -f "$FILE"
 spec wrong <<END
 project: t
 images: { guest: { source: "file:$BUSYBOX" } }
