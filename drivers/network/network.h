@@ -194,6 +194,8 @@ struct network_view {
     /* Whether the kernel tells of the flows that it tracks, and ends them (ctnetlink). Needs root. The pointer itself may
      * be NULL. */
     bool (*tracks_flows)(const struct paths *);
+    /* Whether an interface of the host has that address, as text in its usual form. The pointer itself may be NULL. */
+    bool (*has_address)(const char *address);
 };
 extern const struct network_view network_view;
 

@@ -36,6 +36,7 @@ const struct network_view network_view = {
     .list_routes6 = view_routes6,
     .name_listener = view_name_listener,
     .tracks_flows = view_tracks_flows,
+    .has_address = view_has_address,
 };
 
 char *bridge_prefix(const struct paths *paths, struct arena *arena)

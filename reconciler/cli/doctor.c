@@ -159,6 +159,7 @@ static void check_record(struct report *report)
     if (!good || session_look(&session, &error) < 0)
         return;
     doctor_check_firewall(report, &session);
+    doctor_check_networks(report, &session);
     check_disk(report, &session);
     check_flows(report, &session);
     check_leftovers(report, &session);

@@ -18,5 +18,8 @@ struct report {
 
 void doctor_check(struct report *report, bool good, const struct finding *finding);
 
+/* Addresses and gateways that recorded objects name. */
+void doctor_check_networks(struct report *report, const struct session *session);
+
 /* What the firewalls of this host do to forwards, to what leaves networks, and between containers of one. */
 void doctor_check_firewall(struct report *report, struct session *session);

@@ -17,7 +17,8 @@ struct line {
     const struct port *port;
     struct forward_state state; /* of its forwards in the kernel */
     const char *closed;         /* why nothing gets in; NULL: it is open */
-    size_t first, count;        /* of the ways to it */
+    bool is_elsewhere;   /* by an address that no interface has: only what is routed to the host gets in */
+    size_t first, count; /* of the ways to it */
 };
 
 struct lines {
@@ -127,7 +128,8 @@ static void print_line(const struct session *session, const struct line *line, c
         return;
     }
     const char *to = open_to(session, reaches, line->count);
-    printf("open on %s%s%s%s\n", port->address ? port->address : "all addresses",
+    printf("open on %s%s%s%s%s\n", port->address ? port->address : "all addresses",
+           line->is_elsewhere ? ", which the host does not have," : "",
            line->state.target && line->state.target6 ? ", IPv6 too, save ::1" : "",
            *to           ? " to: "
            : line->count ? " to nobody for sure"
@@ -169,6 +171,7 @@ static struct json *line_json(const struct session *session, const struct line *
     json_set(object, "guest", json_new_number(line->port->guest));
     json_set(object, "open", json_new_bool(!line->closed));
     json_set(object, "reason", json_new_text(line->closed));
+    json_set(object, "address_missing", json_new_bool(line->is_elsewhere));
     struct json *ways = json_new_array();
     for (size_t i = 0; i < line->count; i++)
         json_append(ways, way_json(session, &reaches[i]));
@@ -218,6 +221,8 @@ static int add_line(const struct session *session, const struct entry *entry, co
     if (body->set)
         narrow_to_member(&line->state, lease, body);
     line->closed = why_closed(session, line);
+    line->is_elsewhere =
+        port->address && network_view.has_address && !network_view.has_address(port->address);
     int result = line->closed ? 0
                               : reach_add_port(session, lease, port, line->state.target, line->state.target6,
                                                &lines->reaches, error);

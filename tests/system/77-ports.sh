@@ -143,6 +143,23 @@ hairpin() { # TEXT
 }
 hairpin "bridge-nf $(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || echo off)"
 
+strays() { fps doctor -o json 2>/dev/null | jq -r '.checks[] | select(.check | test("files name|are gateways")) | .level' | paste -sd' '; }
+is 'doctor has nothing to say of addresses and gateways' "$(strays)" 'ok ok'
+spec set <<END
+project: t
+images: { guest: { source: "file:$BUSYBOX" } }
+networks: { front: { subnet: $NET.0/25, gateway: two, nat_address: 203.0.113.76 } }
+containers:
+  one: { image: guest, networks: { front: { address: $NET.10 } }, ports: [ "203.0.113.77:$((PORT + 10)):7005", "$OUT.1:$((PORT + 11)):7005", "127.0.0.1:$((PORT + 12)):7005" ] }
+  two: { image: guest, networks: { front: { address: $NET.11 } } }
+END
+converge 'addresses that are nowhere'
+is 'ports says which the host does not have' "$(fps ports | grep -c 'which the host does not have')" 1
+like 'and of which port' "$(fps ports)" "203.0.113.77:$((PORT + 10))/tcp .* open on 203.0.113.77, which the host does not have"
+is 'doctor tells of both' "$(strays)" 'warning warning'
+like 'by name' "$(fps doctor 2>/dev/null)" 'container t/two is a gateway and no router'
+like 'and address' "$(fps doctor 2>/dev/null)" 'the host does not have 203.0.113.7[67]'
+
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 fps gc --force -y >/dev/null 2>&1
 is 'nothing is left' "$(leftovers)" ''
