@@ -90,6 +90,38 @@ static const struct rule_forward *moved_share(const struct rules *wanted, const 
     return NULL;
 }
 
+/* What an earlier run wrote for a container that then was not made, or was let go of since: no other hand's doing. The
+ * name; NULL. `names`: what the network's resolver knows; NULL: the rules. */
+static const char *left_behind(const struct planning *planning, const char *network,
+                               const struct observed_resolver *names)
+{
+    const struct snapshot *snapshot = planning->request->actual->snapshot;
+    for (size_t i = 0; i < snapshot->lease_count; i++) {
+        const struct lease *lease = snapshot->leases[i];
+        if (strcmp(lease->kind, kind_name(KIND_CONTAINER)) != 0 ||
+            object_find(&planning->plan->all, KIND_CONTAINER, lease->name))
+            continue;
+        for (size_t j = 0; j < lease->addresses.count; j++) {
+            const struct lease_address *address = lease->addresses.items[j];
+            char port[PATHS_IFNAME_SIZE];
+            paths_port(planning->request->paths, lease->name, address->network, port);
+            if (names ? text_is_same(address->network, network) && names->hosts && address->address &&
+                            strstr(names->hosts, address->address)
+                      : world_has_guard(planning->request->world, port))
+                return lease->name;
+        }
+    }
+    return NULL;
+}
+
+static void add_left_behind(struct planning *planning, struct action *action, const char *what,
+                            const char *container, struct place at)
+{
+    plan_add_cause(
+        planning, &action->causes, what, NULL,
+        arena_printf(planning->arena, "those of container %s, which is not on record, go", container), at);
+}
+
 /* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
 void plan_rules(struct planning *planning)
 {
@@ -126,7 +158,10 @@ void plan_rules(struct planning *planning)
         struct action *action = plan_append_action(
             planning, plan_make_action(planning, VERB_REPAIR, KIND_NETWORK, object->name, object, entry));
         const struct rule_forward *moved = moved_share(plan->rules_last, planning->request->world);
-        if (moved) /* no drift: nobody is to be told that it is contested */
+        const char *left = left_behind(planning, NULL, NULL);
+        if (left)
+            add_left_behind(planning, action, "rules", left, object->place);
+        else if (moved) /* no drift: nobody is to be told that it is contested */
             plan_add_cause(planning, &action->causes,
                            arena_printf(planning->arena, "forward %s", moved->listen), NULL,
                            "others of its set run now", object->place);
@@ -197,6 +232,13 @@ void plan_resolvers(struct planning *planning)
         struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, network->name);
         struct action *action = plan_append_action(
             planning, plan_make_action(planning, VERB_REPAIR, KIND_NETWORK, network->name, network, entry));
-        plan_add_drift(planning, &action->causes, trouble, network->place);
+        char bridge[PATHS_IFNAME_SIZE];
+        paths_bridge(planning->request->paths, network->name, bridge);
+        const char *left =
+            left_behind(planning, network->name, world_resolver(planning->request->world, bridge));
+        if (left)
+            add_left_behind(planning, action, "names", left, network->place);
+        else
+            plan_add_drift(planning, &action->causes, trouble, network->place);
     }
 }

@@ -84,6 +84,18 @@ stopped_job() {
     gives 3 run_spec apply && says 'which is stopped by hand' && ! runs web
 }
 
+# What was written for one that then was not made is no other hand's doing, and goes.
+nobodys_rules() {
+    at completed-alone
+    waits '' && gives 0 run_spec apply && "$tool" "$root" exit job 0 && "$tool" "$root" ends-with job 3 || return 1
+    waits ', networks: [ only ], env: { A: b }' ', env: { A: b }'
+    echo 'networks: { only: { subnet: 10.30.0.0/24 } }' >>"$root/spec.yaml"
+    gives 3 run_spec apply && ! runs web || return 1
+    gives 2 run_spec plan && says 'those of container default/web, which is not on record, go' && ! grep 'another hand' "$root/said" || return 1
+    gives 3 run_spec apply
+    gives 2 run_spec plan && ! grep -E 'another hand|which is not on record' "$root/said"
+}
+check "rules and names of one that was not made are nobody's doing" nobodys_rules
 check 'who waits for a job that failed is held, and comes when it did well' failed_first
 check 'a job that does not end in time leaves out who waits for it' too_late
 check 'a job that has completed did so under another name, too' renamed_job
