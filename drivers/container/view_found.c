@@ -310,11 +310,15 @@ static int end_root(struct finding *finding, const char *path, struct error *err
         root = path_clean(finding->arena, "/", root);
     bool is_path = strchr(root, '/') && text_printable(root, strlen(root)) == strlen(root);
     finding->definition->root = is_path ? form_canonical(&context, FORM_ROOT, root) : NULL;
-    return finding->definition->root
-               ? 0
-               : error_set(
-                     error, -EINVAL, "container %s: %s has a lxc.rootfs.path that no spec can say: \"%.*s\"",
-                     finding->definition->lxc_name, path, (int)text_printable(said, strlen(said)), said);
+    if (finding->definition->root)
+        return 0;
+    const size_t line = found_line_of(path, "lxc.rootfs.path");
+    return error_set(error, -EINVAL,
+                     "container %s: %s%s has a lxc.rootfs.path that no spec can say: \"%.*s\"; it can say an "
+                     "absolute path, and btrfs:, loop:, lvm:, nbd:, overlay: or zfs: with one",
+                     finding->definition->lxc_name, path,
+                     line ? arena_printf(finding->arena, ":%zu", line) : "",
+                     (int)text_printable(said, strlen(said)), said);
 }
 
 /* ---- ids ---- */

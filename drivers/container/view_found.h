@@ -9,6 +9,8 @@ bool found_split(char *line, char **key, char **value);
 /* Refuses what LXC itself would not take, as an include that is not there, and what no spec can keep: -EINVAL or what
  * reading says, with file, line and what to do. `path` is that of the config. */
 int found_check(const char *path, const char *text, struct arena *arena, struct error *error);
+/* The last line of the file that says the key, from 1; 0: none, another file that it includes does. */
+size_t found_line_of(const char *path, const char *key);
 
 struct found_include {
     size_t at;        /* offset of its line */

@@ -130,3 +130,18 @@ int found_check(const char *path, const char *text, struct arena *arena, struct 
     const struct checking checking = {.arena = arena, .error = error};
     return check_text(&checking, path, arena_strdup(arena, text), 0);
 }
+
+size_t found_line_of(const char *path, const char *key)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    size_t number = 0, found = 0;
+    if (buffer_read_file(&text, AT_FDCWD, path, FILE_LIMIT, NULL) < 0 || !text.length)
+        return 0;
+    char *rest = text.bytes;
+    for (char *line = strsep(&rest, "\n"), *said, *value; line; line = strsep(&rest, "\n")) {
+        number++;
+        if (found_split(line, &said, &value) && strcmp(said, key) == 0)
+            found = number;
+    }
+    return found;
+}

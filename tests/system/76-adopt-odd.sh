@@ -45,7 +45,7 @@ done
 printf 'lxc.environment = A=caf\xe9\n' >"$ROOT/latin"
 refused 'what is not UTF-8' "$CONFIG:4: lxc.environment has a value that no spec can say, which are UTF-8" 'or put the line into a file that lxc.include names' <"$ROOT/latin"
 for root in aufs:/a:/b rbd:pool/a bogus:/x relative/path; do
-    refused "a root $root" "lxc.rootfs.path that no spec can say: \"$root\"" <<<"lxc.rootfs.path = $root"
+    refused "a root $root" "$CONFIG:4 has a lxc.rootfs.path that no spec can say: \"$root\"" 'it can say an absolute path, and btrfs:' <<<"lxc.rootfs.path = $root"
 done
 rm -r "${LXC:?}/bad.$TAG"
 
