@@ -86,6 +86,23 @@ static bool can_be_said(const struct found_networks *networks, const struct plac
            (!place->address6 || (place->address && place->subnet6)) && (!place->gateway6 || place->address6);
 }
 
+/* What a router told a guest with an address of its own: no network gives it that, and a guard would cut it off from it.
+ * Its lines leave it what it has. */
+static bool has_more6(const struct nic *nic, const struct place_of_nic *place,
+                      const struct observed_guest *inside)
+{
+    const struct observed_guest_nic *seen = place->address ? nic_inside(nic, inside) : NULL;
+    for (size_t i = 0; seen && i < seen->addresses6.count; i++) {
+        const char *address = seen->addresses6.items[i];
+        const size_t length = strcspn(address, "/");
+        const bool own = place->address6 && strlen(place->address6) == length &&
+                         strncmp(address, place->address6, length) == 0;
+        if (!own && strncmp(address, "fe80:", strlen("fe80:")) != 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_none(const char *gateway)
 {
     return !gateway || strcmp(gateway, GATEWAY_NONE) == 0;
@@ -236,7 +253,7 @@ bool found_networks_tell(struct found_networks *networks, const struct container
     bool leads_out = false;
     for (size_t i = 0; i < definition->nics.count; i++) {
         const struct place_of_nic place = place_of(networks, definition->nics.items[i], inside);
-        if (!can_be_said(networks, &place))
+        if (!can_be_said(networks, &place) || has_more6(definition->nics.items[i], &place, inside))
             return false;
     }
     for (size_t i = 0; i < definition->nics.count; i++) {

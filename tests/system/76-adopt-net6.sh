@@ -1,0 +1,96 @@
+#!/bin/bash
+# IPv6 of what LXC had before fpsync: an address that its config says becomes one of an attached network; what a router
+# of the LAN told a guest stays with it, because its lines do.
+. "$(dirname "$0")/lib.sh"
+
+LXC=$ROOT/var/lib/lxc
+QUIET=xq$TAG TELLS=xt$TAG # bridges: in the second a router tells of itself
+mkdir -p "$LXC" "$ROOT/etc/fpsync"
+chmod 711 "$ROOT/var" "$ROOT/var/lib" "$LXC"
+after_cleanup() {
+    ip link del "$QUIET" 2>/dev/null
+    ip link del "$TELLS" 2>/dev/null
+}
+BASE=$((0x51000000 + 0x$TAG * 16 * 1024)) # of ids, outside of fpsync's pool
+SIX=fd0a:$(printf %x 0x$TAG)
+bridge() { # NAME, third byte's half, number of the subnet
+    ip link add "$1" type bridge && ip addr add "$NET.$2/25" dev "$1" && ip addr add "$SIX:$3::1/64" dev "$1" nodad &&
+        ip link set "$1" up
+}
+bridge "$QUIET" 1 1
+bridge "$TELLS" 129 2
+dnsmasq -k -C /dev/null --interface="$TELLS" --bind-dynamic --except-interface=lo --port=0 --enable-ra \
+    --dhcp-range="$SIX:2::,ra-only,64" --ra-param="$TELLS",4,60 --pid-file="$ROOT/dnsmasq.pid" 2>"$ROOT/dnsmasq.log" &
+
+name_of() {
+    echo "$1.$TAG"
+}
+make() { # NAME BRIDGE, lines of its NIC from standard input
+    local folder
+    folder=$LXC/$(name_of "$1")
+    mkdir -p "$folder" && chmod 711 "$folder"
+    cp -a "$BUSYBOX" "$folder/rootfs"
+    find "$folder/rootfs" -xdev -exec chown -h $BASE:$BASE {} +
+    { printf 'lxc.include = /usr/share/lxc/config/common.conf\nlxc.include = /usr/share/lxc/config/userns.conf\nlxc.arch = linux64\nlxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\nlxc.rootfs.path = dir:%s/rootfs\nlxc.uts.name = %s\nlxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\nlxc.net.0.type = veth\nlxc.net.0.link = %s\nlxc.net.0.flags = up\n' "$folder" "$1" $BASE $BASE "$2" && cat; } >"$folder/config"
+}
+make both "$QUIET" <<END
+lxc.net.0.ipv4.address = $NET.11/25
+lxc.net.0.ipv6.address = $SIX:1:0::11/64
+lxc.net.0.ipv6.gateway = $SIX:1::1
+END
+make only6 "$QUIET" <<END
+lxc.net.0.ipv6.address = $SIX:1::12/64
+END
+make told "$TELLS" <<END
+lxc.net.0.hwaddr = 02:16:3e:00:00:0b
+lxc.net.0.ipv4.address = $NET.140/25
+END
+SHAPES='both only6 told'
+SPECS=()
+for shape in $SHAPES; do
+    lxc-start -P "$LXC" -n "$(name_of $shape)" -o "$ROOT/$shape.log" -l INFO || not_ok "$shape starts" "$(tail -n 5 "$ROOT/$shape.log")"
+    SPECS+=(--lxc "$(name_of $shape)")
+done
+six() { # SHAPE: its addresses of IPv6 that reach beyond its link
+    inside "$1" ip -6 -o addr show dev eth0 scope global | awk '{ print $4 }' | sort | paste -sd' '
+}
+settled() { # SHAPE: it has one, and knows that nobody else has it
+    six "$1" | grep -q . && ! inside "$1" ip -6 -o addr show dev eth0 | grep -q tentative
+}
+for shape in $SHAPES; do check "$shape: has IPv6" eventually 30 settled $shape; done
+declare -A was
+for shape in $SHAPES; do was[$shape]="$(pid_of $shape) $(six $shape)"; done
+like 'the router told one' "${was[told]}" "$SIX:2:"
+reaches() { # SHAPE, address of the host: by its IPv6
+    inside "$1" ping -6 -c 1 -W 2 "$2" >/dev/null 2>&1 || inside "$1" ping6 -c 1 -w 2 "$2" >/dev/null 2>&1
+}
+same() { # TEXT
+    for shape in $SHAPES; do is "$shape: $1: the same init and addresses" "$(pid_of $shape) $(six $shape)" "${was[$shape]}"; done
+    check "both: $1: is heard" eventually 15 reaches both "$SIX:1::1"
+    check "only6: $1: is heard" eventually 15 reaches only6 "$SIX:1::1"
+    check "told: $1: is heard" eventually 15 reaches told "$SIX:2::1"
+}
+same 'before'
+
+FILE=$SPEC/lxc.yaml
+fps export "${SPECS[@]}" >"$FILE"
+text=$(cat "$FILE")
+check 'what is exported is valid' fps validate -f "$FILE"
+like 'a declared address is one of a network' "$text" "address6: \"?$SIX:1::11"
+like 'with its subnet' "$text" "subnet6: \"?$SIX:1::/64"
+like 'with its router' "$text" "gateway6: \"?$SIX:1::1"
+is 'what the router told stays with its lines, as does IPv6 alone' "$(grep -c 'lxc.net.0.type = veth' "$FILE")" 2
+echo 'allow: { raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+check 'adopt' fps adopt -f "$FILE"
+same adopted
+converge 'apply changes nothing'
+is 'no action' "$(actions_of "$PLAN")" ''
+same applied
+check 'told: restart' fps restart told
+check 'told: it is told again' eventually 30 settled told
+was[told]="$(pid_of told) ${was[told]#* }"
+check 'both: restart' fps restart both
+check 'both: has IPv6 again' eventually 30 settled both
+was[both]="$(pid_of both) ${was[both]#* }"
+same 'restarted'
+is 'nothing to do' "$(actions_of "$(plan_of "$FILE")")" ''
