@@ -168,7 +168,7 @@ int devices_prepare(const struct paths *paths, const struct container_start *req
 static void add_escaped(struct buffer *text, const char *path)
 {
     for (; *path; path++)
-        if (strchr(" \\#", *path))
+        if (strchr(" \\#\t\n", *path))
             buffer_printf(text, "\\%03o", (unsigned)(unsigned char)*path);
         else
             buffer_printf(text, "%c", *path);

@@ -98,6 +98,10 @@ converge 'places behind symbolic links'
 check 'a restart with these' fps restart t/one
 is 'after it the devices are where the links lead' "$(try t/one /srv/real/deep/tun) $(try t/one /srv/far/new/zero)" 'open open'
 converge 'nothing else is asked for with links'
+inside t/one sh -c 'umount /srv/real/deep/tun; d=$(printf "/srv/a\tnone\tbind\nb c"); mkdir -p "$d/deep"; rm /srv/led; ln -s "$d" /srv/led'
+check 'a restart with a link to a name that has a tab and a newline' fps restart t/one
+is 'the device is there' "$(try t/one /srv/led/deep/tun)" open
+converge 'nothing else is asked for with such a link'
 spec own < <(one '')
 converge 'taken away behind links'
 is 'nothing can be opened behind links' "$(inside t/one sh -c 'test -c /srv/real/deep/tun || test -c /srv/far/new/zero || echo none')" none
