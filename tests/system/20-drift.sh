@@ -38,7 +38,7 @@ linger() {
     local init monitor
     init=$(pid_of t/two)
     monitor=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$init/stat")
-    kill -STOP "$monitor" && kill -9 "$init"
+    kill -STOP "$monitor" && kill -9 "$init" && eventually 10 grep -q '^State:.Z' "/proc/$init/status"
 }
 drift 'init killed, monitor stuck' '^drift: killed - - ' t/two linger
 isnt 'init killed, monitor stuck: it runs again' "$(pid_of t/two)" ''
