@@ -1,9 +1,8 @@
-#include "reconciler/compile.h"
+#include "reconciler/compile_internal.h"
 
 #include <string.h>
 
 #include "lib/map.h"
-#include "reconciler/compile_before.h"
 #include "reconciler/repairs.h"
 
 void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request)
@@ -22,7 +21,7 @@ static void compile_image(const struct compiling *compiling, const struct action
     steps_add(arena, steps, STEP_IMAGE_MAKE, described_whole(&image_make_table, make));
 }
 
-static void add_data_delete(struct arena *arena, enum kind kind, const char *file, struct steps *steps)
+void compile_data_delete(struct arena *arena, enum kind kind, const char *file, struct steps *steps)
 {
     struct data_reference *data = described_new(arena, &data_reference_table);
     data->file = file;
@@ -30,8 +29,8 @@ static void add_data_delete(struct arena *arena, enum kind kind, const char *fil
               described_whole(&data_reference_table, data));
 }
 
-static void add_data_rename(struct arena *arena, struct steps *steps, enum step_kind step, const char *from,
-                            const char *to)
+void compile_data_rename(struct arena *arena, struct steps *steps, enum step_kind step, const char *from,
+                         const char *to)
 {
     struct data_rename *rename = described_new(arena, &data_rename_table);
     rename->from = paths_file_name(arena, from);
@@ -44,12 +43,13 @@ static void compile_data(const struct compiling *compiling, const struct action 
     struct arena *arena = compiling->target->arena;
     const char *file = paths_file_name(arena, action->name);
     if (action->verb == VERB_DELETE) {
-        add_data_delete(arena, action->kind, file, steps);
+        compile_data_delete(arena, action->kind, file, steps);
         return;
     }
     if (action->was)
-        add_data_rename(arena, steps, action->kind == KIND_VOLUME ? STEP_VOLUME_RENAME : STEP_LAYER_RENAME,
-                        action->was, action->name);
+        compile_data_rename(arena, steps,
+                            action->kind == KIND_VOLUME ? STEP_VOLUME_RENAME : STEP_LAYER_RENAME, action->was,
+                            action->name);
     if (action->kind == KIND_VOLUME) {
         const struct volume *volume = action->object->body;
         struct volume_source *source = described_new(arena, &volume_source_table);
@@ -125,73 +125,8 @@ static void compile_network(const struct compiling *compiling, const struct acti
     add_bridge_removal(compiling, action, action->name, steps);
 }
 
-/* ---- containers ---- */
-
-struct container_steps {
-    const struct compiling *compiling;
-    const struct action *action;
-    struct arena *arena;
-    const char *lxc_name;
-    struct steps *steps;
-    bool is_defined; /* as it is to start, already */
-};
-
-static void add_stop(const struct container_steps *to)
-{
-    const struct object *known = to->action->entry ? &to->action->entry->object : to->action->object;
-    const struct container *body = known->body;
-    struct container_stop *stop = described_new(to->arena, &container_stop_table);
-    stop->lxc_name = to->lxc_name;
-    stop->timeout = to->compiling->stop_timeout >= 0 ? to->compiling->stop_timeout : body->stop_timeout;
-    stop->halt_signal = body->stop_signal;
-    stop->by = to->action->verb == VERB_STOP ? to->compiling->stopped_by : NULL;
-    steps_add(to->arena, to->steps, STEP_CONTAINER_STOP, described_whole(&container_stop_table, stop));
-}
-
-static bool is_adopted(const struct container_steps *to)
-{
-    const struct object *object = to->action->object ? to->action->object : &to->action->entry->object;
-    return container_is_adopted(object->body);
-}
-
-/* The root of an adopted container is its own, and LXC mounts what there is to mount. */
-static void add_unmount(const struct container_steps *to)
-{
-    if (is_adopted(to))
-        return;
-    struct root_reference *root = described_new(to->arena, &root_reference_table);
-    root->lxc_name = to->lxc_name;
-    steps_add(to->arena, to->steps, STEP_ROOT_UNMOUNT, described_whole(&root_reference_table, root));
-}
-
-static void add_reference(const struct container_steps *to, enum step_kind kind)
-{
-    struct container_reference *reference = described_new(to->arena, &container_reference_table);
-    reference->lxc_name = to->lxc_name;
-    steps_add(to->arena, to->steps, kind, described_whole(&container_reference_table, reference));
-}
-
-static void add_definition(const struct container_steps *to)
-{
-    steps_add(to->arena, to->steps, STEP_CONTAINER_DEFINE,
-              target_definition(to->compiling->target, to->action->object, to->action->uid,
-                                to->action->generation));
-}
-
-/* Of one that rests under its new name: what its command ended with is known there, too (SEMANTICS 21, 42). */
-static void add_definition_with_exit(const struct container_steps *to)
-{
-    struct container_definition *definition =
-        target_definition(to->compiling->target, to->action->object, to->action->uid, to->action->generation);
-    const struct observed_container *old = world_container(
-        to->compiling->world, paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was));
-    if (old && old->exited)
-        definition->exit = arena_printf(to->arena, "%d", (int)old->exit_status);
-    steps_add(to->arena, to->steps, STEP_CONTAINER_DEFINE, definition);
-}
-
 /* What a command asks of data: a snapshot, a fresh beginning, or a way back. Names come again, tokens do not. */
-static struct data_change *wished_change(struct arena *arena, const struct action *action, const char *file)
+struct data_change *compile_wished_change(struct arena *arena, const struct action *action, const char *file)
 {
     struct data_change *change = described_new(arena, &data_change_table);
     change->file = file;
@@ -201,366 +136,6 @@ static struct data_change *wished_change(struct arena *arena, const struct actio
     change->fresh = action->verb == VERB_RESET;
     change->from = action->from;
     return described_whole(&data_change_table, change);
-}
-
-static struct data_change *new_change(const struct container_steps *to, const char *token)
-{
-    struct data_change *change = described_new(to->arena, &data_change_table);
-    change->file = target_layer_file(to->compiling->target, to->action->object);
-    change->token = token;
-    change->image = to->action->follow.from ? to->action->follow.from : to->compiling->digest;
-    return described_whole(&data_change_table, change);
-}
-
-/* The layer goes onto another image: frozen, so that the upper on it is a new one. */
-static void add_follow(const struct container_steps *to)
-{
-    const struct follow *follow = &to->action->follow;
-    if (!follow_moves(follow) || text_is_same(follow->from, to->compiling->digest))
-        return;
-    struct data_change *change =
-        new_change(to, arena_printf(to->arena, "on-%s", digest_brief(to->arena, to->compiling->digest)));
-    change->fresh = follow->how == FOLLOW_RESET;
-    if (change->fresh)
-        change->name = arena_printf(to->arena, "image-%s", digest_brief(to->arena, follow->from));
-    steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
-}
-
-/* A layer gives way to a copy, or the other way round: what was there is kept. */
-static const char *add_other_root(const struct container_steps *to)
-{
-    const struct container *body = to->action->object->body;
-    struct data_change *change = new_change(to, NULL);
-    change->name = root_kept_as(to->arena, body, to->action->generation);
-    change->token = change->name;
-    change->whole = !root_is_copy(body);
-    change->fresh = true;
-    steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
-    return change->whole ? NULL : change->name;
-}
-
-static void add_wish(const struct container_steps *to)
-{
-    const struct facts *facts = to->action->entry->facts;
-    struct data_change *change =
-        wished_change(to->arena, to->action, target_layer_file(to->compiling->target, to->action->object));
-    change->image = facts->digest ? facts->digest : to->compiling->digest;
-    change->whole = root_is_copy(to->action->object->body);
-    steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
-}
-
-static void add_freeze(const struct container_steps *to)
-{
-    struct container_freeze *freeze = described_new(to->arena, &container_freeze_table);
-    freeze->lxc_name = to->lxc_name;
-    freeze->frozen = true;
-    steps_add(to->arena, to->steps, STEP_CONTAINER_FREEZE, described_whole(&container_freeze_table, freeze));
-}
-
-/* A layer goes on under another name while nothing is mounted on it. */
-static void add_layer_rename(const struct container_steps *to)
-{
-    const struct container *body = to->action->object->body;
-    const struct rename *rename = renames_to(to->compiling->target->renames, KIND_LAYER, body->layer);
-    if (rename && !rename->conflict)
-        add_data_rename(to->arena, to->steps, STEP_LAYER_RENAME, rename->from, rename->to);
-}
-
-/* Whoever comes first fills it with the same. */
-static struct texts fills_for(const struct container_steps *to, const char *path)
-{
-    const struct object *object = to->action->object;
-    const struct mount *mount =
-        list_find(&((const struct container *)object->body)->volumes, &mount_table, path);
-    const struct fill_digests digests = {.of = to->compiling->digest_of,
-                                         .context = to->compiling->context,
-                                         .container = object,
-                                         .own = to->compiling->digest};
-    return mount ? fills_list(to->compiling->target, to->compiling->fills, mount->volume, &digests)
-                 : (struct texts){0};
-}
-
-static void add_root(const struct container_steps *to)
-{
-    const struct container *body = to->action->object->body;
-    const struct entry *entry = to->action->entry;
-    bool other = entry && root_is_copy(entry->object.body) != root_is_copy(body);
-    add_layer_rename(to);
-    const char *from = other ? add_other_root(to) : NULL;
-    if (!other) /* where a copy was, no upper is */
-        add_follow(to);
-    struct root_mount *root = target_root(to->compiling->target, to->action->object, to->compiling->digest);
-    root->from = from;
-    for (size_t i = 0; i < root->volumes.count; i++) {
-        struct root_volume *volume = root->volumes.items[i];
-        volume->fills = fills_for(to, volume->path);
-    }
-    steps_add(to->arena, to->steps, STEP_ROOT_MOUNT, root);
-}
-
-static bool is_address_of(const char *address, const char *with_prefix)
-{
-    const size_t length = strcspn(with_prefix, "/");
-    return address && strlen(address) == length && strncmp(address, with_prefix, length) == 0;
-}
-
-/* Whether some other name had the port's address when this run began. */
-static bool was_anothers(const struct container_steps *to, const struct port_attach *port)
-{
-    const struct snapshot *snapshot = to->compiling->recorded;
-    const struct lease *known =
-        snapshot ? lease_recorded(snapshot, KIND_CONTAINER, to->action->object->name) : NULL;
-    if (!snapshot || !port->address)
-        return false;
-    for (size_t i = 0; known && i < known->addresses.count; i++)
-        if (is_address_of(((struct lease_address *)known->addresses.items[i])->address, port->address))
-            return false;
-    for (size_t i = 0; i < snapshot->lease_count; i++)
-        for (size_t j = 0; j < snapshot->leases[i]->addresses.count; j++) {
-            const struct lease_address *before = snapshot->leases[i]->addresses.items[j];
-            if (is_address_of(before->address, port->address) && !text_is_same(before->mac, port->mac))
-                return true;
-        }
-    return false;
-}
-
-static void add_start(const struct container_steps *to)
-{
-    const struct container *body = to->action->object->body;
-    if (!is_adopted(to))
-        add_root(to);
-    if (to->action->config_changed && !to->is_defined)
-        add_definition(to);
-    steps_add(to->arena, to->steps, STEP_CONTAINER_START,
-              target_start(to->compiling->target, to->action->object));
-    for (size_t i = 0; i < body->networks.count; i++) {
-        const char *network = ((struct attachment *)body->networks.items[i])->network;
-        const struct port_attach *port =
-            target_port(to->compiling->target, to->action->object, network, to->action->uid);
-        if (port->macvlan)
-            continue;
-        struct port_mark *mark = described_new(to->arena, &port_mark_table);
-        mark->ifname = port->ifname;
-        mark->mark = port->mark;
-        mark->foreign = port->foreign;
-        if (was_anothers(to, port)) {
-            mark->mac = port->mac;
-            mark->address = port->address;
-        }
-        steps_add(to->arena, to->steps, STEP_PORT_MARK, described_whole(&port_mark_table, mark));
-    }
-    if (body->frozen)
-        add_freeze(to);
-}
-
-/* Whether the running guest may have to ask another resolver. A network's subnet changes without a word in the container's
- * own fields; its NIC then gets a new address. */
-static bool names_may_change(const struct action *action, const struct repairs *repairs)
-{
-    for (size_t i = 0; i < repairs->count; i++)
-        if (repairs->items[i].step == STEP_PORT_ATTACH)
-            return true;
-    return action->unfinished || plan_field_changed(&action->causes, "networks") ||
-           plan_field_changed(&action->causes, PLAN_DEFAULT_ROUTE);
-}
-
-static bool sets_limits(const struct repairs *repairs)
-{
-    for (size_t i = 0; i < repairs->count; i++)
-        if (repairs->items[i].step == STEP_CONTAINER_SET_LIMITS)
-            return true;
-    return false;
-}
-
-static void add_repairs(const struct container_steps *to, const struct observed_container *seen)
-{
-    struct repairs repairs = {0};
-    if (seen && seen->running)
-        repairs_of_container(to->compiling->target, to->compiling->world, to->action->object, seen,
-                             to->action->uid, &repairs);
-    if (seen && seen->running && to->action->entry)
-        repairs_empty_nics(to->compiling->target, to->action->entry->object.body, to->action->object, seen,
-                           to->action->uid, &repairs);
-    if (seen && seen->running && plan_field_changed(&to->action->causes, "router") &&
-        !((const struct container *)to->action->object->body)->router)
-        repairs_end_forwarding(to->compiling->target, to->action->object, seen, &repairs);
-    for (size_t i = 0; i < repairs.count; i++) {
-        if (repairs.items[i].step == STEP_VOLUME_ATTACH) {
-            struct volume_attach *attach = repairs.items[i].request;
-            attach->digest = to->compiling->digest;
-            attach->fills = fills_for(to, attach->path);
-        }
-        if (repairs.items[i].step == STEP_PORT_ATTACH) {
-            struct port_attach *port = repairs.items[i].request;
-            port->announced = was_anothers(to, port);
-        }
-        steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
-    }
-    struct root_write *resolv_conf = seen && seen->running && names_may_change(to->action, &repairs)
-                                         ? target_resolv_conf(to->compiling->target, to->action->object)
-                                         : NULL;
-    if (resolv_conf)
-        steps_add(to->arena, to->steps, STEP_ROOT_WRITE, resolv_conf);
-    /* Last: set_limits writes the config too, and the digest that counts is the final one. What LXC had before keeps the
-     * words of its owner as long as they say what they should. */
-    if (to->action->config_changed || (is_adopted(to) ? sets_limits(&repairs) : repairs.count > 0))
-        add_definition(to);
-}
-
-/* The NICs of a running one become ports of ours, as they are; those of the next start are called so. */
-static void add_adoption(const struct container_steps *to, const struct observed_container *seen)
-{
-    struct container_adopt *adopt = described_new(to->arena, &container_adopt_table);
-    const struct container_definition *definition =
-        target_definition(to->compiling->target, to->action->object, to->action->uid, to->action->generation);
-    adopt->lxc_name = to->lxc_name;
-    adopt->uid = to->action->uid;
-    adopt->generation = to->action->generation;
-    adopt->nics = definition->nics;
-    steps_add(to->arena, to->steps, STEP_CONTAINER_ADOPT, described_whole(&container_adopt_table, adopt));
-    const struct list *networks = &((const struct container *)to->action->object->body)->networks;
-    for (size_t i = 0; i < networks->count && container_is_up(seen); i++) {
-        struct port_attach *port =
-            target_port(to->compiling->target, to->action->object,
-                        item_key(&attachment_table, networks->items[i]), to->action->uid);
-        port->init_pid = seen->init_pid;
-        port->init_start = seen->init_start;
-        port->taken = true;
-        steps_add(to->arena, to->steps, STEP_PORT_ATTACH, port);
-    }
-}
-
-/* What LXC had before, it has afterwards: SEMANTICS 15. */
-static void add_removal(const struct container_steps *to, const struct observed_container *seen)
-{
-    if (seen && seen->running && (seen->ours || !is_adopted(to)))
-        add_stop(to);
-    add_unmount(to);
-    if (seen)
-        add_reference(to, is_adopted(to) ? STEP_CONTAINER_RELEASE : STEP_CONTAINER_DESTROY);
-    const struct object *object = &to->action->entry->object;
-    if (!is_adopted(to) && text_is_same(((const struct container *)object->body)->retain, "none"))
-        add_data_delete(to->arena, KIND_LAYER, target_layer_file(to->compiling->target, object), to->steps);
-}
-
-static struct container_steps old_of(const struct container_steps *to)
-{
-    struct container_steps old = *to;
-    old.lxc_name = paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was);
-    return old;
-}
-
-static bool old_runs(const struct container_steps *to)
-{
-    const struct observed_container *seen = world_container(to->compiling->world, old_of(to).lxc_name);
-    return seen && seen->running;
-}
-
-static void add_stop_of_old(const struct container_steps *to)
-{
-    const struct container_steps old = old_of(to);
-    const struct observed_container *seen = world_container(to->compiling->world, old.lxc_name);
-    if (seen && seen->running)
-        add_stop(&old);
-    if (world_root(to->compiling->world, old.lxc_name))
-        add_unmount(&old);
-}
-
-static void add_removal_of_old(const struct container_steps *to)
-{
-    const struct container_steps old = old_of(to);
-    if (world_container(to->compiling->world, old.lxc_name))
-        add_reference(&old, STEP_CONTAINER_DESTROY);
-}
-
-void compile_release(const struct compiling *compiling, const struct action *action, struct steps *steps)
-{
-    const struct paths *paths = compiling->target->paths;
-    struct arena *arena = compiling->target->arena;
-    const char *name = action->was ? action->was : action->name;
-    const struct container_steps to = {
-        .compiling = compiling,
-        .action = action,
-        .arena = arena,
-        .lxc_name = action->was ? paths_lxc_name(paths, arena, name)
-                                : object_lxc_name(paths, arena, &action->entry->object),
-        .steps = steps};
-    const struct observed_container *seen = world_container(compiling->world, to.lxc_name);
-    if (seen && seen->running)
-        add_stop(&to);
-    if (world_root(compiling->world, to.lxc_name))
-        add_unmount(&to);
-}
-
-static void compile_container(const struct compiling *compiling, const struct action *action,
-                              struct steps *steps)
-{
-    struct arena *arena = compiling->target->arena;
-    struct container_steps to = {
-        .compiling = compiling,
-        .action = action,
-        .arena = arena,
-        .lxc_name = object_lxc_name(compiling->target->paths, arena,
-                                    action->object ? action->object : &action->entry->object),
-        .steps = steps};
-    const struct observed_container *seen = world_container(compiling->world, to.lxc_name);
-    bool runs = seen && seen->running;
-    bool mounted = world_root(compiling->world, to.lxc_name);
-    if (action->only_follows && text_is_same(action->follow.from, compiling->digest))
-        return; /* made anew, the image is what it was */
-    switch (action->verb) {
-    case VERB_RENAME:
-        to.is_defined = !action->rests && compile_before_stop(compiling, action, old_runs(&to), steps);
-        add_stop_of_old(&to);
-        if (!action->rests)
-            add_removal_of_old(&to);
-        if (runs)
-            add_stop(&to); /* what an interrupted run began under the new name */
-        if (mounted)
-            add_unmount(&to);
-        if (!action->rests) {
-            add_start(&to);
-            break;
-        }
-        add_layer_rename(&to);
-        add_definition_with_exit(&to);
-        add_removal_of_old(&to); /* last: a run that is cut off leaves one of both that knows how it ended */
-        break;
-    case VERB_CREATE: /* also over what an interrupted run left half made */
-    case VERB_RECREATE:
-    case VERB_RESTART:
-    case VERB_START:
-        to.is_defined = compile_before_stop(compiling, action, runs, steps);
-        if (runs)
-            add_stop(&to);
-        if (mounted)
-            add_unmount(&to);
-        add_start(&to);
-        break;
-    case VERB_SNAPSHOT:
-    case VERB_RESET:
-    case VERB_RESTORE:
-        if (runs)
-            add_stop(&to);
-        if (mounted)
-            add_unmount(&to);
-        add_wish(&to);
-        if (runs)
-            add_start(&to);
-        break;
-    case VERB_STOP:
-        add_stop(&to);
-        add_unmount(&to);
-        break;
-    case VERB_DELETE:
-        add_removal(&to, seen);
-        break;
-    case VERB_ADOPT:
-        add_adoption(&to, seen);
-        break;
-    default:
-        add_repairs(&to, seen);
-    }
 }
 
 static bool uses_volume(const struct object *object, const char *volume)
@@ -603,9 +178,9 @@ static void add_guests(const struct compiling *compiling, const struct action *a
         if (container_is_up(seen))
             add_guest(target->arena, seen, change);
         if (container_is_up(seen) && action->from)
-            add_stop(&to);
+            compile_stop(&to);
         if (action->from && world_root(compiling->world, lxc_name)) /* also one that ended by itself */
-            add_unmount(&to);
+            compile_unmount(&to);
     }
 }
 
@@ -613,7 +188,7 @@ static void compile_wish(const struct compiling *compiling, const struct action 
 {
     struct arena *arena = compiling->target->arena;
     bool volume = action->kind == KIND_VOLUME;
-    struct data_change *change = wished_change(arena, action, paths_file_name(arena, action->name));
+    struct data_change *change = compile_wished_change(arena, action, paths_file_name(arena, action->name));
     change->whole = volume;
     change->image = volume ? NULL : action->entry->facts->digest;
     if (volume)
