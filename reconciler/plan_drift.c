@@ -30,6 +30,23 @@ static void hold_unknown(struct planning *planning, const struct object *object,
             hold_silent(planning, object, loans->devices[i].path);
 }
 
+static void hold_stuck(struct planning *planning, const struct object *object,
+                       const struct observed_container *seen)
+{
+    const struct observed_guest_mounts *mounts = &world_guest(planning->request->world, seen)->mounts;
+    for (size_t i = 0; i < mounts->count; i++) {
+        const struct mount *wanted = list_find(&((const struct container *)object->body)->volumes,
+                                               &mount_table, mounts->items[i].path);
+        if (wanted && mounts->items[i].stuck && !wanted->read_only)
+            plan_hold(
+                planning, KIND_CONTAINER, object->name,
+                arena_printf(planning->arena, "drift: the file system of volume %s at %s is read-only",
+                             wanted->volume, wanted->path),
+                "ext4 does that on errors: fpsync stop whoever uses it, fsck.ext4 its file, fpsync start",
+                object->place);
+    }
+}
+
 void plan_hold_drift(struct planning *planning, const struct object *object,
                      const struct observed_container *seen, const struct changes *causes)
 {
@@ -41,4 +58,5 @@ void plan_hold_drift(struct planning *planning, const struct object *object,
         plan_hold(planning, KIND_CONTAINER, object->name,
                   "drift: its root was unmounted on the host while it runs", AT_START, object->place);
     hold_unknown(planning, object, seen);
+    hold_stuck(planning, object, seen);
 }

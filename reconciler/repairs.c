@@ -375,7 +375,7 @@ static void find_volumes(const struct target *target, const struct world *world,
             continue;
         if (!seen || !is_of(target, wanted, seen))
             drift = arena_printf(target->arena, "volume at %s unmounted", wanted->path);
-        else if (seen->read_only != wanted->read_only)
+        else if (seen->read_only != wanted->read_only && !seen->stuck)
             drift = arena_printf(target->arena, "volume at %s is mounted %s", wanted->path,
                                  seen->read_only ? "read-only" : "writable");
         else

@@ -129,6 +129,7 @@ static void fold_guest(struct digest *digest, const struct world_guest *guest)
         fold_text(digest, mounts->items[i].path);
         fold_text(digest, mounts->items[i].volume);
         fold_number(digest, mounts->items[i].read_only);
+        fold_number(digest, mounts->items[i].stuck);
     }
     fold_texts(digest, &mounts->unknown);
 }

@@ -10,7 +10,8 @@
  *   run/.../mounts/LXCNAME/root the merged root of a container: overlay(upper, lower = image), volumes mounted on it
  *
  * On disk everything carries container ids; a container's id range is only a mount-time fact (idmapped mounts of
- * image, upper and volumes). The stores' own folders are 0700 root, what leads to the mounts is 0711.
+ * image, upper and volumes). The stores' own folders are 0700 root, what leads to the mounts is 0711, and
+ * the folder of each root closed to all but its own root user.
  *
  * An upper is never mounted twice: the kernel does not refuse that, and it destroys data. mount_root() looks at
  * what is mounted, under a lock file of the layer, before it mounts; the caller mounts for a stopped container
@@ -50,6 +51,7 @@ struct observed_guest_mount { /* a volume seen inside a running container */
     const char *path;         /* in the guest */
     const char *volume;       /* file name in the volumes' store */
     bool read_only;
+    bool stuck; /* so is its file system as a whole: no mount of it can be written to */
 };
 
 /* Something of the host that is bound into a container, or shall be. The first three are the question. */

@@ -250,9 +250,13 @@ static void look_mounts(const struct observed_storage *storage, int64_t init_pid
         const char *volume = result < 0 ? NULL : volume_of(storage, &mounted);
         if (result == -ETIMEDOUT)
             *arena_append(arena, out->unknown.items, out->unknown.count) = paths->items[i];
+        const bool read_only = volume && !look_is_writable(&there);
         if (volume)
-            *arena_append(arena, out->items, out->count) = (struct observed_guest_mount){
-                .path = paths->items[i], .volume = volume, .read_only = !look_is_writable(&there)};
+            *arena_append(arena, out->items, out->count) =
+                (struct observed_guest_mount){.path = paths->items[i],
+                                              .volume = volume,
+                                              .read_only = read_only,
+                                              .stuck = read_only && mounted_is_stuck(&mounted)};
     }
 }
 

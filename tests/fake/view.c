@@ -303,8 +303,11 @@ static void look_mounts(const struct observed_storage *storage, int64_t init_pid
         if (is_silent(container, paths->items[i]))
             *arena_append(arena, out->unknown.items, out->unknown.count) = paths->items[i];
         else if (volume)
-            *arena_append(arena, out->items, out->count) = (struct observed_guest_mount){
-                .path = paths->items[i], .volume = volume, .read_only = strcmp(text + length, ":ro") == 0};
+            *arena_append(arena, out->items, out->count) =
+                (struct observed_guest_mount){.path = paths->items[i],
+                                              .volume = volume,
+                                              .read_only = strncmp(text + length, ":ro", 3) == 0,
+                                              .stuck = strcmp(text + length, ":ro:stuck") == 0};
     }
 }
 

@@ -128,6 +128,20 @@ converge 'a sized volume'
 is 'a sized volume: two containers have one device' "$(loops)" 1
 inside t/one sh -c 'echo shared >/www/mark'
 is 'a sized volume: two containers see one file system' "$(inside t/two cat /srv/mark)" shared
+system() { # ro or rw: as ext4 makes itself on errors, for all its mounts
+    nsenter -t "$(pid_of t/one)" -m /bin/busybox mount -t ext4 -o "remount,$1,nosuid,nodev,relatime" none /www
+}
+system ro
+fails 'a sized volume whose file system is read-only: nothing can be written' 1 inside t/one touch /www/more
+held 'a sized volume whose file system is read-only' 'the file system of volume t/data at /www is read-only' 'fsck.ext4'
+fails 'a sized volume whose file system is read-only: is no drift that apply fails at' 3 fps apply -y -f "$FILE"
+is 'a sized volume whose file system is read-only: who does not write to it is not named' "$(held_of "$(plan_of "$FILE")" | grep -c read-only)" 1
+is 'and nothing was tried' "$(actions_of "$(plan_of "$FILE")")" ''
+fps stop t/one --timeout 0 >/dev/null && fps stop t/two --timeout 0 >/dev/null
+check 'a sized volume whose file system was read-only: a start' fps start t/one
+fps start t/two >/dev/null
+converge 'a sized volume whose file system was read-only: nothing is left to do'
+check 'it can be written' inside t/one touch /www/more
 fails 'a sized volume: it is full at its bound' 1 inside t/one dd if=/dev/zero of=/www/big bs=1M count=80
 like 'a sized volume: and says so' "$(inside t/one dd if=/dev/zero of=/www/big bs=1M count=80 2>&1)" 'No space left on device'
 check 'a sized volume: not so in the root' inside t/one dd if=/dev/zero of=/big bs=1M count=80
