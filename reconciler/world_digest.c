@@ -162,8 +162,10 @@ static void fold_storage(struct digest *digest, const struct observed_storage *s
     fold_data(digest, seen->layers, seen->layer_count);
     fold_data(digest, seen->volumes, seen->volume_count);
     fold_number(digest, (int64_t)seen->root_count);
-    for (size_t i = 0; i < seen->root_count; i++)
+    for (size_t i = 0; i < seen->root_count; i++) {
         fold_text(digest, seen->roots[i].lxc_name);
+        fold_number(digest, seen->roots[i].open);
+    }
 }
 
 /* ---- network ---- */

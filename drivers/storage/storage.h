@@ -45,6 +45,7 @@ struct observed_data {      /* a layer or a volume in its store */
 
 struct observed_root { /* a merged root that is mounted on the host */
     const char *lxc_name;
+    bool open; /* it lies where fpsync mounted roots before: the host's users get at what is in it */
 };
 
 struct observed_guest_mount { /* a volume seen inside a running container */

@@ -162,9 +162,10 @@ static void collect_root(void *context, int directory, const char *name)
     struct collector *collector = context;
     char inside[NAME_MAX + sizeof("/" PATHS_ROOT)];
     snprintf(inside, sizeof(inside), "%s/" PATHS_ROOT, name);
-    if (is_mount(directory, inside) || is_mount(directory, name)) /* there before, see root_place.h */
+    const bool open = !is_mount(directory, inside); /* there before, see root_place.h */
+    if (!open || is_mount(directory, name))
         *arena_append(collector->arena, collector->out->roots, collector->out->root_count) =
-            (struct observed_root){.lxc_name = arena_strdup(collector->arena, name)};
+            (struct observed_root){.lxc_name = arena_strdup(collector->arena, name), .open = open};
 }
 
 static int compare_images(const void *left, const void *right)

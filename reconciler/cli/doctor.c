@@ -146,6 +146,23 @@ static void check_leftovers(struct report *report, const struct session *session
                                    false});
 }
 
+/* They stay where an older fpsync mounted them until their containers start anew, or go. */
+static void check_roots(struct report *report, const struct session *session)
+{
+    const struct observed_storage *storage = &session->world.storage;
+    _cleanup_buffer_ struct buffer names = {0};
+    for (size_t i = 0; i < storage->root_count; i++)
+        if (storage->roots[i].open)
+            buffer_printf(&names, "%s%s", names.length ? ", " : "", storage->roots[i].lxc_name);
+    _cleanup_buffer_ struct buffer fault = {0};
+    buffer_printf(&fault, "the roots of %s lie open to the host's users", names.length ? names.bytes : "");
+    doctor_check(report, !names.length,
+                 &(struct finding){"roots of containers are closed to the host's users", fault.bytes,
+                                   "they read what is readable in there, and run what is setuid",
+                                   "fpsync restart each of them; of one that has ended: umount -R its root",
+                                   false});
+}
+
 static void check_record(struct report *report)
 {
     if (geteuid() != 0)
@@ -160,6 +177,7 @@ static void check_record(struct report *report)
         return;
     doctor_check_firewall(report, &session);
     doctor_check_networks(report, &session);
+    check_roots(report, &session);
     check_disk(report, &session);
     check_flows(report, &session);
     check_leftovers(report, &session);

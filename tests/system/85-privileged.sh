@@ -42,6 +42,15 @@ for name in plain root; do # a program that runs as who owns it
     check "what $name makes setuid is there" test -u "$program"
     fails "no user of the host runs what $name makes setuid" 126 as_user sh -c "'$program' id"
 done
+open=$ROOT/run/fpsync/mounts/$(lxc_of t/root)
+is 'doctor finds no root open' "$(fps doctor 2>&1 | grep -c 'open to the host')" 0
+mount --bind "$open/root" "$open" # as an older fpsync had it
+check 'a root at the place of an older fpsync: users get at it' as_user test -u "$open/srv/id"
+like 'doctor says so' "$(fps doctor 2>&1)" "the roots of $(lxc_of t/root) lie open to the host's users"
+check 'a restart' fps restart t/root
+fails 'after a restart it is closed' 1 as_user test -e "$open/srv/id"
+fails 'where it is now, too' 1 as_user test -e "$open/root/srv/id"
+is 'and doctor finds none' "$(fps doctor 2>&1 | grep -c 'open to the host')" 0
 isnt_base=$(awk '{ print $2 }' "/proc/$plain/uid_map")
 check 'its neighbour keeps its own range' [ "$isnt_base" -gt 65536 ]
 is 'and its init' "$(pid_of t/plain)" "$plain"
