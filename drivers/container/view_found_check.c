@@ -17,6 +17,7 @@
 struct checking {
     struct arena *arena;
     struct error *error;
+    struct texts *included; /* what has been read: one file may be included by many */
 };
 struct spot {
     const char *path; /* of the file */
@@ -76,8 +77,17 @@ static int check_included(const struct checking *checking, const struct spot *at
                          "%s:%zu: lxc.include names %s, where an absolute path was expected: LXC looks for "
                          "another wherever it is started; write all of it",
                          at->path, at->line, path);
-    if (path[strlen(path) - 1] == '/' || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
-        return 0; /* one that is not there includes nothing */
+    const bool there = stat(path, &status) == 0;
+    if (path[strlen(path) - 1] == '/' || (there && S_ISDIR(status.st_mode)) ||
+        texts_have(checking->included, path))
+        return 0; /* a folder that is not there includes nothing */
+    if (there && !S_ISREG(status.st_mode))
+        return error_set(checking->error, -EINVAL,
+                         "%s:%zu: lxc.include names %s, where a config was expected: it is no file; put one "
+                         "there, or remove the line",
+                         at->path, at->line, path);
+    *arena_append(checking->arena, checking->included->items, checking->included->count) =
+        arena_strdup(checking->arena, path);
     int result = buffer_read_file(&text, AT_FDCWD, path, FILE_LIMIT, NULL);
     if (result < 0)
         return error_set(checking->error, result == -ENOENT ? -ENOTDIR : result,
@@ -127,7 +137,8 @@ static int check_text(const struct checking *checking, const char *path, char *t
 
 int found_check(const char *path, const char *text, struct arena *arena, struct error *error)
 {
-    const struct checking checking = {.arena = arena, .error = error};
+    struct texts included = {0};
+    const struct checking checking = {.arena = arena, .error = error, .included = &included};
     return check_text(&checking, path, arena_strdup(arena, text), 0);
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "drivers/container/view_found.h"
 #include "lib/buffer.h"
@@ -12,12 +13,14 @@
 
 #define FILE_LIMIT ((size_t)1024 * 1024) /* bytes, of each file */
 #define DEPTH      8                     /* of includes in includes */
+#define MAX_FILES  1000                  /* that one line includes */
 #define KEY        "lxc.include"
 
 struct gathering {
     struct arena *arena;
     struct buffer text;
     bool whole; /* all was there to be read */
+    int files;
 };
 
 static void gather(struct gathering *gathering, const char *path, int depth);
@@ -40,6 +43,11 @@ static void gather_file(struct gathering *gathering, const char *path, int depth
 {
     _cleanup_buffer_ struct buffer file = {0};
     char *key, *value;
+    struct stat status;
+    if (++gathering->files > MAX_FILES || (stat(path, &status) == 0 && !S_ISREG(status.st_mode))) {
+        gathering->whole = false; /* a FIFO would keep us waiting */
+        return;
+    }
     if (buffer_read_file(&file, AT_FDCWD, path, FILE_LIMIT, NULL) < 0) {
         gathering->whole = gathering->whole && path[strlen(path) - 1] == '/';
         return;

@@ -37,6 +37,16 @@ refused 'an include that is not there' "$CONFIG:4: lxc.include names /nowhere.co
 printf '# a comment\nlxc.include = %s/nowhere.conf\n' "$ROOT" >"$ROOT/parts/one.conf"
 refused 'one in an include' "$ROOT/parts/one.conf:2: lxc.include names $ROOT/nowhere.conf" <<<"lxc.include = $ROOT/parts/one.conf"
 refused 'a relative one' "$CONFIG:4: lxc.include names parts/one.conf, where an absolute path was expected" <<<'lxc.include = parts/one.conf'
+mkfifo "$ROOT/parts/fifo"
+refused 'a FIFO' "$CONFIG:4: lxc.include names $ROOT/parts/fifo, where a config was expected: it is no file" <<<"lxc.include = $ROOT/parts/fifo"
+for i in 1 2 3 4 5 6 7; do # each eight times the one before
+    for j in 1 2 3 4 5 6 7 8; do echo "lxc.include = $ROOT/parts/fan$((i - 1)).conf"; done >"$ROOT/parts/fan$i.conf"
+done
+echo '# nothing' >"$ROOT/parts/fan0.conf"
+echo "lxc.include = $ROOT/nowhere.conf" >>"$ROOT/parts/fan7.conf"
+began=$SECONDS
+refused 'behind a file that is included in two million ways' "$ROOT/parts/fan7.conf:9: lxc.include names $ROOT/nowhere.conf" <<<"lxc.include = $ROOT/parts/fan7.conf"
+check 'which is read once' [ $((SECONDS - began)) -lt 8 ]
 for key in network.type network.0.link utsname id_map rootfs.backend tty pts aa_profile limit.nofile haltsignal; do
     refused "lxc.$key" "$CONFIG:4: lxc.$key is a key of LXC before 3.0" "lxc-update-config -c $CONFIG" <<<"lxc.$key = x"
     lxc-info -P "$LXC" -n "bad.$TAG" >/dev/null 2>&1
