@@ -343,7 +343,8 @@ static void need_what_it_uses(struct planning *planning, struct action *action)
                                  ((struct dependency *)body->depends_on.items[i])->container));
 }
 
-/* Whose record the mark in it says: one that was adopted under another name has the place that this one would get. */
+/* Whose record the mark in it says: one that was adopted under another name has the place that this one would get. A copy
+ * that lxc-copy made carries the mark, too, and is nobody's. */
 static const struct entry *owner_of(const struct planning *planning, const struct container_case *of)
 {
     const struct actual *actual = planning->request->actual;
@@ -351,7 +352,9 @@ static const struct entry *owner_of(const struct planning *planning, const struc
         return NULL;
     for (size_t i = 0; i < actual->count; i++)
         if (actual->items[i].kind == KIND_CONTAINER && &actual->items[i] != of->entry &&
-            text_is_same(actual->items[i].record->uid, of->seen->uid))
+            text_is_same(actual->items[i].record->uid, of->seen->uid) &&
+            text_is_same(object_lxc_name(planning->request->paths, planning->arena, &actual->items[i].object),
+                         of->lxc_name))
             return &actual->items[i];
     return NULL;
 }

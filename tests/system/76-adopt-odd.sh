@@ -88,7 +88,7 @@ identity() {
 }
 for shape in $SHAPES; do
     [ $shape = idle ] || lxc-start -P "$LXC" -n "$shape.$TAG" -o "$ROOT/$shape.log" -l INFO || not_ok "$shape starts" "$(tail -n 5 "$ROOT/$shape.log")"
-    [ $shape != frozen ] || lxc-freeze -P "$LXC" -n "$shape.$TAG"
+    [ $shape != frozen ] || frozen_by_hand "$shape"
     SPECS+=(--lxc "$shape.$TAG")
     was[$shape]=$(identity $shape)
 done

@@ -52,10 +52,7 @@ spec still < <(one '')
 converge 'it goes on when nothing says otherwise'
 is 'it does' "$(counts)" yes
 
-frozen_by_hand() { # by whatever hand, as far as fpsync can tell
-    lxc-freeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/one)"
-}
-frozen_by_hand
+frozen_by_hand t/one
 is 'a hand freezes it' "$(counts)" no
 is 'status says so' "$(fps status -o json | jq -r '.objects[] | select(.kind == "container") | "\(.phase) \(.reason)"')" 'running frozen'
 like 'that is drift' "$(causes_of "$(plan_of "$FILE")")" 'drift: its processes stand still'

@@ -58,7 +58,7 @@ check 'who shares a volume stands with its neighbour' test "$from_four" -lt "$to
 is 'who was frozen is' "$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .name == "t/cold") | .reason')" frozen
 converge 'and nothing is left to do'
 
-lxc-freeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/two)"
+frozen_by_hand t/two
 check 'backup while somebody else has one frozen' fps backup "$ROOT/frozen.tar"
 check 'it stays so' grep -qsE '^(FROZEN|frozen 1)$' "$file_two"
 lxc-unfreeze -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/two)"

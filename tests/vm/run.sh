@@ -16,7 +16,8 @@ give_up() { # what is wrong, how it is mended
     exit 1
 }
 command -v $QEMU >/dev/null || give_up "$QEMU is missing" 'apt-get install --no-install-recommends qemu-system-x86'
-for program in fpsync fpsync-worker fpsync-init fpsync-fetch tests/system/netprobe tests/system/no-mutation; do
+helpers='tests/system/netprobe tests/system/no-mutation tests/system/silent-fuse tests/preload/kill-at.so'
+for program in fpsync fpsync-worker fpsync-init fpsync-fetch $helpers; do
     [ -x "$build/$program" ] || give_up "$build/$program is not built"
 done
 
@@ -41,7 +42,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 # Tests and stripped programs travel as a tar on a disk of their own.
-mkdir -p "$run/tree/build/tests/system"
+mkdir -p "$run/tree/build/tests/system" "$run/tree/build/tests/preload"
 cp -a tests "$run/tree/"
 case ${VM_CASES:=usual} in
 usual) grep -E '^[0-9][^ ]* [0-9]+$' tests/vm/cases ;;
@@ -53,7 +54,7 @@ LIMIT=${FPSYNC_VM_SECONDS:-$(awk '{ sum += $2 + 30 } END { print sum + 300 }' "$
 for program in fpsync fpsync-worker fpsync-init fpsync-fetch; do
     strip -o "$run/tree/build/$program" "$build/$program" || give_up "$program cannot be copied"
 done
-cp "$build"/tests/system/{netprobe,no-mutation} "$run/tree/build/tests/system/"
+for helper in $helpers; do cp "$build/$helper" "$run/tree/build/$helper"; done
 tar -C "$run/tree" -cf "$run/tree.tar" . || give_up 'the second disk cannot be made'
 : >"$run/results"
 
