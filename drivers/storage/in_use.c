@@ -22,12 +22,14 @@ static bool is_wanted(const char *name, const char *wanted)
     return name && wanted && strcmp(name, wanted) == 0;
 }
 
-static bool table_holds(const struct search *search, const char *table)
+/* 1 or 0; -EFBIG: it is too long to be read, and may hold anything. */
+static int table_holds(const struct search *search, const char *table)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     struct mount_entries entries = {0};
-    if (mounts_read(table, arena, &entries, NULL) < 0)
-        return false; /* the process is gone */
+    int result = mounts_read(table, arena, &entries, NULL);
+    if (result < 0)
+        return result == -EFBIG ? result : 0; /* the process is gone */
     for (size_t i = 0; i < entries.count; i++)
         if ((search->image &&
              is_wanted(mount_image(search->paths, arena, &entries.items[i]), search->image)) ||
@@ -37,8 +39,8 @@ static bool table_holds(const struct search *search, const char *table)
              is_wanted(mount_copied_layer(&search->layers, arena, &entries.items[i]), search->layer)) ||
             (search->volume &&
              is_wanted(mount_volume(&search->volumes, arena, &entries.items[i]), search->volume)))
-            return true;
-    return false;
+            return 1;
+    return 0;
 }
 
 static bool seen_before(struct arena *arena, ino_t **seen, size_t *count, ino_t namespace)
@@ -66,8 +68,11 @@ static int check(const struct search *search, const char *what, const char *name
         const char *namespace = arena_printf(arena, "/proc/%s/ns/mnt", item->d_name);
         if (stat(namespace, &status) < 0 || seen_before(arena, &seen, &count, status.st_ino))
             continue;
-        if (table_holds(search, arena_printf(arena, "/proc/%s/mountinfo", item->d_name)))
-            result = error_set(error, -EBUSY, "%s %s is mounted in process %s", what, name, item->d_name);
+        const int held = table_holds(search, arena_printf(arena, "/proc/%s/mountinfo", item->d_name));
+        if (held != 0)
+            result = error_set(error, -EBUSY, "%s %s %s process %s%s", what, name,
+                               held < 0 ? "may be mounted in" : "is mounted in", item->d_name,
+                               held < 0 ? ", which has more mounts than are read" : "");
     }
     closedir(directory);
     return result;

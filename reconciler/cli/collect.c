@@ -46,8 +46,10 @@ static const char *stands_on(struct session *session, const struct entry *entry)
     if (entry->kind == KIND_VOLUME)
         return arena_printf(session->arena, "of type %s", ((struct volume *)entry->object.body)->type);
     const char *digest = entry->facts->digest, *image = ((struct layer *)entry->object.body)->image;
-    return arena_printf(session->arena, "on image %s%s%.12s", image, digest ? ", sha256:" : "",
-                        digest ? digest : "");
+    return !image && !digest
+               ? "on an image that is not known" /* found without a record of its container */
+               : arena_printf(session->arena, "on image %s%s%.12s", image ? image : "without a name",
+                              digest ? ", sha256:" : "", digest ? digest : "");
 }
 
 static bool is_kept(const struct entry *entry)
