@@ -518,7 +518,6 @@ int execute_plan(const struct execution *execution, struct arena *arena, struct 
                    .all = &plan->all,
                    .grants = &plan->grants,
                    .renames = plan->renames,
-                   .recorded = execution->actual->snapshot,
                    .world = execution->world},
         .recorder = recorder_new(execution, arena),
         .result = result,

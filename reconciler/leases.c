@@ -274,8 +274,11 @@ static const char *grant_address(struct granting *granting, struct lease *lease,
         address->index = lowest_free_index(lease);
         *fresh = true;
     }
+    const char *had = address->address6 ? address->address6 : address->left6;
     denied = choose_address(granting, lease, address, attachment, true, fresh);
+    address->left6 = address->address6 ? NULL : had;
     field_mark(&lease_address_table, address, offsetof(struct lease_address, address6));
+    field_mark(&lease_address_table, address, offsetof(struct lease_address, left6));
     return denied;
 }
 

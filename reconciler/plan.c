@@ -443,7 +443,6 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
                                       .all = &plan->all,
                                       .grants = &plan->grants,
                                       .renames = request->renames,
-                                      .recorded = request->actual->snapshot,
                                       .world = request->world};
     for (size_t i = 0; i < plan->all.count; i++) {
         const struct object *object = plan->all.items[i];

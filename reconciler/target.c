@@ -172,15 +172,6 @@ const char *target_gateway_in(const struct target *target, const struct object *
     return text_is_same(way.network, network) ? way.gateway : NULL;
 }
 
-/* The address that it had of a network that now says nothing of IPv6. */
-static const char *left6(const struct target *target, const struct object *object, const char *network)
-{
-    const struct lease *lease =
-        target->recorded ? lease_recorded(target->recorded, KIND_CONTAINER, object->name) : NULL;
-    const struct lease_address *before = lease ? lease_in(lease, network) : NULL;
-    return before && before->address6 ? arena_printf(target->arena, "%s/64", before->address6) : NULL;
-}
-
 struct port_attach *target_port(const struct target *target, const struct object *object, const char *network,
                                 const char *uid)
 {
@@ -202,7 +193,8 @@ struct port_attach *target_port(const struct target *target, const struct object
         port->address6 = arena_printf(target->arena, "%s/64", address->address6);
     port->gateway6 = port->address6 ? target_gateway_in(target, object, network, true) : NULL;
     port->spares6 = port->foreign && port->address && !target_subnet6(target, network);
-    port->left6 = port->spares6 ? left6(target, object, network) : NULL;
+    if (port->spares6 && address->left6)
+        port->left6 = arena_printf(target->arena, "%s/64", address->left6);
     described_whole(&port_attach_table, port);
     return port;
 }

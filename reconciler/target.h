@@ -15,9 +15,8 @@ struct target {
     struct arena *arena;
     const struct object_set *all; /* every object that exists after the run, of all sources */
     const struct grants *grants;
-    const struct world *world;       /* for what of the host is lent */
-    const struct renames *renames;   /* NULL: none */
-    const struct snapshot *recorded; /* with the leases that were in force until now; NULL: of no matter */
+    const struct world *world;     /* for what of the host is lent */
+    const struct renames *renames; /* NULL: none */
     const struct map
         *resting; /* members of sets that do not run, by name: no forward leads there; NULL: none */
 };

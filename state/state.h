@@ -74,6 +74,7 @@ struct lease_address { /* in one network */
     const char *network;  /* key; full name */
     const char *address;  /* "10.30.0.10" */
     const char *address6; /* "fd00:30::10"; NULL: none */
+    const char *left6;    /* the one it had when its network began to say nothing of IPv6; NULL: none */
     const char *mac;
     int64_t index; /* of eth inside; -1: not attached now, the rest is kept */
 };

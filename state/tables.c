@@ -48,6 +48,7 @@ static const struct field lease_address_rows[] = {
     TEXT(lease_address, 3, mac, "MAC address."),
     NUMBER(lease_address, 4, index, "-1", "Number of the interface inside; -1 while not attached."),
     TEXT(lease_address, 9, address6, "IPv6 address."),
+    TEXT(lease_address, 10, left6, "IPv6 address that it had before, and that its guest is to lose."),
 };
 const struct table lease_address_table = {.name = "lease.address",
                                           .size = sizeof(struct lease_address),
