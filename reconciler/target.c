@@ -439,8 +439,15 @@ struct root_mount *target_root(const struct target *target, const struct object 
 struct container_start *target_start(const struct target *target, const struct object *object)
 {
     struct container_start *start = described_new(target->arena, &container_start_table);
+    const struct list *networks = &((const struct container *)object->body)->networks;
     start->lxc_name = object_lxc_name(target->paths, target->arena, object);
     start->id_base = id_base_of(target, object);
     target_add_devices(target, object, start);
+    for (size_t i = 0; i < networks->count; i++) {
+        const char *network = ((const struct attachment *)networks->items[i])->network;
+        if (!target_is_macvlan(target, network))
+            *arena_append(target->arena, start->ports.items, start->ports.count) =
+                port_name(target, object->name, network);
+    }
     return described_whole(&container_start_table, start);
 }

@@ -227,6 +227,7 @@ struct container_start {
     const char *lxc_name;
     int64_t id_base;     /* 0: privileged */
     struct list devices; /* of container_device */
+    struct texts ports;  /* names that the host's ends of its interfaces get */
 };
 extern const struct table container_start_table;
 

@@ -115,6 +115,7 @@ static const struct field start_rows[] = {
      .type = FIELD_LIST,
      AT(container_start, devices),
      .nested = &container_device_table},
+    {.id = 4, .key = "ports", .type = FIELD_TEXTS, AT(container_start, ports)},
 };
 const struct table container_start_table = TABLE("container.start", container_start, start_rows);
 

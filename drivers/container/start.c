@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/rtnetlink.h>
 #include <lxc/lxccontainer.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -120,6 +122,31 @@ static int empty_file(const struct paths *paths, const char *name, const char *f
     return 0;
 }
 
+/* What the last run had comes with its network namespace, also what liblxc does not know of; and that the kernel takes down
+ * some time after the last process in it ended. A name that stays is somebody else's, and liblxc says so. */
+static void await_free_names(const struct texts *ports)
+{
+    const struct sockaddr_nl changes = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    const int64_t until = now_milliseconds() + SETTLE_BOUND;
+    _cleanup_close_ int socket_fd = -1;
+    for (size_t i = 0; i < ports->count; i++) {
+        while (if_nametoindex(ports->items[i])) {
+            const int64_t left = until - now_milliseconds();
+            char message[4096]; /* is not read: that something changed is enough */
+            if (left <= 0)
+                return;
+            if (socket_fd < 0) { /* it may have gone before: asked again */
+                socket_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+                if (socket_fd < 0 || bind(socket_fd, (const struct sockaddr *)&changes, sizeof(changes)) < 0)
+                    return;
+                continue;
+            }
+            if (poll(&(struct pollfd){.fd = socket_fd, .events = POLLIN}, 1, (int)left) > 0)
+                recv(socket_fd, message, sizeof(message), 0);
+        }
+    }
+}
+
 static int prepare(const struct paths *paths, const struct container_start *request,
                    const struct observed_container *present, struct error *error)
 {
@@ -133,6 +160,8 @@ static int prepare(const struct paths *paths, const struct container_start *requ
         result = container_forget_stop(paths, name, error);
     if (result == 0)
         result = devices_prepare(paths, request, error);
+    if (result == 0)
+        await_free_names(&request->ports);
     return result < 0 ? error_wrap(error, result, "container %s", name) : 0;
 }
 

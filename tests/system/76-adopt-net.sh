@@ -156,10 +156,14 @@ ip link set "$(port_of dhcp)" nomaster
 converge 'a host end that was taken off its bridge goes back'
 is 'with the same init' "$(links dhcp | head -1)" "$(head -1 <<<"${was[dhcp]}")"
 mac=$(mac_in two eth1)
+# Whoever is in its network keeps that, and the interface that came live, a while longer.
+nsenter -t "$(pid_of two)" -n sleep 1 &
+lingers=$!
 check 'restart' fps restart two
 is 'it comes back with its addresses' "$(address_of two) $(address_of two eth1)" "$NET.12 $NET.200"
 is 'and its MAC addresses' "$(mac_in two) $(mac_in two eth1)" "$(awk '$1 == "eth0" { print $2; exit }' <<<"${was[two]}") $mac"
 like 'and a marked host end' "$(ip link show dev "$(port_of two)")" 'alias fpsync [^ ]+ default/two'
+wait $lingers
 sed -i "s#^containers:#  front: { subnet: $NET.128/26 }\n&#" "$FILE"
 own() { # ENTRIES of `static`: in the network of fpsync's own
     sed -i "/^  static:/,/^  two:/{ /^    networks:/,/^    [a-z]/{ /^      /d; s/^    networks:.*/    networks: [ front ]\n    ports: [ \"$PORT:80\" ]/ } }" "$FILE"

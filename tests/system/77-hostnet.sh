@@ -68,7 +68,7 @@ is 'and sysfs of its own' "$(inside t/one ls /sys/class/net | sort | paste -sd' 
 
 permit 'privileged: true'
 spec own < <(one ', networks: host')
-held 'what is not permitted' 'networks: host is not permitted on this host' 'allow: \{ host_network: true \}'
+held 'what is not permitted' 'networks: host is not permitted on this host' 'allow: \{ privileged: true, host_network: true \}'
 spec bad < <(one ", networks: host, ports: [ \"$PORT:80\" ]")
 like 'ports are refused' "$(fps validate -f "$FILE" 2>&1)" "bad.yaml:4:.*a container on the host's network has no ports of its own"
 
