@@ -57,8 +57,9 @@ static bool is_misplaced(const struct observed_guest_nic *nic, const struct port
            number != wanted->index;
 }
 
-/* Who asks a LAN has what that gives it, and where nothing is said of IPv6 it is the guest's. Who does not hears of no router by a bridge, and what it gives itself there
- * leads nowhere; by a macvlan nobody stops it from going by a router, and that hurts nobody. */
+/* Who asks a LAN has what that gives it, and where nothing is said of IPv6 it is the guest's. Who does not hears of no
+ * router by a bridge, and what it gives itself there leads nowhere; by a macvlan nobody stops it from going by a router,
+ * and that hurts nobody. */
 static const char *nic6_trouble(struct arena *arena, const struct observed_guest_nic *nic,
                                 const struct port_attach *wanted)
 {
@@ -193,6 +194,9 @@ static void find_nics(const struct target *target, const struct world *world,
         const struct observed_port *seen = world_port(world, port->ifname);
         port->init_pid = observed->init_pid;
         port->init_start = observed->init_start;
+        const struct observed_guest_nic *nic = nic_of(guest, port);
+        if (nic && port->left6 && !has_text(&nic->addresses6, port->left6))
+            port->left6 = NULL; /* it went, and its route with it */
         if (trouble) {
             add(target, out, STEP_PORT_ATTACH, port, "networks", trouble);
         } else if (!port->macvlan && !text_is_same(seen->mark, port->mark)) {

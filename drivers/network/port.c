@@ -306,14 +306,15 @@ static int mend_nic(struct attachment_work *work, struct error *error)
     return result < 0 ? error_wrap(error, result, "in the container") : set_gateway6(work, error);
 }
 
-/* What was ours goes, and the guest has of IPv6 what it will. By a macvlan it hears routers again, when they speak. */
+/* What was ours goes, and the guest has of IPv6 what it will. By a macvlan it hears routers again, when they speak. The
+ * address goes last: while it is there, the rest is asked for. */
 static int leave_ipv6(struct attachment_work *work, struct error *error)
 {
-    int result = link_drop_address6(work->inside, &work->nic, work->request->left6, error);
-    if (result == 0)
-        result = set_gateway6(work, error);
+    int result = set_gateway6(work, error);
     if (result == 0 && work->request->macvlan)
         result = guest_heed_routers(work->namespace, work->nic.name, true, error);
+    if (result == 0)
+        result = link_drop_address6(work->inside, &work->nic, work->request->left6, error);
     return result < 0 ? error_wrap(error, result, "in the container") : 0;
 }
 
