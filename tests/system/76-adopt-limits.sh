@@ -118,6 +118,8 @@ converge 'another limit changes'
 is 'live, and what a line says stays in force' "$(cpus) $(pid_of odd) $(cat "$(cgroup_of odd pids)/pids.max")" "$cpus ${init[odd]} 66"
 check 'restart' fps restart odd
 is 'and over a restart' "$(cpus) $(cat "$(cgroup_of odd pids)/pids.max")" "$cpus 66"
+has_several() { [ "$(cat "$(cgroup_of odd pids)/pids.current")" -gt 1 ]; }
+check 'it has come up' eventually 20 has_several
 sed -i "/^  odd:/,\$ s/pids: 66/pids: 1/" "$FILE"
 held 'less than it uses' 'limits.pids: 1 is less than the [0-9]+ in use' '--force lowers it'
 sed -i "/^  odd:/,\$ s/pids: 1\b/pids: 66/" "$FILE"
