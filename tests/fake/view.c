@@ -281,13 +281,18 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     return 0;
 }
 
-/* Only what is in the store is known as a volume where it is mounted. */
+/* Only what is in the store is known as a volume where it is mounted. Of thousands, asked for thousands of times. */
 static const char *stored_volume(const struct observed_storage *storage, const char *file)
 {
-    for (size_t i = 0; i < storage->volume_count; i++)
-        if (strcmp(storage->volumes[i].file, file) == 0)
-            return storage->volumes[i].file;
-    return NULL;
+    static const struct observed_storage *indexed;
+    static struct map index;
+    if (indexed != storage) {
+        map_clear(&index);
+        for (size_t i = 0; i < storage->volume_count; i++)
+            map_add(&index, storage->volumes[i].file, (void *)storage->volumes[i].file);
+        indexed = storage;
+    }
+    return map_get(&index, file);
 }
 
 static void look_mounts(const struct observed_storage *storage, int64_t init_pid, const struct texts *paths,
