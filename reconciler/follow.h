@@ -22,11 +22,11 @@ struct follow {
     bool checked;       /* `auto`: only where nothing speaks against it */
 };
 
-/* Whether the container's root is a copy of its image. */
-/* The name of the layer that the container had and that is not in the store any more unless it is `there`, so that it would come up on an empty
- * one; NULL: there is none. Declared ones have an action of their own that says so. */
+/* The name of the layer that the container had and that is not in the store any more unless it is `there`, so that it
+ * would come up on an empty one; NULL: there is none. Declared ones have an action of their own that says so. */
 const char *layer_lost(const struct actual *actual, const struct object *container, const struct entry *entry,
                        bool there);
+/* Whether the container's root is a copy of its image. */
 bool root_is_copy(const struct container *container);
 /* `changing`: the image is made anew in this run. */
 struct follow follow_of(const struct target *target, const struct actual *actual, const struct world *world,
