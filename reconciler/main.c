@@ -14,45 +14,49 @@
 #define HEAP_STEP (1024 * 1024) /* bytes */
 
 const struct command commands[] = {
-    {"validate", NULL, "", "check spec files; needs no root", false, run_validate},
-    {"plan", "diff", "", "show what apply would do, and why; changes nothing", true, run_plan},
-    {"apply", "deploy", "", "make the host as declared", true, run_apply},
-    {"down", NULL, "", "remove what a source declares; layers, volumes and addresses are kept", true,
+    {"validate", NULL, "", "check spec files; needs no root", false, READS, run_validate},
+    {"plan", "diff", "", "show what apply would do, and why; changes nothing", true, READS, run_plan},
+    {"apply", "deploy", "", "make the host as declared", true, ACTS, run_apply},
+    {"down", NULL, "", "remove what a source declares; layers, volumes and addresses are kept", true, ACTS,
      run_down},
-    {"status", "ps", "", "show what is there, and what drifted", true, run_status},
-    {"exec", NULL, "CONTAINER [--] COMMAND...", "run a command in a container", true, run_exec},
-    {"console", NULL, "CONTAINER", "join this terminal to a container's console", true, run_console},
-    {"logs", NULL, "CONTAINER", "print what a container wrote to its console", true, run_logs},
-    {"start", NULL, "CONTAINER...", "start containers, and let them run again after a stop", true, run_start},
-    {"stop", NULL, "CONTAINER...", "stop containers until they are started again by hand", true, run_stop},
-    {"restart", NULL, "CONTAINER...", "stop and start containers", true, run_restart},
+    {"status", "ps", "", "show what is there, and what drifted", true, READS, run_status},
+    {"exec", NULL, "CONTAINER [--] COMMAND...", "run a command in a container", true, ACTS, run_exec},
+    {"console", NULL, "CONTAINER", "join this terminal to a container's console", true, READS, run_console},
+    {"logs", NULL, "CONTAINER", "print what a container wrote to its console", true, READS, run_logs},
+    {"start", NULL, "CONTAINER...", "start containers, and let them run again after a stop", true, ACTS,
+     run_start},
+    {"stop", NULL, "CONTAINER...", "stop containers until they are started again by hand", true, ACTS,
+     run_stop},
+    {"restart", NULL, "CONTAINER...", "stop and start containers", true, ACTS, run_restart},
     {"snapshot", NULL, "[CONTAINER|layer/NAME|volume/NAME]", "keep data under a name, or list what is kept",
-     true, run_snapshot},
-    {"reset", NULL, "CONTAINER", "let a container begin anew on its image; what it wrote is kept", true,
+     true, ACTS_ON_ARGUMENTS, run_snapshot},
+    {"reset", NULL, "CONTAINER", "let a container begin anew on its image; what it wrote is kept", true, ACTS,
      run_reset},
     {"restore", NULL, "CONTAINER|layer/NAME|volume/NAME SNAPSHOT | --from FILE|-",
-     "bring data back; what it replaces is kept", true, run_restore},
-    {"backup", NULL, "FILE|-", "write record, secrets, images, layers and volumes into one file", true,
+     "bring data back; what it replaces is kept", true, ACTS, run_restore},
+    {"backup", NULL, "FILE|-", "write record, secrets, images, layers and volumes into one file", true, ACTS,
      run_backup},
     {"gc", NULL, "[layer/NAME[@SNAPSHOT]|volume/NAME[@SNAPSHOT]|image/DIGEST...]",
-     "free what is retained and no longer used", true, run_gc},
-    {"forget", NULL, "KIND/NAME", "drop record and mark of an object and touch nothing else", true,
+     "free what is retained and no longer used", true, ACTS, run_gc},
+    {"forget", NULL, "KIND/NAME", "drop record and mark of an object and touch nothing else", true, ACTS,
      run_forget},
-    {"export", NULL, "[KIND/NAME...]", "print what is recorded, or what LXC has, as a spec", true,
+    {"export", NULL, "[KIND/NAME...]", "print what is recorded, or what LXC has, as a spec", true, READS,
      run_export},
-    {"adopt", NULL, "[CONTAINER...]", "take over containers that LXC had before, in place", true, run_adopt},
-    {"ports", NULL, "", "show which ports of the host lead into which container", true, run_ports},
-    {"history", NULL, "[SOURCE]", "show what was applied when", true, run_history},
-    {"explain", NULL, "[KIND[.FIELD]]", "describe the fields of the language", false, run_explain},
-    {"schema", NULL, "", "print the JSON Schema of spec files", false, run_schema},
-    {"doctor", NULL, "", "say what this host lacks, what that costs, and how to mend it", false, run_doctor},
-    {"version", NULL, "", "print the version", false, run_version},
+    {"adopt", NULL, "[CONTAINER...]", "take over containers that LXC had before, in place", true, ACTS,
+     run_adopt},
+    {"ports", NULL, "", "show which ports of the host lead into which container", true, READS, run_ports},
+    {"history", NULL, "[SOURCE]", "show what was applied when", true, READS, run_history},
+    {"explain", NULL, "[KIND[.FIELD]]", "describe the fields of the language", false, READS, run_explain},
+    {"schema", NULL, "", "print the JSON Schema of spec files", false, READS, run_schema},
+    {"doctor", NULL, "", "say what this host lacks, what that costs, and how to mend it", false,
+     ACTS_ON_REBUILD, run_doctor},
+    {"version", NULL, "", "print the version", false, READS, run_version},
     {0},
 };
 
 /* Not for people, and in no list. */
 static const struct command hidden = {
-    "complete", NULL, "WORD...", "print what may come next on a command line", false, run_complete};
+    "complete", NULL, "WORD...", "print what may come next on a command line", false, READS, run_complete};
 
 static void usage(void)
 {
@@ -98,10 +102,26 @@ static void usage_of(const struct command *command)
     options_usage(command->name);
 }
 
+static bool command_acts(const struct command *command, const struct options *options)
+{
+    switch (command->effect) {
+    case READS:
+        return false;
+    case ACTS:
+        return true;
+    case ACTS_ON_ARGUMENTS:
+        return options->argument_count > 0;
+    case ACTS_ON_REBUILD:
+        return options->rebuild;
+    }
+    return true;
+}
+
 static int run_command(const struct command *command, const struct options *options)
 {
     struct error error;
-    if (command != &hidden && options_check(options, command->name, &error) < 0)
+    if (command != &hidden &&
+        options_check(options, command->name, command_acts(command, options), &error) < 0)
         return fail(options, &error, EXIT_ERROR);
     if (!*command->arguments && options->argument_count) {
         error_set(&error, -EINVAL, "%s takes no arguments, found \"%s\"; files are given with -f",

@@ -115,22 +115,11 @@ void options_usage(const char *command)
     }
 }
 
-/* What asks for nothing to be done must not be lost, wherever it was said: by the environment, commands that only read
- * may hear of it. */
-static bool acts(const struct options *options, const char *command)
-{
-    static const char acting[] = " exec start stop restart snapshot reset restore backup forget ";
-    char word[32];
-    snprintf(word, sizeof(word), " %s ", command);
-    bool lists = strcmp(command, "snapshot") == 0 && !options->argument_count;
-    return (strstr(acting, word) && !lists) || options->rebuild;
-}
-
-int options_check(const struct options *options, const char *command, struct error *error)
+int options_check(const struct options *options, const char *command, bool acts, struct error *error)
 {
     for (size_t i = 0; i < FLAGS; i++) {
-        bool said = options->given >> i & 1 ||
-                    (flags[i].offset == MEMBER(dry_run) && options->dry_run && acts(options, command));
+        bool said =
+            options->given >> i & 1 || (flags[i].offset == MEMBER(dry_run) && options->dry_run && acts);
         if (!said || is_taken(&flags[i], command))
             continue;
         _cleanup_buffer_ struct buffer of = {0};

@@ -40,8 +40,9 @@ struct options {
 /* Fills from environment and argv. Returns 0, or -EINVAL with what is known so far, so that the error can be told as
  * -o asks. `--help` is 1. */
 int options_parse(int argc, char **argv, struct options *options, struct error *error);
-/* Refuses flags that `command` does not take; in the environment they may stand for others, but for --dry-run. */
-int options_check(const struct options *options, const char *command, struct error *error);
+/* Refuses flags that `command` does not take. In the environment they may stand for others; but one that `acts` refuses a
+ * --dry-run from there, too: what asks for nothing to be done must not be lost. */
+int options_check(const struct options *options, const char *command, bool acts, struct error *error);
 /* The flags, of all commands or (NULL: all) of one. */
 void options_usage(const char *command);
 void options_free(struct options *options);

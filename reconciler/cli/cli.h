@@ -17,11 +17,19 @@ enum exit_code { /* DESIGN §5 */
                  EXIT_NOT_HEALTHY = 7,
 };
 
+enum command_effect {
+    READS,
+    ACTS,
+    ACTS_ON_ARGUMENTS, /* lists when there are none */
+    ACTS_ON_REBUILD    /* with --rebuild */
+};
+
 struct command {
     const char *name, *alias; /* alias may be NULL */
     const char *arguments;    /* "[KIND/NAME]" for usage */
     const char *help;         /* one sentence */
     bool needs_root;
+    enum command_effect effect; /* what acts and has no --dry-run refuses it, wherever it was said */
     int (*run)(const struct options *options);
 };
 extern const struct command commands[]; /* ends with a NULL name */

@@ -58,7 +58,22 @@ held_lock() {
     return $result
 }
 
+# What asks for nothing to be done is not lost on a command that cannot do that.
+dry_runs() {
+    at words-dry-run
+    local command refused=
+    for command in $("$fpsync" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p'); do
+        FPSYNC_DRY_RUN=1 run "$command" x </dev/null >"$root/said" 2>&1
+        ! grep -q "$command has no --dry-run; it is for plan, apply, down, gc, adopt" "$root/said" || refused+=" $command"
+    done
+    [ "$refused" = ' exec start stop restart snapshot reset restore backup forget' ] || { echo "refused by$refused"; return 1; }
+    FPSYNC_DRY_RUN=1 gives 1 run doctor --rebuild && says 'doctor has no --dry-run' &&
+        FPSYNC_DRY_RUN=1 run snapshot >"$root/said" 2>&1
+    ! grep -q 'has no --dry-run' "$root/said"
+}
+
 check 'status: what was never begun is pending, and what does not run is present' phase_words
 check 'what our own restart left down was killed by nobody' own_stops
 check 'gc says what a snapshot holds' snapshot_sizes
 check 'a held lock is told with the flag that waits' held_lock
+check '--dry-run in the environment is refused by what acts and cannot do that' dry_runs
