@@ -64,6 +64,17 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     buffer->length += (size_t)length;
 }
 
+int bytes_write(int fd, const void *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t written = write(fd, (const char *)bytes + done, size - done);
+        if (written < 0 && errno != EINTR)
+            return -errno;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return 0;
+}
+
 static int read_file(struct buffer *buffer, int directory, const char *path, size_t limit, bool in_one_piece,
                      struct error *error)
 {

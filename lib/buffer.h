@@ -22,6 +22,9 @@ void buffer_add(struct buffer *buffer, const void *bytes, size_t size);
 void buffer_text(struct buffer *buffer, const char *text);
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* All of them, also where the kernel takes a part at a time or a signal comes between. 0 or -errno. */
+int bytes_write(int fd, const void *bytes, size_t size);
+
 /* Whole file up to `limit` bytes. -EFBIG when it is larger. `directory` as for openat(). */
 struct error;
 int buffer_read_file(struct buffer *buffer, int directory, const char *path, size_t limit,

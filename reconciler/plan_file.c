@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/map.h"
@@ -44,14 +45,10 @@ int plan_file_write(const char *path, const struct json *document, struct error 
     _cleanup_close_ int fd = open(beside.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_errno(error, -errno, "cannot make %s", beside.bytes);
-    for (size_t done = 0; done < text.length;) {
-        ssize_t written = write(fd, text.bytes + done, text.length - done);
-        if (written < 0 && errno != EINTR) {
-            int result = error_errno(error, -errno, "cannot write %s", beside.bytes);
-            unlink(beside.bytes);
-            return result;
-        }
-        done += written > 0 ? (size_t)written : 0;
+    int result = bytes_write(fd, text.bytes, text.length);
+    if (result < 0) {
+        unlink(beside.bytes);
+        return error_errno(error, result, "cannot write %s", beside.bytes);
     }
     return rename(beside.bytes, path) < 0 ? error_errno(error, -errno, "cannot rename %s", beside.bytes) : 0;
 }

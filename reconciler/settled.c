@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/asked.h"
+#include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/map.h"
 #include "reconciler/session.h"
@@ -355,10 +356,7 @@ static void write_settled(const struct session *session, const struct settled *s
     _cleanup_close_ int fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return;
-    size_t at = 0;
-    for (ssize_t put = 1; put > 0 && at<text.length; at += put> 0 ? (size_t)put : 0)
-        put = write(fd, text.bytes + at, text.length - at);
-    if (at < text.length || rename(new, path) < 0)
+    if (bytes_write(fd, text.bytes, text.length) < 0 || rename(new, path) < 0)
         unlink(new); /* then the next run finds out by itself */
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/asked.h"
+#include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "state/internal.h"
@@ -48,25 +49,14 @@ static int open_folder(const struct state *state, bool make, struct error *error
     return fd;
 }
 
-static int write_all(int fd, const void *bytes, size_t size)
-{
-    for (size_t at = 0; at < size;) {
-        ssize_t written = write(fd, (const char *)bytes + at, size - at);
-        if (written < 0)
-            return -errno;
-        at += (size_t)written;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
 static int write_file(const struct state *state, int folder, const char *name, const void *bytes, size_t size,
                       struct error *error)
 {
     char new[HEX_LENGTH + sizeof(".new")];
     snprintf(new, sizeof(new), "%s.new", name);
     _cleanup_close_ int fd = openat(folder, new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int result = fd < 0 ? -errno : write_all(fd, bytes, size);
-    if (result == 0 && (renameat(folder, new, folder, name) < 0 || fsync(folder) < 0))
+    int result = fd < 0 ? -errno : bytes_write(fd, bytes, size);
+    if (result == 0 && (fsync(fd) < 0 || renameat(folder, new, folder, name) < 0 || fsync(folder) < 0))
         result = -errno;
     if (result == 0)
         return 0;

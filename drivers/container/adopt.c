@@ -32,17 +32,6 @@ static int read_config(const struct paths *paths, const char *name, struct buffe
     return result < 0 ? error_wrap(error, result, "container %s", name) : 0;
 }
 
-static int write_bytes(int fd, const struct buffer *text)
-{
-    for (size_t at = 0; at < text->length;) {
-        ssize_t written = write(fd, text->bytes + at, text->length - at);
-        if (written < 0)
-            return -errno;
-        at += (size_t)written;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* The new file has the mode and the owner of the old one. */
 static int write_file(const struct paths *paths, const char *name, const char *file,
                       const struct buffer *text, const struct stat *like, struct error *error)
@@ -52,9 +41,9 @@ static int write_file(const struct paths *paths, const char *name, const char *f
     container_path(paths, name, "config.new", new);
     unlink(new);
     _cleanup_close_ int fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int result = fd < 0 ? -errno : write_bytes(fd, text);
-    if (result == 0 && (fchown(fd, like->st_uid, like->st_gid) < 0 || fchmod(fd, like->st_mode & 07777) < 0 ||
-                        rename(new, path) < 0))
+    int result = fd < 0 ? -errno : bytes_write(fd, text->bytes, text->length);
+    if (result == 0 && (fsync(fd) < 0 || fchown(fd, like->st_uid, like->st_gid) < 0 ||
+                        fchmod(fd, like->st_mode & 07777) < 0 || rename(new, path) < 0))
         result = -errno;
     if (result == 0)
         return 0;

@@ -93,13 +93,8 @@ static int write_file(const char *path, const struct buffer *text)
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || fchmod(fd, 0600) < 0)
         return -errno;
-    for (size_t at = 0; at < text->length;) {
-        ssize_t written = write(fd, text->bytes + at, text->length - at);
-        if (written < 0)
-            return -errno;
-        at += (size_t)written;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
+    int result = bytes_write(fd, text->bytes, text->length);
+    return result < 0 ? result : fsync(fd) < 0 ? -errno : 0;
 }
 
 void config_load_lines(struct config *config, const struct paths *paths, const struct texts *lines)

@@ -14,21 +14,28 @@
 #include <termios.h>
 
 #include "drivers/container/internal.h"
+#include "lib/buffer.h"
 #include "lib/error.h"
 
 #define CONSOLE   0 /* liblxc's number of /dev/console; 1 and up are the ttys */
 #define CONTROL_A 1
 #define LINGER    2000 /* milliseconds for the last words of a container that has ended */
 
-static int find_running(const struct paths *paths, const char *lxc_name, struct arena *arena,
-                        struct observed_container *present, struct error *error)
+/* Of a container of ours that runs: LXC's handle, which the caller closes, and its init. */
+static int open_running(const struct paths *paths, const char *lxc_name, struct config *config, pid_t *init,
+                        struct error *error)
 {
-    int result = container_look(paths, lxc_name, arena, present, error);
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct observed_container present;
+    int result = container_look(paths, lxc_name, arena, &present, error);
     if (result < 0)
         return result;
-    if (!present->running || !present->init_pid)
+    if (!present.running || !present.init_pid)
         return error_set(error, -ESRCH, "it is not running");
-    return present->ours ? 0 : error_set(error, -EPERM, "it is not fpsync's");
+    if (!present.ours)
+        return error_set(error, -EPERM, "it is not fpsync's");
+    *init = (pid_t)present.init_pid;
+    return config_open(config, paths, lxc_name, true, error);
 }
 
 /* liblxc puts the terminal into raw mode, and back when it returns, but not when it is killed: that is the parent's. */
@@ -88,20 +95,16 @@ static int open_signals(void)
 
 int container_console(const struct paths *paths, const char *lxc_name, struct error *error)
 {
-    _cleanup_arena_ struct arena *arena = arena_new();
-    struct observed_container present;
+    _cleanup_config_ struct config config = {0};
     struct termios before;
+    pid_t pid;
     if (tcgetattr(STDIN_FILENO, &before) < 0 || !isatty(STDOUT_FILENO))
         return error_set(error, -ENOTTY,
                          "standard input and output are no terminal; fpsync logs prints a console");
-    int result = find_running(paths, lxc_name, arena, &present, error);
+    int result = open_running(paths, lxc_name, &config, &pid, error);
     if (result < 0)
         return result;
-    _cleanup_config_ struct config config;
-    result = config_open(&config, paths, lxc_name, true, error);
-    if (result < 0)
-        return result;
-    _cleanup_close_ int init = (int)syscall(SYS_pidfd_open, (pid_t)present.init_pid, 0);
+    _cleanup_close_ int init = (int)syscall(SYS_pidfd_open, pid, 0);
     _cleanup_close_ int signals = open_signals();
     pid_t child = join(config.lxc);
     if (child < 0)
@@ -113,15 +116,11 @@ int container_console(const struct paths *paths, const char *lxc_name, struct er
 
 int container_console_log(const struct paths *paths, const char *lxc_name, struct error *error)
 {
-    _cleanup_arena_ struct arena *arena = arena_new();
-    struct observed_container present;
+    _cleanup_config_ struct config config = {0};
+    pid_t init;
     uint64_t size = 0;
     struct lxc_console_log log = {.read = true, .read_max = &size};
-    int result = find_running(paths, lxc_name, arena, &present, error);
-    if (result < 0)
-        return result;
-    _cleanup_config_ struct config config;
-    result = config_open(&config, paths, lxc_name, true, error);
+    int result = open_running(paths, lxc_name, &config, &init, error);
     if (result < 0)
         return result;
     result = config.lxc->console_log(config.lxc, &log);
@@ -129,14 +128,7 @@ int container_console_log(const struct paths *paths, const char *lxc_name, struc
         return 0;
     if (result < 0)
         return error_set(error, result, "its monitor keeps nothing of its console (lxc.console.buffer.size)");
-    for (uint64_t at = 0; at < size;) {
-        ssize_t written = write(STDOUT_FILENO, log.data + at, size - at);
-        if (written < 0) {
-            result = error_errno(error, -errno, "cannot write");
-            break;
-        }
-        at += (uint64_t)written;
-    }
+    result = bytes_write(STDOUT_FILENO, log.data, size);
     free(log.data);
-    return result < 0 ? result : 0;
+    return result < 0 ? error_errno(error, result, "cannot write") : 0;
 }

@@ -428,12 +428,9 @@ static int write_words(int folder, const struct texts *words)
         openat(folder, "argv.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return -errno;
-    for (size_t at = 0; at < text.length;) {
-        ssize_t written = write(fd, text.bytes + at, text.length - at);
-        if (written < 0)
-            return -errno;
-        at += (size_t)written;
-    }
+    int result = bytes_write(fd, text.bytes, text.length);
+    if (result < 0)
+        return result;
     return renameat(folder, "argv.new", folder, "argv") < 0 ? -errno : 0;
 }
 

@@ -164,20 +164,6 @@ static bool is_like(int parent, const char *name, const char *content, mode_t mo
     return true;
 }
 
-static int write_all(int fd, const char *content)
-{
-    for (size_t left = strlen(content); left;) {
-        ssize_t done = write(fd, content, left);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -errno;
-        content += done;
-        left -= (size_t)done;
-    }
-    return 0;
-}
-
 int guest_write_file(int root, const char *path, const char *content, int64_t mode, struct error *error)
 {
     const char *name;
@@ -193,7 +179,7 @@ int guest_write_file(int root, const char *path, const char *content, int64_t mo
         openat(parent, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_errno(error, -errno, "cannot make %s in the container", path);
-    int result = write_all(fd, content);
+    int result = bytes_write(fd, content, strlen(content));
     if (result == 0 && fchmod(fd, (mode_t)mode) < 0)
         result = -errno;
     if (result == 0 && renameat(parent, TEMPORARY_NAME, parent, name) < 0)

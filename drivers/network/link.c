@@ -374,14 +374,9 @@ int file_replace(const char *folder, const char *name, const char *temporary, co
     _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_errno(error, -errno, "%s", temporary);
-    for (size_t done = 0; done < size;) {
-        ssize_t wrote = write(fd, content + done, size - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return error_errno(error, -errno, "%s", temporary);
-        done += (size_t)wrote;
-    }
+    int result = bytes_write(fd, content, size);
+    if (result < 0)
+        return error_errno(error, result, "%s", temporary);
     if (fchmod(fd, 0644) < 0 || renameat(AT_FDCWD, temporary, directory, name) < 0)
         return error_errno(error, -errno, "%s/%s", folder, name);
     return 0;

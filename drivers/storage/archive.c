@@ -49,18 +49,6 @@ int archive_tar_end(struct archive_tar *tar, bool early, struct error *error)
                            WIFEXITED(status) ? WEXITSTATUS(status) : status);
 }
 
-int archive_put(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t done = write(fd, bytes, size);
-        if (done < 0 && errno != EINTR)
-            return -errno;
-        bytes += done > 0 ? done : 0;
-        size -= done > 0 ? (size_t)done : 0;
-    }
-    return 0;
-}
-
 ssize_t archive_get(int fd, char *bytes, size_t size)
 {
     ssize_t got;

@@ -26,8 +26,7 @@ struct archive_tar {
 int archive_tar_start(const char *const *arguments, bool reads, struct archive_tar *tar, struct error *error);
 int archive_tar_end(struct archive_tar *tar, bool early, struct error *error);
 
-int archive_put(int fd, const char *bytes, size_t size); /* all of them; -errno */
-ssize_t archive_get(int fd, char *bytes, size_t size);   /* some; 0 at the end, -errno */
+ssize_t archive_get(int fd, char *bytes, size_t size); /* some; 0 at the end, -errno */
 void archive_tell(const struct call *call, const char *what, int64_t before, int64_t now);
 /* The line behind all archives. */
 void archive_trailer(const char *digest, char trailer[static ARCHIVE_TRAILER + 1]);

@@ -42,7 +42,7 @@ static int take_in(int from, int to, char digest_text[static DIGEST_TEXT_SIZE], 
         kept += (size_t)got;
         size_t surplus = kept > ARCHIVE_TRAILER ? kept - ARCHIVE_TRAILER : 0;
         digest_add(digest, bytes, surplus);
-        result = to < 0 ? 0 : archive_put(to, bytes, surplus);
+        result = to < 0 ? 0 : bytes_write(to, bytes, surplus);
         memmove(bytes, bytes + surplus, kept - surplus);
         kept -= surplus;
         archive_tell(call, "read:", total, total + got);
@@ -206,7 +206,7 @@ static int note_digest(int store, const char *digest, struct error *error)
         return result;
     _cleanup_close_ int fd =
         openat(store, UNPACKED "/" DIGEST, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    result = fd < 0 ? -errno : archive_put(fd, digest, strlen(digest));
+    result = fd < 0 ? -errno : bytes_write(fd, digest, strlen(digest));
     return result < 0 ? error_errno(error, result, "cannot write what was read") : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "drivers/storage/archive_internal.h"
 #include "drivers/storage/still.h"
 #include "drivers/storage/storage.h"
+#include "lib/buffer.h"
 #include "lib/error.h"
 
 struct output {
@@ -23,7 +24,7 @@ struct output {
 static int put_bytes(struct output *output, const char *bytes, size_t size, struct error *error)
 {
     digest_add(output->digest, bytes, size);
-    int result = archive_put(output->fd, bytes, size);
+    int result = bytes_write(output->fd, bytes, size);
     archive_tell(output->call, "written:", output->total, output->total + (int64_t)size);
     output->total += (int64_t)size;
     result = result < 0 ? result : call_check(output->call);
@@ -52,7 +53,7 @@ static int write_trailer(struct output *output, struct error *error)
     char text[DIGEST_TEXT_SIZE], trailer[ARCHIVE_TRAILER + 1];
     digest_finish(TAKE_PTR(output->digest), text);
     archive_trailer(text, trailer);
-    int result = archive_put(output->fd, trailer, ARCHIVE_TRAILER);
+    int result = bytes_write(output->fd, trailer, ARCHIVE_TRAILER);
     return result < 0 ? error_errno(error, result, "cannot write the backup") : 0;
 }
 
