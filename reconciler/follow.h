@@ -35,7 +35,8 @@ struct follow follow_of(const struct target *target, const struct actual *actual
 bool follow_moves(const struct follow *follow);
 /* "3f2a9b01c2d3", for people. */
 const char *digest_brief(struct arena *arena, const char *digest);
-/* The snapshot that keeps what was in a root before it became one of the other kind, with the generation that it has since. */
+/* The name of the snapshot that keeps a root when it becomes one of the other kind (layer, copy): "before-KIND-GENERATION"
+ * with what it becomes. */
 const char *root_kept_as(struct arena *arena, const struct container *now, int64_t generation);
 
 /* Looks into every layer that stands on another digest than its image has, or is going to have: the plan needs to know,

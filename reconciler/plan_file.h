@@ -5,7 +5,8 @@
 
 struct spec_set;
 struct json;
-/* All that apply goes by: actions with causes, held changes, fresh leases, and the digest of the files. The caller frees it. */
+/* All that apply goes by: actions with causes, held changes, fresh leases, and the digest of the files. The caller frees
+ * it. */
 struct json *plan_document(const struct plan *plan, const struct spec_set *set);
 /* Beside itself first, then renamed; readable for its owner alone. */
 int plan_file_write(const char *path, const struct json *document, struct error *error);

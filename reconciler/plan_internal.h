@@ -88,7 +88,8 @@ void plan_waves(struct planning *planning);
 /* plan_loans.c: one of the gates. */
 bool plan_gate_loans(struct planning *planning, const struct object *object);
 
-/* plan_drift.c: holds a container that runs for drift that is not put right while it does; `causes` are those of its action. */
+/* plan_drift.c: notes as held the drift of a running container that waits for its next start; `causes` are those of its
+ * action. */
 void plan_hold_drift(struct planning *planning, const struct object *object,
                      const struct observed_container *seen, const struct changes *causes);
 

@@ -2,8 +2,8 @@
  *
  * What carries our mark (containers, bridges) or lies in our stores (images, layers, volumes) under the name of an object
  * that the given files declare gets its record and its leases back: uid, generation, environment, command, networks,
- * addresses, MACs and ids as they are; what nothing outside a file says (the image's name, forwards, volumes, order, policies) as
- * declared. Nothing but the record is written. */
+ * addresses, MACs and ids as they are; what nothing outside a file says (the image's name, forwards, volumes, order,
+ * policies) as declared. Nothing but the record is written. */
 #pragma once
 
 #include "reconciler/session.h"

@@ -99,7 +99,8 @@ void world_look_at_ids(const struct paths *paths, const struct actual *actual,
 void world_look_at_routes6(const struct actual *actual, const struct object_set *desired, struct arena *arena,
                            struct world *world);
 
-/* Whether volumes that become larger can do that while they are mounted; and the files of the layers of those that have or get a limits.disk. Replaces what an earlier look saw. */
+/* Whether volumes that are to become larger can while they are mounted, and the file of each layer that has or gets a
+ * limits.disk. Replaces what an earlier look saw. */
 void world_look_at_disks(const struct paths *paths, const struct actual *actual,
                          const struct object_set *desired, struct arena *arena, struct world *world);
 const struct observed_disk *world_disk(const struct world *world, const char *container); /* NULL: none */

@@ -1,8 +1,8 @@
 /* Who runs, and as which process: without liblxc, which would need a round trip for each container.
  *
  * A monitor lives exactly as long as its command socket, an abstract one whose name holds lxcpath and name. Its pid
- * stands in its own control group, and init is the child of it that leads a pid namespace. The payload's group is no source for that: systemd
- * moves itself into a group below. */
+ * stands in its own control group, and init is the child of it that leads a pid namespace. The payload's group does not
+ * tell which that is: systemd moves itself into a group below. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>

@@ -25,8 +25,8 @@ int user_namespace_make(struct user_namespace *made, int64_t base, struct error 
 void user_namespace_close(struct user_namespace *made);
 #define _cleanup_user_namespace_ _cleanup_(user_namespace_close)
 
-/* A detached copy of the mount at `path` (relative to `directory` when not absolute; "" for that itself), without what is mounted
- * below it, with `attributes` (MOUNT_ATTR_*) and, when `user_namespace` is not -1, its ids mapped. */
+/* A detached copy of the mount at `path` (relative to `directory` when not absolute; "" for that itself), without what is
+ * mounted below it, with `attributes` (MOUNT_ATTR_*) and, when `user_namespace` is not -1, its ids mapped. */
 int tree_clone(int directory, const char *path, uint64_t attributes, int user_namespace, struct error *error);
 
 /* What is said of it above, of a detached mount: for one that is no copy. */

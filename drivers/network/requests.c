@@ -166,7 +166,8 @@ static void write_host(const char *address, const struct texts *names, struct bu
     buffer_text(hosts, "\n");
 }
 
-/* A line a container in each, and one more for an IPv6 address: "MAC,set:TAG,ADDRESS,NAME" and "ADDRESS NAME ALIAS...". A lease carries the bare name. */
+/* A line a container in each, and one more for an IPv6 address: "MAC,set:TAG,ADDRESS,NAME" and "ADDRESS NAME ALIAS...".
+ * A lease carries the bare name. */
 void resolver_texts(const struct list *names, struct buffer *dhcp, struct buffer *hosts)
 {
     for (size_t i = 0; i < names->count; i++) {

@@ -11,8 +11,9 @@
 struct error;
 struct archive;
 
-/* The file is such archives one behind the other: what nobody writes to, then part by part, whose guests stand still
- * while it is read, so that what a container writes is of one moment, and it goes on as soon as that is read. A file is complete under its name, or not there. */
+/* The file is such archives one behind the other: first what nobody writes to, then part after part. The guests of a
+ * part stand still while it is read, and no longer: what a container writes is kept as of one moment. A file is complete
+ * under its name, or not there. */
 int archive_write(const struct paths *, const struct archive *, const struct call *, struct error *);
 /* -EEXIST when the root is not empty, -EBADMSG when the digest does not match. One that was interrupted while it put things
  * in place goes on there with the same backup; another one is then refused. */

@@ -64,8 +64,8 @@ static void put_number(char *field, size_t size, unsigned value)
     snprintf(field, size, "%0*o", (int)size - 1, value);
 }
 
-/* Not a file for tar to read: a store that is full can be backed up, too. One member (POSIX ustar), and no end behind it: tar
- * goes on with its own. */
+/* One member (POSIX ustar) without an end behind it: tar goes on with its own. Written by hand, for tar would want a file
+ * of it, and a store that is full has to be backed up, too. */
 static int write_note(struct output *output, struct error *error)
 {
     struct {

@@ -19,7 +19,8 @@ int data_check_name(const char *file, struct error *error);
 int layer_make(const struct paths *paths, const char *file, struct error *error);
 int layer_make_folder(const struct paths *paths, const char *file,
                       struct error *error); /* and nothing in it */
-/* Throws away what is in it, but for snapshots; `copy`: of a whole root. The caller holds its lock and knows that it is mounted nowhere. */
+/* Throws away what is in it, but for snapshots; `copy`: of a whole root. The caller holds its lock and knows that it is
+ * mounted nowhere. */
 int layer_empty(int folder, bool copy, struct error *error);
 /* Exclusive lock of a layer's or volume's folder, held as long as the descriptor: who mounts an upper holds it. */
 int data_lock(const char *store, const char *file, struct error *error);

@@ -49,8 +49,8 @@ static bool stands_for(int device, const struct stat *image)
            info.lo_inode == image->st_ino;
 }
 
-/* The device that the file has, opened for reading; -1: none. Two devices for one file would be two file systems in it, which
- * destroy each other. Those of others are not opened: whoever waits for the last one to close theirs would wait for us. */
+/* The device that stands for the file already, opened for reading; -1: there is none. A second one would be a second file
+ * system on the same bytes, and destroy them. Devices of others are not opened: they may wait for the last to close. */
 static int find_device(const struct stat *image)
 {
     int found = -1;

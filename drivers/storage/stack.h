@@ -27,8 +27,9 @@ int stack_drop_layer(const struct paths *, const struct data_change *, const str
 int stack_drop_volume(const struct paths *, const struct data_change *, const struct call *, struct error *);
 int stack_check_layer(const struct paths *, const struct layer_check *, const struct call *, struct error *);
 
-/* Under the layer's lock, while nothing is mounted, `data` being what it holds (drivers/storage/disk.h): merges the oldest frozen uppers until at most as many as
- * SEMANTICS 10 allows lie below the live one (those that snapshots name stand as they are), and answers the stack. */
+/* Under the layer's lock, while nothing is mounted, `data` being what it holds (drivers/storage/disk.h): merges the oldest
+ * frozen uppers until at most as many as SEMANTICS 10 allows lie below the live one (those that snapshots name stand as
+ * they are), and answers the stack. */
 int stack_settle(int folder, int data, struct arena *arena, struct stack *stack, struct error *error);
 /* Also when it is not there at all. */
 bool folder_is_empty(int folder, const char *inside);

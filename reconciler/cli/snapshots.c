@@ -307,8 +307,8 @@ static void tell(const struct asked *asked)
     }
 }
 
-/* Who ran before and does not because the data could not be changed, or because somebody ended the command. A layer that may lie on another image by now is
- * none of these. */
+/* The containers that ran before and were left stopped, because their data could not be changed or the command was ended.
+ * Not one whose layer may stand on another image by now. */
 static void find_stopped(const struct asked *asked, struct arena *arena, struct texts *names)
 {
     for (size_t i = 0; i < asked->plan.count; i++) {

@@ -92,7 +92,8 @@ static void normalize_mounts(char *value)
         strcat(strcat(value, lines[i]), "\n");
 }
 
-/* All that liblxc makes of the file, where lines may stand before fields; for limits, what it has for each of their files. */
+/* All that liblxc makes of the file, where lines may stand before fields; for limits, what it has for each of their
+ * files. */
 static char *meaning(struct world *world)
 {
     static const char *const keys[] = {"lxc.rootfs.path",
