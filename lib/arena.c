@@ -6,6 +6,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* A sanitized build sees who writes past the end of what it was given, as it does with the heap. */
+#ifdef FPSYNC_SANITIZED
+#include <sanitizer/asan_interface.h>
+#define GAP ALIGNMENT /* bytes between two things */
+#else
+#define GAP                                   0
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)0)
+#endif
+
 #define ALIGNMENT   alignof(max_align_t)
 #define BLOCK_SIZE  ((size_t)16 * 1024) /* of a block, until a few are full */
 #define SMALL_ARENA (4 * BLOCK_SIZE)
@@ -68,6 +78,7 @@ static struct block *block_new(struct arena *arena, size_t room)
         block = block_map(size);
     }
     arena->total += block->size;
+    ASAN_POISON_MEMORY_REGION(block->bytes, block->size);
     return block;
 }
 
@@ -82,6 +93,7 @@ void arena_free(struct arena *arena)
         return;
     for (struct block *block = arena->first, *next; block; block = next) {
         next = block->next;
+        ASAN_UNPOISON_MEMORY_REGION(block->bytes, block->size);
         if (block->mapped)
             munmap(block, block->mapped);
         else
@@ -90,13 +102,13 @@ void arena_free(struct arena *arena)
     free(arena);
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc(struct arena *arena, size_t wanted)
 {
-    if (size > SIZE_MAX / 2) {
+    if (wanted > SIZE_MAX / 2) {
         fputs("fpsync: allocation size overflow\n", stderr);
         abort();
     }
-    size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    const size_t size = ((wanted + ALIGNMENT - 1) & ~(ALIGNMENT - 1)) + GAP;
     struct block *block = arena->first;
     if (!block || block->size - block->used < size) {
         struct block *fresh = block_new(arena, size);
@@ -112,6 +124,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     void *memory = block->bytes + block->used;
     block->used += size;
+    ASAN_UNPOISON_MEMORY_REGION(memory, wanted);
     return memory;
 }
 
@@ -160,6 +173,14 @@ char *arena_printf(struct arena *arena, const char *format, ...)
         vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;
+}
+
+size_t arena_room(size_t count)
+{
+    size_t room = count > 0;
+    while (room < count)
+        room *= 2;
+    return room;
 }
 
 void *arena_grow(struct arena *arena, void *array, size_t count, size_t size)

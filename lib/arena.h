@@ -27,6 +27,11 @@ char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((
 #define arena_new_of(arena, type)          ((type *)arena_alloc((arena), sizeof(type)))
 #define arena_array_of(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (count)))
 
+/* An array that holds `count` and that arena_append() goes on with: one as large as it would be if it had come so far by
+ * that. One of arena_array_of() is not. */
+size_t arena_room(size_t count);
+#define arena_list_of(arena, type, count) arena_array_of(arena, type, arena_room(count))
+
 /* Grows an arena-held array so that it holds one more item: doubles at powers of two. Returns the new slot,
  * zeroed. `array` is an lvalue of pointer type, `count` an lvalue of size_t. */
 void *arena_grow(struct arena *arena, void *array, size_t count, size_t size);

@@ -173,7 +173,7 @@ static void copy_value(struct arena *arena, const struct field *row, const void 
         const struct texts *texts = from;
         struct texts *copy = to;
         *copy =
-            (struct texts){.items = arena_array_of(arena, const char *, texts->count), .count = texts->count};
+            (struct texts){.items = arena_list_of(arena, const char *, texts->count), .count = texts->count};
         for (size_t i = 0; i < texts->count; i++)
             copy->items[i] = arena_strdup(arena, texts->items[i]);
         break;
@@ -182,7 +182,7 @@ static void copy_value(struct arena *arena, const struct field *row, const void 
         const struct pairs *pairs = from;
         struct pairs *copy = to;
         *copy =
-            (struct pairs){.items = arena_array_of(arena, struct pair, pairs->count), .count = pairs->count};
+            (struct pairs){.items = arena_list_of(arena, struct pair, pairs->count), .count = pairs->count};
         for (size_t i = 0; i < pairs->count; i++)
             copy->items[i] = (struct pair){.key = arena_strdup(arena, pairs->items[i].key),
                                            .value = arena_strdup(arena, pairs->items[i].value),
@@ -192,7 +192,7 @@ static void copy_value(struct arena *arena, const struct field *row, const void 
     case FIELD_LIST: {
         const struct list *list = from;
         struct list *copy = to;
-        *copy = (struct list){.items = arena_array_of(arena, void *, list->count), .count = list->count};
+        *copy = (struct list){.items = arena_list_of(arena, void *, list->count), .count = list->count};
         for (size_t i = 0; i < list->count; i++)
             copy->items[i] = described_copy(arena, row->nested, list->items[i]);
         break;

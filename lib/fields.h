@@ -163,7 +163,8 @@ struct table {
 
 /* A new object with all defaults filled in and nothing present. */
 void *described_new(struct arena *arena, const struct table *table);
-/* A deep copy, so that the original's arena may go; places point to the same file names, copied too. */
+/* A deep copy, so that the original's arena may go; places point to the same file names, copied too. Its lists may be added
+ * to (arena_append()). */
 void *described_copy(struct arena *arena, const struct table *table, const void *object);
 
 static inline void *field_at(const void *object, const struct field *row)

@@ -191,6 +191,21 @@ static void decoding_gives_back_what_was_encoded(void **state)
     assert_ptr_not_equal(copy->root, ((struct tree *)decoded)->root);
 }
 
+/* What lies behind its arrays stays what it is. */
+static void a_copy_can_be_added_to(void **state)
+{
+    (void)state;
+    static const char *words[] = {"a", "b", "c", "d", "e", "f"};
+    struct tree *tree = full_tree();
+    tree->words = (struct texts){.items = words, .count = 6};
+    struct tree *copy = described_copy(arena, &tree_table, tree);
+    for (int i = 0; i < 3; i++)
+        *arena_append(arena, copy->words.items, copy->words.count) = "more";
+    assert_int_equal(copy->words.count, 9);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(copy->words.items[i], words[i]);
+}
+
 /* Every cut and every flipped byte: refused or read, never beyond the bytes (the sanitizers watch). */
 static void damage_is_refused(void **state)
 {
@@ -322,6 +337,7 @@ int main(void)
         TEST(a_new_object_holds_defaults),
         TEST(a_written_default_is_not_encoded),
         TEST(decoding_gives_back_what_was_encoded),
+        TEST(a_copy_can_be_added_to),
         TEST(damage_is_refused),
         TEST(unknown_fields_survive),
         TEST(differences),
