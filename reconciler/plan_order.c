@@ -181,15 +181,6 @@ static struct things claimed_things(struct planning *planning, const struct acti
     add_common_things(planning, &things, 0, claiming->object->body);
     add_addresses(planning, &things, 0, lease_behind(planning, claiming));
     return things;
-    add_common_things(planning, &things, 0, claiming->object->body);
-    const struct lease *lease = grants_find(&planning->plan->grants, KIND_CONTAINER, claiming->name);
-    for (size_t i = 0; lease && i < lease->addresses.count; i++) {
-        const struct lease_address *address = lease->addresses.items[i];
-        if (address->address)
-            add_thing(planning, &things, 0,
-                      arena_join(planning->arena, address->network, ' ', address->address));
-    }
-    return things;
 }
 
 /* Lets every change wait for the deletes that free something for it, and marks those in `front`. */

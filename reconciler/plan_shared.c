@@ -90,6 +90,17 @@ static const struct rule_forward *moved_share(const struct rules *wanted, const 
     return NULL;
 }
 
+/* Lines of "ADDRESS NAME ALIAS...". */
+static bool hosts_have(const char *hosts, const char *address)
+{
+    const size_t length = address ? strlen(address) : 0;
+    for (const char *line = length ? hosts : NULL; line;
+         line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+        if (strncmp(line, address, length) == 0 && line[length] == ' ')
+            return true;
+    return false;
+}
+
 /* What an earlier run wrote for a container that then was not made, or was let go of since: no other hand's doing. The
  * name; NULL. `names`: what the network's resolver knows; NULL: the rules. */
 static const char *left_behind(const struct planning *planning, const char *network,
@@ -105,8 +116,7 @@ static const char *left_behind(const struct planning *planning, const char *netw
             const struct lease_address *address = lease->addresses.items[j];
             char port[PATHS_IFNAME_SIZE];
             paths_port(planning->request->paths, lease->name, address->network, port);
-            if (names ? text_is_same(address->network, network) && names->hosts && address->address &&
-                            strstr(names->hosts, address->address)
+            if (names ? text_is_same(address->network, network) && hosts_have(names->hosts, address->address)
                       : world_has_guard(planning->request->world, port))
                 return lease->name;
         }

@@ -96,6 +96,19 @@ nobodys_rules() {
     gives 2 run_spec plan && ! grep -E 'another hand|which is not on record' "$root/said"
 }
 check "rules and names of one that was not made are nobody's doing" nobodys_rules
+
+# An address that begins like one that is not given out any more is another one.
+alike_addresses() {
+    at completed-alike
+    local who='other: { image: base, networks: { only: { address: 10.30.0.2 } } }'
+    spec() {
+        printf 'images: { base: { source: "bootstrap:bookworm" } }\nnetworks: { only: { subnet: 10.30.0.0/24 } }\n' >"$root/spec.yaml"
+        printf 'containers: { web: { image: base, networks: { only: { address: 10.30.0.20 } } }%s }\n' "${1:+, $1}" >>"$root/spec.yaml"
+    }
+    spec "$who" && gives 0 run_spec apply && spec '' && gives 0 run_spec --allow-mass-delete apply || return 1
+    "$tool" "$root" kill-resolver default/only && gives 2 run_spec plan && says "drift: " && ! grep "which is not on record" "$root/said"
+}
+check "an address that begins like one that went is not taken for it" alike_addresses
 check 'who waits for a job that failed is held, and comes when it did well' failed_first
 check 'a job that does not end in time leaves out who waits for it' too_late
 check 'a job that has completed did so under another name, too' renamed_job
