@@ -246,6 +246,19 @@ static bool is_stream(const char *file)
     return strncmp(file, "/proc/", strlen("/proc/")) == 0;
 }
 
+/* What is said to be written is there after a power cut, too: so its name has to be on the disk. */
+static int put_in_place(int target, const char *part, const char *file, struct arena *arena,
+                        struct error *error)
+{
+    const char *slash = strrchr(file, '/');
+    const char *folder = slash ? arena_strndup(arena, file, (size_t)(slash - file) + 1) : ".";
+    _cleanup_close_ int names = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fsync(target) < 0 || rename(part, file) < 0 ||
+        (names >= 0 && fsync(names) < 0 && errno != EINVAL)) /* not every file system can do that */
+        return error_errno(error, -errno, "cannot write %s", file);
+    return 0;
+}
+
 int archive_write(const struct paths *paths, const struct archive *request, const struct call *call,
                   struct error *error)
 {
@@ -258,8 +271,8 @@ int archive_write(const struct paths *paths, const struct archive *request, cons
     struct output output = {.fd = target, .digest = digest_new(), .call = call};
     int result = write_all_parts(paths, request, &output, error);
     digest_free(output.digest);
-    if (result == 0 && !stream && (fsync(target) < 0 || rename(part, request->file) < 0))
-        result = error_errno(error, -errno, "cannot write %s", request->file);
+    if (result == 0 && !stream)
+        result = put_in_place(target, part, request->file, call->arena, error);
     if (result < 0 && !stream)
         unlink(part);
     unlink(arena_printf(call->arena, "%s/" ARCHIVE_NOTE, paths->store)); /* of earlier versions */
