@@ -55,7 +55,7 @@ int flows_expect(const struct paths *paths, const struct rules *request, struct 
     if (known == -ENOENT && open == -ENOENT && !wanted.length)
         return 0;
     const bool same = known != -EBADMSG && settled.length == wanted.length &&
-                      memcmp(settled.bytes, wanted.bytes, wanted.length) == 0;
+                      (!wanted.length || memcmp(settled.bytes, wanted.bytes, wanted.length) == 0);
     flows->outstanding = !same || open != -ENOENT || access(rules_witness_file(paths, arena), F_OK) < 0 ||
                          !tables_stand(paths, flows->before);
     return flows->outstanding && request ? announce(paths, flows, arena, error) : 0;
