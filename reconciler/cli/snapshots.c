@@ -355,7 +355,8 @@ static int act(const struct options *options, enum verb verb, const char *word, 
     }
     struct arena *arena = arena_new();
     struct texts stopped = {0};
-    if (code == EXIT_SOME_FAILED || take_interruptions() == 1)
+    const int interruptions = take_interruptions(); /* in any case: they were not about what is started now */
+    if (interruptions == 1 || (code == EXIT_SOME_FAILED && !interruptions))
         find_stopped(&asked, arena, &stopped);
     session_close(&asked.session);
     if (stopped.count)
