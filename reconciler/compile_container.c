@@ -78,6 +78,7 @@ static void add_follow(const struct container_steps *to)
     struct data_change *change =
         new_change(to, arena_printf(to->arena, "on-%s", digest_brief(to->arena, to->compiling->digest)));
     change->fresh = follow->how == FOLLOW_RESET;
+    change->whole = root_is_copy(to->action->object->body);
     if (change->fresh)
         change->name = arena_printf(to->arena, "image-%s", digest_brief(to->arena, follow->from));
     steps_add(to->arena, to->steps, STEP_LAYER_CHANGE, change);
@@ -287,13 +288,25 @@ static void add_adoption(const struct container_steps *to, const struct observed
     }
 }
 
+/* A folder without a config is none of ours, unless a run that did not come to its end began to write one there. */
+static bool began_definition(const struct container_steps *to)
+{
+    const struct snapshot *recorded = to->compiling->recorded;
+    const struct entry *entry = to->action->entry;
+    for (size_t i = 0; recorded && i < recorded->intent_count && entry_is_unfinished(entry); i++)
+        if (intent_is_of(recorded->intents[i], entry) &&
+            texts_have(&recorded->intents[i]->steps, step_type(STEP_CONTAINER_DEFINE)->name))
+            return true;
+    return false;
+}
+
 /* What LXC had before, it has afterwards: SEMANTICS 15. */
 static void add_removal(const struct container_steps *to, const struct observed_container *seen)
 {
     if (seen && seen->running && (seen->ours || !is_adopted(to)))
         compile_stop(to);
     compile_unmount(to);
-    if (seen)
+    if (seen || (!is_adopted(to) && began_definition(to)))
         add_reference(to, is_adopted(to) ? STEP_CONTAINER_RELEASE : STEP_CONTAINER_DESTROY);
     const struct object *object = &to->action->entry->object;
     if (!is_adopted(to) && text_is_same(((const struct container *)object->body)->retain, "none"))

@@ -381,8 +381,8 @@ static int journal_ready(struct run *run, struct error *error)
     for (size_t i = 0; i < fresh.count; i++) {
         struct node *node = fresh.items[i];
         prepare(run, node);
-        int result =
-            recorder_intend(run->recorder, node->text, node->action, &node->steps, &node->intent, error);
+        int result = recorder_intend(run->recorder, node->text, node->action, &run->target, &node->steps,
+                                     &node->intent, error);
         if (result < 0)
             return result;
         queue_add(run, node);

@@ -41,12 +41,14 @@ static const char *trouble_of(const struct observed_difference *found)
     return !found ? NULL : found->database ? found->database : found->system;
 }
 
-/* SEMANTICS 9: an upper belongs on the image it was made on; where the spec says so, another takes its place. */
+/* SEMANTICS 9: an upper belongs on the image it was made on; where the spec says so, another takes its place. So does
+ * one of what never came up, be it a copy, in which the other image is. */
 static bool begins_fresh(const struct target *target, const struct world *world,
                          const struct object *container, const struct entry *layer)
 {
     const struct container *body = container->body;
-    return body->fresh && layer && layer->facts->digest && !root_is_copy(body) &&
+    const bool unfinished = layer && entry_is_unfinished(layer);
+    return layer && layer->facts->digest && (unfinished || (body->fresh && !root_is_copy(body))) &&
            !text_is_same(((struct layer *)layer->object.body)->image, target_image(target, container)) &&
            world_has_layer(world, target_layer_file(target, container));
 }

@@ -221,8 +221,31 @@ static int spend_wishes(struct recorder *recorder, const struct action *action, 
     return result;
 }
 
-int recorder_intend(struct recorder *recorder, const char *text, const struct action *action,
-                    const struct steps *steps, struct intent **intent, struct error *error)
+/* The layer that a container is made with is on record from before its first byte, unfinished, and on which image: whatever
+ * becomes of the container, its removal retains the layer, and gc frees it. */
+static int describe_layer(struct recorder *recorder, struct action *action, const struct target *target,
+                          struct error *error)
+{
+    const struct container *body =
+        action && action->kind == KIND_CONTAINER && action->verb == VERB_CREATE ? action->object->body : NULL;
+    const char *name = body && body->layer ? body->layer : NULL;
+    const struct object *layer = name ? object_find(&recorder->execution->plan->all, KIND_LAYER, name) : NULL;
+    if (!layer || !layer->implicit || actual_find(recorder->execution->actual, KIND_LAYER, name))
+        return 0;
+    struct facts *facts = described_new(recorder->arena, &facts_table);
+    action->layer = record_new(recorder->arena, layer, NULL);
+    facts->digest = recorder_digest(recorder, target, action);
+    int result = record_describe(recorder->execution->state, recorder->arena, action->layer, layer, error);
+    if (result < 0)
+        return result;
+    action->layer->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
+    record_set_phase(action->layer, "pending", NULL);
+    return recorder_put_record(recorder, action->layer, error);
+}
+
+int recorder_intend(struct recorder *recorder, const char *text, struct action *action,
+                    const struct target *target, const struct steps *steps, struct intent **intent,
+                    struct error *error)
 {
     struct intent *fresh = described_new(recorder->arena, &intent_table);
     *intent = fresh;
@@ -244,6 +267,8 @@ int recorder_intend(struct recorder *recorder, const char *text, const struct ac
     int result = describe_loans(recorder, action, fresh, error);
     if (result >= 0)
         result = spend_wishes(recorder, action, error);
+    if (result >= 0)
+        result = describe_layer(recorder, action, target, error);
     if (result >= 0)
         result = recorder_writing(recorder, error);
     return result < 0

@@ -22,8 +22,9 @@ const char *recorder_digest(struct recorder *recorder, const struct target *targ
                             const struct action *action);
 /* Of an image by its full name, as far as it is known; `recorder` is one. */
 const char *recorder_image_digest(const void *recorder, const char *image);
-int recorder_intend(struct recorder *recorder, const char *text, const struct action *action,
-                    const struct steps *steps, struct intent **intent, struct error *error);
+int recorder_intend(struct recorder *recorder, const char *text, struct action *action,
+                    const struct target *target, const struct steps *steps, struct intent **intent,
+                    struct error *error);
 int recorder_done(struct recorder *recorder, struct action *action, const struct target *target,
                   const struct steps *steps, void *const *results, size_t result_count, struct intent *intent,
                   struct error *error);

@@ -115,7 +115,9 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     if (!layer)
         return 0;
     const struct entry *entry = actual_find(recorder->execution->actual, KIND_LAYER, name);
-    struct record *record = entry ? entry->record : record_new(recorder->arena, layer, NULL);
+    struct record *record = entry           ? entry->record
+                            : action->layer ? action->layer
+                                            : record_new(recorder->arena, layer, NULL);
     struct facts *facts = entry ? entry->facts : described_new(recorder->arena, &facts_table);
     int result = record_describe(recorder->execution->state, recorder->arena, record, layer, error);
     if (result < 0)

@@ -180,7 +180,7 @@ static bool layer_fits(struct planning *planning, const struct object *object)
         return true;
     if (!left_layer_fits(planning, object, entry))
         return false;
-    if (!made_on || text_is_same(made_on, image) || body->fresh)
+    if (!made_on || text_is_same(made_on, image) || body->fresh || entry_is_unfinished(entry))
         return true;
     plan_hold(
         planning, KIND_CONTAINER, object->name,

@@ -107,3 +107,41 @@ nothing_lent_is_left() { # ENTRIES
 check 'a bind of a run that died goes with its line' nothing_lent_is_left 'binds: [ "/srv/www:/www" ]'
 check 'so does a device' nothing_lent_is_left 'devices: [ /dev/fuse ]'
 check 'and a volume' nothing_lent_is_left 'volumes: [ "data:/data" ]'
+
+# ---- what a creation leaves that does not come to its end ----
+
+made_of() { # IMAGE [ENTRIES]
+    printf 'images: { base: { source: "bootstrap:bookworm" }, other: { source: "bootstrap:trixie" } }\ncontainers: { web: { image: %s, networks: []%s } }\n' \
+        "$1" "${2:+, $2}" >"$root/spec.yaml"
+}
+
+# At every call, for whatever reason; then its set goes, and what was retained.
+nothing_of_a_creation_is_left() { # FAULT
+    at "creation-${1//[^A-Za-z]/}"
+    local n died=0 wanted
+    made_of base && rm -rf "$root.before" && cp -a "$root" "$root.before" && gives 0 run_spec apply &&
+        gives 0 run_spec -y down && gives 0 run gc --force && wanted=$("$tool" "$root" state) || return 1
+    for ((n = 1; n < 30; n++)); do
+        rm -rf "$root" && cp -a "$root.before" "$root" || return 1
+        env "${1/\%/$n}" "$fpsync" --root "$root" --parallel 1 -f "$root/spec.yaml" apply >/dev/null 2>&1 && break
+        died=$((died + 1))
+        run_spec -y down >/dev/null 2>&1
+        gives 0 run gc --force && diff <(echo "$wanted") <("$tool" "$root" state) || { echo "after $1, $n"; return 1; }
+    done
+    [ $died -gt 3 ] || { echo "$died times only"; return 1; }
+}
+
+# What it began on the image that it could not start on is not what it goes on with; it is kept, as all that is replaced.
+begins_on_another_image() { # [ENTRIES]
+    at "another-${1:+copy}"
+    made_of base "${1-}" && FPSYNC_FAKE_FAIL=5 gives 3 run_spec apply && says 'container.start' && made_of other "${1-}" &&
+        gives 2 run_spec plan && says 'image default/other changed: begins anew' && gives 0 run_spec apply && gives 0 run_spec plan || return 1
+    "$tool" "$root" print >"$root/said" && jq '.layers.default_web' "$root/said" &&
+        jq -e --arg entries "${1-}" '.layers.default_web | (.snapshots | length == 1 and all((.whole // false) == ($entries != ""))) and .frozen == []' "$root/said"
+}
+
+check 'nothing is left of a creation that failed' nothing_of_a_creation_is_left FPSYNC_FAKE_FAIL=%
+check 'nor of one that failed behind an effect' nothing_of_a_creation_is_left FPSYNC_FAKE_FAIL=%:after
+check 'nor of one that died' nothing_of_a_creation_is_left FPSYNC_FAKE_DIE=%:after
+check 'a container that did not come up begins anew on another image' begins_on_another_image
+check 'and so does a copy' begins_on_another_image 'root: copy'

@@ -77,3 +77,42 @@ is 'the file is back: no action' "$(actions_of "$PLAN")" ''
 : >"$FILE"
 check 'with --allow-mass-delete it goes' fps apply -y --allow-mass-delete -f "$FILE"
 is 'everything that ran is gone' "$(leftovers)" ''
+
+# What never came up leaves no more than what did.
+mkdir -p "$ROOT/etc/fpsync"
+echo 'allow: { raw_lxc: true }' >"$ROOT/etc/fpsync/fpsync.conf"
+gone() {
+    (cd "$ROOT/var/lib" && ls -d fpsync/layers/u_* lxc/u_* 2>/dev/null)
+}
+never() { # ENTRIES of each
+    spec never <<END
+project: u
+images: { guest: { source: "file:$BUSYBOX" } }
+containers:
+  key: { image: guest, networks: []$1 }
+  hook: { image: guest, networks: [], $2 }
+  copy: { image: guest, networks: [], root: copy$1 }
+END
+}
+never ', lxc: [ "lxc.nosuch = 1" ]' 'lxc: [ "lxc.hook.pre-start = /nonexistent" ], limits: { disk: 16MiB }'
+fails 'containers that cannot be made' 3 fps apply -y -f "$FILE"
+like 'each has begun' "$(gone | tr '\n' ' ')" 'layers/u_copy .*layers/u_hook .*layers/u_key .*lxc/u_copy.* lxc/u_hook.* lxc/u_key'
+check 'they go' fps down -y -f "$FILE"
+is 'gc lists what they began' "$(fps gc --dry-run | grep -c '^layer u/.* on image u/guest')" 3
+check 'gc' fps gc --force
+is 'nothing is left of what never came up' "$(gone)" ''
+fails 'once more' 3 fps apply -y -f "$FILE"
+never '' 'limits: { disk: 16MiB }'
+converge 'a spec that was mended'
+is 'its containers are up' "$([ "$(pid_of u/key)" ] && [ "$(pid_of u/hook)" ] && [ "$(pid_of u/copy)" ] && echo up)" up
+inside u/key sh -c 'echo data >/mark'
+check 'they go, too' fps down -y -f "$FILE"
+never ', lxc: [ "lxc.nosuch = 1" ]' 'limits: { disk: 16MiB }'
+fails 'one that was up before cannot be made' 3 fps apply -y -f "$FILE"
+check 'it goes' fps down -y -f "$FILE"
+never '' 'limits: { disk: 16MiB }'
+converge 'it is mended'
+is 'it has its data' "$(inside u/key cat /mark)" data
+check 'all go' fps down -y --timeout 0 -f "$FILE"
+check 'and gc' fps gc --force
+is 'nothing is left of them' "$(gone)$(leftovers)" ''
