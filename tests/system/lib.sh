@@ -121,10 +121,11 @@ frozen_by_hand() { # CONTAINER
     done
     return 1
 }
+# From the host's root: lxc-attach goes inside to the folder it was called in, and what lies there may not answer.
 inside() { # CONTAINER, command...
     local name=$1
     shift
-    timeout 120 lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$name")" --clear-env -- "$@"
+    timeout 120 env -C / lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of "$name")" --clear-env -- "$@"
 }
 address_of() {
     inside "$1" ip -4 -o addr show dev "${2:-eth0}" | awk '{ split($4, part, "/"); print part[1] }'
