@@ -27,3 +27,16 @@ int unions_set(const struct paths *paths, const struct resolver *request, const 
                struct error *error);
 /* Lets all unions, of every bridge, read their names again. */
 int unions_reload(const struct paths *paths, const struct call *call, struct error *error);
+
+/* What a union is not to ask outside: that of its networks' own resolvers, in one file, for dnsmasq takes but one. Its
+ * name, in the folder of the unions. */
+char *union_local_file(struct arena *arena, const char *folder, const char *address);
+/* Of networks that have none yet, there is nothing; what they write later is added by union_local_renew(). The folder is
+ * there. */
+int union_local_write(const struct paths *paths, const char *folder, const struct resolver_union *all,
+                      struct arena *arena, struct error *error);
+/* Again, of the same networks. Where there is none, none is made. */
+int union_local_renew(const struct paths *paths, const char *folder, const char *address, struct arena *arena,
+                      struct error *error);
+/* Absent is success. */
+int union_local_remove(const char *folder, const char *address, struct arena *arena, struct error *error);

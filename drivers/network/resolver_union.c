@@ -1,6 +1,7 @@
 /* Resolvers for guests on several networks (struct resolver_union): a dnsmasq each, without DHCP, that reads the names
  * which the networks' own ones read, and watches them alike. They listen in 127.0.0.0/8, where guests cannot send to.
- * Their pid files lie below run/networks/BRIDGE/unions, named by their addresses. */
+ * Below run/networks/BRIDGE/unions lie the pid file of each, named by its address, and what it does not ask outside
+ * (union_local.c). */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ static const char *hosts_argument(const struct paths *paths, struct arena *arena
 }
 
 static const char **make_arguments(const struct paths *paths, const struct resolver_union *all,
-                                   const char *pid_file, struct arena *arena)
+                                   const char *folder, const char *pid_file, struct arena *arena)
 {
     const char **arguments = arena_array_of(arena, const char *, OTHER_ARGUMENTS + all->bridges.count);
     size_t count = 0;
@@ -50,6 +51,8 @@ static const char **make_arguments(const struct paths *paths, const struct resol
     arguments[count++] = "--domain-needed";
     arguments[count++] = "--bogus-priv";
     arguments[count++] = "--local=/internal/";
+    arguments[count++] =
+        arena_printf(arena, "--servers-file=%s", union_local_file(arena, folder, all->address));
     for (size_t i = 0; i < all->bridges.count; i++)
         arguments[count++] = hosts_argument(paths, arena, all->bridges.items[i]);
     if (all->isolated)
@@ -58,8 +61,8 @@ static const char **make_arguments(const struct paths *paths, const struct resol
     return arguments;
 }
 
-/* A run that ends before dnsmasq has written its file leaves this one, by which the next run finds what was started,
- * also when nobody wants it any more. */
+/* A run that ends before dnsmasq has written its file leaves this one, by which the next run finds what was started and
+ * written, also when nobody wants it any more: it is there first, and goes last. */
 static int announce_union(const char *pid_file, struct error *error)
 {
     _cleanup_close_ int fd = open(pid_file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -78,10 +81,21 @@ static int set_union(const struct paths *paths, const struct resolver_union *all
             0755, error);
     const struct resolver_process process = {.name = all->address,
                                              .pid_file = pid_file,
-                                             .arguments = make_arguments(paths, all, pid_file, call->arena)};
-    if (result == 0)
-        result = announce_union(pid_file, error);
-    return result < 0 ? result : resolver_process_ensure(&process, call, error);
+                                             .arguments =
+                                                 make_arguments(paths, all, folder, pid_file, call->arena)};
+    if (result < 0 || (result = announce_union(pid_file, error)) < 0 ||
+        (result = union_local_write(paths, folder, all, call->arena, error)) < 0)
+        return result;
+    return resolver_process_ensure(&process, call, error);
+}
+
+static int end_union(const char *folder, const char *address, const struct call *call, struct error *error)
+{
+    int result = union_local_remove(folder, address, call->arena, error);
+    return result < 0 ? result
+                      : resolver_process_end(address,
+                                             arena_printf(call->arena, "%s/%s" UNION_SUFFIX, folder, address),
+                                             call, error);
 }
 
 int unions_set(const struct paths *paths, const struct resolver *request, const struct call *call,
@@ -92,14 +106,21 @@ int unions_set(const struct paths *paths, const struct resolver *request, const 
     int result = unions_list(folder, call->arena, &there, error);
     for (size_t i = 0; i < there.count && result == 0; i++)
         if (!list_find(&request->unions, &resolver_union_table, there.items[i]))
-            result = resolver_process_end(
-                there.items[i], arena_printf(call->arena, "%s/%s" UNION_SUFFIX, folder, there.items[i]), call,
-                error);
+            result = end_union(folder, there.items[i], call, error);
     for (size_t i = 0; i < request->unions.count && result == 0; i++)
         result = set_union(paths, request->unions.items[i], folder, call, error);
     if (result == 0 && !request->unions.count && rmdir(folder) < 0 && errno != ENOENT)
         result = error_errno(error, -errno, "%s", folder);
     return result;
+}
+
+static int reload_union(const struct paths *paths, const char *folder, const char *address,
+                        const struct call *call, struct error *error)
+{
+    int result = union_local_renew(paths, folder, address, call->arena, error);
+    return result < 0 ? result
+                      : resolver_process_reload(
+                            arena_printf(call->arena, "%s/%s" UNION_SUFFIX, folder, address), call, error);
 }
 
 /* One that does not know the names that changed reads its own again for nothing: that is rare, and cheap. */
@@ -115,8 +136,7 @@ int unions_reload(const struct paths *paths, const struct call *call, struct err
         struct texts there = {0};
         result = unions_list(folder, call->arena, &there, error);
         for (size_t i = 0; i < there.count && result == 0; i++)
-            result = resolver_process_reload(
-                arena_printf(call->arena, "%s/%s" UNION_SUFFIX, folder, there.items[i]), call, error);
+            result = reload_union(paths, folder, there.items[i], call, error);
     }
     if (networks)
         closedir(networks);

@@ -5,8 +5,10 @@
 
 switch=/proc/sys/net/bridge/bridge-nf-call-iptables
 old=$(cat $switch 2>/dev/null)
+upstream=
 after_cleanup() {
     [ -z "$old" ] || echo "$old" >$switch
+    [ -z "$upstream" ] || kill "$upstream"
 }
 # A guest with a resolver of glibc's beside that of busybox.
 GUEST=$ROOT/guest
@@ -148,6 +150,46 @@ is 'the other hears both' "$(hears t/also)" "/ $db $queue"
 nets '[ back ]' ''
 converge 'the other goes'
 is 'no resolver is left over' "$(union_pids)" ''
+
+# ---- what is asked outside: of a resolver that writes it down, by all that begin where the host's resolv.conf names it ----
+
+nets '[ front, plain ]' ''
+converge 'one network with IPv6 and one without'
+outside=127.$((0x$TAG % 100 + 100)).$((0x${TAG:2:2} % 250)).1
+echo "nameserver $outside" >"$ROOT/resolv.conf"
+touch "$ROOT/asked" && chmod 666 "$ROOT/asked"
+dnsmasq -k --conf-file=/dev/null --pid-file= --listen-address="$outside" --bind-interfaces --no-hosts --no-resolv \
+    --log-queries --log-facility="$ROOT/asked" &
+upstream=$!
+check 'a resolver outside' eventually 5 grep started "$ROOT/asked"
+killed=$(cat "$ROOT"/run/fpsync/networks/*/dnsmasq.pid; union_pids)
+kill -9 $killed
+for pid in $killed; do eventually 5 test ! -e "/proc/$pid/exe"; done
+check 'for the resolvers of all networks' unshare -m sh -c 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"' sh \
+    "$ROOT/resolv.conf" "$FPSYNC" --root "$ROOT" apply -y -f "$FILE"
+asked_outside() { # GUEST NAME...: which of its questions for these, of all types, and the one that comes last
+    local name type
+    : >"$ROOT/asked"
+    for name in "${@:2}" last.example; do
+        for type in a aaaa mx txt srv; do inside "$1" timeout 3 nslookup -type=$type "$name"; done
+    done >/dev/null 2>&1
+    sed -n 's/.*query\[\(.*\)\] \([^ ]*\) from .*/\2 \1/p' "$ROOT/asked" | sort -u | paste -sd' '
+}
+last=$(printf 'last.example %s ' A AAAA MX SRV TXT)
+is 'by a guest on one network it is asked for no name of ours' \
+    "$(asked_outside t/bare bare bare.t bare.t.internal)" "${last% }"
+is 'nor by a guest on two' \
+    "$(asked_outside t/both both web bare both.t web.t bare.t both.t.internal web.t.internal bare.t.internal)" "${last% }"
+nets '[ front, plain ]' "
+  late: { image: guest, networks: [ plain ] }"
+converge 'one more on the second of them'
+is 'for its name neither' "$(asked_outside t/both late.t bare.t web.t)" "${last% }"
+nets '[ front, plain ]' ''
+converge 'it goes'
+like 'its name may be of somebody outside then' "$(asked_outside t/both late.t)" 'late.t A .*late.t TXT'
+is 'of the others it is asked for none' "$(asked_outside t/both bare.t web.t)" "${last% }"
+kill "$upstream"
+upstream=
 
 # ---- another hand ----
 
