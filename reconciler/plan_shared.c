@@ -132,6 +132,24 @@ static void add_left_behind(struct planning *planning, struct action *action, co
         arena_printf(planning->arena, "those of container %s, which is not on record, go", container), at);
 }
 
+/* Why rules change that no action of the plan changes. */
+static void explain_rules(struct planning *planning, struct action *action, struct place at)
+{
+    const struct plan *plan = planning->plan;
+    const struct observed_network *seen = &planning->request->world->network;
+    const struct rule_forward *moved = moved_share(plan->rules_last, planning->request->world);
+    const char *left = left_behind(planning, NULL, NULL);
+    if (left)
+        add_left_behind(planning, action, "rules", left, at);
+    else if (moved) /* no drift: nobody is to be told that it is contested */
+        plan_add_cause(planning, &action->causes, arena_printf(planning->arena, "forward %s", moved->listen),
+                       NULL, "others of its set run now", at);
+    else if (seen->flows_left && rules_equal(plan->rules_first, seen->rules))
+        plan_add_drift(planning, &action->causes, "what the rules led before goes on", at);
+    else
+        plan_add_drift(planning, &action->causes, "rules were changed by another hand", at);
+}
+
 /* While deletes are outstanding, what they use stays allowed; a forward never outlives its line. */
 void plan_rules(struct planning *planning)
 {
@@ -148,7 +166,7 @@ void plan_rules(struct planning *planning)
     bool present = seen->rules_present;
     plan->rules_change_first =
         (any && (plan->rules_last->networks.count || plan->rules_last->guards.count) && !present) ||
-        !rules_equal(plan->rules_first, seen->rules);
+        !rules_equal(plan->rules_first, seen->rules) || (any && present && seen->flows_left);
     plan->rules_change_last = planning->gone_count && (!rules_equal(plan->rules_first, plan->rules_last) ||
                                                        (seen->flows_left && !plan->rules_change_first));
     if (!plan->rules_change_first)
@@ -167,16 +185,7 @@ void plan_rules(struct planning *planning)
         struct entry *entry = actual_find(planning->request->actual, KIND_NETWORK, object->name);
         struct action *action = plan_append_action(
             planning, plan_make_action(planning, VERB_REPAIR, KIND_NETWORK, object->name, object, entry));
-        const struct rule_forward *moved = moved_share(plan->rules_last, planning->request->world);
-        const char *left = left_behind(planning, NULL, NULL);
-        if (left)
-            add_left_behind(planning, action, "rules", left, object->place);
-        else if (moved) /* no drift: nobody is to be told that it is contested */
-            plan_add_cause(planning, &action->causes,
-                           arena_printf(planning->arena, "forward %s", moved->listen), NULL,
-                           "others of its set run now", object->place);
-        else
-            plan_add_drift(planning, &action->causes, "rules were changed by another hand", object->place);
+        explain_rules(planning, action, object->place);
         action->shares_rules = explained = true;
     }
 }

@@ -4,7 +4,8 @@
  * holds forwards of UDP and askers and nothing else. Before the rules change, what they led and what they are about to
  * lead is written to a second one, flows-outstanding, and the witness goes; so a run that ends in between makes the next
  * one set the rules again, and end whatever either of them led. Afterwards the first says what they lead, and the second
- * goes. It stays where the kernel failed to end flows: then the next change of the rules does it. */
+ * goes. It stays where the kernel failed to end flows: the witness says so then, and the next run sets the rules again
+ * for it. Where that were rules that go, and nobody sets any, they end as they become silent. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter.h>

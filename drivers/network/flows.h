@@ -14,5 +14,5 @@ int flows_expect(const struct paths *paths, const struct rules *request, struct 
                  struct flows **out, struct error *error);
 /* And after: ends those that the rules would not lead where they are led. It looks a few times at most: where guests go on
  * answering what had been sent to them before, one that begins behind the last look stays until it is silent. A failure
- * leaves all to the next change of the rules, which are in force nevertheless. */
+ * leaves all to the next setting of the rules, which are in force nevertheless. */
 int flows_end(const struct paths *paths, const struct flows *flows, struct arena *arena, struct error *error);

@@ -161,7 +161,8 @@ struct observed_network {
     size_t port_count;
     bool rules_present;  /* our tables exist with all chains, sets and maps */
     struct rules *rules; /* what their sets and maps hold */
-    bool flows_left;     /* our tables are gone, and what they led last goes on: delete_rules() ends that */
+    bool flows_left;     /* what our rules led before goes on: set_rules() or, where our tables are gone,
+                            delete_rules() ends that */
     bool forwards;       /* the host's net.ipv4.ip_forward; said only where there are bridges */
     struct observed_resolver *resolvers;
     size_t resolver_count;

@@ -94,8 +94,9 @@ static int write_guards(const struct paths *paths, const struct rules *request, 
                         struct error *error);
 static void replace_table(struct buffer *text, const char *family, const char *table);
 static int run(struct buffer *text, struct error *error);
-static void end_flows(const struct paths *paths, const struct flows *flows, const struct call *call);
-static int write_witness(const struct paths *paths, struct arena *arena, struct error *error);
+static bool end_flows(const struct paths *paths, const struct flows *flows, const struct call *call);
+static int write_witness(const struct paths *paths, bool flows_left, struct arena *arena,
+                         struct error *error);
 static int set_settings(const struct rules *request, struct arena *arena, struct error *error);
 
 int rules_set(const struct paths *paths, const struct rules *request, const struct call *call,
@@ -133,8 +134,8 @@ int rules_set(const struct paths *paths, const struct rules *request, const stru
         (result = flows_expect(paths, request, call->arena, &flows, error)) < 0 ||
         (result = run(&text, error)) < 0)
         return error_wrap(error, result, "rules");
-    end_flows(paths, flows, call);
-    result = write_witness(paths, call->arena, error);
+    const bool ended = end_flows(paths, flows, call);
+    result = write_witness(paths, !ended, call->arena, error);
     return result < 0 ? error_wrap(error, result, "rules") : 0;
 }
 
@@ -164,13 +165,18 @@ int rules_delete(const struct paths *paths, const struct call *call, struct erro
 }
 
 /* The rules are what they are to be by then, and who needs them is not to wait for what ends by itself. */
-static void end_flows(const struct paths *paths, const struct flows *flows, const struct call *call)
+static bool end_flows(const struct paths *paths, const struct flows *flows, const struct call *call)
 {
     struct error failure;
-    if (flows_end(paths, flows, call->arena, &failure) < 0 && call->progress)
+    if (flows_end(paths, flows, call->arena, &failure) == 0)
+        return true;
+    if (call->progress)
         call->progress(call->context,
-                       arena_printf(call->arena, "%s; until they are silent they go on where they were led",
+                       arena_printf(call->arena,
+                                    "%s; until they are silent they go on where they were led, "
+                                    "and the next apply tries to end them again",
                                     failure.text));
+    return false;
 }
 
 static void replace_table(struct buffer *text, const char *family, const char *table)
@@ -418,14 +424,15 @@ static int run(struct buffer *text, struct error *error)
 }
 
 /* Until this is written the view calls the rules absent, and the next run sets them again. */
-static int write_witness(const struct paths *paths, struct arena *arena, struct error *error)
+static int write_witness(const struct paths *paths, bool flows_left, struct arena *arena, struct error *error)
 {
     char shape[WITNESS_SIZE];
     int result = run_folder_make(paths->networks, 0755, error);
     if (result < 0 || (result = rules_shape(paths, shape, error)) < 0)
         return result;
-    return file_replace(paths->networks, "rules", arena_printf(arena, "%s/rules.new", paths->networks), shape,
-                        strlen(shape), error);
+    const char *text = arena_printf(arena, "%s%s", shape, flows_left ? WITNESS_FLOWS_LEFT : "");
+    return file_replace(paths->networks, "rules", arena_printf(arena, "%s/rules.new", paths->networks), text,
+                        strlen(text), error);
 }
 
 static int set_settings(const struct rules *request, struct arena *arena, struct error *error)

@@ -53,7 +53,8 @@ bool is_other(const struct dirent *entry, const char *kept);
 
 /* What our tables look like apart from the elements of their sets: chains with their hooks, rules, set types.
  * Written down when the tables are made, compared when they are seen. 0 and "" when they do not exist. */
-#define WITNESS_SIZE 65 /* DIGEST_TEXT_SIZE */
+#define WITNESS_SIZE       65        /* DIGEST_TEXT_SIZE */
+#define WITNESS_FLOWS_LEFT "\nflows" /* follows in its file where flows of before have not ended (flows.c) */
 int rules_shape(const struct paths *paths, char shape[static WITNESS_SIZE], struct error *error);
 char *rules_witness_file(const struct paths *paths, struct arena *arena);
 /* Beside it, what is known of flows that the rules led (flows.c). */

@@ -24,7 +24,8 @@
 
 static int read_generation(struct nl_sock *socket, uint32_t *generation, struct error *error);
 static int take_generation(const struct nlmsghdr *message, void *context);
-static bool witness_matches(const struct paths *paths, struct arena *arena, const char *shape);
+static void read_witness(const struct paths *paths, struct arena *arena, const char *shape,
+                         struct observed_network *out);
 
 int view_rules(const struct paths *paths, struct arena *arena, struct observed_network *out,
                struct error *error)
@@ -52,8 +53,10 @@ int view_rules(const struct paths *paths, struct arena *arena, struct observed_n
         if (result < 0)
             return error_wrap(error, result, "rules");
         out->rules = rules;
-        out->rules_present = present && witness_matches(paths, arena, shape);
-        out->flows_left = !*shape && view_has_flows(paths, arena);
+        if (present)
+            read_witness(paths, arena, shape, out);
+        if (!*shape)
+            out->flows_left = view_has_flows(paths, arena);
         return 0;
     }
     return error_set(error, -EBUSY, "rules change faster than they can be listed");
@@ -88,9 +91,17 @@ static int take_generation(const struct nlmsghdr *message, void *context)
     return 0;
 }
 
-static bool witness_matches(const struct paths *paths, struct arena *arena, const char *shape)
+/* By what is read anyway: to look for the file of the flows as well would cost every run a call. */
+static void read_witness(const struct paths *paths, struct arena *arena, const char *shape,
+                         struct observed_network *out)
 {
     _cleanup_buffer_ struct buffer text = {0};
-    return buffer_read_file(&text, AT_FDCWD, rules_witness_file(paths, arena), WITNESS_SIZE, NULL) == 0 &&
-           text.bytes && strcmp(text.bytes, shape) == 0;
+    const size_t length = strlen(shape);
+    if (buffer_read_file(&text, AT_FDCWD, rules_witness_file(paths, arena),
+                         WITNESS_SIZE + sizeof(WITNESS_FLOWS_LEFT), NULL) < 0 ||
+        text.length < length || memcmp(text.bytes, shape, length) != 0)
+        return;
+    const char *rest = text.bytes + length;
+    out->flows_left = strcmp(rest, WITNESS_FLOWS_LEFT) == 0;
+    out->rules_present = !*rest || out->flows_left;
 }

@@ -93,11 +93,18 @@ static void check_bare(struct fake *fake, const struct json *rules)
     }
 }
 
+static void end_flows(struct fake *fake)
+{
+    if (json_get(fake->world, "flows_left"))
+        json_set(fake->world, "flows_left", json_new_bool(false));
+}
+
 static int apply_set_rules(struct fake *fake, const struct rules *request)
 {
     struct json *rules = json_of(&rules_table, request);
     check_bare(fake, rules);
     json_set(fake->world, "rules", rules);
+    end_flows(fake);
     return 0;
 }
 
@@ -112,6 +119,7 @@ static int set_rules(const struct paths *paths, const struct rules *request, con
 static int apply_delete_rules(struct fake *fake)
 {
     json_set(fake->world, "rules", json_new_null());
+    end_flows(fake);
     return 0;
 }
 

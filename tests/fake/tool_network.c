@@ -172,6 +172,13 @@ static int run_forwarding_off(struct json *world, char **arguments, struct error
     return 0;
 }
 
+static int run_leave_flows(struct json *world, char **arguments, struct error *error)
+{
+    (void)arguments, (void)error;
+    json_set(world, "flows_left", json_new_bool(true));
+    return 0;
+}
+
 static int run_foreign_bridge(struct json *world, char **arguments, struct error *error)
 {
     (void)error;
@@ -317,6 +324,7 @@ const struct tool_command tool_network[] = {
     {"bridge-mac", "NETWORK MAC", 2, run_bridge_mac},
     {"bridge-setting-off", "NETWORK forwards|routes_local", 2, run_bridge_setting_off},
     {"forwarding-off", "", 0, run_forwarding_off},
+    {"leave-flows", "", 0, run_leave_flows},
     {"spoil-names", "NETWORK", 1, run_spoil_names},
     {"foreign-bridge", "IFNAME ADDRESS/PREFIX", 2, run_foreign_bridge},
     {"kill-resolver", "NETWORK", 1, run_kill_resolver},

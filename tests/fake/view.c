@@ -576,6 +576,7 @@ static int dump_network(const struct paths *paths, const struct call *call, stru
     see_host(call, world, out);
     out->rules = object_seen(&rules_table, seen_in(world, "rules"), call->arena);
     out->rules_present = out->rules != NULL;
+    out->flows_left = seen_flag(world, "flows_left");
     if (!out->rules)
         out->rules = described_new(call->arena, &rules_table);
     return 0;

@@ -104,14 +104,14 @@ static void test_rules_stand_whether_flows_end_or_not(void **state)
     world.call.progress = keep_progress;
     must(set_rules(leading(NULL)), &world);
     assert_non_null(strstr(said, "flows"));
-    assert_true(look().rules_present);
+    assert_true(look().rules_present && look().flows_left);
     assert_true(size_of("flows-outstanding") > 0);
     assert_int_equal(rmdir(file("flows.new")), 0);
     *said = '\0';
     must(set_rules(leading(NULL)), &world);
     assert_string_equal(said, "");
     assert_int_equal(size_of("flows-outstanding"), -1);
-    assert_true(look().rules_present);
+    assert_true(look().rules_present && !look().flows_left);
     delete_rules();
 }
 
