@@ -1,12 +1,18 @@
 /* Before something is removed from a store, every mount namespace is asked: a running container may stand on a
- * layer whose mount on the host is long gone. Used by garbage collection, so its cost does not matter. */
+ * layer whose mount on the host is long gone. Used by garbage collection, so its cost does not matter.
+ *
+ * Which folders an overlay is made of is for whoever mounts it to say, and a guest's root can mount one over paths that are
+ * called like those of the store. What a table says of overlays is so if our own table has that very one; and where ours
+ * has none of the layer, if the kernel says that the layer is held. Devices and places within them cannot be made up. */
 #include "drivers/storage/in_use.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "drivers/storage/upper_held.h"
 #include "drivers/storage/view_mounts.h"
 #include "lib/arena.h"
 #include "lib/error.h"
@@ -15,11 +21,34 @@ struct search {
     const struct paths *paths;
     struct mount_origin volumes, layers;
     const char *image, *layer, *volume; /* one of them */
+    struct mount_entries own;           /* of this process */
 };
 
 static bool is_wanted(const char *name, const char *wanted)
 {
     return name && wanted && strcmp(name, wanted) == 0;
+}
+
+/* Whether an overlay that says to stand on the layer does. */
+static bool is_true(const struct search *search, struct arena *arena, const struct mount_entry *entry,
+                    const char *layer)
+{
+    for (size_t i = 0; i < search->own.count; i++) {
+        const struct mount_entry *own = &search->own.items[i];
+        if (is_wanted(mount_layer(search->paths, arena, own), layer))
+            return own->major == entry->major && own->minor == entry->minor;
+    }
+    return upper_is_held(search->paths, layer);
+}
+
+/* Images are below nothing but layers. */
+static bool overlay_holds(const struct search *search, struct arena *arena, const struct mount_entry *entry)
+{
+    const char *layer = mount_layer(search->paths, arena, entry);
+    const char *wanted = search->image ? search->image : search->layer;
+    return layer && wanted &&
+           is_wanted(search->image ? mount_image(search->paths, arena, entry) : layer, wanted) &&
+           is_true(search, arena, entry, layer);
 }
 
 /* 1 or 0; -EFBIG: it is too long to be read, and may hold anything. */
@@ -31,10 +60,7 @@ static int table_holds(const struct search *search, const char *table)
     if (result < 0)
         return result == -EFBIG ? result : 0; /* the process is gone */
     for (size_t i = 0; i < entries.count; i++)
-        if ((search->image &&
-             is_wanted(mount_image(search->paths, arena, &entries.items[i]), search->image)) ||
-            (search->layer &&
-             is_wanted(mount_layer(search->paths, arena, &entries.items[i]), search->layer)) ||
+        if (overlay_holds(search, arena, &entries.items[i]) ||
             (search->layer &&
              is_wanted(mount_copied_layer(&search->layers, arena, &entries.items[i]), search->layer)) ||
             (search->volume &&
@@ -52,15 +78,24 @@ static bool seen_before(struct arena *arena, ino_t **seen, size_t *count, ino_t 
     return false;
 }
 
-static int check(const struct search *search, const char *what, const char *name, struct error *error)
+/* A copy is told by tables alone. */
+static bool kernel_knows(const struct search *search, struct arena *arena)
+{
+    return search->layer &&
+           access(arena_printf(arena, "%s/%s/root", search->paths->layers, search->layer), F_OK) < 0;
+}
+
+static int check(struct search *search, const char *what, const char *name, struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     ino_t *seen = NULL;
     size_t count = 0;
+    int result = mounts_read("/proc/self/mountinfo", arena, &search->own, error);
+    if (result < 0)
+        return result;
     DIR *directory = opendir("/proc");
     if (!directory)
         return error_errno(error, -errno, "/proc");
-    int result = 0;
     for (struct dirent *item; result == 0 && (item = readdir(directory));) {
         if (item->d_name[0] < '1' || item->d_name[0] > '9')
             continue;
@@ -68,7 +103,9 @@ static int check(const struct search *search, const char *what, const char *name
         const char *namespace = arena_printf(arena, "/proc/%s/ns/mnt", item->d_name);
         if (stat(namespace, &status) < 0 || seen_before(arena, &seen, &count, status.st_ino))
             continue;
-        const int held = table_holds(search, arena_printf(arena, "/proc/%s/mountinfo", item->d_name));
+        int held = table_holds(search, arena_printf(arena, "/proc/%s/mountinfo", item->d_name));
+        if (held < 0 && kernel_knows(search, arena))
+            held = upper_is_held(search->paths, search->layer);
         if (held != 0)
             result = error_set(error, -EBUSY, "%s %s %s process %s%s", what, name,
                                held < 0 ? "may be mounted in" : "is mounted in", item->d_name,

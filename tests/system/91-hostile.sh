@@ -5,7 +5,7 @@
 spec hostile <<END
 project: t
 images: { guest: { source: "file:$BUSYBOX" } }
-volumes: { data: {}, log: {}, sized: { size: 16MiB } }
+volumes: { data: {}, log: {}, sized: { size: 16MiB }, spare: {} }
 containers:
   one: { image: guest, networks: [], volumes: [ "data:/data", "sized:/sized" ] }
   two: { image: guest, networks: [] }
@@ -56,11 +56,32 @@ nothing_to_do 'a mount table that is too long to read'
 sed -i 's|"sized:/sized"|"sized:/sized", "log:/log"|' "$FILE"
 converge 'a volume comes into such a guest'
 check 'it is there' inside t/one touch /log/file
+sed -i 's/, spare: {}//' "$FILE"
 sed -i '/^  two:/d' "$FILE"
-converge 'another guest is taken out'
-fps gc layer/t/two >"$ROOT/out" 2>&1
+converge 'another guest and a volume are taken out'
+fps gc volume/t/spare >"$ROOT/out" 2>&1
 like 'what may be mounted in such a guest is not removed, and that is said' "$? $(cat "$ROOT/out")" '^3 .*may be mounted in process [0-9]+, which has more mounts than are read'
-check 'its layer is there' test -d "$ROOT/var/lib/fpsync/layers/t_two"
-fps stop t/one --timeout 0 >/dev/null
-check 'without that guest it goes' fps gc layer/t/two
+check 'its data is there' test -d "$ROOT/var/lib/fpsync/volumes/t_spare"
+check 'of a layer the kernel knows better' fps gc layer/t/two
 fails 'it is gone' 1 test -e "$ROOT/var/lib/fpsync/layers/t_two"
+fps stop t/one --timeout 0 >/dev/null
+check 'without that guest all goes' fps gc volume/t/spare
+
+# Folders that are called like those of another's layer and image: an overlay of them is none of these.
+STORE=$ROOT/var/lib/fpsync
+DIGEST=$(ls "$STORE/images")
+check 'the guest starts again' fps start t/one
+inside t/one sh -c "mkdir -p $ROOT /mnt/forged && mount -t tmpfs none $ROOT && mkdir -p $STORE/layers/t_tri/upper $STORE/layers/t_tri/work $STORE/images/$DIGEST/root &&
+    mount -t overlay -o userxattr,lowerdir=$STORE/images/$DIGEST/root,upperdir=$STORE/layers/t_tri/upper,workdir=$STORE/layers/t_tri/work fpsync /mnt/forged"
+like 'a mount that says to stand on the layer of another' "$(inside t/one grep forged /proc/self/mountinfo)" "upperdir=$STORE/layers/t_tri/upper"
+nothing_to_do 'such a mount'
+inside t/tri sh -c 'echo data >/mark'
+sed -i 's/^  tri: { /  now: { was: tri, /' "$FILE"
+converge 'the other one goes on under another name'
+is 'it has its data' "$(inside t/now cat /mark)" data
+inside t/one sh -c "umount /mnt/forged && mkdir -p $STORE/layers/t_now/upper $STORE/layers/t_now/work &&
+    mount -t overlay -o userxattr,lowerdir=$STORE/images/$DIGEST/root,upperdir=$STORE/layers/t_now/upper,workdir=$STORE/layers/t_now/work fpsync /mnt/forged"
+sed -i '/^  now:/d' "$FILE"
+converge 'it is taken out'
+check 'its layer is freed' fps gc layer/t/now
+fails 'and gone' 1 test -e "$STORE/layers/t_now"
