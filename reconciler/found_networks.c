@@ -34,6 +34,13 @@ const char *found_mac(const struct nic *nic, const struct observed_guest *inside
     return seen && seen->mac ? seen->mac : nic->mac;
 }
 
+static const char *subnet6_of(struct arena *arena, const char *address)
+{
+    const struct form_context context = {.arena = arena};
+    return form_canonical(&context, FORM_SUBNET6,
+                          arena_printf(arena, "%s/64", address6_at(arena, address, 0)));
+}
+
 /* Spelled as the kernel would; an address of another prefix than 64 bits is not to be said, and stays as it is. */
 static void place6(const struct found_networks *networks, const struct nic *nic,
                    const struct observed_guest_nic *seen, struct place_of_nic *place)
@@ -52,8 +59,7 @@ static void place6(const struct found_networks *networks, const struct nic *nic,
     if (!(address = form_canonical(&context, FORM_IPV6, address)) || address6_host(address) == 0)
         return;
     place->address6 = address;
-    place->subnet6 =
-        form_canonical(&context, FORM_SUBNET6, arena_printf(arena, "%s/64", address6_at(arena, address, 0)));
+    place->subnet6 = subnet6_of(arena, address);
 }
 
 static struct place_of_nic place_of(const struct found_networks *networks, const struct nic *nic,
@@ -72,6 +78,25 @@ static struct place_of_nic place_of(const struct found_networks *networks, const
     return place;
 }
 
+/* A network's gateway is another host of its subnet, or, of IPv6, of the link. LXC takes any. */
+static bool gateway_fits(const struct place_of_nic *place)
+{
+    struct subnet subnet;
+    uint32_t gateway;
+    return !place->gateway ||
+           (place->address && subnet_parse(place->subnet, &subnet) && ipv4_parse(place->gateway, &gateway) &&
+            gateway > subnet.first && gateway < subnet.last && strcmp(place->gateway, place->address) != 0);
+}
+
+static bool gateway6_fits(const struct place_of_nic *place, struct arena *arena)
+{
+    if (!place->gateway6)
+        return true;
+    return place->address6 && strcmp(place->gateway6, place->address6) != 0 &&
+           (strncmp(place->gateway6, "fe80:", strlen("fe80:")) == 0 ||
+            text_is_same(subnet6_of(arena, place->gateway6), place->subnet6));
+}
+
 /* A bridge of ours is no LAN to be attached to. */
 static bool can_be_said(const struct found_networks *networks, const struct place_of_nic *place)
 {
@@ -82,8 +107,8 @@ static bool can_be_said(const struct found_networks *networks, const struct plac
            (!place->address || (form_canonical(&context, FORM_IPV4, place->address) &&
                                 form_canonical(&context, FORM_SUBNET, place->subnet) &&
                                 address_fits(place->address, place->subnet))) &&
-           (!place->gateway || form_canonical(&context, FORM_IPV4, place->gateway)) &&
-           (!place->address6 || (place->address && place->subnet6)) && (!place->gateway6 || place->address6);
+           gateway_fits(place) && (!place->address6 || (place->address && place->subnet6)) &&
+           gateway6_fits(place, networks->arena);
 }
 
 /* What a router told a guest with an address of its own: no network gives it that, and a guard would cut it off from it.
