@@ -440,7 +440,8 @@ static bool matches(const char *format, const char *text)
         return !*text;
     if (*format != '%')
         return *format == *text && matches(format + 1, text + 1);
-    format += strspn(format, "%*.0123456789lhz") + 1;
+    format += strspn(format, "%*.0123456789lhz");
+    format += *format != '\0';
     for (;; text++) {
         if (matches(format, text))
             return true;
