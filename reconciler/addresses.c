@@ -26,6 +26,8 @@ uint32_t subnet_split(const char *subnet, int *bits)
     size_t length = slash ? (size_t)(slash - subnet) : strlen(subnet);
     memcpy(base, subnet, length < sizeof(base) ? length : sizeof(base) - 1);
     *bits = slash ? atoi(slash + 1) : 32;
+    if (*bits < 0 || *bits > 32)
+        *bits = 32; /* what others wrote need be none */
     return address_number(base);
 }
 

@@ -19,6 +19,7 @@
 #define CGROUPS      "/sys/fs/cgroup"
 #define PROC_LIMIT   (16 * 1024 * 1024)          /* bytes of a mountinfo */
 #define V1_UNLIMITED INT64_C(0x7fffffffffff0000) /* PAGE_COUNTER_MAX in bytes, whatever the page size */
+#define MOST_SHARES  262144                      /* that version 1 takes; more are not asked for */
 
 int read_line(int directory, const char *path, char *line, size_t size)
 {
@@ -308,7 +309,7 @@ static bool read_weight(const struct control_group *group, struct limits *out)
     char line[128];
     int64_t value;
     if (!read_control(group, group->unified ? "cpu.weight" : "cpu.shares", line, sizeof(line)) ||
-        !amount(line, &value))
+        !amount(line, &value) || value > MOST_SHARES)
         return false;
     int64_t weight = group->unified ? value : (value * USUAL_WEIGHT + USUAL_SHARES - 1) / USUAL_SHARES;
     note(out, offsetof(struct limits, cpu_weight),
