@@ -207,7 +207,7 @@ struct container_defined { /* result */
 };
 extern const struct table container_defined_table;
 
-struct container_reference { /* request of start, destroy */
+struct container_reference { /* request of destroy, release */
     struct described described;
     const char *lxc_name;
 };

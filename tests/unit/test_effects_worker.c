@@ -71,11 +71,18 @@ static void add_define(struct world *world, struct task *task)
     add(world, task, STEP_CONTAINER_DEFINE, definition);
 }
 
-static void add_reference(struct world *world, struct task *task, enum step_kind kind)
+static void add_start(struct world *world, struct task *task)
 {
-    struct container_reference *reference = described_new(world->arena, &container_reference_table);
-    reference->lxc_name = world->name;
-    add(world, task, kind, reference);
+    struct container_start *request = described_new(world->arena, &container_start_table);
+    request->lxc_name = world->name;
+    add(world, task, STEP_CONTAINER_START, request);
+}
+
+static void add_destroy(struct world *world, struct task *task)
+{
+    struct container_reference *request = described_new(world->arena, &container_reference_table);
+    request->lxc_name = world->name;
+    add(world, task, STEP_CONTAINER_DESTROY, request);
 }
 
 static void add_stop(struct world *world, struct task *task, int64_t timeout)
@@ -114,9 +121,9 @@ static void runs_tasks_in_order(void **state)
     struct worker worker = worker_start(world);
     struct task *up = task_new(world, 41), *down = task_new(world, 42);
     add_define(world, up);
-    add_reference(world, up, STEP_CONTAINER_START);
+    add_start(world, up);
     add_stop(world, down, 0);
-    add_reference(world, down, STEP_CONTAINER_DESTROY);
+    add_destroy(world, down);
     send_task(world, &worker, up);
     struct task_reply *reply = receive(world, &worker);
     assert_non_null(reply);
@@ -150,8 +157,8 @@ static void stops_at_the_first_failure(void **state)
     struct worker worker = worker_start(world);
     struct task *task = task_new(world, 7);
     add_define(world, task);
-    add_reference(world, task, STEP_CONTAINER_START);
-    add_reference(world, task, STEP_CONTAINER_DESTROY);
+    add_start(world, task);
+    add_destroy(world, task);
     add_stop(world, task, 0);
     send_task(world, &worker, task);
     struct task_reply *reply = receive(world, &worker);
@@ -248,7 +255,7 @@ static void killed_start_is_repaired(void **state)
         send_task(world, &worker, task);
         receive(world, &worker);
         task = task_new(world, 2);
-        add_reference(world, task, STEP_CONTAINER_START);
+        add_start(world, task);
         send_task(world, &worker, task);
         poll(NULL, 0, milliseconds);
         kill(worker.pid, SIGKILL);
@@ -335,9 +342,9 @@ static void many_side_by_side(void **state)
         for (size_t i = 0; i < SIDE_BY_SIDE; i++) {
             struct task *task = task_new(worlds[i], round);
             add_define(worlds[i], task);
-            add_reference(worlds[i], task, STEP_CONTAINER_START);
+            add_start(worlds[i], task);
             add_stop(worlds[i], task, 0);
-            add_reference(worlds[i], task, STEP_CONTAINER_DESTROY);
+            add_destroy(worlds[i], task);
             send_task(worlds[i], &workers[i], task);
         }
         for (size_t i = 0; i < SIDE_BY_SIDE; i++) {
