@@ -260,7 +260,7 @@ int run_ports(const struct options *options)
         printf("%-24s %-28s %-22s %s\n", "PORT", "CONTAINER", "LEADS TO", "STATE");
     for (size_t i = 0; i < lines.count; i++) {
         const struct line *line = &lines.items[i];
-        const struct reach *reaches = lines.reaches.items + line->first;
+        const struct reach *reaches = line->count ? lines.reaches.items + line->first : NULL;
         if (list)
             json_append(list, line_json(&session, line, reaches));
         else

@@ -72,6 +72,13 @@ dry_runs() {
     ! grep -q 'has no --dry-run' "$root/said"
 }
 
+closed_ports() {
+    at words-ports
+    web 'ports: [ "18080:80" ], restart: never'
+    gives 0 run_spec apply && gives 0 run stop web && gives 0 run ports && says 'closed: the container does not run'
+}
+
+check 'ports: those of one that does not run are closed' closed_ports
 check 'status: what was never begun is pending, and what does not run is present' phase_words
 check 'what our own restart left down was killed by nobody' own_stops
 check 'gc says what a snapshot holds' snapshot_sizes
