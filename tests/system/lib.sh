@@ -229,7 +229,7 @@ leftovers() {
     ip -o link show | awk -F': ' '{ print "link " $2 }' | grep " fp$TAG"
     nft list tables 2>/dev/null | grep "fpsync_$TAG" | sed 's/^/nft /'
     awk -v root="$ROOT/" 'index($5, root) == 1 { print "mount " $5 }' /proc/self/mountinfo
-    find /sys/fs/cgroup -maxdepth 4 -type d -name "*.$TAG*" -printf 'cgroup %p\n' 2>/dev/null
+    find /sys/fs/cgroup -maxdepth 4 -type d \( -name "*.$TAG*" -o -name "fpsync-fp$TAG*" \) -printf 'cgroup %p\n' 2>/dev/null
     grep -F "@$ROOT/" /proc/net/unix | awk '{ print "socket " $NF }'
     processes | sed 's/^/process /'
 }
@@ -247,12 +247,14 @@ processes() { # pids and command lines of what runs with this root's path
 
 # Forceful and by other means than fpsync's: a failed test leaves nothing either.
 cleanup() {
-    local folder name link pid
+    local folder name link pid groups group
     trap '' INT TERM HUP
     for pid in $(jobs -p); do kill "$pid" 2>/dev/null; done
     for folder in "$ROOT"/var/lib/lxc/*/; do
         [ -d "$folder" ] && name=$(basename "$folder") && timeout 20 lxc-stop -P "$ROOT/var/lib/lxc" -n "$name" -k 2>/dev/null
     done
+    # A resolver's group has its address for a name where no network of its own has it.
+    groups=$(processes | while read -r pid _; do sed -n 's|.*/\(fpsync-[^/]*\)$|\1|p' "/proc/$pid/cgroup" 2>/dev/null; done | sort -u)
     processes | while read -r pid _; do kill -9 "$pid" 2>/dev/null; done
     for link in $(ip -o link show | awk -F': ' '{ print $2 }' | cut -d@ -f1 | grep "^fp$TAG"); do
         ip link del "$link" 2>/dev/null
@@ -267,6 +269,7 @@ cleanup() {
         done
     done
     find /sys/fs/cgroup -depth -type d -path "*.$TAG*" -exec rmdir {} \; 2>/dev/null
+    for group in $groups; do rmdir /sys/fs/cgroup/"$group" /sys/fs/cgroup/*/"$group" 2>/dev/null; done
     if ! grep -q " $ROOT/" /proc/self/mountinfo; then
         chattr -R -i "$ROOT" 2>/dev/null
         rm -rf --one-file-system "$ROOT"
