@@ -28,6 +28,11 @@ enum verb {
 };
 const char *verb_name(enum verb verb);
 
+struct warning { /* of what may keep an object from having its effect, and is no reason to hold it */
+    const char *text;
+    struct place at;
+};
+
 struct action {
     const char *id; /* "VERB kind/project/name" */
     enum kind kind;
@@ -53,6 +58,8 @@ struct action {
     struct list leased; /* containers: the lease_address of each network that it was not in before */
     const char *leased_subnet, *leased_subnet6; /* networks: of new ones; NULL */
     const char *hint;                           /* what else may have been meant; NULL */
+    struct warning *warnings;
+    size_t warning_count;
     bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */
     bool wakes; /* containers: a person's stop ends with it, whatever else it does */
     bool rests; /* containers that are renamed: it does not run, and is not to */

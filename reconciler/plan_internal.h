@@ -113,6 +113,9 @@ void plan_handovers(struct planning *planning);
 /* plan_leases.c: what is leased anew. */
 void plan_leases(struct planning *planning);
 
+/* plan_warnings.c: says what of the host is not as the objects of the actions would have it. */
+void plan_warnings(struct planning *planning);
+
 /* plan_hints.c: says where `was` may have been meant. */
 void plan_hints(struct planning *planning);
 

@@ -284,4 +284,5 @@ void plan_order(struct planning *planning)
     plan_handovers(planning);
     order_subnets(planning);
     plan_hints(planning);
+    plan_warnings(planning);
 }

@@ -99,6 +99,11 @@ static void print_action(const struct action *action, bool color, struct buffer 
     print_leases(action, out);
     if (action->hint)
         buffer_printf(out, "      hint: %s\n", action->hint);
+    for (size_t i = 0; i < action->warning_count; i++) {
+        buffer_printf(out, "      warning: %s", action->warnings[i].text);
+        print_place(action->warnings[i].at, out);
+        buffer_text(out, "\n");
+    }
 }
 
 /* What it waits for: other actions, and what goes before actions without being one. */
@@ -217,6 +222,23 @@ struct json *action_to_json(const struct action *action)
     return object;
 }
 
+/* Not within the actions: what is done is the same with them and without. */
+static struct json *warnings_json(const struct plan *plan)
+{
+    struct json *all = json_new_array();
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *action = plan->actions[i];
+        for (size_t j = 0; j < action->warning_count; j++) {
+            struct json *item = json_append(all, json_new_object());
+            json_set(item, "kind", json_new_text(kind_name(action->kind)));
+            json_set(item, "name", json_new_text(action->name));
+            json_set(item, "warning", json_new_text(action->warnings[j].text));
+            json_set(item, "at", place_json(action->warnings[j].at));
+        }
+    }
+    return all;
+}
+
 struct json *plan_to_json(const struct plan *plan)
 {
     struct json *object = json_new_object();
@@ -233,5 +255,6 @@ struct json *plan_to_json(const struct plan *plan)
         json_set(item, "hint", json_new_text(plan->held[i].hint));
         json_set(item, "at", place_json(plan->held[i].at));
     }
+    json_set(object, "warnings", warnings_json(plan));
     return object;
 }

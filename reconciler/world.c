@@ -1,5 +1,6 @@
 #include "reconciler/world.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "lib/error.h"
@@ -282,6 +283,21 @@ const struct observed_listener *world_listener(const struct world *world, const 
         if (listener_meets(&world->network.listeners[i], port, has6))
             return &world->network.listeners[i];
     return NULL;
+}
+
+/* Of the loopback are all of 127/8; those of a link alone are not looked for. */
+bool world_lacks_address(const struct world *world, const char *address)
+{
+    const struct texts *has = world->network.own_addresses;
+    struct in6_addr six;
+    if (!address || !has || strncmp(address, "127.", 4) == 0 ||
+        (inet_pton(AF_INET6, address, &six) == 1 &&
+         (IN6_IS_ADDR_LOOPBACK(&six) || IN6_IS_ADDR_LINKLOCAL(&six))))
+        return false;
+    for (size_t i = 0; i < has->count; i++)
+        if (strcmp(has->items[i], address) == 0)
+            return false;
+    return true;
 }
 
 const char *world_listener_name(const struct observed_listener *listener, struct arena *arena)

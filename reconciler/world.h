@@ -142,6 +142,8 @@ const struct observed_root *world_root(const struct world *world, const char *lx
 bool listener_meets(const struct observed_listener *listener, const struct port *port, bool has6);
 const struct observed_listener *world_listener(const struct world *world, const struct port *port, bool has6);
 const char *world_listener_name(const struct observed_listener *listener, struct arena *arena);
+/* Whether no interface of the host has that address of IPv4 or IPv6, as far as that can be known. NULL: no. */
+bool world_lacks_address(const struct world *world, const char *address);
 bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);
 const char *world_layer_type(const struct world *world, const char *file); /* NULL: unknown */

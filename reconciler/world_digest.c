@@ -2,10 +2,11 @@
  * it asks for tomorrow must not be forgotten here (tests/lint counts them). Left out, by name, is only what a view tells
  * to those who delete or print:
  *
- *   observed_data.modified       when a guest last wrote to the top of its root: for gc
- *   observed_listener.inode      by which a listener's process is found: for the message
- *   observed_listener.process    the same
- *   observed_device.key, target  of whom the question is: settled.c asks it by path and source */
+ *   observed_data.modified          when a guest last wrote to the top of its root: for gc
+ *   observed_listener.inode         by which a listener's process is found: for the message
+ *   observed_listener.process       the same
+ *   observed_network.own_addresses  for warnings beside actions
+ *   observed_device.key, target     of whom the question is: settled.c asks it by path and source */
 #include "reconciler/world_digest.h"
 
 #include <string.h>

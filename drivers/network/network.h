@@ -164,6 +164,8 @@ struct observed_network {
     bool flows_left;     /* what our rules led before goes on: set_rules() or, where our tables are gone,
                             delete_rules() ends that */
     bool forwards;       /* the host's net.ipv4.ip_forward; said only where there are bridges */
+    const struct texts
+        *own_addresses; /* of the host, "10.30.0.1", save those that count on a link alone; NULL: not known */
     struct observed_resolver *resolvers;
     size_t resolver_count;
     struct observed_listener *listeners;
@@ -195,8 +197,6 @@ struct network_view {
     /* Whether the kernel tells of the flows that it tracks, and ends them (ctnetlink). Needs root. The pointer itself may
      * be NULL. */
     bool (*tracks_flows)(const struct paths *);
-    /* Whether an interface of the host has that address, as text in its usual form. The pointer itself may be NULL. */
-    bool (*has_address)(const char *address);
 };
 extern const struct network_view network_view;
 

@@ -24,6 +24,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
 static int view_forwarding(struct observed_network *out, struct error *error);
 static void take_bridge(const struct link *link, const struct addresses *addresses, struct arena *arena,
                         struct observed_network *out);
+static const struct texts *texts_of(const struct addresses *addresses, struct arena *arena);
 static void take_port(const struct link *link, const struct links *links, struct arena *arena,
                       struct observed_network *out);
 static int take_route(const struct nlmsghdr *message, void *context);
@@ -36,7 +37,6 @@ const struct network_view network_view = {
     .list_routes6 = view_routes6,
     .name_listener = view_name_listener,
     .tracks_flows = view_tracks_flows,
-    .has_address = view_has_address,
 };
 
 char *bridge_prefix(const struct paths *paths, struct arena *arena)
@@ -58,6 +58,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         (result = links_dump(socket, call->arena, &links, error)) < 0 ||
         (result = addresses_dump(socket, HERE, call->arena, &addresses, error)) < 0)
         return error_wrap(error, result, "network");
+    seen.own_addresses = texts_of(&addresses, call->arena);
     const char *bridges = bridge_prefix(paths, call->arena);
     for (size_t i = 0; i < links.count; i++) {
         if (strncmp(links.items[i].name, bridges, strlen(bridges)) == 0)
@@ -78,6 +79,23 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         return error_wrap(error, result, "network");
     *out = seen;
     return 0;
+}
+
+static const struct texts *texts_of(const struct addresses *addresses, struct arena *arena)
+{
+    struct texts *texts = arena_new_of(arena, struct texts);
+    for (size_t i = 0; i < addresses->count; i++) {
+        char *text = arena_alloc(arena, PREFIX_TEXT_SIZE);
+        prefix_print(addresses->items[i].address, addresses->items[i].length, text);
+        text[strcspn(text, "/")] = '\0';
+        *arena_append(arena, texts->items, texts->count) = text;
+    }
+    for (size_t i = 0; i < addresses->six_count; i++) {
+        char *text = arena_alloc(arena, ADDRESS6_TEXT_SIZE);
+        address6_print(&addresses->six[i], text);
+        *arena_append(arena, texts->items, texts->count) = text;
+    }
+    return texts;
 }
 
 int view_routes(struct nl_sock *socket, const struct links *links, struct arena *arena,

@@ -10,7 +10,6 @@ int view_routes(struct nl_sock *socket, const struct links *links, struct arena 
                 struct observed_network *out, struct error *error);
 int view_routes6(struct observed_network *network, struct arena *arena, struct error *error);
 int view_listeners(struct arena *arena, struct observed_network *out, struct error *error);
-bool view_has_address(const char *address);
 const char *view_name_listener(const struct observed_listener *listener, struct arena *arena);
 int view_resolvers(const struct paths *paths, struct arena *arena, struct observed_network *out,
                    struct error *error);

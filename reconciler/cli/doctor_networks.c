@@ -3,11 +3,6 @@
 
 #include "reconciler/cli/doctor.h"
 
-static bool is_missing(const char *address)
-{
-    return address && network_view.has_address && !network_view.has_address(address);
-}
-
 /* "default/net (nat_address 192.0.2.1)", the first that is not there; NULL. */
 static const char *stray_address(const struct session *session)
 {
@@ -15,15 +10,15 @@ static const char *stray_address(const struct session *session)
         const struct entry *entry = &session->actual.items[i];
         const struct network *network = entry->kind == KIND_NETWORK ? entry->object.body : NULL;
         const struct container *container = entry->kind == KIND_CONTAINER ? entry->object.body : NULL;
-        if (network && is_missing(network->nat_address))
+        if (network && world_lacks_address(&session->world, network->nat_address))
             return arena_printf(session->arena, "%s, nat_address of network %s", network->nat_address,
                                 entry->name);
-        if (network && is_missing(network->nat_address6))
+        if (network && world_lacks_address(&session->world, network->nat_address6))
             return arena_printf(session->arena, "%s, nat_address6 of network %s", network->nat_address6,
                                 entry->name);
         for (size_t j = 0; container && j < container->ports.count; j++) {
             const char *address = ((const struct port *)container->ports.items[j])->address;
-            if (is_missing(address))
+            if (world_lacks_address(&session->world, address))
                 return arena_printf(session->arena, "%s, of a port of container %s", address, entry->name);
         }
     }

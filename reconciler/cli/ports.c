@@ -221,8 +221,7 @@ static int add_line(const struct session *session, const struct entry *entry, co
     if (body->set)
         narrow_to_member(&line->state, lease, body);
     line->closed = why_closed(session, line);
-    line->is_elsewhere =
-        port->address && network_view.has_address && !network_view.has_address(port->address);
+    line->is_elsewhere = world_lacks_address(&session->world, port->address);
     int result = line->closed ? 0
                               : reach_add_port(session, lease, port, line->state.target, line->state.target6,
                                                &lines->reaches, error);

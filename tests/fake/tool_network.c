@@ -298,6 +298,16 @@ static int run_route(struct json *world, char **arguments, struct error *error)
     return 0;
 }
 
+static int run_have_address(struct json *world, char **arguments, struct error *error)
+{
+    (void)error;
+    struct json *addresses = json_get(world, "addresses");
+    if (!addresses)
+        addresses = json_set(world, "addresses", json_new_array());
+    json_append(addresses, json_new_text(arguments[0]));
+    return 0;
+}
+
 static int run_clear_host(struct json *world, char **arguments, struct error *error)
 {
     (void)arguments, (void)error;
@@ -335,6 +345,7 @@ const struct tool_command tool_network[] = {
     {"listen", "tcp|udp ADDRESS|- PORT PROCESS", 4, run_listen},
     {"host-bridge", "IFNAME add|remove", 2, run_host_bridge},
     {"route", "SUBNET IFNAME", 2, run_route},
+    {"have-address", "ADDRESS", 1, run_have_address},
     {"clear-host", "", 0, run_clear_host},
     {0},
 };

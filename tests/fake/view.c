@@ -563,6 +563,16 @@ static void see_host(const struct call *call, const struct seen *world, struct o
     }
 }
 
+/* A world that says nothing of them is one of which nobody knows. */
+static const struct texts *addresses_of(const struct seen *world, struct arena *arena)
+{
+    const struct seen *said = seen_in(world, "addresses");
+    struct texts *addresses = said ? arena_new_of(arena, struct texts) : NULL;
+    for (const struct seen *i = seen_first(said); i; i = seen_next(i))
+        *arena_append(arena, addresses->items, addresses->count) = seen_as_text(i);
+    return addresses;
+}
+
 static int dump_network(const struct paths *paths, const struct call *call, struct observed_network *out,
                         struct error *error)
 {
@@ -577,6 +587,7 @@ static int dump_network(const struct paths *paths, const struct call *call, stru
     out->rules = object_seen(&rules_table, seen_in(world, "rules"), call->arena);
     out->rules_present = out->rules != NULL;
     out->flows_left = seen_flag(world, "flows_left");
+    out->own_addresses = addresses_of(world, call->arena);
     if (!out->rules)
         out->rules = described_new(call->arena, &rules_table);
     return 0;

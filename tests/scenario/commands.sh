@@ -523,6 +523,7 @@ actions:
     needs:
       - create image/default/base
 held: []
+warnings: []
 END
     gives 0 run_spec apply && web 'env: { ON: "yes", PORT: "a: b" }, networks: []' && gives 2 run_spec plan -o yaml &&
         says 'old: "no"' && says 'new: "yes"' && says 'old: "8080"' && says 'new: "a: b"'

@@ -154,6 +154,8 @@ containers:
   two: { image: guest, networks: { front: { address: $NET.11 } } }
 END
 converge 'addresses that are nowhere'
+is 'the plan warned of each, and of the gateway' "$(jq -r '.warnings[].warning' <<<"$PLAN" | grep -oE '^[a-z_]+( [^ ]*)?: (the host does not have|container t/two is no router)' | paste -sd';')" \
+    "nat_address: the host does not have;gateway: container t/two is no router;port 203.0.113.77:$((PORT + 10))/tcp: the host does not have"
 is 'ports says which the host does not have' "$(fps ports | grep -c 'which the host does not have')" 1
 like 'and of which port' "$(fps ports)" "203.0.113.77:$((PORT + 10))/tcp .* open on 203.0.113.77, which the host does not have"
 is 'doctor tells of both' "$(strays)" 'warning warning'

@@ -1,0 +1,1 @@
+tool have-address 192.0.2.8
