@@ -276,19 +276,20 @@ static void end_cpus(struct reading *reading)
         reading->bad[CPUS] = true;
 }
 
-/* What is not said is no limit here, where the defaults of a container of ours are some. */
+/* What is not said is no limit here, where the defaults of a container of ours are some. What lines say that no field can
+ * is left to these: the field is to say nothing beside them. */
 static void end_swap(struct reading *reading)
 {
     struct limits *limits = reading->limits;
     const struct hierarchy *memory = hierarchy_of(reading->hierarchies, "memory");
     if (reading->bad[MEMORY])
         limits->memory = 0;
-    if (reading->both && limits->memory && reading->both >= limits->memory)
-        limits->swap = reading->both - limits->memory;
-    else if (!reading->swap_said && memory && (memory->unified || limits->memory))
-        limits->swap = INT64_MAX;
     if (reading->both && (!limits->memory || reading->both < limits->memory))
         reading->bad[SWAP] = true;
+    if (reading->bad[SWAP] || (!reading->both && !reading->swap_said))
+        limits->swap = memory && (memory->unified || limits->memory) ? INT64_MAX : 0;
+    else if (reading->both)
+        limits->swap = reading->both - limits->memory;
 }
 
 /* The field says it to every scheduler that weighs. */
