@@ -3,23 +3,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <string.h>
 
+#include "drivers/network/view_elements.h"
 #include "drivers/network/view_rules.h"
 #include "lib/error.h"
 
 #define SHARE_FORMAT "%05" PRIu32 "-%05" PRIu32 " "
 #define SHARE_SIZE   32
-
-struct element {
-    const unsigned char *key, *end, *data; /* end: NULL unless the key is a range */
-    int key_size, data_size;
-};
 
 struct element_walk {
     struct arena *arena;
@@ -35,9 +26,7 @@ struct set;
 static int read_sets(struct nl_sock *socket, const struct paths *paths, const struct set *from, size_t count,
                      struct element_walk *walk, bool *complete, struct error *error);
 static size_t wanted_others6(const struct rules *rules, bool has6);
-static int read_set(struct nl_sock *socket, uint8_t family, const char *table, const char *set,
-                    struct element_walk *walk, struct error *error);
-static int take_elements(const struct nlmsghdr *message, void *context);
+static int take_element(const struct element *element, void *context);
 static int take_network(struct element_walk *walk, const struct element *element);
 static int take_isolated(struct element_walk *walk, const struct element *element);
 static int take_source(struct element_walk *walk, const struct element *element);
@@ -128,7 +117,8 @@ static int read_sets(struct nl_sock *socket, const struct paths *paths, const st
         walk->protocol = set->protocol;
         walk->take = set->take;
         struct error failure = {0};
-        int result = read_set(socket, set->family, paths->nft_table, set->name, walk, &failure);
+        int result =
+            elements_dump(socket, set->family, paths->nft_table, set->name, take_element, walk, &failure);
         if (result == -ENOENT)
             *complete = false; /* somebody removed it: the rules are not as they were set */
         else if (result == -EINTR)
@@ -155,44 +145,10 @@ static size_t wanted_others6(const struct rules *rules, bool has6)
     return has6 ? wanted : 0;
 }
 
-static int read_set(struct nl_sock *socket, uint8_t family, const char *table, const char *set,
-                    struct element_walk *walk, struct error *error)
-{
-    _cleanup_message_ struct nl_msg *message =
-        netfilter_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, family);
-    message_put_text(message, NFTA_SET_ELEM_LIST_TABLE, table);
-    message_put_text(message, NFTA_SET_ELEM_LIST_SET, set);
-    return netlink_dump(socket, message, take_elements, walk, "elements", error);
-}
-
-static const unsigned char *value_of(struct nlattr *data, int *size)
-{
-    struct nlattr *value = data ? nla_find(nla_data(data), nla_len(data), NFTA_DATA_VALUE) : NULL;
-    *size = value ? nla_len(value) : 0;
-    return value ? nla_data(value) : NULL;
-}
-
-static int take_elements(const struct nlmsghdr *message, void *context)
+static int take_element(const struct element *element, void *context)
 {
     struct element_walk *walk = context;
-    struct nlattr *attributes[NFTA_SET_ELEM_MAX + 1], *item;
-    int left, ignored, result = 0;
-    struct nlattr *list =
-        nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
-    if (!list)
-        return 0;
-    nla_for_each_nested(item, list, left)
-    {
-        if (nla_parse_nested(attributes, NFTA_SET_ELEM_MAX, item, NULL) < 0)
-            return -EBADMSG;
-        struct element element = {0};
-        element.key = value_of(attributes[NFTA_SET_ELEM_KEY], &element.key_size);
-        element.end = value_of(attributes[NFTA_SET_ELEM_KEY_END], &ignored);
-        element.data = value_of(attributes[NFTA_SET_ELEM_DATA], &element.data_size);
-        if (element.key && (result = walk->take(walk, &element)) < 0)
-            return result;
-    }
-    return 0;
+    return element->key ? walk->take(walk, element) : 0;
 }
 
 static const char *address_text(struct arena *arena, bool is6, const unsigned char *bytes)
@@ -249,9 +205,9 @@ static int take_isolated(struct element_walk *walk, const struct element *elemen
 
 static int take_source(struct element_walk *walk, const struct element *element)
 {
-    struct rule_network *network = element->data_size >= 4 ? network_of(walk, element) : NULL;
+    struct rule_network *network = element->value_size >= 4 ? network_of(walk, element) : NULL;
     if (network) {
-        network->nat_address = address_text(walk->arena, walk->is6, element->data);
+        network->nat_address = address_text(walk->arena, walk->is6, element->value);
         mark_all(&rule_network_table, network);
     }
     return 0;
@@ -313,13 +269,13 @@ static int take_router(struct element_walk *walk, const struct element *element)
 static int take_asker(struct element_walk *walk, const struct element *element)
 {
     const char *name = (const char *)element->key;
-    if (element->key_size < IFNAMSIZ + 8 || element->data_size < 4)
+    if (element->key_size < IFNAMSIZ + 8 || element->value_size < 4)
         return 0;
     struct rule_asker *asker = described_new(walk->arena, &rule_asker_table);
     asker->bridge = arena_strndup(walk->arena, name, strnlen(name, IFNAMSIZ));
     asker->address = address_text(walk->arena, false, element->key + IFNAMSIZ);
     asker->server = address_text(walk->arena, false, element->key + IFNAMSIZ + 4);
-    asker->resolver = address_text(walk->arena, false, element->data);
+    asker->resolver = address_text(walk->arena, false, element->value);
     mark_all(&rule_asker_table, asker);
     *arena_append(walk->arena, walk->rules->askers.items, walk->rules->askers.count) = asker;
     return 0;
@@ -347,28 +303,28 @@ static struct rule_forward *add_forward(struct element_walk *walk, const unsigne
     return forward;
 }
 
-static int address_size(const struct element_walk *walk)
+static size_t address_size(const struct element_walk *walk)
 {
     return walk->is6 ? 16 : 4;
 }
 
 static int take_forward(struct element_walk *walk, const struct element *element)
 {
-    const int size = address_size(walk);
-    if (element->key_size < 2 || element->data_size < size + 2)
+    const size_t size = address_size(walk);
+    if (element->key_size < 2 || element->value_size < size + 2)
         return 0;
     const int host = port_number(element->key);
-    add_forward(walk, NULL, host, host, element->data, port_number(element->data + size));
+    add_forward(walk, NULL, host, host, element->value, port_number(element->value + size));
     return 0;
 }
 
 static int take_forward_at(struct element_walk *walk, const struct element *element)
 {
-    const int size = address_size(walk);
-    if (element->key_size < size + 2 || element->data_size < size + 2)
+    const size_t size = address_size(walk);
+    if (element->key_size < size + 2 || element->value_size < size + 2)
         return 0;
     const int host = port_number(element->key + size);
-    add_forward(walk, element->key, host, host, element->data, port_number(element->data + size));
+    add_forward(walk, element->key, host, host, element->value, port_number(element->value + size));
     return 0;
 }
 
@@ -376,12 +332,12 @@ static int take_forward_at(struct element_walk *walk, const struct element *elem
 static int take_span(struct element_walk *walk, const struct element *element)
 {
     static const unsigned char none[16];
-    const int size = address_size(walk);
-    if (element->key_size < size + 2 || element->data_size < size || !element->end)
+    const size_t size = address_size(walk);
+    if (element->key_size < size + 2 || element->value_size < size || !element->end)
         return 0;
     const int host = port_number(element->key + size);
     add_forward(walk, memcmp(element->key, none, (size_t)size) == 0 ? NULL : element->key, host,
-                port_number(element->end + size), element->data, host);
+                port_number(element->end + size), element->value, host);
     return 0;
 }
 
@@ -389,9 +345,9 @@ static int take_span(struct element_walk *walk, const struct element *element)
 static int take_share(struct element_walk *walk, const struct element *element)
 {
     static const unsigned char none[16];
-    const int size = address_size(walk);
+    const size_t size = address_size(walk);
     uint32_t first, last;
-    if (element->key_size < size + 8 || element->data_size < size || !element->end)
+    if (element->key_size < size + 8 || element->value_size < size || !element->end)
         return 0;
     const int host = port_number(element->key + size), end = port_number(element->end + size);
     const unsigned char *address = memcmp(element->key, none, (size_t)size) == 0 ? NULL : element->key;
@@ -400,13 +356,13 @@ static int take_share(struct element_walk *walk, const struct element *element)
         list_find(&walk->rules->forwards, &rule_forward_table,
                   forward_key(walk->arena, said, walk->is6, host, end - host + 1, walk->protocol));
     if (!forward)
-        forward = add_forward(walk, address, host, end, element->data,
-                              element->data_size >= size + 2 ? port_number(element->data + size) : host);
+        forward = add_forward(walk, address, host, end, element->value,
+                              element->value_size >= size + 2 ? port_number(element->value + size) : host);
     memcpy(&first, element->key + size + 4, sizeof(first));
     memcpy(&last, element->end + size + 4, sizeof(last));
     *arena_append(walk->arena, forward->shared.items, forward->shared.count) =
         arena_printf(walk->arena, SHARE_FORMAT "%s", ntohl(first), ntohl(last),
-                     address_text(walk->arena, walk->is6, element->data));
+                     address_text(walk->arena, walk->is6, element->value));
     return 0;
 }
 
@@ -462,10 +418,10 @@ static int take_network6(struct element_walk *walk, const struct element *elemen
 static int take_source6(struct element_walk *walk, const struct element *element)
 {
     struct rule_network *network =
-        element->key_size >= IFNAMSIZ && element->data_size >= 16 ? network6_of(walk, element) : NULL;
+        element->key_size >= IFNAMSIZ && element->value_size >= 16 ? network6_of(walk, element) : NULL;
     if (!network)
         return 0;
-    network->nat_address6 = address_text(walk->arena, true, element->data);
+    network->nat_address6 = address_text(walk->arena, true, element->value);
     field_mark(&rule_network_table, network, offsetof(struct rule_network, nat_address6));
     return 0;
 }

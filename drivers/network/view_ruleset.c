@@ -11,7 +11,7 @@
 #include <netlink/msg.h>
 #include <string.h>
 
-#include "drivers/network/view_netlink.h"
+#include "drivers/network/view_elements.h"
 #include "lib/error.h"
 
 #define ATTEMPTS 16
@@ -25,7 +25,7 @@ static int read_list(struct ruleset *ruleset, int type, netlink_handler *take, s
 static int take_chain(const struct nlmsghdr *message, void *context);
 static int take_rule(const struct nlmsghdr *message, void *context);
 static int take_set(const struct nlmsghdr *message, void *context);
-static int take_elements(const struct nlmsghdr *message, void *context);
+static int take_element(const struct element *element, void *context);
 
 int ruleset_read(struct nl_sock *socket, struct arena *arena, struct ruleset *out, struct error *error)
 {
@@ -66,15 +66,11 @@ const struct ruleset_set *ruleset_set(struct ruleset *ruleset, uint8_t family, c
     if (!set)
         return NULL;
     for (int attempt = 0; !set->state && attempt < ATTEMPTS; attempt++) {
-        _cleanup_message_ struct nl_msg *message =
-            netfilter_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, family);
         struct error ignored;
-        message_put_text(message, NFTA_SET_ELEM_LIST_TABLE, table);
-        message_put_text(message, NFTA_SET_ELEM_LIST_SET, name);
         set->elements = NULL;
         set->count = 0;
-        int result = netlink_dump(ruleset->socket, message, take_elements, &(struct set_walk){ruleset, set},
-                                  "elements", &ignored);
+        int result = elements_dump(ruleset->socket, family, table, name, take_element,
+                                   &(struct set_walk){ruleset, set}, &ignored);
         set->state = result == 0 ? 1 : result == -EINTR ? 0 : result;
     }
     return set->state > 0 ? set : NULL;
@@ -224,38 +220,24 @@ static int take_set(const struct nlmsghdr *message, void *context)
     return 0;
 }
 
-static const unsigned char *value_of(struct arena *arena, struct nlattr *data, size_t *size)
+static const void *keep(struct arena *arena, const void *bytes, size_t size)
 {
-    struct nlattr *value = data ? nla_find(nla_data(data), nla_len(data), NFTA_DATA_VALUE) : NULL;
-    *size = value ? (size_t)nla_len(value) : 0;
-    return value ? arena_copy(arena, nla_data(value), *size) : NULL;
+    return bytes ? arena_copy(arena, bytes, size) : NULL;
 }
 
-static int take_elements(const struct nlmsghdr *message, void *context)
+static int take_element(const struct element *element, void *context)
 {
     struct set_walk *walk = context;
     struct arena *arena = walk->ruleset->arena;
-    struct nlattr *attributes[NFTA_SET_ELEM_MAX + 1], *item;
-    int left;
-    struct nlattr *list =
-        nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
-    if (!list)
-        return 0;
-    nla_for_each_nested(item, list, left)
-    {
-        if (nla_parse_nested(attributes, NFTA_SET_ELEM_MAX, item, NULL) < 0)
-            return -EBADMSG;
-        uint32_t flags =
-            attributes[NFTA_SET_ELEM_FLAGS] ? ntohl(nla_get_u32(attributes[NFTA_SET_ELEM_FLAGS])) : 0;
-        struct ruleset_element *element = arena_append(arena, walk->set->elements, walk->set->count);
-        element->key = value_of(arena, attributes[NFTA_SET_ELEM_KEY], &element->size);
-        element->end = value_of(arena, attributes[NFTA_SET_ELEM_KEY_END], &element->end_size);
-        element->data = attributes[NFTA_SET_ELEM_DATA] ? arena_copy(arena, attributes[NFTA_SET_ELEM_DATA],
-                                                                    attributes[NFTA_SET_ELEM_DATA]->nla_len)
-                                                       : NULL;
-        element->ends_interval = flags & NFT_SET_ELEM_INTERVAL_END;
-        element->is_default = flags & NFT_SET_ELEM_CATCHALL;
-        element->is_conditional = attributes[NFTA_SET_ELEM_EXPR] || attributes[NFTA_SET_ELEM_EXPRESSIONS];
-    }
+    *arena_append(arena, walk->set->elements, walk->set->count) = (struct ruleset_element){
+        .key = keep(arena, element->key, element->key_size),
+        .end = keep(arena, element->end, element->end_size),
+        .size = element->key_size,
+        .end_size = element->end_size,
+        .data = element->data ? arena_copy(arena, element->data, element->data->nla_len) : NULL,
+        .ends_interval = element->flags & NFT_SET_ELEM_INTERVAL_END,
+        .is_default = element->flags & NFT_SET_ELEM_CATCHALL,
+        .is_conditional = element->is_conditional,
+    };
     return 0;
 }
