@@ -2,35 +2,23 @@
 # Interfaces of what LXC had before fpsync: they become places in attached networks, the running containers keep link,
 # address, MAC address and init, and from then on they change like any other's.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/adopt.sh"
 
-LXC=$ROOT/var/lib/lxc
 BRIDGE=xx$TAG
-mkdir -p "$LXC" "$ROOT/etc/fpsync"
-chmod 711 "$ROOT/var" "$ROOT/var/lib" "$LXC"
 after_cleanup() {
     ip link del "$BRIDGE" 2>/dev/null
     ip link del "$BRIDGE.p" 2>/dev/null
 }
-BASE=$((0x50000000 + 0x$TAG * 16 * 1024)) # of ids, outside of fpsync's pool
 ip link add "$BRIDGE" type bridge && ip addr add "$NET.1/25" dev "$BRIDGE" && ip link set "$BRIDGE" up
 ip link add "$BRIDGE.p" type veth peer name "$BRIDGE.q" && ip link set "$BRIDGE.p" up
 dnsmasq -k -C /dev/null --interface="$BRIDGE" --bind-dynamic --except-interface=lo --port=0 \
     --dhcp-range="$NET.100,$NET.120,1h" --dhcp-leasefile="$ROOT/leases" --pid-file="$ROOT/dnsmasq.pid" \
     --dhcp-authoritative 2>"$ROOT/dnsmasq.log" &
 
-name_of() {
-    echo "$1.$TAG"
-}
-make() { # NAME, its config from standard input, on top of what lxc-create writes on Debian
-    local folder
-    folder=$LXC/$(name_of "$1")
-    mkdir -p "$folder" && chmod 711 "$folder"
-    cp -a "$BUSYBOX" "$folder/rootfs"
-    ln -s busybox "$folder/rootfs/bin/udhcpc"
-    printf '#!/bin/sh\n[ "$1" != bound ] || ip addr add "$ip/25" dev "$interface"\n' >"$folder/rootfs/etc/lease"
-    chmod 755 "$folder/rootfs/etc/lease"
-    find "$folder/rootfs" -xdev -exec chown -h $BASE:$BASE {} +
-    { printf 'lxc.include = /usr/share/lxc/config/common.conf\nlxc.include = /usr/share/lxc/config/userns.conf\nlxc.arch = linux64\nlxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\nlxc.rootfs.path = dir:%s/rootfs\nlxc.uts.name = %s\nlxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\n' "$folder" "$1" $BASE $BASE && cat; } >"$folder/config"
+furnish() { # FOLDER: what asks for an address
+    ln -s busybox "$1/bin/udhcpc"
+    printf '#!/bin/sh\n[ "$1" != bound ] || ip addr add "$ip/25" dev "$interface"\n' >"$1/etc/lease"
+    chmod 755 "$1/etc/lease"
 }
 make static <<END
 lxc.net.0.type = veth
@@ -66,11 +54,7 @@ lxc.net.0.mtu = 1400
 lxc.net.0.ipv4.address = $NET.14/25
 END
 SHAPES='static dhcp two other'
-SPECS=()
-for shape in $SHAPES; do
-    lxc-start -P "$LXC" -n "$(name_of $shape)" -o "$ROOT/$shape.log" -l INFO || not_ok "$shape starts" "$(tail -n 5 "$ROOT/$shape.log")"
-    SPECS+=(--lxc "$(name_of $shape)")
-done
+start_all $SHAPES
 inside two ip route add default via "$NET.2" # its own doing
 leased() {
     address_of dhcp | grep -q .

@@ -2,16 +2,13 @@
 # IPv6 of what LXC had before fpsync: an address that its config says becomes one of an attached network; what a router
 # of the LAN told a guest stays with it, because its lines do.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/adopt.sh"
 
-LXC=$ROOT/var/lib/lxc
 QUIET=xq$TAG TELLS=xt$TAG # bridges: in the second a router tells of itself
-mkdir -p "$LXC" "$ROOT/etc/fpsync"
-chmod 711 "$ROOT/var" "$ROOT/var/lib" "$LXC"
 after_cleanup() {
     ip link del "$QUIET" 2>/dev/null
     ip link del "$TELLS" 2>/dev/null
 }
-BASE=$((0x51000000 + 0x$TAG * 16 * 1024)) # of ids, outside of fpsync's pool
 SIX=fd0a:$(printf %x 0x$TAG)
 bridge() { # NAME, its last byte, number of the subnet; a MAC address of its own, else it takes that of a port that comes
     ip link add "$1" address "02:16:3e:$(printf '%02x:%02x:%02x' 0x${TAG:0:2} 0x${TAG:2:2} "$3")" type bridge && ip addr add "$NET.$2/25" dev "$1" && ip addr add "$SIX:$3::1/64" dev "$1" nodad &&
@@ -22,35 +19,23 @@ bridge "$TELLS" 129 2
 dnsmasq -k -C /dev/null --interface="$TELLS" --bind-dynamic --except-interface=lo --port=0 --enable-ra \
     --dhcp-range="$SIX:2::,ra-only,64" --ra-param="$TELLS",4,60 --pid-file="$ROOT/dnsmasq.pid" 2>"$ROOT/dnsmasq.log" &
 
-name_of() {
-    echo "$1.$TAG"
+nic() { # BRIDGE, more lines of a NIC there from standard input
+    printf 'lxc.net.0.type = veth\nlxc.net.0.link = %s\nlxc.net.0.flags = up\n' "$1" && cat
 }
-make() { # NAME BRIDGE, lines of its NIC from standard input
-    local folder
-    folder=$LXC/$(name_of "$1")
-    mkdir -p "$folder" && chmod 711 "$folder"
-    cp -a "$BUSYBOX" "$folder/rootfs"
-    find "$folder/rootfs" -xdev -exec chown -h $BASE:$BASE {} +
-    { printf 'lxc.include = /usr/share/lxc/config/common.conf\nlxc.include = /usr/share/lxc/config/userns.conf\nlxc.arch = linux64\nlxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\nlxc.rootfs.path = dir:%s/rootfs\nlxc.uts.name = %s\nlxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\nlxc.net.0.type = veth\nlxc.net.0.link = %s\nlxc.net.0.flags = up\n' "$folder" "$1" $BASE $BASE "$2" && cat; } >"$folder/config"
-}
-make both "$QUIET" <<END
+nic "$QUIET" <<END | make both
 lxc.net.0.ipv4.address = $NET.11/25
 lxc.net.0.ipv6.address = $SIX:1:0::11/64
 lxc.net.0.ipv6.gateway = $SIX:1::1
 END
-make only6 "$QUIET" <<END
+nic "$QUIET" <<END | make only6
 lxc.net.0.ipv6.address = $SIX:1::12/64
 END
-make told "$TELLS" <<END
+nic "$TELLS" <<END | make told
 lxc.net.0.hwaddr = 02:16:3e:00:00:0b
 lxc.net.0.ipv4.address = $NET.140/25
 END
 SHAPES='both only6 told'
-SPECS=()
-for shape in $SHAPES; do
-    lxc-start -P "$LXC" -n "$(name_of $shape)" -o "$ROOT/$shape.log" -l INFO || not_ok "$shape starts" "$(tail -n 5 "$ROOT/$shape.log")"
-    SPECS+=(--lxc "$(name_of $shape)")
-done
+start_all $SHAPES
 six() { # SHAPE: its addresses of IPv6 that reach beyond its link
     inside "$1" ip -6 -o addr show dev eth0 scope global | awk '{ print $4 }' | sort | paste -sd' '
 }
