@@ -25,7 +25,9 @@ struct entry {
     struct facts *facts;  /* never NULL */
     const char *left;     /* retained data that is declared again: how old and how large it is */
     struct bytes *key;    /* of the digests that it has keyed; of size 0 where no digest of any record is */
-    const char *was;      /* the name that the record still knows it by: reconciler/renames.h; NULL */
+    const char
+        *was; /* the name that what there is outside of the record still has: reconciler/renames.h; NULL */
+    const char *recorded; /* and the one that the record has; NULL: `name` */
 };
 
 struct actual {

@@ -29,27 +29,41 @@ void compile_data_delete(struct arena *arena, enum kind kind, const char *file, 
               described_whole(&data_reference_table, data));
 }
 
-void compile_data_rename(struct arena *arena, struct steps *steps, enum step_kind step, const char *from,
-                         const char *to)
+void compile_data_move(struct arena *arena, enum kind kind, const char *from, const char *to,
+                       struct steps *steps)
 {
     struct data_rename *rename = described_new(arena, &data_rename_table);
     rename->from = paths_file_name(arena, from);
     rename->to = paths_file_name(arena, to);
-    steps_add(arena, steps, step, described_whole(&data_rename_table, rename));
+    steps_add(arena, steps, kind == KIND_VOLUME ? STEP_VOLUME_RENAME : STEP_LAYER_RENAME,
+              described_whole(&data_rename_table, rename));
+}
+
+void compile_data_rename(const struct compiling *compiling, enum kind kind, const char *name,
+                         struct steps *steps)
+{
+    const struct rename *known = renames_to(compiling->target->renames, kind, name);
+    if (known && !known->conflict)
+        compile_data_move(compiling->target->arena, kind, known->data ? known->data : known->from, name,
+                          steps);
+}
+
+const char *compile_begun(const struct compiling *compiling, enum kind kind, const char *name, size_t *at)
+{
+    return compiling->recorded && name ? renames_begun(compiling->recorded, kind, name, at) : NULL;
 }
 
 static void compile_data(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
-    const char *file = paths_file_name(arena, action->name);
+    const char *file = paths_file_name(arena, action->name), *begun;
     if (action->verb == VERB_DELETE) {
         compile_data_delete(arena, action->kind, file, steps);
+        for (size_t at = 0; (begun = compile_begun(compiling, action->kind, action->name, &at));)
+            compile_data_delete(arena, action->kind, paths_file_name(arena, begun), steps);
         return;
     }
-    if (action->was)
-        compile_data_rename(arena, steps,
-                            action->kind == KIND_VOLUME ? STEP_VOLUME_RENAME : STEP_LAYER_RENAME, action->was,
-                            action->name);
+    compile_data_rename(compiling, action->kind, action->name, steps);
     if (action->kind == KIND_VOLUME) {
         const struct volume *volume = action->object->body;
         struct volume_source *source = described_new(arena, &volume_source_table);
@@ -116,6 +130,11 @@ static void compile_network(const struct compiling *compiling, const struct acti
     }
     if (action->was)
         add_bridge_removal(compiling, action, action->was, steps);
+    const char *const names[] = {action->name, action->was}, *begun;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        for (size_t at = 0; (begun = compile_begun(compiling, KIND_NETWORK, names[i], &at));)
+            if (strcmp(begun, action->name) != 0)
+                add_bridge_removal(compiling, action, begun, steps);
     if (action->verb != VERB_DELETE) {
         steps_add(arena, steps, STEP_BRIDGE_CREATE,
                   target_bridge(compiling->target, action->name, action->uid));

@@ -119,9 +119,8 @@ static void add_freeze(const struct container_steps *to)
 static void add_layer_rename(const struct container_steps *to)
 {
     const struct container *body = to->action->object->body;
-    const struct rename *rename = renames_to(to->compiling->target->renames, KIND_LAYER, body->layer);
-    if (rename && !rename->conflict)
-        compile_data_rename(to->arena, to->steps, STEP_LAYER_RENAME, rename->from, rename->to);
+    if (body->layer)
+        compile_data_rename(to->compiling, KIND_LAYER, body->layer, to->steps);
 }
 
 /* Whoever comes first fills it with the same. */
@@ -300,25 +299,16 @@ static bool began_definition(const struct container_steps *to)
     return false;
 }
 
-/* What LXC had before, it has afterwards: SEMANTICS 15. */
-static void add_removal(const struct container_steps *to, const struct observed_container *seen)
+static struct container_steps called(const struct container_steps *to, const char *name)
 {
-    if (seen && seen->running && (seen->ours || !is_adopted(to)))
-        compile_stop(to);
-    compile_unmount(to);
-    if (seen || (!is_adopted(to) && began_definition(to)))
-        add_reference(to, is_adopted(to) ? STEP_CONTAINER_RELEASE : STEP_CONTAINER_DESTROY);
-    const struct object *object = &to->action->entry->object;
-    if (!is_adopted(to) && text_is_same(((const struct container *)object->body)->retain, "none"))
-        compile_data_delete(to->arena, KIND_LAYER, target_layer_file(to->compiling->target, object),
-                            to->steps);
+    struct container_steps old = *to;
+    old.lxc_name = paths_lxc_name(to->compiling->target->paths, to->arena, name);
+    return old;
 }
 
 static struct container_steps old_of(const struct container_steps *to)
 {
-    struct container_steps old = *to;
-    old.lxc_name = paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was);
-    return old;
+    return called(to, to->action->was);
 }
 
 static bool old_runs(const struct container_steps *to)
@@ -327,21 +317,51 @@ static bool old_runs(const struct container_steps *to)
     return seen && seen->running;
 }
 
-static void add_stop_of_old(const struct container_steps *to)
+static void add_stop_of(const struct container_steps *old)
 {
-    const struct container_steps old = old_of(to);
-    const struct observed_container *seen = world_container(to->compiling->world, old.lxc_name);
+    const struct observed_container *seen = world_container(old->compiling->world, old->lxc_name);
     if (seen && seen->running)
-        compile_stop(&old);
-    if (world_root(to->compiling->world, old.lxc_name))
-        compile_unmount(&old);
+        compile_stop(old);
+    if (world_root(old->compiling->world, old->lxc_name))
+        compile_unmount(old);
 }
 
-static void add_removal_of_old(const struct container_steps *to)
+static void add_removal_of(const struct container_steps *old)
 {
-    const struct container_steps old = old_of(to);
-    if (world_container(to->compiling->world, old.lxc_name))
-        add_reference(&old, STEP_CONTAINER_DESTROY);
+    if (world_container(old->compiling->world, old->lxc_name))
+        add_reference(old, STEP_CONTAINER_DESTROY);
+}
+
+/* What renames of `name` made that did not come to their end; a layer that they moved goes back when the container goes. */
+static void add_removal_of_begun(const struct container_steps *to, const char *name)
+{
+    const struct action *action = to->action;
+    const char *begun;
+    for (size_t at = 0; (begun = compile_begun(to->compiling, KIND_CONTAINER, name, &at));) {
+        if (text_is_same(begun, action->name) || text_is_same(begun, action->was))
+            continue;
+        const struct container_steps left = called(to, begun);
+        add_stop_of(&left);
+        add_removal_of(&left);
+        if (!action->object && world_has_layer(to->compiling->world, paths_file_name(to->arena, begun)) &&
+            !world_has_layer(to->compiling->world, paths_file_name(to->arena, name)))
+            compile_data_move(to->arena, KIND_LAYER, begun, name, to->steps);
+    }
+}
+
+/* What LXC had before, it has afterwards: SEMANTICS 15. */
+static void add_removal(const struct container_steps *to, const struct observed_container *seen)
+{
+    if (seen && seen->running && (seen->ours || !is_adopted(to)))
+        compile_stop(to);
+    compile_unmount(to);
+    add_removal_of_begun(to, to->action->name);
+    if (seen || (!is_adopted(to) && began_definition(to)))
+        add_reference(to, is_adopted(to) ? STEP_CONTAINER_RELEASE : STEP_CONTAINER_DESTROY);
+    const struct object *object = &to->action->entry->object;
+    if (!is_adopted(to) && text_is_same(((const struct container *)object->body)->retain, "none"))
+        compile_data_delete(to->arena, KIND_LAYER, target_layer_file(to->compiling->target, object),
+                            to->steps);
 }
 
 void compile_release(const struct compiling *compiling, const struct action *action, struct steps *steps)
@@ -378,12 +398,16 @@ void compile_container(const struct compiling *compiling, const struct action *a
     bool mounted = world_root(compiling->world, to.lxc_name);
     if (action->only_follows && text_is_same(action->follow.from, compiling->digest))
         return; /* made anew, the image is what it was */
+    struct container_steps old;
     switch (action->verb) {
     case VERB_RENAME:
+        old = old_of(&to);
         to.is_defined = !action->rests && compile_before_stop(compiling, action, old_runs(&to), steps);
-        add_stop_of_old(&to);
+        add_stop_of(&old);
         if (!action->rests)
-            add_removal_of_old(&to);
+            add_removal_of(&old);
+        add_removal_of_begun(&to, action->name);
+        add_removal_of_begun(&to, action->was);
         if (runs)
             compile_stop(&to); /* what an interrupted run began under the new name */
         if (mounted)
@@ -394,7 +418,7 @@ void compile_container(const struct compiling *compiling, const struct action *a
         }
         add_layer_rename(&to);
         add_definition_with_exit(&to);
-        add_removal_of_old(&to); /* last: a run that is cut off leaves one of both that knows how it ended */
+        add_removal_of(&old); /* last: a run that is cut off leaves one of both that knows how it ended */
         break;
     case VERB_CREATE: /* also over what an interrupted run left half made */
     case VERB_RECREATE:

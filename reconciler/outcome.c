@@ -118,19 +118,24 @@ int recorder_drop_intent(struct recorder *recorder, const struct intent *intent,
     return result < 0 ? result : state_delete_intent(recorder->execution->state, intent->sequence, error);
 }
 
+static bool has_ended(const struct intent *intent, const struct action *action)
+{
+    return action ? intent->kind && strcmp(intent->kind, kind_name(action->kind)) == 0 &&
+                        (strcmp(intent->name, action->name) == 0 || text_is_same(intent->name, action->was) ||
+                         (action->verb != VERB_RETAIN && text_is_same(intent->was, action->name)))
+                  : !intent->kind;
+}
+
 int recorder_drop_old_intents(struct recorder *recorder, const struct action *action, struct error *error)
 {
     const struct snapshot *snapshot = recorder->execution->actual->snapshot;
     int result = 0;
-    for (size_t i = 0; i < snapshot->intent_count && result >= 0; i++) {
-        const struct intent *intent = snapshot->intents[i];
-        bool same =
-            action ? intent->kind && strcmp(intent->kind, kind_name(action->kind)) == 0 &&
-                         (strcmp(intent->name, action->name) == 0 || text_is_same(intent->name, action->was))
-                   : !intent->kind;
-        if (same)
-            result = recorder_drop_intent(recorder, intent, error);
-    }
+    for (size_t i = 0; i < snapshot->intent_count && result >= 0; i++)
+        if (has_ended(snapshot->intents[i], action))
+            result = recorder_drop_intent(recorder, snapshot->intents[i], error);
+    for (size_t i = 0; i < recorder->moved.count && result >= 0; i++)
+        if (has_ended(recorder->moved.items[i], action))
+            result = recorder_drop_intent(recorder, recorder->moved.items[i], error);
     return result;
 }
 
@@ -243,6 +248,33 @@ static int describe_layer(struct recorder *recorder, struct action *action, cons
     return recorder_put_record(recorder, action->layer, error);
 }
 
+/* A declared layer is renamed while its container is down, by that one's action: whoever looks for its data finds both names. */
+static int describe_renamed_layer(struct recorder *recorder, const struct action *action,
+                                  const struct steps *steps, struct error *error)
+{
+    const struct container *body =
+        action && action->kind == KIND_CONTAINER && action->object ? action->object->body : NULL;
+    const struct rename *rename =
+        body ? renames_to(recorder->execution->plan->renames, KIND_LAYER, body->layer) : NULL;
+    bool moves = false;
+    for (size_t i = 0; i < steps->count; i++)
+        moves = moves || steps->items[i].kind == STEP_LAYER_RENAME;
+    if (!rename || !moves || text_is_same(rename->to, action->name))
+        return 0;
+    struct intent *intent = described_new(recorder->arena, &intent_table);
+    intent->kind = kind_name(KIND_LAYER);
+    intent->name = rename->to;
+    intent->was = rename->from;
+    intent->verb = verb_name(VERB_RENAME);
+    intent->action = arena_printf(recorder->arena, "%s %s %s", intent->verb, intent->kind, intent->name);
+    intent->begun = record_now();
+    *arena_append(recorder->arena, recorder->moved.items, recorder->moved.count) = intent;
+    int result = recorder_writing(recorder, error);
+    return result < 0
+               ? result
+               : state_put_intent(recorder->execution->state, described_whole(&intent_table, intent), error);
+}
+
 int recorder_intend(struct recorder *recorder, const char *text, struct action *action,
                     const struct target *target, const struct steps *steps, struct intent **intent,
                     struct error *error)
@@ -259,6 +291,7 @@ int recorder_intend(struct recorder *recorder, const char *text, struct action *
         fresh->wish = action->wish;
         fresh->token = action->token;
         fresh->snapshot = action->wish ? action->snapshot : NULL;
+        fresh->was = action->verb == VERB_RENAME ? action->was : NULL;
     }
     fresh->steps.items = arena_array_of(recorder->arena, const char *, steps->count);
     for (size_t i = 0; i < steps->count; i++)
@@ -269,6 +302,8 @@ int recorder_intend(struct recorder *recorder, const char *text, struct action *
         result = spend_wishes(recorder, action, error);
     if (result >= 0)
         result = describe_layer(recorder, action, target, error);
+    if (result >= 0)
+        result = describe_renamed_layer(recorder, action, steps, error);
     if (result >= 0)
         result = recorder_writing(recorder, error);
     return result < 0

@@ -277,7 +277,8 @@ int recorder_failed(struct recorder *recorder, struct action *action, const char
     record->facts =
         record_encode(recorder->arena, &facts_table, described_whole(&facts_table, action->entry->facts));
     record->reason = arena_strdup(recorder->arena, message);
-    record->name = action->entry->was ? action->entry->was : record->name; /* as which it is still recorded */
+    if (action->entry->recorded)
+        record->name = action->entry->recorded;
     int result = recorder_put_record(recorder, record, error);
     record->name = action->entry->name;
     return result;

@@ -11,6 +11,7 @@ struct recorder {
     struct map digests; /* image name -> place of its content digest, as of now */
     struct bytes key;   /* recorder_key(); of size 0: not asked for yet */
     bool open;          /* a transaction is under way */
+    struct list moved;  /* intents of declared layers that their containers move */
 };
 
 int recorder_writing(struct recorder *recorder, struct error *error);

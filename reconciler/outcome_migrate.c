@@ -30,7 +30,7 @@ static int migrate_record(struct recorder *recorder, const struct entry *entry, 
     struct record *record = entry->record;
     record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     const char *name = record->name;
-    record->name = entry->was ? entry->was : name; /* as which it is still recorded */
+    record->name = entry->recorded ? entry->recorded : name;
     result = recorder_put_record(recorder, record, error);
     record->name = name;
     return result;

@@ -152,6 +152,11 @@ void plan_data(struct planning *planning, const struct object *object, struct en
         return;
     if (plan_was(planning, object->kind, object->name)) {
         verb = VERB_RENAME;
+        if (growth_waits(planning, object, entry)) {
+            planning->plan->held[planning->plan->held_count - 1].serves =
+                false; /* nothing has that name yet */
+            return;
+        }
         fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
     } else if (plan_is_new(entry))
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, NULL, object->place);

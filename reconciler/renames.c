@@ -12,6 +12,7 @@ struct renaming {
 };
 
 static void find_one(struct renaming *renaming, const struct object *object);
+static void find_back(struct renaming *renaming, const struct object *object);
 static void check_users(struct renaming *renaming, struct rename *rename);
 static void make_view(struct renaming *renaming, struct actual *view);
 
@@ -28,6 +29,25 @@ const struct rename *renames_from(const struct renames *renames, enum kind kind,
     for (size_t i = 0; renames && from && i < renames->count; i++)
         if (renames->items[i].kind == kind && strcmp(renames->items[i].from, from) == 0)
             return &renames->items[i];
+    return NULL;
+}
+
+static bool is_recorded(const struct snapshot *snapshot, const char *kind, const char *name)
+{
+    for (size_t i = 0; i < snapshot->record_count; i++)
+        if (strcmp(snapshot->records[i]->kind, kind) == 0 && strcmp(snapshot->records[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *renames_begun(const struct snapshot *snapshot, enum kind kind, const char *name, size_t *at)
+{
+    while (*at < snapshot->intent_count) {
+        const struct intent *intent = snapshot->intents[snapshot->intent_count - ++*at];
+        if (intent->was && strcmp(intent->was, name) == 0 && strcmp(intent->kind, kind_name(kind)) == 0 &&
+            !is_recorded(snapshot, intent->kind, intent->name))
+            return intent->name;
+    }
     return NULL;
 }
 
@@ -117,16 +137,34 @@ static void check_users(struct renaming *renaming, struct rename *rename)
     }
 }
 
+/* Where data are that a rename moved which did not come to its end; NULL: where their name says, or at `to` already. `whose`:
+ * a container goes with its own layer. */
+static const char *moved_data(const struct renaming *renaming, enum kind kind, enum kind whose,
+                              const char *name, const char *to)
+{
+    const char *begun = NULL;
+    const bool moves = (kind == KIND_VOLUME || kind == KIND_LAYER) && !has_data(renaming, kind, name);
+    for (size_t at = 0; moves;) {
+        begun = renames_begun(renaming->request->actual->snapshot, whose, name, &at);
+        if (!begun || has_data(renaming, kind, begun))
+            break;
+    }
+    return text_is_same(begun, to) ? NULL : begun;
+}
+
 /* A container's own layer goes with it. */
 static void find_own_layer(struct renaming *renaming, const struct rename *of, const struct object *object)
 {
-    const struct entry *layer = actual_find(renaming->request->actual, KIND_LAYER, of->from);
     const struct rename container = *of;
+    const char *recorded = container.back ? container.to : container.from;
+    const struct entry *layer = actual_find(renaming->request->actual, KIND_LAYER, recorded);
     if (!layer || !layer->object.implicit ||
         strcmp(((const struct container *)object->body)->layer, container.to) != 0)
         return;
     const char *conflict = data_conflict(renaming, KIND_LAYER, container.from, container.to);
-    add(renaming, KIND_LAYER, container.from, container.to, container.at);
+    struct rename *own = add(renaming, KIND_LAYER, container.from, container.to, container.at);
+    own->back = container.back;
+    own->data = moved_data(renaming, KIND_LAYER, KIND_CONTAINER, recorded, container.to);
     for (size_t i = 0; conflict && i < renaming->renames->count; i++) {
         struct rename *rename = &renaming->renames->items[i];
         if (strcmp(rename->from, container.from) != 0 || rename->kind == KIND_NETWORK ||
@@ -144,14 +182,17 @@ static void find_one(struct renaming *renaming, const struct object *object)
     const char *from = object_was(object, &at);
     const struct actual *actual = renaming->request->actual;
     const struct entry *own = from ? actual_find(actual, object->kind, object->name) : NULL;
-    if (!from || (own && !entry_is_retained(own) && !entry_is_unfinished(own)))
-        return; /* it bears the new name already */
+    if (!from || (own && !entry_is_retained(own) && !entry_is_unfinished(own))) {
+        find_back(renaming, object); /* it bears the new name already */
+        return;
+    }
     const bool known = actual_find(actual, object->kind, from) ||
                        lease_recorded(actual->snapshot, object->kind, from) ||
                        (object->kind == KIND_CONTAINER && actual_find(actual, KIND_LAYER, from));
     if (!known)
         return;
     struct rename *rename = add(renaming, object->kind, from, object->name, at);
+    rename->data = moved_data(renaming, object->kind, object->kind, from, object->name);
     rename->conflict = data_conflict(renaming, object->kind, from, object->name);
     rename->hint = arena_printf(renaming->arena, "fpsync gc %s/%s frees the one that is in the way",
                                 kind_name(object->kind), object->name);
@@ -162,6 +203,53 @@ static void find_one(struct renaming *renaming, const struct object *object)
     }
     if (object->kind == KIND_CONTAINER && !rename->conflict)
         find_own_layer(renaming, rename, object);
+}
+
+/* Whether something is there under a name that a rename of `name` began to give it. */
+static bool is_left(const struct renaming *renaming, enum kind kind, const char *name, const char *begun)
+{
+    const struct renames_request *request = renaming->request;
+    char bridge[PATHS_IFNAME_SIZE];
+    switch (kind) {
+    case KIND_VOLUME:
+    case KIND_LAYER:
+        return has_data(renaming, kind, begun) && !has_data(renaming, kind, name);
+    case KIND_NETWORK:
+        paths_bridge(request->paths, begun, bridge);
+        return world_bridge(request->world, bridge);
+    default:
+        return world_container(request->world, paths_lxc_name(request->paths, renaming->arena, begun)) ||
+               (has_data(renaming, KIND_LAYER, begun) && !has_data(renaming, KIND_LAYER, name));
+    }
+}
+
+/* It keeps its name after all. Nobody else takes over what waits to come back. */
+static void find_back(struct renaming *renaming, const struct object *object)
+{
+    const struct renames_request *request = renaming->request;
+    const char *begun = NULL;
+    if (!request->actual->snapshot->intent_count || !actual_find(request->actual, object->kind, object->name))
+        return;
+    for (size_t at = 0;;) {
+        begun = renames_begun(request->actual->snapshot, object->kind, object->name, &at);
+        if (!begun || is_left(renaming, object->kind, object->name, begun))
+            break;
+    }
+    if (!begun)
+        return;
+    struct rename *rename = add(renaming, object->kind, begun, object->name, object->place);
+    rename->back = true;
+    const struct object *other = object_find(request->desired, object->kind, begun);
+    if (other) {
+        rename->conflict = "a rename from one to the other did not come to its end, and both are declared";
+        rename->hint = "leave one of them out of this apply, or give the new one its was: again";
+        const struct rename held = *rename;
+        rename = add(renaming, object->kind, object->name, begun, other->place);
+        rename->conflict = held.conflict;
+        rename->hint = held.hint;
+    } else if (object->kind == KIND_CONTAINER) {
+        find_own_layer(renaming, rename, object);
+    }
 }
 
 /* ---- the view ---- */
@@ -208,9 +296,13 @@ static struct entry rename_entry(const struct renaming *renaming, const struct e
     if (old->kind == KIND_CONTAINER && mentions_renamed(renaming, old))
         entry.object.body = rename_body(renaming, old);
     const char *name = renamed(renaming, old->kind, old->name);
-    if (strcmp(name, old->name) == 0)
+    const struct rename *to = renames_to(renaming->renames, old->kind, name);
+    if (!to || to->conflict)
         return entry;
-    entry.was = old->name;
+    entry.recorded = old->name;
+    entry.was = to->data ? to->data : to->from;
+    if (to->back)
+        return entry;
     entry.name = entry.object.name = name;
     entry.object.id = arena_join(renaming->arena, kind_name(old->kind), '/', name);
     entry.record = arena_copy(renaming->arena, old->record, sizeof(*old->record));

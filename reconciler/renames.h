@@ -3,7 +3,10 @@
  * Names are labels. The planner is handed the record as if everything had been called by the new name all along:
  * leases, layer, references. What the old name still has outside of the record (a bridge, a folder, an LXC container)
  * the action of the new one takes down or renames; the record itself follows when that is done, in one commit. Cut off
- * anywhere before, the old name is still the recorded one, and the next run does the same again. */
+ * anywhere before, the old name is still the recorded one, and the next run does the same again.
+ *
+ * Unless the old name is declared again by then. What already has the new one goes back: a rename, too, of which the
+ * record knows nothing. The journal has both names. */
 #pragma once
 
 #include "reconciler/actual.h"
@@ -15,6 +18,8 @@ struct rename {
     struct place at;       /* of the line that asks for it */
     const char *conflict;  /* why it cannot be done now; NULL: it is done */
     const char *hint;
+    const char *data; /* the name that its data have by now, where that is not `from`; NULL */
+    bool back;        /* from a name that no record has */
 };
 
 struct renames {
@@ -42,3 +47,6 @@ const struct rename *renames_to(const struct renames *renames, enum kind kind, c
 /* Whether a lease of the view is another than the record's. */
 bool renames_changed(const struct renames *renames, const struct lease *lease);
 const struct rename *renames_from(const struct renames *renames, enum kind kind, const char *from);
+/* The names that renames of an object began to give it and that no record has, the newest first: the next one after `*at`
+ * intents, or NULL. */
+const char *renames_begun(const struct snapshot *snapshot, enum kind kind, const char *name, size_t *at);

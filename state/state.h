@@ -119,6 +119,7 @@ struct intent {
     const char *wish;     /* of snapshot, reset and restore: the words that it was asked for with; NULL */
     const char *token;    /* of such a one: what its change is known by, when it is asked for again; NULL */
     const char *snapshot; /* and under which name it keeps what was there; NULL */
+    const char *was;      /* of renames: the full name until then; NULL */
 };
 extern const struct table intent_table;
 

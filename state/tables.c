@@ -100,6 +100,7 @@ static const struct field intent_rows[] = {
     TEXT(intent, 9, wish, "What a command asked of data."),
     TEXT(intent, 10, token, "What the change of that data is known by."),
     TEXT(intent, 11, snapshot, "Name that the data of before is kept under."),
+    TEXT(intent, 12, was, "Full name that it is renamed from."),
 };
 const struct table intent_table = {.name = "intent",
                                    .size = sizeof(struct intent),

@@ -60,6 +60,7 @@ done
 . "$scenarios/complete.sh"
 . "$scenarios/asking.sh"
 . "$scenarios/records.sh"
+. "$scenarios/renames.sh"
 . "$scenarios/sets.sh"
 . "$scenarios/completed.sh"
 . "$scenarios/restored.sh"
