@@ -253,7 +253,9 @@ static void add_repairs(const struct container_steps *to, const struct observed_
         }
         steps_add(to->arena, to->steps, repairs.items[i].step, repairs.items[i].request);
     }
-    struct root_write *resolv_conf = seen && seen->running && names_may_change(to->action, &repairs)
+    /* A root that somebody unmounted on the host cannot be written to; its next start does. */
+    const bool reachable = seen && seen->running && world_root(to->compiling->world, to->lxc_name);
+    struct root_write *resolv_conf = reachable && names_may_change(to->action, &repairs)
                                          ? target_resolv_conf(to->compiling->target, to->action->object)
                                          : NULL;
     if (resolv_conf)

@@ -130,6 +130,10 @@ like 'root unmounted on the host: it is reported' "$(jq -c '[.actions, .held]' <
 fps apply -y -f "$FILE" >/dev/null 2>&1
 is 'root unmounted on the host: the running init stays' "$(pid_of t/two)" "$pid"
 is 'root unmounted on the host: the upper is mounted once at most' "$(($(upper_mounts) <= 1))" 1
+for bridge in $(bridges); do ip link del "$bridge"; done
+fps apply -y -f "$FILE" >"$ROOT/out" 2>&1
+is 'root unmounted on the host: a lost bridge is put right all the same' "$(grep -c ': failed' "$ROOT/out") $(plan_of "$FILE" | jq '.actions | length')" '0 0'
+check 'root unmounted on the host: its NIC is on it' sh -c "ip -o link show $(port_of t/two) | grep -q ' master fp'"
 inside t/two sh -c 'echo here >/root/written'
 check 'root unmounted on the host: restart' fps restart t/two
 is 'root unmounted on the host: what was written is there' "$(inside t/two cat /root/written)" here
