@@ -436,6 +436,7 @@ void compile_container(const struct compiling *compiling, const struct action *a
     case VERB_SNAPSHOT:
     case VERB_RESET:
     case VERB_RESTORE:
+        compile_before_stop(compiling, action, runs, steps);
         if (runs)
             compile_stop(&to);
         if (mounted)

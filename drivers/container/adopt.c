@@ -13,6 +13,7 @@
 #define CONFIG_LIMIT (1024 * 1024) /* bytes */
 #define GROUP_LINE   "lxc.group = " CONTAINER_GROUP "\n"
 #define KEPT         "config.adopted"
+#define KEPT_FIRST   "config.adopted.first" /* what forgetting could not put back, of an earlier adoption */
 #define BLANKS       " \t"
 
 static int read_config(const struct paths *paths, const char *name, struct buffer *text, struct stat *status,
@@ -127,6 +128,19 @@ static bool is_equal(const struct buffer *left, const struct buffer *right)
            (!left->length || memcmp(left->bytes, right->bytes, left->length) == 0);
 }
 
+/* What lies there already is what its owner wrote; the config that is adopted now may be what fpsync made of it. */
+static int keep_config(const struct paths *paths, const char *name, const struct buffer *config,
+                       const struct stat *status, struct error *error)
+{
+    char kept[CONTAINER_PATH_SIZE], first[CONTAINER_PATH_SIZE];
+    container_path(paths, name, KEPT, kept);
+    container_path(paths, name, KEPT_FIRST, first);
+    if (renameat2(AT_FDCWD, kept, AT_FDCWD, first, RENAME_NOREPLACE) < 0 && errno != ENOENT &&
+        errno != EEXIST)
+        return error_errno(error, -errno, "container %s: cannot keep %s", name, kept);
+    return write_file(paths, name, KEPT, config, status, error);
+}
+
 int container_adopt(const struct paths *paths, const struct container_adopt *adopt, const struct call *call,
                     struct container_adopted *result, struct error *error)
 {
@@ -144,7 +158,7 @@ int container_adopt(const struct paths *paths, const struct container_adopt *ado
         return error_set(error, -EPERM, "container %s carries a mark of fpsync's already", adopt->lxc_name);
     add_marked(adopt, before.bytes, &after);
     if (!mark.ours)
-        failed = write_file(paths, adopt->lxc_name, KEPT, &before, &status, error);
+        failed = keep_config(paths, adopt->lxc_name, &before, &status, error);
     if (failed == 0 && !is_equal(&before, &after))
         failed = write_file(paths, adopt->lxc_name, "config", &after, &status, error);
     if (failed < 0)

@@ -329,7 +329,8 @@ struct container_effects {
                    struct error *);
     /* Writes our mark, and what makes its interfaces come back as they are, into the config of a container that is
      * nobody's; the rest of the file stays byte for byte, and what runs is not touched. The file as it was lies
-     * beside it as config.adopted. -EPERM when it carries another mark. */
+     * beside it as config.adopted, that of an earlier adoption which could not be put back as config.adopted.first.
+     * -EPERM when it carries another mark. */
     int (*adopt)(const struct paths *, const struct container_adopt *, const struct call *,
                  struct container_adopted *, struct error *);
     /* Takes our mark out of the config, and nothing else. What is not marked, or gone, is released. */

@@ -28,16 +28,17 @@ goes_on() { # TEXT, what is said, command...: it fails, and the container runs a
 
 truncate -s 4M "$ROOT/disk" && mkfs.ext4 -q -m 0 -b 1024 "$ROOT/disk" && mount -o loop "$ROOT/disk" "$ROOT/var/lib/lxc" && chmod 711 "$ROOT/var/lib/lxc" || exit
 one && converge 'a container whose config lies on a disk of its own' || exit
-fill() { # to the last block
-    mkdir "$ROOT/var/lib/lxc/.full"
+fill() { # FOLDER: to the last block
+    mkdir "$1/.full"
     local number
+    dd if=/dev/zero of="$1/.full/0" bs=1M status=none 2>/dev/null
     for number in $(seq 64); do
-        dd if=/dev/zero of="$ROOT/var/lib/lxc/.full/$number" bs=1k oflag=sync status=none 2>/dev/null
-        [ -s "$ROOT/var/lib/lxc/.full/$number" ] || return 0
+        dd if=/dev/zero of="$1/.full/$number" bs=1k oflag=sync status=none 2>/dev/null
+        [ -s "$1/.full/$number" ] || return 0
     done
     return 1
 }
-check 'its disk is full' fill
+check 'its disk is full' fill "$ROOT/var/lib/lxc"
 one 'env: { A: b }'
 goes_on 'no room for its config' 'config.new.*No space left' fps apply -y -f "$FILE"
 rm -r "$ROOT/var/lib/lxc/.full"
@@ -55,6 +56,20 @@ mv "$ROOT/bound" "$ROOT/bound.away"
 goes_on 'a folder of the host that is not there' "$ROOT/bound on the host" fps restart t/one
 mv "$ROOT/bound.away" "$ROOT/bound"
 check 'once that is' fps restart t/one
+
+# A snapshot stops it, too; on a store that is full it would stay down.
+check 'it is stopped' fps stop --timeout 0 t/one
+small_store() {
+    truncate -s 64M "$ROOT/small" && mkfs.ext4 -q -m 0 -b 1024 "$ROOT/small" && mv "$ROOT/var/lib/fpsync" "$ROOT/store" && mkdir "$ROOT/var/lib/fpsync" &&
+        mount -o loop "$ROOT/small" "$ROOT/var/lib/fpsync" && cp -a "$ROOT/store/." "$ROOT/var/lib/fpsync"
+}
+check 'its store is on a small disk' small_store
+check 'it is started' fps start t/one
+check 'whose disk is full' fill "$ROOT/var/lib/fpsync"
+goes_on 'a snapshot without room' 'has no room for its files' fps snapshot t/one --name full
+rm -r "$ROOT/var/lib/fpsync/.full"
+check 'with room it is made' fps snapshot t/one --name full
+isnt 'and it runs' "$(pid_of t/one)" ''
 
 # ---- what cannot ----
 

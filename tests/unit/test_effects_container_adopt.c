@@ -259,6 +259,28 @@ static void mark_comes_and_goes(void **state)
     adopt(world); /* for the teardown to be allowed */
 }
 
+/* Changed while it was adopted, so that its owner's words are not put back: they stay beside it, whatever comes. */
+static void what_its_owner_wrote_is_never_lost(void **state)
+{
+    struct world *world = *state;
+    const struct container_reference reference = {.lxc_name = world->name};
+    put_config(world, configs[0]);
+    for (int i = 0; i < 3; i++) {
+        adopt(world);
+        FILE *config = fopen(path_of(world, "config"), "a");
+        assert_non_null(config);
+        assert_true(fprintf(config, "lxc.environment = ROUND=%d\n", i) > 0);
+        assert_int_equal(fclose(config), 0);
+        assert_ok(container_effects.release(&world->paths, &reference, &world->call, &world->error));
+        assert_string_not_equal(get_config(world), configs[0]);
+    }
+    _cleanup_buffer_ struct buffer first = {0};
+    assert_ok(
+        buffer_read_file(&first, AT_FDCWD, path_of(world, "config.adopted.first"), 65536, &world->error));
+    assert_string_equal(first.bytes, configs[0]);
+    adopt(world); /* for the teardown to be allowed */
+}
+
 static void interfaces_keep_their_ends(void **state)
 {
     struct world *world = *state;
@@ -303,9 +325,13 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup_unprivileged, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(written_again_it_means_the_same), CASE(ordinary_ones_need_no_line),
-        CASE(mounts_keep_their_order),         CASE(mark_comes_and_goes),
-        CASE(interfaces_keep_their_ends),      CASE(links_are_not_followed),
+        CASE(written_again_it_means_the_same),
+        CASE(ordinary_ones_need_no_line),
+        CASE(mounts_keep_their_order),
+        CASE(mark_comes_and_goes),
+        CASE(interfaces_keep_their_ends),
+        CASE(links_are_not_followed),
+        CASE(what_its_owner_wrote_is_never_lost),
     };
     if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0 || access(small_init(), X_OK) < 0) {
         puts("1..1\nok 1 - adopted containers # SKIP needs root, /bin/busybox and fpsync-init");
