@@ -180,7 +180,7 @@ void plan_data(struct planning *planning, const struct object *object, struct en
     }
     if (!causes.count && verb != VERB_RENAME)
         return;
-    if (verb == VERB_CREATE && object->kind == KIND_VOLUME)
+    if (verb == VERB_CREATE && object->kind == KIND_VOLUME && plan_is_new(entry))
         explain_filling(planning, object, &causes);
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, verb, object->kind, object->name, object, entry));

@@ -64,8 +64,8 @@ static const struct field network_rows[] = {
      .class = CLASS_LIVE,
      .standard = "false",
      .example = "true",
-     .help = "Whether there is no way out: its containers reach each other, and of the host only names and "
-             "DHCP. Forwarded ports still lead in."},
+     .help = "Whether there is no way out: its containers reach each other, and of the host only names, DHCP "
+             "and an answer to ping. Forwarded ports still lead in."},
     {.id = 7,
      .key = "nat_address",
      .type = FIELD_TEXT,

@@ -68,6 +68,7 @@ is 'whoever starts first, they are filled with the first that is there' \
 is 'and with what can be written to before what cannot' "$(inside t/c cat /srv/a/from)" a
 is 'where none is to be, none is' "$(inside t/a ls /srv/b)" ''
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
+is 'what was filled once is not filled again, and not said to be' "$(causes_of "$(plan_of "$FILE")" | grep 'filled with')" ''
 fps gc --force -y >/dev/null 2>&1
 spec several < <(several '' '' '')
 converge 'containers without any'
