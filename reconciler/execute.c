@@ -443,10 +443,10 @@ static int take_reply(struct run *run, const struct pool_reply *reply, struct er
             run->execution->progress(run->execution->context, node->action, reply->progress);
         return 0;
     }
-    int result = reply->code < 0
-                     ? recorder_failed(run->recorder, node->action, reply->message, node->intent, error)
-                     : recorder_done(run->recorder, node->action, &run->target, &node->steps, reply->results,
-                                     reply->result_count, node->intent, error);
+    int result = reply->code < 0 ? recorder_failed(run->recorder, node->action, &node->steps, reply->results,
+                                                   reply->result_count, reply->message, error)
+                                 : recorder_done(run->recorder, node->action, &run->target, &node->steps,
+                                                 reply->results, reply->result_count, node->intent, error);
     if (result < 0)
         return result;
     run->unsaved++;

@@ -28,7 +28,8 @@ int recorder_intend(struct recorder *recorder, const char *text, struct action *
 int recorder_done(struct recorder *recorder, struct action *action, const struct target *target,
                   const struct steps *steps, void *const *results, size_t result_count, struct intent *intent,
                   struct error *error);
-int recorder_failed(struct recorder *recorder, struct action *action, const char *message,
-                    struct intent *intent, struct error *error);
+/* `results`: of the steps that came to their end before one failed; NULL for the others. */
+int recorder_failed(struct recorder *recorder, struct action *action, const struct steps *steps,
+                    void *const *results, size_t result_count, const char *message, struct error *error);
 int recorder_flush(struct recorder *recorder, struct error *error);
 int recorder_end(struct recorder *recorder, const struct execution_result *result, struct error *error);

@@ -263,15 +263,36 @@ int recorder_done(struct recorder *recorder, struct action *action, const struct
                           : record_gone(recorder, action, error);
 }
 
+/* What a command put the layer on before it failed: whatever starts it next does so on that image. */
+static int keep_image(struct recorder *recorder, const struct action *action, const struct steps *steps,
+                      void *const *results, size_t count, struct error *error)
+{
+    const struct entry *layer =
+        action->kind == KIND_CONTAINER && verb_is_of_data(action->verb) && action->digest
+            ? recorder_layer(recorder, &action->entry->object)
+            : NULL;
+    for (size_t i = 0; layer && i < count && i < steps->count; i++) {
+        if (steps->items[i].kind != STEP_LAYER_CHANGE || !results[i])
+            continue;
+        layer->facts->digest = action->entry->facts->digest = action->digest;
+        layer->record->facts =
+            record_encode(recorder->arena, &facts_table, described_whole(&facts_table, layer->facts));
+        return recorder_put_record(recorder, layer->record, error);
+    }
+    return 0;
+}
+
 /* The body stays what was last applied, so that the next plan finds the same difference again; and the intent stays,
  * since nobody knows how far the steps came. */
-int recorder_failed(struct recorder *recorder, struct action *action, const char *message,
-                    struct intent *intent, struct error *error)
+int recorder_failed(struct recorder *recorder, struct action *action, const struct steps *steps,
+                    void *const *results, size_t result_count, const char *message, struct error *error)
 {
-    (void)intent;
     if (!action || !action->entry)
         return 0;
     struct record *record = action->entry->record;
+    int result = keep_image(recorder, action, steps, results, result_count, error);
+    if (result < 0)
+        return result;
     /* A repair that fails is one that did not last: it counts for contested drift, too. */
     contest_note(recorder->arena, &action->entry->facts->repairs, &action->causes, contest_now());
     record->facts =
@@ -279,7 +300,7 @@ int recorder_failed(struct recorder *recorder, struct action *action, const char
     record->reason = arena_strdup(recorder->arena, message);
     if (action->entry->recorded)
         record->name = action->entry->recorded;
-    int result = recorder_put_record(recorder, record, error);
+    result = recorder_put_record(recorder, record, error);
     record->name = action->entry->name;
     return result;
 }

@@ -302,6 +302,11 @@ static int make_overlay(const struct building *building, const char *store, stru
     int result = settle_stack(building, &stack, error);
     if (result < 0)
         return result;
+    if (stack.image && strcmp(stack.image, request->digest) != 0)
+        return error_set(error, -ESTALE,
+                         "layer %s stands on image %.12s since a restore that did not come to its end; asked "
+                         "for once more, fpsync restore brings it there",
+                         request->layer, stack.image);
     const char *live = building->limited ? DISK_FOLDER "/" : "";
     const char *const options[][2] = {
         {"upperdir", arena_printf(arena, "%s/layers/%s/%supper", store, request->layer, live)},

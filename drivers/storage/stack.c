@@ -267,6 +267,7 @@ static int change_upper(struct changing *changing, struct error *error)
         result = change_note(changing, &changing->stack, error);
     if (request->fresh || request->from)
         changing->stack.frozen = from.frozen;
+    changing->stack.image = request->from ? from.image : request->kept ? changing->stack.image : NULL;
     changing->stack.token = request->token;
     return result < 0 ? result : change_write(changing, "stack", &changing->stack, error);
 }

@@ -42,6 +42,26 @@ restore_replaces_nothing() {
     gives 0 run_spec apply && gives 1 run restore --from "$root/1.tar" && says 'a backup is read into an empty root' && rm -rf "$store/.restore-verified" && restored 2
 }
 
+on_image() { # PACKAGE [ENTRIES]
+    printf 'images: { base: { source: "bootstrap:bookworm", packages: [%s] } }\ncontainers: { web: { image: base, networks: []%s } }\n' "$1" "${2:+, $2}" >"$root/spec.yaml"
+}
+# A snapshot of a time before the image changed stands on the old one, also where the container does not come up on it.
+restore_keeps_its_image() {
+    at on-its-image
+    on_image less && gives 0 run_spec apply && gives 0 run snapshot web --name good || return 1
+    local was call
+    was=$("$tool" "$root" print | jq -r '.roots[].digest') && on_image nano && gives 0 run_spec apply &&
+        on_image nano 'on_image_change: keep' && gives 0 run_spec apply || return 1
+    for ((call = 1; call < 20; call++)); do
+        rm -rf "$root.copy" && cp -a "$root" "$root.copy" || return 1
+        FPSYNC_FAKE_FAIL=$(($(calls) + call)) run restore web good >"$root/said" 2>&1 && break
+        says 'container.start' && call=stop && break
+        rm -rf "$root" && cp -a "$root.copy" "$root" || return 1
+    done
+    [ $call = stop ] && gives 0 run start web && [ "$("$tool" "$root" print | jq -r '.roots[].digest')" = "$was" ]
+}
+
 check "an interrupted restore is gone on with by the same backup alone" restore_goes_on
 check "with nothing in place another backup may be read" restore_begins_anew
 check "a record that came since is not replaced" restore_replaces_nothing
+check "what a restore put on an older image starts on that, also after it failed" restore_keeps_its_image

@@ -468,6 +468,31 @@ static void test_mounted_layers_are_not_changed(void **state)
     take_off();
 }
 
+/* The record may not know yet: the change and what is written down of it are two. */
+static void test_what_was_brought_back_stays_on_its_image(void **state)
+{
+    (void)state;
+    put_on(DIGEST);
+    take_off();
+    make_file(at("var/lib/fpsync/layers/x_web/upper/mark"), "old");
+    change(&(struct data_change){
+        .file = "x_web", .token = "one", .image = DIGEST, .name = "good", .kept = true});
+    change(&(struct data_change){.file = "x_web", .token = "on-other", .image = DIGEST});
+    put_on(OTHER);
+    take_off();
+    change(&(struct data_change){
+        .file = "x_web", .token = "two", .image = OTHER, .name = "before", .from = "good"});
+    assert_int_equal(storage_effects.mount_root(&paths, request(OTHER), &call, &error), -ESTALE);
+    put_on(DIGEST);
+    take_off();
+    change(&(struct data_change){
+        .file = "x_web", .token = "three", .image = DIGEST, .name = "kept", .kept = true});
+    assert_int_equal(storage_effects.mount_root(&paths, request(OTHER), &call, &error), -ESTALE);
+    change(&(struct data_change){.file = "x_web", .token = "on-another", .image = DIGEST});
+    put_on(OTHER);
+    take_off();
+}
+
 static void test_names_are_checked(void **state)
 {
     (void)state;
@@ -562,6 +587,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hidden_names_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dropped_snapshots_are_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mounted_layers_are_not_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_was_brought_back_stays_on_its_image, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_checked, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
