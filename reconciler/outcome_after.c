@@ -105,7 +105,7 @@ static bool has_step(const struct steps *steps, enum step_kind kind)
     return false;
 }
 
-/* An implicit layer has no action of its own; it is made with its container. */
+/* An implicit layer has no action of its own; it is made with its container, and moves to another source with it. */
 static int put_implicit_layer(struct recorder *recorder, const struct action *action, const char *digest,
                               struct error *error)
 {
@@ -171,7 +171,7 @@ static int record_container(struct recorder *recorder, struct action *action, co
     if (result < 0)
         return result;
     if (!has_step(steps, STEP_ROOT_MOUNT) && !verb_is_of_data(action->verb) && action->verb != VERB_RENAME)
-        return plan_field_changed(&action->causes, "retain")
+        return plan_field_changed(&action->causes, "retain") || plan_field_changed(&action->causes, "source")
                    ? put_implicit_layer(recorder, action, facts->digest, error)
                    : 0;
     facts->digest = recorder_digest(recorder, target, action);

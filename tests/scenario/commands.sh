@@ -452,8 +452,17 @@ moved_by_itself() {
         [ "$(source_of container/default/web)" = "$root/third.yaml" ] && gives 0 run -f "$root/third.yaml" plan && runs web
 }
 
+# What came in with a container goes with it: nobody else's layer holds the image of a source that goes.
+moved_whole() {
+    [ "$(source_of layer/default/web)" = "$root/third.yaml" ] && gives 0 run -y -f "$root/third.yaml" down || return 1
+    ! grep 'still uses it' "$root/said" && [ -z "$(source_of image/default/base)" ] || return 1
+    web && gives 0 run_spec apply && cp "$root/spec.yaml" "$root/second.yaml" && gives 0 run -f "$root/second.yaml" --take-over apply &&
+        [ "$(source_of layer/default/web)" = "$root/second.yaml" ] && gives 0 run -y -f "$root/second.yaml" down
+}
+
 check "another source's object is refused, and --take-over moves its record alone" taken_over
 check "it moves by itself when the first source's path is gone" moved_by_itself
+check "its layer moves with it, and so its source goes in one run" moved_whole
 
 # ---- the command line: DESIGN 5 ----
 
