@@ -25,6 +25,7 @@ static const struct field facts_rows[] = {
      .type = FIELD_LIST,
      .offset = offsetof(struct facts, repairs),
      .nested = &repaired_table},
+    {.id = 9, .key = "ended", .type = FIELD_TEXT, .offset = offsetof(struct facts, ended)},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
 

@@ -14,6 +14,8 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
     int64_t init_pid, init_start; /* containers: as started, */
     const char *boot;             /* since this boot of the kernel */
     struct list repairs;          /* struct repaired: drift that was put right of late */
+    const char
+        *ended; /* containers: "0", the status that its command had ended with at the last backup; NULL */
 };
 extern const struct table facts_table;
 

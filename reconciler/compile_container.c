@@ -4,6 +4,7 @@
 #include "lib/map.h"
 #include "reconciler/compile_before.h"
 #include "reconciler/compile_internal.h"
+#include "reconciler/ended.h"
 #include "reconciler/repairs.h"
 
 void compile_stop(const struct container_steps *to)
@@ -48,15 +49,15 @@ static void add_definition(const struct container_steps *to)
                                 to->action->generation));
 }
 
-/* Of one that rests under its new name: what its command ended with is known there, too (SEMANTICS 21, 42). */
-static void add_definition_with_exit(const struct container_steps *to)
+/* Of one that rests: what its command ended with is known in its new place, too (SEMANTICS 21, 42). `seen`: in its old
+ * one. */
+static void add_definition_with_exit(const struct container_steps *to, const struct observed_container *seen)
 {
     struct container_definition *definition =
         target_definition(to->compiling->target, to->action->object, to->action->uid, to->action->generation);
-    const struct observed_container *old = world_container(
-        to->compiling->world, paths_lxc_name(to->compiling->target->paths, to->arena, to->action->was));
-    if (old && old->exited)
-        definition->exit = arena_printf(to->arena, "%d", (int)old->exit_status);
+    int64_t status;
+    if (container_ended(to->action->entry, seen, &status))
+        definition->exit = arena_printf(to->arena, "%d", (int)status);
     steps_add(to->arena, to->steps, STEP_CONTAINER_DEFINE, definition);
 }
 
@@ -262,7 +263,9 @@ static void add_repairs(const struct container_steps *to, const struct observed_
         steps_add(to->arena, to->steps, STEP_ROOT_WRITE, resolv_conf);
     /* Last: set_limits writes the config too, and the digest that counts is the final one. What LXC had before keeps the
      * words of its owner as long as they say what they should. */
-    if (to->action->config_changed || (is_adopted(to) ? sets_limits(&repairs) : repairs.count > 0))
+    if (to->action->config_changed && !container_is_up(seen) && !(seen && seen->defined))
+        add_definition_with_exit(to, seen);
+    else if (to->action->config_changed || (is_adopted(to) ? sets_limits(&repairs) : repairs.count > 0))
         add_definition(to);
 }
 
@@ -419,7 +422,7 @@ void compile_container(const struct compiling *compiling, const struct action *a
             break;
         }
         add_layer_rename(&to);
-        add_definition_with_exit(&to);
+        add_definition_with_exit(&to, world_container(compiling->world, old.lxc_name));
         add_removal_of(&old); /* last: a run that is cut off leaves one of both that knows how it ended */
         break;
     case VERB_CREATE: /* also over what an interrupted run left half made */

@@ -54,6 +54,7 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             recorder_set_digest(recorder, action->name, arena_strdup(recorder->arena, made->digest));
         } else if (steps->items[i].kind == STEP_CONTAINER_START) {
             const struct container_started *started = results[i];
+            facts->ended = NULL;
             facts->init_pid = started->init_pid;
             facts->init_start = started->init_start;
             facts->boot = started->boot;

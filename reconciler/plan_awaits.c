@@ -1,6 +1,7 @@
 /* Who is started only once another container has completed (SEMANTICS 42): `depends_on: { job: completed }`. */
 #include <string.h>
 
+#include "reconciler/ended.h"
 #include "reconciler/plan_internal.h"
 
 /* The one node of the run that waits for it. */
@@ -56,11 +57,11 @@ static const char *trouble_of(struct planning *planning, const struct object *ob
         return "is not there";
     if (entry->record->stopped_by)
         return "is stopped by hand";
-    if (((const struct container *)object->body)->command.count && !(seen && seen->exited))
-        return "was ended before its command did";
-    return seen && seen->exited && seen->exit_status
-               ? arena_printf(planning->arena, "failed: it ended with status %d", (int)seen->exit_status)
-               : NULL;
+    int64_t status = 0;
+    if (!container_ended(entry, seen, &status) && ((const struct container *)object->body)->command.count)
+        return seen && seen->defined ? "was ended before its command did"
+                                     : "LXC has no more, nor how its command ended";
+    return status ? arena_printf(planning->arena, "failed: it ended with status %d", (int)status) : NULL;
 }
 
 bool plan_gate_completed(struct planning *planning, const struct object *object)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "reconciler/ended.h"
 #include "reconciler/forwards.h"
 #include "reconciler/keyed.h"
 #include "reconciler/plan_internal.h"
@@ -19,12 +20,13 @@ bool plan_field_changed(const struct changes *causes, const char *field)
 }
 
 /* SEMANTICS 21: what an exit means under the policy. */
-static bool exit_is_final(const struct container *body, const struct observed_container *seen)
+static bool exit_is_final(const struct container *body, const struct entry *entry,
+                          const struct observed_container *seen)
 {
-    bool clean = !seen || !seen->exited || seen->exit_status == 0;
+    int64_t status;
     if (strcmp(body->restart, "never") == 0)
         return true;
-    return strcmp(body->restart, "on-failure") == 0 && clean && seen && seen->exited;
+    return strcmp(body->restart, "on-failure") == 0 && container_ended(entry, seen, &status) && status == 0;
 }
 
 static void add_rule_drift(struct planning *planning, const struct object *object, struct changes *causes)
@@ -274,10 +276,10 @@ static struct action *plan_known_container(struct planning *planning, const stru
         add_live_drift(planning, of, &causes);
     if (!of->runs && of->wanted) {
         bool stopped = text_is_same(of->entry->record->phase, "stopped");
-        const char *how =
-            of->seen && of->seen->exited
-                ? arena_printf(planning->arena, "exited with status %d", (int)of->seen->exit_status)
-                : why_down(planning, of->entry);
+        int64_t status;
+        const char *how = container_ended(of->entry, of->seen, &status)
+                              ? arena_printf(planning->arena, "exited with status %d", (int)status)
+                              : why_down(planning, of->entry);
         if (!stopped)
             plan_add_drift(planning, &causes, how, of->object->place);
         else
@@ -425,7 +427,7 @@ static void plan_container(struct planning *planning, const struct object *objec
             see_old(planning, &of);
         fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
         plan_grow_live(planning, object, &of.asked);
-        bool ended = !of.runs && (of.seen || !of.was) && exit_is_final(object->body, of.seen) &&
+        bool ended = !of.runs && (of.seen || !of.was) && exit_is_final(object->body, entry, of.seen) &&
                      changes_class(&of.asked) < CLASS_RESTART && !follow_moves(&of.follow);
         of.wanted = !entry->record->stopped_by && !ended;
         action = of.was ? plan_renamed_container(planning, &of) : plan_known_container(planning, &of);

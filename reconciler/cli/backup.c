@@ -11,6 +11,7 @@
 #include "lib/error.h"
 #include "reconciler/archive_parts.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/ended.h"
 #include "reconciler/pool.h"
 
 /* The worker has streams of its own: it opens ours. */
@@ -57,6 +58,8 @@ static int act(const struct options *options, enum step_kind kind, const char *w
                            session.paths.state);
     if (result >= 0 && writes)
         result = session_look(&session, &error);
+    if (result >= 0 && writes)
+        result = ended_record(&session, &error);
     if (result >= 0 && writes)
         archive_parts(&session, archive);
     if (result >= 0)

@@ -9,6 +9,7 @@
 #include "lib/map.h"
 #include "reconciler/cli/cli.h"
 #include "reconciler/contest.h"
+#include "reconciler/ended.h"
 
 struct line {
     const struct entry *entry;
@@ -45,8 +46,9 @@ static const char *phase_of(const struct actual *actual, const struct line *line
         return line->seen->init_pid ? "running" : "starting";
     if (record->stopped_by)
         return "stopped";
-    if (line->seen && line->seen->exited && !line->action)
-        return line->seen->exit_status ? "failed" : "completed";
+    int64_t status;
+    if (!line->action && container_ended(line->entry, line->seen, &status))
+        return status ? "failed" : "completed";
     if (entry_is_unfinished(line->entry))
         return entry_has_intent(actual, line->entry) ? "failed" : "pending";
     return line->action ? "failed" : "stopped";

@@ -77,6 +77,19 @@ cut_off_rename() {
     [ $n -gt 4 ] || { echo "it was cut off $n times only"; return 1; }
 }
 
+# A backup has nothing of LXC's: what the job ended with is in its record, and it runs no second time.
+restored_job() { # POLICY
+    at "completed-restored-$1"
+    waits ', env: { A: b }' && sed -i "s/restart: never/restart: $1/" "$root/spec.yaml" && gives 0 run_spec apply &&
+        runs web && ! runs job && gives 0 run backup "$root/whole" || return 1
+    "$tool" "$root" lose && rm -rf "$root/var/lib/fpsync" && gives 0 run restore --from "$root/whole" || return 1
+    gives 2 run_spec plan && says 'repair container default/job' && says 'start container default/web' && gives 0 run_spec apply && runs web && ! runs job || return 1
+    gives 0 run_spec plan && [ "$(run -o json status | jq -r '.objects[] | select(.name == "default/job" and .kind == "container") | .phase')" = completed ] || return 1
+    # What it ended with before its last start is of no account.
+    [ "$1" != never ] || { gives 0 run start job && "$tool" "$root" kill job && "$tool" "$root" undefine job && "$tool" "$root" kill web && gives 2 run_spec plan &&
+        says 'it waits until default/job has completed, which LXC has no more, nor how its command ended'; }
+}
+
 stopped_job() {
     at completed-stopped
     waits '' && gives 0 run_spec apply && gives 0 run stop job || return 1
@@ -115,4 +128,6 @@ check 'a job that has completed did so under another name, too' renamed_job
 check 'a job that was killed has not completed' killed_job
 check 'a job that is made anew or renamed is waited for' remade_job
 check 'wherever that is cut off' cut_off_rename
+check 'a job that has completed did so after a restore, too' restored_job never
+check 'whatever its policy' restored_job on-failure
 check 'a job that was stopped by hand does not complete' stopped_job
