@@ -19,8 +19,11 @@ static void read_mounts(const void *text, size_t size, struct arena *arena)
     _cleanup_close_ int fd = file_of(text, size);
     struct mount_entries entries = {0};
     struct error error;
-    const struct mount_origin origin = {
-        .found = true, .major = 8, .minor = 1, .root = "/var/lib/fpsync/volumes"};
+    const struct mount_origin origin = {.found = true,
+                                        .major = 8,
+                                        .minor = 1,
+                                        .root = "/var/lib/fpsync/volumes",
+                                        .real = "/var/lib/fpsync/volumes"};
     snprintf(table, sizeof(table), "/proc/self/fd/%d", fd);
     MUST(mounts_read(table, arena, &entries, &error) == 0);
     for (size_t i = 0; i < entries.count; i++) {
