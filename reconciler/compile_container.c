@@ -346,8 +346,11 @@ static void add_removal_of_begun(const struct container_steps *to, const char *n
         if (text_is_same(begun, action->name) || text_is_same(begun, action->was))
             continue;
         const struct container_steps left = called(to, begun);
-        add_stop_of(&left);
-        add_removal_of(&left);
+        const struct observed_container *seen = world_container(to->compiling->world, left.lxc_name);
+        if (seen && seen->ours) {
+            add_stop_of(&left);
+            add_removal_of(&left);
+        }
         if (!action->object && world_has_layer(to->compiling->world, paths_file_name(to->arena, begun)) &&
             !world_has_layer(to->compiling->world, paths_file_name(to->arena, name)))
             compile_data_move(to->arena, KIND_LAYER, begun, name, to->steps);

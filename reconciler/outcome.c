@@ -118,11 +118,22 @@ int recorder_drop_intent(struct recorder *recorder, const struct intent *intent,
     return result < 0 ? result : state_delete_intent(recorder->execution->state, intent->sequence, error);
 }
 
-static bool has_ended(const struct intent *intent, const struct action *action)
+/* What a rename moved is back once an apply has seen to the old name, or is gone with it. Commands that act on that, and
+ * retaining it, leave it where it is. */
+static bool ends_rename(const struct recorder *recorder, const struct intent *intent,
+                        const struct action *action)
+{
+    const bool sees_to_it =
+        action->verb == VERB_DELETE || (action->verb != VERB_RETAIN && recorder->execution->plan->renames);
+    return sees_to_it && text_is_same(intent->was, action->name);
+}
+
+static bool has_ended(const struct recorder *recorder, const struct intent *intent,
+                      const struct action *action)
 {
     return action ? intent->kind && strcmp(intent->kind, kind_name(action->kind)) == 0 &&
                         (strcmp(intent->name, action->name) == 0 || text_is_same(intent->name, action->was) ||
-                         (action->verb != VERB_RETAIN && text_is_same(intent->was, action->name)))
+                         ends_rename(recorder, intent, action))
                   : !intent->kind;
 }
 
@@ -131,10 +142,10 @@ int recorder_drop_old_intents(struct recorder *recorder, const struct action *ac
     const struct snapshot *snapshot = recorder->execution->actual->snapshot;
     int result = 0;
     for (size_t i = 0; i < snapshot->intent_count && result >= 0; i++)
-        if (has_ended(snapshot->intents[i], action))
+        if (has_ended(recorder, snapshot->intents[i], action))
             result = recorder_drop_intent(recorder, snapshot->intents[i], error);
     for (size_t i = 0; i < recorder->moved.count && result >= 0; i++)
-        if (has_ended(recorder->moved.items[i], action))
+        if (has_ended(recorder, recorder->moved.items[i], action))
             result = recorder_drop_intent(recorder, recorder->moved.items[i], error);
     return result;
 }
@@ -248,7 +259,8 @@ static int describe_layer(struct recorder *recorder, struct action *action, cons
     return recorder_put_record(recorder, action->layer, error);
 }
 
-/* A declared layer is renamed while its container is down, by that one's action: whoever looks for its data finds both names. */
+/* A declared layer is renamed while its container is down, by that one's action: whoever looks for its data finds both
+ * names. */
 static int describe_renamed_layer(struct recorder *recorder, const struct action *action,
                                   const struct steps *steps, struct error *error)
 {

@@ -209,6 +209,7 @@ static void find_one(struct renaming *renaming, const struct object *object)
 static bool is_left(const struct renaming *renaming, enum kind kind, const char *name, const char *begun)
 {
     const struct renames_request *request = renaming->request;
+    const struct observed_container *seen;
     char bridge[PATHS_IFNAME_SIZE];
     switch (kind) {
     case KIND_VOLUME:
@@ -218,7 +219,8 @@ static bool is_left(const struct renaming *renaming, enum kind kind, const char 
         paths_bridge(request->paths, begun, bridge);
         return world_bridge(request->world, bridge);
     default:
-        return world_container(request->world, paths_lxc_name(request->paths, renaming->arena, begun)) ||
+        seen = world_container(request->world, paths_lxc_name(request->paths, renaming->arena, begun));
+        return (seen && seen->ours) ||
                (has_data(renaming, KIND_LAYER, begun) && !has_data(renaming, KIND_LAYER, name));
     }
 }

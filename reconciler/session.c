@@ -333,6 +333,21 @@ int session_check_layer(const struct session *session, const struct entry *conta
                  : 0;
 }
 
+int session_check_volumes(const struct session *session, const struct entry *container, struct error *error)
+{
+    const struct list *volumes = &((const struct container *)container->object.body)->volumes;
+    for (size_t i = 0; i < volumes->count; i++) {
+        const char *volume = ((const struct mount *)volumes->items[i])->volume;
+        if (!world_has_volume(&session->world, paths_file_name(session->arena, volume)))
+            return error_set(
+                error, -ENOENT,
+                "container %s: volume %s is not in the store, and would begin empty; fpsync plan "
+                "with the file that declares it says what becomes of it",
+                container->name, volume);
+    }
+    return 0;
+}
+
 /* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
 static void name_holder(struct session *session, struct held *held)
 {

@@ -59,6 +59,8 @@ int session_load_policy(struct session *session, struct error *error);
 int session_check_start(const struct session *session, const struct entry *container, struct error *error);
 /* And, once the session has looked, whether what it wrote is there (else -ENOENT): layer_lost(). */
 int session_check_layer(const struct session *session, const struct entry *container, struct error *error);
+/* And its volumes: a start would make those that are not. */
+int session_check_volumes(const struct session *session, const struct entry *container, struct error *error);
 void session_plan(struct session *session, struct plan *plan);
 /* Plans as if the recorded objects were what is declared: what is left is drift. */
 void session_plan_recorded(struct session *session, struct plan *plan);

@@ -134,8 +134,11 @@ static int act(const struct options *options, enum verb verb)
     if (result < 0)
         return fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR);
     result = session_look(&session, &error);
-    for (size_t i = 0; result >= 0 && verb != VERB_STOP && i < asked.count; i++)
+    for (size_t i = 0; result >= 0 && verb != VERB_STOP && i < asked.count; i++) {
         result = session_check_layer(&session, asked.items[i], &error);
+        if (result >= 0)
+            result = session_check_volumes(&session, asked.items[i], &error);
+    }
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     plan_wishes(&session, verb, &asked, &plan);

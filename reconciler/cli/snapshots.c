@@ -210,6 +210,8 @@ static int restart_users(struct asked *asked, struct action *action, struct erro
         int result = check_start(asked, entry, error);
         if (result == 0)
             result = session_check_layer(&asked->session, entry, error);
+        if (result == 0)
+            result = session_check_volumes(&asked->session, entry, error);
         if (result < 0)
             return result;
         struct action *restart = new_action(asked, entry, VERB_RESTART);
@@ -266,7 +268,8 @@ static int plan_wish(struct asked *asked, const char *from, struct error *error)
                          spent ? ", of a command that was interrupted; what was written since is not in it"
                                : "");
     if (asked->entry->kind == KIND_CONTAINER && runs(asked, asked->entry) &&
-        check_start(asked, asked->entry, error) < 0)
+        (check_start(asked, asked->entry, error) < 0 ||
+         session_check_volumes(&asked->session, asked->entry, error) < 0))
         return error->code;
     if (asked->entry->kind == KIND_CONTAINER && asked->verb != VERB_RESET &&
         session_check_layer(&asked->session, asked->entry, error) < 0)

@@ -10,6 +10,13 @@ named() { # NETWORK VOLUME LAYER WEB CACHE [ENTRIES of web]; each name, or "name
 }
 old_names() { named front data kept web cache; }
 new_names() { named 'back, was: front' 'files, was: data' 'stays, was: kept' 'shop, was: web' 'store, was: cache'; }
+in_between() { # of somebody who does not know why it is down
+    run stop web || true
+    run start web || true
+    run -y stop cache || true
+    run start cache || true
+    old_names
+}
 newer_names() { named 'third, was: front' 'papers, was: data' 'remains, was: kept' 'desk, was: web' 'drawer, was: cache'; }
 
 # Names of data in the store that the record does not know, and when each was made.
@@ -43,7 +50,7 @@ renames_go() { # THEN FAULT
     done
     [ $died -gt 12 ] || { echo "$died times only"; return 1; }
 }
-for then in old_names new_names newer_names; do
+for then in old_names new_names newer_names in_between; do
     check "renames that fail, and then $then" renames_go $then FPSYNC_FAKE_FAIL=%
     check "renames that fail behind an effect, and then $then" renames_go $then FPSYNC_FAKE_FAIL=%:after
     check "renames that die, and then $then" renames_go $then FPSYNC_FAKE_DIE=%:after
