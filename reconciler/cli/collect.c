@@ -59,11 +59,28 @@ static bool is_kept(const struct entry *entry)
     return strcmp(retain, "keep") == 0;
 }
 
-static void find_data(struct session *session, struct entry *entry, struct candidates *to)
+/* The snapshots that somebody asked for and that go with it: ", with snapshot a, b"; "" where there are none. */
+static const char *with_snapshots(struct session *session, const struct entry *entry,
+                                  const struct observed_snapshots *seen)
+{
+    const char *file = paths_file_name(session->arena, entry->name), *text = "";
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct observed_snapshot *snapshot = &seen->items[i];
+        if (snapshot->kept && strcmp(snapshot->kind, entry->record->kind) == 0 &&
+            strcmp(snapshot->file, file) == 0)
+            text = arena_printf(session->arena, "%s%s%s", text, *text ? ", " : ", with snapshot ",
+                                snapshot->name);
+    }
+    return text;
+}
+
+static void find_data(struct session *session, struct entry *entry, const struct observed_snapshots *seen,
+                      struct candidates *to)
 {
     int64_t age = (int64_t)time(NULL) - entry->record->since;
-    const char *why = arena_printf(session->arena, "%s, %s%s", session_left(session, entry),
-                                   stands_on(session, entry), is_kept(entry) ? ", retain: keep" : "");
+    const char *why =
+        arena_printf(session->arena, "%s, %s%s%s", session_left(session, entry), stands_on(session, entry),
+                     is_kept(entry) ? ", retain: keep" : "", with_snapshots(session, entry, seen));
     struct candidate *item = add(session, to, entry->record->kind, entry->name, why, entry);
     struct data_reference *data = described_new(session->arena, &data_reference_table);
     data->file = paths_file_name(session->arena, entry->name);
@@ -106,7 +123,7 @@ static void find_snapshots(struct session *session, const struct observed_snapsh
         const char *name = arena_printf(session->arena, "%s@%s",
                                         snapshot_owner(session->arena, snapshot->file), snapshot->name);
         const char *why = snapshot->kept
-                              ? "a snapshot by command: goes by name"
+                              ? "a snapshot by command: goes by name, or with what it is of"
                               : arena_printf(session->arena, "kept by fpsync for %" PRId64 " day%s",
                                              age / 86400, age / 86400 == 1 ? "" : "s");
         why = arena_printf(session->arena, "%s%s", why, size_of(session, snapshot));
@@ -145,11 +162,12 @@ static bool image_is_used(const struct session *session, const char *digest)
     return false;
 }
 
-static void find_retained(struct session *session, struct candidates *to)
+static void find_retained(struct session *session, const struct observed_snapshots *seen,
+                          struct candidates *to)
 {
     for (size_t i = 0; i < session->actual.count; i++)
         if (entry_is_retained(&session->actual.items[i]))
-            find_data(session, &session->actual.items[i], to);
+            find_data(session, &session->actual.items[i], seen, to);
 }
 
 static void find_images(struct session *session, const struct candidates *snapshots, struct candidates *to)
@@ -345,7 +363,7 @@ int run_gc(const struct options *options)
         return fail(options, &error, EXIT_ERROR);
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
     struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
-    find_retained(&session, &data);
+    find_retained(&session, &seen, &data);
     find_snapshots(&session, &seen, &data, &snapshots); /* none of the data is freed yet: all of them */
     find_leftovers(&session, &left, &data, &leftovers);
     if (check_names(&session, &data, (struct candidates[]){snapshots, leftovers}, 2, &error) < 0) {

@@ -41,7 +41,8 @@ snapshot_sizes() {
     at words-sizes
     web 'networks: []'
     gives 0 run_spec apply && gives 0 run snapshot web --name good &&
-        gives 0 run gc --dry-run && says 'layer default/web@good: kept (a snapshot by command: goes by name, 12MiB)'
+        gives 0 run gc --dry-run && says 'layer default/web@good: kept (a snapshot by command: goes by name, or with what it is of, 12MiB)' || return 1
+    gives 0 run_spec -y down && gives 0 run gc --force && grep '^layer default/web: freed (.*, with snapshot good)$' "$root/said"
 }
 
 held_lock() {
