@@ -14,8 +14,7 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
     int64_t init_pid, init_start; /* containers: as started, */
     const char *boot;             /* since this boot of the kernel */
     struct list repairs;          /* struct repaired: drift that was put right of late */
-    const char
-        *ended; /* containers: "0", the status that its command had ended with at the last backup; NULL */
+    const char *ended;            /* containers: "0", status of its command at the last backup; NULL */
 };
 extern const struct table facts_table;
 
@@ -27,8 +26,8 @@ struct entry {
     struct facts *facts;  /* never NULL */
     const char *left;     /* retained data that is declared again: how old and how large it is */
     struct bytes *key;    /* of the digests that it has keyed; of size 0 where no digest of any record is */
-    const char
-        *was; /* the name that what there is outside of the record still has: reconciler/renames.h; NULL */
+    /* reconciler/renames.h: the name that what is outside of the record still has (NULL: `name`), */
+    const char *was;
     const char *recorded; /* and the one that the record has; NULL: `name` */
 };
 

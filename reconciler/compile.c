@@ -56,11 +56,12 @@ const char *compile_begun(const struct compiling *compiling, enum kind kind, con
 static void compile_data(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
-    const char *file = paths_file_name(arena, action->name), *begun;
+    const char *file = paths_file_name(arena, action->name);
     if (action->verb == VERB_DELETE) {
-        compile_data_delete(arena, action->kind, file, steps);
-        for (size_t at = 0; (begun = compile_begun(compiling, action->kind, action->name, &at));)
-            compile_data_delete(arena, action->kind, paths_file_name(arena, begun), steps);
+        const char *moved = compiling->recorded ? renames_moved(compiling->recorded, compiling->world, arena,
+                                                                action->kind, action->kind, action->name)
+                                                : NULL;
+        compile_data_delete(arena, action->kind, moved ? paths_file_name(arena, moved) : file, steps);
         return;
     }
     compile_data_rename(compiling, action->kind, action->name, steps);

@@ -342,6 +342,10 @@ static void add_removal_of_begun(const struct container_steps *to, const char *n
 {
     const struct action *action = to->action;
     const char *begun;
+    const char *moved = !action->object && to->compiling->recorded
+                            ? renames_moved(to->compiling->recorded, to->compiling->world, to->arena,
+                                            KIND_LAYER, KIND_CONTAINER, name)
+                            : NULL;
     for (size_t at = 0; (begun = compile_begun(to->compiling, KIND_CONTAINER, name, &at));) {
         if (text_is_same(begun, action->name) || text_is_same(begun, action->was))
             continue;
@@ -351,10 +355,9 @@ static void add_removal_of_begun(const struct container_steps *to, const char *n
             add_stop_of(&left);
             add_removal_of(&left);
         }
-        if (!action->object && world_has_layer(to->compiling->world, paths_file_name(to->arena, begun)) &&
-            !world_has_layer(to->compiling->world, paths_file_name(to->arena, name)))
-            compile_data_move(to->arena, KIND_LAYER, begun, name, to->steps);
     }
+    if (moved)
+        compile_data_move(to->arena, KIND_LAYER, moved, name, to->steps);
 }
 
 /* What LXC had before, it has afterwards: SEMANTICS 15. */

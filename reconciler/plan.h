@@ -52,10 +52,9 @@ struct action {
     const char *token;    /* and what it is known by, as long as it has not come to its end */
     const char *digest;   /* of the image that the layer stands on after that; NULL: as before */
     const char *kept_as;  /* done: the snapshot that was made; NULL: none */
-    struct record
-        *layer;         /* containers that are made: of their own layer, as it is written down before; NULL */
-    const char *was;    /* full name that it goes on from; NULL */
-    struct list leased; /* containers: the lease_address of each network that it was not in before */
+    struct record *layer; /* containers that are made: of their own layer, as written down before; NULL */
+    const char *was;      /* full name that it goes on from; NULL */
+    struct list leased;   /* containers: the lease_address of each network that it was not in before */
     const char *leased_subnet, *leased_subnet6; /* networks: of new ones; NULL */
     const char *hint;                           /* what else may have been meant; NULL */
     struct warning *warnings;

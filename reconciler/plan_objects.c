@@ -118,6 +118,7 @@ static const char *running_users(const struct planning *planning, const char *vo
 /* The file of a loop grows while it is mounted where the kernel lets fpsync do that, and else when nobody has it. */
 static bool growth_waits(struct planning *planning, const struct object *object, const struct entry *entry)
 {
+    const bool renamed = plan_was(planning, object->kind, object->name);
     const struct volume *volume = object->kind == KIND_VOLUME ? object->body : NULL;
     if (!volume || !planning->request->world->cannot_grow || strcmp(volume->type, "loop") != 0 ||
         volume->size <= ((const struct volume *)entry->object.body)->size)
@@ -132,7 +133,7 @@ static bool growth_waits(struct planning *planning, const struct object *object,
                            users),
               arena_printf(planning->arena, "fpsync stop%s, apply this, fpsync start%s", users, users),
               field_place(&volume_table, volume, field_by_key(&volume_table, "size")));
-    planning->plan->held[planning->plan->held_count - 1].serves = true;
+    planning->plan->held[planning->plan->held_count - 1].serves = !renamed; /* nothing has the new name yet */
     return true;
 }
 
@@ -152,11 +153,8 @@ void plan_data(struct planning *planning, const struct object *object, struct en
         return;
     if (plan_was(planning, object->kind, object->name)) {
         verb = VERB_RENAME;
-        if (growth_waits(planning, object, entry)) {
-            planning->plan->held[planning->plan->held_count - 1].serves =
-                false; /* nothing has that name yet */
+        if (growth_waits(planning, object, entry))
             return;
-        }
         fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
     } else if (plan_is_new(entry))
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL, NULL, object->place);

@@ -83,11 +83,15 @@ static struct rename *add(struct renaming *renaming, enum kind kind, const char 
     return rename;
 }
 
+static bool world_has_data(const struct world *world, struct arena *arena, enum kind kind, const char *name)
+{
+    const char *file = paths_file_name(arena, name);
+    return kind == KIND_VOLUME ? world_has_volume(world, file) : world_has_layer(world, file);
+}
+
 static bool has_data(const struct renaming *renaming, enum kind kind, const char *name)
 {
-    const char *file = paths_file_name(renaming->arena, name);
-    return kind == KIND_VOLUME ? world_has_volume(renaming->request->world, file)
-                               : world_has_layer(renaming->request->world, file);
+    return world_has_data(renaming->request->world, renaming->arena, kind, name);
 }
 
 /* Two folders cannot become one. */
@@ -137,18 +141,24 @@ static void check_users(struct renaming *renaming, struct rename *rename)
     }
 }
 
-/* Where data are that a rename moved which did not come to its end; NULL: where their name says, or at `to` already. `whose`:
- * a container goes with its own layer. */
+const char *renames_moved(const struct snapshot *snapshot, const struct world *world, struct arena *arena,
+                          enum kind kind, enum kind whose, const char *name)
+{
+    const char *begun = NULL;
+    const bool moves =
+        (kind == KIND_VOLUME || kind == KIND_LAYER) && !world_has_data(world, arena, kind, name);
+    for (size_t at = 0; moves && (begun = renames_begun(snapshot, whose, name, &at));)
+        if (world_has_data(world, arena, kind, begun))
+            break;
+    return begun;
+}
+
+/* NULL also where they are at `to` already. */
 static const char *moved_data(const struct renaming *renaming, enum kind kind, enum kind whose,
                               const char *name, const char *to)
 {
-    const char *begun = NULL;
-    const bool moves = (kind == KIND_VOLUME || kind == KIND_LAYER) && !has_data(renaming, kind, name);
-    for (size_t at = 0; moves;) {
-        begun = renames_begun(renaming->request->actual->snapshot, whose, name, &at);
-        if (!begun || has_data(renaming, kind, begun))
-            break;
-    }
+    const char *begun = renames_moved(renaming->request->actual->snapshot, renaming->request->world,
+                                      renaming->arena, kind, whose, name);
     return text_is_same(begun, to) ? NULL : begun;
 }
 

@@ -50,3 +50,7 @@ const struct rename *renames_from(const struct renames *renames, enum kind kind,
 /* The names that renames of an object began to give it and that no record has, the newest first: the next one after `*at`
  * intents, or NULL. */
 const char *renames_begun(const struct snapshot *snapshot, enum kind kind, const char *name, size_t *at);
+/* Which of them has the data of a volume or layer; NULL: they are where their own name says, or nowhere. `whose`: the kind
+ * that was renamed, for a container goes with its own layer. */
+const char *renames_moved(const struct snapshot *snapshot, const struct world *world, struct arena *arena,
+                          enum kind kind, enum kind whose, const char *name);

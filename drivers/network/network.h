@@ -164,8 +164,8 @@ struct observed_network {
     bool flows_left;     /* what our rules led before goes on: set_rules() or, where our tables are gone,
                             delete_rules() ends that */
     bool forwards;       /* the host's net.ipv4.ip_forward; said only where there are bridges */
-    const struct texts
-        *own_addresses; /* of the host, "10.30.0.1", save those that count on a link alone; NULL: not known */
+    /* Of the host, "10.30.0.1", save those that count on a link alone; NULL: not known. */
+    const struct texts *own_addresses;
     struct observed_resolver *resolvers;
     size_t resolver_count;
     struct observed_listener *listeners;

@@ -17,12 +17,11 @@
 struct error;
 
 struct stack {
-    const char *token; /* of the change that wrote the note: asked for again, it is already so; NULL */
-    const char
-        *image;   /* digest, of snapshots of layers, and of what was brought back to one; NULL: as recorded */
-    int64_t made; /* seconds since the epoch, of snapshots */
-    bool kept;    /* a person asked for the snapshot: it goes only by name */
-    bool whole;   /* the frozen folder is no upper but all there is: of a copy root, of a volume */
+    const char *token;   /* of the change that wrote the note: asked for again, it is already so; NULL */
+    const char *image;   /* digest: of layers' snapshots, and of what was brought back; NULL: as recorded */
+    int64_t made;        /* seconds since the epoch, of snapshots */
+    bool kept;           /* a person asked for the snapshot: it goes by name, or with what it is of */
+    bool whole;          /* the frozen folder is no upper but all there is: of a copy root, of a volume */
     struct texts frozen; /* numbers, newest first */
 };
 

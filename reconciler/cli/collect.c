@@ -78,12 +78,14 @@ static void find_data(struct session *session, struct entry *entry, const struct
                       struct candidates *to)
 {
     int64_t age = (int64_t)time(NULL) - entry->record->since;
+    entry->was = renames_moved(&session->snapshot, &session->world, session->arena, entry->kind, entry->kind,
+                               entry->name);
     const char *why =
         arena_printf(session->arena, "%s, %s%s%s", session_left(session, entry), stands_on(session, entry),
                      is_kept(entry) ? ", retain: keep" : "", with_snapshots(session, entry, seen));
     struct candidate *item = add(session, to, entry->record->kind, entry->name, why, entry);
     struct data_reference *data = described_new(session->arena, &data_reference_table);
-    data->file = paths_file_name(session->arena, entry->name);
+    data->file = paths_file_name(session->arena, entry->was ? entry->was : entry->name);
     item->young = age * 1000 < session->policy->retention;
     item->kept = is_kept(entry);
     add_step(session, item, entry->kind == KIND_LAYER ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,

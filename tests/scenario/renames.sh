@@ -55,3 +55,23 @@ for then in old_names new_names newer_names in_between; do
     check "renames that fail behind an effect, and then $then" renames_go $then FPSYNC_FAKE_FAIL=%:after
     check "renames that die, and then $then" renames_go $then FPSYNC_FAKE_DIE=%:after
 done
+
+# And nobody wants any of it any more.
+renames_leave_nothing() { # FAULT
+    case_number=$((case_number + 1))
+    at "renames-$case_number"
+    local n died=0 first
+    old_names && gives 0 run_spec apply && rm -rf "$root.before" && cp -a "$root" "$root.before" || return 1
+    first=$("$tool" "$root" calls)
+    for ((n = first + 1; n < first + 60; n++)); do
+        rm -rf "$root" && cp -a "$root.before" "$root" && new_names || return 1
+        env "${1/\%/$n}" "$fpsync" --root "$root" --parallel 1 -f "$root/spec.yaml" apply >/dev/null 2>&1 && break
+        died=$((died + 1))
+        gives 0 run_spec -y down && gives 0 run gc --force &&
+            "$tool" "$root" print | jq -e '[.layers, .volumes, .bridges, .containers] | all(. == {})' || { echo "after $1, $n"; return 1; }
+    done
+    [ $died -gt 12 ] || { echo "$died times only"; return 1; }
+}
+check "renames that fail leave nothing" renames_leave_nothing FPSYNC_FAKE_FAIL=%
+check "nor do those that fail behind an effect" renames_leave_nothing FPSYNC_FAKE_FAIL=%:after
+check "nor those that die" renames_leave_nothing FPSYNC_FAKE_DIE=%:after

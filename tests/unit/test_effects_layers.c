@@ -21,53 +21,12 @@
 #include <cmocka.h>
 
 #include "drivers/guest/idmap.h"
-#include "drivers/storage/storage.h"
-#include "drivers/storage/tree.h"
 #include "lib/buffer.h"
-#include "lib/error.h"
+#include "tests/unit/storage_world.h"
 
-#define DIGEST  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define OTHER   "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-#define BASE    0x70000000
 #define TRIALS  12
 #define ROUNDS  9 /* more than lie below a live upper, so that some are merged */
 #define CHANGES 40
-
-static struct arena *arena;
-static struct paths paths;
-static struct call call;
-static struct error error;
-static char root[64];
-
-#define assert_done(call_)                                                                                   \
-    do {                                                                                                     \
-        error = (struct error){0};                                                                           \
-        if ((call_) < 0)                                                                                     \
-            fail_msg("%s: %s", #call_, error.text);                                                          \
-    } while (0)
-
-static const char *at(const char *below)
-{
-    return arena_printf(arena, "%s/%s", root, below);
-}
-
-static void make_path(const char *path)
-{
-    char part[512];
-    for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        snprintf(part, sizeof(part), "%.*s", slash ? (int)(slash - path) : (int)strlen(path), path);
-        assert_true(mkdir(part, 0755) == 0 || errno == EEXIST);
-        if (!slash)
-            return;
-    }
-}
-
-static void make_file(const char *path, const char *content)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    assert_true(fd >= 0 && write(fd, content, strlen(content)) == (ssize_t)strlen(content));
-    close(fd);
-}
 
 static void make_image(const char *digest)
 {
@@ -75,7 +34,7 @@ static void make_image(const char *digest)
     static const char *const files[] = {"one", "two"};
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         const char *folder = at(arena_printf(arena, "var/lib/fpsync/images/%s/root/%s", digest, folders[i]));
-        make_path(folder);
+        assert_true(make_path(folder));
         for (size_t j = 0; j < 2; j++)
             make_file(arena_printf(arena, "%s/%s", folder, files[j]), digest);
     }
@@ -85,10 +44,7 @@ static void make_image(const char *digest)
 static int set_up(void **state)
 {
     (void)state;
-    arena = arena_new();
-    call = (struct call){.arena = arena, .cancel = -1};
-    strcpy(root, "/tmp/fpsl-XXXXXX");
-    if (!mkdtemp(root) || chmod(root, 0711) < 0 || paths_make(root, arena, &paths, &error) < 0)
+    if (world_begin() < 0)
         return -1;
     make_image(DIGEST);
     make_image(OTHER);
@@ -98,10 +54,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    umount2(at("run/fpsync/mounts/web/root"), MNT_DETACH);
-    int result = tree_remove(AT_FDCWD, root, &error);
-    arena_free(arena);
-    return result;
+    return world_end();
 }
 
 static struct root_mount *request(const char *digest)
