@@ -75,3 +75,18 @@ renames_leave_nothing() { # FAULT
 check "renames that fail leave nothing" renames_leave_nothing FPSYNC_FAKE_FAIL=%
 check "nor do those that fail behind an effect" renames_leave_nothing FPSYNC_FAKE_FAIL=%:after
 check "nor those that die" renames_leave_nothing FPSYNC_FAKE_DIE=%:after
+
+# Where both names are declared nobody knows whose the data are: neither has them until one of the two goes.
+both_names() {
+    at renames-both
+    old_names && gives 0 run_spec apply && new_names || return 1
+    local n first=$("$tool" "$root" calls) made=$(data_made)
+    for ((n = first + 1; n < first + 20; n++)); do
+        "$tool" "$root" print | jq -e '.volumes | has("default_files")' >/dev/null && break
+        FPSYNC_FAKE_DIE=$n:after "$fpsync" --root "$root" --parallel 1 -f "$root/spec.yaml" apply >/dev/null 2>&1
+    done
+    old_names && sed -i 's/^volumes: { /&files: {}, /' "$root/spec.yaml" && gives 3 run_spec apply && says 'held volume default/data: it cannot take over from default/files' &&
+        says 'held volume default/files: it cannot take over from default/data' && old_names && gives 0 run_spec apply && gives 0 run_spec plan &&
+        [ "$(data_made)" = "$made" ] && "$tool" "$root" print | jq -e '.volumes | keys == ["default_data"]'
+}
+check "both names of one that did not end are held" both_names
