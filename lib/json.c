@@ -132,6 +132,11 @@ bool json_holds_array(const struct json *value)
     return json_is_array(in(value));
 }
 
+bool json_is_nothing(const struct json *value)
+{
+    return !value || json_is_null(in(value));
+}
+
 void *json_first(const struct json *object)
 {
     return json_object_iter(in(object));

@@ -40,6 +40,7 @@ int64_t json_as_number(const struct json *value, int64_t otherwise);
 bool json_as_bool(const struct json *value);
 bool json_holds_object(const struct json *value);
 bool json_holds_array(const struct json *value);
+bool json_is_nothing(const struct json *value); /* null, or absent */
 
 /* Walks an object: for (void *i = json_first(o); i; i = json_next(o, i)) ... */
 void *json_first(const struct json *object);
