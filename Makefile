@@ -73,7 +73,7 @@ $(B)/fpsync: $(call objects,$(MAIN)) $(B)/state.a $(B)/views.a $(B)/shared.a $(B
 $(B)/fpsync-worker: $(call objects,$(WORKER)) $(B)/effects.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
 	$(call say,LINK,$@)
 	$(link) $(WORKER_LIBS)
-$(B)/fpsync-fetch: $(call objects,$(FETCH)) $(B)/lib.a
+$(B)/fpsync-fetch: $(call objects,$(FETCH)) $(B)/drivers/guest/idmap.o $(B)/lib.a
 	$(call say,LINK,$@)
 	$(link) $(FETCH_LIBS)
 # Static and free of libc's locale and stdio baggage as far as possible: it runs in any image.

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -579,20 +580,92 @@ static void test_cancel(void **state)
     assert_nothing_left();
 }
 
+static const char *own_folder(void)
+{
+    static char own[512];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    own[length < 0 ? 0 : length] = '\0';
+    *strrchr(own, '/') = '\0';
+    return own;
+}
+
+static const char *read_of(pid_t pid, const char *name)
+{
+    char text[4096] = "";
+    int fd = open(arena_printf(arena, "/proc/%d/%s", pid, name), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    return arena_strdup(arena, text);
+}
+
+static const char *namespace_of(const char *process, const char *name)
+{
+    char text[64] = "";
+    assert_true(readlink(arena_printf(arena, "/proc/%s/ns/%s", process, name), text, sizeof(text) - 1) > 0);
+    return arena_strdup(arena, text);
+}
+
+/* Looked at from outside while it waits for the rest of an archive. */
+static void test_unpacking_is_nobody(void **state)
+{
+    (void)state;
+    int ends[2], told = inotify_init1(IN_CLOEXEC);
+    char event[512];
+    mkdir(at("target"), 0755);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(inotify_add_watch(told, at("target"), IN_CREATE) >= 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int target = open(at("target"), O_PATH | O_DIRECTORY);
+        int nowhere = open("/dev/null", O_WRONLY);
+        if (dup2(ends[0], 0) < 0 || dup2(nowhere, 1) < 0 || dup2(target, 3) < 0)
+            _exit(126);
+        execl(arena_printf(arena, "%s/fpsync-fetch", own_folder()), "fpsync-fetch", "unpack", NULL);
+        _exit(127);
+    }
+    close(ends[0]);
+    BEGIN(tar);
+    add(&tar, '5', "first", NULL, NULL);
+    struct header header = header_of('0', "second", NULL, 1 << 20); /* more than the reader reads ahead */
+    add_block(&tar, &header);
+    char *zeros = arena_alloc(arena, 256 * 1024);
+    memset(zeros, 0, 256 * 1024);
+    buffer_add(&tar, zeros, 256 * 1024);
+    assert_int_equal(bytes_write(ends[1], tar.bytes, tar.length), 0);
+    assert_true(read(told, event, sizeof(event)) > 0);
+    const char *process = arena_printf(arena, "%d", pid);
+    static const char *const namespaces[] = {"user", "mnt", "net", "ipc", "uts"};
+    for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++)
+        assert_string_not_equal(namespace_of(process, namespaces[i]), namespace_of("self", namespaces[i]));
+    const char *status = read_of(pid, "status");
+    assert_non_null(strstr(status, "\nUid:\t4294836224\t4294836224\t4294836224\t4294836224\n"));
+    assert_non_null(strstr(status, "\nGid:\t4294836224\t4294836224\t4294836224\t4294836224\n"));
+    assert_non_null(strstr(status, "\nGroups:\t \n"));
+    assert_non_null(strstr(status, "\nNoNewPrivs:\t1\n"));
+    assert_non_null(strstr(status, "\nSeccomp:\t2\n"));
+    assert_non_null(strstr(status, "\nCapBnd:\t000000008000001f\n"));
+    const char *mounts = read_of(pid, "mountinfo");
+    assert_null(strchr(mounts, '\n')[1] ? mounts : NULL); /* one alone */
+    assert_non_null(strstr(mounts, "nosuid,nodev,noexec"));
+    close(ends[1]);
+    int ended;
+    assert_int_equal(waitpid(pid, &ended, 0), pid);
+    assert_true(WIFEXITED(ended) && WEXITSTATUS(ended) == 1); /* "truncated" */
+    struct stat first;
+    assert_int_equal(stat(at("target/first"), &first), 0);
+    assert_int_equal(first.st_uid, 0);
+    close(told);
+    buffer_clear(&tar);
+}
+
 /* fpsync-fetch is looked for beside the running program. */
 static int provide_fetch(void)
 {
     const char *build = getenv("FPSYNC_BUILD");
-    char own[512], fetch[600];
-    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-    if (length < 0)
-        return -1;
-    own[length] = '\0';
-    *strrchr(own, '/') = '\0';
-    snprintf(fetch, sizeof(fetch), "%s/fpsync-fetch", own);
+    char fetch[600], source[600];
+    snprintf(fetch, sizeof(fetch), "%s/fpsync-fetch", own_folder());
     if (access(fetch, X_OK) == 0)
         return 0;
-    char source[600];
     snprintf(source, sizeof(source), "%s/fpsync-fetch", build ? build : "build");
     char *whole = realpath(source, NULL);
     int result = whole ? symlink(whole, fetch) : -1;
@@ -614,6 +687,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sources_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_apt_sources, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unpacking_is_nobody, set_up, tear_down),
     };
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         puts("1..1\nok 1 # SKIP needs root: owners and namespaces");

@@ -1,10 +1,16 @@
-/* The sandbox of fpsync-fetch: it reads bytes that anybody may have written, as root, because images have owners.
+/* The sandbox of fpsync-fetch: it reads bytes that anybody may have written.
  *
- * Namespaces for mounts, network, IPC and UTS; the target becomes the root of an otherwise empty mount namespace;
- * capabilities shrink to those that give files their owners, modes and capabilities; then seccomp kills on
- * whatever unpacking does not need. */
+ * A user namespace whose ids are a range of the host that nobody else has, and in it namespaces for mounts, network, IPC
+ * and UTS; the target, id-mapped so that what root of that namespace makes is root's on disk, becomes the root of an
+ * otherwise empty mount namespace; capabilities, over that namespace alone, shrink to those that give files their
+ * owners, modes and capabilities; then seccomp kills on whatever unpacking does not need.
+ *
+ * File capabilities that are set in there come out as version 3 with root id 0 on disk, which means the same as
+ * version 2 to everybody who looks (capabilities(7)): getxattr(2) of the host's root reports version 2, so that digests
+ * and copies do not know them apart, and a container honours both. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -15,12 +21,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "drivers/guest/idmap.h"
 #include "drivers/image/fetch/fetch.h"
 #include "lib/error.h"
 
 #define MEMORY_LIMIT    ((rlim_t)2 << 30)  /* xz -9 takes 65 MiB, a zstd window of 27 bits 128 MiB */
 #define FILE_LIMIT      ((rlim_t)32 << 30) /* bytes of one file */
 #define PROCESSOR_LIMIT ((rlim_t)3600)     /* seconds */
+#define SPARE_IDS       0xfffe0000         /* beyond all that containers are given, and one whole range */
 
 static int set_limits(struct error *error)
 {
@@ -42,25 +50,41 @@ static int set_limits(struct error *error)
     return 0;
 }
 
-/* The working folder follows into the new mount namespace, a descriptor does not: hence the first call.
- * pivot_root(2) with both arguments "." stacks the old root on the new one, from where it is unmounted. */
-static int enter_target(int target, struct error *error)
+/* Root of the namespace, and nobody on the host. */
+static int enter_user_namespace(int user_namespace, struct error *error)
 {
-    if (fchdir(target) < 0 || unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+    if (setns(user_namespace, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 ||
+        setresuid(0, 0, 0) < 0)
+        return error_errno(error, -errno, "cannot enter a user namespace");
+    return 0;
+}
+
+/* pivot_root(2) with both arguments "." stacks the old root on the new one, from where it is unmounted. */
+static int enter_mount(int tree, struct error *error)
+{
+    if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
         return error_errno(error, -errno, "cannot make namespaces");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return error_errno(error, -errno, "cannot make mounts private");
-    int tree = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0)
-        return error_errno(error, -errno, "target");
-    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
-    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0 ||
-        move_mount(tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(tree) < 0)
+    if (move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(tree) < 0)
         return error_errno(error, -errno, "cannot mount the target");
-    close(tree);
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return error_errno(error, -errno, "cannot make the target the root");
     return 0;
+}
+
+static int enter_target(int target, struct error *error)
+{
+    _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
+    int result = user_namespace_make(&ids, SPARE_IDS, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int tree =
+        tree_clone(target, "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, ids.fd, error);
+    if (tree < 0)
+        return error_wrap(error, tree, "target");
+    result = enter_user_namespace(ids.fd, error);
+    return result < 0 ? result : enter_mount(tree, error);
 }
 
 static int drop_capabilities(struct error *error)
