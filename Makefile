@@ -21,14 +21,14 @@ ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -DFPSYNC_VERSION='"$(VERSION)"' -I. -isys
               $(WARNINGS) $(HARDENING) $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) $(SANITIZE)
 
-# A driver family is split by file name: requests.c (tables) and view*.c (read-only, no effect) go into the main
+# A driver family is split by file name: requests*.c (tables) and view*.c (read-only, no effect) go into the main
 # program and the worker, everything else of the family into the worker alone; drivers/guest is no family, but what
 # they share to reach into a running container. Folders below a family are programs of their own (drivers/image/fetch,
 # drivers/container/init).
 LIB     := $(wildcard lib/*.c)
 SPECS   := $(wildcard specs/*.c)
 STATE   := $(wildcard state/*.c)
-SHARED  := $(filter-out drivers/run.c,$(wildcard drivers/*.c)) $(wildcard drivers/*/requests.c)
+SHARED  := $(filter-out drivers/run.c,$(wildcard drivers/*.c)) $(wildcard drivers/*/requests*.c)
 VIEWS   := $(wildcard drivers/*/view*.c)
 EFFECTS := drivers/run.c $(filter-out $(SHARED) $(VIEWS) drivers/worker/%,$(wildcard drivers/*/*.c))
 WORKER  := $(wildcard drivers/worker/*.c)

@@ -44,6 +44,7 @@ int paths_make(const char *root, struct arena *arena, struct paths *paths, struc
         .images = arena_printf(arena, "%s/var/lib/fpsync/images", base),
         .layers = arena_printf(arena, "%s/var/lib/fpsync/layers", base),
         .volumes = arena_printf(arena, "%s/var/lib/fpsync/volumes", base),
+        .build = arena_printf(arena, "%s/var/lib/fpsync/build", base),
         .lxc = arena_printf(arena, "%s/var/lib/lxc", base),
         .run = arena_printf(arena, "%s/run/fpsync", base),
         .mounts = arena_printf(arena, "%s/run/fpsync/mounts", base),

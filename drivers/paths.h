@@ -19,6 +19,7 @@ struct paths {
     const char *images;      /* ROOT/var/lib/fpsync/images */
     const char *layers;      /* ROOT/var/lib/fpsync/layers */
     const char *volumes;     /* ROOT/var/lib/fpsync/volumes */
+    const char *build;       /* ROOT/var/lib/fpsync/build: steps, caches and failed roots of builds */
     const char *lxc;         /* ROOT/var/lib/lxc */
     const char *run;         /* ROOT/run/fpsync */
     const char *mounts;      /* ROOT/run/fpsync/mounts: the place of one merged root a container */

@@ -12,6 +12,9 @@ static int run_network(const struct effects *effects, const struct paths *paths,
                        const void *request, const struct call *call, struct error *error);
 static int run_container(const struct effects *effects, const struct paths *paths, enum step_kind kind,
                          const void *request, const struct call *call, void *result, struct error *error);
+static bool is_build(enum step_kind kind);
+static int run_build(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                     const void *request, const struct call *call, void *result, struct error *error);
 
 int step_run(const struct effects *effects, const struct paths *paths, enum step_kind kind,
              const void *request, const struct call *call, void **result, struct error *error)
@@ -23,9 +26,11 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     if (ended < 0)
         return error_errno(error, ended, "%s", type->name);
     void *made = type->result ? described_new(call->arena, type->result) : NULL;
-    if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
-        (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
-        kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK)
+    if (is_build(kind))
+        ended = run_build(effects, paths, kind, request, call, made, error);
+    else if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
+             (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
+             kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
              kind == STEP_LINK_UNMARK)
@@ -161,5 +166,30 @@ static int run_container(const struct effects *effects, const struct paths *path
         return container->release(paths, request, call, error);
     default:
         return error_set(error, -ENOSYS, "step %d is no effect on containers", (int)kind);
+    }
+}
+
+static bool is_build(enum step_kind kind)
+{
+    return (kind >= STEP_BUILD_COPY && kind <= STEP_BUILD_DROP) || kind == STEP_BUILD_FOLDER;
+}
+
+static int run_build(const struct effects *effects, const struct paths *paths, enum step_kind kind,
+                     const void *request, const struct call *call, void *result, struct error *error)
+{
+    const struct build_effects *build = effects->build;
+    switch (kind) {
+    case STEP_BUILD_COPY:
+        return build->copy(paths, request, call, error);
+    case STEP_BUILD_FOLDER:
+        return build->folder(paths, request, call, error);
+    case STEP_BUILD_RUN:
+        return build->run(paths, request, call, error);
+    case STEP_BUILD_COMMIT:
+        return build->commit(paths, request, call, result, error);
+    case STEP_BUILD_DROP:
+        return build->drop(paths, request, call, error);
+    default:
+        return error_set(error, -ENOSYS, "step %d is no effect of a build", (int)kind);
     }
 }

@@ -48,6 +48,11 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_BACKUP_WRITE] = {"backup.write", &archive_table, NULL},
     [STEP_BACKUP_READ] = {"backup.read", &archive_table, NULL},
     [STEP_LAYER_GROW] = {"layer.grow", &volume_source_table, NULL},
+    [STEP_BUILD_COPY] = {"build.copy", &build_copy_table, NULL},
+    [STEP_BUILD_RUN] = {"build.run", &build_run_table, NULL},
+    [STEP_BUILD_COMMIT] = {"build.commit", &build_commit_table, &image_made_table},
+    [STEP_BUILD_DROP] = {"build.drop", &build_drop_table, NULL},
+    [STEP_BUILD_FOLDER] = {"build.folder", &build_folder_table, NULL},
     [STEP_LAYER_CHECK] = {"layer.check", &layer_check_table, NULL},
 };
 

@@ -8,6 +8,7 @@
 
 #include "drivers/call.h"
 #include "drivers/container/container.h"
+#include "drivers/image/build.h"
 #include "drivers/image/image.h"
 #include "drivers/network/network.h"
 #include "drivers/storage/storage.h"
@@ -60,6 +61,11 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_LAYER_RENAME = 60,
                  STEP_VOLUME_RENAME = 61,
                  STEP_ROOT_CHECK = 62,
+                 STEP_BUILD_COPY = 70,
+                 STEP_BUILD_RUN = 71,
+                 STEP_BUILD_COMMIT = 72,
+                 STEP_BUILD_DROP = 73,
+                 STEP_BUILD_FOLDER = 76,
                  STEP_KINDS
 };
 
@@ -69,6 +75,7 @@ struct effects {
     const struct storage_effects *storage;
     const struct network_effects *network;
     const struct image_effects *image;
+    const struct build_effects *build;
 };
 
 struct step_type {

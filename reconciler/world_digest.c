@@ -159,6 +159,7 @@ static void fold_storage(struct digest *digest, const struct observed_storage *s
         fold_number(digest, seen->images[i].bytes);
         fold_text(digest, seen->images[i].name);
         fold_number(digest, seen->images[i].made);
+        fold_text(digest, seen->images[i].lower);
     }
     fold_data(digest, seen->layers, seen->layer_count);
     fold_data(digest, seen->volumes, seen->volume_count);

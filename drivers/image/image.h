@@ -28,6 +28,10 @@ struct image_made { /* result */
     struct described described;
     const char *digest; /* 64 hex digits */
     int64_t bytes;      /* sum of file sizes */
+    const char *config; /* JSON of what is to be known where it runs (specs/image_config.h); NULL: nothing */
+    const char *
+        origin; /* what the source was resolved to: "sha256:..." of a manifest, a server's fingerprint; NULL */
+    const char *lower; /* digest of the image that it is a delta on; NULL: it is whole */
 };
 extern const struct table image_made_table;
 

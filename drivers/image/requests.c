@@ -21,6 +21,9 @@ const struct table image_make_table = {
 static const struct field image_made_rows[] = {
     ROW(1, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(2, bytes, FIELD_NUMBER),
+    ROW(3, config, FIELD_TEXT),
+    ROW(4, origin, FIELD_TEXT),
+    ROW(5, lower, FIELD_TEXT),
 };
 const struct table image_made_table = {
     .name = "image-made", .size = sizeof(struct image_made), TABLE_ROWS(image_made_rows)};

@@ -33,6 +33,7 @@ struct observed_image {
     int64_t bytes;      /* of content, from the store's own note; 0 when unknown */
     const char *name; /* full name of the object it was first made for, by the same note; NULL when unknown */
     int64_t made;     /* seconds since the epoch */
+    const char *lower; /* digest of the whole image that it is a delta on; NULL: it is whole itself */
 };
 
 struct observed_data {      /* a layer or a volume in its store */

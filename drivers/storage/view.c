@@ -53,6 +53,16 @@ struct collector {
     const char *inside; /* the folder below an object's own that holds the data */
 };
 
+/* "lower DIGEST", in a line of its own. */
+static const char *lower_of(struct arena *arena, const char *note)
+{
+    char lower[DIGEST_TEXT_SIZE] = "";
+    const char *line = strstr(note, "\nlower ");
+    return line && sscanf(line, "\nlower %64[0-9a-f]", lower) == 1 && strlen(lower) == sizeof(lower) - 1
+               ? arena_strdup(arena, lower)
+               : NULL;
+}
+
 static void collect_image(void *context, int directory, const char *name)
 {
     struct collector *collector = context;
@@ -76,7 +86,8 @@ static void collect_image(void *context, int directory, const char *name)
                                      .bytes = bytes,
                                      .name = full_name_is_valid(full) ? arena_strdup(collector->arena, full)
                                                                       : NULL,
-                                     .made = status.st_mtime};
+                                     .made = status.st_mtime,
+                                     .lower = lower_of(collector->arena, note.bytes)};
 }
 
 static bool is_subvolume(int store, const struct stat *status)

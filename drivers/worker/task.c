@@ -12,6 +12,7 @@ static const struct effects effects = {
     .storage = &storage_effects,
     .network = &network_effects,
     .image = &image_effects,
+    .build = &build_effects,
 };
 
 struct conversation {

@@ -269,8 +269,10 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
     const struct seen *images = seen_in(world, "images"), *roots = seen_in(world, "roots");
     for (const struct seen *i = seen_first(images); i; i = seen_next(i)) {
         struct observed_image *seen = arena_append(call->arena, out->images, out->image_count);
-        *seen = (struct observed_image){
-            .digest = seen_key(i), .name = seen_text(i, "name"), .bytes = seen_number(i, "bytes")};
+        *seen = (struct observed_image){.digest = seen_key(i),
+                                        .name = seen_text(i, "name"),
+                                        .bytes = seen_number(i, "bytes"),
+                                        .lower = seen_text(i, "lower")};
     }
     see_data(call, seen_in(world, "layers"), &out->layers, &out->layer_count);
     see_data(call, seen_in(world, "volumes"), &out->volumes, &out->volume_count);

@@ -1,0 +1,203 @@
+/* Building images: one effect an instruction, each on what the instructions before it have left, and one that makes an
+ * image of them all.
+ *
+ *   build/steps/KEY/upper       what one instruction changed, in overlay's upper format; ids as in images
+ *   build/steps/KEY/note        written last: "bytes N"; its mtime is when the step was last built upon
+ *   build/steps/.tmp-KEY/       a step in the making, locked by its maker; without one it is a leftover
+ *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
+ *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", and the keys below it
+ *
+ * A step is known by its key alone, which whoever plans computes from all that goes into it: an effect whose step is
+ * there already does nothing. A step is made under its temporary name and renamed when it is whole, so a crash leaves
+ * only what the next build or gc removes. The root of a step is overlay(its upper, those below it newest first, the
+ * delta of its image, that one's lower): nothing is ever written to what lies below.
+ *
+ * Recipes, contexts and roots are written by strangers. Sources are opened below their folder without leaving it, and
+ * no symbolic link of a root leads out of that root (openat2(2)); RUN has its own user, pid, mount and network
+ * namespaces, and all it has started is dead before its step is kept. */
+#pragma once
+
+#include "drivers/call.h"
+#include "drivers/container/container.h"
+#include "drivers/image/image.h"
+#include "drivers/network/network.h"
+#include "drivers/paths.h"
+#include "drivers/storage/storage.h"
+
+struct error;
+
+#define BUILD_FOLDER_STEPS  "steps" /* below paths->build */
+#define BUILD_FOLDER_CACHES "caches"
+#define BUILD_FOLDER_FAILED "failed"
+
+struct build_place { /* where an instruction stands */
+    struct described described;
+    const char *image;  /* digest of the image that the stage began with; NULL: scratch */
+    struct texts below; /* keys of the steps on it, newest first */
+    const char *key;    /* of the step to be made, 64 hex digits; NULL where a place is only read */
+};
+extern const struct table build_place_table;
+
+/* ---- COPY and ADD ---- */
+
+struct build_source { /* one of its sources, however many files that is */
+    struct described described;
+    const char *key;          /* "0", "1", ... in the order of the instruction */
+    const char *text;         /* a here-document; NULL */
+    const char *folder;       /* or a folder of the host, absolute: the context; NULL */
+    struct build_place *from; /* or, where both are NULL, the root of another stage or image */
+    const char *path; /* in the folder, relative and clean ("." for all of it); in the root, absolute; of a
+                                 here-document the file's name */
+    struct texts excluded; /* of the folder: paths in it that are not copied, nor what is below them; from the
+                              context on, relative and clean */
+    struct texts included; /* and paths below those that are, all the same (".dockerignore" with "!") */
+    const char *digest; /* of the copied files as build_inputs has it (view_inputs.h); NULL: not compared */
+};
+extern const struct table build_source_table;
+
+struct build_copy {
+    struct described described;
+    struct build_place *place;
+    const char *what;    /* "Recipe:4 COPY a b /c", for messages */
+    struct list sources; /* of build_source */
+    const char
+        *target; /* absolute; one that ends in "/" is a folder, and so it must be for several sources */
+    const char *
+        owner; /* "USER[:GROUP]", by name in the root's /etc/passwd and /etc/group or as numbers; NULL: 0:0 of
+                            what comes from the host, as it is of what comes from a root */
+    const char *mode; /* of all files and folders, octal digits; NULL: as they are */
+    bool unpack;      /* a source that is an archive is unpacked into the target */
+    const char *
+        epoch; /* seconds since 1970 in digits (SOURCE_DATE_EPOCH): of all that it makes; NULL: as the sources */
+};
+extern const struct table build_copy_table;
+
+struct build_folder { /* WORKDIR */
+    struct described described;
+    struct build_place *place;
+    const char *what;
+    const char *path;  /* absolute; made with its parents where missing */
+    const char *owner; /* of what is made; NULL: 0:0 */
+    const char *epoch;
+};
+extern const struct table build_folder_table;
+
+/* ---- RUN ---- */
+
+struct build_mount { /* RUN --mount=type=... */
+    struct described described;
+    const char *key;  /* "0", "1", ... */
+    const char *type; /* "cache", "secret", "bind", "tmpfs" */
+    const char *target;
+    const char *id;      /* cache: which */
+    const char *sharing; /* cache: "shared", "private", "locked" */
+    const char *path;    /* bind: what is mounted; cache: what a new one begins with; NULL: with nothing */
+    const char *folder;  /* it is in this folder of the host, the context; NULL */
+    struct build_place *from; /* or, where that is NULL, in the root of another stage or image */
+    const char *file;         /* secret: file of the host with its value, 0600; NULL: it is not there */
+    const char *mode;         /* secret, cache, tmpfs: octal digits; NULL: 0400, 0755, 01777 */
+    int64_t uid, gid;
+    bool writable; /* bind: what is written goes nowhere */
+    int64_t size;  /* tmpfs: bytes; 0: half of the memory */
+};
+extern const struct table build_mount_table;
+
+struct build_run {
+    struct described described;
+    struct build_place *place;
+    const char *what;
+    struct texts argv;                       /* a shell form has its shell already */
+    struct pairs env;                        /* all of it; PATH and HOME are set where it does not */
+    const char *user;                        /* as in build_copy.owner; NULL: root */
+    const char *directory;                   /* absolute; made where missing; NULL: "/" */
+    bool init;                               /* the image's init is booted first */
+    struct container_definition *definition; /* its lxc_name is build_container_name(), its root
+                                                mounts/NAME; command is set by the effect */
+    struct container_start *start;
+    struct list ports; /* of port_mark, done once it runs */
+    struct list
+        files; /* of root_file: seen while it runs, and in no step ("/etc/resolv.conf", "/etc/hosts") */
+    struct list mounts; /* of build_mount */
+    int64_t keep;       /* milliseconds that the root of a command that failed is kept; 0: not at all */
+    const char *epoch;
+};
+extern const struct table build_run_table;
+
+/* ---- the end ---- */
+
+struct build_commit {
+    struct described described;
+    const char *name;          /* full name, for the image's note */
+    struct build_place *place; /* `key` NULL */
+    const char *config;        /* the image's config as JSON in canonical form; NULL: none */
+    const char *origin;        /* what the result tells of as such; NULL */
+    const char *epoch;
+};
+extern const struct table build_commit_table;
+
+struct build_drop { /* for gc; what is not there is gone already */
+    struct described described;
+    struct texts steps;  /* keys */
+    struct texts failed; /* keys */
+    struct texts caches; /* ids */
+};
+extern const struct table build_drop_table;
+
+/* Name that a step's container has in LXC. No container of a spec can have it: those begin with a small letter. */
+char *build_container_name(const struct paths *paths, struct arena *arena, const char *key);
+/* 64 hex digits. -EINVAL. */
+int build_check_key(const char *key, struct error *error);
+/* Folder of a cache: letters, digits, '-', '_' and '.', not leading; any other id is known by its digest. */
+char *build_cache_file(struct arena *arena, const char *id);
+
+struct build_effects {
+    /* -EAGAIN when the files of a source are not those that its digest says: they changed while they were copied. */
+    int (*copy)(const struct paths *, const struct build_copy *, const struct call *, struct error *);
+    int (*folder)(const struct paths *, const struct build_folder *, const struct call *, struct error *);
+    /* The command's output is progress, line by line. -ECHILD: it ended with another status than 0, which the error says
+     * with its last lines. The call's deadline is its time. */
+    int (*run)(const struct paths *, const struct build_run *, const struct call *, struct error *);
+    /* The uppers of the place's steps as one delta on its image, or on that one's lower, where it is a delta itself; a whole
+     * tree on scratch. The same steps, config and epoch give the same digest. */
+    int (*commit)(const struct paths *, const struct build_commit *, const struct call *, struct image_made *,
+                  struct error *);
+    int (*drop)(const struct paths *, const struct build_drop *, const struct call *, struct error *);
+};
+extern const struct build_effects build_effects;
+
+/* ---- view ---- */
+
+struct observed_step {
+    const char *key;
+    int64_t bytes; /* of content */
+    int64_t used;  /* seconds since 1970: last built upon */
+};
+
+struct observed_failed {
+    const char *key;
+    struct build_place *place; /* that its upper stands on */
+    int64_t expires;           /* seconds since 1970 */
+    int64_t bytes;
+};
+
+struct observed_cache {
+    const char *file; /* build_cache_file() of its id */
+    int64_t used;
+};
+
+struct observed_build {
+    struct observed_step *steps; /* by key */
+    size_t step_count;
+    struct observed_failed *failed; /* by key */
+    size_t failed_count;
+    struct observed_cache *caches; /* by file */
+    size_t cache_count;
+};
+
+struct build_view {
+    /* One read of three folders and of a note a step. Missing ones are empty. */
+    int (*dump)(const struct paths *, struct arena *, struct observed_build *, struct error *);
+    /* Whether the step is there: one access(2). */
+    bool (*has_step)(const struct paths *, const char *key);
+};
+extern const struct build_view build_view;

@@ -1,0 +1,143 @@
+/* What builds have left in the store: steps, failed roots, caches. Reads only; linked into the main program. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drivers/image/build.h"
+#include "lib/error.h"
+
+#define NOTE_LIMIT ((size_t)64 * 1024)
+
+struct listing {
+    struct arena *arena;
+    struct observed_build *out;
+};
+
+static int each_name(const struct paths *paths, const char *inside, struct listing *listing,
+                     void (*each)(struct listing *listing, int folder, const char *name), struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", paths->build, inside);
+    DIR *directory = opendir(path);
+    if (!directory)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
+    for (struct dirent *item; (item = readdir(directory));)
+        if (item->d_name[0] != '.')
+            each(listing, dirfd(directory), item->d_name);
+    closedir(directory);
+    return 0;
+}
+
+/* False: it is no step, but a leftover or somebody's. */
+static bool read_note(int folder, const char *name, struct buffer *note, struct stat *status)
+{
+    char path[NAME_MAX + 8];
+    if (build_check_key(name, NULL) < 0)
+        return false;
+    snprintf(path, sizeof(path), "%s/note", name);
+    return buffer_read_file(note, folder, path, NOTE_LIMIT, NULL) == 0 && note->length &&
+           fstatat(folder, path, status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void see_step(struct listing *listing, int folder, const char *name)
+{
+    _cleanup_buffer_ struct buffer note = {0};
+    struct stat status;
+    long long bytes = 0;
+    if (!read_note(folder, name, &note, &status))
+        return;
+    sscanf(note.bytes, "bytes %lld", &bytes);
+    struct observed_step *seen = arena_append(listing->arena, listing->out->steps, listing->out->step_count);
+    *seen = (struct observed_step){
+        .key = arena_strdup(listing->arena, name), .bytes = bytes, .used = status.st_mtime};
+}
+
+static void see_failed(struct listing *listing, int folder, const char *name)
+{
+    _cleanup_buffer_ struct buffer note = {0};
+    struct stat status;
+    struct arena *arena = listing->arena;
+    if (!read_note(folder, name, &note, &status))
+        return;
+    struct observed_failed *seen = arena_append(arena, listing->out->failed, listing->out->failed_count);
+    struct build_place *place = described_new(arena, &build_place_table);
+    *seen = (struct observed_failed){.key = arena_strdup(arena, name), .place = place};
+    place->key = seen->key;
+    char *save = NULL;
+    for (char *line = strtok_r(note.bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (strncmp(line, "expires ", 8) == 0)
+            seen->expires = strtoll(line + 8, NULL, 10);
+        else if (strncmp(line, "bytes ", 6) == 0)
+            seen->bytes = strtoll(line + 6, NULL, 10);
+        else if (strncmp(line, "image ", 6) == 0 && build_check_key(line + 6, NULL) == 0)
+            place->image = arena_strdup(arena, line + 6);
+        else if (strncmp(line, "below ", 6) == 0 && build_check_key(line + 6, NULL) == 0)
+            *arena_append(arena, place->below.items, place->below.count) = arena_strdup(arena, line + 6);
+    }
+    described_whole(&build_place_table, place);
+}
+
+static void see_cache(struct listing *listing, int folder, const char *name)
+{
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode))
+        return;
+    struct observed_cache *seen =
+        arena_append(listing->arena, listing->out->caches, listing->out->cache_count);
+    *seen = (struct observed_cache){.file = arena_strdup(listing->arena, name), .used = status.st_mtime};
+}
+
+static int compare_steps(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_step *)left)->key, ((const struct observed_step *)right)->key);
+}
+
+static int compare_failed(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_failed *)left)->key, ((const struct observed_failed *)right)->key);
+}
+
+static int compare_caches(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_cache *)left)->file, ((const struct observed_cache *)right)->file);
+}
+
+static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    if (count)
+        qsort(items, count, size, compare);
+}
+
+static int dump(const struct paths *paths, struct arena *arena, struct observed_build *out,
+                struct error *error)
+{
+    struct observed_build found = {0};
+    struct listing listing = {.arena = arena, .out = &found};
+    int result = each_name(paths, BUILD_FOLDER_STEPS, &listing, see_step, error);
+    if (result == 0)
+        result = each_name(paths, BUILD_FOLDER_FAILED, &listing, see_failed, error);
+    if (result == 0)
+        result = each_name(paths, BUILD_FOLDER_CACHES, &listing, see_cache, error);
+    if (result < 0)
+        return result;
+    sort(found.steps, found.step_count, sizeof(*found.steps), compare_steps);
+    sort(found.failed, found.failed_count, sizeof(*found.failed), compare_failed);
+    sort(found.caches, found.cache_count, sizeof(*found.caches), compare_caches);
+    *out = found;
+    return 0;
+}
+
+static bool has_step(const struct paths *paths, const char *key)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/" BUILD_FOLDER_STEPS "/%s/note", paths->build, key);
+    return build_check_key(key, NULL) == 0 && access(path, F_OK) == 0;
+}
+
+const struct build_view build_view = {.dump = dump, .has_step = has_step};

@@ -1,0 +1,188 @@
+/* Builds of the fake world: steps by key, and images of them. A command that is `false` or `exit N`, by itself or as a
+ * shell's script, ends with that status. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "tests/fake/world.h"
+
+/* What a plan must have seen to, before it asks for a step. */
+static int check_place(struct fake *fake, const struct build_place *place, struct error *error)
+{
+    if (place->image && !fake_find(fake->world, "images", place->image))
+        return error_set(error, -ENOENT, "no image %s", place->image);
+    for (size_t i = 0; i < place->below.count; i++)
+        if (!fake_find(fake->world, "steps", place->below.items[i]))
+            return error_set(error, -ENOENT, "no step %s", place->below.items[i]);
+    return place->key ? build_check_key(place->key, error) : 0;
+}
+
+static void make_step(struct fake *fake, const struct build_place *place)
+{
+    if (fake_find(fake->world, "steps", place->key))
+        return;
+    struct json *step = json_set(fake_map(fake->world, "steps"), place->key, json_new_object());
+    json_set(step, "bytes", json_new_number(4096));
+    json_set(step, "used", json_new_number(1700000000 + fake_tick(fake->world)));
+    json_remove(fake_map(fake->world, "failed"), place->key);
+}
+
+static int apply_copy(struct fake *fake, const struct build_copy *request, struct error *error)
+{
+    int result = check_place(fake, request->place, error);
+    for (size_t i = 0; result == 0 && i < request->sources.count; i++) {
+        const struct build_source *source = request->sources.items[i];
+        if (!source->text && !source->folder)
+            result = check_place(fake, source->from, error);
+    }
+    if (result < 0)
+        return error_wrap(error, result, "%s", request->what);
+    make_step(fake, request->place);
+    return 0;
+}
+
+static int copy(const struct paths *paths, const struct build_copy *request, const struct call *call,
+                struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_COPY, request->what, error);
+    return result < 0 ? result : fake_end(&fake, apply_copy(&fake, request, error), error);
+}
+
+static int apply_folder(struct fake *fake, const struct build_folder *request, struct error *error)
+{
+    int result = check_place(fake, request->place, error);
+    if (result < 0)
+        return error_wrap(error, result, "%s", request->what);
+    make_step(fake, request->place);
+    return 0;
+}
+
+static int folder(const struct paths *paths, const struct build_folder *request, const struct call *call,
+                  struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_FOLDER, request->what, error);
+    return result < 0 ? result : fake_end(&fake, apply_folder(&fake, request, error), error);
+}
+
+static long status_of(const struct texts *argv)
+{
+    const char *last = argv->count ? argv->items[argv->count - 1] : "";
+    if (strcmp(last, "false") == 0)
+        return 1;
+    return strncmp(last, "exit ", 5) == 0 ? strtol(last + 5, NULL, 10) : 0;
+}
+
+static int apply_run(struct fake *fake, const struct build_run *request, struct error *error)
+{
+    const struct call *call = fake->call;
+    int result = check_place(fake, request->place, error);
+    if (result < 0)
+        return error_wrap(error, result, "%s", request->what);
+    if (fake_find(fake->world, "steps", request->place->key))
+        return 0;
+    char *name = build_container_name(fake->paths, call->arena, request->place->key);
+    if (!request->definition->lxc_name || strcmp(request->definition->lxc_name, name) != 0)
+        fake_violation(fake, "the container of step %s is to be called %s", request->place->key,
+                       request->definition->lxc_name ? request->definition->lxc_name : "nothing");
+    if (call->progress && request->argv.count)
+        call->progress(call->context, request->argv.items[request->argv.count - 1]);
+    long status = status_of(&request->argv);
+    if (status == 0) {
+        make_step(fake, request->place);
+        return 0;
+    }
+    return error_set(error, -ECHILD, "%s: exit status %ld", request->what, status);
+}
+
+/* A root that is kept is an effect of a call that fails. */
+static void keep_failed(const struct paths *paths, const struct build_run *request)
+{
+    _cleanup_json_ struct json *world = NULL;
+    _cleanup_close_ int lock = -1;
+    struct error error;
+    if (fake_lock(paths->root, &lock, &error) < 0 || fake_load(paths->root, &world, &error) < 0)
+        return;
+    struct json *failed = json_set(fake_map(world, "failed"), request->place->key, json_new_object());
+    json_set(failed, "image", request->place->image ? json_new_text(request->place->image) : json_new_null());
+    json_set(failed, "expires", json_new_number(1700000000 + request->keep / 1000));
+    fake_save(paths->root, world, &error);
+}
+
+static int run(const struct paths *paths, const struct build_run *request, const struct call *call,
+               struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_RUN, request->what, error);
+    if (result == 0)
+        result = fake_end(&fake, apply_run(&fake, request, error), error);
+    if (result == -ECHILD && request->keep)
+        keep_failed(paths, request);
+    return result;
+}
+
+static int apply_commit(struct fake *fake, const struct build_commit *request, struct image_made *made,
+                        struct error *error)
+{
+    struct arena *arena = fake->call->arena;
+    const struct build_place *place = request->place;
+    int result = check_place(fake, place, error);
+    if (result < 0)
+        return error_wrap(error, result, "image %s", request->name);
+    _cleanup_buffer_ struct buffer content = {0};
+    const char *below =
+        place->image ? text_in(fake_find(fake->world, "images", place->image), "lower") : NULL;
+    buffer_printf(&content, "%s\n%s\n", place->image ? place->image : "scratch",
+                  request->config ? request->config : "");
+    for (size_t i = 0; i < place->below.count; i++)
+        buffer_printf(&content, "%s\n", place->below.items[i]);
+    char digest[DIGEST_TEXT_SIZE];
+    digest_of(content.bytes, content.length, digest);
+    made->digest = arena_strdup(arena, digest);
+    made->bytes = 4096;
+    made->config = request->config;
+    made->origin = request->origin;
+    made->lower = below ? arena_strdup(arena, below) : place->image;
+    if (fake_find(fake->world, "images", digest))
+        return 0;
+    struct json *image = json_set(fake_map(fake->world, "images"), digest, json_new_object());
+    json_set(image, "bytes", json_new_number(made->bytes));
+    json_set(image, "name", json_new_text(request->name));
+    json_set(image, "source", json_new_text("build"));
+    if (made->lower)
+        json_set(image, "lower", json_new_text(made->lower));
+    return 0;
+}
+
+static int commit(const struct paths *paths, const struct build_commit *request, const struct call *call,
+                  struct image_made *made, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_COMMIT, request->name, error);
+    return result < 0 ? result : fake_end(&fake, apply_commit(&fake, request, made, error), error);
+}
+
+static void drop_all(struct fake *fake, const char *map, const struct texts *keys)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        json_remove(fake_map(fake->world, map), keys->items[i]);
+}
+
+static int drop(const struct paths *paths, const struct build_drop *request, const struct call *call,
+                struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_DROP, "build", error);
+    if (result < 0)
+        return result;
+    drop_all(&fake, "steps", &request->steps);
+    drop_all(&fake, "failed", &request->failed);
+    drop_all(&fake, "caches", &request->caches);
+    return fake_end(&fake, 0, error);
+}
+
+const struct build_effects build_effects = {
+    .copy = copy, .folder = folder, .run = run, .commit = commit, .drop = drop};

@@ -1,0 +1,58 @@
+/* What builds have left in the fake world. */
+#include <string.h>
+
+#include "drivers/image/build.h"
+#include "lib/error.h"
+#include "tests/fake/seen.h"
+#include "tests/fake/world.h"
+
+static void see_failed(const struct seen *world, struct arena *arena, struct observed_build *out)
+{
+    const struct seen *failed = seen_in(world, "failed");
+    for (const struct seen *i = seen_first(failed); i; i = seen_next(i)) {
+        struct observed_failed *seen = arena_append(arena, out->failed, out->failed_count);
+        *seen = (struct observed_failed){.key = seen_key(i),
+                                         .place = described_new(arena, &build_place_table),
+                                         .expires = seen_number(i, "expires")};
+        seen->place->image = seen_text(i, "image");
+        seen->place->key = seen->key;
+        described_whole(&build_place_table, seen->place);
+    }
+}
+
+static int dump(const struct paths *paths, struct arena *arena, struct observed_build *out,
+                struct error *error)
+{
+    const struct seen *world;
+    fake_trace("build_view.dump");
+    int result = seen_world(paths->root, &world, error);
+    if (result < 0)
+        return result;
+    *out = (struct observed_build){0};
+    const struct seen *steps = seen_in(world, "steps"), *caches = seen_in(world, "caches");
+    for (const struct seen *i = seen_first(steps); i; i = seen_next(i)) {
+        struct observed_step *seen = arena_append(arena, out->steps, out->step_count);
+        *seen = (struct observed_step){
+            .key = seen_key(i), .bytes = seen_number(i, "bytes"), .used = seen_number(i, "used")};
+    }
+    for (const struct seen *i = seen_first(caches); i; i = seen_next(i)) {
+        struct observed_cache *seen = arena_append(arena, out->caches, out->cache_count);
+        *seen = (struct observed_cache){.file = seen_key(i), .used = seen_number(i, "used")};
+    }
+    see_failed(world, arena, out);
+    return 0;
+}
+
+static bool has_step(const struct paths *paths, const char *key)
+{
+    const struct seen *world;
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return false;
+    const struct seen *steps = seen_in(world, "steps");
+    for (const struct seen *i = seen_first(steps); i; i = seen_next(i))
+        if (strcmp(seen_key(i), key) == 0)
+            return true;
+    return false;
+}
+
+const struct build_view build_view = {.dump = dump, .has_step = has_step};
