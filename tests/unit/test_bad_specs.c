@@ -23,17 +23,11 @@
 #include "lib/error.h"
 #include "specs/forms.h"
 #include "specs/specs.h"
+#include "tests/unit/provoked.h"
 
 #define FOLDER "tests/bad"
 
 static char scratch[] = "/tmp/fpsync-bad-XXXXXX";
-static struct arena *seen_arena;
-static struct texts seen; /* every message that came up */
-
-static void see(const char *message)
-{
-    *arena_append(seen_arena, seen.items, seen.count) = arena_strdup(seen_arena, message);
-}
 
 /* ---- loading ---- */
 
@@ -433,78 +427,6 @@ static void explain_errors(void **state)
 
 /* ---- every text was provoked ---- */
 
-/* '%' conversions of a format match anything. */
-static bool matches(const char *format, const char *text)
-{
-    if (!*format)
-        return !*text;
-    if (*format != '%')
-        return *format == *text && matches(format + 1, text + 1);
-    format += strspn(format, "%*.0123456789lhz");
-    format += *format != '\0';
-    for (;; text++) {
-        if (matches(format, text))
-            return true;
-        if (!*text)
-            return false;
-    }
-}
-
-/* The literal that starts at the quote, pieces joined; NULL when there is none. */
-static char *literal_at(const char *at)
-{
-    _cleanup_buffer_ struct buffer out = {0};
-    while (*at == '"') {
-        for (at++; *at && *at != '"'; at++) {
-            if (*at == '\\')
-                at++;
-            buffer_add(&out, at, 1);
-        }
-        at++;
-        at += strspn(at, " \n");
-    }
-    return out.length ? arena_strdup(seen_arena, out.bytes) : NULL;
-}
-
-/* Past `count` commas of an argument list. */
-static const char *skip_arguments(const char *at, int count)
-{
-    for (int depth = 0; count; at++) {
-        if (*at == '"')
-            for (at++; *at != '"'; at++)
-                at += *at == '\\';
-        depth += *at == '(' || *at == '{';
-        depth -= *at == ')' || *at == '}';
-        count -= *at == ',' && depth == 0;
-        assert_true(*at && depth >= 0);
-    }
-    return at + strspn(at, " \n");
-}
-
-static size_t check_calls(const char *file, const char *source, const char *call, int before, size_t *found)
-{
-    size_t missing = 0;
-    for (const char *at = source; (at = strstr(at, call)); at++) {
-        if (at - source >= 5 && strncmp(at - 5, "void ", 5) == 0)
-            continue;
-        const char *argument = skip_arguments(at + strlen(call), before);
-        const char *format = literal_at(argument);
-        if (!format)
-            fail_msg("%s: the text of a %s is not a literal: %.60s", file, call, argument);
-        (*found)++;
-        if (strcmp(call, "error_errno(") == 0) /* which says why behind it */
-            format = arena_printf(seen_arena, "%s: %%s", format);
-        size_t i = 0;
-        while (i < seen.count && !matches(format, seen.items[i]))
-            i++;
-        if (i == seen.count) {
-            print_error("%s: never provoked: \"%s\"\n", file, format);
-            missing++;
-        }
-    }
-    return missing;
-}
-
 static void all_texts_were_provoked(void **state)
 {
     (void)state;
@@ -514,14 +436,9 @@ static void all_texts_were_provoked(void **state)
     DIR *folder = opendir("specs");
     assert_non_null(folder);
     for (struct dirent *entry; (entry = readdir(folder));) {
-        if (!strstr(entry->d_name, ".c"))
-            continue;
-        _cleanup_buffer_ struct buffer source = {0};
-        const char *path = arena_printf(seen_arena, "specs/%s", entry->d_name);
-        assert_int_equal(buffer_read_file(&source, AT_FDCWD, path, 1 << 20, NULL), 0);
-        missing += check_calls(path, source.bytes, "problem_add(", 3, &found);
-        missing += check_calls(path, source.bytes, "error_set(", 2, &found);
-        missing += check_calls(path, source.bytes, "error_errno(", 2, &found);
+        if (strstr(entry->d_name, ".c") &&
+            !strstr(entry->d_name, "recipe")) /* test_bad_recipes.c has those */
+            missing += check_source(arena_printf(seen_arena, "specs/%s", entry->d_name), &found);
     }
     closedir(folder);
     for (enum field_form form = FORM_PLAIN; form <= FORM_PORT; form++) {

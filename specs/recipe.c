@@ -1,0 +1,235 @@
+/* See recipe.h. Pieces into logical lines (recipe_lines.c), these into instructions (recipe_words.c), which are judged one
+ * by one (recipe_check.c) and gathered into stages here. */
+#include "specs/recipe.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "lib/units.h"
+#include "specs/forms.h"
+#include "specs/recipe_check.h"
+#include "specs/recipe_words.h"
+
+struct reading {
+    struct arena *arena;
+    struct problems *problems;
+    struct recipe *recipe;
+    struct recipe_stage *stage; /* that instructions go to; NULL: before the first FROM */
+    size_t instructions;
+    bool told_early; /* that something stands before the first FROM */
+};
+
+static bool check_piece(struct reading *reading, const struct recipe_piece *piece, struct recipe_scan *scan);
+static void read_piece(struct reading *reading, struct recipe_scan *scan);
+static void place_instruction(struct reading *reading, struct recipe_instruction *instruction);
+static void check_sources(struct reading *reading);
+
+bool recipe_read(const struct recipe_piece *pieces, size_t count, struct arena *arena,
+                 struct problems *problems, struct recipe **recipe)
+{
+    const size_t before = problems->count;
+    struct reading reading = {.arena = arena, .problems = problems};
+    reading.recipe = *recipe = arena_new_of(arena, struct recipe);
+    reading.recipe->escape = '\\';
+    reading.recipe->warnings.arena = arena;
+    for (size_t i = 0; i < count; i++) {
+        struct recipe_scan scan = {.arena = arena,
+                                   .problems = problems,
+                                   .warnings = &reading.recipe->warnings,
+                                   .escape = reading.recipe->escape};
+        if (!check_piece(&reading, &pieces[i], &scan))
+            continue;
+        if (i == 0)
+            recipe_scan_directives(&scan, reading.recipe);
+        reading.recipe->escape = scan.escape;
+        read_piece(&reading, &scan);
+    }
+    if (!reading.recipe->count && problems->count == before)
+        problem_add(problems, count ? pieces[0].place : (struct place){0}, "begin it with FROM and an image",
+                    "the recipe has no FROM");
+    check_sources(&reading);
+    problems_sort(&reading.recipe->warnings);
+    return problems->count == before;
+}
+
+const struct recipe_stage *recipe_stage(const struct recipe *recipe, const char *name)
+{
+    int64_t number;
+    if (isdigit((unsigned char)*name))
+        return number_parse(name, &number) == 0 && number < (int64_t)recipe->count ? recipe->stages[number]
+                                                                                   : NULL;
+    for (size_t i = recipe->count; i-- > 0;)
+        if (recipe->stages[i]->name && strcasecmp(recipe->stages[i]->name, name) == 0)
+            return recipe->stages[i];
+    return NULL;
+}
+
+/* ---- text ---- */
+
+/* How many bytes are UTF-8 without NUL. */
+static size_t valid_length(const char *text, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + length;
+    while (at < end && *at) {
+        const size_t more = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : (*at & 0xf0) == 0xe0 ? 2 : 3;
+        if ((*at >= 0x80 && *at < 0xc2) || *at > 0xf4 || (size_t)(end - at) <= more)
+            break;
+        const bool bad_second = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
+                                (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f);
+        size_t fine = 0;
+        while (fine < more && (at[1 + fine] & 0xc0) == 0x80)
+            fine++;
+        if (bad_second || fine < more)
+            break;
+        at += 1 + more;
+    }
+    return (size_t)((const char *)at - text);
+}
+
+/* The piece in a copy that ends with a NUL, without a mark of byte order. */
+static bool check_piece(struct reading *reading, const struct recipe_piece *piece, struct recipe_scan *scan)
+{
+    struct recipe_piece *copy = arena_copy(reading->arena, piece, sizeof(*piece));
+    scan->piece = copy;
+    if (piece->length > RECIPE_SIZE) {
+        problem_add(reading->problems, piece->place, NULL, "the recipe is larger than %zu KiB",
+                    RECIPE_SIZE >> 10);
+        return false;
+    }
+    if (copy->length >= 3 && memcmp(copy->text, "\xef\xbb\xbf", 3) == 0) {
+        copy->text += 3;
+        copy->length -= 3;
+    }
+    const size_t valid = valid_length(copy->text, copy->length);
+    copy->text = arena_strndup(reading->arena, copy->text, valid);
+    if (valid == copy->length)
+        return true;
+    struct place place = piece->place;
+    for (const char *at = copy->text; !piece->fixed && (at = strchr(at, '\n')); at++) {
+        place.line++;
+        place.column = 1;
+    }
+    problem_add(reading->problems, place, NULL, "the line is not text in UTF-8");
+    return false;
+}
+
+static void read_piece(struct reading *reading, struct recipe_scan *scan)
+{
+    const struct recipe_checker checker = {.arena = reading->arena,
+                                           .problems = reading->problems,
+                                           .warnings = &reading->recipe->warnings,
+                                           .escape = scan->escape};
+    struct recipe_line line;
+    while (recipe_scan_next(scan, &line)) {
+        struct recipe_instruction *instruction = arena_new_of(reading->arena, struct recipe_instruction);
+        if (++reading->instructions > RECIPE_INSTRUCTIONS) {
+            problem_add(reading->problems, recipe_line_place(&line, 0), NULL,
+                        "the recipe has more than %d instructions", RECIPE_INSTRUCTIONS);
+            return;
+        }
+        const bool whole = recipe_split(scan, &line, instruction);
+        if (whole)
+            recipe_check(&checker, instruction);
+        /* What follows a broken FROM is judged all the same. */
+        if (whole || instruction->keyword == RECIPE_FROM)
+            place_instruction(reading, instruction);
+    }
+}
+
+/* ---- stages ---- */
+
+static bool stage_name_is_valid(const char *name)
+{
+    if (!islower((unsigned char)*name))
+        return false;
+    for (; *name; name++)
+        if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) && !strchr("-_.", *name))
+            return false;
+    return true;
+}
+
+static const char *stage_name(struct reading *reading, const struct recipe_instruction *from)
+{
+    if (from->word_count != 3)
+        return NULL;
+    char *name = arena_strdup(reading->arena, from->words[2].text);
+    for (char *at = name; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    if (!stage_name_is_valid(name)) {
+        problem_add(reading->problems, from->words[2].place, "begin it with a letter",
+                    "FROM: expected a name of letters, digits, '-', '_' and '.', found '%s'",
+                    from->words[2].text);
+        return NULL;
+    }
+    if (strcmp(name, "scratch") == 0) {
+        problem_add(reading->problems, from->words[2].place, "take another name",
+                    "FROM: scratch is the empty image, and no name of a stage");
+        return NULL;
+    }
+    if (recipe_stage(reading->recipe, name)) {
+        problem_add(reading->problems, from->words[2].place, "take another name",
+                    "FROM: there is a stage %s already", name);
+        return NULL;
+    }
+    return name;
+}
+
+static void begin_stage(struct reading *reading, const struct recipe_instruction *from)
+{
+    struct recipe *recipe = reading->recipe;
+    const struct recipe_flag *platform = recipe_flag(from, "platform");
+    struct recipe_stage *stage = arena_new_of(reading->arena, struct recipe_stage);
+    *stage = (struct recipe_stage){.number = recipe->count,
+                                   .name = stage_name(reading, from),
+                                   .platform = platform ? platform->value : NULL,
+                                   .text = from->text,
+                                   .place = from->place};
+    stage->base = from->word_count ? from->words[0] : (struct recipe_word){.text = "", .place = from->place};
+    if (recipe->count == RECIPE_STAGES)
+        problem_add(reading->problems, from->place, NULL, "the recipe has more than %d stages",
+                    RECIPE_STAGES);
+    *arena_append(reading->arena, recipe->stages, recipe->count) = stage;
+    reading->stage = stage;
+}
+
+static void place_instruction(struct reading *reading, struct recipe_instruction *instruction)
+{
+    struct recipe *recipe = reading->recipe;
+    if (instruction->keyword == RECIPE_FROM) {
+        begin_stage(reading, instruction);
+    } else if (reading->stage) {
+        *arena_append(reading->arena, reading->stage->instructions, reading->stage->count) = instruction;
+    } else if (instruction->keyword == RECIPE_ARG) {
+        for (size_t i = 0; i < instruction->pair_count; i++)
+            *arena_append(reading->arena, recipe->arguments, recipe->argument_count) = instruction->pairs[i];
+    } else if (!reading->told_early) {
+        problem_add(reading->problems, instruction->place, "begin it with FROM and an image",
+                    "%s: there is no FROM above it", recipe_keyword_name(instruction->keyword));
+        reading->told_early = true;
+    }
+}
+
+/* COPY --from=NUMBER, or the name of the stage itself or a later one: what is not built yet cannot be copied from. */
+static void check_source(struct reading *reading, const struct recipe_stage *stage, const char *from,
+                         struct place place)
+{
+    const struct recipe_stage *source = recipe_stage(reading->recipe, from);
+    if (source && source->number >= stage->number)
+        problem_add(reading->problems, place, "move the other stage above this one",
+                    "'%s' is a stage that is not built before this one", from);
+    else if (!source && *from && strspn(from, "0123456789") == strlen(from))
+        problem_add(reading->problems, place, NULL, "there is no stage %s: the recipe has %zu", from,
+                    reading->recipe->count);
+}
+
+static void check_sources(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->recipe->count; i++) {
+        const struct recipe_stage *stage = reading->recipe->stages[i];
+        for (size_t j = 0; j < stage->count; j++) {
+            const struct recipe_flag *from = recipe_flag(stage->instructions[j], "from");
+            if (from && from->value)
+                check_source(reading, stage, from->value, from->place);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+/* See recipe_check.h. */
+#include "specs/recipe_check.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "lib/map.h"
+#include "lib/units.h"
+#include "specs/forms_internal.h"
+#include "specs/read.h"
+#include "specs/recipe_mount.h"
+
+enum flag_kind { FLAG_TEXT, FLAG_MANY, FLAG_SWITCH, FLAG_UNSUPPORTED };
+
+struct flag_rule {
+    enum recipe_keyword keyword;
+    const char *name;
+    enum flag_kind kind;
+};
+
+static const struct flag_rule flag_rules[] = {
+    {RECIPE_FROM, "platform", FLAG_TEXT},
+    {RECIPE_RUN, "mount", FLAG_MANY},
+    {RECIPE_RUN, "network", FLAG_TEXT},
+    {RECIPE_RUN, "security", FLAG_TEXT},
+    {RECIPE_RUN, "init", FLAG_SWITCH},
+    {RECIPE_RUN, "device", FLAG_UNSUPPORTED},
+    {RECIPE_COPY, "from", FLAG_TEXT},
+    {RECIPE_COPY, "chown", FLAG_TEXT},
+    {RECIPE_COPY, "chmod", FLAG_TEXT},
+    {RECIPE_COPY, "link", FLAG_SWITCH},
+    {RECIPE_COPY, "parents", FLAG_SWITCH},
+    {RECIPE_COPY, "exclude", FLAG_MANY},
+    {RECIPE_ADD, "chown", FLAG_TEXT},
+    {RECIPE_ADD, "chmod", FLAG_TEXT},
+    {RECIPE_ADD, "link", FLAG_SWITCH},
+    {RECIPE_ADD, "exclude", FLAG_MANY},
+    {RECIPE_ADD, "unpack", FLAG_SWITCH},
+    {RECIPE_ADD, "checksum", FLAG_TEXT},
+    {RECIPE_ADD, "keep-git-dir", FLAG_UNSUPPORTED},
+    {RECIPE_HEALTHCHECK, "interval", FLAG_TEXT},
+    {RECIPE_HEALTHCHECK, "timeout", FLAG_TEXT},
+    {RECIPE_HEALTHCHECK, "start-period", FLAG_TEXT},
+    {RECIPE_HEALTHCHECK, "start-interval", FLAG_TEXT},
+    {RECIPE_HEALTHCHECK, "retries", FLAG_TEXT},
+};
+#define FLAG_RULES (sizeof(flag_rules) / sizeof(*flag_rules))
+
+/* How many words follow a keyword, and what they are. */
+static const struct {
+    size_t least, most; /* most 0: any */
+    const char *expected, *example;
+} counts[RECIPE_KEYWORDS] = {
+    [RECIPE_ADD] = {2, 0, "sources and a target", "ADD app.tar.gz /srv/"},
+    [RECIPE_COPY] = {2, 0, "sources and a target", "COPY app.py /srv/"},
+    [RECIPE_DBASE] = {1, 2, "an engine, and a name if wanted", "DBASE postgres blog"},
+    [RECIPE_EXPOSE] = {1, 0, "ports", "EXPOSE 80/tcp"},
+    [RECIPE_FROM] = {1, 3, "an image, and AS and a name if wanted", "FROM debian AS build"},
+    [RECIPE_MAINTAINER] = {1, 1, "a name", "MAINTAINER somebody@example.org"},
+    [RECIPE_PORT] = {1, 0, "ports", "PORT 8080:80"},
+    [RECIPE_RUN] = {1, 0, "a command", "RUN apt-get update"},
+    [RECIPE_SHELL] = {1, 0, "a command", "SHELL [\"/bin/bash\", \"-c\"]"},
+    [RECIPE_STOPSIGNAL] = {1, 1, "a signal", "STOPSIGNAL SIGTERM"},
+    [RECIPE_USER] = {1, 1, "a user, and a group if wanted", "USER www-data"},
+    [RECIPE_VOLUME] = {1, 0, "paths", "VOLUME /var/lib/data"},
+    [RECIPE_WORKDIR] = {1, 1, "a path", "WORKDIR /srv"},
+};
+
+static void check_flags(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
+static bool check_count(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
+static void check_words(const struct recipe_checker *checker, struct recipe_instruction *instruction);
+static void check_health(const struct recipe_checker *checker, struct recipe_instruction *instruction);
+static void check_values(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
+
+void recipe_check(const struct recipe_checker *checker, struct recipe_instruction *instruction)
+{
+    if (instruction->keyword == RECIPE_ONBUILD) {
+        problem_add(checker->problems, instruction->place,
+                    "write the instruction into the recipes that build on it", "ONBUILD is not supported");
+        return;
+    }
+    check_flags(checker, instruction);
+    check_values(checker, instruction);
+    if (check_count(checker, instruction))
+        check_words(checker, instruction);
+}
+
+bool recipe_has_variable(const char *text)
+{
+    return strpbrk(text, "$\"'\\`") != NULL;
+}
+
+/* ---- flags ---- */
+
+static const struct flag_rule *find_rule(enum recipe_keyword keyword, const char *name)
+{
+    for (size_t i = 0; i < FLAG_RULES; i++)
+        if (flag_rules[i].keyword == keyword && strcmp(flag_rules[i].name, name) == 0)
+            return &flag_rules[i];
+    return NULL;
+}
+
+static const char *hint_flag(const struct recipe_checker *checker, enum recipe_keyword keyword,
+                             const char *name)
+{
+    const char *known[FLAG_RULES + 1] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < FLAG_RULES; i++)
+        if (flag_rules[i].keyword == keyword && flag_rules[i].kind != FLAG_UNSUPPORTED)
+            known[count++] = flag_rules[i].name;
+    return count ? hint_nearest(checker->arena, name, known) : "it takes no flags";
+}
+
+static bool is_switch_value(const char *value)
+{
+    return !value || strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
+}
+
+static void check_flag(const struct recipe_checker *checker, const struct recipe_instruction *instruction,
+                       const struct recipe_flag *flag)
+{
+    const char *keyword = recipe_keyword_name(instruction->keyword);
+    const struct flag_rule *rule = find_rule(instruction->keyword, flag->name);
+    if (!rule)
+        problem_add(checker->problems, flag->place, hint_flag(checker, instruction->keyword, flag->name),
+                    "%s: unknown flag --%s", keyword, flag->name);
+    else if (rule->kind == FLAG_UNSUPPORTED)
+        problem_add(checker->problems, flag->place, NULL, "%s --%s is not supported", keyword, flag->name);
+    else if (rule->kind == FLAG_SWITCH ? !is_switch_value(flag->value) : !flag->value || !*flag->value)
+        problem_add(
+            checker->problems, flag->place, NULL, "%s --%s: expected %s, found %s%s%s", keyword, flag->name,
+            rule->kind == FLAG_SWITCH ? "true or false" : "=VALUE", flag->value && *flag->value ? "'" : "",
+            flag->value && *flag->value ? flag->value : "nothing", flag->value && *flag->value ? "'" : "");
+    else if (rule->kind != FLAG_MANY && recipe_flag(instruction, flag->name) != flag)
+        problem_add(checker->problems, flag->place, "keep one of them", "%s --%s: given twice", keyword,
+                    flag->name);
+}
+
+static void check_flags(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    for (size_t i = 0; i < instruction->flag_count; i++)
+        check_flag(checker, instruction, &instruction->flags[i]);
+}
+
+/* ---- values of flags ---- */
+
+static void check_one_of(const struct recipe_checker *checker, const struct recipe_instruction *instruction,
+                         const char *name, const char *const *known, const char *expected, const char *hint)
+{
+    const struct recipe_flag *flag = recipe_flag(instruction, name);
+    if (!flag || !flag->value || !*flag->value)
+        return;
+    for (; *known; known++)
+        if (strcmp(*known, flag->value) == 0)
+            return;
+    problem_add(checker->problems, flag->place, hint, "%s --%s: expected %s, found '%s'",
+                recipe_keyword_name(instruction->keyword), name, expected, flag->value);
+}
+
+static void check_from(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    const struct recipe_flag *from = recipe_flag(instruction, "from");
+    if (from && from->value && strchr(from->value, '$'))
+        problem_add(checker->problems, from->place, "FROM with the variable AS a name, and --from that name",
+                    "COPY --from: variables are not expanded here, found '%s'", from->value);
+}
+
+static void check_checksum(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    const struct recipe_flag *flag = recipe_flag(instruction, "checksum");
+    const char *value = flag ? flag->value : NULL;
+    if (!value || !*value || strchr(value, '$'))
+        return;
+    const char *digits = strncmp(value, "sha256:", 7) == 0 ? value + 7 : "";
+    if (strlen(digits) != 64 || strspn(digits, "0123456789abcdef") != 64)
+        problem_add(checker->problems, flag->place, NULL,
+                    "ADD --checksum: expected sha256: and 64 hex digits, found '%s'", value);
+}
+
+static void check_values(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    static const char *const networks[] = {"default", "none", NULL}, *const securities[] = {"sandbox", NULL};
+    int64_t mode;
+    const struct recipe_flag *chmod = recipe_flag(instruction, "chmod");
+    if (chmod && chmod->value && *chmod->value && !recipe_has_variable(chmod->value) &&
+        !recipe_mode(chmod->value, &mode))
+        problem_add(checker->problems, chmod->place, NULL,
+                    "%s --chmod: expected octal permissions up to 07777, found '%s'",
+                    recipe_keyword_name(instruction->keyword), chmod->value);
+    const struct recipe_flag *chown = recipe_flag(instruction, "chown");
+    if (chown && chown->value && *chown->value && !recipe_has_variable(chown->value) &&
+        !recipe_user(chown->value))
+        problem_add(checker->problems, chown->place, NULL, "%s --chown: expected user[:group], found '%s'",
+                    recipe_keyword_name(instruction->keyword), chown->value);
+    if (instruction->keyword == RECIPE_COPY)
+        check_from(checker, instruction);
+    if (instruction->keyword == RECIPE_ADD)
+        check_checksum(checker, instruction);
+    if (instruction->keyword == RECIPE_RUN) {
+        check_one_of(checker, instruction, "network", networks, "default or none",
+                     "a build has no other network than its own");
+        check_one_of(checker, instruction, "security", securities, "sandbox",
+                     "a build is never given more than an unprivileged container has");
+        for (size_t i = 0; i < instruction->flag_count; i++)
+            if (strcmp(instruction->flags[i].name, "mount") == 0 && instruction->flags[i].value)
+                recipe_mount_check(checker, &instruction->flags[i]);
+    }
+    if (instruction->keyword == RECIPE_HEALTHCHECK)
+        check_health(checker, (struct recipe_instruction *)instruction);
+}
+
+/* ---- counts ---- */
+
+static bool check_count(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    const enum recipe_keyword keyword = instruction->keyword;
+    const char *name = recipe_keyword_name(keyword);
+    const bool pairs = keyword == RECIPE_ARG || keyword == RECIPE_ENV || keyword == RECIPE_LABEL;
+    if (pairs && !instruction->pair_count)
+        problem_add(checker->problems, instruction->place,
+                    arena_printf(checker->arena, "%s NAME=value", name), "%s: expected a name", name);
+    else if (keyword == RECIPE_HEALTHCHECK)
+        return true;
+    else if ((keyword == RECIPE_CMD || keyword == RECIPE_ENTRYPOINT) && !instruction->exec &&
+             !instruction->word_count)
+        problem_add(checker->problems, instruction->place,
+                    arena_printf(checker->arena, "%s [] takes it back", name),
+                    "%s: expected a command, found nothing", name);
+    else if (instruction->word_count < counts[keyword].least)
+        problem_add(checker->problems, instruction->place, counts[keyword].example,
+                    "%s: expected %s, found %s", name, counts[keyword].expected,
+                    instruction->word_count ? "one word" : "nothing");
+    else if (counts[keyword].most && instruction->word_count > counts[keyword].most)
+        problem_add(checker->problems, instruction->words[counts[keyword].most].place,
+                    counts[keyword].example, "%s: expected %s, found '%s' behind it", name,
+                    counts[keyword].expected, instruction->words[counts[keyword].most].text);
+    else
+        return true;
+    return false;
+}
+
+/* ---- words ---- */
+
+static void check_target(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    const struct recipe_word *target = &instruction->words[instruction->word_count - 1];
+    if (target->document) {
+        problem_add(checker->problems, target->place, NULL, "%s: a here-document is no target",
+                    recipe_keyword_name(instruction->keyword));
+        return;
+    }
+    const size_t length = strlen(target->text);
+    if (instruction->word_count > 2 && !recipe_has_variable(target->text) &&
+        (!length || (target->text[length - 1] != '/' && strcmp(target->text, ".") != 0)))
+        problem_add(checker->problems, target->place,
+                    arena_printf(checker->arena, "write %.200s/", target->text),
+                    "%s: the target of several sources must be a folder, found '%s'",
+                    recipe_keyword_name(instruction->keyword), target->text);
+}
+
+static void check_as(const struct recipe_checker *checker, const struct recipe_instruction *from)
+{
+    if (from->word_count == 1 || (from->word_count == 3 && strcasecmp(from->words[1].text, "AS") == 0))
+        return;
+    problem_add(checker->problems, from->words[1].place, "FROM debian AS build",
+                "FROM: expected AS and a name behind the image, found '%s'", from->words[1].text);
+}
+
+static void check_engine(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    static const char *const engines[] = {"mysql", "mariadb", "postgres", NULL};
+    const struct recipe_word *engine = &instruction->words[0];
+    bool known = recipe_has_variable(engine->text);
+    for (const char *const *at = engines; *at && !known; at++)
+        known = strcmp(*at, engine->text) == 0;
+    if (!known)
+        problem_add(checker->problems, engine->place, hint_nearest(checker->arena, engine->text, engines),
+                    "DBASE: expected mysql, mariadb or postgres, found '%s'", engine->text);
+    if (instruction->word_count > 1 && !recipe_has_variable(instruction->words[1].text) &&
+        !name_is_valid(instruction->words[1].text))
+        problem_add(checker->problems, instruction->words[1].place, NULL,
+                    "DBASE: expected a name of a-z, 0-9 and '-', found '%s'", instruction->words[1].text);
+}
+
+/* What is wrong with a word that holds no variable; NULL: nothing. */
+static const char *find_fault(const struct recipe_checker *checker, enum recipe_keyword keyword,
+                              const char *text, const char **hint)
+{
+    struct texts ports = {0};
+    const char *name, *path, *expected = NULL;
+    *hint = counts[keyword].example;
+    switch (keyword) {
+    case RECIPE_PORT:
+        return recipe_port(text, &expected) ? NULL : expected;
+    case RECIPE_EXPOSE:
+        return recipe_exposed(checker->arena, text, &ports) ? NULL : "port[-port][/tcp|udp]";
+    case RECIPE_VOLUME:
+        return recipe_volume(checker->arena, text, &name, &path) ? NULL : "an absolute path, or name:path";
+    case RECIPE_STOPSIGNAL:
+        return recipe_signal(checker->arena, text) ? NULL : "a signal";
+    case RECIPE_USER:
+        return recipe_user(text) ? NULL : "user[:group]";
+    default:
+        return NULL;
+    }
+}
+
+static void check_words(const struct recipe_checker *checker, struct recipe_instruction *instruction)
+{
+    const enum recipe_keyword keyword = instruction->keyword;
+    for (size_t i = 0; i < instruction->pair_count; i++)
+        if (!*instruction->pairs[i].key)
+            problem_add(checker->problems, instruction->pairs[i].place, NULL,
+                        "%s: expected a name before '='", recipe_keyword_name(keyword));
+    for (size_t i = 0; i < instruction->word_count; i++) {
+        const char *hint, *fault = NULL, *text = instruction->words[i].text;
+        if (!recipe_has_variable(text))
+            fault = find_fault(checker, keyword, text, &hint);
+        if (fault)
+            problem_add(checker->problems, instruction->words[i].place, hint, "%s: expected %s, found '%s'",
+                        recipe_keyword_name(keyword), fault, text);
+    }
+    if (keyword == RECIPE_COPY || keyword == RECIPE_ADD)
+        check_target(checker, instruction);
+    else if (keyword == RECIPE_FROM)
+        check_as(checker, instruction);
+    else if (keyword == RECIPE_DBASE)
+        check_engine(checker, instruction);
+    else if (keyword == RECIPE_MAINTAINER)
+        problem_add(checker->warnings, instruction->place, "LABEL org.opencontainers.image.authors=...",
+                    "MAINTAINER is deprecated, and kept as a label");
+}
+
+/* ---- HEALTHCHECK ---- */
+
+static void take_duration(const struct recipe_checker *checker, const struct recipe_instruction *instruction,
+                          const char *name, int64_t *value)
+{
+    const struct recipe_flag *flag = recipe_flag(instruction, name);
+    if (flag && flag->value && *flag->value && !recipe_duration(flag->value, value))
+        problem_add(checker->problems, flag->place, NULL,
+                    "HEALTHCHECK --%s: expected a duration as 30s or 1m30s, 1ms at least, found '%s'", name,
+                    flag->value);
+}
+
+static void check_health(const struct recipe_checker *checker, struct recipe_instruction *instruction)
+{
+    struct recipe_health *health = instruction->health;
+    const struct recipe_flag *retries = recipe_flag(instruction, "retries");
+    take_duration(checker, instruction, "interval", &health->interval);
+    take_duration(checker, instruction, "timeout", &health->timeout);
+    take_duration(checker, instruction, "start-period", &health->start_period);
+    take_duration(checker, instruction, "start-interval", &health->start_interval);
+    if (retries && retries->value && *retries->value &&
+        (number_parse(retries->value, &health->retries) < 0 || health->retries < 0 ||
+         health->retries > 1000000))
+        problem_add(checker->problems, retries->place, NULL,
+                    "HEALTHCHECK --retries: expected a number, found '%s'", retries->value);
+    if (health->none && (instruction->word_count || instruction->flag_count))
+        problem_add(checker->problems, instruction->place, NULL,
+                    "HEALTHCHECK NONE: nothing else may be said");
+    else if (!health->none && !instruction->word_count)
+        problem_add(checker->problems, instruction->place, "HEALTHCHECK CMD curl -f http://localhost/",
+                    "HEALTHCHECK CMD: expected a command");
+}
