@@ -26,6 +26,8 @@ static const struct field facts_rows[] = {
      .offset = offsetof(struct facts, repairs),
      .nested = &repaired_table},
     {.id = 9, .key = "ended", .type = FIELD_TEXT, .offset = offsetof(struct facts, ended)},
+    {.id = 10, .key = "config", .type = FIELD_TEXT, .offset = offsetof(struct facts, config)},
+    {.id = 11, .key = "origin", .type = FIELD_TEXT, .offset = offsetof(struct facts, origin)},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
 

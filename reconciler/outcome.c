@@ -39,6 +39,18 @@ void recorder_set_digest(struct recorder *recorder, const char *image, const cha
     *place = digest;
 }
 
+void recorder_set_config(struct recorder *recorder, const char *digest, const char *config)
+{
+    if (digest && config)
+        map_add(&recorder->configs, digest, (void *)config);
+}
+
+void recorder_set_base(struct recorder *recorder, struct facts *facts, const char *digest)
+{
+    facts->digest = digest;
+    facts->config = digest ? map_get(&recorder->configs, digest) : NULL;
+}
+
 static const char *get_digest(const struct recorder *recorder, const char *image)
 {
     const char *const *place = image ? map_get(&recorder->digests, image) : NULL;
@@ -56,6 +68,7 @@ struct recorder *recorder_new(const struct execution *execution, struct arena *a
     *recorder = (struct recorder){.execution = execution, .arena = arena};
     for (size_t i = 0; i < execution->actual->count; i++) {
         const struct entry *entry = &execution->actual->items[i];
+        recorder_set_config(recorder, entry->facts->digest, entry->facts->config);
         if (entry->kind == KIND_IMAGE && entry->facts->digest)
             recorder_set_digest(recorder, entry->name, entry->facts->digest);
     }
@@ -67,6 +80,7 @@ void recorder_free(struct recorder *recorder)
     if (recorder->open)
         state_abort(recorder->execution->state);
     map_clear(&recorder->digests);
+    map_clear(&recorder->configs);
 }
 
 int recorder_put_record(struct recorder *recorder, struct record *record, struct error *error)
@@ -250,7 +264,7 @@ static int describe_layer(struct recorder *recorder, struct action *action, cons
         return 0;
     struct facts *facts = described_new(recorder->arena, &facts_table);
     action->layer = record_new(recorder->arena, layer, NULL);
-    facts->digest = recorder_digest(recorder, target, action);
+    recorder_set_base(recorder, facts, recorder_digest(recorder, target, action));
     int result = record_describe(recorder->execution->state, recorder->arena, action->layer, layer, error);
     if (result < 0)
         return result;

@@ -51,7 +51,10 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             const struct image_made *made = results[i];
             facts->digest = made->digest;
             facts->bytes = made->bytes;
+            facts->config = arena_strdup(recorder->arena, made->config);
+            facts->origin = arena_strdup(recorder->arena, made->origin);
             recorder_set_digest(recorder, action->name, arena_strdup(recorder->arena, made->digest));
+            recorder_set_config(recorder, made->digest, facts->config);
         } else if (steps->items[i].kind == STEP_CONTAINER_START) {
             const struct container_started *started = results[i];
             facts->ended = NULL;
@@ -124,7 +127,7 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
     if (result < 0)
         return result;
     record->generation = record->generation ? record->generation : 1;
-    facts->digest = digest;
+    recorder_set_base(recorder, facts, digest);
     record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     record_set_phase(record, "running", NULL);
     result = recorder_put_record(recorder, record, error);
@@ -175,7 +178,7 @@ static int record_container(struct recorder *recorder, struct action *action, co
         return plan_field_changed(&action->causes, "retain") || plan_field_changed(&action->causes, "source")
                    ? put_implicit_layer(recorder, action, facts->digest, error)
                    : 0;
-    facts->digest = recorder_digest(recorder, target, action);
+    recorder_set_base(recorder, facts, recorder_digest(recorder, target, action));
     result = put_implicit_layer(recorder, action, facts->digest, error);
     return result < 0 ? result : retain_left_layer(recorder, action, error);
 }
@@ -190,7 +193,7 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     take_facts(recorder, action, steps, results, count, facts);
     note_snapshot(recorder, action, steps, results, count);
     if (action->kind == KIND_LAYER && action->digest)
-        facts->digest = action->digest;
+        recorder_set_base(recorder, facts, action->digest);
     contest_note(recorder->arena, &facts->repairs, &action->causes, contest_now());
     if (action->kind == KIND_CONTAINER)
         result = record_container(recorder, action, target, steps, facts, error);
@@ -275,7 +278,8 @@ static int keep_image(struct recorder *recorder, const struct action *action, co
     for (size_t i = 0; layer && i < count && i < steps->count; i++) {
         if (steps->items[i].kind != STEP_LAYER_CHANGE || !results[i])
             continue;
-        layer->facts->digest = action->entry->facts->digest = action->digest;
+        recorder_set_base(recorder, layer->facts, action->digest);
+        recorder_set_base(recorder, action->entry->facts, action->digest);
         layer->record->facts =
             record_encode(recorder->arena, &facts_table, described_whole(&facts_table, layer->facts));
         return recorder_put_record(recorder, layer->record, error);

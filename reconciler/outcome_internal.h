@@ -9,6 +9,7 @@ struct recorder {
     const struct execution *execution;
     struct arena *arena;
     struct map digests; /* image name -> place of its content digest, as of now */
+    struct map configs; /* content digest -> what that image says about being run; absent: nothing */
     struct bytes key;   /* recorder_key(); of size 0: not asked for yet */
     bool open;          /* a transaction is under way */
     struct list moved;  /* intents of declared layers that their containers move */
@@ -29,5 +30,8 @@ int recorder_drop_old_intents(struct recorder *recorder, const struct action *ac
 int recorder_key(struct recorder *recorder, struct error *error);
 
 void recorder_set_digest(struct recorder *recorder, const char *image, const char *digest);
+/* What the image of that digest says, NULL for none: to be remembered, and as facts of what stands on it. */
+void recorder_set_config(struct recorder *recorder, const char *digest, const char *config);
+void recorder_set_base(struct recorder *recorder, struct facts *facts, const char *digest);
 /* The recorded layer below a container; NULL. */
 const struct entry *recorder_layer(const struct recorder *recorder, const struct object *container);

@@ -437,7 +437,8 @@ static void all_texts_were_provoked(void **state)
     assert_non_null(folder);
     for (struct dirent *entry; (entry = readdir(folder));) {
         if (strstr(entry->d_name, ".c") &&
-            !strstr(entry->d_name, "recipe")) /* test_bad_recipes.c has those */
+            !strstr(entry->d_name, "recipe") &&     /* test_bad_recipes.c has those */
+            !strstr(entry->d_name, "image_config")) /* test_image_config.c has those */
             missing += check_source(arena_printf(seen_arena, "specs/%s", entry->d_name), &found);
     }
     closedir(folder);
