@@ -1,0 +1,326 @@
+#include "drivers/image/view_context.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/digest.h"
+#include "lib/error.h"
+
+struct look {
+    const struct context_filter *filter;
+    struct arena *arena;
+    struct context_source *source;
+    struct digest *digest;
+    size_t skip;         /* bytes of a path that name the source itself */
+    char path[PATH_MAX]; /* of the present entry, relative to the context; "" is the context */
+    struct error *error;
+};
+
+static int open_below(int folder, const char *path, int flags)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, folder, *path ? path : ".", &how, sizeof(how));
+}
+
+int context_open(const char *folder, struct error *error)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? error_errno(error, -errno, "%s", folder) : fd;
+}
+
+static int fail(const struct look *look, int code)
+{
+    return error_errno(look->error, code, "%s", *look->path ? look->path : ".");
+}
+
+static bool is_left_out(const struct look *look)
+{
+    return look->filter && *look->path && look->filter->leaves_out(look->filter->context, look->path);
+}
+
+static void add_number(const struct look *look, uint64_t number)
+{
+    unsigned char raw[8];
+    for (size_t i = 0; i < sizeof(raw); i++)
+        raw[i] = (unsigned char)(number >> (8 * i));
+    digest_add(look->digest, raw, sizeof(raw));
+}
+
+static void add_text(const struct look *look, const char *text, size_t length)
+{
+    add_number(look, length);
+    digest_add(look->digest, text, length);
+}
+
+static int add_content(const struct look *look, int folder, const char *name, int64_t size)
+{
+    char bytes[64 * 1024];
+    int64_t total = 0;
+    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(look, -errno);
+    for (;;) {
+        ssize_t got = read(fd, bytes, sizeof(bytes));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail(look, -errno);
+        if (got == 0)
+            break;
+        digest_add(look->digest, bytes, (size_t)got);
+        total += got;
+    }
+    look->source->bytes += total;
+    return total == size ? 0 : fail(look, -EBUSY); /* somebody still writes to it */
+}
+
+static int add_link(const struct look *look, int folder, const char *name)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(folder, name, target, sizeof(target));
+    if (length < 0)
+        return fail(look, -errno);
+    add_text(look, target, (size_t)length);
+    return 0;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* Takes `folder` over. */
+static int read_names(int folder, struct arena *arena, struct texts *names)
+{
+    DIR *directory = fdopendir(folder);
+    if (!directory) {
+        close(folder);
+        return -errno;
+    }
+    errno = 0;
+    for (struct dirent *item; (item = readdir(directory));)
+        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
+            *arena_append(arena, names->items, names->count) = arena_strdup(arena, item->d_name);
+    int code = -errno;
+    closedir(directory);
+    if (names->count)
+        qsort(names->items, names->count, sizeof(*names->items), compare_names);
+    return code;
+}
+
+static int look_at_entry(struct look *look, int folder, const char *name, unsigned depth, bool outside);
+
+/* `outside`: the folder itself is left out, and is looked into for exceptions. */
+static int look_into(struct look *look, int folder, const char *name, unsigned depth, bool outside)
+{
+    const size_t length = strlen(look->path);
+    struct texts names = {0};
+    if (depth > CONTEXT_DEPTH)
+        return error_set(look->error, -EMLINK, "%s lies too deep", look->path);
+    _cleanup_arena_ struct arena *arena = arena_new();
+    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int copy = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = copy < 0 ? -errno : read_names(copy, arena, &names);
+    if (result < 0)
+        return fail(look, result);
+    for (size_t i = 0; i < names.count && result == 0; i++) {
+        if (length + strlen(names.items[i]) + 2 > sizeof(look->path))
+            return fail(look, -ENAMETOOLONG);
+        snprintf(look->path + length, sizeof(look->path) - length, "%s%s", length ? "/" : "", names.items[i]);
+        result = look_at_entry(look, fd, names.items[i], depth + 1, outside);
+        look->path[length] = '\0';
+    }
+    return result;
+}
+
+static void note_choice(struct look *look, bool left_out, bool outside)
+{
+    struct texts *into = left_out ? &look->source->excluded : &look->source->included;
+    if (left_out != outside)
+        *arena_append(look->arena, into->items, into->count) = arena_strdup(look->arena, look->path);
+}
+
+static int look_at_entry(struct look *look, int folder, const char *name, unsigned depth, bool outside)
+{
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(look, -errno);
+    const bool left_out = is_left_out(look), is_folder = S_ISDIR(status.st_mode);
+    note_choice(look, left_out, outside);
+    if (left_out)
+        return is_folder && look->filter->has_exceptions ? look_into(look, folder, name, depth, true) : 0;
+    if (++look->source->entries > CONTEXT_ENTRIES)
+        return error_set(look->error, -EMLINK, "there are more than %d files", CONTEXT_ENTRIES);
+    const char *own = look->path + look->skip;
+    own += *own == '/';
+    add_text(look, own, strlen(own));
+    add_number(look, S_ISLNK(status.st_mode) ? S_IFLNK : status.st_mode);
+    if (is_folder)
+        return look_into(look, folder, name, depth, false);
+    if (S_ISLNK(status.st_mode))
+        return add_link(look, folder, name);
+    if (!S_ISREG(status.st_mode))
+        return error_set(look->error, -EINVAL, "%s is neither a file, a folder nor a symbolic link",
+                         look->path);
+    add_number(look, (uint64_t)status.st_size);
+    return add_content(look, folder, name, status.st_size);
+}
+
+/* What the path means once links are followed, as a name in an open folder; `real` is where that is in the context. */
+static int resolve(int folder, const char *path, char real[static PATH_MAX], struct error *error)
+{
+    char own[64], base[PATH_MAX], full[PATH_MAX];
+    _cleanup_close_ int fd = open_below(folder, path, O_PATH);
+    if (fd < 0 && errno == EXDEV)
+        return error_set(error, -EXDEV, "%s leads out of the context", path);
+    if (fd < 0)
+        return error_errno(error, -errno, "%s", path);
+    snprintf(own, sizeof(own), "/proc/self/fd/%d", folder);
+    ssize_t base_length = readlink(own, base, sizeof(base) - 1);
+    snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(own, full, sizeof(full) - 1);
+    if (length < base_length || base_length < 0 || memcmp(base, full, (size_t)base_length) != 0)
+        return error_set(error, -EXDEV, "%s leads out of the context", path);
+    full[length] = '\0';
+    const char *below = full + base_length;
+    snprintf(real, PATH_MAX, "%s", below + (*below == '/'));
+    return 0;
+}
+
+int context_look(int folder, const char *path, const struct context_filter *filter, struct arena *arena,
+                 struct context_source *source, struct error *error)
+{
+    *source = (struct context_source){0};
+    struct look look = {.filter = filter, .arena = arena, .source = source, .error = error};
+    int result = resolve(folder, strcmp(path, ".") == 0 ? "" : path, look.path, error);
+    if (result < 0)
+        return result;
+    look.skip = strlen(look.path);
+    struct stat status;
+    if (fstatat(folder, *look.path ? look.path : ".", &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(&look, -errno);
+    source->is_folder = S_ISDIR(status.st_mode);
+    _cleanup_digest_ struct digest *digest = digest_new();
+    look.digest = digest;
+    result = look_at_entry(&look, folder, *look.path ? look.path : ".", 0, false);
+    if (result == 0 && !source->entries)
+        return error_set(error, -ENOENT, "%s is left out by the ignore file", path);
+    if (result < 0)
+        return result;
+    char text[DIGEST_TEXT_SIZE];
+    digest_finish(TAKE_PTR(digest), text);
+    source->digest = arena_strdup(arena, text);
+    return 0;
+}
+
+/* ---- again ---- */
+
+struct choices {
+    const struct texts *excluded, *included;
+};
+
+static size_t longest(const struct texts *paths, const char *path)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < paths->count; i++) {
+        const size_t length = strlen(paths->items[i]);
+        if (strncmp(paths->items[i], path, length) == 0 && (path[length] == '/' || !path[length]) &&
+            length > best)
+            best = length;
+    }
+    return best;
+}
+
+static bool was_left_out(void *context, const char *path)
+{
+    const struct choices *choices = context;
+    return longest(choices->excluded, path) > longest(choices->included, path);
+}
+
+int context_look_again(int folder, const char *path, const struct texts *excluded,
+                       const struct texts *included, struct arena *arena, struct context_source *source,
+                       struct error *error)
+{
+    struct choices choices = {.excluded = excluded, .included = included};
+    const struct context_filter filter = {
+        .leaves_out = was_left_out, .has_exceptions = included->count > 0, .context = &choices};
+    return context_look(folder, path, &filter, arena, source, error);
+}
+
+/* ---- patterns ---- */
+
+struct matching {
+    bool (*matches)(void *context, const char *pattern, const char *name);
+    void *context;
+    const struct context_filter *filter;
+    struct arena *arena;
+    struct texts *paths;
+    struct error *error;
+};
+
+static int match_in(const struct matching *matching, int folder, const char *before, const char *pattern);
+
+static int match_rest(const struct matching *matching, int folder, const char *path, const char *rest)
+{
+    if (rest)
+        return match_in(matching, folder, path, rest);
+    struct stat status;
+    const struct context_filter *filter = matching->filter;
+    if (fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(matching->error, -errno, "%s", path);
+    const bool hidden = filter && filter->leaves_out(filter->context, path) &&
+                        !(filter->has_exceptions && S_ISDIR(status.st_mode));
+    if (!hidden)
+        *arena_append(matching->arena, matching->paths->items, matching->paths->count) = path;
+    return 0;
+}
+
+/* `before` is what of the path is known, "" at first. */
+static int match_in(const struct matching *matching, int folder, const char *before, const char *pattern)
+{
+    const size_t length = strcspn(pattern, "/");
+    const char *part = arena_strndup(matching->arena, pattern, length),
+               *rest = pattern[length] ? pattern + length + 1 : NULL;
+    struct texts names = {0};
+    int fd = open_below(folder, before, O_RDONLY | O_DIRECTORY);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return 0;
+    if (fd < 0 && errno == EXDEV)
+        return error_set(matching->error, -EXDEV, "%s leads out of the context", before);
+    int result = fd < 0 ? -errno : read_names(fd, matching->arena, &names);
+    if (result < 0)
+        return error_errno(matching->error, result, "%s", *before ? before : ".");
+    for (size_t i = 0; i < names.count && result == 0; i++)
+        if (matching->matches(matching->context, part, names.items[i]))
+            result = match_rest(
+                matching, folder,
+                *before ? arena_join(matching->arena, before, '/', names.items[i]) : names.items[i], rest);
+    return result;
+}
+
+int context_match(int folder, const char *pattern,
+                  bool (*matches)(void *context, const char *pattern, const char *name), void *context,
+                  const struct context_filter *filter, struct arena *arena, struct texts *paths,
+                  struct error *error)
+{
+    const struct matching matching = {.matches = matches,
+                                      .context = context,
+                                      .filter = filter,
+                                      .arena = arena,
+                                      .paths = paths,
+                                      .error = error};
+    int result = match_in(&matching, folder, "", pattern);
+    if (result == 0 && paths->count)
+        qsort(paths->items, paths->count, sizeof(*paths->items), compare_names);
+    return result;
+}

@@ -1,0 +1,74 @@
+/* A build: what a recipe asks for, as the steps that the drivers make, each known by a key.
+ *
+ * The recipe is read (specs/recipe.h), its variables are given their values, and every instruction that changes the root
+ * becomes one step of drivers/image/build.h: RUN, COPY and ADD, and WORKDIR. The others only change what the steps after
+ * them see, and the config of the image. Only the stages that the wanted one needs are looked at.
+ *
+ * The key of a step is a digest over the key before it (or the digest of the image that the stage stands on), the
+ * instruction in canonical form with all that it sees (environment, arguments, user, directory, shell), the digests of
+ * its inputs, and SOURCE_DATE_EPOCH; never over a time. A step with a known key need not be made again. As long as the
+ * image below a stage is not known (it is made by the same run), its steps have no keys; what they are made of is known
+ * all the same, and is what a plan compares (`made_of`).
+ *
+ * Pure, but for reading the context through drivers/image/view_context.h. Everything lives in the arena. */
+#pragma once
+
+#include "drivers/image/build.h"
+#include "drivers/steps.h"
+#include "specs/image_config.h"
+#include "specs/recipe.h"
+
+/* What stands behind the name of an image in FROM or --from. */
+struct build_base {
+    const char *name;                  /* as told to people: "image base", "images:debian/12"; never NULL */
+    const char *image;                 /* full name of the image of the set that it is; NULL: it is none */
+    const char *digest;                /* NULL: not known yet */
+    const struct image_config *config; /* NULL: it says nothing, or is not known yet */
+};
+
+struct build_request {
+    const struct recipe *recipe;
+    const char *file;              /* of the recipe, for messages: "Recipe" */
+    const char *folder;            /* context, absolute; NULL: there is none */
+    const struct pairs *arguments; /* values of ARG */
+    const char *stage;             /* that is wanted; NULL: the last */
+    const char *architecture;      /* "amd64" */
+    const char *epoch;             /* SOURCE_DATE_EPOCH; NULL */
+    const char *salt;              /* goes into every key: --no-cache; NULL */
+    /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
+    int (*find)(void *context, const char *reference, struct build_base *base, struct error *error);
+    void *context;
+};
+
+struct build_step {
+    enum step_kind kind; /* STEP_BUILD_RUN, _COPY, _FOLDER */
+    /* struct build_run, build_copy or build_folder, with its `place`; of a RUN all but definition, start, ports, files and
+     * keep. Its place has no key, nor has it what is not known of `below`, as long as a base is not known. */
+    void *request;
+    bool has_network; /* of RUN: not --network=none */
+    const char *key;  /* NULL: not known yet */
+    struct place at;
+    const char *text; /* the instruction, for people */
+};
+
+struct build {
+    struct build_step *steps; /* in an order in which they can be made */
+    size_t count;
+    struct build_base *bases; /* images that it is made from, each once */
+    size_t base_count;
+    bool is_known;               /* all keys are there, and `place` and `config` are the image's */
+    struct build_place *place;   /* the image: without a key */
+    struct image_config *config; /* as far as it is known */
+    /* A line for each instruction and base that the image is made from, in order: "LINE DIGEST TEXT" and, for a base,
+     * "LINE base DIGEST|- NAME". Recorded with the image. */
+    const char *made_of;
+};
+
+/* False when the recipe, or what it names in its context, is wrong: problems say what, with the recipe's line. */
+bool build_make(const struct build_request *request, struct arena *arena, struct problems *problems,
+                struct build **build);
+
+/* Why an image that was made of `before` has to be made again: "Recipe:4" with the instruction before and now, or the base
+ * that has another digest. Nothing: it does not. Lines that only moved are no reason. */
+void build_changes(const char *file, const char *before, const struct build *now, struct arena *arena,
+                   struct changes *changes);
