@@ -6,7 +6,7 @@
 
 #include "lib/map.h"
 #include "lib/units.h"
-#include "specs/forms_internal.h"
+#include "specs/image_config.h"
 #include "specs/read.h"
 #include "specs/recipe_mount.h"
 
@@ -68,7 +68,7 @@ static const struct {
 
 static void check_flags(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static bool check_count(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
-static void check_words(const struct recipe_checker *checker, struct recipe_instruction *instruction);
+static void check_words(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static void check_health(const struct recipe_checker *checker, struct recipe_instruction *instruction);
 static void check_values(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 
@@ -189,7 +189,7 @@ static void check_values(const struct recipe_checker *checker, const struct reci
                     recipe_keyword_name(instruction->keyword), chmod->value);
     const struct recipe_flag *chown = recipe_flag(instruction, "chown");
     if (chown && chown->value && *chown->value && !recipe_has_variable(chown->value) &&
-        !recipe_user(chown->value))
+        !image_user_is_valid(chown->value))
         problem_add(checker->problems, chown->place, NULL, "%s --chown: expected user[:group], found '%s'",
                     recipe_keyword_name(instruction->keyword), chown->value);
     if (instruction->keyword == RECIPE_COPY)
@@ -282,30 +282,26 @@ static void check_engine(const struct recipe_checker *checker, const struct reci
                     "DBASE: expected a name of a-z, 0-9 and '-', found '%s'", instruction->words[1].text);
 }
 
-/* What is wrong with a word that holds no variable; NULL: nothing. */
-static const char *find_fault(const struct recipe_checker *checker, enum recipe_keyword keyword,
-                              const char *text, const char **hint)
+const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, const char *text)
 {
     struct texts ports = {0};
-    const char *name, *path, *expected = NULL;
-    *hint = counts[keyword].example;
     switch (keyword) {
     case RECIPE_PORT:
-        return recipe_port(text, &expected) ? NULL : expected;
+        return image_port_parse(arena, text) ? NULL : "[[address:]host:]container[/tcp|udp]";
     case RECIPE_EXPOSE:
-        return recipe_exposed(checker->arena, text, &ports) ? NULL : "port[-port][/tcp|udp]";
+        return recipe_exposed(arena, text, &ports) ? NULL : "port[-port][/tcp|udp]";
     case RECIPE_VOLUME:
-        return recipe_volume(checker->arena, text, &name, &path) ? NULL : "an absolute path, or name:path";
+        return image_volume_parse(arena, text) ? NULL : "an absolute path, or name:path";
     case RECIPE_STOPSIGNAL:
-        return recipe_signal(checker->arena, text) ? NULL : "a signal";
+        return recipe_signal(arena, text) ? NULL : "a signal";
     case RECIPE_USER:
-        return recipe_user(text) ? NULL : "user[:group]";
+        return image_user_is_valid(text) ? NULL : "user[:group]";
     default:
         return NULL;
     }
 }
 
-static void check_words(const struct recipe_checker *checker, struct recipe_instruction *instruction)
+static void check_words(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
 {
     const enum recipe_keyword keyword = instruction->keyword;
     for (size_t i = 0; i < instruction->pair_count; i++)
@@ -313,12 +309,12 @@ static void check_words(const struct recipe_checker *checker, struct recipe_inst
             problem_add(checker->problems, instruction->pairs[i].place, NULL,
                         "%s: expected a name before '='", recipe_keyword_name(keyword));
     for (size_t i = 0; i < instruction->word_count; i++) {
-        const char *hint, *fault = NULL, *text = instruction->words[i].text;
+        const char *text = instruction->words[i].text, *expected = NULL;
         if (!recipe_has_variable(text))
-            fault = find_fault(checker, keyword, text, &hint);
-        if (fault)
-            problem_add(checker->problems, instruction->words[i].place, hint, "%s: expected %s, found '%s'",
-                        recipe_keyword_name(keyword), fault, text);
+            expected = recipe_expected(checker->arena, keyword, text);
+        if (expected)
+            problem_add(checker->problems, instruction->words[i].place, counts[keyword].example,
+                        "%s: expected %s, found '%s'", recipe_keyword_name(keyword), expected, text);
     }
     if (keyword == RECIPE_COPY || keyword == RECIPE_ADD)
         check_target(checker, instruction);
