@@ -195,3 +195,27 @@ int image_digest(int root, const struct call *call, char digest[static DIGEST_TE
     *bytes = walk->bytes;
     return 0;
 }
+
+static void add_part(struct digest *sum, const char *text)
+{
+    char length[24];
+    int size = snprintf(length, sizeof(length), "%zu ", text ? strlen(text) : 0);
+    digest_add(sum, length, (size_t)size);
+    digest_add(sum, text ? text : "", text ? strlen(text) : 0);
+}
+
+void image_name_digest(const char *lower, const char *tree, const char *config,
+                       char digest[static DIGEST_TEXT_SIZE])
+{
+    _cleanup_digest_ struct digest *sum = NULL;
+    if (!lower && !config) {
+        memcpy(digest, tree, DIGEST_TEXT_SIZE);
+        return;
+    }
+    sum = digest_new();
+    add_part(sum, "fpsync image 1");
+    add_part(sum, lower);
+    add_part(sum, tree);
+    add_part(sum, config);
+    digest_finish(sum, digest);
+}

@@ -45,10 +45,11 @@ static bool is_true(const struct search *search, struct arena *arena, const stru
 static bool overlay_holds(const struct search *search, struct arena *arena, const struct mount_entry *entry)
 {
     const char *layer = mount_layer(search->paths, arena, entry);
-    const char *wanted = search->image ? search->image : search->layer;
-    return layer && wanted &&
-           is_wanted(search->image ? mount_image(search->paths, arena, entry) : layer, wanted) &&
-           is_true(search, arena, entry, layer);
+    struct texts images = {0};
+    if (layer && search->image)
+        mount_images(search->paths, arena, entry, &images);
+    bool holds = search->image ? texts_have(&images, search->image) : is_wanted(layer, search->layer);
+    return layer && holds && is_true(search, arena, entry, layer);
 }
 
 /* 1 or 0; -EFBIG: it is too long to be read, and may hold anything. */

@@ -13,6 +13,7 @@
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
+#include "drivers/storage/view_image.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -31,45 +32,77 @@ static char *frozen_path(const struct lower_place *place, const char *number, st
 }
 
 /* One by one, as kernels since 6.7 take them. */
-static int add_each(int context, const struct lower_place *place, const struct texts *frozen,
-                    const char *image, struct arena *arena, struct error *error)
+static int add_each(int context, const struct texts *paths, struct error *error)
 {
     int result = 0;
-    for (size_t i = 0; i <= frozen->count && result == 0; i++)
-        result = lower_option(context, "lowerdir+",
-                              i < frozen->count ? frozen_path(place, frozen->items[i], arena) : image, error);
+    for (size_t i = 0; i < paths->count && result == 0; i++)
+        result = lower_option(context, "lowerdir+", paths->items[i], error);
     return result == -EINVAL
-               ? error_set(error, -E2BIG,
-                           "%zu frozen uppers are more than this kernel takes: free snapshots of "
-                           "the layer with fpsync gc",
-                           frozen->count)
+               ? error_set(error, -E2BIG, "%zu folders on each other are more than this kernel takes",
+                           paths->count)
                : result;
+}
+
+int lower_set_paths(int context, const struct texts *paths, struct error *error)
+{
+    _cleanup_buffer_ struct buffer all = {0};
+    for (size_t i = 0; i < paths->count; i++)
+        buffer_printf(&all, "%s%s", i ? ":" : "", paths->items[i]);
+    return all.length <= VALUE_LIMIT ? lower_option(context, "lowerdir", all.bytes, error)
+                                     : add_each(context, paths, error);
+}
+
+static void add_path(struct texts *paths, struct arena *arena, const char *path)
+{
+    *arena_append(arena, paths->items, paths->count) = path;
+}
+
+int lower_add_image(const char *store, const char *beside, const char *digest, struct texts *paths,
+                    struct arena *arena, struct error *error)
+{
+    char lower[DIGEST_TEXT_SIZE];
+    int result = image_lower(store, digest, lower, error);
+    if (result < 0)
+        return result;
+    add_path(paths, arena, arena_printf(arena, "%s/images/%s/root", beside, digest));
+    if (*lower)
+        add_path(paths, arena, arena_printf(arena, "%s/images/%s/root", beside, lower));
+    return 0;
 }
 
 /* Relative to the layer's folder, or a handful of paths would be longer than fsconfig(2) takes. */
 static int set_stack(int context, const struct lower_place *place, const char *digest,
                      const struct texts *frozen, struct arena *arena, struct error *error)
 {
-    _cleanup_buffer_ struct buffer all = {0};
-    const char *image = arena_printf(arena, "../../images/%s/root", digest);
+    struct texts paths = {0};
     for (size_t i = 0; i < frozen->count; i++)
-        buffer_printf(&all, "%s:", frozen_path(place, frozen->items[i], arena));
-    buffer_text(&all, image);
-    return all.length <= VALUE_LIMIT ? lower_option(context, "lowerdir", all.bytes, error)
-                                     : add_each(context, place, frozen, image, arena, error);
+        add_path(&paths, arena, frozen_path(place, frozen->items[i], arena));
+    int result = lower_add_image(place->store, "../..", digest, &paths, arena, error);
+    if (result == 0)
+        result = lower_set_paths(context, &paths, error);
+    return result == -E2BIG
+               ? error_set(error, result,
+                           "%zu frozen uppers are more than this kernel takes: free snapshots of "
+                           "the layer with fpsync gc",
+                           frozen->count)
+               : result;
 }
 
 int lower_set(int context, const struct lower_place *place, const char *digest, const struct texts *frozen,
               struct arena *arena, struct error *error)
 {
-    if (!frozen->count)
+    char lower[DIGEST_TEXT_SIZE];
+    int result = image_lower(place->store, digest, lower, error);
+    if (result < 0)
+        return result;
+    if (!frozen->count && !*lower)
         return lower_option(context, "lowerdir",
                             arena_printf(arena, "%s/images/%s/root", place->store, digest), error);
     const char *folder = arena_printf(arena, "%s/layers/%s", place->store, place->layer);
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
         return error_errno(error, -errno, "%s", folder);
-    int result = set_stack(context, place, digest, frozen, arena, error);
+    result = set_stack(context, place, digest, frozen, arena, error);
     return fchdir(before) < 0 ? error_errno(error, -errno, "cannot leave %s", folder) : result;
 }
 
@@ -77,11 +110,62 @@ int lower_create(int context, const struct lower_place *place)
 {
     char folder[PATH_MAX];
     snprintf(folder, sizeof(folder), "%s/layers/%s", place->store, place->layer);
+    return lower_create_in(context, folder);
+}
+
+int lower_create_in(int context, const char *folder)
+{
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
         return -errno;
     int result = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
     return fchdir(before) < 0 && result == 0 ? -errno : result;
+}
+
+/* ---- what only reads ---- */
+
+static int open_mounted(int context, const char *folder, const char *what, struct error *error)
+{
+    int result = lower_create_in(context, folder);
+    _cleanup_close_ int tree =
+        result < 0 ? -1 : fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+    if (tree < 0)
+        return error_errno(error, result < 0 ? result : -errno, "cannot mount %s", what);
+    int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 ? error_errno(error, -errno, "%s", what) : root;
+}
+
+int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error)
+{
+    _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (before < 0 || chdir(folder) < 0)
+        return error_errno(error, -errno, "%s", folder);
+    int root;
+    if (paths->count == 1) {
+        root = open(paths->items[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        root = root < 0 ? error_errno(error, -errno, "%s", what) : root;
+    } else {
+        _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
+        root = context < 0 ? error_errno(error, -errno, "overlay")
+                           : lower_option(context, "source", "fpsync", error);
+        if (root == 0)
+            root = lower_set_paths(context, paths, error);
+        if (root == 0)
+            root = open_mounted(context, folder, what, error);
+    }
+    if (fchdir(before) < 0) {
+        int code = -errno;
+        cleanup_close(&root);
+        return error_errno(error, code, "cannot leave %s", folder);
+    }
+    return root;
+}
+
+int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error)
+{
+    struct texts paths = {0};
+    int result = lower_add_image(store, ".", digest, &paths, arena, error);
+    return result < 0 ? result : lower_open(store, &paths, arena_printf(arena, "image %.12s", digest), error);
 }
 
 /* ---- copies ---- */
@@ -91,31 +175,21 @@ static int open_shown(const struct lower_place *place, int layer, const struct r
                       struct arena *arena, struct error *error)
 {
     struct stack stack = {0};
-    const char *image = arena_printf(arena, "%s/images/%s/root", place->store, request->digest);
     const char *note = request->from ? arena_printf(arena, "snapshots/%s", request->from) : NULL;
     int result = note ? stack_read(layer, note, arena, &stack, error) : 0;
     if (result < 0)
         return result;
-    if (!stack.frozen.count || stack.whole) {
-        int root = open(image, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return root < 0 ? error_errno(error, -errno, "%s", image) : root;
-    }
-    _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
-    if (context < 0)
-        return error_errno(error, -errno, "overlay");
-    result = lower_option(context, "source", "fpsync", error);
-    if (result == 0)
-        result = lower_set(context, place, request->digest, &stack.frozen, arena, error);
-    if (result < 0)
-        return result;
-    result = lower_create(context, place);
-    _cleanup_close_ int tree =
-        result < 0 ? -1 : fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
-    if (tree < 0)
-        return error_errno(error, result < 0 ? result : -errno, "cannot mount snapshot %s of layer %s",
-                           request->from, request->layer);
-    int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return root < 0 ? error_errno(error, -errno, "%s", request->from) : root;
+    if (!stack.frozen.count || stack.whole)
+        return lower_open_image(place->store, request->digest, arena, error);
+    struct texts paths = {0};
+    for (size_t i = 0; i < stack.frozen.count; i++)
+        add_path(&paths, arena, frozen_path(place, stack.frozen.items[i], arena));
+    result = lower_add_image(place->store, "../..", request->digest, &paths, arena, error);
+    return result < 0
+               ? result
+               : lower_open(arena_printf(arena, "%s/layers/%s", place->store, place->layer), &paths,
+                            arena_printf(arena, "snapshot %s of layer %s", request->from, request->layer),
+                            error);
 }
 
 int copy_make(const struct lower_place *place, int layer, int data, const struct root_mount *request,

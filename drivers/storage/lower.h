@@ -24,6 +24,18 @@ int lower_set(int context, const struct lower_place *place, const char *digest, 
 /* Makes the superblock of it (FSCONFIG_CMD_CREATE). Kernels before 6.7 look up lower folders only now, and those that
  * lower_set() named are relative. -errno. */
 int lower_create(int context, const struct lower_place *place);
+/* The same in that folder. */
+int lower_create_in(int context, const char *folder);
+/* Lower folders, newest first; relative ones to the folder that the caller is in. -E2BIG. */
+int lower_set_paths(int context, const struct texts *paths, struct error *error);
+/* Adds the folders that an image of the store is made of, as "BESIDE/images/DIGEST/root": itself, and its lower. */
+int lower_add_image(const char *store, const char *beside, const char *digest, struct texts *paths,
+                    struct arena *arena, struct error *error);
+/* Opens the root of what these folders, relative to `folder`, show together: for reading. It needs no mount point, and
+ * what is mounted goes with its last handle. `what` is for messages. */
+int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error);
+/* The same of an image. */
+int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error);
 /* Makes "root" in `data`, what the layer holds, when there is none: a copy of the image or of what a snapshot shows above
  * it. A crash leaves none. `layer` is the layer's folder. */
 int copy_make(const struct lower_place *place, int layer, int data, const struct root_mount *request,

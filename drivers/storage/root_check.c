@@ -11,6 +11,7 @@
 #include "drivers/storage/data.h"
 #include "drivers/storage/root.h"
 #include "drivers/storage/storage.h"
+#include "drivers/storage/view_image.h"
 #include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/error.h"
@@ -75,10 +76,8 @@ static int has_room(const struct paths *paths, const struct list *files, struct 
 
 static int open_image(const struct paths *paths, const char *digest, struct error *error)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s/root", paths->images, digest);
-    _cleanup_close_ int image = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return image < 0 ? error_errno(error, -errno, "image %s", digest) : 0;
+    _cleanup_image_trees_ struct image_trees trees = NO_IMAGE_TREES;
+    return image_trees_open(paths->store, digest, &trees, error);
 }
 
 int root_check(const struct paths *paths, const struct root_mount *request, const struct call *call,

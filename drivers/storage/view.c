@@ -16,6 +16,7 @@
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_binds.h"
 #include "drivers/storage/view_disk.h"
+#include "drivers/storage/view_image.h"
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_leftovers.h"
 #include "drivers/storage/view_measure.h"
@@ -24,8 +25,6 @@
 #include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
-
-#define NOTE_LIMIT 4096
 
 /* Calls `each` with every name in a folder that belongs to an object; a missing folder is empty. */
 static int each_name(const char *folder, void (*each)(void *context, int directory, const char *name),
@@ -53,16 +52,6 @@ struct collector {
     const char *inside; /* the folder below an object's own that holds the data */
 };
 
-/* "lower DIGEST", in a line of its own. */
-static const char *lower_of(struct arena *arena, const char *note)
-{
-    char lower[DIGEST_TEXT_SIZE] = "";
-    const char *line = strstr(note, "\nlower ");
-    return line && sscanf(line, "\nlower %64[0-9a-f]", lower) == 1 && strlen(lower) == sizeof(lower) - 1
-               ? arena_strdup(arena, lower)
-               : NULL;
-}
-
 static void collect_image(void *context, int directory, const char *name)
 {
     struct collector *collector = context;
@@ -71,13 +60,14 @@ static void collect_image(void *context, int directory, const char *name)
     char path[DIGEST_TEXT_SIZE + 16];
     snprintf(path, sizeof(path), "%s/complete", name);
     _cleanup_buffer_ struct buffer note = {0};
-    if (buffer_read_file(&note, directory, path, NOTE_LIMIT, NULL) < 0)
+    if (buffer_read_file(&note, directory, path, IMAGE_NOTE_LIMIT, NULL) < 0)
         return; /* without its note it is not an image */
     long long bytes = 0;
-    char full[80] = "";
+    char full[80] = "", lower[DIGEST_TEXT_SIZE];
     struct stat status;
     if (sscanf(note.bytes, "bytes %lld name %79s", &bytes, full) < 1)
         bytes = 0;
+    image_note_lower(note.bytes ? note.bytes : "", lower);
     if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return;
     struct observed_image *image =
@@ -87,7 +77,7 @@ static void collect_image(void *context, int directory, const char *name)
                                      .name = full_name_is_valid(full) ? arena_strdup(collector->arena, full)
                                                                       : NULL,
                                      .made = status.st_mtime,
-                                     .lower = lower_of(collector->arena, note.bytes)};
+                                     .lower = *lower ? arena_strdup(collector->arena, lower) : NULL};
 }
 
 static bool is_subvolume(int store, const struct stat *status)

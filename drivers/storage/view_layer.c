@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "drivers/storage/view_image.h"
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_stack.h"
 #include "lib/buffer.h"
@@ -171,12 +172,12 @@ static void take_release(const char *text, const char *key, char value[static 64
     }
 }
 
-static int machine_of(int root)
+static int machine_of(const struct image_trees *image)
 {
     static const char *const programs[] = {"bin/sh", "sbin/init", "bin/busybox", "usr/bin/env"};
     for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
         Elf64_Ehdr head;
-        _cleanup_close_ int fd = open_below(root, programs[i]);
+        _cleanup_close_ int fd = image_trees_file(image, programs[i]);
         if (fd >= 0 && read(fd, &head, sizeof(head)) == sizeof(head) &&
             memcmp(head.e_ident, ELFMAG, SELFMAG) == 0)
             return head.e_machine;
@@ -188,12 +189,12 @@ static int look_at_image(const struct paths *paths, const char *digest, struct a
                          struct system *system, struct error *error)
 {
     *system = (struct system){.machine = -1};
-    const char *path = arena_printf(arena, "%s/%s/root", paths->images, digest);
-    _cleanup_close_ int root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (root < 0)
-        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
-    _cleanup_close_ int release = open_below(root, "etc/os-release");
-    _cleanup_close_ int other = release < 0 ? open_below(root, "usr/lib/os-release") : -1;
+    _cleanup_image_trees_ struct image_trees image = NO_IMAGE_TREES;
+    int result = image_trees_open(paths->store, digest, &image, error);
+    if (result < 0)
+        return result == -ENOENT ? 0 : result;
+    _cleanup_close_ int release = image_trees_file(&image, "etc/os-release");
+    _cleanup_close_ int other = release < 0 ? image_trees_file(&image, "usr/lib/os-release") : -1;
     _cleanup_buffer_ struct buffer text = {0};
     if (release >= 0 || other >= 0) {
         const char *own = arena_printf(arena, "/proc/self/fd/%d", release >= 0 ? release : other);
@@ -202,7 +203,7 @@ static int look_at_image(const struct paths *paths, const char *digest, struct a
             take_release(text.bytes, "VERSION_ID=", system->version);
         }
     }
-    system->machine = machine_of(root);
+    system->machine = machine_of(&image);
     return 0;
 }
 

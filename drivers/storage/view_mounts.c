@@ -119,24 +119,28 @@ const char *mount_layer(const struct paths *paths, struct arena *arena, const st
     return layer || !upper ? layer : name_in_store(paths, arena, upper, "layers", "/disk/upper");
 }
 
-/* The last of the lower folders: below frozen uppers it is told by "../../images/DIGEST/root", and only an overlay of
- * ours has those. */
-const char *mount_image(const struct paths *paths, struct arena *arena, const struct mount_entry *entry)
+/* Told by "../../images/DIGEST/root", which only an overlay of ours has, or by a path into the store. */
+static void add_image(const struct paths *paths, struct arena *arena, const char *lower, bool is_ours,
+                      struct texts *images)
 {
     static const char beside[] = "../../images/";
-    const char *lower = option_value(arena, entry, "lowerdir=");
-    for (size_t i = 0; !lower && strcmp(entry->type, "overlay") == 0; i++) {
-        const char *each = nth_option_value(arena, entry, "lowerdir+=", i);
-        if (!each)
-            break;
-        if (strncmp(each, beside, strlen(beside)) == 0)
-            lower = each;
-    }
-    const char *last = lower ? strrchr(lower, ':') : NULL;
-    lower = last ? last + 1 : lower;
-    if (lower && strncmp(lower, beside, strlen(beside)) == 0 && mount_layer(paths, arena, entry))
-        return arena_strndup(arena, lower + strlen(beside), strcspn(lower + strlen(beside), "/"));
-    return lower ? name_in_store(paths, arena, lower, "images", "/root") : NULL;
+    bool is_beside = strncmp(lower, beside, strlen(beside)) == 0;
+    const char *image =
+        is_beside ? arena_strndup(arena, lower + strlen(beside), strcspn(lower + strlen(beside), "/"))
+                  : name_in_store(paths, arena, lower, "images", "/root");
+    if (image && (is_ours || !is_beside))
+        *arena_append(arena, images->items, images->count) = image;
+}
+
+void mount_images(const struct paths *paths, struct arena *arena, const struct mount_entry *entry,
+                  struct texts *images)
+{
+    const bool is_ours = mount_layer(paths, arena, entry);
+    char *all = option_value(arena, entry, "lowerdir="), *lower;
+    while ((lower = strsep(&all, ":")))
+        add_image(paths, arena, lower, is_ours, images);
+    for (size_t i = 0; (lower = nth_option_value(arena, entry, "lowerdir+=", i)); i++)
+        add_image(paths, arena, lower, is_ours, images);
 }
 
 int mount_origin_of(const char *folder, struct arena *arena, struct mount_origin *origin, struct error *error)

@@ -5,6 +5,7 @@
 
 #include "drivers/paths.h"
 #include "lib/arena.h"
+#include "lib/fields.h"
 
 struct error;
 
@@ -25,9 +26,11 @@ struct mount_entries {
 /* `table` is "/proc/self/mountinfo" or that of another process. */
 int mounts_read(const char *table, struct arena *arena, struct mount_entries *entries, struct error *error);
 
-/* The layer on which an overlay of this fpsync stands, and its image; NULL when it is not one of ours. */
+/* The layer on which an overlay of this fpsync stands; NULL when it is not one of ours. */
 const char *mount_layer(const struct paths *paths, struct arena *arena, const struct mount_entry *entry);
-const char *mount_image(const struct paths *paths, struct arena *arena, const struct mount_entry *entry);
+/* Adds the images below it: a delta and its lower are two. */
+void mount_images(const struct paths *paths, struct arena *arena, const struct mount_entry *entry,
+                  struct texts *images);
 
 /* A folder as mount tables name it: device and path within its file system. `found` false: it does not exist. */
 struct mount_origin {

@@ -10,6 +10,7 @@
 #include "drivers/guest/guest_path.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/in_use.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
@@ -64,12 +65,12 @@ static int mark_used(int folder, struct error *error)
 #define DIGEST_LENGTH (DIGEST_TEXT_SIZE - 1)
 
 /* The image's folder at the path, on disk: both sides carry container ids. -1: it has none. */
-static int open_place(const struct paths *paths, const char *digest, const char *place)
+static int open_place(const struct paths *paths, const char *image, const char *place)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%.*s/root", paths->images, DIGEST_LENGTH, digest);
-    _cleanup_close_ int image = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int found = image < 0 ? -1 : guest_open(image, place, O_DIRECTORY, NULL);
+    _cleanup_arena_ struct arena *arena = arena_new();
+    const char *digest = arena_strndup(arena, image, DIGEST_LENGTH);
+    _cleanup_close_ int root = lower_open_image(paths->store, digest, arena, NULL);
+    _cleanup_close_ int found = root < 0 ? -1 : guest_open(root, place, O_DIRECTORY, NULL);
     return found < 0 ? -1 : openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 

@@ -172,17 +172,44 @@ static void find_retained(struct session *session, const struct observed_snapsho
             find_data(session, &session->actual.items[i], seen, to);
 }
 
-static void find_images(struct session *session, const struct candidates *snapshots, struct candidates *to)
+static bool image_is_needed(const struct session *session, const struct candidates *snapshots,
+                            const char *digest)
+{
+    return image_is_used(session, digest) || stands_below(snapshots, digest);
+}
+
+/* By an image that is a delta on it, and stays. */
+static bool is_lower(const struct session *session, const struct candidates *snapshots, const char *digest)
+{
+    const struct observed_storage *storage = &session->world.storage;
+    for (size_t i = 0; i < storage->image_count; i++)
+        if (storage->images[i].lower && strcmp(storage->images[i].lower, digest) == 0 &&
+            image_is_needed(session, snapshots, storage->images[i].digest))
+            return true;
+    return false;
+}
+
+static void find_images_of(struct session *session, const struct candidates *snapshots, bool deltas,
+                           struct candidates *to)
 {
     for (size_t i = 0; i < session->world.storage.image_count; i++) {
-        const char *digest = session->world.storage.images[i].digest;
-        if (image_is_used(session, digest) || stands_below(snapshots, digest))
+        const struct observed_image *seen = &session->world.storage.images[i];
+        if (deltas != (seen->lower != NULL) || image_is_needed(session, snapshots, seen->digest) ||
+            is_lower(session, snapshots, seen->digest))
             continue;
-        struct candidate *item = add(session, to, "image", digest, "no image or layer stands on it", NULL);
+        struct candidate *item =
+            add(session, to, "image", seen->digest, "no image or layer stands on it", NULL);
         struct image_reference *image = described_new(session->arena, &image_reference_table);
-        image->digest = digest;
+        image->digest = seen->digest;
         add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
     }
+}
+
+/* Deltas before what they stand on. */
+static void find_images(struct session *session, const struct candidates *snapshots, struct candidates *to)
+{
+    find_images_of(session, snapshots, true, to);
+    find_images_of(session, snapshots, false, to);
 }
 
 static const struct candidate *find_candidate(const struct candidates *among, const char *kind,

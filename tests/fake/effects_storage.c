@@ -759,6 +759,10 @@ static int apply_remove(struct fake *fake, const char *digest, bool left, struct
     for (void *i = json_first(roots); i; i = json_next(roots, i))
         if (text_is_same(text_in(json_value(i), "digest"), digest))
             return error_set(error, -EBUSY, "the root of %s stands on image %s", json_key(i), digest);
+    const struct json *images = fake_map(fake->world, "images");
+    for (void *i = json_first(images); i; i = json_next(images, i))
+        if (text_is_same(text_in(json_value(i), "lower"), digest))
+            return error_set(error, -EBUSY, "image %s stands on image %s", json_key(i), digest);
     json_remove(fake_map(fake->world, "images"), digest);
     return 0;
 }

@@ -28,7 +28,8 @@ static void read_mounts(const void *text, size_t size, struct arena *arena)
     MUST(mounts_read(table, arena, &entries, &error) == 0);
     for (size_t i = 0; i < entries.count; i++) {
         mount_layer(&paths, arena, &entries.items[i]);
-        mount_image(&paths, arena, &entries.items[i]);
+        struct texts images = {0};
+        mount_images(&paths, arena, &entries.items[i], &images);
         mount_volume(&origin, arena, &entries.items[i]);
     }
 }
