@@ -38,9 +38,9 @@ MAIN    := $(wildcard reconciler/*.c reconciler/cli/*.c)
 
 objects   = $(patsubst %.c,$(B)/%.o,$(1))
 # The main program carries its libraries in itself: a run with nothing to do would spend a sixth of its time on
-# loading them. DYNAMIC=1 leaves them to the system's updates. (The linker warns of name lookups in libnl that are
-# never called.)
-MAIN_STATIC := $(if $(DYNAMIC)$(SANITIZE),,-static-pie -Wno-unused-command-line-argument -Wl,--no-warnings)
+# loading them. DYNAMIC=1 leaves them to the system's updates. The linker warns of name lookups in libnl that are
+# never called: what it says is shown when it fails (its --no-warnings would let undefined names pass).
+MAIN_STATIC := $(if $(DYNAMIC)$(SANITIZE),,-static-pie -Wno-unused-command-line-argument)
 MAIN_LIBS   := $(MAIN_STATIC) -lyaml -llmdb -lnl-3 -ljansson -lgcrypt -lgpg-error
 WORKER_LIBS := -llxc -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
 FETCH_LIBS  := -larchive -ljansson -lgcrypt -lseccomp
@@ -65,11 +65,12 @@ $(B)/%.a:
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 
+quietly = 2>$@.said || { cat $@.said >&2; rm -f $@.said; exit 1; }; rm -f $@.said
 link = $(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
 $(B)/fpsync: $(call objects,$(MAIN)) $(B)/state.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
 	$(call say,LINK,$@)
-	$(link) $(MAIN_LIBS)
+	$(link) $(MAIN_LIBS) $(quietly)
 $(B)/fpsync-worker: $(call objects,$(WORKER)) $(B)/effects.a $(B)/views.a $(B)/shared.a $(B)/specs.a $(B)/lib.a
 	$(call say,LINK,$@)
 	$(link) $(WORKER_LIBS)
