@@ -54,7 +54,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         begin();
     MUST(mkdir(root, 0755) == 0);
     _cleanup_close_ int archive = file_of(data, size), target = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int result = unpack(archive, target, say_nothing, &unpacked, &error);
+    struct unpacking *unpacking = unpack_begin(archive, false, &error);
+    MUST(unpacking);
+    int result = unpack(unpacking, target, say_nothing, &unpacked, &error);
+    unpack_end(unpacking);
     MUST((result < 0) == (error.code != 0));
     MUST(nftw(root, remove_entry, 64, FTW_DEPTH | FTW_PHYS) == 0);
     MUST(rmdir(folder) == 0 && mkdir(folder, 0700) == 0); /* or something lies beside the target */

@@ -29,13 +29,14 @@ library 'lxc/' 'drivers/container/[^:]*\.c'
 library 'netlink/' 'drivers/network/[^:]*\.c'
 library 'nftables/' 'drivers/network/[^:]*\.c'
 library 'archive' 'drivers/image/fetch/[^:]*\.c'
+library 'sqfs/' 'drivers/image/fetch/squash\.c'
 library 'seccomp\.h' 'drivers/image/fetch/[^:]*\.c'
 library 'curl/' 'drivers/image/fetch/[^:]*\.c'
 library 'jansson\.h' 'lib/json\.c'
 library 'gcrypt\.h' 'lib/digest\.c'
 
 # What a library's name does not cover: a new one is added above before it is used.
-known='yaml\.h|lmdb\.h|lxc/|netlink/|nftables/|archive|seccomp\.h|curl/|jansson\.h|gcrypt\.h'
+known='yaml\.h|lmdb\.h|lxc/|netlink/|nftables/|archive|sqfs/|seccomp\.h|curl/|jansson\.h|gcrypt\.h'
 headers=$(sources lib specs state drivers reconciler | xargs -r grep -hoE '^ *# *include *<[^>]+>' |
     sed 's/.*<\(.*\)>/\1/' | sort -u | grep -vE "^($known)")
 # One question to dpkg about all headers ("PACKAGE[:ARCHITECTURE][, PACKAGE...]: PATH"), as each costs a second.

@@ -204,17 +204,30 @@ static void assert_nothing_left(void)
     assert_int_equal(rmdir(paths.images), 0); /* no ".tmp-" either */
 }
 
-static void assert_refused(struct buffer *tar, const char *reason)
+static const char *const packers[][3] = {{"gzip", "-1", "gz"}, {"xz", "-0", "xz"}, {"zstd", "-q", "zst"}};
+
+static void assert_file_refused(const char *name, const char *reason)
 {
-    finish(tar, at("hostile.tar"));
-    int result = make(arena_printf(arena, "file:%s/hostile.tar", root));
+    int result = make(arena_printf(arena, "file:%s/%s", root, name));
     if (result == 0)
-        fail_msg("accepted, expected \"%s\"", reason);
+        fail_msg("%s: accepted, expected \"%s\"", name, reason);
     if (!strstr(error.text, reason))
-        fail_msg("expected \"%s\" in \"%s\"", reason, error.text);
+        fail_msg("%s: expected \"%s\" in \"%s\"", name, reason, error.text);
     for (const char *text = error.text; *text; text++)
         assert_true((unsigned char)*text >= 0x20);
     assert_nothing_left();
+}
+
+/* As it is, and packed in every way that is read. */
+static void assert_refused(struct buffer *tar, const char *reason)
+{
+    finish(tar, at("hostile.tar"));
+    assert_file_refused("hostile.tar", reason);
+    for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++) {
+        const char *const argv[] = {packers[i][0], packers[i][1], "-kf", at("hostile.tar"), NULL};
+        assert_int_equal(run(argv), 0);
+        assert_file_refused(arena_printf(arena, "hostile.tar.%s", packers[i][2]), reason);
+    }
 }
 
 #define BEGIN(tar)                                                                                           \
@@ -356,7 +369,6 @@ static void test_bomb(void **state)
     write_file(at("bomb.tar"), tar.bytes, tar.length);
     buffer_clear(&tar);
     assert_int_equal(truncate(at("bomb.tar"), 512 + ((off_t)600 << 20) + 1024), 0);
-    static const char *const packers[][3] = {{"gzip", "-1", "gz"}, {"xz", "-0", "xz"}, {"zstd", "-q", "zst"}};
     for (size_t i = 0; i < 3; i++) {
         const char *const argv[] = {packers[i][0], packers[i][1], "-k", at("bomb.tar"), NULL};
         if (run(argv) != 0)
@@ -443,6 +455,43 @@ static void test_archives_and_folder_give_one_image(void **state)
     assert_true(progress_lines > 0);
     assert_int_equal(make(arena_printf(arena, "file:%s/tree", root)), 0);
     assert_string_equal(made.digest, first);
+    static const char *const squashed[] = {"gzip", "xz", "zstd", "lz4"};
+    for (size_t i = 0; i < sizeof(squashed) / sizeof(squashed[0]); i++) {
+        const char *const argv[] = {"mksquashfs", at("tree"), at("image.squashfs"), "-comp", squashed[i],
+                                    "-noappend",  "-quiet",   "-no-progress",       NULL};
+        assert_int_equal(run(argv), 0);
+        if (make(arena_printf(arena, "file:%s/image.squashfs", root)) < 0)
+            fail_msg("%s", error.text);
+        assert_string_equal(made.digest, first);
+        assert_int_equal(images(), 1);
+    }
+}
+
+/* Damaged in 120 ways: refused, or by luck an image, but never more than that. */
+static void test_damaged_squashfs(void **state)
+{
+    (void)state;
+    make_tree(at("tree"));
+    const char *const argv[] = {"mksquashfs",   at("tree"), at("image.squashfs"), "-noappend", "-quiet",
+                                "-no-progress", NULL};
+    assert_int_equal(run(argv), 0);
+    _cleanup_buffer_ struct buffer whole = {0};
+    assert_int_equal(buffer_read_file(&whole, AT_FDCWD, at("image.squashfs"), 1 << 20, &error), 0);
+    unsigned seed = 1;
+    for (int i = 0; i < 120; i++) {
+        size_t place = (size_t)rand_r(&seed) % (i % 2 ? 96 : 1200);
+        char kept = whole.bytes[place];
+        whole.bytes[place] = (char)rand_r(&seed);
+        write_file(at("damaged.squashfs"), whole.bytes, i % 10 ? whole.length : place + 1);
+        if (make(arena_printf(arena, "file:%s/damaged.squashfs", root)) == 0) {
+            struct image_reference reference = {.digest = made.digest};
+            assert_int_equal(image_effects.remove(&paths, &reference, &call, &error), 0);
+        } else {
+            assert_int_equal(error.code, -EBADMSG);
+        }
+        whole.bytes[place] = kept;
+    }
+    assert_nothing_left();
 }
 
 /* The store on another file system than the folder: no block can be shared, and a file is not copied whole at once. */
@@ -681,6 +730,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bomb, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_archives_and_folder_give_one_image, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_squashfs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_on_another_file_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leftovers_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_image_keeps_its_bytes, set_up, tear_down),

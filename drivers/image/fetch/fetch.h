@@ -1,11 +1,16 @@
 /* fpsync-fetch: unpacks one archive into one folder, inside a sandbox.
  *
- *   fpsync-fetch unpack    stdin: the archive; descriptor 3: the empty target folder; stdout: lines for the caller
+ *   fpsync-fetch unpack    stdin: the archive; descriptor 3: the target folder, empty; stdout: lines for the caller
+ *   fpsync-fetch layer     the same for a layer of an OCI image, over what lower layers have left in the target
  *
- * Lines are "progress PERCENT", then one of "done FILES BYTES SKIPPED" and "error TEXT". */
+ * Lines are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]" (the digests, 64 hex
+ * digits each, of a layer) and "error TEXT". */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "lib/digest.h"
 
 struct error;
 
@@ -14,13 +19,23 @@ struct error;
 struct unpacked {
     int64_t entries, bytes;
     int64_t skipped; /* device nodes, sockets and extended attributes that have no place in an image */
+    char read[DIGEST_TEXT_SIZE],
+        decoded[DIGEST_TEXT_SIZE]; /* of a layer: of the blob, and of the tar in it */
 };
 
-/* After this the target is "/", nothing outside can be named, and no system call but those of unpacking is left. */
+/* After this the target is "/", nothing outside can be named, and nothing of the host is in our power. */
 int sandbox_enter(int target, struct error *error);
-/* Unpacks from `archive` into the folder `root`. Calls `progress` with a percentage as it rises. */
-int unpack(int archive, int root, void (*progress)(int percent), struct unpacked *unpacked,
+/* After this no system call but those of unpacking is left, to any of our threads. */
+int sandbox_close(struct error *error);
+
+struct unpacking;
+/* Between the two: what needs a thread starts it here. `archive` is a tar (plain, gzip, xz, zstd), or a squashfs when it
+ * is a file and no layer. */
+struct unpacking *unpack_begin(int archive, bool layer, struct error *error);
+/* Unpacks into the folder `root`. Calls `progress` with a percentage as it rises. */
+int unpack(struct unpacking *unpacking, int root, void (*progress)(int percent), struct unpacked *unpacked,
            struct error *error);
+void unpack_end(struct unpacking *unpacking); /* accepts NULL */
 
 /* Checks and cleans a name of the archive: relative, no "..", no control characters; "./" and doubled slashes go.
  * The root itself becomes "". `clean` holds PATH_MAX bytes. */

@@ -29,12 +29,30 @@ static void say_progress(int percent)
     say("progress %d\n", percent);
 }
 
+static int run(bool layer, struct unpacked *unpacked, struct error *error)
+{
+    int result = sandbox_enter(TARGET_FD, error);
+    close(TARGET_FD); /* it would lead out */
+    if (result < 0)
+        return result;
+    int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return error_errno(error, -errno, "target");
+    struct unpacking *unpacking = unpack_begin(STDIN_FILENO, layer, error);
+    if (!unpacking)
+        return error->code;
+    result = sandbox_close(error);
+    /* It is not given back: the process ends. */
+    return result < 0 ? result : unpack(unpacking, root, say_progress, unpacked, error);
+}
+
 int main(int count, char **arguments)
 {
     struct error error = {0};
-    struct unpacked unpacked;
+    struct unpacked unpacked = {0};
     struct stat status;
-    if (count != 2 || strcmp(arguments[1], "unpack") != 0 || fstat(TARGET_FD, &status) < 0 ||
+    bool layer = count == 2 && strcmp(arguments[1], "layer") == 0;
+    if (count != 2 || (!layer && strcmp(arguments[1], "unpack") != 0) || fstat(TARGET_FD, &status) < 0 ||
         !S_ISDIR(status.st_mode)) {
         fputs("fpsync-fetch is run by fpsync\n", stderr);
         return 2;
@@ -43,17 +61,11 @@ int main(int count, char **arguments)
     setlocale(LC_CTYPE, "C.UTF-8");
     signal(SIGXFSZ, SIG_IGN);
     umask(0);
-    int result = sandbox_enter(TARGET_FD, &error);
-    close(TARGET_FD); /* it would lead out */
-    int root = result < 0 ? result : openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root >= 0)
-        result = unpack(STDIN_FILENO, root, say_progress, &unpacked, &error);
-    else if (result == 0)
-        result = error_errno(&error, -errno, "target");
+    int result = run(layer, &unpacked, &error);
     if (result < 0)
         say("error %s\n", error.text);
     else
-        say("done %lld %lld %lld\n", (long long)unpacked.entries, (long long)unpacked.bytes,
-            (long long)unpacked.skipped);
+        say("done %lld %lld %lld%s%s%s%s\n", (long long)unpacked.entries, (long long)unpacked.bytes,
+            (long long)unpacked.skipped, layer ? " " : "", unpacked.read, layer ? " " : "", unpacked.decoded);
     _exit(result < 0);
 }

@@ -39,8 +39,7 @@ static int set_limits(struct error *error)
 #ifndef FPSYNC_SANITIZED /* the shadow alone takes terabytes */
         {RLIMIT_AS, MEMORY_LIMIT},
 #endif
-        {RLIMIT_FSIZE, FILE_LIMIT}, {RLIMIT_CPU, PROCESSOR_LIMIT}, {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 64},
-        {RLIMIT_NPROC, 0},
+        {RLIMIT_FSIZE, FILE_LIMIT}, {RLIMIT_CPU, PROCESSOR_LIMIT}, {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 512},
     };
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         struct rlimit limit = {limits[i].value, limits[i].value};
@@ -106,21 +105,23 @@ static int drop_capabilities(struct error *error)
 static int filter_calls(struct error *error)
 {
     static const int allowed[] = {
-        SCMP_SYS(read),        SCMP_SYS(write),      SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
-        SCMP_SYS(close),       SCMP_SYS(fstat),      SCMP_SYS(newfstatat),    SCMP_SYS(statx),
-        SCMP_SYS(openat2),     SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
-        SCMP_SYS(mknodat),     SCMP_SYS(fchown),     SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
-        SCMP_SYS(fchmodat),    SCMP_SYS(fsetxattr),  SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
-        SCMP_SYS(openat),      SCMP_SYS(brk),        SCMP_SYS(mmap),          SCMP_SYS(munmap),
-        SCMP_SYS(mremap),      SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(exit),        SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
-        SCMP_SYS(getrandom),   SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
+        SCMP_SYS(read),         SCMP_SYS(write),      SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
+        SCMP_SYS(close),        SCMP_SYS(fstat),      SCMP_SYS(newfstatat),    SCMP_SYS(statx),
+        SCMP_SYS(openat2),      SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
+        SCMP_SYS(mknodat),      SCMP_SYS(fchown),     SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
+        SCMP_SYS(fchmodat),     SCMP_SYS(fsetxattr),  SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
+        SCMP_SYS(openat),       SCMP_SYS(brk),        SCMP_SYS(mmap),          SCMP_SYS(munmap),
+        SCMP_SYS(mremap),       SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(exit),         SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
+        SCMP_SYS(getrandom),    SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
+        SCMP_SYS(pread64),      SCMP_SYS(getdents64), SCMP_SYS(unlinkat),      SCMP_SYS(flistxattr),
+        SCMP_SYS(fremovexattr), SCMP_SYS(fcntl),      SCMP_SYS(gettid),        SCMP_SYS(rt_sigprocmask),
 #ifdef FPSYNC_SANITIZED /* at the end of its life */
         SCMP_SYS(sigaltstack),
 #endif
     };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    int result = filter ? 0 : -ENOMEM;
+    int result = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) : -ENOMEM;
     for (size_t i = 0; result == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
         if (allowed[i] == SCMP_SYS(mknodat)) /* FIFOs and nothing else */
             result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 1,
@@ -138,7 +139,12 @@ int sandbox_enter(int target, struct error *error)
     int result = enter_target(target, error);
     if (result == 0)
         result = set_limits(error);
-    if (result == 0)
-        result = drop_capabilities(error);
-    return result < 0 ? result : filter_calls(error);
+    return result < 0 ? result : drop_capabilities(error);
+}
+
+int sandbox_close(struct error *error)
+{
+    const struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_NPROC, &none) < 0 ? error_errno(error, -errno, "cannot set a limit")
+                                              : filter_calls(error);
 }
