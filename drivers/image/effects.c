@@ -6,6 +6,7 @@
 
 #include "drivers/image/image.h"
 #include "drivers/image/make.h"
+#include "drivers/image/oci.h"
 #include "drivers/image/store.h"
 #include "drivers/storage/in_use.h"
 #include "drivers/storage/tree.h"
@@ -18,15 +19,17 @@ static int check_digest(const char *digest, struct error *error)
     return 0;
 }
 
-static int fill(const struct image_making *making, const struct image_make *request, struct error *error)
+static int fill(struct image_making *making, const struct image_make *request, struct error *error)
 {
-    static const char bootstrap[] = "bootstrap:", file[] = "file:";
+    static const char bootstrap[] = "bootstrap:", file[] = "file:", layout[] = "oci-layout:";
     const char *source = request->source;
     if (strncmp(source, file, strlen(file)) == 0) {
         if (request->packages.count)
             return error_set(error, -EINVAL, "packages belong to bootstrap: sources only");
-        return file_make(source + strlen(file), making->root, making->call, error);
+        return oci_layout_make(making, source + strlen(file), false, NULL, error);
     }
+    if (strncmp(source, layout, strlen(layout)) == 0)
+        return oci_layout_make(making, source + strlen(layout), true, NULL, error);
     if (strncmp(source, bootstrap, strlen(bootstrap)) != 0)
         return error_set(error, -EINVAL, "\"%s\" is not a source: expected bootstrap:SUITE or file:PATH",
                          source);

@@ -6,8 +6,8 @@
  * neither order nor tricks of an archive reach what an earlier entry laid. Device nodes, sockets and attributes of
  * namespaces that mean something to the host (trusted.*, security.* but capabilities) are skipped and counted.
  *
- * A layer lies upon others: there a parent may be a symlink that a lower one has, followed within the target, and what
- * is there already gives way (layer.c). */
+ * A layer lies upon others, and is written by other programs than roots are: a name may begin with '/', a parent may be
+ * a symlink that a lower one has, followed within the target, and what is there already gives way (layer.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -282,6 +282,14 @@ static int make_symlink(struct filling *filling, const struct entry *entry, cons
     return 0;
 }
 
+/* Layers begin names at their root, some with its slash. */
+static int clean(const struct filling *filling, const char *name, char *cleaned)
+{
+    if (filling->layer && *name == '/')
+        name += strspn(name, "/");
+    return name_clean(filling->layer && !*name ? "." : name, cleaned, filling->error);
+}
+
 /* By its parent and its name: a link by the descriptor of the file takes a capability over the host (before Linux 6.10). */
 static int make_hardlink(struct filling *filling, const struct entry *entry, const char *name)
 {
@@ -291,7 +299,7 @@ static int make_hardlink(struct filling *filling, const struct entry *entry, con
     struct stat status;
     if (!entry->link)
         return filling_refuse(filling, reason);
-    int result = name_clean(entry->link, target, filling->error);
+    int result = clean(filling, entry->link, target);
     if (result < 0)
         return error_wrap(filling->error, result, "entry \"%.160s\": hard link", filling->path);
     struct error *told = filling->error;
@@ -318,7 +326,7 @@ static int check(struct filling *filling, const struct entry *entry)
 {
     if (!entry->name || mbstowcs(NULL, entry->name, 0) == (size_t)-1)
         return error_set(filling->error, -EILSEQ, "an entry's name is not UTF-8");
-    int result = name_clean(entry->name, filling->path, filling->error);
+    int result = clean(filling, entry->name, filling->path);
     if (result < 0)
         return result;
     size_t depth = 0;
