@@ -35,6 +35,7 @@ struct build_request {
     const char *architecture;      /* "amd64" */
     const char *epoch;             /* SOURCE_DATE_EPOCH; NULL */
     const char *salt;              /* goes into every key: --no-cache; NULL */
+    const struct pairs *secrets; /* files of the host by the id that --mount=type=secret names; NULL: none */
     /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
     int (*find)(void *context, const char *reference, struct build_base *base, struct error *error);
     void *context;
@@ -51,6 +52,22 @@ struct build_step {
     const char *text; /* the instruction, for people */
 };
 
+struct build_input {
+    const char *path;   /* as a context or another root has it */
+    const char *digest; /* NULL: not known yet */
+};
+
+/* What an image is made of: an instruction, or a base. */
+struct build_part {
+    struct place at;
+    const char
+        *digest; /* of an instruction, its variables expanded; of a base the image's, NULL: not known yet */
+    const char *text; /* the instruction; the base's name */
+    bool is_base;
+    struct build_input *inputs;
+    size_t input_count;
+};
+
 struct build {
     struct build_step *steps; /* in an order in which they can be made */
     size_t count;
@@ -59,8 +76,11 @@ struct build {
     bool is_known;               /* all keys are there, and `place` and `config` are the image's */
     struct build_place *place;   /* the image: without a key */
     struct image_config *config; /* as far as it is known */
-    /* A line for each instruction and base that the image is made from, in order: "LINE DIGEST TEXT" and, for a base,
-     * "LINE base DIGEST|- NAME". Recorded with the image. */
+    struct build_part *parts;    /* in order */
+    size_t part_count;
+    struct problems warnings; /* beside those of the recipe */
+    /* A line for each of the parts: "LINE DIGEST TEXT"; for a base "LINE base DIGEST|- NAME"; for an input of the
+     * instruction above it "LINE in DIGEST|- PATH". Digests are cut. Recorded with the image. */
     const char *made_of;
 };
 
@@ -68,7 +88,8 @@ struct build {
 bool build_make(const struct build_request *request, struct arena *arena, struct problems *problems,
                 struct build **build);
 
-/* Why an image that was made of `before` has to be made again: "Recipe:4" with the instruction before and now, or the base
- * that has another digest. Nothing: it does not. Lines that only moved are no reason. */
+/* Why an image that was made of `before` has to be made again: "Recipe:4" with the instruction before and now,
+ * "Recipe:3 COPY app.py" with the digests of that input, or "base debian" with those of the base. Nothing: it does not.
+ * Lines that only moved are no reason. */
 void build_changes(const char *file, const char *before, const struct build *now, struct arena *arena,
                    struct changes *changes);

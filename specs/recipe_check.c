@@ -29,7 +29,7 @@ static const struct flag_rule flag_rules[] = {
     {RECIPE_COPY, "chown", FLAG_TEXT},
     {RECIPE_COPY, "chmod", FLAG_TEXT},
     {RECIPE_COPY, "link", FLAG_SWITCH},
-    {RECIPE_COPY, "parents", FLAG_SWITCH},
+    {RECIPE_COPY, "parents", FLAG_UNSUPPORTED},
     {RECIPE_COPY, "exclude", FLAG_MANY},
     {RECIPE_ADD, "chown", FLAG_TEXT},
     {RECIPE_ADD, "chmod", FLAG_TEXT},

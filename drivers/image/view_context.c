@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/buffer.h"
 #include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/error.h"
@@ -27,7 +28,8 @@ struct look {
 
 static int open_below(int folder, const char *path, int flags)
 {
-    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
+    /* The kernel takes no more than these beside O_PATH. */
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY)),
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     return (int)syscall(SYS_openat2, folder, *path ? path : ".", &how, sizeof(how));
 }
@@ -62,13 +64,10 @@ static void add_text(const struct look *look, const char *text, size_t length)
     digest_add(look->digest, text, length);
 }
 
-static int add_content(const struct look *look, int folder, const char *name, int64_t size)
+static int add_content(const struct look *look, int fd, int64_t size)
 {
     char bytes[64 * 1024];
     int64_t total = 0;
-    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(look, -errno);
     for (;;) {
         ssize_t got = read(fd, bytes, sizeof(bytes));
         if (got < 0 && errno == EINTR)
@@ -84,10 +83,10 @@ static int add_content(const struct look *look, int folder, const char *name, in
     return total == size ? 0 : fail(look, -EBUSY); /* somebody still writes to it */
 }
 
-static int add_link(const struct look *look, int folder, const char *name)
+static int add_link(const struct look *look, int parent, const char *name)
 {
     char target[PATH_MAX];
-    ssize_t length = readlinkat(folder, name, target, sizeof(target));
+    ssize_t length = readlinkat(parent, name, target, sizeof(target));
     if (length < 0)
         return fail(look, -errno);
     add_text(look, target, (size_t)length);
@@ -118,18 +117,17 @@ static int read_names(int folder, struct arena *arena, struct texts *names)
     return code;
 }
 
-static int look_at_entry(struct look *look, int folder, const char *name, unsigned depth, bool outside);
+static int look_at_entry(struct look *look, int parent, const char *name, unsigned depth, bool outside);
 
 /* `outside`: the folder itself is left out, and is looked into for exceptions. */
-static int look_into(struct look *look, int folder, const char *name, unsigned depth, bool outside)
+static int look_into(struct look *look, int folder, unsigned depth, bool outside)
 {
     const size_t length = strlen(look->path);
     struct texts names = {0};
     if (depth > CONTEXT_DEPTH)
         return error_set(look->error, -EMLINK, "%s lies too deep", look->path);
     _cleanup_arena_ struct arena *arena = arena_new();
-    _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int copy = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = copy < 0 ? -errno : read_names(copy, arena, &names);
     if (result < 0)
         return fail(look, result);
@@ -137,7 +135,7 @@ static int look_into(struct look *look, int folder, const char *name, unsigned d
         if (length + strlen(names.items[i]) + 2 > sizeof(look->path))
             return fail(look, -ENAMETOOLONG);
         snprintf(look->path + length, sizeof(look->path) - length, "%s%s", length ? "/" : "", names.items[i]);
-        result = look_at_entry(look, fd, names.items[i], depth + 1, outside);
+        result = look_at_entry(look, folder, names.items[i], depth + 1, outside);
         look->path[length] = '\0';
     }
     return result;
@@ -150,45 +148,84 @@ static void note_choice(struct look *look, bool left_out, bool outside)
         *arena_append(look->arena, into->items, into->count) = arena_strdup(look->arena, look->path);
 }
 
-static int look_at_entry(struct look *look, int folder, const char *name, unsigned depth, bool outside)
+/* What every entry that is taken is known by. */
+static int note_entry(struct look *look, const struct stat *status)
 {
-    struct stat status;
-    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-        return fail(look, -errno);
-    const bool left_out = is_left_out(look), is_folder = S_ISDIR(status.st_mode);
-    note_choice(look, left_out, outside);
-    if (left_out)
-        return is_folder && look->filter->has_exceptions ? look_into(look, folder, name, depth, true) : 0;
     if (++look->source->entries > CONTEXT_ENTRIES)
         return error_set(look->error, -EMLINK, "there are more than %d files", CONTEXT_ENTRIES);
     const char *own = look->path + look->skip;
     own += *own == '/';
     add_text(look, own, strlen(own));
-    add_number(look, S_ISLNK(status.st_mode) ? S_IFLNK : status.st_mode);
-    if (is_folder)
-        return look_into(look, folder, name, depth, false);
-    if (S_ISLNK(status.st_mode))
-        return add_link(look, folder, name);
-    if (!S_ISREG(status.st_mode))
+    add_number(look, S_ISLNK(status->st_mode) ? S_IFLNK : status->st_mode);
+    if (S_ISREG(status->st_mode))
+        add_number(look, (uint64_t)status->st_size);
+    else if (!S_ISDIR(status->st_mode) && !S_ISLNK(status->st_mode))
         return error_set(look->error, -EINVAL, "%s is neither a file, a folder nor a symbolic link",
-                         look->path);
-    add_number(look, (uint64_t)status.st_size);
-    return add_content(look, folder, name, status.st_size);
+                         *look->path ? look->path : ".");
+    return 0;
 }
 
-/* What the path means once links are followed, as a name in an open folder; `real` is where that is in the context. */
-static int resolve(int folder, const char *path, char real[static PATH_MAX], struct error *error)
+/* A file or folder that is open, which is what its status is of. */
+static int look_at_open(struct look *look, int fd, unsigned depth, bool outside)
 {
-    char own[64], base[PATH_MAX], full[PATH_MAX];
-    _cleanup_close_ int fd = open_below(folder, path, O_PATH);
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return fail(look, -errno);
+    const bool left_out = is_left_out(look), is_folder = S_ISDIR(status.st_mode);
+    note_choice(look, left_out, outside);
+    if (left_out)
+        return is_folder && look->filter->has_exceptions ? look_into(look, fd, depth, true) : 0;
+    int result = note_entry(look, &status);
+    if (result < 0)
+        return result;
+    return is_folder ? look_into(look, fd, depth, false) : add_content(look, fd, status.st_size);
+}
+
+/* `name` is one in the folder: whoever exchanges it meanwhile for a link gets an error, and leads nowhere. */
+static int look_at_entry(struct look *look, int parent, const char *name, unsigned depth, bool outside)
+{
+    struct stat status;
+    if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(look, -errno);
+    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+        const bool skipped = is_left_out(look) && !(S_ISDIR(status.st_mode) && look->filter->has_exceptions);
+        if (skipped) {
+            note_choice(look, true, outside);
+            return 0;
+        }
+        _cleanup_close_ int fd =
+            openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? fail(look, -errno) : look_at_open(look, fd, depth, outside);
+    }
+    const bool left_out = is_left_out(look);
+    note_choice(look, left_out, outside);
+    if (left_out)
+        return 0;
+    int result = note_entry(look, &status);
+    return result < 0 ? result : add_link(look, parent, name);
+}
+
+/* ---- a source ---- */
+
+/* An open file or folder of the context, links followed. */
+static int open_source(int folder, const char *path, struct error *error)
+{
+    int fd = open_below(folder, path, O_RDONLY | O_NONBLOCK);
     if (fd < 0 && errno == EXDEV)
         return error_set(error, -EXDEV, "%s leads out of the context", path);
-    if (fd < 0)
-        return error_errno(error, -errno, "%s", path);
+    return fd < 0 ? error_errno(error, -errno, "%s", path) : fd;
+}
+
+/* Where in the context it is: what of its own name follows the context's. */
+static int find_path(int folder, int fd, const char *path, char real[static PATH_MAX], struct error *error)
+{
+    char own[64], base[PATH_MAX], full[PATH_MAX];
     snprintf(own, sizeof(own), "/proc/self/fd/%d", folder);
     ssize_t base_length = readlink(own, base, sizeof(base) - 1);
     snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
     ssize_t length = readlink(own, full, sizeof(full) - 1);
+    if (base_length == 1) /* "/" */
+        base_length = 0;
     if (length < base_length || base_length < 0 || memcmp(base, full, (size_t)base_length) != 0)
         return error_set(error, -EXDEV, "%s leads out of the context", path);
     full[length] = '\0';
@@ -197,28 +234,44 @@ static int resolve(int folder, const char *path, char real[static PATH_MAX], str
     return 0;
 }
 
+int context_read(int folder, const char *path, size_t limit, struct buffer *text, struct error *error)
+{
+    char own[64];
+    struct stat status;
+    _cleanup_close_ int fd = open_source(folder, path, error);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+        return error_set(error, -EINVAL, "%s is not a regular file", path);
+    snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+    int result = buffer_read_file(text, AT_FDCWD, own, limit, error);
+    return result < 0 ? error_set(error, result, "%s cannot be read, or is too large", path) : 0;
+}
+
 int context_look(int folder, const char *path, const struct context_filter *filter, struct arena *arena,
                  struct context_source *source, struct error *error)
 {
+    struct stat status;
     *source = (struct context_source){0};
     struct look look = {.filter = filter, .arena = arena, .source = source, .error = error};
-    int result = resolve(folder, strcmp(path, ".") == 0 ? "" : path, look.path, error);
+    _cleanup_close_ int fd = open_source(folder, path, error);
+    int result = fd < 0 ? fd : find_path(folder, fd, path, look.path, error);
     if (result < 0)
         return result;
-    look.skip = strlen(look.path);
-    struct stat status;
-    if (fstatat(folder, *look.path ? look.path : ".", &status, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstat(fd, &status) < 0)
         return fail(&look, -errno);
+    look.skip = strlen(look.path);
+    source->path = arena_strdup(arena, look.path);
     source->is_folder = S_ISDIR(status.st_mode);
     _cleanup_digest_ struct digest *digest = digest_new();
     look.digest = digest;
-    result = look_at_entry(&look, folder, *look.path ? look.path : ".", 0, false);
+    result = look_at_open(&look, fd, 0, false);
     if (result == 0 && !source->entries)
         return error_set(error, -ENOENT, "%s is left out by the ignore file", path);
     if (result < 0)
         return result;
     char text[DIGEST_TEXT_SIZE];
-    digest_finish(TAKE_PTR(digest), text);
+    digest_finish(digest, text);
     source->digest = arena_strdup(arena, text);
     return 0;
 }
@@ -276,7 +329,8 @@ static int match_rest(const struct matching *matching, int folder, const char *p
         return match_in(matching, folder, path, rest);
     struct stat status;
     const struct context_filter *filter = matching->filter;
-    if (fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+    _cleanup_close_ int fd = open_below(folder, path, O_PATH | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &status) < 0)
         return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(matching->error, -errno, "%s", path);
     const bool hidden = filter && filter->leaves_out(filter->context, path) &&
                         !(filter->has_exceptions && S_ISDIR(status.st_mode));

@@ -16,6 +16,7 @@
 #include "lib/arena.h"
 #include "lib/fields.h"
 
+struct buffer;
 struct error;
 
 #define CONTEXT_ENTRIES 1000000 /* of one source */
@@ -28,15 +29,19 @@ struct context_filter { /* .dockerignore; all paths are relative to the context,
 };
 
 struct context_source {
+    const char *
+        path; /* relative to the context, links followed; "" is all of it. Known before the filter is asked, */
+    bool is_folder;     /* and so is that */
     const char *digest; /* 64 hex digits */
     struct texts excluded,
         included; /* paths relative to the context: what a copy leaves out, and below it takes */
     int64_t entries, bytes;
-    bool is_folder;
 };
 
 /* The folder of a context. -ENOTDIR, -ENOENT. */
 int context_open(const char *folder, struct error *error);
+/* A file of it, as the ignore file. -ENOENT; -EXDEV: it leads out of the context; -EFBIG; -EINVAL: it is no file. */
+int context_read(int folder, const char *path, size_t limit, struct buffer *text, struct error *error);
 /* One source, "." being all; `filter` NULL takes everything. -ENOENT: there is none, or it is left out; -EXDEV: it leads
  * out of the context; -EMLINK: too much of it. */
 int context_look(int folder, const char *path, const struct context_filter *filter, struct arena *arena,

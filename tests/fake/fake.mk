@@ -1,6 +1,7 @@
 # build/fpsync-fake and build/fpsync-worker-fake: the real programs on the fake world of tests/fake/world.h, and
-# build/fake-tool, the other hand that changes it. Included by tests/tests.mk.
-FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/seen.c tests/fake/view.c tests/fake/view_build.c
+# build/fake-tool, the other hand that changes it. Included by tests/tests.mk. The context of a build is real here, too.
+FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/seen.c tests/fake/view.c tests/fake/view_build.c \
+                drivers/image/view_context.c
 # A backup is of what lies in the store: the record and the secrets are real here, too.
 FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c) $(wildcard drivers/storage/archive*.c) drivers/storage/still.c \
                 drivers/storage/tree_remove.c

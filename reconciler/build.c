@@ -1,0 +1,410 @@
+/* See build.h. The stages that are needed, in the order of the recipe, which is one in which they can be made; of each its
+ * instructions, one after another. */
+#include "reconciler/build.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "lib/map.h"
+#include "reconciler/build_internal.h"
+#include "specs/forms.h"
+
+#define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SCRATCH       "scratch"
+
+static bool read_epoch(struct making *making);
+static struct stage_state *find_target(struct making *making);
+static bool need(struct making *making, struct stage_state *state);
+static bool make_stages(struct making *making);
+static void finish(struct making *making, const struct stage_state *target);
+static void warn_of_arguments(struct making *making);
+
+bool build_make(const struct build_request *request, struct arena *arena, struct problems *problems,
+                struct build **build)
+{
+    struct making making = {.request = request, .arena = arena, .problems = problems, .folder = -1};
+    struct stage_state *target;
+    making.build = arena_new_of(arena, struct build);
+    making.build->warnings.arena = arena;
+    making.stages = arena_array_of(arena, struct stage_state, request->recipe->count + 1);
+    for (size_t i = 0; i < request->recipe->count; i++)
+        making.stages[i].stage = request->recipe->stages[i];
+    bool fine = globals_read(&making) && read_epoch(&making) && (target = find_target(&making)) != NULL &&
+                need(&making, target) && make_stages(&making);
+    inputs_close(&making);
+    if (!fine)
+        return false;
+    finish(&making, target);
+    warn_of_arguments(&making);
+    *build = making.build;
+    return true;
+}
+
+static struct place first_place(const struct making *making)
+{
+    return making->request->recipe->stages[0]->place;
+}
+
+static bool read_epoch(struct making *making)
+{
+    const char *epoch = given_argument(making, "SOURCE_DATE_EPOCH");
+    if (!epoch)
+        epoch = variables_get(&making->globals, "SOURCE_DATE_EPOCH");
+    if (!epoch)
+        epoch = making->request->epoch;
+    *arena_append(making->arena, making->consumed, making->consumed_count) = "SOURCE_DATE_EPOCH";
+    if (!epoch || !*epoch)
+        return true;
+    making->epoch = epoch;
+    if (strspn(epoch, "0123456789") == strlen(epoch) && strlen(epoch) <= 12)
+        return true;
+    problem_add(making->problems, first_place(making), "date +%s",
+                "SOURCE_DATE_EPOCH: expected seconds since 1970, found '%s'", epoch);
+    return false;
+}
+
+/* ---- which stages ---- */
+
+static struct stage_state *find_target(struct making *making)
+{
+    const struct recipe *recipe = making->request->recipe;
+    const char *name = making->request->stage;
+    const struct recipe_stage *stage = name ? recipe_stage(recipe, name) : recipe->stages[recipe->count - 1];
+    if (stage)
+        return &making->stages[stage->number];
+    struct map names = {0};
+    for (size_t i = 0; i < recipe->count; i++)
+        if (recipe->stages[i]->name)
+            map_add(&names, recipe->stages[i]->name, making);
+    const char *nearest = map_nearest(&names, name);
+    problem_add(making->problems, first_place(making),
+                nearest ? arena_printf(making->arena, "did you mean '%s'?", nearest) : NULL,
+                "the recipe has no stage '%s'", name);
+    map_clear(&names);
+    return NULL;
+}
+
+/* An earlier stage by that name, or NULL: then it is an image. Of an equal name the nearest one above. */
+static struct stage_state *earlier(struct making *making, const struct recipe_stage *stage, const char *name,
+                                   bool numbers)
+{
+    if (isdigit((unsigned char)*name) && !numbers)
+        return NULL;
+    const struct recipe_stage *found = recipe_stage(making->request->recipe, name);
+    return found && found->number < stage->number ? &making->stages[found->number] : NULL;
+}
+
+static const char *base_name(struct making *making, const struct recipe_stage *stage)
+{
+    const char *name = expand_text(making, &making->globals, stage->base.text, stage->base.place, "FROM");
+    if (name && !*name)
+        problem_add(making->problems, stage->base.place, NULL, "FROM: %s comes to nothing", stage->base.text);
+    return name && *name ? name : NULL;
+}
+
+/* Of the --from of its instructions, and the from= of its mounts. */
+static bool need_sources(struct making *making, const struct stage_state *state)
+{
+    for (size_t i = 0; i < state->stage->count; i++) {
+        const struct recipe_instruction *instruction = state->stage->instructions[i];
+        for (size_t j = 0; j < instruction->flag_count; j++) {
+            const struct recipe_flag *flag = &instruction->flags[j];
+            const char *at = strcmp(flag->name, "from") == 0    ? flag->value
+                             : strcmp(flag->name, "mount") == 0 ? strstr(flag->value, "from=")
+                                                                : NULL;
+            if (!at)
+                continue;
+            const char *name = strcmp(flag->name, "from") == 0
+                                   ? at
+                                   : arena_strndup(making->arena, at + 5, strcspn(at + 5, ",\""));
+            struct stage_state *source = earlier(making, state->stage, name, true);
+            if (source && !need(making, source))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool need(struct making *making, struct stage_state *state)
+{
+    if (state->needed)
+        return true;
+    state->needed = true;
+    const char *name = base_name(making, state->stage);
+    if (!name)
+        return false;
+    state->base.name = name;
+    struct stage_state *parent = earlier(making, state->stage, name, false);
+    state->parent = parent;
+    return (!parent || need(making, parent)) && need_sources(making, state);
+}
+
+/* ---- bases ---- */
+
+static bool find_base(struct making *making, const char *reference, struct place place,
+                      struct build_base *base)
+{
+    struct build *build = making->build;
+    struct error error = {0};
+    *base = (struct build_base){0};
+    if (making->request->find(making->request->context, reference, base, &error) < 0) {
+        problem_add(making->problems, place, NULL, "FROM %s: %s", reference, error.text);
+        return false;
+    }
+    for (size_t i = 0; i < build->base_count; i++)
+        if (strcmp(build->bases[i].name, base->name) == 0)
+            return true;
+    *arena_append(making->arena, build->bases, build->base_count) = *base;
+    return true;
+}
+
+static bool check_platform(struct making *making, const struct recipe_stage *stage)
+{
+    if (!stage->platform)
+        return true;
+    const char *platform = expand_text(making, &making->globals, stage->platform, stage->place, "FROM");
+    const char *own = arena_printf(making->arena, "linux/%s", making->request->architecture);
+    if (!platform)
+        return false;
+    const size_t length = strlen(own);
+    if (strcmp(platform, "linux") == 0 || strcmp(platform, making->request->architecture) == 0 ||
+        (strncmp(platform, own, length) == 0 && (!platform[length] || platform[length] == '/')))
+        return true;
+    problem_add(making->problems, stage->place, NULL, "FROM --platform: this host is %s, not %s", own,
+                platform);
+    return false;
+}
+
+static struct build_part *add_part(struct making *making, struct place place, const char *text)
+{
+    struct build *build = making->build;
+    struct build_part *part = arena_append(making->arena, build->parts, build->part_count);
+    *part = (struct build_part){.at = place, .text = text};
+    return part;
+}
+
+static void begin_from_stage(struct making *making, struct stage_state *state)
+{
+    const struct stage_state *parent = state->parent;
+    state->base = parent->base;
+    state->key = parent->key;
+    state->below = (struct texts){0};
+    for (size_t i = 0; i < parent->below.count; i++)
+        *arena_append(making->arena, state->below.items, state->below.count) = parent->below.items[i];
+    for (size_t i = 0; i < parent->variables.count; i++)
+        *arena_append(making->arena, state->variables.items, state->variables.count) =
+            parent->variables.items[i];
+    state->config = described_copy(making->arena, &image_config_table, parent->config);
+}
+
+/* PATH is always set, as docker has it. */
+static void begin_from_image(struct making *making, struct stage_state *state)
+{
+    struct pairs *env = NULL;
+    state->config = state->base.config
+                        ? described_copy(making->arena, &image_config_table, state->base.config)
+                        : image_config_new(making->arena);
+    env = &state->config->env;
+    for (size_t i = 0; i < env->count; i++)
+        variables_set(making->arena, &state->variables, env->items[i].key, env->items[i].value);
+    if (variables_get(&state->variables, "PATH"))
+        return;
+    variables_set(making->arena, &state->variables, "PATH", STANDARD_PATH);
+    *arena_append(making->arena, env->items, env->count) =
+        (struct pair){.key = "PATH", .value = STANDARD_PATH};
+}
+
+static bool begin_stage(struct making *making, struct stage_state *state)
+{
+    const struct recipe_stage *stage = state->stage;
+    if (!check_platform(making, stage))
+        return false;
+    if (state->parent) {
+        begin_from_stage(making, state);
+        return true;
+    }
+    const char *reference = state->base.name;
+    state->base = (struct build_base){0};
+    if (strcmp(reference, SCRATCH) != 0 && !find_base(making, reference, stage->base.place, &state->base))
+        return false;
+    state->key = state->base.name ? state->base.digest : SCRATCH;
+    struct build_part *part = add_part(making, stage->place, state->base.name ? state->base.name : SCRATCH);
+    part->is_base = true;
+    part->digest = state->key;
+    begin_from_image(making, state);
+    return true;
+}
+
+static struct build_place *place_in(struct making *making, const char *image, const struct texts *below)
+{
+    struct build_place *place = described_new(making->arena, &build_place_table);
+    place->image = image;
+    for (size_t i = 0; i < below->count; i++)
+        *arena_append(making->arena, place->below.items, place->below.count) = below->items[i];
+    return described_whole(&build_place_table, place);
+}
+
+struct build_place *place_of(struct making *making, const struct stage_state *state, const char *from,
+                             struct place place, const char **identity)
+{
+    const struct stage_state *source = earlier(making, state->stage, from, true);
+    const struct texts none = {0};
+    struct build_base base;
+    if (source) {
+        *identity = source->key;
+        return place_in(making, source->base.digest, &source->below);
+    }
+    if (!find_base(making, from, place, &base))
+        return NULL;
+    *identity = base.digest;
+    return place_in(making, base.digest, &none);
+}
+
+/* ---- instructions ---- */
+
+const char *step_title(const struct making *making, const struct recipe_instruction *instruction)
+{
+    return arena_printf(making->arena, "%s:%u %.200s", making->request->file, instruction->place.line,
+                        instruction->text);
+}
+
+void add_step(struct making *making, struct stage_state *state, const struct recipe_instruction *instruction,
+              enum step_kind kind, void *request, struct build_place *place, bool has_network,
+              struct digest *hashed)
+{
+    const char *key = NULL;
+    if (hashed && state->key) {
+        key_text(hashed, state->key);
+        key = key_end(making->arena, hashed);
+    } else {
+        digest_free(hashed);
+    }
+    *place = *place_in(making, state->base.digest, &state->below);
+    place->key = key;
+    struct build_step *step = arena_append(making->arena, making->build->steps, making->build->count);
+    *step = (struct build_step){.kind = kind,
+                                .request = request,
+                                .has_network = has_network,
+                                .key = key,
+                                .at = instruction->place,
+                                .text = instruction->text};
+    state->key = key;
+    if (!key)
+        return;
+    struct texts below = {0};
+    *arena_append(making->arena, below.items, below.count) = key;
+    for (size_t i = 0; i < state->below.count; i++)
+        *arena_append(making->arena, below.items, below.count) = state->below.items[i];
+    state->below = below;
+}
+
+static bool apply(struct making *making, struct stage_state *state,
+                  const struct recipe_instruction *instruction, struct build_part *part, struct buffer *said)
+{
+    switch (instruction->keyword) {
+    case RECIPE_ARG:
+        if (!apply_arg(making, state, instruction))
+            return false;
+        for (size_t i = 0; i < instruction->pair_count; i++) {
+            const char *value = variables_get(&state->variables, instruction->pairs[i].key);
+            buffer_printf(said, "%s=%s", instruction->pairs[i].key, value ? value : "");
+        }
+        return true;
+    case RECIPE_RUN:
+        return apply_run(making, state, instruction, part);
+    case RECIPE_WORKDIR:
+        return apply_workdir(making, state, instruction, said);
+    case RECIPE_COPY:
+    case RECIPE_ADD:
+        return apply_copy(making, state, instruction, part, said);
+    default:
+        return apply_config(making, state, instruction, said);
+    }
+}
+
+/* What is written, what it comes to, and its here-documents: another of these, and the instruction is another one. */
+static const char *digest_part(struct making *making, const struct recipe_instruction *instruction,
+                               const struct buffer *said)
+{
+    struct digest *digest = key_begin(making, "part");
+    const enum recipe_keyword keyword = instruction->keyword;
+    /* Their words are taken as they are. */
+    const bool has_texts = keyword == RECIPE_RUN || keyword == RECIPE_CMD || keyword == RECIPE_ENTRYPOINT ||
+                           keyword == RECIPE_SHELL || keyword == RECIPE_HEALTHCHECK;
+    key_text(digest, recipe_keyword_name(keyword));
+    for (size_t i = 0; i < instruction->flag_count; i++) {
+        key_text(digest, instruction->flags[i].name);
+        key_text(digest, instruction->flags[i].value);
+    }
+    key_number(digest, instruction->exec);
+    for (size_t i = 0; has_texts && i < instruction->word_count; i++)
+        key_text(digest, instruction->words[i].text);
+    for (size_t i = 0; i < instruction->document_count; i++)
+        key_text(digest, instruction->documents[i].text);
+    key_number(digest, (int64_t)said->length);
+    digest_add(digest, said->length ? said->bytes : "", said->length);
+    return key_end(making->arena, digest);
+}
+
+static bool make_stage(struct making *making, struct stage_state *state)
+{
+    bool fine = begin_stage(making, state);
+    for (size_t i = 0; fine && i < state->stage->count; i++) {
+        const struct recipe_instruction *instruction = state->stage->instructions[i];
+        _cleanup_buffer_ struct buffer said = {0};
+        struct build_part part = {.at = instruction->place, .text = instruction->text};
+        /* All that is wrong with the others of this stage would be told on false grounds. */
+        fine = apply(making, state, instruction, &part, &said);
+        part.digest = fine ? digest_part(making, instruction, &said) : NULL;
+        *add_part(making, part.at, part.text) = part;
+    }
+    state->made = fine;
+    return fine;
+}
+
+static bool make_stages(struct making *making)
+{
+    bool fine = true;
+    for (size_t i = 0; i < making->request->recipe->count; i++) {
+        struct stage_state *state = &making->stages[i];
+        if (state->needed)
+            fine = make_stage(making, state) && fine;
+        if (state->needed && !state->made)
+            return false; /* others may stand on it */
+    }
+    return fine;
+}
+
+/* ---- the end ---- */
+
+static void finish(struct making *making, const struct stage_state *target)
+{
+    struct build *build = making->build;
+    build->place = place_in(making, target->base.digest, &target->below);
+    build->is_known = target->key != NULL;
+    for (size_t i = 0; i < build->count; i++)
+        build->is_known &= build->steps[i].key != NULL;
+    build->config = target->config;
+    image_config_settle(making->arena, build->config);
+    build->made_of = made_of(making->arena, build);
+}
+
+static bool was_consumed(const struct making *making, const char *name)
+{
+    for (size_t i = 0; i < making->consumed_count; i++)
+        if (strcmp(making->consumed[i], name) == 0)
+            return true;
+    return strcasestr(name, "_proxy") != NULL;
+}
+
+static void warn_of_arguments(struct making *making)
+{
+    const struct pairs *given = making->request->arguments;
+    for (size_t i = 0; given && i < given->count; i++)
+        if (!was_consumed(making, given->items[i].key))
+            problem_add(&making->build->warnings, given->items[i].place, "add an ARG for it",
+                        "no ARG of the recipe takes the argument %s", given->items[i].key);
+}

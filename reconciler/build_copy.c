@@ -1,0 +1,253 @@
+/* COPY and ADD as steps. */
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "reconciler/build_internal.h"
+#include "specs/forms.h"
+
+struct copying {
+    struct making *making;
+    struct stage_state *state;
+    const struct recipe_instruction *instruction;
+    struct build_copy *copy;
+    struct build_part *part;
+    const char *identity; /* of what --from names; NULL: there is none, or it is not known yet */
+    struct build_place *from;
+};
+
+static bool read_flags(struct copying *copying);
+static bool read_target(struct copying *copying, struct buffer *said);
+static bool read_source(struct copying *copying, const struct recipe_word *word, struct buffer *said);
+static struct digest *hash_copy(const struct copying *copying);
+
+static const char *keyword(const struct copying *copying)
+{
+    return recipe_keyword_name(copying->instruction->keyword);
+}
+
+bool apply_copy(struct making *making, struct stage_state *state,
+                const struct recipe_instruction *instruction, struct build_part *part, struct buffer *said)
+{
+    struct copying copying = {.making = making, .state = state, .instruction = instruction, .part = part};
+    struct build_copy *copy = copying.copy = described_new(making->arena, &build_copy_table);
+    copy->place = described_new(making->arena, &build_place_table);
+    copy->what = step_title(making, instruction);
+    copy->epoch = making->epoch;
+    bool fine = read_flags(&copying) && read_target(&copying, said);
+    for (size_t i = 0; i + 1 < instruction->word_count && fine; i++)
+        fine = read_source(&copying, &instruction->words[i], said);
+    if (!fine)
+        return false;
+    const struct recipe_word *target = &instruction->words[instruction->word_count - 1];
+    if (copy->sources.count > 1 && copy->target[strlen(copy->target) - 1] != '/') {
+        problem_add(making->problems, target->place, arena_printf(making->arena, "write %s/", target->text),
+                    "%s: the target of several sources must be a folder, found '%s'", keyword(&copying),
+                    target->text);
+        return false;
+    }
+    described_whole(&build_copy_table, copy);
+    add_step(making, state, instruction, STEP_BUILD_COPY, copy, copy->place, false, hash_copy(&copying));
+    return true;
+}
+
+/* ---- flags ---- */
+
+/* Expanded; NULL: it is not there, or `fine` says that it is wrong. */
+static const char *flag_value(struct copying *copying, const char *name, bool *fine)
+{
+    const struct recipe_flag *flag = recipe_flag(copying->instruction, name);
+    if (!flag)
+        return NULL;
+    const char *value =
+        expand_text(copying->making, &copying->state->variables, flag->value, flag->place, keyword(copying));
+    *fine &= value != NULL;
+    return value;
+}
+
+static bool refuse_flag(struct copying *copying, const char *name, const char *expected, const char *found)
+{
+    problem_add(copying->making->problems, recipe_flag(copying->instruction, name)->place, NULL,
+                "%s --%s: expected %s, found '%s'", keyword(copying), name, expected, found);
+    return false;
+}
+
+static bool refuse_with_from(struct copying *copying, const char *name)
+{
+    const struct recipe_flag *flag = recipe_flag(copying->instruction, name);
+    if (!flag || (flag->value && strcmp(flag->value, "false") == 0))
+        return true;
+    problem_add(copying->making->problems, flag->place,
+                "copy the folder, and remove in a RUN what is too much",
+                "COPY --from: --%s is not supported with it", name);
+    return false;
+}
+
+static bool read_from(struct copying *copying)
+{
+    const struct recipe_flag *from = recipe_flag(copying->instruction, "from");
+    if (!from)
+        return true;
+    copying->from = place_of(copying->making, copying->state, from->value, from->place, &copying->identity);
+    return copying->from && refuse_with_from(copying, "exclude");
+}
+
+static bool read_flags(struct copying *copying)
+{
+    struct build_copy *copy = copying->copy;
+    bool fine = true;
+    int64_t mode;
+    const struct recipe_flag *unpack = recipe_flag(copying->instruction, "unpack");
+    const char *owner = flag_value(copying, "chown", &fine), *chmod = flag_value(copying, "chmod", &fine);
+    if (!fine)
+        return false;
+    if (owner && !image_user_is_valid(owner))
+        return refuse_flag(copying, "chown", "user[:group]", owner);
+    if (chmod && !recipe_mode(chmod, &mode))
+        return refuse_flag(copying, "chmod", "octal permissions up to 07777", chmod);
+    copy->owner = owner;
+    copy->mode = chmod ? arena_printf(copying->making->arena, "%04o", (unsigned)mode) : NULL;
+    copy->unpack = copying->instruction->keyword == RECIPE_ADD &&
+                   !(unpack && unpack->value && strcmp(unpack->value, "false") == 0);
+    return read_from(copying);
+}
+
+/* ---- words ---- */
+
+static const char *expand(struct copying *copying, const struct recipe_word *word, struct buffer *said)
+{
+    const char *text =
+        expand_text(copying->making, &copying->state->variables, word->text, word->place, keyword(copying));
+    if (text && (!*text || text_printable(text, strlen(text)) != strlen(text))) {
+        problem_add(copying->making->problems, word->place, NULL, "%s: expected a path, found '%s'",
+                    keyword(copying), text);
+        return NULL;
+    }
+    if (text)
+        buffer_add(said, text, strlen(text) + 1);
+    return text;
+}
+
+/* A '/' at its end is kept: it says that the target is a folder, as "." does. */
+static bool read_target(struct copying *copying, struct buffer *said)
+{
+    const struct recipe_instruction *instruction = copying->instruction;
+    const char *directory = copying->state->config->directory;
+    const char *text = expand(copying, &instruction->words[instruction->word_count - 1], said);
+    if (!text)
+        return false;
+    const size_t length = strlen(text);
+    const char *path = path_clean(copying->making->arena, directory ? directory : "/", text);
+    const bool is_folder = text[length - 1] == '/' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0 ||
+                           (length > 1 && strcmp(text + length - 2, "/.") == 0);
+    copying->copy->target =
+        is_folder && strcmp(path, "/") != 0 ? arena_printf(copying->making->arena, "%s/", path) : path;
+    return true;
+}
+
+static struct build_source *add_source(struct copying *copying)
+{
+    struct arena *arena = copying->making->arena;
+    struct list *sources = &copying->copy->sources;
+    struct build_source *source = described_new(arena, &build_source_table);
+    source->key = arena_printf(arena, "%zu", sources->count);
+    *arena_append(arena, sources->items, sources->count) = described_whole(&build_source_table, source);
+    return source;
+}
+
+static const char *look_up(void *context, const char *name)
+{
+    return variables_get(context, name);
+}
+
+static bool add_document(struct copying *copying, const struct recipe_document *document)
+{
+    struct making *making = copying->making;
+    const struct recipe_expansion expansion = {
+        .escape = '\\', .keeps_quotes = true, .get = look_up, .context = &copying->state->variables};
+    struct error error = {0};
+    const char *text = document->text;
+    if (strchr(document->name, '/') || strcmp(document->name, ".") == 0 ||
+        strcmp(document->name, "..") == 0) {
+        problem_add(making->problems, document->place, NULL,
+                    "%s: '%s' is no name of a file, which the here-document becomes", keyword(copying),
+                    document->name);
+        return false;
+    }
+    if (document->expands && recipe_expand(&expansion, document->text, making->arena, &text, &error) < 0) {
+        problem_add(making->problems, document->place, NULL, "%s <<%s: %s", keyword(copying), document->name,
+                    error.text);
+        return false;
+    }
+    struct build_source *source = add_source(copying);
+    source->text = text;
+    source->path = document->name;
+    return true;
+}
+
+/* A glob is matched when its root is there: by whoever copies. */
+static void add_from(struct copying *copying, const char *text)
+{
+    struct build_source *source = add_source(copying);
+    source->from = copying->from;
+    source->path = path_clean(copying->making->arena, "/", text);
+    add_input(copying->making, copying->part,
+              arena_printf(copying->making->arena, "%s:%s", recipe_flag(copying->instruction, "from")->value,
+                           source->path),
+              copying->identity);
+}
+
+static bool is_address(const char *text)
+{
+    return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0 ||
+           strncmp(text, "git://", 6) == 0 || strncmp(text, "git@", 4) == 0 ||
+           strncmp(text, "ssh://", 6) == 0;
+}
+
+static bool read_source(struct copying *copying, const struct recipe_word *word, struct buffer *said)
+{
+    if (word->document)
+        return add_document(copying, word->document);
+    const char *text = expand(copying, word, said);
+    if (!text)
+        return false;
+    if (is_address(text) && !copying->from) {
+        problem_add(copying->making->problems, word->place, "fetch it in a RUN, or put it into the context",
+                    "%s of an address is not supported", keyword(copying));
+        return false;
+    }
+    if (copying->from) {
+        add_from(copying, text);
+        return true;
+    }
+    const struct input_request request = {.pattern = text,
+                                          .is_glob = glob_is_wild(text),
+                                          .instruction = copying->instruction,
+                                          .place = word->place};
+    return find_inputs(copying->making, &request, &copying->state->variables, &copying->copy->sources,
+                       copying->part);
+}
+
+/* ---- the key ---- */
+
+/* Of files what their digest says, and the name under which they come; where the context lies is no part of it. */
+static struct digest *hash_copy(const struct copying *copying)
+{
+    const struct build_copy *copy = copying->copy;
+    if (copying->from && !copying->identity)
+        return NULL;
+    struct digest *hashed = key_begin(copying->making, "copy");
+    key_text(hashed, copy->target);
+    key_text(hashed, copy->owner);
+    key_text(hashed, copy->mode);
+    key_number(hashed, copy->unpack);
+    key_text(hashed, copying->from ? copying->identity : NULL);
+    key_number(hashed, (int64_t)copy->sources.count);
+    for (size_t i = 0; i < copy->sources.count; i++) {
+        const struct build_source *source = copy->sources.items[i];
+        key_text(hashed, source->path);
+        key_text(hashed, source->text);
+        key_text(hashed, source->digest);
+    }
+    return hashed;
+}
