@@ -43,7 +43,7 @@ objects   = $(patsubst %.c,$(B)/%.o,$(1))
 MAIN_STATIC := $(if $(DYNAMIC)$(SANITIZE),,-static-pie -Wno-unused-command-line-argument)
 MAIN_LIBS   := $(MAIN_STATIC) -lyaml -llmdb -lnl-3 -ljansson -lgcrypt -lgpg-error
 WORKER_LIBS := -llxc -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
-FETCH_LIBS  := -larchive -lsquashfs -ljansson -lgcrypt -lseccomp
+FETCH_LIBS  := -larchive -lsquashfs -lcurl-gnutls -ljansson -lgcrypt -lseccomp
 PROGRAMS    := $(B)/fpsync $(B)/fpsync-worker $(B)/fpsync-fetch $(B)/fpsync-init
 
 .PHONY: all

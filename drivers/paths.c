@@ -42,6 +42,7 @@ int paths_make(const char *root, struct arena *arena, struct paths *paths, struc
         .store = arena_printf(arena, "%s/var/lib/fpsync", base),
         .state = arena_printf(arena, "%s/var/lib/fpsync/state", base),
         .images = arena_printf(arena, "%s/var/lib/fpsync/images", base),
+        .downloads = arena_printf(arena, "%s/var/lib/fpsync/downloads", base),
         .layers = arena_printf(arena, "%s/var/lib/fpsync/layers", base),
         .volumes = arena_printf(arena, "%s/var/lib/fpsync/volumes", base),
         .build = arena_printf(arena, "%s/var/lib/fpsync/build", base),

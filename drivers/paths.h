@@ -17,6 +17,7 @@ struct paths {
     const char *state;       /* ROOT/var/lib/fpsync/state */
     const char *store;       /* ROOT/var/lib/fpsync */
     const char *images;      /* ROOT/var/lib/fpsync/images */
+    const char *downloads;   /* ROOT/var/lib/fpsync/downloads: what is being fetched */
     const char *layers;      /* ROOT/var/lib/fpsync/layers */
     const char *volumes;     /* ROOT/var/lib/fpsync/volumes */
     const char *build;       /* ROOT/var/lib/fpsync/build: steps, caches and failed roots of builds */

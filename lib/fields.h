@@ -89,7 +89,7 @@ enum field_form {
     FORM_SUBNET6,      /* IPv6/64, host bits zero; or "auto" */
     FORM_ADDRESS,      /* IPv4, or IPv6 with or without brackets; stored without */
     FORM_GUEST_PATH,   /* absolute and clean, inside a container */
-    FORM_IMAGE_SOURCE, /* bootstrap:SUITE or file:PATH; the path stored absolute */
+    FORM_IMAGE_SOURCE, /* bootstrap:SUITE, file:PATH, https://... or REMOTE:ALIAS; the path stored absolute */
     FORM_PACKAGE,      /* a Debian package name */
     FORM_VARIABLE,     /* name of an environment variable */
     FORM_SIGNAL,       /* SIGTERM, SIGRTMIN+3; stored with SIG */
@@ -110,6 +110,9 @@ enum field_form {
     FORM_GPU,      /* "all", or which one, from 0 on */
     FORM_DEVICE,   /* absolute and clean, on the host */
     FORM_LENT,     /* an absolute path on the host, "usb" or "gpu" */
+    FORM_DIGEST,   /* "sha256:" and 64 hex digits; stored in lower case */
+    FORM_SERVER, /* an https:// or http:// address without user, query and fragment; stored without '/' at its end */
+    FORM_KEY, /* public key of minisign or signify: base64 of 42 bytes that begin with "Ed" */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */

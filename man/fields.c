@@ -21,6 +21,7 @@
 #define FIELDS     ".\\\" @fields "
 #define MORE       ".\\\" @more "
 #define END        ".\\\" @end"
+#define WIDE       50                    /* characters of an example that has no space to break at */
 #define PAGE_LIMIT ((size_t)1024 * 1024) /* bytes */
 
 struct page {
@@ -111,10 +112,13 @@ static void print_text(const char *text, struct buffer *out)
     buffer_text(out, "\n");
 }
 
+/* A digest or a key is wider than a page. */
 static void print_example(const struct field *row, struct buffer *out)
 {
     _cleanup_buffer_ struct buffer example = {0};
-    buffer_printf(&example, "%s: %s", row->key, row->example);
+    const bool wide = strlen(row->example) > WIDE && !strchr(row->example, ' ');
+    buffer_printf(&example, "%s: %.*s%s", row->key, wide ? WIDE / 2 : (int)strlen(row->example), row->example,
+                  wide ? "..." : "");
     buffer_text(out, "For example\n");
     print_quoted(".Ql", example.bytes, " .", out);
 }

@@ -18,6 +18,15 @@ static void compile_image(const struct compiling *compiling, const struct action
     make->name = action->name;
     make->source = body->source;
     make->packages = body->packages;
+    make->pin = body->digest;
+    const char *name = remote_of_source(body->source, arena);
+    const struct remote *remote = name ? remote_find(compiling->policy, name, arena) : NULL;
+    if (remote)
+        make->remote = (struct remote *)remote;
+    if (compiling->policy)
+        make->downloads = compiling->policy->downloads;
+    if (action->verb == VERB_REPAIR) /* of another source it would say nothing */
+        make->origin = action->entry->facts->origin;
     steps_add(arena, steps, STEP_IMAGE_MAKE, described_whole(&image_make_table, make));
 }
 

@@ -18,6 +18,7 @@ struct steps {
 struct compiling {
     const struct target *target;
     const struct world *world;
+    const struct policy *policy;     /* NULL: not known */
     const struct snapshot *recorded; /* with the leases as they were before the run */
     const char *digest;              /* containers: of the image their layer stands on */
     struct fills *fills;

@@ -358,6 +358,7 @@ static void prepare(struct run *run, struct node *node)
     recorder_identify(run->recorder, action);
     const struct compiling compiling = {.target = &run->target,
                                         .world = run->execution->world,
+                                        .policy = run->execution->policy,
                                         .recorded = run->execution->actual->snapshot,
                                         .digest = recorder_digest(run->recorder, &run->target, action),
                                         .fills = &run->fills,

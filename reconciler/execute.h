@@ -21,6 +21,7 @@ struct execution {
     const struct plan *plan;
     const struct actual *actual;
     const struct world *world;
+    const struct policy *policy; /* NULL: not known; then no remote but the preset ones is */
     struct state *state;
     const struct spec_source *sources; /* to record; may be none (stop, start) */
     size_t source_count;

@@ -61,6 +61,8 @@ static const struct flag flags[] = {
     {"drift", 0, FLAG_BOOL, MEMBER(drift), "2 when something drifted", " status "},
     {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing",
      " plan apply down gc adopt "},
+    {"offline", 0, FLAG_BOOL, MEMBER(offline), "ask no server: images that would be fetched are held",
+     " plan apply "},
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
      "make a lost record again from what exists and the files of -f", " doctor "},
     {"follow", 0, FLAG_BOOL, MEMBER(follow), "go on with what comes, until interrupted", " logs "},

@@ -135,6 +135,7 @@ struct plan_request {
     struct texts stops, starts;  /* full names of containers that stop and start beside what is planned */
     struct texts adopted;        /* full names of containers that this run takes over */
     bool force;                  /* limits may go below what is used */
+    bool offline;                /* no server is asked */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 

@@ -6,6 +6,40 @@
 
 /* ---- images, volumes, layers ---- */
 
+/* Whether what the image is made of may be asked for; else it is held. */
+static bool source_is_at_hand(struct planning *planning, const struct object *object)
+{
+    const struct plan_request *request = planning->request;
+    const struct image *image = object->body;
+    const char *remote = remote_of_source(image->source, planning->arena), *reason = NULL, *hint = NULL;
+    if (!remote && strncmp(image->source, "https:", 6) != 0)
+        return true;
+    if (remote && request->policy && !remote_find(request->policy, remote, planning->arena)) {
+        reason = arena_printf(planning->arena, "no remote is called \"%s\"", remote);
+        hint = arena_printf(planning->arena, "write into %s: remotes: { %s: { url: \"https://...\" } }",
+                            request->paths->conf, remote);
+    } else if (strcmp(image->pull, "never") == 0) {
+        reason = "it is not in the store, and is never to be fetched (pull: never)";
+    } else if (request->offline) {
+        reason = "it is not in the store, and nothing is to be fetched (--offline)";
+    }
+    if (reason)
+        plan_hold(planning, KIND_IMAGE, object->name, reason, hint, object->place);
+    return !reason;
+}
+
+/* Changes that ask for no other bytes: also a pin of what was fetched. */
+static bool is_record_only(const struct changes *causes, const struct image *image, const struct facts *facts)
+{
+    const size_t pin = image->digest ? strlen(image->digest) : 0,
+                 known = facts->origin ? strlen(facts->origin) : 0;
+    const bool met = !pin || (known >= pin && strcmp(facts->origin + known - pin, image->digest) == 0);
+    for (size_t i = 0; i < causes->count; i++)
+        if (causes->items[i].class != CLASS_RECORD && !(met && strcmp(causes->items[i].field, "digest") == 0))
+            return false;
+    return true;
+}
+
 void plan_image(struct planning *planning, const struct object *object, struct entry *entry)
 {
     struct changes causes = {0};
@@ -14,17 +48,20 @@ void plan_image(struct planning *planning, const struct object *object, struct e
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL,
                        ((struct image *)object->body)->source, object->place);
     } else {
-        verb = VERB_RECREATE;
         fields_diff(&image_table, entry->object.body, object->body, planning->arena, &causes);
-        if (!causes.count && !world_has_image(planning->request->world, entry->facts->digest)) {
+        verb = is_record_only(&causes, object->body, entry->facts) ? VERB_UPDATE : VERB_RECREATE;
+        if (verb == VERB_UPDATE && !world_has_image(planning->request->world, entry->facts->digest)) {
             verb = VERB_REPAIR;
             plan_add_drift(planning, &causes, "its files are gone from the store", object->place);
         }
     }
-    if (causes.count)
-        plan_append_action(planning,
-                           plan_make_action(planning, verb, KIND_IMAGE, object->name, object, entry))
-            ->causes = causes;
+    if (!causes.count || (verb != VERB_UPDATE && !source_is_at_hand(planning, object)))
+        return;
+    struct action *action = plan_append_action(
+        planning, plan_make_action(planning, verb, KIND_IMAGE, object->name, object, entry));
+    action->causes = causes;
+    if (verb == VERB_UPDATE)
+        action->class = CLASS_RECORD;
 }
 
 /* What the store cannot be, and what was retained as something else (SEMANTICS 9). */

@@ -428,6 +428,7 @@ void session_plan(struct session *session, struct plan *plan)
                                          .narrowed = session->options->target_count,
                                          .policy = session->policy,
                                          .force = session->options->force,
+                                         .offline = session->options->offline,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
     world_look_at_loans(&session->paths, &session->actual, &session->set.objects, session->arena,

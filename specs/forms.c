@@ -34,7 +34,8 @@ static const struct {
     [FORM_SUBNET6] = {"an IPv6 subnet of 64 bits, or auto", "fd00:30::/64"},
     [FORM_ADDRESS] = {"an address", "192.0.2.1 or [2001:db8::1]"},
     [FORM_GUEST_PATH] = {"an absolute path without '.', '..', '//' or a slash at the end", "/srv/data"},
-    [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE or file:PATH", "bootstrap:bookworm"},
+    [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE, file:PATH, https://ADDRESS or REMOTE:ALIAS",
+                           "bootstrap:bookworm"},
     [FORM_PACKAGE] = {"the name of a Debian package", "systemd-sysv"},
     [FORM_VARIABLE] = {"the name of a variable (letters, digits and '_', no digit first)", "SITE"},
     [FORM_SIGNAL] = {"a signal", "SIGTERM or SIGRTMIN+3"},
@@ -56,10 +57,13 @@ static const struct {
     [FORM_USB] = {"VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL", "1a86:7523"},
     [FORM_GPU] = {"all, or the number of one", "all or 0"},
     [FORM_LENT] = {"an absolute path on the host, usb or gpu", "/dev/fuse"},
+    [FORM_DIGEST] = {"sha256: and 64 hex digits", NULL},
+    [FORM_SERVER] = {"an https:// address", "https://images.example.org"},
+    [FORM_KEY] = {"a public key as minisign and signify print it",
+                  "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"},
 };
 
 static const char *reference_canonical(const struct form_context *context, const char *text);
-static const char *source_canonical(const struct form_context *context, const char *text);
 static const char *host_path_canonical(const struct form_context *context, const char *text);
 static const char *device_canonical(const struct form_context *context, const char *text);
 static const char *lxc_line_canonical(struct arena *arena, const char *text);
@@ -129,6 +133,13 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         break;
     case FORM_IMAGE_SOURCE:
         return source_canonical(context, text);
+    case FORM_DIGEST:
+        return digest_canonical(context->arena, text);
+    case FORM_SERVER:
+        return server_canonical(context->arena, text);
+    case FORM_KEY:
+        fine = key_is_valid(text);
+        break;
     case FORM_PACKAGE:
         fine = package_is_valid(text);
         break;
@@ -252,20 +263,6 @@ static bool path_is_clean(const char *path)
         path += length;
     }
     return true;
-}
-
-static const char *source_canonical(const struct form_context *context, const char *text)
-{
-    static const char bootstrap[] = "bootstrap:", file[] = "file:";
-    if (strncmp(text, file, strlen(file)) == 0 && text[strlen(file)])
-        return arena_printf(context->arena, "file:%s",
-                            path_clean(context->arena, context->folder, text + strlen(file)));
-    if (strncmp(text, bootstrap, strlen(bootstrap)) != 0)
-        return NULL;
-    const char *suite = text + strlen(bootstrap);
-    if (!islower((unsigned char)*suite))
-        return NULL;
-    return suite[strspn(suite, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(suite) > 64 ? NULL : text;
 }
 
 /* Relative as everywhere in specs: from the folder of the file, with or without "./". A policy has no such folder. */

@@ -17,3 +17,9 @@ const char *cpuset_canonical(struct arena *arena, const char *text);
 const char *usb_canonical(struct arena *arena, const char *text);
 bool gpu_is_valid(const char *text);
 bool interface_is_valid(const char *text);
+
+/* forms_source.c */
+const char *source_canonical(const struct form_context *context, const char *text);
+const char *server_canonical(struct arena *arena, const char *text);
+const char *digest_canonical(struct arena *arena, const char *text);
+bool key_is_valid(const char *text);

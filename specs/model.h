@@ -20,8 +20,10 @@ int kind_parse(const char *text, enum kind *kind); /* singular or plural; -EINVA
 
 struct image {
     struct described described;
-    const char *source;    /* "bootstrap:SUITE" or "file:/absolute/path" */
+    const char *source;    /* "bootstrap:SUITE", "file:/absolute/path", "https://...", "REMOTE:ALIAS" */
     struct texts packages; /* extra Debian packages of a bootstrap, as written */
+    const char *digest;    /* "sha256:HEX" of what is fetched; NULL: whatever comes */
+    const char *pull;      /* "missing", "never" */
 };
 
 struct network {

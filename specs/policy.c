@@ -1,5 +1,7 @@
 #include "specs/policy.h"
 
+#include <string.h>
+
 #include "lib/buffer.h"
 #include "specs/read.h"
 #include "specs/sources.h"
@@ -64,9 +66,37 @@ static const struct field policy_rows[] = {
      .standard = "30d",
      .example = "7d",
      .help = "How long fpsync gc spares data that is declared no more."},
+    {.id = 3,
+     .key = "remotes",
+     .type = FIELD_LIST,
+     AT(policy, remotes),
+     .nested = &remote_table,
+     .example = "{ store: { url: \"https://images.example.org\" } }",
+     .help = "Servers that images come from, by the name that sources use. `images` is the public one of LXC "
+             "unless it is said here."},
+    {.id = 5,
+     .key = "downloads",
+     .type = FIELD_STRUCT,
+     AT(policy, downloads),
+     .nested = &downloads_table,
+     .example = "{ stall: 10s }",
+     .help = "Bounds of what is fetched from servers."},
 };
 const struct table policy_table = {
     .name = "fpsync.conf", .size = sizeof(struct policy), TABLE_ROWS(policy_rows)};
+
+/* What comes over http:// could be anybody's. */
+static void check_remotes(const struct policy *policy, struct arena *arena, struct problems *problems)
+{
+    for (size_t i = 0; i < policy->remotes.count; i++) {
+        const struct remote *remote = policy->remotes.items[i];
+        if (remote->url && strncmp(remote->url, "http:", 5) == 0 && !remote_is_signed(remote))
+            problem_add(
+                problems, field_place(&remote_table, remote, field_by_key(&remote_table, "url")),
+                arena_printf(arena, "write https://%s, or pin a key", remote->url + strlen("http://")),
+                "remote %s: nothing vouches for what comes over http://", remote->name);
+    }
+}
 
 bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems)
 {
@@ -81,6 +111,8 @@ bool policy_load(const char *path, struct arena *arena, struct policy **policy, 
         yaml_read(path, text.bytes, text.length, arena, problems, &documents))
         for (size_t i = 0; i < documents.count; i++)
             read_object(&reader, &policy_table, documents.roots[i], loaded);
+    if (problems->count == before)
+        check_remotes(loaded, arena, problems);
     if (problems->count > before)
         return false;
     *policy = loaded;

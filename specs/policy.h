@@ -2,6 +2,7 @@
  * under the same rules of ownership; a missing file permits nothing. */
 #pragma once
 
+#include "specs/remote.h"
 #include "specs/specs.h"
 
 struct policy_allow {
@@ -15,8 +16,10 @@ struct policy_allow {
 
 struct policy {
     struct described described;
-    struct policy_allow *allow; /* never NULL */
-    int64_t retention;          /* milliseconds: what is retained is freed by gc after that */
+    struct policy_allow *allow;  /* never NULL */
+    int64_t retention;           /* milliseconds: what is retained is freed by gc after that */
+    struct list remotes;         /* of remote; see remote_find() */
+    struct downloads *downloads; /* never NULL */
 };
 
 extern const struct table policy_table, allow_table;

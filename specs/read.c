@@ -391,12 +391,15 @@ static void add_from_sequence(struct list_builder *builder, const struct node *n
         return;
     if (node->type == NODE_MAPPING) {
         read_object(builder->reader, builder->row->nested, node, item);
-    } else if (node->type == NODE_SCALAR && scalar_kind(node) != SCALAR_NULL) {
+    } else if (node->type == NODE_SCALAR && builder->row->shorthand && scalar_kind(node) != SCALAR_NULL) {
         head->places = arena_array_of(builder->reader->arena, struct place, builder->row->nested->count);
         read_shorthand(builder->reader, builder->row, node, item);
     } else {
         expected(builder->reader, builder->row, node,
-                 arena_printf(builder->reader->arena, "%s or a mapping", builder->row->shorthand), NULL);
+                 builder->row->shorthand
+                     ? arena_printf(builder->reader->arena, "%s or a mapping", builder->row->shorthand)
+                     : "a mapping",
+                 NULL);
         return;
     }
     add_item(builder, item, before);
@@ -438,7 +441,8 @@ static void read_list(const struct reader *reader, const struct field *row, cons
                       struct list *list)
 {
     struct list_builder builder = {.reader = reader, .row = row, .list = list};
-    const bool by_name = row->nested->rows[0].form == FORM_REFERENCE;
+    const enum field_form key = row->nested->rows[0].form;
+    const bool by_name = key == FORM_REFERENCE || key == FORM_NAME;
     if (node->type == NODE_SEQUENCE)
         for (size_t i = 0; i < node->count; i++)
             add_from_sequence(&builder, node->items[i]);

@@ -1,6 +1,8 @@
 /* Rows of images, volumes and layers, and of a container's mounts. */
 #include "specs/rows.h"
 
+static const char *const pulls[] = {"missing", "never", NULL};
+
 static const struct field image_rows[] = {
     {.id = 1,
      .key = "source",
@@ -11,8 +13,10 @@ static const struct field image_rows[] = {
      .flags = FIELD_REQUIRED,
      .example = "\"bootstrap:bookworm\"",
      .help =
-         "Where the root file system comes from: bootstrap:SUITE (mmdebstrap with the host's apt sources) or "
-         "file:PATH, a tar archive or a folder; a relative path starts at the folder of the spec file."},
+         "Where the root file system comes from: bootstrap:SUITE (mmdebstrap with the host's apt sources); "
+         "file:PATH, a tar archive or a folder, where a relative path starts at the folder of the spec file; "
+         "https://ADDRESS, a tar archive; or REMOTE:ALIAS, an image of a server that fpsync.conf(5) names, "
+         "as images:debian/12."},
     {.id = 2,
      .key = "packages",
      .type = FIELD_TEXTS,
@@ -21,6 +25,24 @@ static const struct field image_rows[] = {
      .class = CLASS_RECREATE,
      .example = "[systemd-sysv, ifupdown]",
      .help = "Further Debian packages of a bootstrap."},
+    {.id = 4,
+     .key = "digest",
+     .type = FIELD_TEXT,
+     .form = FORM_DIGEST,
+     AT(image, digest),
+     .class = CLASS_RECREATE,
+     .example = "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+     .help = "What is fetched must have this digest: the file of an https:// source, the fingerprint of an "
+             "image of a server. Nothing else is ever taken."},
+    {.id = 5,
+     .key = "pull",
+     .type = FIELD_TEXT,
+     AT(image, pull),
+     .class = CLASS_RECORD,
+     .standard = "missing",
+     .words = pulls,
+     .example = "never",
+     .help = "Whether it may be fetched when it is not in the store: missing, yes; never, it must be there."},
 };
 const struct table image_table = {.name = "image",
                                   .size = sizeof(struct image),

@@ -7,6 +7,7 @@
 #include "drivers/image/image.h"
 #include "drivers/image/make.h"
 #include "drivers/image/oci.h"
+#include "drivers/image/remote.h"
 #include "drivers/image/store.h"
 #include "drivers/storage/in_use.h"
 #include "drivers/storage/tree.h"
@@ -19,20 +20,42 @@ static int check_digest(const char *digest, struct error *error)
     return 0;
 }
 
+static bool begins(const char *source, const char *kind)
+{
+    return strncmp(source, kind, strlen(kind)) == 0;
+}
+
+/* What may pass leaves its downloads to be taken up the next time. */
+static void drop_downloads(const struct paths *paths, const struct fetching *fetching, int result)
+{
+    if (result == -ECANCELED || result == -ETIMEDOUT)
+        return;
+    for (size_t i = 0; i < fetching->fetched.count; i++)
+        remote_drop(paths, fetching->fetched.items[i]);
+}
+
+static int fetch(struct image_making *making, const struct image_make *request, struct error *error)
+{
+    struct fetching fetching = {.making = making, .request = request};
+    int result = begins(request->source, "https://")
+                     ? https_make(&fetching, error)
+                     : error_set(error, -EINVAL, "\"%s\" is not a source", request->source);
+    drop_downloads(making->paths, &fetching, result);
+    return result;
+}
+
 static int fill(struct image_making *making, const struct image_make *request, struct error *error)
 {
     static const char bootstrap[] = "bootstrap:", file[] = "file:", layout[] = "oci-layout:";
     const char *source = request->source;
-    if (strncmp(source, file, strlen(file)) == 0) {
-        if (request->packages.count)
-            return error_set(error, -EINVAL, "packages belong to bootstrap: sources only");
+    if (!begins(source, bootstrap) && request->packages.count)
+        return error_set(error, -EINVAL, "packages belong to bootstrap: sources only");
+    if (begins(source, file))
         return oci_layout_make(making, source + strlen(file), false, NULL, error);
-    }
-    if (strncmp(source, layout, strlen(layout)) == 0)
+    if (begins(source, layout))
         return oci_layout_make(making, source + strlen(layout), true, NULL, error);
-    if (strncmp(source, bootstrap, strlen(bootstrap)) != 0)
-        return error_set(error, -EINVAL, "\"%s\" is not a source: expected bootstrap:SUITE or file:PATH",
-                         source);
+    if (!begins(source, bootstrap))
+        return fetch(making, request, error);
     char target[PATH_MAX];
     snprintf(target, sizeof(target), "%s/%s/root", making->paths->images, making->temporary);
     return bootstrap_make(source + strlen(bootstrap), &request->packages, target, making->call, error);

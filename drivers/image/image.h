@@ -12,15 +12,21 @@
 #include "drivers/call.h"
 #include "drivers/paths.h"
 #include "specs/model.h"
+#include "specs/remote.h"
 
 struct error;
 
 struct image_make {
     struct described described;
-    const char *name; /* full name, for messages */
-    const char *
-        source; /* as in struct image: "bootstrap:SUITE", "file:/path" (tar, tar.gz, .xz, .zst, or a folder) */
+    const char *name;   /* full name, for messages */
+    const char *source; /* as in struct image; an archive is a tar, plain or as .gz, .xz or .zst */
     struct texts packages;
+    struct remote *remote; /* that the source names; its name is NULL where it names none */
+    const char *pin;       /* "sha256:HEX" of what is fetched; NULL: whatever comes */
+    const char *origin; /* what the source was resolved to the last time; older versions are refused; NULL */
+    bool offline;       /* no server is asked */
+    const char *arch;   /* "amd64", "arm64", as Debian calls it; NULL: this machine's */
+    struct downloads *downloads;
 };
 extern const struct table image_make_table;
 

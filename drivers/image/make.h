@@ -2,10 +2,13 @@
 #pragma once
 
 #include "drivers/call.h"
+#include "drivers/paths.h"
 #include "lib/digest.h"
+#include "lib/fields.h"
 
 struct error;
-struct texts;
+struct image_make;
+struct image_making;
 
 /* mmdebstrap with the host's apt sources for `suite`. `target` is absolute. */
 int bootstrap_make(const char *suite, const struct texts *packages, const char *target,
@@ -15,6 +18,20 @@ int bootstrap_make(const char *suite, const struct texts *packages, const char *
 int apt_sources_of(const char *etc_apt, const char *suite, struct error *error);
 /* A folder, copied, or an archive, unpacked in fpsync-fetch. `target` is an open folder. */
 int file_make(const char *path, int target, const struct call *call, struct error *error);
+/* The archive into the open, empty folder `target`. `path` is what messages call it. -EBADMSG when it is damaged, or holds
+ * what no image may. */
+int unpack_archive(const char *path, int archive, int target, const struct call *call, struct error *error);
+/* Says as progress how much was left out; silent about none. */
+void unpack_tell_skipped(const struct call *call, long long skipped);
+
+/* An image that is fetched while it is made. */
+struct fetching {
+    struct image_making *making; /* its root is empty; config and origin are set by who fetches */
+    const struct image_make *request;
+    struct texts fetched; /* URLs of the downloads that it is made of, to be dropped when they are used up */
+};
+/* An archive behind an https:// source. */
+int https_make(struct fetching *, struct error *);
 
 /* What an image is called: the digest of its tree, or, of one with a lower or a config (NULL: none), of "fpsync image 1",
  * the lower's, its own tree's and the config, each with its length before it. */

@@ -19,7 +19,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
-#define LINE_SIZE 512
+#define LINE_SIZE 8192
 
 struct lines { /* what was read and is not yet a whole line */
     char text[LINE_SIZE];

@@ -12,6 +12,12 @@ static const struct field image_make_rows[] = {
     ROW(1, name, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(2, source, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(3, packages, FIELD_TEXTS),
+    ROW(4, remote, FIELD_STRUCT, .nested = &remote_table),
+    ROW(5, pin, FIELD_TEXT),
+    ROW(6, origin, FIELD_TEXT),
+    ROW(7, offline, FIELD_BOOL),
+    ROW(8, arch, FIELD_TEXT),
+    ROW(9, downloads, FIELD_STRUCT, .nested = &downloads_table),
 };
 const struct table image_make_table = {
     .name = "image-make", .size = sizeof(struct image_make), TABLE_ROWS(image_make_rows)};

@@ -22,6 +22,7 @@
 
 #include "lib/error.h"
 #include "specs/forms.h"
+#include "specs/policy.h"
 #include "specs/specs.h"
 #include "tests/unit/provoked.h"
 
@@ -404,6 +405,42 @@ static void source_names(void **state)
                         "--source: expected a name of printable characters, at most 512, found 'a?b'\n");
 }
 
+static void policies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"remotes: { store: { url: \"http://example.org/\" } }\n",
+         "remote store: nothing vouches for what comes over http://"},
+        {"remotes: { store: { url: \"ftp://example.org/\" } }\n",
+         "'url': expected an https:// address, such as https://images.example.org, found "
+         "'ftp://example.org/'"},
+        {"remotes: { store: { url: \"https://example.org/?a=b\" } }\n",
+         "'url': expected an https:// address, such as https://images.example.org, found "
+         "'https://example.org/?a=b'"},
+        {"remotes: { Store: { url: \"https://example.org\" } }\n",
+         "'name': expected a name (a-z, 0-9 and '-', at most 31, a letter first, no '-' last), found "
+         "'Store'"},
+        {"remotes: [ store ]\n", "'remotes': expected a mapping, found 'store'"},
+        {"remotes: { store: { url: \"https://example.org\", key: RWabc } }\n",
+         "'key': expected a public key as minisign and signify print it, such as "
+         "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3, found 'RWabc'"},
+        {"downloads: { stall: 1ms }\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct policy *policy;
+        struct problems problems = {.arena = seen_arena};
+        const char *path = in_scratch("fpsync.conf");
+        write_text(path, cases[i].text);
+        assert_false(policy_load(path, seen_arena, &policy, &problems));
+        assert_int_equal(problems.count, 1);
+        if (cases[i].said)
+            assert_string_equal(problems.items[0].message, cases[i].said);
+        see(problems.items[0].message);
+    }
+}
+
 static void explain_errors(void **state)
 {
     (void)state;
@@ -495,6 +532,7 @@ int main(void)
         cmocka_unit_test(many_includes),
         cmocka_unit_test(templates_named),
         cmocka_unit_test(volumes_changed),
+        cmocka_unit_test(policies),
         cmocka_unit_test(sets_of_others),
         cmocka_unit_test(source_names),
         cmocka_unit_test(explain_errors),

@@ -1,10 +1,16 @@
-/* fpsync-fetch: unpacks one archive into one folder, inside a sandbox.
+/* fpsync-fetch: what is read of strangers is read here, in sandboxes; the only program with libcurl and libarchive.
  *
- *   fpsync-fetch unpack    stdin: the archive; descriptor 3: the target folder, empty; stdout: lines for the caller
+ * It is told by one word and descriptors, and answers on standard output.
+ *
+ *   fpsync-fetch unpack    stdin: the archive; descriptor 3: the target folder, empty
  *   fpsync-fetch layer     the same for a layer of an OCI image, over what lower layers have left in the target
+ *   fpsync-fetch get       stdin: a JSON request (get.h); descriptor 3: the file that the body goes to
  *
- * Lines are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]" (the digests, 64 hex
- * digits each, of a layer) and "error TEXT". */
+ * Who has the network has no file system but the file it writes; who unpacks has no network.
+ *
+ * Lines of `unpack` and `layer` are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]"
+ * (the digests, 64 hex digits each, of a layer) and "error TEXT"; those of all other words are JSON objects, one a
+ * line. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +19,7 @@
 #include "lib/digest.h"
 
 struct error;
+struct json;
 
 #define TARGET_FD 3
 
@@ -22,6 +29,15 @@ struct unpacked {
     char read[DIGEST_TEXT_SIZE],
         decoded[DIGEST_TEXT_SIZE]; /* of a layer: of the blob, and of the tar in it */
 };
+
+/* The words. Each returns the exit status. */
+int unpack_main(void);
+int layer_main(void);
+int get_main(void);
+
+/* One line, in one piece; takes the object over. Ends the process when nobody listens any more. */
+void say_object(struct json *line);
+void say_text(const char *key, const char *text); /* an object of one text */
 
 /* After this the target is "/", nothing outside can be named, and nothing of the host is in our power. */
 int sandbox_enter(int target, struct error *error);

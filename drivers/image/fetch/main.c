@@ -1,71 +1,18 @@
-/* fpsync-fetch: the program. It is told everything by descriptors and one word, and answers in lines. */
-#include <errno.h>
-#include <fcntl.h>
-#include <locale.h>
-#include <signal.h>
-#include <stdarg.h>
+/* fpsync-fetch: the program. It is told everything by one word, descriptors and standard input. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "drivers/image/fetch/fetch.h"
-#include "lib/error.h"
-
-/* Lines go out by write(2) in one piece each. */
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    char line[ERROR_TEXT_SIZE + 64];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    if (length < 0 || write(STDOUT_FILENO, line, (size_t)length) != length)
-        _exit(1); /* nobody listens any more */
-}
-
-static void say_progress(int percent)
-{
-    say("progress %d\n", percent);
-}
-
-static int run(bool layer, struct unpacked *unpacked, struct error *error)
-{
-    int result = sandbox_enter(TARGET_FD, error);
-    close(TARGET_FD); /* it would lead out */
-    if (result < 0)
-        return result;
-    int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return error_errno(error, -errno, "target");
-    struct unpacking *unpacking = unpack_begin(STDIN_FILENO, layer, error);
-    if (!unpacking)
-        return error->code;
-    result = sandbox_close(error);
-    /* It is not given back: the process ends. */
-    return result < 0 ? result : unpack(unpacking, root, say_progress, unpacked, error);
-}
 
 int main(int count, char **arguments)
 {
-    struct error error = {0};
-    struct unpacked unpacked = {0};
-    struct stat status;
-    bool layer = count == 2 && strcmp(arguments[1], "layer") == 0;
-    if (count != 2 || (!layer && strcmp(arguments[1], "unpack") != 0) || fstat(TARGET_FD, &status) < 0 ||
-        !S_ISDIR(status.st_mode)) {
-        fputs("fpsync-fetch is run by fpsync\n", stderr);
-        return 2;
-    }
-    /* Names in pax headers are UTF-8, and the archive library converts them to the locale's bytes. */
-    setlocale(LC_CTYPE, "C.UTF-8");
-    signal(SIGXFSZ, SIG_IGN);
-    umask(0);
-    int result = run(layer, &unpacked, &error);
-    if (result < 0)
-        say("error %s\n", error.text);
-    else
-        say("done %lld %lld %lld%s%s%s%s\n", (long long)unpacked.entries, (long long)unpacked.bytes,
-            (long long)unpacked.skipped, layer ? " " : "", unpacked.read, layer ? " " : "", unpacked.decoded);
-    _exit(result < 0);
+    static const struct {
+        const char *name;
+        int (*run)(void);
+    } words[] = {{"unpack", unpack_main}, {"layer", layer_main}, {"get", get_main}};
+    for (size_t i = 0; count == 2 && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(arguments[1], words[i].name) == 0)
+            return words[i].run();
+    fputs("fpsync-fetch is run by fpsync\n", stderr);
+    return 2;
 }

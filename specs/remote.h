@@ -1,0 +1,37 @@
+/* Servers that images come from, as fpsync.conf names them. */
+#pragma once
+
+#include "lib/fields.h"
+
+struct remote {
+    struct described described;
+    const char *name;     /* key; what stands before the colon of a source */
+    const char *url;      /* of the server's root, without '/' at its end */
+    const char *protocol; /* "simplestreams", "oci" */
+    const char *key;      /* the index is signed by this one (minisign, signify); NULL */
+    const char *gpg;      /* the index is signed by one of this keyring of gpgv(1); NULL */
+    const char *ca;       /* file of certificates that it is verified by, instead of the host's; NULL */
+};
+extern const struct table remote_table;
+
+/* Whether something beside TLS vouches for what it sends. */
+static inline bool remote_is_signed(const struct remote *remote)
+{
+    return remote->key || remote->gpg;
+}
+
+/* How long downloads may take, and how large they may be. */
+struct downloads {
+    struct described described;
+    int64_t size;   /* bytes of one file */
+    int64_t stall;  /* milliseconds without a KiB a second */
+    int64_t tries;  /* after the first */
+    const char *ca; /* file of certificates that servers are verified by; NULL: the host's */
+};
+extern const struct table downloads_table;
+
+struct policy;
+/* The remote of that name, or the preset one; NULL. */
+const struct remote *remote_find(const struct policy *policy, const char *name, struct arena *arena);
+/* REMOTE of "REMOTE:ALIAS", in the arena; NULL where the source is of another kind. */
+const char *remote_of_source(const char *source, struct arena *arena);
