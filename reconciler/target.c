@@ -266,6 +266,8 @@ struct container_definition *target_definition(const struct target *target, cons
     definition->id_base = id_base_of(target, object);
     definition->env = body->env;
     definition->command = body->command;
+    definition->user = body->command.count ? body->user : NULL;
+    definition->directory = body->command.count ? body->directory : NULL;
     definition->limits = body->limits;
     definition->halt_signal = body->stop_signal;
     definition->hostname = hostname_of(object);

@@ -8,6 +8,7 @@
 
 #include "lib/numbers.h"
 #include "specs/forms_internal.h"
+#include "specs/image_config.h"
 
 #define PATH_LENGTH     1024 /* bytes of a path in a container */
 #define VARIABLE_LENGTH 255
@@ -56,6 +57,7 @@ static const struct {
     [FORM_MODE] = {"permissions as three octal digits behind a 0", "0660"},
     [FORM_USB] = {"VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL", "1a86:7523"},
     [FORM_GPU] = {"all, or the number of one", "all or 0"},
+    [FORM_USER] = {"USER or USER:GROUP, names or numbers", "www-data"},
     [FORM_LENT] = {"an absolute path on the host, usb or gpu", "/dev/fuse"},
     [FORM_DIGEST] = {"sha256: and 64 hex digits", NULL},
     [FORM_SERVER] = {"an https:// address", "https://images.example.org"},
@@ -157,6 +159,9 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         return strcmp(text, "usb") == 0 || strcmp(text, "gpu") == 0 ? text : device_canonical(context, text);
     case FORM_USB:
         return usb_canonical(context->arena, text);
+    case FORM_USER:
+        fine = image_user_is_valid(text);
+        break;
     case FORM_GPU:
         fine = gpu_is_valid(text);
         break;

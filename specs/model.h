@@ -161,7 +161,9 @@ struct container {
     struct list binds;    /* of bind */
     struct list devices;  /* of device */
     struct pairs env;
-    struct texts command;  /* empty: the image's init */
+    struct texts command;  /* empty: the image's own, else its init; of a planned one: init */
+    const char *user;      /* of the command: NAME|UID[:GROUP|GID]; NULL: the image's, else root */
+    const char *directory; /* of the command, clean and absolute; NULL: the image's, else "/" */
     struct limits *limits; /* never NULL */
     bool privileged;
     bool nesting;

@@ -252,7 +252,28 @@ static const struct field container_rows[] = {
      AT(container, command),
      .class = CLASS_RESTART,
      .example = "[/bin/busybox, httpd, -f]",
-     .help = "The one program to run, word by word, below a small init; without it the image's own init."},
+     .help = "The one program to run, word by word, below a small init; without it what the image says "
+             "(ENTRYPOINT and CMD), and where that says nothing the image's own init."},
+    {.id = 62,
+     .key = "user",
+     .type = FIELD_TEXT,
+     .form = FORM_USER,
+     AT(container, user),
+     .class = CLASS_RESTART,
+     .example = "www-data",
+     .help =
+         "Who the command runs as, by the container's own /etc/passwd and /etc/group; without it what the "
+         "image says (USER), else root."},
+    {.id = 63,
+     .key = "directory",
+     .type = FIELD_TEXT,
+     .form = FORM_GUEST_PATH,
+     AT(container, directory),
+     .class = CLASS_RESTART,
+     .example = "/srv/app",
+     .help =
+         "Where the command runs, made where it is missing; without it what the image says (WORKDIR), else "
+         "/."},
     {.id = 8,
      .key = "limits",
      .type = FIELD_STRUCT,

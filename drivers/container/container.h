@@ -81,7 +81,9 @@ struct container_definition {
     bool host_network; /* it shares the host's; no nics */
     struct pairs env;
     struct texts
-        command; /* empty: init of the image. Otherwise fpsync's small init runs it as its only child. */
+        command;      /* empty: init of the image. Otherwise fpsync's small init runs it as its only child. */
+    const char *user; /* of the command: "NAME|UID[:GROUP|GID]", by the guest's own files; NULL: root */
+    const char *directory; /* of the command, made where missing; NULL: "/" */
     struct limits *limits;
     const char *halt_signal; /* NULL: by what init is (systemd SIGRTMIN+3, else SIGPWR; command SIGTERM) */
     const char *hostname;

@@ -419,19 +419,34 @@ static int make_parents(const char *path, struct error *error)
     return mkdir(path, 0711) < 0 && errno != EEXIST ? error_errno(error, -errno, "cannot make %s", path) : 0;
 }
 
+static int write_piece(int folder, const char *name, const void *bytes, size_t size)
+{
+    char fresh[32];
+    snprintf(fresh, sizeof(fresh), "%s.new", name);
+    _cleanup_close_ int fd =
+        openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return -errno;
+    int result = bytes_write(fd, bytes, size);
+    if (result < 0)
+        return result;
+    return renameat(folder, fresh, folder, name) < 0 ? -errno : 0;
+}
+
 static int write_words(int folder, const struct texts *words)
 {
     _cleanup_buffer_ struct buffer text = {0};
     for (size_t i = 0; i < words->count; i++)
         buffer_add(&text, words->items[i], strlen(words->items[i]) + 1);
-    _cleanup_close_ int fd =
-        openat(folder, "argv.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return -errno;
-    int result = bytes_write(fd, text.bytes, text.length);
-    if (result < 0)
-        return result;
-    return renameat(folder, "argv.new", folder, "argv") < 0 ? -errno : 0;
+    return write_piece(folder, "argv", text.bytes, text.length);
+}
+
+/* A file that says nothing is not there. */
+static int write_said(int folder, const char *name, const char *text)
+{
+    if (text)
+        return write_piece(folder, name, text, strlen(text));
+    return unlinkat(folder, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* The guest's root owns the file alone, not the folder: it can write there, and make nothing. */
@@ -455,6 +470,10 @@ static int make_init_folder(const char *path, const struct container_definition 
     if (folder < 0)
         return error_errno(error, -errno, "cannot open %s", path);
     result = write_words(folder, &definition->command);
+    if (result == 0)
+        result = write_said(folder, "user", definition->user);
+    if (result == 0)
+        result = write_said(folder, "directory", definition->directory);
     if (result == 0)
         result = make_exit_file(folder, definition->id_base, definition->exit);
     return result < 0 ? error_errno(error, result, "cannot write into %s", path) : 0;

@@ -88,7 +88,8 @@ static int remove_profiles(int folder)
 static int remove_files(const struct paths *paths, const char *name, const struct call *call,
                         struct error *error)
 {
-    static const char *const inner[] = {"argv", "argv.new", "exit"};
+    static const char *const inner[] = {"argv", "argv.new", "directory", "directory.new",
+                                        "exit", "user",     "user.new"};
     static const char *const outer[] = {"console.log", "console.log.1", "log",
                                         "partial",     "config.new",    CONTAINER_STOPPED};
     char path[CONTAINER_PATH_SIZE];

@@ -70,6 +70,8 @@ static const struct field definition_rows[] = {
      .nested = &container_bind_table},
     {.id = 45, .key = "host_network", .type = FIELD_BOOL, AT(container_definition, host_network)},
     TEXT_ROW(46, container_definition, exit),
+    TEXT_ROW(47, container_definition, user),
+    TEXT_ROW(48, container_definition, directory),
     {.id = 40, .key = "adopted", .type = FIELD_BOOL, AT(container_definition, adopted)},
 };
 const struct table container_definition_table =

@@ -110,6 +110,19 @@ static int read_command(struct reading *reading, const struct paths *paths, cons
     return 0;
 }
 
+static int read_said(struct reading *reading, const struct paths *paths, const char *name, const char *file,
+                     const char **said, struct error *error)
+{
+    char path[CONTAINER_PATH_SIZE], inner[32];
+    _cleanup_buffer_ struct buffer text = {0};
+    snprintf(inner, sizeof(inner), CONTAINER_HOST_DIR "/%s", file);
+    container_path(paths, name, inner, path);
+    int result = buffer_read_file(&text, AT_FDCWD, path, FILE_LIMIT, error);
+    if (result == 0)
+        *said = arena_strdup(reading->arena, text.bytes);
+    return result == -ENOENT ? 0 : result;
+}
+
 static int by_key(const void *left, const void *right)
 {
     return strcmp(((const struct pair *)left)->key, ((const struct pair *)right)->key);
@@ -141,6 +154,10 @@ int container_read_definition(const struct paths *paths, const char *lxc_name, c
     read_lines(&reading, arena_strdup(call->arena, text.bytes));
     if (reading.has_command)
         result = read_command(&reading, paths, lxc_name, error);
+    if (result == 0 && reading.has_command)
+        result = read_said(&reading, paths, lxc_name, "user", &reading.definition->user, error);
+    if (result == 0 && reading.has_command)
+        result = read_said(&reading, paths, lxc_name, "directory", &reading.definition->directory, error);
     if (result < 0)
         return result;
     struct pairs *env = &reading.definition->env;

@@ -74,11 +74,13 @@ restart() { # ENTRIES of the container
 restart_without() { restart ''; }
 restart_set() {
     restart ', hostname: web.example.org, env: { COLOR: "deep blue" }, nesting: true, capabilities: { drop: [ net_raw ] },
-    lxc: [ "lxc.prlimit.nofile = 1024" ], command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ]'
+    lxc: [ "lxc.prlimit.nofile = 1024" ], command: [ /bin/sh, -c, "while :; do sleep 1; done # first" ],
+    user: www, directory: /srv'
 }
 restart_changed() {
-    restart ', hostname: www, env: { COLOR: red }, nesting: false, capabilities: { keep: [ kill, CAP_NET_RAW ] },
-    lxc: [ "lxc.prlimit.nofile=2048" ], command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ]'
+    restart ', hostname: www, env: { COLOR: red }, nesting: false, capabilities: { keep: [ kill, CAP_NET_RAW, setuid, setgid, sys_ptrace, dac_read_search ] },
+    lxc: [ "lxc.prlimit.nofile=2048" ], command: [ /bin/sh, -c, "while :; do sleep 1; done # second" ],
+    user: "1000:extra", directory: /new/folder'
 }
 can() { # which of these bits are in what init may ever have
     local bits name
@@ -107,6 +109,17 @@ names_itself() { # to the kernel, in a file, and in full
 program() { # what runs beside init: the command, or what the image's init starts
     inside "$1" ps | grep -oE '# (first|second)|/bin/httpd' | sort -u
 }
+of_program() { # FILES of its /proc entry as the guest sees them
+    inside "$1" sh -c 'for p in /proc/[0-9]*; do grep -qaE "# (first|second)|^/bin/httpd" $p/cmdline && cd $p && '"$2"'; done' 2>/dev/null | sort -u
+}
+runs_as() { # user, group, further groups, home
+    of_program "$1" 'echo $(sed -n "s/^Uid:[[:space:]]*\([0-9]*\).*/\1/p; s/^Gid:[[:space:]]*\([0-9]*\).*/\1/p; s/^Groups://p" status) $(tr "\0" "\n" <environ | sed -n s/^HOME=//p)'
+}
+effect container.user 'runs_as t/one' '0 0 /' '33 33 44 /srv' '1000 44 /' '0 0 /'
+runs_in() {
+    of_program "$1" 'readlink cwd'
+}
+effect container.directory 'runs_in t/one' /www /srv /new/folder /www
 effect container.env 'environment t/one' '' 'deep blue' red ''
 effect container.hostname 'names_itself t/one' 'one one one.t.internal' 'web.example.org web.example.org web.example.org' 'www www www.t.internal' \
     'one one one.t.internal'

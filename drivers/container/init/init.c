@@ -4,7 +4,8 @@
  * writes its status, as waitpid() tells it (code, or 128 + signal), to a file that the host keeps. Static, and
  * nothing but libc: it runs in any image, mounted read-only at /.fpsync/init.
  *
- * The program's words come from /dev/.fpsync/argv, each ended by a NUL; words on the command line win. */
+ * The program's words come from /dev/.fpsync/argv, each ended by a NUL; words on the command line win. Beside them may
+ * lie `user` and `directory`: who it runs as, and where. This process stays root, since it hands on signals. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,21 +13,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORDS_FILE   "/dev/.fpsync/argv"
-#define STATUS_FILE  "/dev/.fpsync/exit"
-#define WORDS_LIMIT  (1024 * 1024) /* bytes */
-#define NOT_FOUND    127
-#define NOT_RUNNABLE 126
+#include "drivers/container/init/account.h"
+
+#define WORDS_FILE     "/dev/.fpsync/argv"
+#define USER_FILE      "/dev/.fpsync/user"
+#define DIRECTORY_FILE "/dev/.fpsync/directory"
+#define STATUS_FILE    "/dev/.fpsync/exit"
+#define WORDS_LIMIT    (1024 * 1024) /* bytes */
+#define NOT_FOUND      127
+#define NOT_RUNNABLE   126
 
 static volatile sig_atomic_t arrived[NSIG];
 
 static char **read_words(void);
 static void catch_signals(sigset_t *before);
 static pid_t run(char **words, const sigset_t *mask);
+static bool settle(void);
 static int execute(char **words);
 static int supervise(pid_t child, const sigset_t *mask);
 static void write_status(int file, int status);
@@ -111,10 +118,56 @@ static pid_t run(char **words, const sigset_t *mask)
     setsid();
     sigprocmask(SIG_SETMASK, mask, NULL);
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
-    setenv("HOME", "/root", 0);
+    if (!settle())
+        _exit(NOT_RUNNABLE);
     int reason = execute(words);
     fprintf(stderr, "fpsync-init: cannot run %s: %s\n", words[0], strerror(reason));
     _exit(reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
+}
+
+/* What one of the small files says; NULL: there is none. */
+static const char *said_in(const char *path, char text[static PATH_MAX])
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t length = file < 0 ? -1 : read(file, text, PATH_MAX - 1);
+    if (file >= 0)
+        close(file);
+    if (length <= 0)
+        return NULL;
+    text[length] = '\0';
+    return text;
+}
+
+/* A folder that is missing is made, as docker does. */
+static bool enter(const char *directory)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/", directory);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            break; /* what is the matter chdir() will say */
+        *slash = '/';
+    }
+    if (chdir(directory) == 0)
+        return true;
+    fprintf(stderr, "fpsync-init: cannot enter %s: %s\n", directory, strerror(errno));
+    return false;
+}
+
+/* Where and as whom: the folder first, which root may enter in any case. */
+static bool settle(void)
+{
+    char text[PATH_MAX];
+    struct account account;
+    const char *directory = said_in(DIRECTORY_FILE, text);
+    if (directory && !enter(directory))
+        return false;
+    const char *user = said_in(USER_FILE, text);
+    if (user && (!account_find(user, &account) || !account_take(&account)))
+        return false;
+    setenv("HOME", !user ? "/root" : account.home && *account.home ? account.home : "/", 0);
+    return true;
 }
 
 /* As the C library searches PATH, but a file that is no program is not handed to a shell. Returns the reason of its
