@@ -285,7 +285,8 @@ static bool check_whole(struct mount_reading *reading, const struct recipe_mount
     if (missing)
         problem_add(reading->checker->problems, reading->flag->place,
                     arena_printf(reading->checker->arena, "add %s=", missing),
-                    "RUN --mount: type %s needs a %s", types[mount->type], missing);
+                    "RUN --mount: type %s needs %s %s", types[mount->type], *missing == 'i' ? "an" : "a",
+                    missing);
     else if (mount->type == RECIPE_MOUNT_CACHE && mount->source && !mount->from)
         problem_add(reading->checker->problems, reading->flag->place,
                     "add from=", "RUN --mount: a cache has a source only where it has a from");
