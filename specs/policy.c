@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/buffer.h"
+#include "specs/alias.h"
 #include "specs/read.h"
 #include "specs/sources.h"
 
@@ -81,6 +82,14 @@ static const struct field policy_rows[] = {
      .nested = &downloads_table,
      .example = "{ stall: 10s }",
      .help = "Bounds of what is fetched from servers."},
+    {.id = 4,
+     .key = "aliases",
+     .type = FIELD_PAIRS,
+     AT(policy, aliases),
+     .example = "{ \"debian:*\": \"bootstrap:bookworm\" }",
+     .help = "What images are that recipes name and no spec declares: sources by patterns, in which '*' "
+             "stands for anything but a '/'. A name without wildcards goes before patterns, and a longer "
+             "pattern before a shorter one."},
 };
 const struct table policy_table = {
     .name = "fpsync.conf", .size = sizeof(struct policy), TABLE_ROWS(policy_rows)};
@@ -113,6 +122,8 @@ bool policy_load(const char *path, struct arena *arena, struct policy **policy, 
             read_object(&reader, &policy_table, documents.roots[i], loaded);
     if (problems->count == before)
         check_remotes(loaded, arena, problems);
+    if (problems->count == before)
+        aliases_check(&loaded->aliases, arena, problems);
     if (problems->count > before)
         return false;
     *policy = loaded;

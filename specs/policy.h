@@ -20,6 +20,7 @@ struct policy {
     int64_t retention;           /* milliseconds: what is retained is freed by gc after that */
     struct list remotes;         /* of remote; see remote_find() */
     struct downloads *downloads; /* never NULL */
+    struct pairs aliases;        /* sources by patterns of names; see alias_find() */
 };
 
 extern const struct table policy_table, allow_table;

@@ -422,6 +422,10 @@ static void policies(void **state)
         {"remotes: { Store: { url: \"https://example.org\" } }\n",
          "'name': expected a name (a-z, 0-9 and '-', at most 31, a letter first, no '-' last), found "
          "'Store'"},
+        {"aliases: { \"debian:[\": \"bootstrap:bookworm\" }\n",
+         "alias: expected a pattern of names, found 'debian:['"},
+        {"aliases: { debian: \"no source\" }\n", "alias debian: expected bootstrap:SUITE, file:PATH, "
+                                                 "https://ADDRESS or REMOTE:ALIAS, found 'no source'"},
         {"remotes: [ store ]\n", "'remotes': expected a mapping, found 'store'"},
         {"remotes: { store: { url: \"https://example.org\", key: RWabc } }\n",
          "'key': expected a public key as minisign and signify print it, such as "
