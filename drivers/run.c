@@ -52,6 +52,8 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
     switch (kind) {
     case STEP_IMAGE_MAKE:
         return effects->image->make(paths, request, call, result, error);
+    case STEP_IMAGE_EXPORT:
+        return effects->image->export(paths, request, call, result, error);
     case STEP_IMAGE_REMOVE:
         return effects->image->remove(paths, request, call, error);
     case STEP_LAYER_CREATE:

@@ -68,6 +68,11 @@ struct json *json_new_null(void)
     return made(json_null());
 }
 
+struct json *json_clone(const struct json *value)
+{
+    return made(json_deep_copy(in(value)));
+}
+
 void json_free(struct json *value)
 {
     json_decref(in(value));

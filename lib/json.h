@@ -17,7 +17,8 @@ struct json *json_new_text(const char *text); /* NULL becomes null; bytes that a
 struct json *json_new_number(int64_t number);
 struct json *json_new_bool(bool value);
 struct json *json_new_null(void);
-void json_free(struct json *value); /* accepts NULL */
+struct json *json_clone(const struct json *value); /* of all that is in it */
+void json_free(struct json *value);                /* accepts NULL */
 static inline void cleanup_json(struct json **value)
 {
     json_free(*value);

@@ -7,6 +7,7 @@
 #include "drivers/image/image.h"
 #include "drivers/image/make.h"
 #include "drivers/image/oci.h"
+#include "drivers/image/oci_write.h"
 #include "drivers/image/remote.h"
 #include "drivers/image/store.h"
 #include "drivers/storage/in_use.h"
@@ -90,4 +91,4 @@ static int remove_image(const struct paths *paths, const struct image_reference 
     return result < 0 ? result : tree_remove_from_store(paths->images, request->digest, error);
 }
 
-const struct image_effects image_effects = {.make = make, .remove = remove_image};
+const struct image_effects image_effects = {.make = make, .remove = remove_image, .export = oci_export};

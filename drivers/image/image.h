@@ -48,11 +48,32 @@ struct image_reference {
 };
 extern const struct table image_reference_table;
 
+/* Into an OCI layout. */
+struct image_export {
+    struct described described;
+    const char *digest; /* of an image of the store */
+    const char
+        *path; /* absolute: a folder that is not there, or empty, or a layout, which then gets one more */
+    const char *tag;         /* NULL: "latest"; the one that the layout has under it goes */
+    const char *compression; /* of layers: "gzip", "zstd", "none"; NULL: "gzip" */
+};
+extern const struct table image_export_table;
+
+struct image_exported { /* result */
+    struct described described;
+    const char *digest; /* "sha256:..." of the manifest */
+    int64_t bytes;      /* of the layers */
+};
+extern const struct table image_exported_table;
+
 struct image_effects {
     /* Long: reports progress by lines ("unpacking 34 %", mmdebstrap's own phases). */
     int (*make)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
                 struct error *);
     /* For gc alone. -EBUSY while a root stands on it. */
     int (*remove)(const struct paths *, const struct image_reference *, const struct call *, struct error *);
+    /* -EEXIST when something else is at the path. */
+    int (*export)(const struct paths *, const struct image_export *, const struct call *,
+                  struct image_exported *, struct error *);
 };
 extern const struct image_effects image_effects;

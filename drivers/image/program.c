@@ -55,6 +55,7 @@ static void become(const struct program *program, int output)
     /* Above the numbers that are about to be given away. */
     input = fcntl(input, F_DUPFD_CLOEXEC, 10);
     output = fcntl(output, F_DUPFD_CLOEXEC, 10);
+    int second = program->second > 0 ? fcntl(program->second, F_DUPFD_CLOEXEC, 10) : -1;
     int target = program->target >= 0 ? fcntl(program->target, F_DUPFD_CLOEXEC, 10) : -1;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -62,7 +63,7 @@ static void become(const struct program *program, int output)
         signal(number, SIG_DFL);
     umask(022);
     if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
-        (target >= 0 && dup2(target, 3) < 0))
+        (target >= 0 && dup2(target, 3) < 0) || (second >= 0 && dup2(second, 4) < 0))
         _exit(126);
     if (program->own_processes &&
         (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||

@@ -43,3 +43,23 @@ static const struct field image_reference_rows[] = {
 const struct table image_reference_table = {
     .name = "image-reference", .size = sizeof(struct image_reference), TABLE_ROWS(image_reference_rows)};
 #undef REQUEST
+
+#define REQUEST image_export
+static const struct field image_export_rows[] = {
+    ROW(1, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, tag, FIELD_TEXT),
+    ROW(4, compression, FIELD_TEXT),
+};
+const struct table image_export_table = {
+    .name = "image-export", .size = sizeof(struct image_export), TABLE_ROWS(image_export_rows)};
+#undef REQUEST
+
+#define REQUEST image_exported
+static const struct field image_exported_rows[] = {
+    ROW(1, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, bytes, FIELD_NUMBER),
+};
+const struct table image_exported_table = {
+    .name = "image-exported", .size = sizeof(struct image_exported), TABLE_ROWS(image_exported_rows)};
+#undef REQUEST

@@ -629,6 +629,93 @@ static void test_cancel(void **state)
     assert_nothing_left();
 }
 
+/* ---- OCI layouts ---- */
+
+static const char *export_as(const char *digest, const char *tag, const char *compression)
+{
+    struct image_export *request = described_new(arena, &image_export_table);
+    struct image_exported exported;
+    request->digest = digest;
+    request->path = at("layout");
+    request->tag = tag;
+    request->compression = compression;
+    error = (struct error){0};
+    if (image_effects.export(&paths, request, &call, &exported, &error) < 0)
+        fail_msg("%s", error.text);
+    return exported.digest;
+}
+
+/* As umoci unpacks it, which is not ours. */
+static void assert_umoci_makes(const char *tag, const char *tree)
+{
+    char expected[DIGEST_TEXT_SIZE], unpacked[DIGEST_TEXT_SIZE];
+    const char *const argv[] = {"umoci", "unpack", "--image", at("layout:%s", tag), at("bundle-%s", tag),
+                                NULL};
+    assert_int_equal(run(argv), 0);
+    digest_of_folder(tree, expected);
+    digest_of_folder(at("bundle-%s/rootfs", tag), unpacked);
+    assert_string_equal(unpacked, expected);
+}
+
+static void test_export(void **state)
+{
+    (void)state;
+    make_tree(at("tree"));
+    assert_int_equal(make(arena_printf(arena, "file:%s/tree", root)), 0);
+    const char *whole = arena_strdup(arena, made.digest);
+    const char *manifest = export_as(whole, "v1", NULL);
+    assert_string_equal(export_as(whole, "v2", "gzip"), manifest); /* the same bytes again */
+    assert_string_not_equal(export_as(whole, "z", "zstd"), manifest);
+    export_as(whole, "plain", "none");
+    assert_umoci_makes("v1", at("tree"));
+    static const char *const tags[] = {"v1", "v2", "z", "plain"};
+    for (size_t i = 0; i < 4; i++) {
+        if (make(arena_printf(arena, "oci-layout:%s/layout:%s", root, tags[i])) < 0)
+            fail_msg("%s", error.text);
+        assert_image_is(at("tree"));
+    }
+    assert_int_equal(make(arena_printf(arena, "oci-layout:%s/layout", root)), -EINVAL);
+    assert_non_null(strstr(error.text, "v1, v2, z, plain"));
+    assert_int_equal(make(arena_printf(arena, "oci-layout:%s/layout:v9", root)), -ENOENT);
+    struct image_export bad = {.digest = whole, .path = at("canary")};
+    struct image_exported exported;
+    assert_int_equal(image_effects.export(&paths, &bad, &call, &exported, &error), -EEXIST);
+    bad.path = at("new");
+    bad.tag = "../x";
+    assert_int_equal(image_effects.export(&paths, &bad, &call, &exported, &error), -EINVAL);
+    assert_int_equal(access(at("new"), F_OK), -1);
+}
+
+/* A base and what a build laid over it: two layers, the second with the marks of OCI. */
+static void test_export_of_a_delta(void **state)
+{
+    (void)state;
+    static const char delta[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    make_tree(at("tree"));
+    mkdir(at("tree/dir"), 0755);
+    write_file(at("tree/dir/old"), "old", 3);
+    assert_int_equal(make(arena_printf(arena, "file:%s/tree", root)), 0);
+    char *top = arena_printf(arena, "%s/%s", paths.images, delta);
+    char *note = arena_printf(arena, "bytes 3\nname shop/delta\nlower %s\n", made.digest);
+    mkdir(top, 0700);
+    mkdir(arena_printf(arena, "%s/root", top), 0755);
+    mkdir(arena_printf(arena, "%s/root/dir", top), 0711);
+    write_file(arena_printf(arena, "%s/root/dir/new", top), "new", 3);
+    write_file(arena_printf(arena, "%s/complete", top), note, strlen(note));
+    assert_int_equal(setxattr(arena_printf(arena, "%s/root/dir", top), "trusted.overlay.opaque", "y", 1, 0),
+                     0);
+    assert_int_equal(mknod(arena_printf(arena, "%s/root/fifo", top), S_IFCHR, 0), 0);
+    export_as(delta, "delta", NULL);
+    assert_int_equal(unlink(at("tree/dir/old")), 0);
+    assert_int_equal(unlink(at("tree/fifo")), 0);
+    assert_int_equal(chmod(at("tree/dir"), 0711), 0);
+    write_file(at("tree/dir/new"), "new", 3);
+    assert_umoci_makes("delta", at("tree"));
+    if (make(arena_printf(arena, "oci-layout:%s/layout", root)) < 0)
+        fail_msg("%s", error.text);
+    assert_image_is(at("tree"));
+}
+
 static const char *own_folder(void)
 {
     static char own[512];
@@ -737,6 +824,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sources_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_apt_sources, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_export, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_export_of_a_delta, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unpacking_is_nobody, set_up, tear_down),
     };
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {

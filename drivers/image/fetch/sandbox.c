@@ -72,14 +72,14 @@ static int enter_mount(int tree, struct error *error)
     return 0;
 }
 
-static int enter_target(int target, struct error *error)
+static int enter_target(int target, uint64_t attributes, struct error *error)
 {
     _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
     int result = user_namespace_make(&ids, SPARE_IDS, error);
     if (result < 0)
         return result;
-    _cleanup_close_ int tree =
-        tree_clone(target, "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, ids.fd, error);
+    attributes |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    _cleanup_close_ int tree = tree_clone(target, "", attributes, ids.fd, error);
     if (tree < 0)
         return error_wrap(error, tree, "target");
     result = enter_user_namespace(ids.fd, error);
@@ -105,17 +105,29 @@ static int drop_capabilities(struct error *error)
 static int filter_calls(struct error *error)
 {
     static const int allowed[] = {
-        SCMP_SYS(read),         SCMP_SYS(write),      SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
-        SCMP_SYS(close),        SCMP_SYS(fstat),      SCMP_SYS(newfstatat),    SCMP_SYS(statx),
-        SCMP_SYS(openat2),      SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
-        SCMP_SYS(mknodat),      SCMP_SYS(fchown),     SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
-        SCMP_SYS(fchmodat),     SCMP_SYS(fsetxattr),  SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
-        SCMP_SYS(openat),       SCMP_SYS(brk),        SCMP_SYS(mmap),          SCMP_SYS(munmap),
-        SCMP_SYS(mremap),       SCMP_SYS(madvise),    SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(exit),         SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(futex),
-        SCMP_SYS(getrandom),    SCMP_SYS(getpid),     SCMP_SYS(sched_yield),   SCMP_SYS(umask),
-        SCMP_SYS(pread64),      SCMP_SYS(getdents64), SCMP_SYS(unlinkat),      SCMP_SYS(flistxattr),
-        SCMP_SYS(fremovexattr), SCMP_SYS(fcntl),      SCMP_SYS(gettid),        SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(read),          SCMP_SYS(write),
+        SCMP_SYS(pwrite64),      SCMP_SYS(lseek),
+        SCMP_SYS(close),         SCMP_SYS(fstat),
+        SCMP_SYS(newfstatat),    SCMP_SYS(statx),
+        SCMP_SYS(openat2),       SCMP_SYS(mkdirat),
+        SCMP_SYS(symlinkat),     SCMP_SYS(linkat),
+        SCMP_SYS(mknodat),       SCMP_SYS(fchown),
+        SCMP_SYS(fchownat),      SCMP_SYS(fchmod),
+        SCMP_SYS(fchmodat),      SCMP_SYS(fsetxattr),
+        SCMP_SYS(utimensat),     SCMP_SYS(ftruncate),
+        SCMP_SYS(openat),        SCMP_SYS(brk),
+        SCMP_SYS(mmap),          SCMP_SYS(munmap),
+        SCMP_SYS(mremap),        SCMP_SYS(madvise),
+        SCMP_SYS(mprotect),      SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(exit),          SCMP_SYS(exit_group),
+        SCMP_SYS(clock_gettime), SCMP_SYS(futex),
+        SCMP_SYS(getrandom),     SCMP_SYS(getpid),
+        SCMP_SYS(sched_yield),   SCMP_SYS(umask),
+        SCMP_SYS(pread64),       SCMP_SYS(getdents64),
+        SCMP_SYS(unlinkat),      SCMP_SYS(flistxattr),
+        SCMP_SYS(fremovexattr),  SCMP_SYS(fcntl),
+        SCMP_SYS(gettid),        SCMP_SYS(readlinkat),
+        SCMP_SYS(fgetxattr),     SCMP_SYS(rt_sigprocmask),
 #ifdef FPSYNC_SANITIZED /* at the end of its life */
         SCMP_SYS(sigaltstack),
 #endif
@@ -134,9 +146,9 @@ static int filter_calls(struct error *error)
     return result < 0 ? error_errno(error, result, "cannot filter system calls") : 0;
 }
 
-int sandbox_enter(int target, struct error *error)
+int sandbox_enter(int target, bool read_only, struct error *error)
 {
-    int result = enter_target(target, error);
+    int result = enter_target(target, read_only ? MOUNT_ATTR_RDONLY : 0, error);
     if (result == 0)
         result = set_limits(error);
     return result < 0 ? result : drop_capabilities(error);
