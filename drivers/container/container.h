@@ -346,6 +346,24 @@ extern const struct container_effects container_effects;
  * container's name to the caller. For the `exec` verb;
  * it is interactive, so it runs in a process of its own and not as a step. */
 int container_exec(const struct paths *paths, const char *lxc_name, char *const *argv, struct error *error);
+
+struct container_command { /* a program without a terminal, heard line by line */
+    const char *lxc_name;
+    char *const *argv;
+    char **environment; /* all of it; ends with NULL */
+    int64_t uid, gid;   /* inside */
+    const int64_t *groups;
+    size_t group_count;
+    const char *directory;
+    void (*line)(void *context, const char *line);
+    void *context;
+};
+/* Its status as a shell has it, once it has ended, whatever it has left running; a container that ends takes it along. It is
+ * killed when the call ends early (-ECANCELED, -ETIMEDOUT). */
+int container_run(const struct paths *paths, const struct container_command *command, const struct call *call,
+                  struct error *error);
+/* Kills init, and returns when nothing of the container runs any more; its monitor may still be cleaning up. */
+int container_end(const struct container_started *started, const struct call *call, struct error *error);
 /* Joins the terminal on stdin and stdout to the container's console until Ctrl-a q, its end, or a signal that ends us;
  * then the terminal is as it was. -ENOTTY without one, -ESRCH when the container does not run. */
 int container_console(const struct paths *paths, const char *lxc_name, struct error *error);

@@ -2,7 +2,8 @@
  * image of them all.
  *
  *   build/steps/KEY/upper       what one instruction changed, in overlay's upper format; ids as in images
- *   build/steps/KEY/note        written last: "bytes N"; its mtime is when the step was last built upon
+ *   build/steps/KEY/note        written last: "bytes N", and "boot ID" until it is synced; its mtime is when the step was
+ *                               last built upon
  *   build/steps/.tmp-KEY/       a step in the making, locked by its maker; without one it is a leftover
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
  *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", and the keys below it
@@ -51,7 +52,7 @@ struct build_source { /* one of its sources, however many files that is */
     struct texts excluded; /* of the folder: paths in it that are not copied, nor what is below them; from the
                               context on, relative and clean */
     struct texts included; /* and paths below those that are, all the same (".dockerignore" with "!") */
-    const char *digest; /* of the copied files as build_inputs has it (view_inputs.h); NULL: not compared */
+    const char *digest;    /* of the files in the folder (view_context.h); NULL: not compared */
 };
 extern const struct table build_source_table;
 
@@ -197,7 +198,7 @@ struct observed_build {
 struct build_view {
     /* One read of three folders and of a note a step. Missing ones are empty. */
     int (*dump)(const struct paths *, struct arena *, struct observed_build *, struct error *);
-    /* Whether the step is there: one access(2). */
+    /* Whether the step is there: one small file is read. */
     bool (*has_step)(const struct paths *, const char *key);
 };
 extern const struct build_view build_view;

@@ -16,34 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "drivers/lines.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
-
-#define LINE_SIZE 8192
-
-struct lines { /* what was read and is not yet a whole line */
-    char text[LINE_SIZE];
-    size_t length;
-};
-
-static void tell(const struct program *program, struct lines *lines)
-{
-    lines->text[lines->length] = '\0';
-    if (lines->length)
-        program->line(program->context, lines->text);
-    lines->length = 0;
-}
-
-static void take(const struct program *program, struct lines *lines, const char *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte == '\n' || byte == '\r' || lines->length == LINE_SIZE - 1)
-            tell(program, lines);
-        if (byte != '\n' && byte != '\r')
-            lines->text[lines->length++] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
-    }
-}
 
 /* In the child: nothing of ours but the descriptors it is meant to have (all else is O_CLOEXEC). */
 static void become(const struct program *program, int output)
@@ -91,7 +66,7 @@ static pid_t spawn(const struct program *program, int output)
 /* Until the output ends, or the call. */
 static int listen_to(const struct program *program, int output, const struct call *call)
 {
-    struct lines lines = {.length = 0};
+    struct lines lines = {.line = program->line, .context = program->context};
     for (;;) {
         struct pollfd waits[2] = {{.fd = output, .events = POLLIN}, {.fd = call->cancel, .events = POLLIN}};
         if (poll(waits, 2, call_time_left(call)) < 0 && errno != EINTR)
@@ -108,9 +83,9 @@ static int listen_to(const struct program *program, int output, const struct cal
         if (got == 0)
             break;
         if (got > 0)
-            take(program, &lines, bytes, (size_t)got);
+            lines_take(&lines, bytes, (size_t)got);
     }
-    tell(program, &lines);
+    lines_end(&lines);
     return 0;
 }
 

@@ -10,9 +10,33 @@
 #include <unistd.h>
 
 #include "drivers/image/build.h"
+#include "drivers/image/view_build.h"
 #include "lib/error.h"
 
 #define NOTE_LIMIT ((size_t)64 * 1024)
+
+/* Empty where it cannot be read: then every note counts. */
+static const char *boot(void)
+{
+    static char id[40];
+    _cleanup_buffer_ struct buffer text = {0};
+    if (!*id && buffer_read_file(&text, AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, NULL) == 0 &&
+        text.length)
+        snprintf(id, sizeof(id), "%.*s", (int)strcspn(text.bytes, "\n"), text.bytes);
+    return id;
+}
+
+char *build_note_text(struct arena *arena, int64_t bytes)
+{
+    return arena_printf(arena, "bytes %lld\nboot %s\n", (long long)bytes, boot());
+}
+
+static bool note_counts(const char *note)
+{
+    const char *line = strstr(note, "\nboot ");
+    return strncmp(note, "bytes ", 6) == 0 &&
+           (!line || !*boot() || strncmp(line + 6, boot(), strlen(boot())) == 0);
+}
 
 struct listing {
     struct arena *arena;
@@ -50,7 +74,7 @@ static void see_step(struct listing *listing, int folder, const char *name)
     _cleanup_buffer_ struct buffer note = {0};
     struct stat status;
     long long bytes = 0;
-    if (!read_note(folder, name, &note, &status))
+    if (!read_note(folder, name, &note, &status) || !note_counts(note.bytes))
         return;
     sscanf(note.bytes, "bytes %lld", &bytes);
     struct observed_step *seen = arena_append(listing->arena, listing->out->steps, listing->out->step_count);
@@ -136,8 +160,11 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
 static bool has_step(const struct paths *paths, const char *key)
 {
     char path[PATH_MAX];
+    _cleanup_buffer_ struct buffer note = {0};
     snprintf(path, sizeof(path), "%s/" BUILD_FOLDER_STEPS "/%s/note", paths->build, key);
-    return build_check_key(key, NULL) == 0 && access(path, F_OK) == 0;
+    return build_check_key(key, NULL) == 0 &&
+           buffer_read_file(&note, AT_FDCWD, path, NOTE_LIMIT, NULL) == 0 && note.length &&
+           note_counts(note.bytes);
 }
 
 const struct build_view build_view = {.dump = dump, .has_step = has_step};

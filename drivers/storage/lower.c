@@ -106,14 +106,7 @@ int lower_set(int context, const struct lower_place *place, const char *digest, 
     return fchdir(before) < 0 ? error_errno(error, -errno, "cannot leave %s", folder) : result;
 }
 
-int lower_create(int context, const struct lower_place *place)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof(folder), "%s/layers/%s", place->store, place->layer);
-    return lower_create_in(context, folder);
-}
-
-int lower_create_in(int context, const char *folder)
+int lower_create(int context, const char *folder)
 {
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
@@ -124,41 +117,46 @@ int lower_create_in(int context, const char *folder)
 
 /* ---- what only reads ---- */
 
-static int open_mounted(int context, const char *folder, const char *what, struct error *error)
+static int mount_here(const char *folder, const struct texts *paths, const char *what, struct error *error)
 {
-    int result = lower_create_in(context, folder);
-    _cleanup_close_ int tree =
-        result < 0 ? -1 : fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
-    if (tree < 0)
-        return error_errno(error, result < 0 ? result : -errno, "cannot mount %s", what);
-    int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return root < 0 ? error_errno(error, -errno, "%s", what) : root;
+    _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return error_errno(error, -errno, "overlay");
+    int result = lower_option(context, "source", "fpsync", error);
+    if (result == 0)
+        result = lower_set_paths(context, paths, error);
+    if (result < 0)
+        return result;
+    result = lower_create(context, folder);
+    int tree = result < 0 ? -1 : fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+    return tree < 0 ? error_errno(error, result < 0 ? result : -errno, "cannot mount %s", what) : tree;
 }
 
-int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error)
+int lower_mount(const char *folder, const struct texts *paths, const char *what, struct error *error)
 {
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
         return error_errno(error, -errno, "%s", folder);
-    int root;
-    if (paths->count == 1) {
-        root = open(paths->items[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        root = root < 0 ? error_errno(error, -errno, "%s", what) : root;
-    } else {
-        _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
-        root = context < 0 ? error_errno(error, -errno, "overlay")
-                           : lower_option(context, "source", "fpsync", error);
-        if (root == 0)
-            root = lower_set_paths(context, paths, error);
-        if (root == 0)
-            root = open_mounted(context, folder, what, error);
-    }
-    if (fchdir(before) < 0) {
-        int code = -errno;
-        cleanup_close(&root);
-        return error_errno(error, code, "cannot leave %s", folder);
-    }
-    return root;
+    int tree = mount_here(folder, paths, what, error);
+    if (fchdir(before) == 0)
+        return tree;
+    int code = -errno;
+    cleanup_close(&tree);
+    return error_errno(error, code, "cannot leave %s", folder);
+}
+
+int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error)
+{
+    _cleanup_close_ int from = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (from < 0)
+        return error_errno(error, -errno, "%s", folder);
+    _cleanup_close_ int tree = paths->count == 1
+                                   ? openat(from, paths->items[0], O_PATH | O_DIRECTORY | O_CLOEXEC)
+                                   : lower_mount(folder, paths, what, error);
+    if (tree < 0)
+        return paths->count == 1 ? error_errno(error, -errno, "%s", what) : tree;
+    int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 ? error_errno(error, -errno, "%s", what) : root;
 }
 
 int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error)

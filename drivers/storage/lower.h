@@ -21,11 +21,9 @@ struct lower_place {
 /* Its lower folders: the frozen uppers of the layer, newest first, and below them the image. */
 int lower_set(int context, const struct lower_place *place, const char *digest, const struct texts *frozen,
               struct arena *arena, struct error *error);
-/* Makes the superblock of it (FSCONFIG_CMD_CREATE). Kernels before 6.7 look up lower folders only now, and those that
- * lower_set() named are relative. -errno. */
-int lower_create(int context, const struct lower_place *place);
-/* The same in that folder. */
-int lower_create_in(int context, const char *folder);
+/* Makes the superblock of it (FSCONFIG_CMD_CREATE). Kernels before 6.7 look up lower folders only now: relative ones are so
+ * to `folder`. -errno. */
+int lower_create(int context, const char *folder);
 /* Lower folders, newest first; relative ones to the folder that the caller is in. -E2BIG. */
 int lower_set_paths(int context, const struct texts *paths, struct error *error);
 /* Adds the folders that an image of the store is made of, as "BESIDE/images/DIGEST/root": itself, and its lower. */
@@ -34,7 +32,9 @@ int lower_add_image(const char *store, const char *beside, const char *digest, s
 /* Opens the root of what these folders, relative to `folder`, show together: for reading. It needs no mount point, and
  * what is mounted goes with its last handle. `what` is for messages. */
 int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error);
-/* The same of an image. */
+/* The detached mount of two folders or more. */
+int lower_mount(const char *folder, const struct texts *paths, const char *what, struct error *error);
+/* As lower_open(), of an image. */
 int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error);
 /* Makes "root" in `data`, what the layer holds, when there is none: a copy of the image or of what a snapshot shows above
  * it. A crash leaves none. `layer` is the layer's folder. */

@@ -24,6 +24,7 @@
 #include "drivers/storage/data.h"
 #include "drivers/storage/disk.h"
 #include "drivers/storage/lower.h"
+#include "drivers/storage/overlay.h"
 #include "drivers/storage/root_place.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
@@ -251,13 +252,6 @@ static int make_way(const struct building *building, struct error *error)
     return result < 0 ? result : put_link(building, error);
 }
 
-static int attach(int tree, const char *place, struct error *error)
-{
-    return move_mount(tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0
-               ? error_errno(error, -errno, "cannot mount at %s", place)
-               : 0;
-}
-
 /* The folder of the layer's that its file is mounted in, in a copy of the store that is attached at the place. */
 static char *disk_of(const struct building *building)
 {
@@ -268,19 +262,11 @@ static char *disk_of(const struct building *building)
 /* The store as the container's ids see it, attached where the overlay can take it from: where that will be. */
 static int attach_store(const struct building *building, int user_namespace, struct error *error)
 {
-    _cleanup_close_ int tree = tree_clone(AT_FDCWD, building->paths->store, 0, user_namespace, error);
-    int result = tree < 0 ? tree : attach(tree, building->place, error);
+    int result = overlay_attach_store(building->paths, building->place, user_namespace, error);
     if (result < 0 || !building->limited)
         return result;
     _cleanup_close_ int disk = disk_tree(building->layer, 0, user_namespace, error);
-    return disk < 0 ? disk : attach(disk, disk_of(building), error);
-}
-
-static int detach_store(const struct building *building, struct error *error)
-{
-    return umount2(building->place, MNT_DETACH | UMOUNT_NOFOLLOW) < 0
-               ? error_errno(error, -errno, "cannot unmount %s", building->place)
-               : 0;
+    return disk < 0 ? disk : overlay_attach(disk, disk_of(building), error);
 }
 
 static int settle_stack(const struct building *building, struct stack *stack, struct error *error)
@@ -308,43 +294,15 @@ static int make_overlay(const struct building *building, const char *store, stru
                          "for once more, fpsync restore brings it there",
                          request->layer, stack.image);
     const char *live = building->limited ? DISK_FOLDER "/" : "";
-    const char *const options[][2] = {
-        {"upperdir", arena_printf(arena, "%s/layers/%s/%supper", store, request->layer, live)},
-        {"workdir", arena_printf(arena, "%s/layers/%s/%swork", store, request->layer, live)},
-        {"index", "off"},
-        {"metacopy", "off"},
-        {"redirect_dir", "off"},
-        {"xino", "off"},
-    };
-    _cleanup_close_ int context = fsopen("overlay", FSOPEN_CLOEXEC);
+    const char *folder = arena_printf(arena, "%s/layers/%s", store, request->layer);
+    _cleanup_close_ int context = overlay_begin(arena_printf(arena, "%s/%supper", folder, live),
+                                                arena_printf(arena, "%s/%swork", folder, live), error);
     if (context < 0)
-        return error_errno(error, -errno, "overlay");
-    result = lower_option(context, "source", "fpsync", error);
-    if (result == 0)
-        result = lower_set(context, &place, request->digest, &stack.frozen, arena, error);
-    for (size_t i = 0; result == 0 && i < sizeof(options) / sizeof(options[0]); i++)
-        result = lower_option(context, options[i][0], options[i][1], error);
-    if (result < 0)
-        return result;
-    _cleanup_identity_ struct identity identity = {0};
-    result = identity_take(&identity, request->id_base, error);
-    if (result < 0)
-        return result;
-    result = lower_create(context, &place);
-    if (result < 0)
-        return error_errno(error, result, "cannot mount the overlay of layer %s", request->layer);
-    int root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
-    return root < 0 ? error_errno(error, -errno, "cannot mount the overlay of layer %s", request->layer)
-                    : root;
-}
-
-static int attach_overlay(const struct building *building, int overlay, struct error *error)
-{
-    struct mount_attr shared = {.propagation = MS_SHARED};
-    if (move_mount(overlay, "", AT_FDCWD, building->point, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-        mount_setattr(AT_FDCWD, building->point, 0, &shared, sizeof(shared)) < 0)
-        return error_errno(error, -errno, "cannot mount at %s", building->point);
-    return 0;
+        return context;
+    result = lower_set(context, &place, request->digest, &stack.frozen, arena, error);
+    return result < 0 ? result
+                      : overlay_end(context, folder, request->id_base,
+                                    arena_printf(arena, "layer %s", request->layer), error);
 }
 
 static int mount_overlay(const struct building *building, struct error *error)
@@ -356,9 +314,9 @@ static int mount_overlay(const struct building *building, struct error *error)
     _cleanup_close_ int overlay =
         make_overlay(building, attached ? building->place : building->paths->store, error);
     result = overlay < 0 ? overlay : 0;
-    int detached = attached ? detach_store(building, result < 0 ? NULL : error) : 0;
+    int detached = attached ? overlay_detach_store(building->place, result < 0 ? NULL : error) : 0;
     result = result < 0 ? result : detached;
-    return result < 0 ? result : attach_overlay(building, overlay, error);
+    return result < 0 ? result : overlay_attach_root(overlay, building->point, error);
 }
 
 /* A folder in a detached mount cannot be copied out of it before Linux 6.15: the file is attached for that moment. */
@@ -396,8 +354,8 @@ static int mount_copy(const struct building *building, struct error *error)
         building->limited ? clone_limited_copy(building, error) : clone_copy(building, error);
     if (tree < 0)
         return tree; /* whoever asked takes down what is attached */
-    int result = building->limited ? detach_store(building, error) : 0;
-    return result < 0 ? result : attach_overlay(building, tree, error);
+    int result = building->limited ? overlay_detach_store(building->place, error) : 0;
+    return result < 0 ? result : overlay_attach_root(tree, building->point, error);
 }
 
 int volume_move(int tree, int target, const char *path, struct error *error)
@@ -432,7 +390,7 @@ static int mount_volume_into(const struct building *building, int root, const st
     return target < 0 ? target : volume_move(tree, target, volume->path, error);
 }
 
-static int mount_init(const struct building *building, int root, struct error *error)
+int root_mount_init(int root, int64_t id_base, struct error *error)
 {
     char path[PATH_MAX];
     int result = program_beside("fpsync-init", path, sizeof(path), error);
@@ -443,7 +401,7 @@ static int mount_init(const struct building *building, int root, struct error *e
     if (tree < 0)
         return tree;
     _cleanup_identity_ struct identity identity = {0};
-    result = identity_take(&identity, building->request->id_base, error);
+    result = identity_take(&identity, id_base, error);
     if (result < 0)
         return result;
     _cleanup_close_ int target = guest_open_file(root, INIT_PATH, error);
@@ -512,7 +470,7 @@ static int fill_root(const struct building *building, struct error *error)
     if (result == 0 && building->request->lends_sys)
         result = mount_sys(building, root, error);
     if (result == 0 && building->request->with_init)
-        result = mount_init(building, root, error);
+        result = root_mount_init(root, building->request->id_base, error);
     if (result == 0 && building->request->lends_names)
         result = write_names(building, root, error);
     return result < 0 ? result

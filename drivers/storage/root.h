@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "drivers/call.h"
 #include "drivers/paths.h"
@@ -21,6 +22,9 @@ int root_write_files(const struct paths *, const struct root_write *, const stru
 
 /* Puts a volume's detached tree onto its place, in a root before its start. */
 int volume_move(int tree, int target, const char *path, struct error *error);
+
+/* Mounts fpsync's small init at /.fpsync/init of a root; `id_base` as it was mounted with. */
+int root_mount_init(int root, int64_t id_base, struct error *error);
 
 /* "NAME" or "NAME.TAG" as paths_lxc_name() makes it. -EINVAL. */
 int root_check_name(const char *lxc_name, struct error *error);

@@ -5,7 +5,8 @@
  * nothing but libc: it runs in any image, mounted read-only at /.fpsync/init.
  *
  * The program's words come from /dev/.fpsync/argv, each ended by a NUL; words on the command line win. Beside them may
- * lie `user` and `directory`: who it runs as, and where. This process stays root, since it hands on signals. */
+ * lie `user` and `directory`: who it runs as, and where. This process stays root, since it hands on signals. An empty word
+ * is no program: it runs nothing, reaps, and ends by SIGTERM, for a build whose commands come in from outside. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,6 +28,7 @@
 #define WORDS_LIMIT    (1024 * 1024) /* bytes */
 #define NOT_FOUND      127
 #define NOT_RUNNABLE   126
+#define NOBODY         0 /* instead of a child */
 
 static volatile sig_atomic_t arrived[NSIG];
 
@@ -49,7 +51,7 @@ int main(int count, char **arguments)
     }
     sigset_t before;
     catch_signals(&before);
-    pid_t child = run(words, &before);
+    pid_t child = *words[0] ? run(words, &before) : NOBODY;
     int status = child < 0 ? NOT_RUNNABLE : supervise(child, &before);
     write_status(file, status);
     return status;
@@ -213,7 +215,10 @@ static int supervise(pid_t child, const sigset_t *mask)
             if (ended == child)
                 return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
         sigsuspend(mask);
-        hand_on(child);
+        if (child == NOBODY && arrived[SIGTERM])
+            return 0;
+        if (child != NOBODY)
+            hand_on(child);
     }
 }
 

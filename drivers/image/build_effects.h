@@ -1,0 +1,11 @@
+/* The effects of drivers/image/build.h, each in a file of its own. */
+#pragma once
+
+#include "drivers/image/build.h"
+
+int build_copy_step(const struct paths *, const struct build_copy *, const struct call *, struct error *);
+int build_folder_step(const struct paths *, const struct build_folder *, const struct call *, struct error *);
+int build_run_step(const struct paths *, const struct build_run *, const struct call *, struct error *);
+int build_commit_image(const struct paths *, const struct build_commit *, const struct call *,
+                       struct image_made *, struct error *);
+int build_drop_all(const struct paths *, const struct build_drop *, const struct call *, struct error *);

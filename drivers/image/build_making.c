@@ -1,0 +1,422 @@
+#include "drivers/image/build_making.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drivers/image/build_run.h"
+#include "drivers/image/view_build.h"
+#include "drivers/storage/data.h"
+#include "drivers/storage/lower.h"
+#include "drivers/storage/overlay.h"
+#include "drivers/storage/stack.h"
+#include "drivers/storage/tree.h"
+#include "drivers/storage/view_image.h"
+#include "lib/buffer.h"
+#include "lib/error.h"
+
+#define LOOK_AGAIN 10 /* milliseconds, at a step that another worker makes */
+
+static int take_folder(struct build_making *step, struct error *error);
+static int furnish(struct build_making *step, struct error *error);
+static int remove_temporary(const struct paths *paths, int steps, const char *name, const struct call *call,
+                            struct error *error);
+
+int build_folder_open(const struct paths *paths, const char *inside, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", paths->build, inside);
+    int result = folder_make(paths->build, 0700, error);
+    if (result == 0)
+        result = folder_make(path, 0700, error);
+    if (result < 0)
+        return result;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return folder < 0 ? error_errno(error, -errno, "%s", path) : folder;
+}
+
+int build_epoch(const char *text, int64_t *epoch, struct error *error)
+{
+    size_t length = text ? strlen(text) : 0;
+    *epoch = -1;
+    if (!text)
+        return 0;
+    if (!length || length > 12 || strspn(text, "0123456789") != length)
+        return error_set(error, -EINVAL, "\"%s\" is not a number of seconds since 1970", text);
+    *epoch = strtoll(text, NULL, 10);
+    return 0;
+}
+
+int build_place_check(const struct paths *paths, const struct build_place *place, struct error *error)
+{
+    char lower[DIGEST_TEXT_SIZE];
+    int result = place->image ? image_lower(paths->store, place->image, lower, error) : 0;
+    for (size_t i = 0; result == 0 && i < place->below.count; i++)
+        if (!build_view.has_step(paths, place->below.items[i]))
+            result = error_set(error, -ENOENT, "step %.12s is not there any more: build again",
+                               place->below.items[i]);
+    return result;
+}
+
+int build_making_begin(struct build_making *step, const struct paths *paths, const struct build_place *place,
+                       const char *what, const struct call *call, struct error *error)
+{
+    *step = NO_BUILD_MAKING;
+    step->paths = paths;
+    step->call = call;
+    step->place = place;
+    step->what = what;
+    int result = build_check_key(place->key, error);
+    if (result < 0)
+        return result;
+    if (build_view.has_step(paths, place->key)) {
+        step->is_there = true;
+        return 0;
+    }
+    result = build_place_check(paths, place, error);
+    if (result < 0)
+        return result;
+    step->steps = build_folder_open(paths, BUILD_FOLDER_STEPS, error);
+    if (step->steps < 0)
+        return step->steps;
+    step->temporary = arena_printf(call->arena, STEP_TEMPORARY "%s", place->key);
+    result = build_remove_leftovers(paths, step->steps, call, error);
+    if (result == 0)
+        result = take_folder(step, error);
+    return result < 0 || step->is_there ? result : furnish(step, error);
+}
+
+static bool has_name(int steps, const char *name, int folder)
+{
+    struct stat named, opened;
+    return fstatat(steps, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(folder, &opened) == 0 &&
+           named.st_ino == opened.st_ino;
+}
+
+/* 1 when it is ours, empty; 0 when there is another try to make. */
+static int try_folder(struct build_making *making, struct error *error)
+{
+    if (mkdirat(making->steps, making->temporary, 0700) < 0 && errno != EEXIST)
+        return error_errno(error, -errno, "cannot make %s", making->temporary);
+    _cleanup_close_ int folder =
+        openat(making->steps, making->temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return 0;
+    if (flock(folder, LOCK_EX | LOCK_NB) < 0) {
+        int result = call_check(making->call);
+        poll(&(struct pollfd){.fd = making->call->cancel, .events = POLLIN}, making->call->cancel >= 0,
+             LOOK_AGAIN);
+        return result < 0 ? error_errno(error, result, "%s", making->what) : 0;
+    }
+    if (!has_name(making->steps, making->temporary, folder))
+        return 0;
+    if (!folder_is_empty(folder, ".")) /* whoever made it died just now */
+        return remove_temporary(making->paths, making->steps, making->temporary, making->call, error);
+    making->folder = TAKE_FD(folder);
+    return 1;
+}
+
+/* Of two workers with the same step the second finds it made. The folder may have been renamed, or removed, between its
+ * opening and the lock. */
+static int take_folder(struct build_making *making, struct error *error)
+{
+    for (int result = 0; result == 0;) {
+        making->is_there = build_view.has_step(making->paths, making->place->key);
+        if (making->is_there)
+            return 0;
+        result = try_folder(making, error);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* ---- what it stands on ---- */
+
+static int link_one(int folder, const char *target, struct texts *links, struct arena *arena,
+                    struct error *error)
+{
+    const char *name = arena_printf(arena, "%zu", links->count);
+    if (symlinkat(target, folder, name) < 0)
+        return error_errno(error, -errno, "cannot make a link to %s", target);
+    *arena_append(arena, links->items, links->count) = name;
+    return 0;
+}
+
+int build_place_link(const struct paths *paths, const struct build_place *place, int folder, const char *name,
+                     struct texts *links, struct arena *arena, struct error *error)
+{
+    struct texts made = {0}, images = {0};
+    if (mkdirat(folder, name, 0700) < 0)
+        return error_errno(error, -errno, "cannot make %s", name);
+    _cleanup_close_ int inside = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inside < 0)
+        return error_errno(error, -errno, "%s", name);
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < place->below.count; i++) {
+        const char *key = place->below.items[i];
+        result = build_check_key(key, error);
+        if (result == 0)
+            result = link_one(inside, arena_printf(arena, "../../%s/upper", key), &made, arena, error);
+    }
+    if (result == 0 && place->image)
+        result = lower_add_image(paths->store, "../../../..", place->image, &images, arena, error);
+    for (size_t i = 0; result == 0 && i < images.count; i++)
+        result = link_one(inside, images.items[i], &made, arena, error);
+    if (result == 0 && !place->image && mkdirat(inside, "scratch", 0755) < 0)
+        result = error_errno(error, -errno, "cannot make a folder of scratch");
+    if (result == 0 && !place->image)
+        *arena_append(arena, made.items, made.count) = "scratch";
+    if (result == 0)
+        *links = made;
+    return result;
+}
+
+static char *path_of(const struct build_making *step, const char *inside)
+{
+    return arena_printf(step->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/%s", step->paths->build,
+                        step->temporary, inside);
+}
+
+int build_making_open(const struct build_making *step, const struct build_place *place, const char *name,
+                      struct error *error)
+{
+    struct texts links = {0};
+    int result = build_place_check(step->paths, place, error);
+    if (result == 0)
+        result = build_place_link(step->paths, place, step->folder, name, &links, step->call->arena, error);
+    return result < 0 ? result : lower_open(path_of(step, name), &links, step->what, error);
+}
+
+/* The root's own attributes are not in an upper but when it is made with them. */
+static int take_root_attributes(int upper, int root, struct error *error)
+{
+    struct stat status;
+    if (fstat(root, &status) < 0 || fchown(upper, status.st_uid, status.st_gid) < 0 ||
+        fchmod(upper, status.st_mode & 07777) < 0)
+        return error_errno(error, -errno, "cannot make a root");
+    const struct timespec times[2] = {status.st_atim, status.st_mtim};
+    return futimens(upper, times) < 0 ? error_errno(error, -errno, "cannot make a root") : 0;
+}
+
+/* The newest of what lies below says what the root is like. */
+static int furnish(struct build_making *step, struct error *error)
+{
+    static const char *const folders[] = {"upper", "work"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+        if (mkdirat(step->folder, folders[i], 0755) < 0)
+            return error_errno(error, -errno, "cannot make %s", folders[i]);
+    int result = build_place_link(step->paths, step->place, step->folder, STEP_LOWERS, &step->lowers,
+                                  step->call->arena, error);
+    if (result < 0)
+        return result;
+    const char *newest = arena_printf(step->call->arena, STEP_LOWERS "/%s", step->lowers.items[0]);
+    _cleanup_close_ int below = openat(step->folder, newest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int upper = openat(step->folder, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return below < 0 || upper < 0 ? error_errno(error, -errno, "cannot open what it stands on")
+                                  : take_root_attributes(upper, below, error);
+}
+
+int build_making_mount(const struct build_making *step, struct error *error)
+{
+    const char *folder = path_of(step, STEP_LOWERS);
+    _cleanup_close_ int context = overlay_begin(path_of(step, "upper"), path_of(step, "work"), error);
+    if (context < 0)
+        return context;
+    _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (before < 0 || chdir(folder) < 0)
+        return error_errno(error, -errno, "%s", folder);
+    int result = lower_set_paths(context, &step->lowers, error);
+    if (fchdir(before) < 0 && result == 0)
+        result = error_errno(error, -errno, "cannot leave %s", folder);
+    _cleanup_close_ int tree = result < 0 ? result : overlay_end(context, folder, 0, step->what, error);
+    if (tree < 0)
+        return tree;
+    int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 ? error_errno(error, -errno, "%s", step->what) : root;
+}
+
+/* ---- the end of it ---- */
+
+static int write_note(int folder, const char *text, struct error *error)
+{
+    _cleanup_close_ int fd =
+        openat(folder, "note", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int result = fd < 0 ? -errno : bytes_write(fd, text, strlen(text));
+    return result < 0 ? error_errno(error, result, "cannot write a step's note") : 0;
+}
+
+/* All that is in its folder but what stays. */
+static int remove_tools(const struct build_making *step, struct error *error)
+{
+    int copy = openat(step->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory)
+        return error_errno(error, -errno, "cannot read a step's folder");
+    int result = 0;
+    for (struct dirent *item; result == 0 && (item = readdir(directory));) {
+        const char *name = item->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "upper") != 0)
+            result = tree_remove(step->folder, name, error);
+    }
+    closedir(directory);
+    return result;
+}
+
+/* Whoever builds on them uses them. */
+static void touch_used(const struct build_making *step)
+{
+    for (size_t i = 0; i < step->place->below.count; i++) {
+        char path[DIGEST_TEXT_SIZE + 8];
+        snprintf(path, sizeof(path), "%s/note", step->place->below.items[i]);
+        utimensat(step->steps, path, NULL, AT_SYMLINK_NOFOLLOW);
+    }
+}
+
+static int settle(const struct build_making *step, const char *epoch_text, int64_t *bytes,
+                  struct error *error)
+{
+    int64_t epoch;
+    int result = build_epoch(epoch_text, &epoch, error);
+    _cleanup_close_ int upper =
+        openat(step->folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (result == 0 && upper < 0)
+        result = error_errno(error, -errno, "cannot open its upper");
+    if (result == 0)
+        result = remove_tools(step, error);
+    return result < 0 ? result : build_upper_settle(upper, epoch, bytes, error);
+}
+
+/* Not synced: a step is worth less than the seconds that takes. Its note says of which boot it is, and counts for that one
+ * alone, until a commit has synced everything. */
+int build_making_finish(struct build_making *step, const char *epoch, struct error *error)
+{
+    int64_t bytes = 0;
+    int result = settle(step, epoch, &bytes, error);
+    if (result == 0)
+        result = write_note(step->folder, build_note_text(step->call->arena, bytes), error);
+    if (result == 0 && renameat(step->steps, step->temporary, step->steps, step->place->key) < 0) {
+        /* One of before a power cut, whose note does not count. */
+        result = errno == ENOTEMPTY || errno == EEXIST
+                     ? tree_remove(step->steps, step->place->key, error)
+                     : error_errno(error, -errno, "cannot name step %s", step->place->key);
+        if (result == 0 && renameat(step->steps, step->temporary, step->steps, step->place->key) < 0)
+            result = error_errno(error, -errno, "cannot name step %s", step->place->key);
+    }
+    if (result < 0)
+        return result;
+    step->keeps = true;
+    touch_used(step);
+    return 0;
+}
+
+int build_making_keep_failed(struct build_making *step, int64_t expires, struct error *error)
+{
+    _cleanup_buffer_ struct buffer note = {0};
+    int64_t bytes = 0;
+    _cleanup_close_ int failed = build_folder_open(step->paths, BUILD_FOLDER_FAILED, error);
+    int result = failed < 0 ? failed : settle(step, NULL, &bytes, error);
+    if (result < 0)
+        return result;
+    buffer_printf(&note, "bytes %" PRId64 "\nexpires %" PRId64 "\n", bytes, expires);
+    if (step->place->image)
+        buffer_printf(&note, "image %s\n", step->place->image);
+    for (size_t i = 0; i < step->place->below.count; i++)
+        buffer_printf(&note, "below %s\n", step->place->below.items[i]);
+    result = write_note(step->folder, note.bytes, error);
+    if (result == 0)
+        result = tree_remove(failed, step->place->key, error);
+    if (result == 0 && renameat(step->steps, step->temporary, failed, step->place->key) < 0)
+        result = error_errno(error, -errno, "cannot keep the root of %s", step->what);
+    step->keeps = result == 0;
+    return result;
+}
+
+void build_making_end(struct build_making *step)
+{
+    if (step->folder >= 0 && !step->keeps)
+        tree_remove(step->steps, step->temporary, NULL);
+    cleanup_close(&step->folder);
+    cleanup_close(&step->steps);
+}
+
+/* ---- leftovers ---- */
+
+/* The container of a RUN whose worker was killed, and its root, go before its folder. */
+static int end_container(const struct paths *paths, const char *key, const struct call *call,
+                         struct error *error)
+{
+    const char *name = build_container_name(paths, call->arena, key);
+    const struct container_stop stop = {.lxc_name = name};
+    const struct root_reference root = {.lxc_name = name};
+    const struct container_reference container = {.lxc_name = name};
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", paths->lxc, name);
+    if (access(path, F_OK) == 0) {
+        int result = container_effects.stop(paths, &stop, call, error);
+        if (result < 0)
+            return result;
+    }
+    int result = storage_effects.unmount_root(paths, &root, call, error);
+    return result < 0 ? result : container_effects.destroy(paths, &container, call, error);
+}
+
+/* Of a folder that the caller has locked. */
+static int remove_temporary(const struct paths *paths, int steps, const char *name, const struct call *call,
+                            struct error *error)
+{
+    const char *key = name + strlen(STEP_TEMPORARY);
+    build_mounts_forget(paths, name);
+    int result = build_check_key(key, NULL) < 0 ? 0 : end_container(paths, key, call, error);
+    return result < 0 ? result : tree_remove(steps, name, error);
+}
+
+static int remove_leftover(const struct paths *paths, int steps, const char *name, const struct call *call,
+                           struct error *error)
+{
+    _cleanup_close_ int folder = openat(steps, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", name);
+    if (flock(folder, LOCK_EX | LOCK_NB) < 0 || !has_name(steps, name, folder))
+        return 0; /* in the making */
+    return remove_temporary(paths, steps, name, call, error);
+}
+
+int build_remove_leftovers(const struct paths *paths, int steps, const struct call *call, struct error *error)
+{
+    int copy = openat(steps, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory)
+        return error_errno(error, -errno, "cannot read the steps");
+    int result = 0;
+    for (struct dirent *item; result == 0 && (item = readdir(directory));)
+        if (strncmp(item->d_name, STEP_TEMPORARY, strlen(STEP_TEMPORARY)) == 0)
+            result = remove_leftover(paths, steps, item->d_name, call, error);
+    closedir(directory);
+    return result;
+}
+
+/* Of a note that is not whole after a power cut, the step does not count. */
+void build_note_sync(const char *folder)
+{
+    _cleanup_buffer_ struct buffer note = {0};
+    _cleanup_close_ int step = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char *line;
+    if (step < 0 || buffer_read_file(&note, step, "note", IMAGE_NOTE_LIMIT, NULL) < 0 || !note.length ||
+        !(line = strstr(note.bytes, "boot ")))
+        return;
+    *line = '\0';
+    _cleanup_close_ int fd =
+        openat(step, "note.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && bytes_write(fd, note.bytes, strlen(note.bytes)) == 0)
+        renameat(step, "note.new", step, "note");
+}

@@ -1,0 +1,368 @@
+/* RUN: a command in a container of its own, whose upper becomes a step.
+ *
+ * The container's root is mounted as that of any other (drivers/storage/overlay.h). Its init is ours and runs nothing, or
+ * the image's; the command comes in from outside, with a pipe for its output. When it has ended, init is killed: the kernel
+ * then ends whatever else runs in its pid namespace before the death is told. From there on nobody can write to the upper,
+ * which is unmounted and settled while the monitor of the container still cleans up. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <time.h>
+
+#include "drivers/guest/guest_path.h"
+#include "drivers/guest/idmap.h"
+#include "drivers/image/build_effects.h"
+#include "drivers/image/build_run.h"
+#include "drivers/image/build_stubs.h"
+#include "drivers/image/build_target.h"
+#include "drivers/storage/data.h"
+#include "drivers/storage/lower.h"
+#include "drivers/storage/overlay.h"
+#include "drivers/storage/root.h"
+#include "drivers/storage/root_place.h"
+#include "lib/error.h"
+
+#define LAST_LINES    5
+#define HALT_TIME     30000 /* milliseconds for an image's init to end */
+#define CLEAN_TIME    60000 /* for what has to be taken down when the call's own time is over */
+#define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct output {
+    const struct call *call;
+    char last[LAST_LINES][512];
+    size_t count;
+};
+
+static int mount_root(struct running *running);
+static int furnish_root(struct running *running);
+static int run_in_container(struct running *running, struct output *output);
+static int take_down(struct running *running, const struct container_started *started);
+
+static int check(const struct build_run *request, struct error *error)
+{
+    if (!request->argv.count || !*request->argv.items[0])
+        return error_set(error, -EINVAL, "there is no command");
+    if (request->directory && *request->directory != '/')
+        return error_set(error, -EINVAL, "\"%s\" is not an absolute path", request->directory);
+    for (size_t i = 0; i < request->env.count; i++)
+        if (!*request->env.items[i].key || strchr(request->env.items[i].key, '='))
+            return error_set(error, -EINVAL, "\"%s\" is no name of a variable", request->env.items[i].key);
+    return 0;
+}
+
+static int fail_with(const struct build_run *request, const struct output *output, int status,
+                     struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    size_t first = output->count > LAST_LINES ? output->count - LAST_LINES : 0;
+    for (size_t i = first; i < output->count; i++)
+        buffer_printf(&text, "%s%s", i == first ? ": " : " | ", output->last[i % LAST_LINES]);
+    return error_set(error, -ECHILD, "%s: exit status %d%s", request->what, status,
+                     text.length ? text.bytes : "");
+}
+
+/* What failed may be looked at. */
+static void keep(struct running *running)
+{
+    if (running->request->keep)
+        build_making_keep_failed(&running->making, (int64_t)time(NULL) + running->request->keep / 1000, NULL);
+}
+
+static void release(struct running *running)
+{
+    cleanup_close(&running->root);
+    for (size_t i = 0; i < running->lock_count; i++)
+        close(running->locks[i]);
+    running->lock_count = 0;
+}
+
+static int run_step(struct running *running)
+{
+    struct output *output = arena_new_of(running->call->arena, struct output);
+    *output = (struct output){.call = running->call};
+    int result = mount_root(running);
+    if (result == 0)
+        result = furnish_root(running);
+    if (result < 0) {
+        take_down(running, NULL);
+        return result;
+    }
+    int status = run_in_container(running, output);
+    release(running);
+    if (status == 0)
+        return build_making_finish(&running->making, running->request->epoch, running->error);
+    if (status < 0)
+        return status;
+    keep(running);
+    return fail_with(running->request, output, status, running->error);
+}
+
+int build_run_step(const struct paths *paths, const struct build_run *request, const struct call *call,
+                   struct error *error)
+{
+    struct running running = {.paths = paths,
+                              .request = request,
+                              .call = call,
+                              .id_base = request->definition->id_base,
+                              .user_namespace = -1,
+                              .root = -1,
+                              .error = error};
+    int result = check(request, error);
+    if (result == 0)
+        result = build_making_begin(&running.making, paths, request->place, request->what, call, error);
+    if (result == 0 && !running.making.is_there) {
+        running.name = build_container_name(paths, call->arena, request->place->key);
+        running.place = arena_printf(call->arena, "%s/%s", paths->mounts, running.name);
+        running.point = arena_printf(call->arena, "%s/" PATHS_ROOT, running.place);
+        result = run_step(&running);
+        release(&running);
+    }
+    build_making_end(&running.making);
+    return result < 0 && result != -ECHILD ? error_wrap(error, result, "%s", request->what) : result;
+}
+
+/* ---- the root ---- */
+
+static int make_overlay(struct running *running, const char *store)
+{
+    struct arena *arena = running->call->arena;
+    const char *folder =
+        arena_printf(arena, "%s/build/" BUILD_FOLDER_STEPS "/%s", store, running->making.temporary);
+    const char *lowers = arena_printf(arena, "%s/" STEP_LOWERS, folder);
+    _cleanup_close_ int context = overlay_begin(arena_printf(arena, "%s/upper", folder),
+                                                arena_printf(arena, "%s/work", folder), running->error);
+    if (context < 0)
+        return context;
+    _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (before < 0 || chdir(lowers) < 0)
+        return error_errno(running->error, -errno, "%s", lowers);
+    int result = lower_set_paths(context, &running->making.lowers, running->error);
+    if (fchdir(before) < 0 && result == 0)
+        result = error_errno(running->error, -errno, "cannot leave %s", lowers);
+    return result < 0
+               ? result
+               : overlay_end(context, lowers, running->id_base, running->request->what, running->error);
+}
+
+static int attach_root(struct running *running)
+{
+    bool attached = running->user_namespace >= 0;
+    int result = attached ? overlay_attach_store(running->paths, running->place, running->user_namespace,
+                                                 running->error)
+                          : 0;
+    if (result < 0)
+        return result;
+    _cleanup_close_ int overlay = make_overlay(running, attached ? running->place : running->paths->store);
+    result = overlay < 0 ? overlay : 0;
+    int detached = attached ? overlay_detach_store(running->place, result < 0 ? NULL : running->error) : 0;
+    result = result < 0 ? result : detached;
+    return result < 0 ? result : overlay_attach_root(overlay, running->point, running->error);
+}
+
+static int mount_root(struct running *running)
+{
+    _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
+    int result = folder_make(running->paths->mounts, 0711, running->error);
+    if (result == 0 && running->id_base)
+        result = user_namespace_make(&ids, running->id_base, running->error);
+    if (result == 0)
+        result = root_place_make(running->place, running->id_base, running->error);
+    if (result < 0)
+        return result;
+    running->user_namespace = ids.fd;
+    result = attach_root(running);
+    if (result == 0) {
+        running->root = open(running->point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        result = running->root < 0 ? error_errno(running->error, -errno, "%s", running->point) : 0;
+    }
+    if (result == 0)
+        result = build_mounts_make(running);
+    running->user_namespace = -1;
+    return result;
+}
+
+/* What LXC mounts on, and our init; the folder that the command begins in stays. */
+static int furnish_root(struct running *running)
+{
+    static const char *const places[] = {"/proc", "/sys", "/dev"};
+    struct arena *arena = running->call->arena;
+    const char *directory = running->request->directory;
+    int result = 0;
+    build_stubs_note(running->root, "/.fpsync/init", arena, &running->stubs);
+    if (!running->request->init)
+        result = root_mount_init(running->root, running->id_base, running->error);
+    _cleanup_identity_ struct identity identity = {0};
+    if (result == 0)
+        result = identity_take(&identity, running->id_base, running->error);
+    for (size_t i = 0; result == 0 && i < sizeof(places) / sizeof(*places); i++) {
+        build_stubs_note(running->root, places[i], arena, &running->stubs);
+        _cleanup_close_ int made = guest_open_folder(running->root, places[i], running->error);
+        result = made < 0 ? made : 0;
+    }
+    if (result < 0 || !directory || strcmp(directory, "/") == 0)
+        return result;
+    _cleanup_close_ int made = build_target_folder(running->root, directory, NULL, running->error);
+    return made < 0 ? made : 0;
+}
+
+/* ---- the command ---- */
+
+static void hear(void *context, const char *line)
+{
+    struct output *output = context;
+    snprintf(output->last[output->count++ % LAST_LINES], sizeof(output->last[0]), "%s", line);
+    if (output->call->progress)
+        output->call->progress(output->call->context, line);
+}
+
+static bool has_variable(const struct pairs *env, const char *key)
+{
+    for (size_t i = 0; i < env->count; i++)
+        if (strcmp(env->items[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static char **environment_of(const struct running *running, const struct build_user *user)
+{
+    const struct pairs *env = &running->request->env;
+    struct arena *arena = running->call->arena;
+    char **items = arena_array_of(arena, char *, env->count + 3);
+    size_t count = 0;
+    for (size_t i = 0; i < env->count; i++)
+        items[count++] = arena_printf(arena, "%s=%s", env->items[i].key, env->items[i].value);
+    if (!has_variable(env, "PATH"))
+        items[count++] = arena_strdup(arena, "PATH=" STANDARD_PATH);
+    if (!has_variable(env, "HOME"))
+        items[count++] = arena_printf(arena, "HOME=%s", user->home);
+    items[count] = NULL;
+    return items;
+}
+
+static int start(struct running *running, struct container_started *started)
+{
+    struct arena *arena = running->call->arena;
+    struct container_definition definition = *running->request->definition;
+    struct container_start start = *running->request->start;
+    struct container_defined defined = {0};
+    definition.lxc_name = start.lxc_name = running->name;
+    definition.root = running->place;
+    definition.env = (struct pairs){0};
+    definition.command = (struct texts){0};
+    start.id_base = running->id_base;
+    if (!definition.uid)
+        definition.uid = arena_strndup(arena, running->request->place->key, 24);
+    if (!running->request->init)
+        *arena_append(arena, definition.command.items, definition.command.count) =
+            ""; /* an init of ours, idle */
+    int result =
+        container_effects.define(running->paths, &definition, running->call, &defined, running->error);
+    if (result == 0)
+        result = container_effects.start(running->paths, &start, running->call, started, running->error);
+    for (size_t i = 0; result == 0 && i < running->request->ports.count; i++)
+        result = network_effects.mark_port(running->paths, running->request->ports.items[i], running->call,
+                                           running->error);
+    return result;
+}
+
+static int run_command(struct running *running, struct output *output)
+{
+    struct arena *arena = running->call->arena;
+    const struct texts *words = &running->request->argv;
+    struct build_user user;
+    int result = build_user_find(running->root, running->request->user, 0, arena, &user, running->error);
+    if (result < 0)
+        return result;
+    int64_t *groups = arena_array_of(arena, int64_t, user.group_count + 1);
+    groups[0] = user.gid;
+    for (size_t i = 0; i < user.group_count; i++)
+        groups[i + 1] = user.groups[i];
+    char **argv = arena_array_of(arena, char *, words->count + 1);
+    for (size_t i = 0; i < words->count; i++)
+        argv[i] = arena_strdup(arena, words->items[i]);
+    argv[words->count] = NULL;
+    const struct container_command command = {
+        .lxc_name = running->name,
+        .argv = argv,
+        .environment = environment_of(running, &user),
+        .uid = user.uid,
+        .gid = user.gid,
+        .groups = groups,
+        .group_count = user.group_count + 1,
+        .directory = running->request->directory ? running->request->directory : "/",
+        .line = hear,
+        .context = output,
+    };
+    return container_run(running->paths, &command, running->call, running->error);
+}
+
+/* systemd says when it is done booting; of another init nobody knows. What comes of it is not the command's affair. */
+static void await_boot(struct running *running)
+{
+    char *const argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
+                          (char[]){"test -d /run/systemd/system && systemctl is-system-running --wait"},
+                          NULL};
+    char *environment[] = {(char[]){"PATH=" STANDARD_PATH}, NULL};
+    struct output *ignored = arena_new_of(running->call->arena, struct output);
+    struct call silent = *running->call;
+    silent.progress = NULL;
+    *ignored = (struct output){.call = &silent};
+    const struct container_command command = {.lxc_name = running->name,
+                                              .argv = argv,
+                                              .environment = environment,
+                                              .directory = "/",
+                                              .line = hear,
+                                              .context = ignored};
+    container_run(running->paths, &command, running->call, NULL);
+}
+
+/* The status of the command; or a negative errno. */
+static int run_in_container(struct running *running, struct output *output)
+{
+    struct container_started started = {0};
+    int status = start(running, &started);
+    if (status == 0 && running->request->init)
+        await_boot(running);
+    if (status == 0)
+        status = run_command(running, output);
+    if (status >= 0 && running->request->init) {
+        const struct container_stop halt = {.lxc_name = running->name,
+                                            .timeout = HALT_TIME,
+                                            .halt_signal = running->request->definition->halt_signal};
+        int halted = container_effects.stop(running->paths, &halt, running->call, running->error);
+        status = halted < 0 ? halted : status;
+    }
+    int ended = take_down(running, &started);
+    return status < 0 ? status : ended < 0 ? ended : status;
+}
+
+/* ---- the end ---- */
+
+/* Also when the call's own time is over. */
+static int take_down(struct running *running, const struct container_started *started)
+{
+    struct call call = {
+        .arena = running->call->arena, .cancel = -1, .deadline = now_milliseconds() + CLEAN_TIME};
+    const struct container_stop stop = {.lxc_name = running->name};
+    const struct container_reference container = {.lxc_name = running->name};
+    const struct root_reference root = {.lxc_name = running->name};
+    struct error error = {0}, *out = started ? running->error : &error;
+    int result = started ? container_end(started, &call, out) : 0;
+    cleanup_close(&running->root);
+    if (result == 0 && started)
+        result = container_effects.stop(running->paths, &stop, &call, out);
+    if (result == 0)
+        result = storage_effects.unmount_root(running->paths, &root, &call, out);
+    if (result == 0 && started)
+        result = container_effects.destroy(running->paths, &container, &call, out);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int upper =
+        openat(running->making.folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (upper >= 0)
+        build_stubs_remove(upper, &running->stubs);
+    return 0;
+}
