@@ -25,8 +25,11 @@ static void compile_image(const struct compiling *compiling, const struct action
         make->remote = (struct remote *)remote;
     if (compiling->policy)
         make->downloads = compiling->policy->downloads;
-    if (action->verb == VERB_REPAIR) /* of another source it would say nothing */
-        make->origin = action->entry->facts->origin;
+    const char *origin = action->entry ? action->entry->facts->origin : NULL;
+    if (!plan_field_changed(&action->causes, "source")) /* of another one it would say nothing */
+        make->origin = origin;
+    if (action->verb == VERB_REPAIR && origin && !make->pin) /* the very same bytes (SEMANTICS 12) */
+        make->pin = strstr(origin, "sha256:");
     steps_add(arena, steps, STEP_IMAGE_MAKE, described_whole(&image_make_table, make));
 }
 

@@ -50,8 +50,9 @@ static const struct field remote_rows[] = {
      .form = FORM_HOST_PATH,
      AT(remote, gpg),
      .example = "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg",
-     .help = "Keyring of gpgv(1). What lists the images is taken from the signed .sjson file, or where there "
-             "is none must be signed by the .gpg file beside it."},
+     .help = "Keyring of gpgv(1), readable by all. What lists the images is taken from the .sjson files, "
+             "which are "
+             "signed with one of its keys."},
     {.id = 6,
      .key = "ca",
      .type = FIELD_TEXT,
@@ -128,7 +129,7 @@ const struct remote *remote_find(const struct policy *policy, const char *name, 
 
 const char *remote_of_source(const char *source, struct arena *arena)
 {
-    static const char *const others[] = {"bootstrap:", "file:", "https:", "oci:"};
+    static const char *const others[] = {"bootstrap:", "file:", "https:", "oci:", "oci-layout:"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (strncmp(source, others[i], strlen(others[i])) == 0)
             return NULL;

@@ -38,9 +38,8 @@ static void drop_downloads(const struct paths *paths, const struct fetching *fet
 static int fetch(struct image_making *making, const struct image_make *request, struct error *error)
 {
     struct fetching fetching = {.making = making, .request = request};
-    int result = begins(request->source, "https://")
-                     ? https_make(&fetching, error)
-                     : error_set(error, -EINVAL, "\"%s\" is not a source", request->source);
+    int result = begins(request->source, "https://") ? https_make(&fetching, error)
+                                                     : remote_image_make(&fetching, error);
     drop_downloads(making->paths, &fetching, result);
     return result;
 }

@@ -32,6 +32,8 @@ struct fetching {
 };
 /* An archive behind an https:// source. */
 int https_make(struct fetching *, struct error *);
+/* An image of a simplestreams server, REMOTE:ALIAS. */
+int remote_image_make(struct fetching *, struct error *);
 
 /* What an image is called: the digest of its tree, or, of one with a lower or a config (NULL: none), of "fpsync image 1",
  * the lower's, its own tree's and the config, each with its length before it. */

@@ -50,7 +50,7 @@ stop_servers() {
     servers=()
 }
 canary() {
-    find /etc/passwd /etc/shadow /etc/fpsync "$ROOT/canary" "$ROOT/var/lib/fpsync/layers" "$ROOT/var/lib/fpsync/volumes" \
+    find /etc/passwd /etc/shadow /etc/fpsync "$ROOT/canary" \
         -printf '%p %y %m %u %g %s %T@\n' 2>/dev/null | sort
 }
 images_in_store() {
@@ -62,4 +62,62 @@ downloads_in_store() {
 requests() { # what was asked since the last time
     cat "$LOG" 2>/dev/null
     : >"$LOG"
+}
+
+# ---- an image server's tree ----
+#
+#   publish FOLDER PRODUCT ALIASES VERSION MARK KIND [ARCH]   a guest whose /mark says MARK, as LXD's servers have it;
+#                     PRODUCT is OS:RELEASE:VARIANT, KIND tar, squashfs, tar+squashfs or whole
+#   relist FOLDER     index.json and images.json again, also after edits of products.json there
+sha() {
+    sha256sum "$@" | cut -d' ' -f1 | head -n 1
+}
+add_item() { # FOLDER PRODUCT VERSION NAME FTYPE FILE [more as JSON]
+    jq --arg product "$2" --arg version "$3" --arg name "$4" --arg type "$5" --arg path "${6#"$1"/}" \
+        --arg sha "$(sha "$6")" --argjson size "$(stat -c %s "$6")" --argjson more "${7:-{\}}" \
+        '.[$product].versions[$version].items[$name] = {ftype: $type, path: $path, sha256: $sha, size: $size} + $more' \
+        "$1/products.json" >"$1/products.new" && mv "$1/products.new" "$1/products.json"
+}
+publish() {
+    local folder=$1 product=$2 aliases=$3 version=$4 mark=$5 kind=$6 arch=${7:-amd64} os release variant id place tree=$ROOT/publish
+    IFS=: read -r os release variant <<<"$product"
+    id=$os:$release:$arch:$variant
+    place=$folder/images/$os/$release/$arch/$variant/$version
+    mkdir -p "$place" "$tree/meta/templates"
+    [ -e "$folder/products.json" ] || echo '{}' >"$folder/products.json"
+    jq --arg id "$id" --arg aliases "$aliases" --arg arch "$arch" --arg os "$os" --arg release "$release" --arg variant "$variant" \
+        '.[$id] += {aliases: $aliases, arch: $arch, os: $os, release: $release, release_title: $release, variant: $variant}' \
+        "$folder/products.json" >"$folder/products.new" && mv "$folder/products.new" "$folder/products.json"
+    cp -a "$BUSYBOX" "$tree/meta/rootfs" && echo "$mark" >"$tree/meta/rootfs/mark"
+    printf 'architecture: x86_64\ncreation_date: 1700000000\nproperties: {os: %s, release: %s}\n' "$os" "$release" >"$tree/meta/metadata.yaml"
+    tar -C "$tree/meta" -cJf "$place/incus.tar.xz" metadata.yaml templates
+    case $kind in
+    *tar*)
+        tar -C "$tree/meta/rootfs" -cJf "$place/rootfs.tar.xz" .
+        add_item "$folder" "$id" "$version" root.tar.xz root.tar.xz "$place/rootfs.tar.xz"
+        ;;&
+    *squashfs*)
+        mksquashfs "$tree/meta/rootfs" "$place/rootfs.squashfs" -noappend -quiet -no-progress >/dev/null
+        add_item "$folder" "$id" "$version" root.squashfs squashfs "$place/rootfs.squashfs"
+        ;;&
+    whole)
+        tar -C "$tree/meta" -czf "$place/incus_combined.tar.gz" metadata.yaml templates rootfs
+        add_item "$folder" "$id" "$version" incus_combined.tar.gz incus_combined.tar.gz "$place/incus_combined.tar.gz"
+        ;;
+    *)
+        add_item "$folder" "$id" "$version" incus.tar.xz incus.tar.xz "$place/incus.tar.xz" "$(jq -n \
+            --arg tar "$(cat "$place/incus.tar.xz" "$place/rootfs.tar.xz" 2>/dev/null | sha)" \
+            --arg squashfs "$(cat "$place/incus.tar.xz" "$place/rootfs.squashfs" 2>/dev/null | sha)" \
+            '{combined_rootxz_sha256: $tar, combined_squashfs_sha256: $squashfs}')"
+        ;;
+    esac
+    rm -r "$tree"
+    relist "$folder"
+}
+relist() {
+    mkdir -p "$1/streams/v1"
+    jq '{format: "products:1.0", content_id: "images", datatype: "image-downloads", products: .}' "$1/products.json" \
+        >"$1/streams/v1/images.json"
+    jq '{format: "index:1.0", index: {images: {datatype: "image-downloads", format: "products:1.0", path: "streams/v1/images.json", products: keys}}}' \
+        "$1/products.json" >"$1/streams/v1/index.json"
 }

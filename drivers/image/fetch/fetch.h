@@ -6,6 +6,7 @@
  *   fpsync-fetch layer     the same for a layer of an OCI image, over what lower layers have left in the target
  *   fpsync-fetch pack      a tree into such a layer: see pack.h
  *   fpsync-fetch get       stdin: a JSON request (get.h); descriptor 3: the file that the body goes to
+ *   fpsync-fetch resolve   stdin: a JSON request (resolve.h); descriptor 3: an index of an image server
  *
  * Who has the network has no file system but the file it writes; who unpacks has no network.
  *
@@ -36,11 +37,14 @@ int unpack_main(void);
 int layer_main(void);
 int pack_main(void);
 int get_main(void);
+int resolve_main(void);
 
 /* One line, in one piece; takes the object over. Ends the process when nobody listens any more. */
 void say_object(struct json *line);
 void say_text(const char *key, const char *text); /* an object of one text */
 
+/* For who only reads: nothing but open descriptors is left. */
+int reading_sandbox_enter(struct error *error);
 /* After this the target is "/", nothing outside can be named, and nothing of the host is in our power. */
 int sandbox_enter(int target, bool read_only, struct error *error);
 /* After this no system call but those of unpacking is left, to any of our threads. */

@@ -39,6 +39,9 @@ struct get_request {
     bool plain, guarded;
 };
 
+/* A JSON object from a descriptor, of at most `limit` bytes. */
+struct json;
+int request_read(int input, size_t limit, struct json **object, struct error *error);
 /* Reads and checks the request. -EINVAL. */
 int get_request_read(int input, struct arena *arena, struct get_request *request, struct error *error);
 

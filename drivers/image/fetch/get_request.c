@@ -12,7 +12,7 @@
 #define REQUEST_LIMIT ((size_t)4 << 20) /* bytes; a bundle of certificates may be in it */
 #define HEADER_LIMIT  64
 
-static int read_all(int input, struct buffer *text, struct error *error)
+static int read_all(int input, size_t limit, struct buffer *text, struct error *error)
 {
     char piece[16384];
     for (;;) {
@@ -20,12 +20,12 @@ static int read_all(int input, struct buffer *text, struct error *error)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return error_errno(error, -errno, "cannot read the request");
+            return error_errno(error, -errno, "cannot read it");
         if (got == 0)
             return 0;
         buffer_add(text, piece, (size_t)got);
-        if (text->length > REQUEST_LIMIT)
-            return error_set(error, -EFBIG, "the request is too long");
+        if (text->length > limit)
+            return error_set(error, -EFBIG, "it is longer than %zu bytes", limit);
     }
 }
 
@@ -74,15 +74,22 @@ static int check(const struct get_request *request, struct error *error)
                : 0;
 }
 
-int get_request_read(int input, struct arena *arena, struct get_request *request, struct error *error)
+int request_read(int input, size_t limit, struct json **object, struct error *error)
 {
     _cleanup_buffer_ struct buffer text = {0};
-    _cleanup_json_ struct json *object = NULL;
-    int result = read_all(input, &text, error);
+    int result = read_all(input, limit, &text, error);
     if (result == 0)
-        result = json_parse(text.bytes ? text.bytes : "", text.length, &object, error);
+        result = json_parse(text.bytes ? text.bytes : "", text.length, object, error);
+    return result == 0 && !json_holds_object(*object) ? error_set(error, -EINVAL, "it is no JSON object")
+                                                      : result;
+}
+
+int get_request_read(int input, struct arena *arena, struct get_request *request, struct error *error)
+{
+    _cleanup_json_ struct json *object = NULL;
+    int result = request_read(input, REQUEST_LIMIT, &object, error);
     if (result < 0)
-        return result;
+        return error_wrap(error, result, "the request");
     *request = (struct get_request){.url = text_of(object, "url", arena),
                                     .ca = text_of(object, "ca", arena),
                                     .validator = text_of(object, "validator", arena),

@@ -1,4 +1,4 @@
-/* The sandbox of `get`: it speaks to servers, and can do nothing else.
+/* The sandboxes of `get`, which speaks to servers and can do nothing else, and of `resolve`, which only reads.
  *
  * A user namespace of one id that nobody has; a file system in memory that holds copies of three files, so that names
  * resolve and servers are verified, and is then read-only; the host's network, by sockets of IP alone: the abstract
@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "drivers/image/fetch/fetch.h"
 #include "drivers/image/fetch/get.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
@@ -76,7 +77,7 @@ static pid_t fork_mapper(int ready, int other_end)
     _exit(-result);
 }
 
-static int unshare_all(struct error *error)
+static int unshare_all(int more, struct error *error)
 {
     int ends[2], status = 0;
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -85,9 +86,10 @@ static int unshare_all(struct error *error)
     pid_t mapper = fork_mapper(ready, go);
     if (mapper < 0)
         return error_errno(error, -errno, "cannot fork");
-    int result = unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0
-                     ? error_errno(error, -errno, "cannot make namespaces")
-                     : 0;
+    int result =
+        unshare(more | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0
+            ? error_errno(error, -errno, "cannot make namespaces")
+            : 0;
     if (result < 0)
         kill(mapper, SIGKILL);
     else if (write(go, "", 1) != 1)
@@ -130,7 +132,7 @@ static int enter_root(const struct files *files, struct error *error)
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("fpsync", "/proc", "tmpfs", flags, "size=16m,mode=0755") < 0 || chdir("/proc") < 0)
         return error_errno(error, -errno, "cannot mount the sandbox's root");
-    int result = fill_root(files, error);
+    int result = files ? fill_root(files, error) : 0;
     if (result < 0)
         return result;
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ||
@@ -240,7 +242,7 @@ static const int allowed[] = {
     SCMP_SYS(socketpair),
 };
 
-static int add_rules(scmp_filter_ctx filter)
+static int add_client_rules(scmp_filter_ctx filter)
 {
     static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
     int result = 0;
@@ -255,8 +257,24 @@ static int add_rules(scmp_filter_ctx filter)
     return result;
 }
 
+static int add_reader_rules(scmp_filter_ctx filter)
+{
+    static const int reading[] = {
+        SCMP_SYS(read),           SCMP_SYS(write),       SCMP_SYS(lseek),        SCMP_SYS(close),
+        SCMP_SYS(fstat),          SCMP_SYS(brk),         SCMP_SYS(mmap),         SCMP_SYS(munmap),
+        SCMP_SYS(mremap),         SCMP_SYS(madvise),     SCMP_SYS(futex),        SCMP_SYS(mprotect),
+        SCMP_SYS(exit),           SCMP_SYS(exit_group),  SCMP_SYS(getrandom),    SCMP_SYS(getpid),
+        SCMP_SYS(gettid),         SCMP_SYS(tgkill),      SCMP_SYS(rt_sigreturn), SCMP_SYS(newfstatat),
+        SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack),
+    };
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < sizeof(reading) / sizeof(reading[0]); i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, reading[i], 0);
+    return result;
+}
+
 /* Refused rather than killed: libraries ask for more than they need, and take no for an answer. */
-static int filter_calls(struct error *error)
+static int filter_calls(int (*add_rules)(scmp_filter_ctx), struct error *error)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     int result = filter ? add_rules(filter) : -ENOMEM;
@@ -271,7 +289,7 @@ int get_sandbox_enter(const char *ca, int64_t limit, struct error *error)
     struct files files = {0};
     int result = read_files(ca, &files, error);
     if (result == 0)
-        result = unshare_all(error);
+        result = unshare_all(0, error);
     if (result == 0)
         result = enter_root(&files, error);
     if (result == 0)
@@ -281,5 +299,17 @@ int get_sandbox_enter(const char *ca, int64_t limit, struct error *error)
     buffer_clear(&files.resolver);
     buffer_clear(&files.hosts);
     buffer_clear(&files.certificates);
-    return result < 0 ? result : filter_calls(error);
+    return result < 0 ? result : filter_calls(add_client_rules, error);
+}
+
+int reading_sandbox_enter(struct error *error)
+{
+    int result = unshare_all(CLONE_NEWNET, error);
+    if (result == 0)
+        result = enter_root(NULL, error);
+    if (result == 0)
+        result = set_limits(0, error);
+    if (result == 0)
+        result = drop_capabilities(error);
+    return result < 0 ? result : filter_calls(add_reader_rules, error);
 }
