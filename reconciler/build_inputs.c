@@ -169,7 +169,8 @@ static void take_source(struct finding *finding, const char *path, const struct 
     struct build_source *source = described_new(arena, &build_source_table);
     source->key = arena_printf(arena, "%zu", finding->sources->count);
     source->folder = finding->making->request->folder;
-    source->path = path;
+    /* What is left out of a folder is named from where it is; of a file it is the name that counts. */
+    source->path = found->is_folder && *found->path ? found->path : path;
     source->excluded = found->excluded;
     source->included = found->included;
     source->digest = found->digest;

@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "lib/map.h"
 
 struct look {
     const struct context_filter *filter;
@@ -279,35 +280,45 @@ int context_look(int folder, const char *path, const struct context_filter *filt
 /* ---- again ---- */
 
 struct choices {
-    const struct texts *excluded, *included;
+    struct map excluded, included;
 };
 
-static size_t longest(const struct texts *paths, const char *path)
-{
-    size_t best = 0;
-    for (size_t i = 0; i < paths->count; i++) {
-        const size_t length = strlen(paths->items[i]);
-        if (strncmp(paths->items[i], path, length) == 0 && (path[length] == '/' || !path[length]) &&
-            length > best)
-            best = length;
-    }
-    return best;
-}
-
+/* As the nearest of the paths says that it is, or is in. */
 static bool was_left_out(void *context, const char *path)
 {
     const struct choices *choices = context;
-    return longest(choices->excluded, path) > longest(choices->included, path);
+    char part[PATH_MAX];
+    snprintf(part, sizeof(part), "%s", path);
+    for (char *slash = part; slash; slash = strrchr(part, '/')) {
+        if (slash != part)
+            *slash = '\0';
+        if (map_get(&choices->excluded, part))
+            return true;
+        if (map_get(&choices->included, part))
+            return false;
+    }
+    return false;
+}
+
+static void add_paths(struct map *map, const struct texts *paths)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        map_add(map, paths->items[i], map);
 }
 
 int context_look_again(int folder, const char *path, const struct texts *excluded,
                        const struct texts *included, struct arena *arena, struct context_source *source,
                        struct error *error)
 {
-    struct choices choices = {.excluded = excluded, .included = included};
+    struct choices choices = {0};
     const struct context_filter filter = {
         .leaves_out = was_left_out, .has_exceptions = included->count > 0, .context = &choices};
-    return context_look(folder, path, &filter, arena, source, error);
+    add_paths(&choices.excluded, excluded);
+    add_paths(&choices.included, included);
+    int result = context_look(folder, path, &filter, arena, source, error);
+    map_clear(&choices.excluded);
+    map_clear(&choices.included);
+    return result;
 }
 
 /* ---- patterns ---- */
@@ -321,12 +332,14 @@ struct matching {
     struct error *error;
 };
 
-static int match_in(const struct matching *matching, int folder, const char *before, const char *pattern);
+static int match_in(const struct matching *matching, int folder, const char *before, const char *pattern,
+                    bool by_chance);
 
-static int match_rest(const struct matching *matching, int folder, const char *path, const char *rest)
+static int match_rest(const struct matching *matching, int folder, const char *path, const char *rest,
+                      bool by_chance)
 {
     if (rest)
-        return match_in(matching, folder, path, rest);
+        return match_in(matching, folder, path, rest, by_chance);
     struct stat status;
     const struct context_filter *filter = matching->filter;
     _cleanup_close_ int fd = open_below(folder, path, O_PATH | O_NOFOLLOW);
@@ -339,15 +352,17 @@ static int match_rest(const struct matching *matching, int folder, const char *p
     return 0;
 }
 
-/* `before` is what of the path is known, "" at first. */
-static int match_in(const struct matching *matching, int folder, const char *before, const char *pattern)
+/* `before` is what of the path is known, "" at first. `by_chance`: a wildcard found it, and links
+ * are not followed then: they may lead anywhere. */
+static int match_in(const struct matching *matching, int folder, const char *before, const char *pattern,
+                    bool by_chance)
 {
     const size_t length = strcspn(pattern, "/");
     const char *part = arena_strndup(matching->arena, pattern, length),
                *rest = pattern[length] ? pattern + length + 1 : NULL;
     struct texts names = {0};
-    int fd = open_below(folder, before, O_RDONLY | O_DIRECTORY);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+    int fd = open_below(folder, before, O_RDONLY | O_DIRECTORY | (by_chance ? O_NOFOLLOW : 0));
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || (by_chance && (errno == EXDEV || errno == ELOOP))))
         return 0;
     if (fd < 0 && errno == EXDEV)
         return error_set(matching->error, -EXDEV, "%s leads out of the context", before);
@@ -356,9 +371,10 @@ static int match_in(const struct matching *matching, int folder, const char *bef
         return error_errno(matching->error, result, "%s", *before ? before : ".");
     for (size_t i = 0; i < names.count && result == 0; i++)
         if (matching->matches(matching->context, part, names.items[i]))
-            result = match_rest(
-                matching, folder,
-                *before ? arena_join(matching->arena, before, '/', names.items[i]) : names.items[i], rest);
+            result = match_rest(matching, folder,
+                                *before ? arena_join(matching->arena, before, '/', names.items[i])
+                                        : names.items[i],
+                                rest, strpbrk(part, "*?[\\") != NULL);
     return result;
 }
 
@@ -373,7 +389,7 @@ int context_match(int folder, const char *pattern,
                                       .arena = arena,
                                       .paths = paths,
                                       .error = error};
-    int result = match_in(&matching, folder, "", pattern);
+    int result = match_in(&matching, folder, "", pattern, false);
     if (result == 0 && paths->count)
         qsort(paths->items, paths->count, sizeof(*paths->items), compare_names);
     return result;
