@@ -411,6 +411,8 @@ void compile_container(const struct compiling *compiling, const struct action *a
         return; /* made anew, the image is what it was */
     struct container_steps old;
     switch (action->verb) {
+    case VERB_EXPAND:
+        break;
     case VERB_RENAME:
         old = old_of(&to);
         to.is_defined = !action->rests && compile_before_stop(compiling, action, old_runs(&to), steps);

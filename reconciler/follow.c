@@ -91,9 +91,8 @@ bool follow_moves(const struct follow *follow)
     return follow->how == FOLLOW_RESTACK || follow->how == FOLLOW_RESET;
 }
 
-/* Whether it is going to be made: as what it was not before, or after its name was forgotten. */
-static bool image_differs(const struct object_set *desired, const char *name, const struct entry *image,
-                          struct arena *arena)
+bool image_is_made(const struct object_set *desired, const char *name, const struct entry *image,
+                   struct arena *arena)
 {
     const struct object *wanted = object_find(desired, KIND_IMAGE, name);
     struct changes changes = {0};
@@ -114,7 +113,7 @@ void follow_look(const struct paths *paths, const struct object_set *desired, co
         const struct entry *image =
             name && layer->facts->digest ? actual_find(actual, KIND_IMAGE, name) : NULL;
         const bool known = image && image->facts->digest;
-        const bool differs = name && layer->facts->digest && image_differs(desired, name, image, arena);
+        const bool differs = name && layer->facts->digest && image_is_made(desired, name, image, arena);
         if (!known && !differs)
             continue;
         const char *file = paths_file_name(arena, layer->name);

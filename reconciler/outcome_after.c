@@ -258,7 +258,7 @@ int recorder_done(struct recorder *recorder, struct action *action, const struct
                   struct error *error)
 {
     int result = recorder_drop_intent(recorder, intent, error);
-    if (result < 0 || !action)
+    if (result < 0 || !action || action->verb == VERB_EXPAND)
         return result;
     result = recorder_drop_old_intents(recorder, action, error);
     if (result < 0)

@@ -13,9 +13,9 @@
 
 const char *verb_name(enum verb verb)
 {
-    static const char *const names[] = {"create",   "update", "restart", "recreate", "start",
-                                        "stop",     "repair", "retain",  "delete",   "forget",
-                                        "snapshot", "reset",  "restore", "adopt",    "rename"};
+    static const char *const names[] = {"create",  "update", "restart", "recreate", "start",    "stop",
+                                        "repair",  "retain", "delete",  "forget",   "snapshot", "reset",
+                                        "restore", "adopt",  "rename",  "expand"};
     return names[verb];
 }
 

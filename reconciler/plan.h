@@ -9,6 +9,8 @@
 #include "reconciler/renames.h"
 #include "specs/policy.h"
 
+struct metadata;
+
 enum verb {
     VERB_CREATE,
     VERB_UPDATE, /* live */
@@ -25,6 +27,7 @@ enum verb {
     VERB_RESTORE,  /* data is as in a snapshot */
     VERB_ADOPT,    /* what LXC had before: marked and recorded as it is */
     VERB_RENAME,   /* goes on under another name */
+    VERB_EXPAND,   /* nothing yet: what is to be done is known once an image of this run is made */
 };
 const char *verb_name(enum verb verb);
 
@@ -54,6 +57,7 @@ struct action {
     const char *kept_as;  /* done: the snapshot that was made; NULL: none */
     struct record *layer; /* containers that are made: of their own layer, as written down before; NULL */
     const char *was;      /* full name that it goes on from; NULL */
+    const char *expands;  /* VERB_EXPAND: the image */
     struct list leased;   /* containers: the lease_address of each network that it was not in before */
     const char *leased_subnet, *leased_subnet6; /* networks: of new ones; NULL */
     const char *hint;                           /* what else may have been meant; NULL */
@@ -130,18 +134,21 @@ struct plan_request {
     const struct renames *renames; /* NULL: none */
     const struct world *world;
     const struct lease_rules *lease_rules;
-    bool narrowed;               /* by --target: nothing else is looked after, and nothing goes */
-    const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
-    struct texts stops, starts;  /* full names of containers that stop and start beside what is planned */
-    struct texts adopted;        /* full names of containers that this run takes over */
-    bool force;                  /* limits may go below what is used */
-    bool offline;                /* no server is asked */
+    bool narrowed;                   /* by --target: nothing else is looked after, and nothing goes */
+    const struct policy *policy;     /* NULL: not asked, the objects are recorded ones */
+    struct texts stops, starts;      /* full names of containers that stop and start beside what is planned */
+    struct texts adopted;            /* full names of containers that this run takes over */
+    bool force;                      /* limits may go below what is used */
+    bool offline;                    /* no server is asked */
+    const struct metadata *metadata; /* what `desired` has of images; NULL: nothing, or it is recorded */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 
 /* Trouble is part of the plan: what cannot be is held. */
 void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan);
 
+/* Whether there will be more to do once the plan's images are made. */
+bool plan_has_expansions(const struct plan *plan);
 /* Whether an action of the plan is about what is recorded so. */
 bool plan_acts_on(const struct plan *plan, const struct entry *entry);
 /* Whether `user` needs the object of that kind and name. */

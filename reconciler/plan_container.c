@@ -409,6 +409,7 @@ static void plan_container(struct planning *planning, const struct object *objec
         action = plan_make_action(planning, VERB_CREATE, KIND_CONTAINER, object->name, object, entry);
         plan_add_cause(planning, &action->causes, plan_why_new(object, entry), NULL,
                        target_image(&planning->target, object), object->place);
+        plan_add_inherited(planning, action);
         plan_add_was(planning, action);
         action->config_changed = true;
         action->follow = of.follow;
@@ -434,6 +435,10 @@ static void plan_container(struct planning *planning, const struct object *objec
     }
     if (!action)
         return;
+    if (plan_expand(planning, action)) {
+        plan_append_action(planning, action);
+        return;
+    }
     action->shares_rules = true;
     plan_limits_hint(planning, action, entry);
     plan_append_action(planning, action);

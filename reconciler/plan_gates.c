@@ -223,7 +223,7 @@ bool plan_gates_open(struct planning *planning, const struct object *object, con
                          networks_are_there(planning, object),    data_is_there(planning, object),
                          layer_is_there(planning, object, entry), layer_fits(planning, object),
                          plan_gate_lease(planning, object),       ports_are_free(planning, object, entry),
-                         ports_are_unclaimed(planning, object)};
+                         ports_are_unclaimed(planning, object),   plan_gate_inherited(planning, object)};
     for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
         if (!open[i])
             return false;

@@ -33,6 +33,11 @@ struct action *plan_action_of(struct planning *planning, enum kind kind, const c
 void plan_add_cause(struct planning *planning, struct changes *causes, const char *field, const char *old,
                     const char *new, struct place at);
 void plan_add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at);
+/* plan_expand.c: whether the action became one that waits for an image; */
+bool plan_expand(struct planning *planning, struct action *action);
+/* and what a new container has of its image, as causes; whether all of it can be. */
+void plan_add_inherited(struct planning *planning, struct action *action);
+bool plan_gate_inherited(struct planning *planning, const struct object *object);
 /* NULL and itself are not waited for. */
 void plan_need(struct planning *planning, struct action *action, struct action *needed);
 /* plan_uses.c: `see` is called for everything that `user` names. */

@@ -29,10 +29,18 @@ static struct style style_of(enum verb verb)
     }
 }
 
+/* What an image says stands in no line: reconciler/image_inherit.h. */
+static bool is_image(struct place at)
+{
+    return at.file && !at.line && strncmp(at.file, "image ", strlen("image ")) == 0;
+}
+
 static void print_place(struct place at, struct buffer *out)
 {
     if (at.file && at.line)
         buffer_printf(out, "   (%s:%u)", at.file, at.line);
+    else if (is_image(at))
+        buffer_printf(out, "   (%s)", at.file);
 }
 
 /* Values come from files and guests: control characters never reach a terminal. */
@@ -133,11 +141,11 @@ static size_t count_held(const struct plan *plan)
 
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
 {
-    size_t counts[3] = {0};
+    size_t counts[4] = {0};
     for (size_t i = 0; i < plan->count; i++) {
         enum verb verb = plan->actions[i]->verb;
         bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
-        counts[verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
+        counts[verb == VERB_EXPAND ? 3 : verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
         print_action(plan->actions[i], color, out);
         if (verbose)
             print_waits(plan, plan->actions[i], out);
@@ -155,14 +163,19 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
     if (!plan->count && !plan->held_count)
         buffer_text(out, "Nothing to do: everything is as declared.\n");
     else
-        buffer_printf(out, "%zu to create, %zu to change, %zu to remove%s", counts[0], counts[1], counts[2],
-                      plan->held_count ? "" : "\n");
+        buffer_printf(out, "%zu to create, %zu to change, %zu to remove", counts[0], counts[1], counts[2]);
+    if (counts[3])
+        buffer_printf(out, ", %zu known later", counts[3]);
+    if ((plan->count || plan->held_count) && !plan->held_count)
+        buffer_text(out, "\n");
     if (plan->held_count)
         buffer_printf(out, ", %zu held\n", count_held(plan));
 }
 
 static struct json *place_json(struct place at)
 {
+    if (is_image(at))
+        return json_new_text(at.file);
     if (!at.file || !at.line)
         return json_new_null();
     _cleanup_buffer_ struct buffer text = {0};

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "drivers/image/view_source.h"
 #include "lib/asked.h"
 #include "lib/error.h"
 #include "lib/map.h"
@@ -186,6 +187,7 @@ int session_write(struct session *session, struct error *error)
 
 void session_close(struct session *session)
 {
+    metadata_clear(&session->metadata);
     state_close(session->state);
     if (session->lock >= 0)
         close(session->lock);
@@ -392,23 +394,21 @@ const char *session_size(struct session *session, int64_t bytes)
 }
 
 /* SEMANTICS 9: the plan says what is picked up again. */
-static void measure_left(struct session *session)
+static void measure_left(struct session *session, const struct object_set *desired)
 {
     for (size_t i = 0; i < session->actual.count; i++) {
         struct entry *entry = &session->actual.items[i];
-        if (entry_is_retained(entry) && object_find(&session->set.objects, entry->kind, entry->name))
+        if (entry_is_retained(entry) && object_find(desired, entry->kind, entry->name))
             entry->left = session_left(session, entry);
     }
 }
 
-void session_plan(struct session *session, struct plan *plan)
+/* Under the names that the set asks for. */
+static void view_record(struct session *session, const struct object_set *desired)
 {
-    if (!session->record.items)
-        session->record = session->actual;
-    session->actual = session->record;
     const struct renames_request wanted = {.paths = &session->paths,
-                                           .desired = &session->set.objects,
-                                           .actual = &session->actual,
+                                           .desired = desired,
+                                           .actual = &session->record,
                                            .world = &session->world,
                                            .sources = session->set.sources,
                                            .source_count = session->set.source_count,
@@ -416,9 +416,55 @@ void session_plan(struct session *session, struct plan *plan)
     struct actual view;
     renames_find(&wanted, session->arena, &view, &session->renames);
     session->actual = view;
-    measure_left(session);
+}
+
+/* Of the images that come from a file or folder, those that will tell how they are to be run. */
+static struct texts find_layouts(const struct session *session)
+{
+    static const char file[] = "file:";
+    struct texts layouts = {0};
+    for (size_t i = 0; i < session->set.objects.count; i++) {
+        const struct object *object = session->set.objects.items[i];
+        const char *source = object->kind == KIND_IMAGE ? ((const struct image *)object->body)->source : NULL;
+        if (source && strncmp(source, file, strlen(file)) == 0 &&
+            image_is_made(&session->set.objects, object->name,
+                          actual_find(&session->actual, KIND_IMAGE, object->name), session->arena) &&
+            image_source_is_layout(source + strlen(file)))
+            *arena_append(session->arena, layouts.items, layouts.count) = object->name;
+    }
+    return layouts;
+}
+
+/* The set with what images say about being run; the set itself where none of them says anything. */
+static const struct object_set *with_metadata(struct session *session)
+{
+    const struct metadata_request request = {.paths = &session->paths,
+                                             .desired = &session->set.objects,
+                                             .actual = &session->actual,
+                                             .world = &session->world,
+                                             .renames = &session->renames,
+                                             .layouts = find_layouts(session)};
+    metadata_clear(&session->metadata);
+    session->metadata = (struct metadata){0};
+    if (!metadata_is_needed(&request))
+        return &session->set.objects;
+    struct object_set *merged = arena_new_of(session->arena, struct object_set);
+    metadata_merge(&request, session->arena, merged, &session->metadata);
+    if (merged->count != session->set.objects.count)
+        view_record(session, merged);
+    return merged;
+}
+
+void session_plan(struct session *session, struct plan *plan)
+{
+    if (!session->record.items)
+        session->record = session->actual;
+    view_record(session, &session->set.objects);
+    follow_look(&session->paths, &session->set.objects, &session->actual, session->arena, &session->world);
+    const struct object_set *desired = with_metadata(session);
+    measure_left(session, desired);
     const struct plan_request request = {.paths = &session->paths,
-                                         .desired = &session->set.objects,
+                                         .desired = desired,
                                          .sources = session->set.sources,
                                          .source_count = session->set.source_count,
                                          .gone_sources = gone_sources(session),
@@ -427,22 +473,17 @@ void session_plan(struct session *session, struct plan *plan)
                                          .world = &session->world,
                                          .narrowed = session->options->target_count,
                                          .policy = session->policy,
+                                         .metadata = &session->metadata,
                                          .force = session->options->force,
                                          .offline = session->options->offline,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
-    world_look_at_loans(&session->paths, &session->actual, &session->set.objects, session->arena,
-                        &session->world);
-    world_look_at_use(&session->paths, &session->actual, &session->set.objects, session->arena,
-                      &session->world);
-    world_look_at_ids(&session->paths, &session->actual, &session->set.objects, session->arena,
-                      &session->world);
-    world_look_at_routes6(&session->actual, &session->set.objects, session->arena, &session->world);
-    world_look_at_disks(&session->paths, &session->actual, &session->set.objects, session->arena,
-                        &session->world);
-    world_look_at_claims(&session->paths, &session->actual, &session->set.objects, session->arena,
-                         &session->world);
-    follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
+    world_look_at_loans(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_use(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_ids(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_routes6(&session->actual, desired, session->arena, &session->world);
+    world_look_at_disks(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_claims(&session->paths, &session->actual, desired, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     for (size_t i = 0; i < plan->held_count; i++)
         name_holder(session, &plan->held[i]);

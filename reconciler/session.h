@@ -2,6 +2,7 @@
 #pragma once
 
 #include "reconciler/execute.h"
+#include "reconciler/image_metadata.h"
 #include "reconciler/options.h"
 #include "specs/policy.h"
 #include "specs/specs.h"
@@ -27,6 +28,7 @@ struct session {
     struct policy *
         policy; /* NULL until it is loaded, and where it cannot be: what is recorded was permitted when it was applied */
     struct lease_rules lease_rules;
+    struct metadata metadata;   /* of the last session_plan(): what containers have of their images */
     struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
 };
 

@@ -58,8 +58,8 @@ static void check_lines(struct world *world, const struct object *object)
 
 static void check_adopted(struct world *world, const struct object *object)
 {
-    static const char *const without[] = {"image",   "layer",   "command", "user",           "directory",
-                                          "volumes", "devices", "retain",  "on_image_change"};
+    static const char *const without[] = {"image",     "layer",   "command", "init",   "user",
+                                          "directory", "volumes", "devices", "retain", "on_image_change"};
     const struct container *container = object->body;
     for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
         if (field_is_said(&container_table, container, field_by_key(&container_table, without[i])))

@@ -21,6 +21,22 @@ static void check_router(struct world *world, const struct container *body)
                     "let it keep the capability net_admin", "a router needs to administer its network");
 }
 
+static struct place place_in(const struct container *body, const char *key)
+{
+    return field_place(&container_table, body, field_by_key(&container_table, key));
+}
+
+static void check_command(struct world *world, const struct container *body)
+{
+    const char *of_command = body->user ? "user" : body->directory ? "directory" : NULL;
+    if (body->init && body->command.count)
+        problem_add(world->problems, place_in(body, "init"), "remove one of the two",
+                    "init and command exclude each other");
+    else if (body->init && of_command)
+        problem_add(world->problems, place_in(body, of_command), "remove it, or remove init",
+                    "'%s' is of a command, and with init there is none", of_command);
+}
+
 /* lxc.container.conf(5) knows the one or the other. */
 void check_capabilities(struct world *world)
 {
@@ -34,5 +50,7 @@ void check_capabilities(struct world *world)
                         "leave drop out: keep says all that stays", "drop and keep exclude each other");
         if (asked)
             check_router(world, object->body);
+        if (asked)
+            check_command(world, object->body);
     }
 }

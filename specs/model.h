@@ -162,6 +162,7 @@ struct container {
     struct list devices;  /* of device */
     struct pairs env;
     struct texts command;  /* empty: the image's own, else its init; of a planned one: init */
+    bool init;             /* the image's init also where the image has a command */
     const char *user;      /* of the command: NAME|UID[:GROUP|GID]; NULL: the image's, else root */
     const char *directory; /* of the command, clean and absolute; NULL: the image's, else "/" */
     struct limits *limits; /* never NULL */

@@ -204,7 +204,7 @@ static int execute_set(struct session *session, const struct plan *plan, bool do
                                               .down = down,
                                               .stop_timeout = options->timeout};
     int code = plan->count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
-    if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down) {
+    if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down && !plan_has_expansions(plan)) {
         state_close(TAKE_PTR(session->state)); /* one process may have it open once */
         fflush(stdout);
         settled_note(session);
@@ -212,6 +212,57 @@ static int execute_set(struct session *session, const struct plan *plan, bool do
     if (code == EXIT_IN_SYNC && plan->held_count && !options->automatic)
         code = EXIT_SOME_FAILED;
     return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;
+}
+
+/* Whether an image that this run made says something about being run that nobody expected of it: then what runs it does
+ * so the wrong way. */
+static bool made_with_config(const struct session *session, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *action = plan->actions[i];
+        const struct entry *entry = action->kind == KIND_IMAGE && action->object
+                                        ? actual_find(&session->actual, KIND_IMAGE, action->name)
+                                        : NULL;
+        if (entry && entry->facts->config)
+            return true;
+    }
+    return false;
+}
+
+/* SEMANTICS 26: what hung on images is planned, shown and run once those are there. `code`: of what was run before. */
+static int expand(struct session *session, const struct plan *before, int code)
+{
+    const struct options *options = session->options;
+    struct plan plan;
+    struct error error = {0};
+    if (code != EXIT_IN_SYNC && code != EXIT_SOME_FAILED)
+        return code;
+    if (!session->state && state_open(session->paths.state, STATE_READ, &session->state, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    if (session_read(session, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    if (!plan_has_expansions(before) && !made_with_config(session, before))
+        return code;
+    session->record = (struct actual){0};
+    session->has_looked = false;
+    if (session_look(session, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    session_plan(session, &plan);
+    if (plan_has_expansions(&plan)) /* what was waited for did not come */
+        return code;
+    if ((plan.count || plan.held_count > before->held_count) &&
+        (options->output != OUTPUT_DATA || options->exact))
+        show_plan(options, &plan);
+    fflush(stdout);
+    if (!plan.count)
+        return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : code;
+    if (options->exact || options->plan)
+        return EXIT_PENDING;
+    const int asked = confirm_plan(session, &plan, look_and_plan);
+    if (asked)
+        return asked;
+    const int then = execute_set(session, &plan, false);
+    return then == EXIT_IN_SYNC ? code : then;
 }
 
 /* SEMANTICS 16: an automatic run repairs what was last in force, and says with its exit code why not more. */
@@ -278,7 +329,7 @@ int run_apply(const struct options *options)
     code = confirm_plan(&session, &plan, load_and_plan);
     if (code)
         return code;
-    code = execute_set(&session, &plan, false);
+    code = expand(&session, &plan, execute_set(&session, &plan, false));
     return session.held_back.count && code != EXIT_ERROR ? EXIT_INVALID : code;
 }
 

@@ -8,6 +8,7 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/map.h"
+#include "specs/image_config.h"
 #include "tests/fake/convert.h"
 #include "tests/fake/world.h"
 
@@ -710,14 +711,34 @@ const struct storage_effects storage_effects = {
 /* ---- images ---- */
 
 /* The digest of what the image is asked to be; `fake-tool ROOT renew-source SOURCE` gives a source new content. */
-static void image_digest(const struct fake *fake, const struct image_make *request, char text[static 65])
+static void image_digest(const struct fake *fake, const struct image_make *request, const char *config,
+                         char text[static 65])
 {
     _cleanup_buffer_ struct buffer content = {0};
     buffer_printf(&content, "%s %lld", request->source,
                   (long long)number_in(json_get(fake->world, "renewed"), request->source));
     for (size_t i = 0; i < request->packages.count; i++)
         buffer_printf(&content, " %s", request->packages.items[i]);
+    buffer_text(&content, config ? config : "");
     digest_of(content.bytes, content.length, text);
+}
+
+/* A folder with a file `config`: what a layout's image says about being run. NULL: nothing. */
+static int read_config(const struct image_make *request, struct arena *arena, const char **config,
+                       struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    struct image_config *parsed;
+    *config = NULL;
+    if (strncmp(request->source, "file:", 5) != 0)
+        return 0;
+    const char *path = arena_printf(arena, "%s/config", request->source + 5);
+    if (buffer_read_file(&text, AT_FDCWD, path, IMAGE_CONFIG_SIZE, NULL) < 0)
+        return 0;
+    int result = image_config_parse(arena, text.bytes, &parsed, error);
+    if (result == 0)
+        *config = image_config_to_text(arena, parsed);
+    return result;
 }
 
 static int apply_make(struct fake *fake, const struct image_make *request, const struct call *call,
@@ -730,7 +751,10 @@ static int apply_make(struct fake *fake, const struct image_make *request, const
     if (call->progress)
         call->progress(call->context, "unpacking 50 %");
     char digest[65];
-    image_digest(fake, request, digest);
+    int result = read_config(request, call->arena, &made->config, error);
+    if (result < 0)
+        return error_wrap(error, result, "image %s", request->name);
+    image_digest(fake, request, made->config, digest);
     if (!fake_find(fake->world, "images", digest)) {
         struct json *image = json_set(fake_map(fake->world, "images"), digest, json_new_object());
         json_set(image, "bytes", json_new_number(1 << 20));
@@ -739,6 +763,7 @@ static int apply_make(struct fake *fake, const struct image_make *request, const
     }
     made->digest = arena_strdup(call->arena, digest);
     made->bytes = 1 << 20;
+    field_mark(&image_made_table, made, offsetof(struct image_made, config));
     return 0;
 }
 

@@ -1,7 +1,8 @@
 # build/fpsync-fake and build/fpsync-worker-fake: the real programs on the fake world of tests/fake/world.h, and
-# build/fake-tool, the other hand that changes it. Included by tests/tests.mk. The context of a build is real here, too.
+# build/fake-tool, the other hand that changes it. Included by tests/tests.mk. The context of a build is real here, too, as is
+# what can be seen of a source.
 FAKE_VIEWS   := tests/fake/world.c tests/fake/convert.c tests/fake/seen.c tests/fake/view.c tests/fake/view_build.c \
-                drivers/image/view_context.c
+                drivers/image/view_context.c drivers/image/view_source.c
 # A backup is of what lies in the store: the record and the secrets are real here, too.
 FAKE_EFFECTS := $(FAKE_VIEWS) $(wildcard tests/fake/effects_*.c) $(wildcard drivers/storage/archive*.c) drivers/storage/still.c \
                 drivers/storage/tree_remove.c

@@ -64,6 +64,7 @@ done
 . "$scenarios/sets.sh"
 . "$scenarios/completed.sh"
 . "$scenarios/restored.sh"
+. "$scenarios/metadata.sh"
 . "$scenarios/settled.sh"
 . "$scenarios/words.sh"
 echo "1..$count"

@@ -1,0 +1,234 @@
+#include "reconciler/image_inherit.h"
+
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/map.h"
+#include "specs/ports.h"
+
+#define NAME_ROOM 22 /* of a name of at most 31, beside '-' and eight digits */
+
+struct inheriting {
+    struct arena *arena;
+    const struct object *object;
+    const struct container *said; /* as the spec has it */
+    const char *image;
+    const struct image_config *config;
+    struct inheritance *out;
+    struct place *places; /* of the copy's rows */
+};
+
+static void note(struct inheriting *to, const char *field, const char *value, const char *keyword,
+                 const char *words)
+{
+    struct inherited *item = arena_append(to->arena, to->out->items, to->out->count);
+    *item = (struct inherited){
+        .field = field,
+        .value = value,
+        .from = arena_printf(to->arena, "image %s: %s%s%s", to->image, keyword, *words ? " " : "", words)};
+}
+
+/* Marks the field as said, by the image. */
+static void say(struct inheriting *to, const char *key, const char *keyword, const char *words)
+{
+    const struct field *row = field_by_key(&container_table, key);
+    _cleanup_buffer_ struct buffer value = {0};
+    field_mark_present(&container_table, to->out->body, row);
+    field_print(row, to->out->body, &value);
+    note(to, key, arena_strdup(to->arena, value.bytes ? value.bytes : ""), keyword, words);
+    to->places[row - container_table.rows] = (struct place){.file = to->out->items[to->out->count - 1].from};
+}
+
+static bool is_said(const struct inheriting *to, const char *key)
+{
+    return field_is_present(&container_table, to->said, field_by_key(&container_table, key));
+}
+
+static int by_key(const void *left, const void *right)
+{
+    return strcmp(((const struct pair *)left)->key, ((const struct pair *)right)->key);
+}
+
+static bool has_variable(const struct pairs *env, const char *key)
+{
+    for (size_t i = 0; i < env->count; i++)
+        if (strcmp(env->items[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static void inherit_env(struct inheriting *to)
+{
+    const struct pairs *own = &to->said->env, *its = &to->config->env;
+    struct pairs all = {.items = arena_array_of(to->arena, struct pair, own->count + its->count + 1)};
+    for (size_t i = 0; i < own->count; i++)
+        all.items[all.count++] = own->items[i];
+    for (size_t i = 0; i < its->count; i++) {
+        struct pair pair = its->items[i];
+        if (has_variable(own, pair.key))
+            continue;
+        note(to, arena_printf(to->arena, "env.%s", pair.key),
+             variable_is_hidden(pair.key) ? "(sensitive)" : pair.value, "ENV", pair.key);
+        pair.place = (struct place){.file = to->out->items[to->out->count - 1].from};
+        all.items[all.count++] = pair;
+    }
+    if (all.count == own->count)
+        return;
+    qsort(all.items, all.count, sizeof(*all.items), by_key);
+    to->out->body->env = all;
+    field_mark(&container_table, to->out->body, offsetof(struct container, env));
+}
+
+static void inherit_command(struct inheriting *to)
+{
+    struct container *body = to->out->body;
+    const struct texts *first = &to->config->entrypoint, *rest = &to->config->command;
+    if (!body->init && !is_said(to, "command") && first->count + rest->count) {
+        body->command =
+            (struct texts){.items = arena_list_of(to->arena, const char *, first->count + rest->count)};
+        for (size_t i = 0; i < first->count; i++)
+            body->command.items[body->command.count++] = first->items[i];
+        for (size_t i = 0; i < rest->count; i++)
+            body->command.items[body->command.count++] = rest->items[i];
+        say(to, "command", !first->count ? "CMD" : !rest->count ? "ENTRYPOINT" : "ENTRYPOINT and CMD", "");
+    }
+    if (!body->command.count)
+        return;
+    if (!is_said(to, "user") && to->config->user) {
+        body->user = to->config->user;
+        say(to, "user", "USER", body->user);
+    }
+    if (!is_said(to, "directory") && to->config->directory) {
+        body->directory = to->config->directory;
+        say(to, "directory", "WORKDIR", body->directory);
+    }
+}
+
+static void inherit_stop_signal(struct inheriting *to)
+{
+    if (is_said(to, "stop_signal") || !to->config->stop_signal)
+        return;
+    to->out->body->stop_signal = to->config->stop_signal;
+    say(to, "stop_signal", "STOPSIGNAL", to->config->stop_signal);
+}
+
+/* On the host's own network they are the host's already. */
+static void inherit_ports(struct inheriting *to)
+{
+    const struct list *ports = &to->config->ports;
+    _cleanup_buffer_ struct buffer words = {0};
+    if (is_said(to, "ports") || to->said->host_network || !ports->count)
+        return;
+    struct list all = {.items = arena_list_of(to->arena, void *, ports->count)};
+    for (size_t i = 0; i < ports->count; i++) {
+        struct port *port = described_copy(to->arena, &port_table, ports->items[i]);
+        const char *text = image_port_text(to->arena, port);
+        buffer_printf(&words, "%s%s", i ? " " : "", text);
+        port->described.place =
+            (struct place){.file = arena_printf(to->arena, "image %s: PORT %s", to->image, text)};
+        all.items[all.count++] = port;
+    }
+    to->out->body->ports = all;
+    to->out->ports = true;
+    say(to, "ports", "PORT", words.bytes);
+}
+
+/* ---- volumes ---- */
+
+static bool is_at_or_below(const char *path, const char *folder)
+{
+    const size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+static bool meets(const char *left, const char *right)
+{
+    return left && right && (is_at_or_below(left, right) || is_at_or_below(right, left));
+}
+
+/* Whether something is mounted at the path, above it or below it: by the container, or by the image before. */
+static bool is_taken(const struct inheriting *to, const char *path)
+{
+    const struct container *body = to->out->body;
+    bool taken = false;
+    for (size_t i = 0; i < body->volumes.count; i++)
+        taken = taken || meets(path, ((const struct mount *)body->volumes.items[i])->path);
+    for (size_t i = 0; i < body->binds.count; i++)
+        taken = taken || meets(path, ((const struct bind *)body->binds.items[i])->path);
+    for (size_t i = 0; i < body->devices.count; i++)
+        taken = taken || meets(path, device_place(body->devices.items[i]));
+    return taken;
+}
+
+const char *image_volume_name(struct arena *arena, const char *container, const char *path)
+{
+    const char *bare = name_bare(container);
+    size_t length = strlen(bare) > NAME_ROOM ? NAME_ROOM : strlen(bare);
+    while (bare[length - 1] == '-')
+        length--;
+    const char *both = arena_join(arena, container, ':', path);
+    return arena_printf(arena, "%s/%.*s-%08x", name_project(arena, container), (int)length, bare,
+                        (unsigned)digest_short(both));
+}
+
+static void add_volume(struct inheriting *to, const char *name)
+{
+    struct object *volume = arena_new_of(to->arena, struct object);
+    char id[OBJECT_ID_SIZE];
+    *volume = (struct object){.kind = KIND_VOLUME,
+                              .name = name,
+                              .id = arena_strdup(to->arena, object_id(KIND_VOLUME, name, id)),
+                              .implicit = true,
+                              .place = to->object->place,
+                              .source = to->object->source,
+                              .body = described_new(to->arena, &volume_table)};
+    ((struct described *)volume->body)->place = to->object->place;
+    *arena_append(to->arena, to->out->volumes, to->out->volume_count) = volume;
+}
+
+static void inherit_volumes(struct inheriting *to)
+{
+    struct list *volumes = &to->out->body->volumes;
+    struct list all = {.items = arena_list_of(to->arena, void *, volumes->count)};
+    for (; all.count < volumes->count; all.count++)
+        all.items[all.count] = volumes->items[all.count];
+    for (size_t i = 0; i < to->config->volumes.count; i++) {
+        const struct image_volume *volume = to->config->volumes.items[i];
+        if (is_taken(to, volume->path))
+            continue;
+        struct mount *mount = described_new(to->arena, &mount_table);
+        mount->path = volume->path;
+        mount->volume =
+            volume->name ? arena_join(to->arena, name_project(to->arena, to->object->name), '/', volume->name)
+                         : image_volume_name(to->arena, to->object->name, volume->path);
+        field_mark(&mount_table, mount, offsetof(struct mount, path));
+        field_mark(&mount_table, mount, offsetof(struct mount, volume));
+        note(to, arena_printf(to->arena, "volumes.%s", volume->path), mount->volume, "VOLUME", volume->path);
+        mount->described.place = (struct place){.file = to->out->items[to->out->count - 1].from};
+        *arena_append(to->arena, all.items, all.count) = mount;
+        add_volume(to, mount->volume);
+        *volumes = all;
+        field_mark(&container_table, to->out->body, offsetof(struct container, volumes));
+    }
+}
+
+void image_inherit(struct arena *arena, const struct object *container, const char *image,
+                   const struct image_config *config, struct inheritance *out)
+{
+    *out = (struct inheritance){.body = arena_copy(arena, container->body, sizeof(struct container))};
+    struct inheriting to = {.arena = arena,
+                            .object = container,
+                            .said = container->body,
+                            .image = image,
+                            .config = config,
+                            .out = out,
+                            .places = arena_array_of(arena, struct place, container_table.count)};
+    if (to.said->described.places)
+        memcpy(to.places, to.said->described.places, container_table.count * sizeof(*to.places));
+    out->body->described.places = to.places;
+    inherit_command(&to);
+    inherit_env(&to);
+    inherit_ports(&to);
+    inherit_volumes(&to);
+    inherit_stop_signal(&to);
+}

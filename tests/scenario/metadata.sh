@@ -1,0 +1,112 @@
+# What images say about being run, on the fakes; sourced by run.sh after commands.sh.
+layout() { # CONFIG: what the image of ROOT/img says
+    mkdir -p "$root/img"
+    echo '{}' >"$root/img/index.json"
+    echo '{}' >"$root/img/oci-layout"
+    echo "$1" >"$root/img/config"
+}
+
+app() { # CONTAINERS
+    printf 'images: { app: { source: "file:img" }, other: { source: "bootstrap:bookworm" } }\ncontainers: { %s }\n' "$1" >"$root/spec.yaml"
+}
+
+defined() { # CONTAINER FILTER: of what it was defined as
+    jq -c --arg name "$1" ".containers | to_entries[] | select(.key | startswith(\$name + \".\")) | .value.definition | $2" \
+        "$root/fake/world.json"
+}
+
+is_defined() { # CONTAINER FILTER WANTED
+    local found
+    found=$(defined "$1" "$2")
+    [ "$found" = "$3" ] || { echo "$1 $2: $found, expected $3"; return 1; }
+}
+
+nothing_to_do() {
+    local before
+    before=$(calls)
+    gives 0 run_spec apply && says 'Nothing to do' && [ "$(calls)" = "$before" ] && gives 0 run_spec plan
+}
+
+full='{"Entrypoint":["/bin/app"],"Cmd":["-f"],"Env":["A=1","B=2"],"User":"www","WorkingDir":"/srv","StopSignal":"SIGINT","Volumes":{"/data":{},"/var/x":{}},"Labels":{"org.fpsync.ports":"[\"8080:80\"]","org.fpsync.volumes":"[\"shared:/data\"]"}}'
+
+image_is_heeded() {
+    at metadata
+    layout "$full"
+    app 'web: { image: app }, plain: { image: other, depends_on: [ web ] }'
+    gives 2 run_spec plan && says 'expand container default/web' && says 'known after image/default/app' &&
+        says 'expand container default/plain' && says '2 known later' &&
+        gives 0 run_spec apply && says 'command: [/bin/app, "-f"]   (image default/app: ENTRYPOINT and CMD)' &&
+        says '(image default/app: PORT 8080:80)' && says 'volumes./data: default/shared   (image default/app: VOLUME /data)' &&
+        is_defined web '[.command, .env, .user, .directory, .halt_signal]' \
+            '[["/bin/app","-f"],{"A":"1","B":"2"},"www","/srv","SIGINT"]' && nothing_to_do || return 1
+    "$tool" "$root" print | jq -e '.rules.forwards[0].port == 8080 or (.rules.forwards | tostring | contains("8080"))' >/dev/null &&
+        [ "$("$tool" "$root" print | jq -c '.volumes | keys | map(sub("-.*"; ""))')" = '["default_shared","default_web"]' ]
+}
+
+container_wins() {
+    app 'web: { image: app, command: [ /bin/other ], env: { B: "3" }, ports: [ "9090:90" ], volumes: [ "own:/var/x/below" ], stop_signal: SIGTERM, user: root }'
+    sed -i '1i volumes: { own: {} }' "$root/spec.yaml"
+    gives 0 run_spec apply && is_defined web '[.command, .env, .user, .directory, .halt_signal]' \
+        '[["/bin/other"],{"A":"1","B":"3"},"root","/srv","SIGTERM"]' && nothing_to_do &&
+        "$tool" "$root" print | jq -e '.rules.forwards | tostring | contains("9090") and (contains("8080") | not)' >/dev/null &&
+        app 'web: { image: app, init: true, ports: [] }' && gives 0 run_spec --allow-mass-delete apply &&
+        is_defined web '[.command, .env, .user, .directory]' '[[],{"A":"1","B":"2"},null,null]' && nothing_to_do
+}
+
+image_changes_its_mind() {
+    at metadata-changes
+    layout '{"Cmd":["/bin/app"],"Env":["A=1"]}'
+    app 'web: { image: app, on_image_change: restack }'
+    gives 0 run_spec apply && layout '{"Cmd":["/bin/next"],"Env":["A=2"],"User":"5"}' &&
+        sed -i 's#file:img#file:./img/../next#' "$root/spec.yaml" && mv "$root/img" "$root/next" &&
+        gives 2 run_spec plan && says 'expand container default/web' && is_defined web .command '["/bin/app"]' &&
+        gives 0 run_spec apply && says '/bin/app] -> [/bin/next]   (image default/app: CMD)' &&
+        says 'env.A: 1 -> 2   (image default/app: ENV A)' &&
+        is_defined web '[.command, .env, .user]' '[["/bin/next"],{"A":"2"},"5"]' && nothing_to_do || return 1
+    layout '{"Cmd":["/bin/third"]}'
+    app 'web: { image: app }'
+    gives 3 run_spec apply && says 'held container default/web: image default/app changed' && is_defined web .command '["/bin/next"]'
+}
+
+stops_where_asked() {
+    at metadata-exact
+    layout '{"Cmd":["/bin/app"]}'
+    app 'web: { image: app }'
+    gives 2 run_spec --exact apply && says 'create container default/web' && [ -z "$(defined web .command)" ] &&
+        gives 0 run_spec apply && runs web && nothing_to_do
+}
+
+ports_of_two() {
+    at metadata-ports
+    layout "$full"
+    app 'web: { image: app }, two: { image: app }'
+    gives 3 run_spec apply && says 'held container default/web: port 8080/tcp of its image: container default/two has it' &&
+        says 'hint: say ports:' && runs two || return 1
+    app 'web: { image: app, ports: [] }, two: { image: app }' && gives 0 run_spec apply && runs web && nothing_to_do &&
+        app 'web: { image: app, replicas: 2 }' && gives 0 run_spec --allow-mass-delete apply && runs web-1 && runs web-2 && nothing_to_do
+}
+
+data_goes_along() {
+    at metadata-renamed
+    layout '{"Cmd":["/bin/app"],"Volumes":{"/var/x":{}}}'
+    app 'web: { image: app }'
+    gives 0 run_spec apply && app 'site: { image: app, was: web }' && gives 2 run_spec plan && says 'rename volume default/site-' &&
+        gives 0 run_spec apply && nothing_to_do && [ "$("$tool" "$root" print | jq '.volumes | length')" = 1 ] &&
+        app '' && gives 0 run_spec --allow-mass-delete apply && says 'retain volume default/site-' &&
+        [ "$("$tool" "$root" print | jq '.volumes | length')" = 1 ] || return 1
+}
+
+nonsense_is_refused() {
+    at metadata-nonsense
+    layout '{"User":"../../x"}'
+    app 'web: { image: app }'
+    gives 3 run_spec apply && says 'image default/app: config: User: expected USER[:GROUP]' && ! runs web >/dev/null
+}
+
+check 'metadata: a container does as its image says, and the plan says so' image_is_heeded
+check 'metadata: what the container says wins' container_wins
+check 'metadata: an image that changes its mind is followed' image_changes_its_mind
+check 'metadata: --exact stops before what became known' stops_where_asked
+check 'metadata: one port of an image is one container'"'"'s, or a set'"'"'s' ports_of_two
+check 'metadata: volumes that an image names go with the container'"'"'s name, and stay as data' data_goes_along
+check 'metadata: a config that is none makes no image' nonsense_is_refused
