@@ -47,7 +47,8 @@ struct build_source { /* one of its sources, however many files that is */
     const char *text;         /* a here-document; NULL */
     const char *folder;       /* or a folder of the host, absolute: the context; NULL */
     struct build_place *from; /* or, where both are NULL, the root of another stage or image */
-    const char *path; /* in the folder, relative and clean ("." for all of it); in the root, absolute; of a
+    const char *
+        path; /* in the folder, relative and clean ("." for all of it); in the root, absolute, and a glob (ignore.h) where it is wild; of a
                                  here-document the file's name */
     struct texts excluded; /* of the folder: paths in it that are not copied, nor what is below them; from the
                               context on, relative and clean */

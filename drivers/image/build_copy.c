@@ -20,6 +20,7 @@
 #include "drivers/image/view_context.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
+#include "specs/ignore.h"
 
 struct copying {
     struct build_making *making;
@@ -219,12 +220,45 @@ static int copy_from_folder(struct copying *copying, const struct build_source *
     return result < 0 ? result : check_inputs(source, folder, copying->making->call->arena, copying->error);
 }
 
+static int copy_at(struct copying *copying, const struct build_source *source, int root, const char *path)
+{
+    struct build_source one = *source;
+    one.path = path;
+    _cleanup_close_ int found = guest_open(root, path, 0, copying->error);
+    return found < 0 ? found : copy_found(copying, &one, found, true);
+}
+
+static bool matches(void *context, const char *pattern, const char *name)
+{
+    struct glob *glob = glob_read(context, pattern, false);
+    return glob && glob_matches(glob, name);
+}
+
+/* All that it matches, of which whoever planned could not know. */
+static int copy_matches(struct copying *copying, const struct build_source *source, int root)
+{
+    struct arena *arena = copying->making->call->arena;
+    const char *target = copying->request->target;
+    struct texts paths = {0};
+    int result = context_match(root, source->path + 1, matches, arena, NULL, arena, &paths, copying->error);
+    if (result == 0 && !paths.count)
+        return error_set(copying->error, -ENOENT, "nothing matches %s", source->path);
+    if (result == 0 && paths.count > 1 && target[strlen(target) - 1] != '/')
+        return error_set(copying->error, -EINVAL, "several files match %s: write the target %s/",
+                         source->path, target);
+    for (size_t i = 0; i < paths.count && result == 0; i++)
+        result = copy_at(copying, source, root, arena_join(arena, "", '/', paths.items[i]));
+    return result;
+}
+
 static int copy_from_root(struct copying *copying, const struct build_source *source)
 {
     const char *name = arena_printf(copying->making->call->arena, "from-%s", source->key);
     _cleanup_close_ int root = build_making_open(copying->making, source->from, name, copying->error);
-    _cleanup_close_ int found = root < 0 ? root : guest_open(root, source->path, 0, copying->error);
-    return found < 0 ? found : copy_found(copying, source, found, true);
+    if (root < 0)
+        return root;
+    return *source->path == '/' && glob_is_wild(source->path) ? copy_matches(copying, source, root)
+                                                              : copy_at(copying, source, root, source->path);
 }
 
 static int copy_text(struct copying *copying, const struct build_source *source)

@@ -428,6 +428,20 @@ static void test_stages(void **state)
     ((struct build_source *)copy->sources.items[0])->folder = NULL;
     ((struct build_source *)copy->sources.items[0])->from = place_of(base.digest, "a", 0);
     assert_int_equal(build_effects.copy(&paths, copy, &call, &error), -ENOENT);
+    /* What a glob matches is known only now. */
+    copy = copy_of(place_of(NULL, "", 'e'), "/s?v/res*", "/x/");
+    ((struct build_source *)copy->sources.items[0])->folder = NULL;
+    ((struct build_source *)copy->sources.items[0])->from = place_of(base.digest, "a", 0);
+    assert_done(build_effects.copy(&paths, copy, &call, &error));
+    assert_true(is_there(step('e', "upper/x/result")));
+    ((struct build_source *)copy->sources.items[0])->path = "/srv/none*";
+    copy->place = place_of(NULL, "", 'f');
+    assert_int_equal(build_effects.copy(&paths, copy, &call, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "nothing matches /srv/none*"));
+    ((struct build_source *)copy->sources.items[0])->path = "/*";
+    copy->target = "/x";
+    assert_int_equal(build_effects.copy(&paths, copy, &call, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "several files match /*: write the target /x/"));
 }
 
 static void test_a_command_that_fails(void **state)
