@@ -12,7 +12,7 @@ static bool source_is_at_hand(struct planning *planning, const struct object *ob
     const struct plan_request *request = planning->request;
     const struct image *image = object->body;
     const char *remote = remote_of_source(image->source, planning->arena), *reason = NULL, *hint = NULL;
-    if (!remote && strncmp(image->source, "https:", 6) != 0)
+    if (!remote && strncmp(image->source, "https:", 6) != 0 && strncmp(image->source, "oci:", 4) != 0)
         return true;
     if (remote && request->policy && !remote_find(request->policy, remote, planning->arena)) {
         reason = arena_printf(planning->arena, "no remote is called \"%s\"", remote);

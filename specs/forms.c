@@ -35,8 +35,9 @@ static const struct {
     [FORM_SUBNET6] = {"an IPv6 subnet of 64 bits, or auto", "fd00:30::/64"},
     [FORM_ADDRESS] = {"an address", "192.0.2.1 or [2001:db8::1]"},
     [FORM_GUEST_PATH] = {"an absolute path without '.', '..', '//' or a slash at the end", "/srv/data"},
-    [FORM_IMAGE_SOURCE] = {"bootstrap:SUITE, file:PATH, https://ADDRESS or REMOTE:ALIAS",
-                           "bootstrap:bookworm"},
+    [FORM_IMAGE_SOURCE] =
+        {"bootstrap:SUITE, file:PATH, https://ADDRESS, REMOTE:ALIAS, oci:NAME or oci-layout:PATH",
+         "bootstrap:bookworm"},
     [FORM_PACKAGE] = {"the name of a Debian package", "systemd-sysv"},
     [FORM_VARIABLE] = {"the name of a variable (letters, digits and '_', no digit first)", "SITE"},
     [FORM_SIGNAL] = {"a signal", "SIGTERM or SIGRTMIN+3"},

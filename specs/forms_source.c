@@ -4,6 +4,7 @@
 
 #include "specs/forms_internal.h"
 #include "specs/model.h"
+#include "specs/oci_name.h"
 
 #define ADDRESS_LENGTH 2048
 #define ALIAS_LENGTH   255
@@ -56,7 +57,7 @@ static const char *suite_canonical(const char *text, const char *suite)
     return suite[strspn(suite, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(suite) > 64 ? NULL : text;
 }
 
-/* Parts of letters, digits and "._+-" with '/' between, none of them "." or "..". */
+/* Parts of letters, digits and "._+-" with '/' between, none of them "." or ".."; registries have a tag behind it. */
 static bool alias_is_valid(const char *alias)
 {
     if (strlen(alias) > ALIAS_LENGTH)
@@ -66,6 +67,9 @@ static bool alias_is_valid(const char *alias)
         if (!length || strspn(alias, ".") >= length)
             return false;
         alias += length;
+        if (*alias == ':' && alias[1])
+            return !alias[1 + strspn(alias + 1,
+                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")];
         if (*alias != '/')
             return !*alias;
     }
@@ -73,7 +77,8 @@ static bool alias_is_valid(const char *alias)
 
 static const char *remote_canonical(struct arena *arena, const char *text)
 {
-    static const char *const others[] = {"bootstrap", "file", "http", "https", "oci", "docker", "build"};
+    static const char *const others[] = {"bootstrap", "file",       "http",   "https",
+                                         "oci",       "oci-layout", "docker", "build"};
     const char *colon = strchr(text, ':');
     const char *name = colon ? arena_strndup(arena, text, (size_t)(colon - text)) : NULL;
     for (size_t i = 0; name && i < sizeof(others) / sizeof(others[0]); i++)
@@ -84,7 +89,8 @@ static const char *remote_canonical(struct arena *arena, const char *text)
 
 const char *source_canonical(const struct form_context *context, const char *text)
 {
-    static const char bootstrap[] = "bootstrap:", file[] = "file:", https[] = "https://";
+    static const char bootstrap[] = "bootstrap:", file[] = "file:", https[] = "https://",
+                      oci[] = "oci:", layout[] = "oci-layout:";
     if (strncmp(text, file, strlen(file)) == 0 && text[strlen(file)])
         return arena_printf(context->arena, "file:%s",
                             path_clean(context->arena, context->folder, text + strlen(file)));
@@ -92,6 +98,11 @@ const char *source_canonical(const struct form_context *context, const char *tex
         return suite_canonical(text, text + strlen(bootstrap));
     if (strncmp(text, https, strlen(https)) == 0)
         return is_address(text, https) && after_host(text + strlen(https))[0] == '/' ? text : NULL;
+    if (strncmp(text, oci, strlen(oci)) == 0)
+        return oci_name_parse(context->arena, text + strlen(oci)) ? text : NULL;
+    if (strncmp(text, layout, strlen(layout)) == 0 && text[strlen(layout)])
+        return arena_printf(context->arena, "%s%s", layout,
+                            path_clean(context->arena, context->folder, text + strlen(layout)));
     return remote_canonical(context->arena, text);
 }
 

@@ -14,7 +14,11 @@ static const struct field image_rows[] = {
      .example = "\"bootstrap:bookworm\"",
      .help =
          "Where the root file system comes from: bootstrap:SUITE (mmdebstrap with the host's apt sources); "
-         "file:PATH, a tar archive or a folder, where a relative path starts at the folder of the spec file; "
+         "file:PATH, a tar archive, a squashfs or a folder, where a relative path starts at the folder of "
+         "the spec file, "
+         "and where what it holds may be an OCI layout or what `docker save` writes; oci-layout:PATH[:TAG], "
+         "one image "
+         "of such a layout; oci:NAME, one of a registry, named as docker does; "
          "https://ADDRESS, a tar archive; or REMOTE:ALIAS, an image of a server that fpsync.conf(5) names, "
          "as images:debian/12."},
     {.id = 2,
@@ -33,7 +37,7 @@ static const struct field image_rows[] = {
      .class = CLASS_RECREATE,
      .example = "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
      .help = "What is fetched must have this digest: the file of an https:// source, the fingerprint of an "
-             "image of a server. Nothing else is ever taken."},
+             "image of a server, the manifest or index of a registry. Nothing else is ever taken."},
     {.id = 5,
      .key = "pull",
      .type = FIELD_TEXT,

@@ -13,6 +13,7 @@
 #include "drivers/storage/in_use.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
+#include "specs/remote.h"
 
 static int check_digest(const char *digest, struct error *error)
 {
@@ -35,10 +36,17 @@ static void drop_downloads(const struct paths *paths, const struct fetching *fet
         remote_drop(paths, fetching->fetched.items[i]);
 }
 
+static bool is_of_registry(const struct image_make *request)
+{
+    return begins(request->source, "oci:") ||
+           (request->remote && strcmp(request->remote->protocol, "oci") == 0);
+}
+
 static int fetch(struct image_making *making, const struct image_make *request, struct error *error)
 {
     struct fetching fetching = {.making = making, .request = request};
     int result = begins(request->source, "https://") ? https_make(&fetching, error)
+                 : is_of_registry(request)           ? oci_registry_make(&fetching, error)
                                                      : remote_image_make(&fetching, error);
     drop_downloads(making->paths, &fetching, result);
     return result;

@@ -38,6 +38,8 @@ const char *oci_host_arch(void);
 
 int oci_descriptor_of(const struct json *value, struct oci_descriptor *descriptor, struct error *error);
 bool oci_is_index(const char *type);
+bool oci_is_manifest(const char *type);
+bool oci_is_config(const char *type);
 /* The one of the index that this machine (or `arch`) runs; of a layout's index, the one with the tag. */
 int oci_select(const struct json *index, const char *tag, const char *arch, struct arena *arena,
                struct oci_descriptor *descriptor, struct error *error);
@@ -58,6 +60,10 @@ int oci_take_config(struct image_making *making, const struct oci_source *source
 
 /* Of what strangers wrote, no control character goes to anybody's terminal. Returns `result`. */
 int oci_told(struct error *error, int result);
+
+/* Of the source "oci:NAME" (specs/oci_name.h), or "REMOTE:PATH[:TAG]" of a remote that is a registry. */
+struct fetching;
+int oci_registry_make(struct fetching *fetching, struct error *error);
 
 /* Whether the folder is a layout, or what `docker save` makes. */
 bool oci_is_layout(int folder);

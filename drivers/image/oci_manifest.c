@@ -65,10 +65,16 @@ bool oci_is_index(const char *type)
            strcmp(type, "application/vnd.docker.distribution.manifest.list.v2+json") == 0;
 }
 
-static bool is_manifest(const char *type)
+bool oci_is_manifest(const char *type)
 {
     return strcmp(type, "application/vnd.oci.image.manifest.v1+json") == 0 ||
            strcmp(type, "application/vnd.docker.distribution.manifest.v2+json") == 0;
+}
+
+bool oci_is_config(const char *type)
+{
+    return strcmp(type, "application/vnd.oci.image.config.v1+json") == 0 ||
+           strcmp(type, "application/vnd.docker.container.image.v1+json") == 0;
 }
 
 /* ---- selection ---- */
@@ -115,7 +121,7 @@ int oci_select(const struct json *index, const char *tag, const char *arch, stru
     for (size_t i = 0; i < json_length(items); i++) {
         const struct json *item = json_at(items, i);
         const char *type = text_of(item, "mediaType");
-        if ((!oci_is_index(type) && !is_manifest(type)) || (tag && !has_tag(item, tag)))
+        if ((!oci_is_index(type) && !oci_is_manifest(type)) || (tag && !has_tag(item, tag)))
             continue;
         tagged++;
         if (!runs_here(item, arch))

@@ -62,3 +62,96 @@ for way in oci-archive: docker-archive:; do
     made "$way" "file:$W/${way%:}.tar"
     same_tree "$way the tree is the same" "$W/B/rootfs" "$IMAGES/$DIGEST/root"
 done
+
+# ---- other forms of layouts ----
+rebuilt() { # TEXT, SOURCE: the same tree again
+    made "$1" "$2"
+    same_tree "$1: the tree is the same" "$W/B/rootfs" "$IMAGES/$DIGEST/root"
+    is "$1: the image is the same" "$DIGEST" "$FIRST"
+}
+skopeo --insecure-policy copy -q --dest-oci-accept-uncompressed-layers \
+    "docker-archive:$W/docker-archive.tar" "oci:$W/Z:z" 2>&1 | comment
+rebuilt 'written by skopeo' "oci-layout:$W/Z:z"
+
+# An index in the index, with another machine's image first, as registries and docker have it.
+umoci init --layout "$W/M" && umoci new --image "$W/M:other" && umoci config --image "$W/M:other" --architecture s390x 2>&1 | comment
+skopeo --insecure-policy copy -q "oci:$W/L:v1" "oci:$W/M:own" 2>&1 | comment
+blob() { # FILE: into the layout; prints its descriptor without a type
+    local digest
+    digest=$(sha256sum <"$1" | cut -d' ' -f1)
+    cp "$1" "$W/M/blobs/sha256/$digest"
+    printf '"digest":"sha256:%s","size":%s' "$digest" "$(stat -c %s "$1")"
+}
+machine=$(dpkg --print-architecture)
+jq -c --arg own "$machine" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [.manifests[] |
+    .platform = {os: "linux", architecture: (if .annotations[] == "own" then $own else "s390x" end)} | del(.annotations)]}' \
+    "$W/M/index.json" >"$W/list"
+index_of() { # TAG
+    printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json",%s,"annotations":{"org.opencontainers.image.ref.name":"%s"}}]}' \
+        "$(blob "$W/list")" "$1"
+}
+index_of multi >"$W/M/index.json.new" && mv "$W/M/index.json.new" "$W/M/index.json"
+rebuilt 'an image for several machines' "oci-layout:$W/M:multi"
+
+# ---- what is not what it says ----
+refused() { # TEXT, SOURCE, reason
+    rm -rf "${IMAGES:?}"/*
+    fps forget image/t/guest -y >/dev/null 2>&1
+    source_is "$2"
+    fps apply -y -f "$FILE" >"$ROOT/out" 2>&1
+    like "$1: refused" "$? $(tr '\n' ' ' <"$ROOT/out")" "^3 .*$3"
+    is "$1: nothing is left" "$(find "$IMAGES" -mindepth 1 2>/dev/null)" ''
+}
+copy_of() { # FOLDER: a layout to be spoilt
+    rm -rf "$W/S" && cp -a "$1" "$W/S"
+}
+manifest_of() { # LAYOUT
+    echo "$1/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$1/index.json")"
+}
+layer_of() { # LAYOUT, number
+    echo "$1/blobs/sha256/$(jq -r ".layers[$2].digest[7:]" "$(manifest_of "$1")")"
+}
+refused 'a tag that is not there' "oci-layout:$W/L:v2" 'no image is called .v2.: there is v1'
+copy_of "$W/L" && printf x >>"$(layer_of "$W/S" 0)"
+refused 'a layer with a byte more' "file:$W/S" 'layer 1 of 4: .*holds something else'
+copy_of "$W/L" && rm "$(layer_of "$W/S" 2)"
+refused 'a layer that is not there' "file:$W/S" 'layer 3 of 4: .*No such file'
+copy_of "$W/L" && cp "$(layer_of "$W/S" 1)" "$(layer_of "$W/S" 3)"
+refused 'another layer in its place' "file:$W/S" 'layer 4 of 4: .*holds something else'
+copy_of "$W/L" && ln -sf /etc/passwd "$(layer_of "$W/S" 1)"
+refused 'a layer that leads out' "file:$W/S" 'layer 2 of 4: .*cross-device link'
+copy_of "$W/L" && rm "$(layer_of "$W/S" 1)" && mkfifo "$(layer_of "$W/S" 1)"
+refused 'a layer that is a pipe' "file:$W/S" 'layer 2 of 4: .*not a file'
+copy_of "$W/L" && sed -i 's/"schemaVersion"/"SchemaVersion"/' "$(manifest_of "$W/S")"
+refused 'a manifest that was changed' "file:$W/S" 'holds something else'
+copy_of "$W/L" && sed -i 's|sha256:[0-9a-f]*|sha256:../../../../../../etc/passwd|' "$W/S/index.json"
+refused 'a digest that is a path' "file:$W/S" 'without a sha256 digest'
+copy_of "$W/L" && printf '{"imageLayoutVersion": "2.0.0"}' >"$W/S/oci-layout"
+refused 'a layout of another version' "file:$W/S" 'version 2.0.0'
+copy_of "$W/M" && jq -c '.manifests[].platform.architecture = "s390x"' "$W/list" >"$W/other" && mv "$W/other" "$W/list"
+index_of multi | sed "s|$W/M|$W/S|" >"$W/S/index.json" && cp "$W"/M/blobs/sha256/* "$W/S/blobs/sha256/"
+refused 'an image for other machines' "oci-layout:$W/S:multi" "no image for linux on $machine: there is s390x"
+# Of the right digests, and hostile: the config's diff_ids are those of other layers.
+copy_of "$W/L"
+swap() { # a manifest whose config is another one
+    local config=$W/config.json manifest=$W/manifest.json
+    jq -c '.rootfs.diff_ids |= reverse' "$W/S/blobs/sha256/$(jq -r '.config.digest[7:]' "$(manifest_of "$W/S")")" >"$config"
+    jq -c --arg digest "sha256:$(sha256sum <"$config" | cut -d' ' -f1)" --argjson size "$(stat -c %s "$config")" \
+        '.config.digest = $digest | .config.size = $size' "$(manifest_of "$W/S")" >"$manifest"
+    jq -c --arg digest "sha256:$(sha256sum <"$manifest" | cut -d' ' -f1)" --argjson size "$(stat -c %s "$manifest")" \
+        '.manifests[0].digest = $digest | .manifests[0].size = $size' "$W/S/index.json" >"$W/index.json"
+    cp "$config" "$W/S/blobs/sha256/$(sha256sum <"$config" | cut -d' ' -f1)"
+    cp "$manifest" "$W/S/blobs/sha256/$(sha256sum <"$manifest" | cut -d' ' -f1)"
+    cp "$W/index.json" "$W/S/index.json"
+}
+swap
+refused 'layers in another order than the config says' "file:$W/S" 'not the one of the config.s diff_ids'
+# Layers that reach beyond what they may.
+hostile() { # TEXT, reason: $W/evil.tar is the only layer of an image
+    rm -rf "$W/S" && umoci init --layout "$W/S" && umoci new --image "$W/S:x" && umoci raw add-layer --image "$W/S:x" "$W/evil.tar" 2>&1 | comment
+    refused "$1" "file:$W/S" "$2"
+}
+tar -C "$W" -cf "$W/evil.tar" -P --transform='s|.*|../../evil|' L/oci-layout && hostile 'a layer that climbs' 'leads upwards'
+mkdir -p "$W/e" && : >"$W/e/.wh..." && tar -C "$W/e" -cf "$W/evil.tar" .wh... && hostile 'a whiteout of ..' 'hides nothing that can be named'
+: >"$W/e/.wh." && tar -C "$W/e" -cf "$W/evil.tar" .wh. && hostile 'a whiteout of nothing' 'hides nothing that can be named'
+tar -C "$W" --owner=70000 -cf "$W/evil.tar" e && hostile 'an owner beyond the image' 'owner outside'

@@ -424,8 +424,9 @@ static void policies(void **state)
          "'Store'"},
         {"aliases: { \"debian:[\": \"bootstrap:bookworm\" }\n",
          "alias: expected a pattern of names, found 'debian:['"},
-        {"aliases: { debian: \"no source\" }\n", "alias debian: expected bootstrap:SUITE, file:PATH, "
-                                                 "https://ADDRESS or REMOTE:ALIAS, found 'no source'"},
+        {"aliases: { debian: \"no source\" }\n",
+         "alias debian: expected bootstrap:SUITE, file:PATH, "
+         "https://ADDRESS, REMOTE:ALIAS, oci:NAME or oci-layout:PATH, found 'no source'"},
         {"remotes: [ store ]\n", "'remotes': expected a mapping, found 'store'"},
         {"remotes: { store: { url: \"https://example.org\", key: RWabc } }\n",
          "'key': expected a public key as minisign and signify print it, such as "

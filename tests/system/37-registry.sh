@@ -1,0 +1,152 @@
+#!/bin/bash
+# Images from registries: Debian's docker-registry over TLS with a CA of our own, what skopeo pushed into it, passwords and
+# tokens, and what goes wrong on the way.
+. "$(dirname "$0")/lib.sh"
+. "$HERE/fetch.sh"
+make_ca || { not_ok 'certificates of a CA of our own' && exit; }
+W=$ROOT/work
+IMAGES=$ROOT/var/lib/fpsync/images
+mkdir -p "$W/one/etc" "$ROOT/etc/fpsync" "$ROOT/served"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$W/token.key" -out "$W/token.pem" -days 2 -subj /CN=tokens 2>/dev/null
+
+registry() { # NAME, port, auth as YAML: a registry; a line of its log an answer
+    cat >"$W/$1.yml" <<END
+version: 0.1
+log: { level: info }
+storage: { filesystem: { rootdirectory: $W/storage }, delete: { enabled: true } }
+http: { addr: "127.0.0.1:$2", tls: { certificate: "$PKI/good.pem", key: "$PKI/good.key" } }
+$3
+END
+    docker-registry serve "$W/$1.yml" >"$W/$1.log" 2>&1 &
+    REGISTRY=$!
+    eventually 10 curl -sk -o /dev/null "https://127.0.0.1:$2/v2/" || not_ok "registry $1 starts" "$(tail -n 5 "$W/$1.log")"
+}
+end_registry() {
+    kill "$REGISTRY" && wait "$REGISTRY" 2>/dev/null
+}
+policy() {
+    printf 'downloads: { ca: "%s", stall: 2s, tries: 1 }\nremotes: { local: { url: "https://127.0.0.1:%s", protocol: oci, ca: "%s" } }\n' \
+        "${1:-$PKI/ca.pem}" "$PORT" "$PKI/ca.pem" >"$ROOT/etc/fpsync/fpsync.conf"
+}
+source_is() { # SOURCE [ENTRIES]
+    spec oci <<END
+project: t
+images: { guest: { source: "$1"${2-} } }
+END
+}
+forgotten() {
+    rm -rf "${IMAGES:?}"/*
+    fps forget image/t/guest -y >/dev/null 2>&1
+}
+made() { # TEXT, SOURCE [ENTRIES]: the image of the layout
+    forgotten
+    source_is "$2" "${3-}"
+    converge "$1"
+    is "$1: the image" "$(ls "$IMAGES")" "$FIRST"
+    is "$1: no download stays" "$(downloads_in_store)" ''
+}
+refused() { # TEXT, reason, SOURCE [ENTRIES]
+    forgotten
+    source_is "$3" "${4-}"
+    fps apply -y -f "$FILE" >"$ROOT/out" 2>&1
+    like "$1: refused" "$? $(tr '\n' ' ' <"$ROOT/out")" "^3 .*$2"
+    is "$1: nothing is left" "$(find "$IMAGES" -mindepth 1 2>/dev/null)" ''
+}
+
+# ---- open to all ----
+
+echo a >"$W/one/etc/a" && chown 12:34 "$W/one/etc/a" && cp "$(command -v busybox)" "$W/one/able" && setcap cap_net_bind_service=ep "$W/one/able"
+head -c 3000000 /dev/urandom >"$W/one/large"
+(
+    cd "$W" && umoci init --layout L && umoci new --image L:v1 && umoci insert --image L:v1 one / &&
+        umoci config --image L:v1 --config.cmd /able --architecture "$(dpkg --print-architecture)"
+) >"$W/umoci.log" 2>&1 || not_ok 'umoci writes an image' "$(cat "$W/umoci.log")"
+policy
+source_is "oci-layout:$W/L:v1"
+converge 'the image of a layout'
+FIRST=$(ls "$IMAGES")
+mkdir -p "$W/certs" && cp "$PKI/ca.pem" "$W/certs/ca.crt"
+push() { # LAYOUT:TAG NAME
+    skopeo --insecure-policy copy -q --dest-cert-dir "$W/certs" ${CREDENTIALS:+--dest-creds "$CREDENTIALS"} "oci:$1" "docker://127.0.0.1:$PORT/$2" 2>&1 | comment
+}
+registry open "$PORT" ''
+push "$W/L:v1" shop/app:v1
+made 'by its tag' "oci:127.0.0.1:$PORT/shop/app:v1"
+MANIFEST=$(jq -r '.manifests[0].digest' "$W/L/index.json")
+made 'by its digest' "oci:127.0.0.1:$PORT/shop/app@$MANIFEST"
+made 'by its tag, pinned' "oci:127.0.0.1:$PORT/shop/app:v1" ", digest: \"$MANIFEST\""
+made 'of a remote' 'local:shop/app:v1'
+skopeo --insecure-policy copy -q --format v2s2 --dest-cert-dir "$W/certs" --src-cert-dir "$W/certs" \
+    "docker://127.0.0.1:$PORT/shop/app:v1" "docker://127.0.0.1:$PORT/shop/docker:v1" 2>&1 | comment
+made 'of docker'"'"'s own types' "oci:127.0.0.1:$PORT/shop/docker:v1"
+refused 'a tag that is not there' 'manifests/v9.*404' "oci:127.0.0.1:$PORT/shop/app:v9"
+refused 'a pin that is another image' '404' "oci:127.0.0.1:$PORT/shop/app:v1" ", digest: \"sha256:$(printf %064d 1)\""
+policy "$PKI/self.pem"
+refused 'a server whose certificate nobody vouches for' 'certificate' "oci:127.0.0.1:$PORT/shop/app:v1"
+policy
+
+# What it was made of is fetched again, also when the tag is another image by now.
+forgotten
+source_is "oci:127.0.0.1:$PORT/shop/app:v1"
+converge 'fetched'
+echo other >"$W/one/etc/a" && umoci insert --image "$W/L:v1" --tag v2 "$W/one/etc/a" /etc/a 2>&1 | comment
+push "$W/L:v2" shop/app:v1
+rm -rf "${IMAGES:?}"/*
+converge 'lost and fetched again'
+is 'it is the same image' "$(ls "$IMAGES")" "$FIRST"
+
+# A blob that was changed on the server: nothing of it is ever an image.
+layer=$W/storage/docker/registry/v2/blobs/sha256
+for blob in "$layer"/*/*/data; do
+    [ "$(stat -c %s "$blob")" -lt 3000000 ] || printf x | dd of="$blob" bs=1 seek=1000000 conv=notrunc 2>/dev/null
+done
+refused 'a layer that was changed on the server' 'sha256|digest|holds something else' "oci:127.0.0.1:$PORT/shop/app@$MANIFEST"
+is 'of it no download stays' "$(downloads_in_store)" ''
+end_registry
+refused 'a server that is gone' 'onnect' "oci:127.0.0.1:$PORT/shop/app:v1"
+rm -rf "$W/storage"
+
+# ---- with a password ----
+
+printf 'me:$2y$05$%s\n' "$(python3 -c 'import crypt; print(crypt.crypt("secret", "$2b$05$abcdefghijklmnopqrstuu")[7:])' 2>/dev/null)" >"$W/htpasswd"
+registry password "$PORT" "auth: { htpasswd: { realm: here, path: $W/htpasswd } }"
+CREDENTIALS=me:secret push "$W/L:v1" shop/app:v1
+refused 'without a password' 'wants a user and a password' "oci:127.0.0.1:$PORT/shop/app:v1"
+auth() { # KEY VALUE
+    printf '{"auths": {"%s": {"auth": "%s"}}}' "$1" "$2" >"$ROOT/etc/fpsync/auth.json"
+}
+auth "127.0.0.1:$PORT" "$(printf me:wrong | base64)"
+refused 'with a wrong password' '401|refuse' "oci:127.0.0.1:$PORT/shop/app:v1"
+auth "127.0.0.1:$PORT" "$(printf me:secret | base64)"
+made 'with the password of the host' "oci:127.0.0.1:$PORT/shop/app:v1"
+auth "127.0.0.1:$PORT/shop" "$(printf me:secret | base64)"
+made 'with the password of a part of it' "oci:127.0.0.1:$PORT/shop/app:v1"
+auth "127.0.0.1:$PORT" "$(printf 'me:secret' | base64)\\r\\nX-Evil: 1"
+refused 'with what would be a header more' 'wants a user and a password' "oci:127.0.0.1:$PORT/shop/app:v1"
+rm "$ROOT/etc/fpsync/auth.json"
+end_registry
+
+# ---- with a token ----
+
+base64url() {
+    base64 -w0 | tr '+/' '-_' | tr -d =
+}
+token() { # NAME of the repository
+    local head body now
+    now=$(date +%s)
+    head=$(printf '{"typ":"JWT","alg":"RS256","x5c":["%s"]}' "$(openssl x509 -in "$W/token.pem" -outform der | base64 -w0)" | base64url)
+    body=$(printf '{"iss":"us","sub":"","aud":"registry","exp":%d,"nbf":%d,"iat":%d,"jti":"1","access":[{"type":"repository","name":"%s","actions":["pull","push"]}]}' \
+        $((now + 600)) $((now - 60)) "$now" "$1" | base64url)
+    printf '%s.%s.%s' "$head" "$body" "$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign "$W/token.key" | base64url)"
+}
+serve "$ROOT/served"
+printf '{"token": "%s", "expires_in": 300}' "$(token shop/app)" >"$ROOT/served/token"
+registry token "$PORT" "auth: { token: { realm: \"$SERVER/plain/token\", service: registry, issuer: us, rootcertbundle: $W/token.pem } }"
+made 'with a token' "oci:127.0.0.1:$PORT/shop/app:v1"
+like 'it was asked for what is needed' "$(requests)" 'service=registry&scope=repository:shop/app:pull'
+printf '{"token": "x\\r\\nX-Evil: 1"}' >"$ROOT/served/token"
+refused 'a token that would be a header more' 'holds no token' "oci:127.0.0.1:$PORT/shop/app:v1"
+printf '{"token": "%s"}' "$(token shop/other)" >"$ROOT/served/token"
+refused 'a token for something else' '401|refuse' "oci:127.0.0.1:$PORT/shop/app:v1"
+end_registry
+stop_servers
