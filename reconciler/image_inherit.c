@@ -232,3 +232,75 @@ void image_inherit(struct arena *arena, const struct object *container, const ch
     inherit_volumes(&to);
     inherit_stop_signal(&to);
 }
+
+/* ---- the other way round ---- */
+
+static bool is_same_field(const char *key, const struct container *left, const struct container *right)
+{
+    const struct field *row = field_by_key(&container_table, key);
+    _cleanup_buffer_ struct buffer a = {0}, b = {0};
+    field_print(row, left, &a);
+    field_print(row, right, &b);
+    return field_is_present(&container_table, right, row) && text_is_same(a.bytes, b.bytes);
+}
+
+static void unsay(struct container *body, const char *key)
+{
+    const struct field *row = field_by_key(&container_table, key);
+    const struct container nothing = {0};
+    memcpy(field_at(body, row), field_at(&nothing, row),
+           row->type == FIELD_TEXTS   ? sizeof(struct texts)
+           : row->type == FIELD_LIST  ? sizeof(struct list)
+           : row->type == FIELD_PAIRS ? sizeof(struct pairs)
+                                      : sizeof(const char *));
+    body->described.present &= ~((uint64_t)1 << (row - container_table.rows));
+}
+
+static void drop_variables(struct arena *arena, struct container *body, const struct pairs *its)
+{
+    struct pairs kept = {.items = arena_array_of(arena, struct pair, body->env.count + 1)};
+    for (size_t i = 0; i < body->env.count; i++) {
+        const struct pair *pair = &body->env.items[i];
+        bool same = false;
+        for (size_t j = 0; j < its->count; j++)
+            same = same || (strcmp(its->items[j].key, pair->key) == 0 &&
+                            strcmp(its->items[j].value, pair->value) == 0);
+        if (!same)
+            kept.items[kept.count++] = *pair;
+    }
+    body->env = kept;
+}
+
+static void drop_volumes(struct arena *arena, struct container *body, const struct list *its)
+{
+    struct list kept = {.items = arena_list_of(arena, void *, body->volumes.count)};
+    for (size_t i = 0; i < body->volumes.count; i++) {
+        const struct mount *mount = body->volumes.items[i], *same = list_find(its, &mount_table, mount->path);
+        if (!same || strcmp(same->volume, mount->volume) != 0)
+            kept.items[kept.count++] = body->volumes.items[i];
+    }
+    body->volumes = kept;
+}
+
+struct container *image_disinherit(struct arena *arena, const struct object *container,
+                                   const struct image_config *config)
+{
+    static const char *const whole[] = {"command", "user", "directory", "stop_signal", "ports"};
+    struct container *body = arena_copy(arena, container->body, sizeof(struct container));
+    struct object silent = *container; /* what it would have of the image, said it nothing */
+    struct container *nothing = described_new(arena, &container_table);
+    struct inheritance all;
+    nothing->init = body->init;
+    silent.body = nothing;
+    image_inherit(arena, &silent, "", config, &all);
+    for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
+        if (is_same_field(whole[i], body, all.body))
+            unsay(body, whole[i]);
+    drop_variables(arena, body, &all.body->env);
+    drop_volumes(arena, body, &all.body->volumes);
+    if (!body->env.count)
+        unsay(body, "env");
+    if (!body->volumes.count)
+        unsay(body, "volumes");
+    return body;
+}

@@ -24,5 +24,8 @@ struct inheritance {
 
 void image_inherit(struct arena *arena, const struct object *container, const char *image,
                    const struct image_config *config, struct inheritance *out);
+/* The other way round: a copy of a recorded container's body without what it has as the image says it. */
+struct container *image_disinherit(struct arena *arena, const struct object *container,
+                                   const struct image_config *config);
 /* The full name of its volume of that path. */
 const char *image_volume_name(struct arena *arena, const char *container, const char *path);

@@ -118,6 +118,14 @@ static bool offer_arguments(struct completing *completing, const struct command 
     const char *takes = command->arguments;
     if (strcmp(command->name, "exec") == 0 && completing->said.argument_count > 1)
         return false;
+    if (strcmp(command->name, "image") == 0 && completing->said.argument_count < 2) {
+        static const char *const words[] = {"ls", "inspect", "pull", "rm"};
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+            offer(completing, words[i]);
+        return true;
+    }
+    if (strstr(takes, "IMAGE"))
+        offer_objects(completing, kind_name(KIND_IMAGE), true);
     if (strstr(takes, "CONTAINER"))
         offer_objects(completing, kind_name(KIND_CONTAINER), true);
     if (strstr(takes, "KIND/NAME"))

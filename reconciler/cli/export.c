@@ -146,6 +146,25 @@ static int add_all_found(struct exporting *exporting, struct error *error)
     return result;
 }
 
+/* What a container has of its image it has again when what is printed is applied. */
+static void leave_out_inherited(struct exporting *exporting)
+{
+    struct session *session = exporting->session;
+    for (size_t i = 0; i < exporting->set.count; i++) {
+        struct object **object = &exporting->set.items[i];
+        const struct entry *entry = (*object)->kind == KIND_CONTAINER
+                                        ? actual_find(&session->actual, KIND_CONTAINER, (*object)->name)
+                                        : NULL;
+        struct image_config *config;
+        if (!entry || !entry->facts->config ||
+            image_config_parse(session->arena, entry->facts->config, &config, NULL) < 0)
+            continue;
+        struct object *said = arena_copy(session->arena, *object, sizeof(**object));
+        said->body = image_disinherit(session->arena, *object, config);
+        *object = said;
+    }
+}
+
 static void print_set(const struct options *options, const struct object_set *set)
 {
     _cleanup_buffer_ struct buffer text = {0};
@@ -180,6 +199,7 @@ int run_export(const struct options *options)
     if (!options->argument_count && !options->lxc_count)
         add_all(&exporting);
     sort(&exporting);
+    leave_out_inherited(&exporting);
     print_set(options, &exporting.set);
     return EXIT_IN_SYNC;
 }

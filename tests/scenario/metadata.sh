@@ -96,6 +96,15 @@ data_goes_along() {
         [ "$("$tool" "$root" print | jq '.volumes | length')" = 1 ] || return 1
 }
 
+export_says_no_more() {
+    at metadata-export
+    layout "$full"
+    app 'web: { image: app, env: { B: "3" } }'
+    gives 0 run_spec apply && run export >"$root/exported.yaml" && cat "$root/exported.yaml" &&
+        ! grep -qE 'command|user|directory|ports|volumes|SIGINT' "$root/exported.yaml" && grep -q 'B: "3"' "$root/exported.yaml" &&
+        cp "$root/exported.yaml" "$root/spec.yaml" && nothing_to_do
+}
+
 nonsense_is_refused() {
     at metadata-nonsense
     layout '{"User":"../../x"}'
@@ -103,10 +112,36 @@ nonsense_is_refused() {
     gives 3 run_spec apply && says 'image default/app: config: User: expected USER[:GROUP]' && ! runs web >/dev/null
 }
 
+images_are_listed() {
+    at metadata-image
+    layout '{"Cmd":["/bin/app"],"Env":["DB_PASSWORD=x","A=1"]}'
+    app 'web: { image: app }'
+    gives 0 run image && ! says NAME >/dev/null && gives 0 run_spec apply && gives 0 run image ls &&
+        grep -qE '^default/app +[0-9a-f]{12} +1MiB .* file:.*/img +container/default/web$' "$root/said" &&
+        grep -qE '^default/other +[0-9a-f]{12} +1MiB .* bootstrap:bookworm +-$' "$root/said" || return 1
+    local digest before
+    gives 0 run -o json image ls && digest=$(jq -r '.images[] | select(.name == "default/app") | .digest' "$root/said") &&
+        gives 0 run image inspect app && jq -e --arg digest "$digest" '.schema == 1 and (.images[0] | .digest == $digest and
+            .config.Env == ["A=1", "DB_PASSWORD=(sensitive)"] and .used_by == ["container/default/web"])' "$root/said" >/dev/null &&
+        gives 0 run image inspect "${digest:0:12}" && says '"name": "default/app"' &&
+        gives 4 run image rm other app && says 'image app is used by container/default/web' &&
+        gives 0 run -o name image ls && says image/default/other && gives 0 run image rm other &&
+        gives 0 run -o name image ls && [ "$(cat "$root/said")" = image/default/app ] &&
+        [ "$("$tool" "$root" print | jq '.images | length')" = 1 ] &&
+        gives 2 run_spec plan && says 'create image default/other' &&
+        gives 0 run_spec apply && before=$(calls) && layout '{"Cmd":["/bin/newer"]}' && gives 0 run image pull app &&
+        says 'recreate image default/app: done' && [ "$(calls)" = $((before + 1)) ] &&
+        gives 2 run_spec plan && says 'restart container default/web' && says '/bin/app] -> [/bin/newer]   (image default/app: CMD)' &&
+        gives 0 run_spec apply && is_defined web .command '["/bin/newer"]' && nothing_to_do &&
+        gives 1 run image rm nothing && says 'no image nothing is recorded' && gives 1 run image inspect && gives 1 run image frobnicate
+}
+
+check 'images are listed, looked at and removed, but for those in use' images_are_listed
 check 'metadata: a container does as its image says, and the plan says so' image_is_heeded
 check 'metadata: what the container says wins' container_wins
 check 'metadata: an image that changes its mind is followed' image_changes_its_mind
 check 'metadata: --exact stops before what became known' stops_where_asked
 check 'metadata: one port of an image is one container'"'"'s, or a set'"'"'s' ports_of_two
 check 'metadata: volumes that an image names go with the container'"'"'s name, and stay as data' data_goes_along
+check 'metadata: what is exported does not repeat the image' export_says_no_more
 check 'metadata: a config that is none makes no image' nonsense_is_refused
