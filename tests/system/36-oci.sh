@@ -155,3 +155,17 @@ tar -C "$W" -cf "$W/evil.tar" -P --transform='s|.*|../../evil|' L/oci-layout && 
 mkdir -p "$W/e" && : >"$W/e/.wh..." && tar -C "$W/e" -cf "$W/evil.tar" .wh... && hostile 'a whiteout of ..' 'hides nothing that can be named'
 : >"$W/e/.wh." && tar -C "$W/e" -cf "$W/evil.tar" .wh. && hostile 'a whiteout of nothing' 'hides nothing that can be named'
 tar -C "$W" --owner=70000 -cf "$W/evil.tar" e && hostile 'an owner beyond the image' 'owner outside'
+
+# ---- what is in the files is true in a container ----
+rm -rf "${IMAGES:?}"/*
+fps forget image/t/guest -y >/dev/null 2>&1
+cp -a "$BUSYBOX" "$W/guest" && cp "$(command -v busybox)" "$W/guest/bin/busybox-able" && setcap cap_net_bind_service=ep "$W/guest/bin/busybox-able"
+tar -C "$W/guest" --xattrs --xattrs-include='*' -cf "$W/guest.tar" .
+spec able <<END
+project: t
+images: { guest: { source: "file:$W/guest.tar" } }
+containers: { one: { image: guest, networks: [] } }
+END
+converge 'a container of an image with file capabilities'
+is 'they are honoured' "$(timeout 60 env -C / lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/one)" --clear-env -u 5 -- \
+    /bin/busybox-able awk '/CapEff/ { print $2 }' /proc/self/status)" 0000000000000400

@@ -316,6 +316,42 @@ static void test_links(void **state)
     assert_refused(&eighth, "comes twice");
 }
 
+/* Chains that are harmless link by link. */
+static void test_chains(void **state)
+{
+    (void)state;
+    BEGIN(tar); /* through a link in a link */
+    add(&tar, '5', "a", NULL, NULL);
+    add(&tar, '5', "a/b", NULL, NULL);
+    add(&tar, '2', "a/b/up", "../..", NULL);
+    add(&tar, '2', "a/esc", "b/up/../..", NULL);
+    add(&tar, '0', "a/esc/canary/file", NULL, "owned");
+    assert_refused(&tar, "beyond something that is not a folder");
+
+    struct buffer second = {0}; /* a hard link to a link that lies deeper */
+    add(&second, '2', "a/b/c/deep", at("canary/file"), NULL);
+    add(&second, '1', "h", "a/b/c/deep", NULL);
+    add(&second, '0', "h", NULL, "owned");
+    assert_refused(&second, "not an earlier file");
+
+    struct buffer third = {0}; /* and to a file beyond a link */
+    add(&third, '2', "d", at("canary/etc"), NULL);
+    add(&third, '1', "h", "d/passwd", NULL);
+    assert_refused(&third, "not an earlier file");
+
+    struct buffer fourth = {0}; /* the name of a long link, and of a pax header, before a harmless one */
+    add(&fourth, 'L', "././@LongLink", NULL, "../../../../../../etc/evil");
+    add(&fourth, '0', "harmless", NULL, "x");
+    assert_refused(&fourth, "leads upwards");
+    struct buffer fifth = {0};
+    add_pax(&fifth, "linkpath", "../canary/file", 14);
+    add(&fifth, '1', "h", "harmless", NULL);
+    assert_refused(&fifth, "leads upwards");
+
+    refuse_one('0', "a//..//b", NULL, "x", "leads upwards");
+    refuse_one('1', "h", "h", NULL, "not an earlier file");
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -814,6 +850,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_chains, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bomb, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_archives_and_folder_give_one_image, set_up, tear_down),
