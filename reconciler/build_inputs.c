@@ -12,6 +12,7 @@ struct filtering { /* the ignore file, and --exclude of one instruction below on
     const struct ignore *ignore, *excluded;
     const struct context_source *source; /* that `excluded` is relative to; NULL: they are not asked */
     const struct ignore_rule *last;      /* that left something out, for messages */
+    struct ignore_memory memory;         /* of `ignore` */
 };
 
 struct finding {
@@ -44,7 +45,7 @@ static const struct ignore_rule *find_excluded(const struct filtering *filtering
 static bool leaves_out(void *context, const char *path)
 {
     struct filtering *filtering = context;
-    const struct ignore_rule *rule = ignore_find_alone(filtering->ignore, path);
+    const struct ignore_rule *rule = ignore_find_next(filtering->ignore, &filtering->memory, path);
     if (!rule)
         rule = find_excluded(filtering, path);
     if (rule)

@@ -213,10 +213,11 @@ static void step(const struct glob *glob, bool *next, size_t place, uint32_t cha
 bool glob_matches(const struct glob *glob, const char *path)
 {
     /* A token a byte of the pattern at most, and one more for each "**". */
-    bool places[2][2 * IGNORE_PATTERN + 2] = {{false}}, *now = places[0], *next = places[1];
+    bool places[2][2 * IGNORE_PATTERN + 2], *now = places[0], *next = places[1];
     if (glob->plain)
         return strcmp(glob->plain, path) == 0;
     const size_t size = glob->count + 1;
+    memset(now, 0, size);
     enter(glob, now, 0);
     while (*path) {
         const uint32_t character = take(&path);
@@ -307,21 +308,44 @@ const struct ignore_rule *ignore_find(const struct ignore *ignore, const char *p
     return found;
 }
 
-const struct ignore_rule *ignore_find_alone(const struct ignore *ignore, const char *path)
+/* Down to the path, a folder at a time. What is longer than a path may be is left out by nothing. */
+static const struct ignore_rule *find_down(const struct ignore *ignore, const char *path, bool *above,
+                                           bool *here)
 {
-    bool states[2][IGNORE_PATTERNS] = {{false}}, *above = states[0], *here = states[1];
     const struct ignore_rule *found = NULL;
     char part[4096];
+    memset(here, 0, ignore->count);
+    if (strlen(path) >= sizeof(part))
+        return NULL;
     for (const char *end = path; *end;) {
         end += strcspn(end + 1, "/") + 1;
-        if ((size_t)(end - path) >= sizeof(part))
-            return NULL;
         memcpy(part, path, (size_t)(end - path));
         part[end - path] = '\0';
+        memcpy(above, here, ignore->count);
         found = ignore_find(ignore, part, above, here);
-        bool *other = above;
-        above = here;
-        here = other;
     }
     return found;
+}
+
+const struct ignore_rule *ignore_find_alone(const struct ignore *ignore, const char *path)
+{
+    bool above[IGNORE_PATTERNS], here[IGNORE_PATTERNS];
+    return find_down(ignore, path, above, here);
+}
+
+const struct ignore_rule *ignore_find_next(const struct ignore *ignore, struct ignore_memory *memory,
+                                           const char *path)
+{
+    bool here[IGNORE_PATTERNS];
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash ? (size_t)(slash - path) : 0;
+    if (length >= sizeof(memory->folder))
+        return NULL;
+    if (!memory->is_there || strncmp(memory->folder, path, length) != 0 || memory->folder[length]) {
+        memcpy(memory->folder, path, length);
+        memory->folder[length] = '\0';
+        find_down(ignore, memory->folder, here, memory->above);
+        memory->is_there = true;
+    }
+    return ignore_find(ignore, path, memory->above, here);
 }

@@ -44,5 +44,14 @@ bool ignore_add(struct ignore *ignore, const char *pattern, struct place place, 
  * to which match it: arrays of `count`, of all false at the top. */
 const struct ignore_rule *ignore_find(const struct ignore *ignore, const char *path, const bool *above,
                                       bool *here);
-/* The same by the path alone, for a single one. */
+/* The same by the path alone. */
 const struct ignore_rule *ignore_find_alone(const struct ignore *ignore, const char *path);
+/* The same for one path after another, of which most are in the same folder as the one before: which rules match that is
+ * remembered. Zeroed at first, and for the paths of one `ignore` only. */
+struct ignore_memory {
+    bool is_there;
+    char folder[4096];
+    bool above[IGNORE_PATTERNS];
+};
+const struct ignore_rule *ignore_find_next(const struct ignore *ignore, struct ignore_memory *memory,
+                                           const char *path);

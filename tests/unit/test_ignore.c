@@ -145,8 +145,17 @@ static void files(void **state)
         struct ignore ignore = {0};
         assert_true(
             ignore_read(&ignore, ".dockerignore", cases[i].text, strlen(cases[i].text), arena, &problems));
+        struct ignore_memory memory = {0};
         if ((ignore_find_alone(&ignore, cases[i].path) != NULL) != cases[i].out)
             fail_msg("%s against %s", cases[i].text, cases[i].path);
+        static const char *const others[] = {"a",    "a/b", "a/b/c",     "ab",
+                                             "a/bc", "x/y", "a/b/c/d/e", "README.md"};
+        for (size_t j = 0; j < COUNT(others) * COUNT(others); j++) {
+            const char *path = others[j % COUNT(others)];
+            ignore_find_next(&ignore, &memory, others[j / COUNT(others)]);
+            assert_ptr_equal(ignore_find_next(&ignore, &memory, path), ignore_find_alone(&ignore, path));
+            assert_int_equal(ignore_find_next(&ignore, &memory, cases[i].path) != NULL, cases[i].out);
+        }
     }
 }
 
