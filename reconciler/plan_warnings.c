@@ -87,6 +87,17 @@ static void check_ports(struct planning *planning, struct action *action, const 
     }
 }
 
+/* An init runs as root, wherever it likes. */
+static void check_command(struct planning *planning, struct action *action, const struct container *body)
+{
+    const char *key = body->user ? "user" : body->directory ? "directory" : NULL;
+    if (key && !body->command.count && action->verb != VERB_EXPAND)
+        warn(planning, action,
+             arena_printf(planning->arena, "%s: neither it nor its image has a command, and an init has none",
+                          key),
+             field_place(&container_table, body, field_by_key(&container_table, key)));
+}
+
 void plan_warnings(struct planning *planning)
 {
     for (size_t i = 0; i < planning->plan->count; i++) {
@@ -95,5 +106,7 @@ void plan_warnings(struct planning *planning)
             check_network(planning, action, action->object->body);
         if (action->object && action->kind == KIND_CONTAINER)
             check_ports(planning, action, &((const struct container *)action->object->body)->ports);
+        if (action->object && action->kind == KIND_CONTAINER)
+            check_command(planning, action, action->object->body);
     }
 }

@@ -136,6 +136,14 @@ images_are_listed() {
         gives 1 run image rm nothing && says 'no image nothing is recorded' && gives 1 run image inspect && gives 1 run image frobnicate
 }
 
+nobody_to_be() {
+    at metadata-user
+    web 'user: www, directory: /srv'
+    gives 2 run_spec plan && says 'warning: user: neither it nor its image has a command, and an init has none   (' &&
+        gives 0 run_spec apply && is_defined web .user null && nothing_to_do
+}
+
+check 'metadata: a user without a command is told of' nobody_to_be
 check 'images are listed, looked at and removed, but for those in use' images_are_listed
 check 'metadata: a container does as its image says, and the plan says so' image_is_heeded
 check 'metadata: what the container says wins' container_wins
