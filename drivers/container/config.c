@@ -88,13 +88,13 @@ bool config_says(struct config *config, const char *key)
     return config->result == 0 && config->lxc->get_config_item(config->lxc, key, NULL, 0) > 0;
 }
 
-static int write_file(const char *path, const struct buffer *text)
+static int write_file(const char *path, const struct buffer *text, bool passing)
 {
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || fchmod(fd, 0600) < 0)
         return -errno;
     int result = bytes_write(fd, text->bytes, text->length);
-    return result < 0 ? result : fsync(fd) < 0 ? -errno : 0;
+    return result < 0 || passing ? result : fsync(fd) < 0 ? -errno : 0;
 }
 
 void config_load_lines(struct config *config, const struct paths *paths, const struct texts *lines)
@@ -110,7 +110,7 @@ void config_load_lines(struct config *config, const struct paths *paths, const s
     if (config->result < 0 || !text.length)
         return;
     container_path(paths, config->name, "config.new", path);
-    int result = write_file(path, &text);
+    int result = write_file(path, &text, config->passing);
     if (result < 0)
         config->result =
             error_errno(config->error, result, "container %s: cannot write %s", config->name, path);
@@ -195,7 +195,7 @@ static int replace(struct config *config, const char *new, const char *path, con
         unlink(new);
         return 0;
     }
-    int result = write_file(new, text);
+    int result = write_file(new, text, config->passing);
     if (result == 0 && rename(new, path) < 0)
         result = -errno;
     if (result == 0)

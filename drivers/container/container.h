@@ -97,6 +97,7 @@ struct container_definition {
     const char *apparmor; /* of an adopted one: "generated", "nesting"; NULL: nothing is said */
     struct list binds;    /* of an adopted one: of container_bind, in the order of mounting */
     const char *exit;     /* what its command ended with under another name, in digits; NULL: as it is */
+    bool passing;         /* it ends with the effect that defines it, and nothing waits for the disk */
     bool adopted; /* LXC had it before: its config says this and nothing of fpsync's own, the lines first */
 };
 extern const struct table container_definition_table;

@@ -102,6 +102,7 @@ int container_define(const struct paths *paths, const struct container_definitio
     failed = config_open(&config, paths, definition->lxc_name, false, error);
     if (failed < 0)
         return failed;
+    config.passing = definition->passing;
     if (definition->adopted)
         set_adopted(&config, paths, &hierarchies, definition, call->arena);
     else

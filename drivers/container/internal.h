@@ -197,7 +197,8 @@ struct config { /* a configuration in the making */
     struct lxc_container *lxc;
     const char *name;
     struct error *error;
-    int result; /* of the first setting that failed; later ones are skipped */
+    int result;   /* of the first setting that failed; later ones are skipped */
+    bool passing; /* what is written need not be on the disk */
 };
 /* Opens without or with what is on disk. */
 int config_open(struct config *config, const struct paths *paths, const char *name, bool load,

@@ -72,6 +72,7 @@ static const struct field definition_rows[] = {
     TEXT_ROW(46, container_definition, exit),
     TEXT_ROW(47, container_definition, user),
     TEXT_ROW(48, container_definition, directory),
+    {.id = 49, .key = "passing", .type = FIELD_BOOL, AT(container_definition, passing)},
     {.id = 40, .key = "adopted", .type = FIELD_BOOL, AT(container_definition, adopted)},
 };
 const struct table container_definition_table =

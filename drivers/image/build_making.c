@@ -26,8 +26,8 @@
 
 #define LOOK_AGAIN 10 /* milliseconds, at a step that another worker makes */
 
-static int take_folder(struct build_making *step, struct error *error);
-static int furnish(struct build_making *step, struct error *error);
+static int take_folder(struct build_making *making, struct error *error);
+static int furnish(struct build_making *making, struct error *error);
 static int remove_temporary(const struct paths *paths, int steps, const char *name, const struct call *call,
                             struct error *error);
 
@@ -67,32 +67,33 @@ int build_place_check(const struct paths *paths, const struct build_place *place
     return result;
 }
 
-int build_making_begin(struct build_making *step, const struct paths *paths, const struct build_place *place,
-                       const char *what, const struct call *call, struct error *error)
+int build_making_begin(struct build_making *making, const struct paths *paths,
+                       const struct build_place *place, const char *what, const struct call *call,
+                       struct error *error)
 {
-    *step = NO_BUILD_MAKING;
-    step->paths = paths;
-    step->call = call;
-    step->place = place;
-    step->what = what;
+    *making = NO_BUILD_MAKING;
+    making->paths = paths;
+    making->call = call;
+    making->place = place;
+    making->what = what;
     int result = build_check_key(place->key, error);
     if (result < 0)
         return result;
     if (build_view.has_step(paths, place->key)) {
-        step->is_there = true;
+        making->is_there = true;
         return 0;
     }
     result = build_place_check(paths, place, error);
     if (result < 0)
         return result;
-    step->steps = build_folder_open(paths, BUILD_FOLDER_STEPS, error);
-    if (step->steps < 0)
-        return step->steps;
-    step->temporary = arena_printf(call->arena, STEP_TEMPORARY "%s", place->key);
-    result = build_remove_leftovers(paths, step->steps, call, error);
+    making->steps = build_folder_open(paths, BUILD_FOLDER_STEPS, error);
+    if (making->steps < 0)
+        return making->steps;
+    making->temporary = arena_printf(call->arena, STEP_TEMPORARY "%s", place->key);
+    result = build_remove_leftovers(paths, making->steps, call, error);
     if (result == 0)
-        result = take_folder(step, error);
-    return result < 0 || step->is_there ? result : furnish(step, error);
+        result = take_folder(making, error);
+    return result < 0 || making->is_there ? result : furnish(making, error);
 }
 
 static bool has_name(int steps, const char *name, int folder)
@@ -181,20 +182,21 @@ int build_place_link(const struct paths *paths, const struct build_place *place,
     return result;
 }
 
-static char *path_of(const struct build_making *step, const char *inside)
+static char *path_of(const struct build_making *making, const char *inside)
 {
-    return arena_printf(step->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/%s", step->paths->build,
-                        step->temporary, inside);
+    return arena_printf(making->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/%s", making->paths->build,
+                        making->temporary, inside);
 }
 
-int build_making_open(const struct build_making *step, const struct build_place *place, const char *name,
+int build_making_open(const struct build_making *making, const struct build_place *place, const char *name,
                       struct error *error)
 {
     struct texts links = {0};
-    int result = build_place_check(step->paths, place, error);
+    int result = build_place_check(making->paths, place, error);
     if (result == 0)
-        result = build_place_link(step->paths, place, step->folder, name, &links, step->call->arena, error);
-    return result < 0 ? result : lower_open(path_of(step, name), &links, step->what, error);
+        result =
+            build_place_link(making->paths, place, making->folder, name, &links, making->call->arena, error);
+    return result < 0 ? result : lower_open(path_of(making, name), &links, making->what, error);
 }
 
 /* The root's own attributes are not in an upper but when it is made with them. */
@@ -209,40 +211,41 @@ static int take_root_attributes(int upper, int root, struct error *error)
 }
 
 /* The newest of what lies below says what the root is like. */
-static int furnish(struct build_making *step, struct error *error)
+static int furnish(struct build_making *making, struct error *error)
 {
     static const char *const folders[] = {"upper", "work"};
     for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-        if (mkdirat(step->folder, folders[i], 0755) < 0)
+        if (mkdirat(making->folder, folders[i], 0755) < 0)
             return error_errno(error, -errno, "cannot make %s", folders[i]);
-    int result = build_place_link(step->paths, step->place, step->folder, STEP_LOWERS, &step->lowers,
-                                  step->call->arena, error);
+    int result = build_place_link(making->paths, making->place, making->folder, STEP_LOWERS, &making->lowers,
+                                  making->call->arena, error);
     if (result < 0)
         return result;
-    const char *newest = arena_printf(step->call->arena, STEP_LOWERS "/%s", step->lowers.items[0]);
-    _cleanup_close_ int below = openat(step->folder, newest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int upper = openat(step->folder, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *newest = arena_printf(making->call->arena, STEP_LOWERS "/%s", making->lowers.items[0]);
+    _cleanup_close_ int below = openat(making->folder, newest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int upper = openat(making->folder, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return below < 0 || upper < 0 ? error_errno(error, -errno, "cannot open what it stands on")
                                   : take_root_attributes(upper, below, error);
 }
 
-int build_making_mount(const struct build_making *step, struct error *error)
+int build_making_mount(const struct build_making *making, struct error *error)
 {
-    const char *folder = path_of(step, STEP_LOWERS);
-    _cleanup_close_ int context = overlay_begin(path_of(step, "upper"), path_of(step, "work"), error);
+    const char *folder = path_of(making, STEP_LOWERS);
+    _cleanup_close_ int context =
+        overlay_begin(path_of(making, "upper"), path_of(making, "work"), true, error);
     if (context < 0)
         return context;
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
         return error_errno(error, -errno, "%s", folder);
-    int result = lower_set_paths(context, &step->lowers, error);
+    int result = lower_set_paths(context, &making->lowers, error);
     if (fchdir(before) < 0 && result == 0)
         result = error_errno(error, -errno, "cannot leave %s", folder);
-    _cleanup_close_ int tree = result < 0 ? result : overlay_end(context, folder, 0, step->what, error);
+    _cleanup_close_ int tree = result < 0 ? result : overlay_end(context, folder, 0, making->what, error);
     if (tree < 0)
         return tree;
     int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return root < 0 ? error_errno(error, -errno, "%s", step->what) : root;
+    return root < 0 ? error_errno(error, -errno, "%s", making->what) : root;
 }
 
 /* ---- the end of it ---- */
@@ -256,9 +259,9 @@ static int write_note(int folder, const char *text, struct error *error)
 }
 
 /* All that is in its folder but what stays. */
-static int remove_tools(const struct build_making *step, struct error *error)
+static int remove_tools(const struct build_making *making, struct error *error)
 {
-    int copy = openat(step->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int copy = openat(making->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory)
         return error_errno(error, -errno, "cannot read a step's folder");
@@ -266,87 +269,98 @@ static int remove_tools(const struct build_making *step, struct error *error)
     for (struct dirent *item; result == 0 && (item = readdir(directory));) {
         const char *name = item->d_name;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "upper") != 0)
-            result = tree_remove(step->folder, name, error);
+            result = tree_remove(making->folder, name, error);
     }
     closedir(directory);
     return result;
 }
 
 /* Whoever builds on them uses them. */
-static void touch_used(const struct build_making *step)
+static void touch_used(const struct build_making *making)
 {
-    for (size_t i = 0; i < step->place->below.count; i++) {
+    for (size_t i = 0; i < making->place->below.count; i++) {
         char path[DIGEST_TEXT_SIZE + 8];
-        snprintf(path, sizeof(path), "%s/note", step->place->below.items[i]);
-        utimensat(step->steps, path, NULL, AT_SYMLINK_NOFOLLOW);
+        snprintf(path, sizeof(path), "%s/note", making->place->below.items[i]);
+        utimensat(making->steps, path, NULL, AT_SYMLINK_NOFOLLOW);
     }
 }
 
-static int settle(const struct build_making *step, const char *epoch_text, int64_t *bytes,
+static int settle(const struct build_making *making, const char *epoch_text, int64_t *bytes,
                   struct error *error)
 {
     int64_t epoch;
     int result = build_epoch(epoch_text, &epoch, error);
     _cleanup_close_ int upper =
-        openat(step->folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        openat(making->folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (result == 0 && upper < 0)
         result = error_errno(error, -errno, "cannot open its upper");
     if (result == 0)
-        result = remove_tools(step, error);
+        result = remove_tools(making, error);
     return result < 0 ? result : build_upper_settle(upper, epoch, bytes, error);
 }
 
 /* Not synced: a step is worth less than the seconds that takes. Its note says of which boot it is, and counts for that one
  * alone, until a commit has synced everything. */
-int build_making_finish(struct build_making *step, const char *epoch, struct error *error)
+int build_making_settle(struct build_making *making, const char *epoch, struct error *error)
 {
     int64_t bytes = 0;
-    int result = settle(step, epoch, &bytes, error);
-    if (result == 0)
-        result = write_note(step->folder, build_note_text(step->call->arena, bytes), error);
-    if (result == 0 && renameat(step->steps, step->temporary, step->steps, step->place->key) < 0) {
-        /* One of before a power cut, whose note does not count. */
-        result = errno == ENOTEMPTY || errno == EEXIST
-                     ? tree_remove(step->steps, step->place->key, error)
-                     : error_errno(error, -errno, "cannot name step %s", step->place->key);
-        if (result == 0 && renameat(step->steps, step->temporary, step->steps, step->place->key) < 0)
-            result = error_errno(error, -errno, "cannot name step %s", step->place->key);
+    int result = settle(making, epoch, &bytes, error);
+    return result < 0 ? result
+                      : write_note(making->folder, build_note_text(making->call->arena, bytes), error);
+}
+
+int build_making_publish(struct build_making *making, struct error *error)
+{
+    const char *key = making->place->key;
+    int result = 0;
+    if (renameat(making->steps, making->temporary, making->steps, key) < 0) {
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return error_errno(error, -errno, "cannot name step %s", key);
+        result = tree_remove(making->steps, key, error); /* of before a power cut: its note does not count */
+        if (result == 0 && renameat(making->steps, making->temporary, making->steps, key) < 0)
+            result = error_errno(error, -errno, "cannot name step %s", key);
     }
     if (result < 0)
         return result;
-    step->keeps = true;
-    touch_used(step);
+    making->keeps = true;
+    touch_used(making);
     return 0;
 }
 
-int build_making_keep_failed(struct build_making *step, int64_t expires, struct error *error)
+int build_making_finish(struct build_making *making, const char *epoch, struct error *error)
+{
+    int result = build_making_settle(making, epoch, error);
+    return result < 0 ? result : build_making_publish(making, error);
+}
+
+int build_making_keep_failed(struct build_making *making, int64_t expires, struct error *error)
 {
     _cleanup_buffer_ struct buffer note = {0};
     int64_t bytes = 0;
-    _cleanup_close_ int failed = build_folder_open(step->paths, BUILD_FOLDER_FAILED, error);
-    int result = failed < 0 ? failed : settle(step, NULL, &bytes, error);
+    _cleanup_close_ int failed = build_folder_open(making->paths, BUILD_FOLDER_FAILED, error);
+    int result = failed < 0 ? failed : settle(making, NULL, &bytes, error);
     if (result < 0)
         return result;
     buffer_printf(&note, "bytes %" PRId64 "\nexpires %" PRId64 "\n", bytes, expires);
-    if (step->place->image)
-        buffer_printf(&note, "image %s\n", step->place->image);
-    for (size_t i = 0; i < step->place->below.count; i++)
-        buffer_printf(&note, "below %s\n", step->place->below.items[i]);
-    result = write_note(step->folder, note.bytes, error);
+    if (making->place->image)
+        buffer_printf(&note, "image %s\n", making->place->image);
+    for (size_t i = 0; i < making->place->below.count; i++)
+        buffer_printf(&note, "below %s\n", making->place->below.items[i]);
+    result = write_note(making->folder, note.bytes, error);
     if (result == 0)
-        result = tree_remove(failed, step->place->key, error);
-    if (result == 0 && renameat(step->steps, step->temporary, failed, step->place->key) < 0)
-        result = error_errno(error, -errno, "cannot keep the root of %s", step->what);
-    step->keeps = result == 0;
+        result = tree_remove(failed, making->place->key, error);
+    if (result == 0 && renameat(making->steps, making->temporary, failed, making->place->key) < 0)
+        result = error_errno(error, -errno, "cannot keep the root of %s", making->what);
+    making->keeps = result == 0;
     return result;
 }
 
-void build_making_end(struct build_making *step)
+void build_making_end(struct build_making *making)
 {
-    if (step->folder >= 0 && !step->keeps)
-        tree_remove(step->steps, step->temporary, NULL);
-    cleanup_close(&step->folder);
-    cleanup_close(&step->steps);
+    if (making->folder >= 0 && !making->keeps)
+        tree_remove(making->steps, making->temporary, NULL);
+    cleanup_close(&making->folder);
+    cleanup_close(&making->steps);
 }
 
 /* ---- leftovers ---- */

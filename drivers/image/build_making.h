@@ -26,20 +26,24 @@ struct build_making {
 #define NO_BUILD_MAKING ((struct build_making){.steps = -1, .folder = -1})
 
 /* Removes what crashes left, waits for whoever makes the same step, and makes its folder. */
-int build_making_begin(struct build_making *step, const struct paths *paths, const struct build_place *place,
-                       const char *what, const struct call *call, struct error *error);
+int build_making_begin(struct build_making *making, const struct paths *paths,
+                       const struct build_place *place, const char *what, const struct call *call,
+                       struct error *error);
 /* Under its own name, with times, attributes and a note as they should be; nothing of it may be mounted. `epoch` as in
  * build_copy. */
-int build_making_finish(struct build_making *step, const char *epoch, struct error *error);
+int build_making_finish(struct build_making *making, const char *epoch, struct error *error);
+/* The two halves of it: all but the name; and that. */
+int build_making_settle(struct build_making *making, const char *epoch, struct error *error);
+int build_making_publish(struct build_making *making, struct error *error);
 /* Moves it to build/failed instead, until `expires` (seconds since 1970). */
-int build_making_keep_failed(struct build_making *step, int64_t expires, struct error *error);
-void build_making_end(struct build_making *step);
+int build_making_keep_failed(struct build_making *making, int64_t expires, struct error *error);
+void build_making_end(struct build_making *making);
 #define _cleanup_build_making_ _cleanup_(build_making_end)
 
 /* The step's root, written to as the host's root: in no mount namespace, and gone with its last handle. */
-int build_making_mount(const struct build_making *step, struct error *error);
+int build_making_mount(const struct build_making *making, struct error *error);
 /* The root of another place, to be read; `name` is that of a folder that is made for it in the step's. */
-int build_making_open(const struct build_making *step, const struct build_place *place, const char *name,
+int build_making_open(const struct build_making *making, const struct build_place *place, const char *name,
                       struct error *error);
 
 /* Links in the folder `name` of `folder`, which is made in a step's, to what a place is made of; an empty folder lies below

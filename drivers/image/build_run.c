@@ -38,8 +38,11 @@ struct output {
 
 static int mount_root(struct running *running);
 static int furnish_root(struct running *running);
-static int run_in_container(struct running *running, struct output *output);
-static int take_down(struct running *running, const struct container_started *started);
+static int run_in_container(struct running *running, struct container_started *started,
+                            struct output *output);
+static int end_container(struct running *running, const struct container_started *started,
+                         struct error *error);
+static int remove_container(const struct running *running, struct error *error);
 
 static int check(const struct build_run *request, struct error *error)
 {
@@ -79,25 +82,33 @@ static void release(struct running *running)
     running->lock_count = 0;
 }
 
+/* The name comes last: by the temporary one a container that a killed worker has left is found. */
+static int publish(struct running *running, const struct output *output, int status)
+{
+    if (status == 0)
+        return build_making_publish(&running->making, running->error);
+    keep(running);
+    return fail_with(running->request, output, status, running->error);
+}
+
 static int run_step(struct running *running)
 {
     struct output *output = arena_new_of(running->call->arena, struct output);
+    struct container_started started = {0};
     *output = (struct output){.call = running->call};
-    int result = mount_root(running);
-    if (result == 0)
-        result = furnish_root(running);
-    if (result < 0) {
-        take_down(running, NULL);
-        return result;
-    }
-    int status = run_in_container(running, output);
-    release(running);
+    int status = mount_root(running);
     if (status == 0)
-        return build_making_finish(&running->making, running->request->epoch, running->error);
-    if (status < 0)
-        return status;
-    keep(running);
-    return fail_with(running->request, output, status, running->error);
+        status = furnish_root(running);
+    if (status == 0)
+        status = run_in_container(running, &started, output);
+    int result = end_container(running, &started, status < 0 ? NULL : running->error);
+    release(running);
+    if (result == 0 && status == 0) /* while its monitor cleans up */
+        result = build_making_settle(&running->making, running->request->epoch, running->error);
+    int removed = remove_container(running, result < 0 || status < 0 ? NULL : running->error);
+    if (status < 0 || result < 0)
+        return status < 0 ? status : result;
+    return removed < 0 ? removed : publish(running, output, status);
 }
 
 int build_run_step(const struct paths *paths, const struct build_run *request, const struct call *call,
@@ -133,7 +144,7 @@ static int make_overlay(struct running *running, const char *store)
         arena_printf(arena, "%s/build/" BUILD_FOLDER_STEPS "/%s", store, running->making.temporary);
     const char *lowers = arena_printf(arena, "%s/" STEP_LOWERS, folder);
     _cleanup_close_ int context = overlay_begin(arena_printf(arena, "%s/upper", folder),
-                                                arena_printf(arena, "%s/work", folder), running->error);
+                                                arena_printf(arena, "%s/work", folder), true, running->error);
     if (context < 0)
         return context;
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -252,6 +263,7 @@ static int start(struct running *running, struct container_started *started)
     definition.root = running->place;
     definition.env = (struct pairs){0};
     definition.command = (struct texts){0};
+    definition.passing = true;
     start.id_base = running->id_base;
     if (!definition.uid)
         definition.uid = arena_strndup(arena, running->request->place->key, 24);
@@ -320,44 +332,50 @@ static void await_boot(struct running *running)
 }
 
 /* The status of the command; or a negative errno. */
-static int run_in_container(struct running *running, struct output *output)
+static int run_in_container(struct running *running, struct container_started *started, struct output *output)
 {
-    struct container_started started = {0};
-    int status = start(running, &started);
+    int status = start(running, started);
     if (status == 0 && running->request->init)
         await_boot(running);
     if (status == 0)
         status = run_command(running, output);
-    if (status >= 0 && running->request->init) {
-        const struct container_stop halt = {.lxc_name = running->name,
-                                            .timeout = HALT_TIME,
-                                            .halt_signal = running->request->definition->halt_signal};
-        int halted = container_effects.stop(running->paths, &halt, running->call, running->error);
-        status = halted < 0 ? halted : status;
-    }
-    int ended = take_down(running, &started);
-    return status < 0 ? status : ended < 0 ? ended : status;
+    if (status < 0 || !running->request->init)
+        return status;
+    const struct container_stop halt = {.lxc_name = running->name,
+                                        .timeout = HALT_TIME,
+                                        .halt_signal = running->request->definition->halt_signal};
+    int halted = container_effects.stop(running->paths, &halt, running->call, running->error);
+    return halted < 0 ? halted : status;
 }
 
 /* ---- the end ---- */
 
 /* Also when the call's own time is over. */
-static int take_down(struct running *running, const struct container_started *started)
+static struct call cleaning(const struct running *running)
 {
-    struct call call = {
+    return (struct call){
         .arena = running->call->arena, .cancel = -1, .deadline = now_milliseconds() + CLEAN_TIME};
+}
+
+static int stop_container(const struct running *running, struct error *error)
+{
+    const struct call call = cleaning(running);
     const struct container_stop stop = {.lxc_name = running->name};
-    const struct container_reference container = {.lxc_name = running->name};
+    return container_effects.stop(running->paths, &stop, &call, error);
+}
+
+/* Nothing of it runs when this returns, and its root is mounted nowhere. */
+static int end_container(struct running *running, const struct container_started *started,
+                         struct error *error)
+{
+    const struct call call = cleaning(running);
     const struct root_reference root = {.lxc_name = running->name};
-    struct error error = {0}, *out = started ? running->error : &error;
-    int result = started ? container_end(started, &call, out) : 0;
+    int result = started->init_pid ? container_end(started, &call, error)
+                                   : stop_container(running, error); /* it may have come half way */
     cleanup_close(&running->root);
-    if (result == 0 && started)
-        result = container_effects.stop(running->paths, &stop, &call, out);
-    if (result == 0)
-        result = storage_effects.unmount_root(running->paths, &root, &call, out);
-    if (result == 0 && started)
-        result = container_effects.destroy(running->paths, &container, &call, out);
+    if (result == 0 && storage_effects.unmount_root(running->paths, &root, &call, NULL) < 0 &&
+        (result = stop_container(running, error)) == 0) /* its monitor was holding it */
+        result = storage_effects.unmount_root(running->paths, &root, &call, error);
     if (result < 0)
         return result;
     _cleanup_close_ int upper =
@@ -365,4 +383,12 @@ static int take_down(struct running *running, const struct container_started *st
     if (upper >= 0)
         build_stubs_remove(upper, &running->stubs);
     return 0;
+}
+
+static int remove_container(const struct running *running, struct error *error)
+{
+    const struct call call = cleaning(running);
+    const struct container_reference container = {.lxc_name = running->name};
+    int result = stop_container(running, error);
+    return result < 0 ? result : container_effects.destroy(running->paths, &container, &call, error);
 }

@@ -30,7 +30,7 @@ int overlay_detach_store(const char *place, struct error *error)
                : 0;
 }
 
-int overlay_begin(const char *upper, const char *work, struct error *error)
+int overlay_begin(const char *upper, const char *work, bool passing, struct error *error)
 {
     const char *const options[][2] = {
         {"source", "fpsync"}, {"upperdir", upper},     {"workdir", work}, {"index", "off"},
@@ -42,6 +42,8 @@ int overlay_begin(const char *upper, const char *work, struct error *error)
     int result = 0;
     for (size_t i = 0; result == 0 && i < sizeof(options) / sizeof(options[0]); i++)
         result = lower_option(context, options[i][0], options[i][1], error);
+    if (result == 0 && passing && fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
+        result = error_errno(error, -errno, "overlay volatile");
     return result < 0 ? result : TAKE_FD(context);
 }
 

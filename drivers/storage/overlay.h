@@ -5,6 +5,7 @@
  * it needs of it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "drivers/paths.h"
@@ -16,8 +17,9 @@ int overlay_attach_store(const struct paths *paths, const char *place, int user_
                          struct error *error);
 int overlay_detach_store(const char *place, struct error *error);
 
-/* A file system context of an overlay that is written to; lower folders are set by lower.h. */
-int overlay_begin(const char *upper, const char *work, struct error *error);
+/* A file system context of an overlay that is written to; lower folders are set by lower.h. `passing`: neither fsync(2) nor
+ * its unmounting writes anything to the disk ("volatile"), and this upper is never mounted again with its work folder. */
+int overlay_begin(const char *upper, const char *work, bool passing, struct error *error);
 /* The detached mount of it. Relative lower folders are so to `folder`. Whoever mounts an overlay lends it his credentials
  * for good: it is made with the file identity of `id_base`. `what` is for messages. */
 int overlay_end(int context, const char *folder, int64_t id_base, const char *what, struct error *error);

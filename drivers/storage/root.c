@@ -296,7 +296,7 @@ static int make_overlay(const struct building *building, const char *store, stru
     const char *live = building->limited ? DISK_FOLDER "/" : "";
     const char *folder = arena_printf(arena, "%s/layers/%s", store, request->layer);
     _cleanup_close_ int context = overlay_begin(arena_printf(arena, "%s/%supper", folder, live),
-                                                arena_printf(arena, "%s/%swork", folder, live), error);
+                                                arena_printf(arena, "%s/%swork", folder, live), false, error);
     if (context < 0)
         return context;
     result = lower_set(context, &place, request->digest, &stack.frozen, arena, error);
