@@ -1,6 +1,8 @@
 /* The storage family: image store, layers, volumes, and the mounts that put them together.
  *
- *   images/DIGEST/root          one unpacked root file system, ids 0-65535 as in the image, never written again
+ *   images/DIGEST/root          one unpacked root file system, ids 0-65535 as in the image, never written again; or what
+ *                               it changes of another one: view_image.h
+ *   images/DIGEST/config        what it says about being run; only where it says something
  *   images/DIGEST/complete      written last: without it the folder is a leftover
  *   layers/FILE/upper, /work    one folder a layer (overlay's work directories must not share a parent)
  *   layers/FILE/root            instead of the upper, for `root: copy`: all of the image, and what was written

@@ -97,6 +97,30 @@ static int run_drop_image(struct json *world, char **arguments, struct error *er
     return drop(world, "images", arguments[0], error);
 }
 
+static struct json *find_image(const struct json *world, const char *name)
+{
+    const struct json *images = fake_map(world, "images");
+    for (void *i = json_first(images); i; i = json_next(images, i)) {
+        const char *made = text_in(json_value(i), "name");
+        if (made && strcmp(made, name) == 0)
+            return json_value(i);
+    }
+    return NULL;
+}
+
+/* One image becomes a delta on another one. */
+static int run_stand(struct json *world, char **arguments, struct error *error)
+{
+    struct json *image = find_image(world, arguments[0]);
+    const struct json *images = fake_map(world, "images"), *lower = find_image(world, arguments[1]);
+    for (void *i = json_first(images); image && i; i = json_next(images, i))
+        if (json_value(i) == lower) {
+            json_set(image, "lower", json_new_text(json_key(i)));
+            return 0;
+        }
+    return error_set(error, -ENOENT, "no image %s or %s", arguments[0], arguments[1]);
+}
+
 /* The store is on it from now on, with quotas. */
 static int run_btrfs(struct json *world, char **arguments, struct error *error)
 {
@@ -220,6 +244,7 @@ const struct tool_command tool_storage[] = {
     {"miss", "SOURCE", 1, run_miss},
     {"bring", "SOURCE", 1, run_bring},
     {"drop-image", "NAME|DIGEST", 1, run_drop_image},
+    {"stand", "NAME LOWER", 2, run_stand},
     {"drop-layer", "FILE", 1, run_drop_layer},
     {"drop-volume", "FILE", 1, run_drop_volume},
     {"leave", "image|layer|volume FILE", 2, run_leave},

@@ -4,6 +4,7 @@
  *   clock, next_pid      grow with every use; fake pids lie above any that the kernel gives out
  *   containers  NAME  -> definition, mark, config digest; running: pids, cgroup, nics, mounts, layer
  *   bridges, ports, resolvers, images, layers, volumes, roots   by name; a mounted volume is FILE or FILE:ro
+ *   steps, failed, caches   of builds, by key or id
  *   btrfs                whether the store is on that, with quotas
  *   foreign              bridges of the host's own, by name
  *   rules                as set, null when our tables do not exist

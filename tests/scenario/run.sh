@@ -57,6 +57,7 @@ for scenario in $(cd "$scenarios" && ls -d [0-9]*/ | tr -d /); do
 done
 . "$scenarios/commands.sh"
 . "$scenarios/leases.sh"
+. "$scenarios/deltas.sh"
 . "$scenarios/complete.sh"
 . "$scenarios/asking.sh"
 . "$scenarios/records.sh"

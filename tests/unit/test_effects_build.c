@@ -830,27 +830,111 @@ static void test_killed(void **state)
     }
 }
 
-/* A container on what was built. */
+/* "web", on the image, with an init that runs nothing. */
+static void run_container(const char *digest)
+{
+    struct root_mount *mount = described_new(arena, &root_mount_table);
+    mount->lxc_name = "web";
+    mount->digest = digest;
+    mount->layer = "shop_web";
+    mount->id_base = BASE;
+    mount->with_init = true;
+    assert_done(storage_effects.mount_root(&paths, mount, &call, &error));
+    struct container_definition *definition = described_new(arena, &container_definition_table);
+    struct container_defined defined = {0};
+    struct container_started started = {0};
+    definition->lxc_name = "web";
+    definition->uid = "0123";
+    definition->root = at("run/fpsync/mounts/web");
+    definition->id_base = BASE;
+    *arena_append(arena, definition->command.items, definition->command.count) = "";
+    assert_done(container_effects.define(&paths, definition, &call, &defined, &error));
+    assert_done(container_effects.start(&paths, &(struct container_start){.lxc_name = "web", .id_base = BASE},
+                                        &call, &started, &error));
+}
+
+static void end_container(void)
+{
+    assert_done(container_effects.stop(&paths, &(struct container_stop){.lxc_name = "web"}, &call, &error));
+    assert_done(
+        container_effects.destroy(&paths, &(struct container_reference){.lxc_name = "web"}, &call, &error));
+    assert_done(
+        storage_effects.unmount_root(&paths, &(struct root_reference){.lxc_name = "web"}, &call, &error));
+}
+
+static int copy_and_commit(void)
+{
+    struct image_made made = {0};
+    struct build_commit *request = described_new(arena, &build_commit_table);
+    int result = build_effects.copy(&paths, copy_of(place_of(base.digest, "", 'c'), "many", "/srv/many"),
+                                    &call, &error);
+    request->name = "default/app";
+    request->place = place_of(base.digest, "c", 0);
+    return result < 0 ? result : build_effects.commit(&paths, request, &call, &made, &error);
+}
+
+/* The same of what the host does: no image is there but a whole one, and it is always the same. */
+static void test_killed_while_copying(void **state)
+{
+    (void)state;
+    if (getuid())
+        skip();
+    const char *first = NULL;
+    for (int i = 0; i < 400; i++)
+        put(at("context/many/%d/%d", i % 20, i), "content\n");
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            call.progress = NULL;
+            _exit(copy_and_commit() < 0);
+        }
+        usleep((useconds_t)(i * 3000));
+        kill(pid, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_done(copy_and_commit());
+        const char *digest = commit(base.digest, "c", NULL).digest;
+        assert_image(digest, "srv/many/19/399", "content\n");
+        first = first ? first : digest;
+        assert_string_equal(first, digest);
+        const struct texts keys = {.items = (const char *[]){key('c')}, .count = 1};
+        assert_done(build_effects.drop(&paths, &(struct build_drop){.steps = keys}, &call, &error));
+        assert_done(image_effects.remove(&paths, &(struct image_reference){.digest = digest}, &call, &error));
+        assert_true(is_empty(at("var/lib/fpsync/build/steps")));
+    }
+}
+
+/* A container on what was built, which runs. */
 static void test_a_container_on_it(void **state)
 {
     (void)state;
     if (getuid())
         skip();
+    char before[2][DIGEST_TEXT_SIZE], after[2][DIGEST_TEXT_SIZE];
     done(run_of(place_of(base.digest, "", 'a'),
-                "echo built >/srv/built; rm /etc/removed; mkdir /proc /sys /dev; true"));
+                "echo built >/srv/built; rm /etc/removed; mkdir /proc /sys /dev /run; true"));
     struct image_made made = commit(base.digest, "a", NULL);
-    struct root_mount *request = described_new(arena, &root_mount_table);
-    request->lxc_name = "web";
-    request->digest = made.digest;
-    request->layer = "shop_web";
-    request->id_base = BASE;
-    assert_done(storage_effects.mount_root(&paths, request, &call, &error));
-    const char *place = at("run/fpsync/mounts/web/root");
-    assert_true(is_there(arena_printf(arena, "%s/srv/built", place)));
-    assert_false(is_there(arena_printf(arena, "%s/etc/removed", place)));
-    assert_true(is_there(arena_printf(arena, "%s/etc/group", place)));
-    assert_done(
-        storage_effects.unmount_root(&paths, &(struct root_reference){.lxc_name = "web"}, &call, &error));
+    digest_of_tree(at("var/lib/fpsync/images/%s/root", base.digest), before[0]);
+    digest_of_tree(at("var/lib/fpsync/images/%s/root", made.digest), before[1]);
+    run_container(made.digest);
+    const char *argv[] = {"/bin/sh", "-c",
+                          "cat /srv/built; cat /etc/removed; rm /srv/built; echo w >/etc/group; id", NULL};
+    char *environment[] = {NULL};
+    *output = '\0';
+    const struct container_command command = {.lxc_name = "web",
+                                              .argv = (char *const *)argv,
+                                              .environment = environment,
+                                              .directory = "/",
+                                              .line = hear};
+    assert_int_equal(container_run(&paths, &command, &call, &error), 0);
+    assert_non_null(strstr(output, "built\n"));
+    assert_non_null(strstr(output, "can't open '/etc/removed'"));
+    assert_non_null(strstr(output, "uid=0(root)"));
+    end_container();
+    digest_of_tree(at("var/lib/fpsync/images/%s/root", base.digest), after[0]);
+    digest_of_tree(at("var/lib/fpsync/images/%s/root", made.digest), after[1]);
+    assert_string_equal(before[0], after[0]);
+    assert_string_equal(before[1], after[1]);
 }
 
 static void test_powers_of_files(void **state)
@@ -912,24 +996,7 @@ static void test_what_a_run_costs(void **state)
             &paths, &(struct build_drop){.steps = {.items = (const char *[]){key('a')}, .count = 1}}, &call,
             &error));
     }
-    struct root_mount *mount = described_new(arena, &root_mount_table);
-    mount->lxc_name = "web";
-    mount->digest = base.digest;
-    mount->layer = "shop_web";
-    mount->id_base = BASE;
-    mount->with_init = true;
-    assert_done(storage_effects.mount_root(&paths, mount, &call, &error));
-    struct container_definition *definition = described_new(arena, &container_definition_table);
-    struct container_defined defined = {0};
-    struct container_started started = {0};
-    definition->lxc_name = "web";
-    definition->uid = "0123";
-    definition->root = at("run/fpsync/mounts/web");
-    definition->id_base = BASE;
-    *arena_append(arena, definition->command.items, definition->command.count) = "";
-    assert_done(container_effects.define(&paths, definition, &call, &defined, &error));
-    assert_done(container_effects.start(&paths, &(struct container_start){.lxc_name = "web", .id_base = BASE},
-                                        &call, &started, &error));
+    run_container(base.digest);
     for (int i = 0; i < 10; i++) {
         char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)"exit 0", NULL}, *environment[] = {NULL};
         const struct container_command command = {
@@ -939,11 +1006,7 @@ static void test_what_a_run_costs(void **state)
         took = milliseconds() - began;
         best[1] = took < best[1] ? took : best[1];
     }
-    assert_done(container_effects.stop(&paths, &(struct container_stop){.lxc_name = "web"}, &call, &error));
-    assert_done(
-        container_effects.destroy(&paths, &(struct container_reference){.lxc_name = "web"}, &call, &error));
-    assert_done(
-        storage_effects.unmount_root(&paths, &(struct root_reference){.lxc_name = "web"}, &call, &error));
+    end_container();
     print_message("# a RUN takes %.1f ms, its command in a running container %.1f ms\n", best[0], best[1]);
 }
 
@@ -969,6 +1032,7 @@ int main(void)
         CASE(test_mounts),
         CASE(test_side_by_side),
         CASE(test_killed),
+        CASE(test_killed_while_copying),
         CASE(test_a_container_on_it),
         CASE(test_powers_of_files),
         CASE(test_what_a_run_costs),
