@@ -108,13 +108,14 @@ struct build_run {
     struct described described;
     struct build_place *place;
     const char *what;
-    struct texts argv;                       /* a shell form has its shell already */
-    struct pairs env;                        /* all of it; PATH and HOME are set where it does not */
-    const char *user;                        /* as in build_copy.owner; NULL: root */
-    const char *directory;                   /* absolute; made where missing; NULL: "/" */
-    bool init;                               /* the image's init is booted first */
-    struct container_definition *definition; /* its lxc_name is build_container_name(), its root
-                                                mounts/NAME; command is set by the effect */
+    struct texts argv;     /* a shell form has its shell already */
+    struct pairs env;      /* all of it; PATH and HOME are set where it does not */
+    const char *user;      /* as in build_copy.owner; NULL: root */
+    const char *directory; /* absolute; made where missing; NULL: "/" */
+    bool init;             /* the image's init is booted first */
+    struct container_definition
+        *definition; /* id_base, limits, nics, hostname and so on; the effect says its name, which is
+                                                build_container_name(), root, uid, env and command */
     struct container_start *start;
     struct list ports; /* of port_mark, done once it runs */
     struct list

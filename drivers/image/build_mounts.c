@@ -370,7 +370,11 @@ static int put_found(struct running *running, const struct build_mount *mount, i
     uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->writable ? 0 : MOUNT_ATTR_RDONLY);
     if (fstat(found, &status) < 0)
         return error_errno(running->error, -errno, "%s", mount->target);
-    _cleanup_close_ int tree = tree_clone(found, "", attributes, user_namespace, running->error);
+    int mapped = tree_clone(found, "", attributes, user_namespace, running->error);
+    /* A file system that has no id-mapped mounts: what others may read there, is read. */
+    if (mapped == -EINVAL && !mount->writable)
+        mapped = tree_clone(found, "", attributes, -1, running->error);
+    _cleanup_close_ int tree = mapped;
     return tree < 0 ? tree : put(running, tree, mount->target, !S_ISDIR(status.st_mode));
 }
 

@@ -48,6 +48,9 @@ static int check(const struct build_run *request, struct error *error)
 {
     if (!request->argv.count || !*request->argv.items[0])
         return error_set(error, -EINVAL, "there is no command");
+    if (request->definition->id_base <=
+        0) /* root of a privileged one is root of the host, also for its mounts */
+        return error_set(error, -EINVAL, "a command of a build has ids of its own");
     if (request->directory && *request->directory != '/')
         return error_set(error, -EINVAL, "\"%s\" is not an absolute path", request->directory);
     for (size_t i = 0; i < request->env.count; i++)
@@ -160,24 +163,22 @@ static int make_overlay(struct running *running, const char *store)
 
 static int attach_root(struct running *running)
 {
-    bool attached = running->user_namespace >= 0;
-    int result = attached ? overlay_attach_store(running->paths, running->place, running->user_namespace,
-                                                 running->error)
-                          : 0;
+    int result =
+        overlay_attach_store(running->paths, running->place, running->user_namespace, running->error);
     if (result < 0)
         return result;
-    _cleanup_close_ int overlay = make_overlay(running, attached ? running->place : running->paths->store);
-    result = overlay < 0 ? overlay : 0;
-    int detached = attached ? overlay_detach_store(running->place, result < 0 ? NULL : running->error) : 0;
-    result = result < 0 ? result : detached;
-    return result < 0 ? result : overlay_attach_root(overlay, running->point, running->error);
+    _cleanup_close_ int overlay = make_overlay(running, running->place);
+    int detached = overlay_detach_store(running->place, overlay < 0 ? NULL : running->error);
+    if (overlay < 0 || detached < 0)
+        return overlay < 0 ? overlay : detached;
+    return overlay_attach_root(overlay, running->point, running->error);
 }
 
 static int mount_root(struct running *running)
 {
     _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
     int result = folder_make(running->paths->mounts, 0711, running->error);
-    if (result == 0 && running->id_base)
+    if (result == 0)
         result = user_namespace_make(&ids, running->id_base, running->error);
     if (result == 0)
         result = root_place_make(running->place, running->id_base, running->error);

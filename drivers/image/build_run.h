@@ -13,7 +13,7 @@ struct running {
     const char *place; /* mounts/NAME */
     const char *point; /* the mount point in it */
     int64_t id_base;
-    int user_namespace; /* -1: privileged; open while its root is made */
+    int user_namespace; /* open while its root is made */
     int root;           /* handle of the mounted root; -1: none */
     struct texts stubs; /* see build_stubs.h */
     int *locks;         /* of caches that are in use */

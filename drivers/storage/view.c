@@ -80,6 +80,20 @@ static void collect_image(void *context, int directory, const char *name)
                                      .lower = *lower ? arena_strdup(collector->arena, lower) : NULL};
 }
 
+/* One whose lower is not there is as lost as one that is not there itself. */
+static void drop_without_lower(struct observed_storage *seen)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < seen->image_count; i++) {
+        bool is_whole = !seen->images[i].lower;
+        for (size_t j = 0; !is_whole && j < seen->image_count; j++)
+            is_whole = strcmp(seen->images[j].digest, seen->images[i].lower) == 0;
+        if (is_whole)
+            seen->images[kept++] = seen->images[i];
+    }
+    seen->image_count = kept;
+}
+
 static bool is_subvolume(int store, const struct stat *status)
 {
     struct stat outer;
@@ -222,6 +236,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
         result = each_name(paths->mounts, collect_root, &layers, error);
     if (result < 0)
         return result;
+    drop_without_lower(&found);
     sort(found.images, found.image_count, sizeof(*found.images), compare_images);
     sort(found.layers, found.layer_count, sizeof(*found.layers), compare_data);
     sort(found.volumes, found.volume_count, sizeof(*found.volumes), compare_data);

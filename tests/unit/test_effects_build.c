@@ -119,6 +119,9 @@ static void make_base(void)
     put(at("base/etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:33:44::/srv:/bin/sh\n");
     put(at("base/etc/group"), "root:x:0:\nweb:x:44:\nlog:x:55:web,other\nmore:x:66:web\n");
     put(at("base/etc/removed"), "base\n");
+    put(at("base/etc/inittab"), "::respawn:/bin/sleep 1000000\n");
+    make_path(at("base/sbin"));
+    assert_int_equal(symlink("../bin/busybox", at("base/sbin/init")), 0);
     put(at("base/srv/data/one"), "base\n");
     put(at("base/srv/data/two"), "base\n");
     make_path(at("base/tmp"));
@@ -526,6 +529,24 @@ static void test_time_is_over(void **state)
     done(run_of(place_of(base.digest, "", 'a'), "echo again"));
 }
 
+static void test_with_an_init(void **state)
+{
+    (void)state;
+    if (getuid())
+        skip();
+    struct build_run *run =
+        run_of(place_of(base.digest, "", 'a'), "cat /proc/1/cmdline; echo; echo x >/srv/x; exit 0");
+    run->init = true;
+    done(run);
+    assert_non_null(strstr(output, "init"));
+    assert_null(strstr(output, "fpsync"));
+    assert_true(is_there(step('a', "upper/srv/x")));
+    assert_false(is_there(step('a', "upper/.fpsync")));
+    run = run_of(place_of(base.digest, "", 'b'), "exit 0");
+    run->definition->id_base = 0; /* privileged */
+    assert_int_equal(run_it(run), -EINVAL);
+}
+
 /* S18 */
 static void test_hostile(void **state)
 {
@@ -809,12 +830,12 @@ static void test_killed(void **state)
     (void)state;
     if (getuid())
         skip();
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 12; i++) {
         struct build_run *run = run_of(place_of(base.digest, "", 'a'), "echo made >/srv/made; sleep 0.02");
         struct build_mount *mount = add_mount(run, "tmpfs", "/scratch");
         (void)mount;
         pid_t pid = in_child(run);
-        usleep((useconds_t)(i * 5000));
+        usleep((useconds_t)(i * 10000));
         kill(pid, SIGKILL);
         int status;
         assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -882,13 +903,14 @@ static void test_killed_while_copying(void **state)
     const char *first = NULL;
     for (int i = 0; i < 400; i++)
         put(at("context/many/%d/%d", i % 20, i), "content\n");
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
+        call.deadline = now_milliseconds() + 60000;
         pid_t pid = fork();
         if (pid == 0) {
             call.progress = NULL;
             _exit(copy_and_commit() < 0);
         }
-        usleep((useconds_t)(i * 3000));
+        usleep((useconds_t)(i * 8000));
         kill(pid, SIGKILL);
         int status;
         assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -1024,6 +1046,7 @@ int main(void)
         CASE(test_who_and_where),
         CASE(test_processes_that_are_left),
         CASE(test_time_is_over),
+        CASE(test_with_an_init),
         CASE(test_hostile),
         CASE(test_copies),
         CASE(test_inputs_are_compared),

@@ -297,6 +297,9 @@ static void test_no_lower_no_root(void **state)
     if (getuid())
         skip();
     assert_int_equal(rename(at("var/lib/fpsync/images/" DIGEST), at("var/lib/fpsync/images/.tmp-away")), 0);
+    struct observed_storage seen;
+    assert_done(storage_view.dump(&paths, &call, &seen, &error));
+    assert_int_equal(seen.image_count, 0);
     assert_int_equal(storage_effects.check_root(&paths, mount_of(BASE), &call, &error), -ENOENT);
     assert_true(storage_effects.mount_root(&paths, mount_of(BASE), &call, &error) < 0);
 }
