@@ -19,7 +19,8 @@ static bool may_tell(const struct metadata_request *request, const struct object
     const char *source = ((const struct image *)image->body)->source;
     return !source || texts_have(&request->layouts, image->name) ||
            (strncmp(source, "bootstrap:", strlen("bootstrap:")) != 0 &&
-            strncmp(source, "file:", strlen("file:")) != 0);
+            strncmp(source, "file:", strlen("file:")) != 0 &&
+            strncmp(source, "https:", strlen("https:")) != 0);
 }
 
 bool metadata_is_needed(const struct metadata_request *request)

@@ -24,6 +24,7 @@ struct download {
     const struct remote_request *request;
     const char *wanted; /* digest; NULL */
     int folder, part;
+    bool noted; /* the server has said what version the part is of */
     bool named; /* else another process fetches the same, and this file has no name */
     char key[DIGEST_TEXT_SIZE], part_name[NAME_MAX], note_name[NAME_MAX];
 };
@@ -84,7 +85,8 @@ static int open_part(struct download *download, struct error *error)
 
 static void write_note(void *context, const char *validator)
 {
-    const struct download *download = context;
+    struct download *download = context;
+    download->noted = true;
     if (!download->named || !*validator)
         return;
     _cleanup_close_ int fd = openat(download->folder, download->note_name,
@@ -102,7 +104,11 @@ static int fetch_part(struct download *download, const struct call *call, struct
     unlinkat(download->folder, download->note_name, 0);
     const struct remote_fetch fetch = {
         .validator = note.bytes, .note = write_note, .context = download, .tells = true};
-    return remote_fetch(download->request, &fetch, download->part, call, answer, error);
+    download->noted = false;
+    int result = remote_fetch(download->request, &fetch, download->part, call, answer, error);
+    if (!download->noted && note.length) /* the part is what it was */
+        write_note(download, note.bytes);
+    return result;
 }
 
 static int check(const struct download *download, const struct remote_answer *answer, struct error *error)
@@ -171,4 +177,21 @@ void remote_drop(const struct paths *paths, const char *url)
     download.folder = folder;
     if (folder >= 0)
         remove_files(&download);
+}
+
+int remote_forget(const struct paths *paths, const char *key, struct error *error)
+{
+    char part_name[NAME_MAX], note_name[NAME_MAX];
+    snprintf(part_name, sizeof(part_name), "%s.part", key);
+    snprintf(note_name, sizeof(note_name), "%s.note", key);
+    _cleanup_close_ int folder = open(paths->downloads, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", paths->downloads);
+    _cleanup_close_ int part = openat(folder, part_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (part >= 0 && flock(part, LOCK_EX | LOCK_NB) < 0)
+        return error_set(error, -EBUSY, "downloads/%s is being fetched", part_name);
+    if ((unlinkat(folder, note_name, 0) < 0 && errno != ENOENT) ||
+        (unlinkat(folder, part_name, 0) < 0 && errno != ENOENT))
+        return error_errno(error, -errno, "downloads/%s", part_name);
+    return 0;
 }

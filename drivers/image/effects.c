@@ -89,6 +89,8 @@ static int remove_image(const struct paths *paths, const struct image_reference 
 {
     (void)call;
     int result = check_digest(request->digest, error);
+    if (result == 0 && request->download)
+        return remote_forget(paths, request->digest, error);
     if (result == 0 && request->left)
         return tree_remove_leftovers(paths->images, request->digest, error);
     if (result == 0)

@@ -44,7 +44,8 @@ extern const struct table image_made_table;
 struct image_reference {
     struct described described;
     const char *digest;
-    bool left; /* only what earlier removals have left of it */
+    bool left;     /* only what earlier removals have left of it */
+    bool download; /* no image, but what came of a download: `digest` is its key */
 };
 extern const struct table image_reference_table;
 

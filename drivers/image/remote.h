@@ -59,3 +59,5 @@ int remote_get_file(const struct remote_request *, int file, const struct call *
 int remote_download(const struct paths *, const struct remote_request *, const char *digest,
                     const struct call *, struct remote_answer *, int *file, struct error *);
 void remote_drop(const struct paths *, const char *url);
+/* For gc: the same by the key that its files are named by. -EBUSY while somebody fetches it. */
+int remote_forget(const struct paths *, const char *key, struct error *);

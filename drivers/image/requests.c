@@ -39,6 +39,7 @@ const struct table image_made_table = {
 static const struct field image_reference_rows[] = {
     ROW(1, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
     ROW(2, left, FIELD_BOOL),
+    ROW(3, download, FIELD_BOOL),
 };
 const struct table image_reference_table = {
     .name = "image-reference", .size = sizeof(struct image_reference), TABLE_ROWS(image_reference_rows)};

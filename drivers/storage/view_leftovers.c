@@ -16,6 +16,20 @@ static void add(const char *kind, const char *file, struct arena *arena, struct 
     *arena_append(arena, out->items, out->count) = (struct observed_leftover){.kind = kind, .file = file};
 }
 
+/* KEY.part and KEY.note: what came of something that is still to come, if anybody asks for it again. */
+static int add_downloads(const struct paths *paths, struct arena *arena, struct observed_leftovers *out,
+                         struct error *error)
+{
+    DIR *folder = opendir(paths->downloads);
+    if (!folder)
+        return errno == ENOENT ? 0 : error_errno(error, -errno, "cannot read %s", paths->downloads);
+    for (struct dirent *item; (item = readdir(folder));)
+        if (*item->d_name != '.')
+            add("download", arena_strndup(arena, item->d_name, strcspn(item->d_name, ".")), arena, out);
+    closedir(folder);
+    return 0;
+}
+
 int view_leftovers(const struct paths *paths, struct arena *arena, struct observed_leftovers *out,
                    struct error *error)
 {
@@ -37,5 +51,5 @@ int view_leftovers(const struct paths *paths, struct arena *arena, struct observ
                     out);
         closedir(store);
     }
-    return 0;
+    return add_downloads(paths, arena, out, error);
 }

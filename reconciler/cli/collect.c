@@ -223,10 +223,12 @@ static const struct candidate *find_candidate(const struct candidates *among, co
 
 static void add_leftover_step(struct session *session, struct candidate *item, const char *file)
 {
-    if (strcmp(item->kind, "image") == 0) {
+    const bool download = strcmp(item->kind, "download") == 0;
+    if (download || strcmp(item->kind, "image") == 0) {
         struct image_reference *image = described_new(session->arena, &image_reference_table);
         image->digest = file;
-        image->left = true;
+        image->left = !download;
+        image->download = download;
         add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
         return;
     }
@@ -243,13 +245,17 @@ static void find_leftovers(struct session *session, const struct observed_leftov
 {
     for (size_t i = 0; i < seen->count; i++) {
         const struct observed_leftover *left = &seen->items[i];
-        const bool is_image = strcmp(left->kind, "image") == 0;
+        const bool download = strcmp(left->kind, "download") == 0,
+                   is_image = download || strcmp(left->kind, "image") == 0;
         const char *name = is_image ? left->file : snapshot_owner(session->arena, left->file);
         if (find_candidate(data, left->kind, name))
             continue;
-        add_leftover_step(session,
-                          add(session, to, left->kind, name, "left by a removal that did not end", NULL),
-                          left->file);
+        add_leftover_step(
+            session,
+            add(session, to, left->kind, name,
+                download ? "left by a download that did not end" : "left by a removal that did not end",
+                NULL),
+            left->file);
     }
 }
 

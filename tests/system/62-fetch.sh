@@ -43,4 +43,174 @@ pull_set() { web ', pull: never'; }
 pull_changed() { web ', pull: missing'; }
 effect image.pull without_bytes 'repair image/t/guest' 'held: pull: never' 'repair image/t/guest' 'repair image/t/guest'
 walk t/one - pull
+
+# ---- the ten shapes of a bad download ----
+
+archive x.tar.xz whole
+SIZE=$(stat -c %s "$ROOT/served/x.tar.xz")
+PIN="sha256:$(sum x.tar.xz)"
+image() { # URL [ENTRIES]
+    spec bad <<END
+project: t
+images: { guest: { source: "$1"${2-} } }
+END
+}
+clean() {
+    take_down
+    rm -rf "$ROOT/var/lib/fpsync/downloads" "$ROOT/var/lib/fpsync/images"
+    : >"$LOG"
+}
+BEFORE=$(canary)
+refused() { # TEXT, what is said, what stays of downloads: files of that name's ending, or nothing
+    local said status
+    said=$(fps apply -y -f "$FILE" 2>&1)
+    status=$?
+    is "$1: fails" "$status" 3
+    like "$1: why" "$said" "$2"
+    is "$1: no image" "$(images_in_store)" ''
+    is "$1: what stays" "$(downloads_in_store | sed 's/.*\.//' | tr '\n' ' ')" "${3-}"
+}
+part() { # bytes of the only part
+    stat -c %s "$ROOT"/var/lib/fpsync/downloads/*.part 2>/dev/null
+}
+policy '' 0
+clean
+
+step=$((SIZE / 64 + 1))
+image "$SERVER/flaky/$step/x.tar.xz" ", digest: \"$PIN\""
+good=0 wrong=
+for ((i = 1; i < 64 && i * step < SIZE; i++)); do
+    fps apply -y -f "$FILE" >/dev/null 2>&1
+    [ "$? $(images_in_store) $(part)" = "3  $((i * step))" ] && good=$((good + 1)) || wrong+="$i: $(part) instead of $((i * step)); "
+done
+is 'cut at every 64th: each time no image, and all that came is kept' "$good $wrong" "$((i - 1)) "
+converge 'cut at every 64th: the last part makes it whole'
+is 'each part was asked for once' "$(grep -c ' 206$' "$LOG")" $((i - 1))
+is 'and no part stays' "$(downloads_in_store)" ''
+clean
+
+image "$SERVER/wrong/x.tar.xz" ", digest: \"$PIN\""
+refused 'another hash' "expected $PIN, and what came has sha256:"
+image "$SERVER/long/x.tar.xz" ", digest: \"$PIN\""
+refused 'shorter than it says' 'transfer closed|bytes came instead of|recv error' 'note part '
+check 'gc frees what came' fps gc -y --force
+is 'nothing of it is left' "$(downloads_in_store)" ''
+image "$SERVER/stall/$step/x.tar.xz" ", digest: \"$PIN\""
+refused 'silence' 'too slow|[Tt]imeout|timed out' 'note part '
+clean
+image "$SERVER/slow/x.tar.xz"
+refused 'a byte a second' 'too slow|[Tt]imeout|timed out' 'note part '
+clean
+image "$SERVER/html/x.tar.xz"
+refused 'a page instead of an archive' 'sends a web page and no archive'
+image "$SERVER/loop/x.tar.xz"
+refused 'a circle of redirects' 'redirects more than 5 times'
+is 'which is left after six requests' "$(requests | grep -c loop)" 6
+image "$SERVER/fail/404/9/x.tar.xz"
+refused 'not there' 'status 404'
+image "$SERVER/login/x.tar.xz"
+refused 'a login' 'status 401'
+image "$SERVER/plain/../../etc/passwd"
+refused 'what is no archive' 'status 404'
+
+# The file changes on the server while it comes.
+image "$SERVER/flaky/$((SIZE / 2))/x.tar.xz"
+refused 'the first half' '' 'note part '
+archive x.tar.xz "another, which is longer"
+refused 'the rest is of another file: begun anew' '' 'note part '
+is 'it has as much as came of the new one' "$(part)" "$((SIZE / 2))"
+fps apply -y -f "$FILE" >/dev/null 2>&1
+converge 'and ends as the new one'
+is 'whole' "$(cat "$ROOT"/var/lib/fpsync/images/*/root/mark)" 'another, which is longer'
+clean
+
+# The server goes, in the middle of it and before.
+policy '' 1
+first=$SERVER
+serve "$ROOT/served"
+second=${servers[-1]}
+image "$SERVER/stall/$step/x.tar.xz"
+(eventually 20 grep -q stall "$LOG" && kill "$second") &
+refused 'the server ends' '' 'note part '
+refused 'the server is gone' "[Cc]onnect" 'note part '
+SERVER=$first
+clean
+
+for case in expired='clock says' other='subject|name|match|verification' self='verification'; do
+    first=$SERVER
+    serve "$ROOT/served" "${case%=*}"
+    image "$SERVER/plain/x.tar.xz"
+    refused "a certificate that is ${case%=*}" "${case#*=}"
+    is "a certificate that is ${case%=*}: nothing was asked" "$(requests)" ''
+    SERVER=$first
+done
+
+mkdir -p "$ROOT/var/lib/fpsync/downloads" && mount -t tmpfs -o size=256k fpsync-test "$ROOT/var/lib/fpsync/downloads"
+image "$SERVER/plain/x.tar.xz"
+refused 'a full disk' 'No space left'
+is 'which is not kept full' "$(df --output=used "$ROOT/var/lib/fpsync/downloads" | tail -n 1 | tr -d ' ')" 0
+umount "$ROOT/var/lib/fpsync/downloads"
+converge 'with room again'
+clean
+
+# A worker that is killed in the middle of it leaves a part that is taken up.
+policy '' 0 && sed -i 's/stall: 1s/stall: 20s/' "$ROOT/etc/fpsync/fpsync.conf"
+image "$SERVER/stall/$step/x.tar.xz"
+"$FPSYNC" --root "$ROOT" apply -y -f "$FILE" >/dev/null 2>&1 &
+running=$!
+part_came() { [ "$(part)" = "$step" ]; }
+eventually 20 part_came
+kill -9 "$running" && wait "$running" 2>/dev/null
+is 'killed in the middle: no image' "$(images_in_store | grep -v '^\.tmp-')" ''
+is 'what came stays' "$(part)" "$step"
+policy '' 0
+refused 'taken up by the next run' '' 'note part '
+is 'from where it ended' "$(requests | tail -n 1)" "GET /stall/$step/x.tar.xz bytes=$step- 206"
+clean
+
+# ---- tried again, bounded, sent elsewhere ----
+
+policy '' 2
+image "$SERVER/fail/503/2/x.tar.xz"
+converge 'a server that is busy twice'
+is 'it was asked three times' "$(requests | wc -l)" 3
+clean
+policy '' 2 && sed -i 's/stall: 1s/stall: 1s, size: 64KiB/' "$ROOT/etc/fpsync/fpsync.conf"
+image "$SERVER/plain/x.tar.xz"
+refused 'more than is allowed' 'more than the 65536 that are allowed'
+policy '' 0
+for to in http://127.0.0.1/x file:///etc/passwd ftp://127.0.0.1/x gopher://127.0.0.1/x; do
+    image "$SERVER/to/$(jq -rn --arg to "$to" '$to | @uri')"
+    refused "sent to $to" 'is not https://'
+done
+image "$SERVER/to/$(jq -rn --arg to "$SERVER/plain/x.tar.xz" '$to | @uri')"
+converge 'sent to another place of the same kind'
+clean
+PUBLIC=203.0.113.$((0x${TAG:0:2} % 250 + 1))
+if ip addr add "$PUBLIC/32" dev lo 2>/dev/null; then
+    private=$SERVER
+    serve "$ROOT/served" good "$PUBLIC"
+    image "$SERVER/plain/x.tar.xz"
+    converge 'a public address'
+    clean
+    for to in "$private/plain/x.tar.xz" https://169.254.169.254/latest/meta-data https://localhost/x https://127.1/x \
+        https://2130706433/x 'https://[::1]/x' 'https://[::ffff:10.0.0.1]/x' https://10.0.0.1/x https://192.168.1.1/x; do
+        image "$SERVER/to/$(jq -rn --arg to "$to" '$to | @uri')"
+        refused "from there to $to" 'not public'
+    done
+    SERVER=$private
+    ip addr del "$PUBLIC/32" dev lo
+else
+    skip 'redirects from a public address' 'no address can be added to lo'
+fi
+image "$SERVER/plain/x.tar.xz"
+: >"$LOG"
+export https_proxy=http://127.0.0.1:1
+refused 'a proxy that is not there' '[Cc]onnect'
+is 'the server itself was not asked' "$(requests)" ''
+export no_proxy=example.org,127.0.0.1
+converge 'but for what is to be asked without one'
+unset https_proxy no_proxy
+clean
+is 'after all of it the canary lives' "$(canary)" "$BEFORE"
 finish

@@ -26,6 +26,10 @@ images: { guest: { source: "$1"${2-} } }
 containers: { one: { image: guest, networks: [], on_image_change: reset } }
 END
 }
+# What runs an image of a server is planned when that is here: one apply runs two plans.
+settle() { # TEXT
+    check "$1" fps apply -y -f "$FILE" && converge "$1: nothing more to do"
+}
 BEFORE=$(canary)
 failed() { # TEXT, what the message must match: nothing of it is in the store, and nothing else was touched
     local said
@@ -39,7 +43,7 @@ failed() { # TEXT, what the message must match: nothing of it is in the store, a
 
 for case in debian/12=new debian/bookworm/default=new ubuntu/24.04/cloud=squashed alpine/3.20=whole; do
     image "images:${case%=*}"
-    converge "images:${case%=*}"
+    settle "images:${case%=*}"
     is "images:${case%=*}: the newest for this machine" "$(inside t/one cat /mark)" "${case#*=}"
 done
 is 'all of it was taken out of the downloads' "$(downloads_in_store)" ''
@@ -54,19 +58,19 @@ fingerprint() { # VERSION
     cat "$TREE/images/debian/bookworm/$ARCH/default/$1"/{incus,rootfs}.tar.xz | sha
 }
 image images:debian/12 ", digest: \"sha256:$(fingerprint 20240101_05:24)\""
-converge 'an older one by its fingerprint'
+settle 'an older one by its fingerprint'
 is 'it is that' "$(inside t/one cat /mark)" old
 image images:debian/12
-converge 'the pin is taken away: what is here is as good'
+settle 'the pin is taken away: what is here is as good'
 is 'it is still that' "$(inside t/one cat /mark)" old
 digest=$(images_in_store | while read -r name; do grep -qx old "$ROOT/var/lib/fpsync/images/$name/root/mark" && echo "$name"; done)
 rm -r "$ROOT/var/lib/fpsync/images/$digest"
 plan=$(fps plan --offline -f "$FILE" -o json)
 like 'bytes that are lost, offline: held' "$(held_of "$plan")" 'image/t/guest: it is not in the store, and nothing is to be fetched \(--offline\)'
-converge 'bytes that are lost are fetched again'
+settle 'bytes that are lost are fetched again'
 is 'the very same ones, though the server has newer ones' "$(images_in_store | grep -c "$digest")" 1
 image images:debian/12 ', pull: never'
-converge 'never to be fetched, and here'
+settle 'never to be fetched, and here'
 
 # ---- what is not there, and what lies ----
 
@@ -128,7 +132,7 @@ hostile 'metadata.yaml is a pipe' 'mkfifo metadata.yaml' 'metadata.yaml is missi
 hostile 'metadata.yaml is a folder' 'mkdir metadata.yaml' 'metadata.yaml is missing'
 hostile 'metadata.yaml is too large' 'truncate -s 2M metadata.yaml' 'metadata.yaml is missing'
 is 'after all of it the canary lives' "$(canary)" "$BEFORE"
-converge 'and the truth is taken'
+settle 'and the truth is taken'
 
 # ---- signed ----
 
@@ -144,9 +148,9 @@ if command -v minisign >/dev/null; then
     sign() { for file in index images; do minisign -S "$@" -s "$ROOT/key.sec" -m "$TREE/streams/v1/$file.json" >/dev/null 2>&1 </dev/null; done; }
     sign -l
     cp "$TREE/streams/v1/index.json.minisig" "$ROOT/other.minisig"
-    converge 'signed by minisign'
+    settle 'signed by minisign'
     rm -r "$ROOT/var/lib/fpsync/images"/* && sign
-    converge 'signed by minisign over a hash of the file'
+    settle 'signed by minisign over a hash of the file'
     rm -r "$ROOT/var/lib/fpsync/images"/*
     cp "$TREE/streams/v1/images.json.minisig" "$TREE/streams/v1/index.json.minisig"
     failed 'a signature over another file' 'is not one over this file'
@@ -159,5 +163,40 @@ if command -v minisign >/dev/null; then
     rm "$TREE"/streams/v1/*.minisig
 else
     skip 'signatures of minisign' 'minisign is not installed'
+fi
+if command -v signify-openbsd >/dev/null; then
+    signify-openbsd -G -n -p "$ROOT/sy.pub" -s "$ROOT/sy.sec"
+    conf ", key: \"$(tail -n 1 "$ROOT/sy.pub")\""
+    for file in index images; do signify-openbsd -S -s "$ROOT/sy.sec" -m "$TREE/streams/v1/$file.json"; done
+    rm -rf "$ROOT/var/lib/fpsync/images"/*
+    settle 'signed by signify'
+    rm -r "$ROOT/var/lib/fpsync/images"/* && echo >>"$TREE/streams/v1/images.json"
+    failed 'changed after signify signed it' 'is not one over this file'
+    rm "$TREE"/streams/v1/*.sig && relist "$TREE"
+else
+    skip 'signatures of signify' 'signify-openbsd is not installed'
+fi
+if command -v gpg >/dev/null && command -v gpgv >/dev/null; then
+    export GNUPGHOME=$ROOT/gnupg
+    mkdir -m 700 "$GNUPGHOME"
+    gpg -q --batch --passphrase '' --quick-generate-key 'test <test@example.org>' ed25519 sign never 2>/dev/null
+    gpg -q --export >"$ROOT/keyring.gpg" && chmod 644 "$ROOT/keyring.gpg"
+    conf ", gpg: \"$ROOT/keyring.gpg\""
+    clearsign() { for file in index images; do gpg -q --batch --yes --clearsign -o "$TREE/streams/v1/$file.sjson" "$TREE/streams/v1/$file.json"; done; }
+    rm -rf "$ROOT/var/lib/fpsync/images"/*
+    failed 'a keyring, and nothing signed' 'status 404'
+    clearsign
+    settle 'signed by GPG'
+    rm -r "$ROOT/var/lib/fpsync/images"/* && sed -i 's/"products"/"Products"/' "$TREE/streams/v1/images.sjson"
+    failed 'changed after GPG signed it' 'gpgv does not accept the signature'
+    clearsign && sed -i '1i {"format": "index:1.0"}' "$TREE/streams/v1/index.sjson"
+    settle 'what stands beside the signed text does not count'
+    rm -r "$ROOT/var/lib/fpsync/images"/*
+    gpg -q --batch --passphrase '' --quick-generate-key 'other <other@example.org>' ed25519 sign never 2>/dev/null
+    for file in index images; do gpg -q --batch --yes -u other@example.org --clearsign -o "$TREE/streams/v1/$file.sjson" "$TREE/streams/v1/$file.json"; done
+    failed 'signed with a key that is not in the keyring' 'gpgv does not accept the signature'
+    gpgconf --kill all
+else
+    skip 'signatures of GPG' 'gpg or gpgv is not installed'
 fi
 finish

@@ -355,8 +355,7 @@ static void add_clock(struct transfer *transfer)
     time_t now = time(NULL);
     struct tm parts;
     size_t length = strlen(transfer->text);
-    if ((strstr(transfer->text, "expir") || strstr(transfer->text, "activated")) && gmtime_r(&now, &parts) &&
-        strftime(day, sizeof(day), "%Y-%m-%d %H:%M", &parts))
+    if (gmtime_r(&now, &parts) && strftime(day, sizeof(day), "%Y-%m-%d %H:%M", &parts))
         snprintf(transfer->text + length, sizeof(transfer->text) - length, " (this host's clock says %s UTC)",
                  day);
 }
