@@ -112,8 +112,9 @@ enum field_form {
     FORM_LENT,     /* an absolute path on the host, "usb" or "gpu" */
     FORM_DIGEST,   /* "sha256:" and 64 hex digits; stored in lower case */
     FORM_SERVER, /* an https:// or http:// address without user, query and fragment; stored without '/' at its end */
-    FORM_KEY,  /* public key of minisign or signify: base64 of 42 bytes that begin with "Ed" */
-    FORM_USER, /* NAME|UID[:GROUP|GID], as a container has them */
+    FORM_KEY,           /* public key of minisign or signify: base64 of 42 bytes that begin with "Ed" */
+    FORM_USER,          /* NAME|UID[:GROUP|GID], as a container has them */
+    FORM_BUILD_NETWORK, /* NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */

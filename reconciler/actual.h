@@ -15,8 +15,9 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
     const char *boot;             /* since this boot of the kernel */
     struct list repairs;          /* struct repaired: drift that was put right of late */
     const char *ended;            /* containers: "0", status of its command at the last backup; NULL */
-    const char *config; /* of the image with that digest: text of specs/image_config.h; NULL: it has none */
-    const char *origin; /* images: what the source was resolved to, as the one that it names; NULL */
+    const char *config;  /* of the image with that digest: text of specs/image_config.h; NULL: it has none */
+    const char *made_of; /* images that were built: struct build, `made_of`; NULL */
+    const char *origin;  /* images: what the source was resolved to, as the one that it names; NULL */
 };
 extern const struct table facts_table;
 

@@ -14,6 +14,10 @@ static void compile_image(const struct compiling *compiling, const struct action
 {
     struct arena *arena = compiling->target->arena;
     const struct image *body = action->object->body;
+    if (action->verb == VERB_BUILD) {
+        compile_build(compiling, action, steps);
+        return;
+    }
     struct image_make *make = described_new(arena, &image_make_table);
     make->name = action->name;
     make->source = body->source;

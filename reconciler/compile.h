@@ -13,6 +13,8 @@ struct step {
 struct steps {
     struct step *items;
     size_t count;
+    const char *trouble; /* why there are none; NULL */
+    const char *made_of; /* of a build; NULL */
 };
 
 struct compiling {
@@ -22,8 +24,11 @@ struct compiling {
     const struct snapshot *recorded; /* with the leases as they were before the run */
     const char *digest;              /* containers: of the image their layer stands on */
     struct fills *fills;
-    const char *(*digest_of)(const void *context, const char *image); /* see struct fill_digests */
+    const char *(*digest_of)(const void *context, const char *image);  /* see struct fill_digests */
+    const char *(*config_of)(const void *context, const char *digest); /* of an image; NULL: it has none */
     const void *context;
+    const struct builds *builds; /* of the set; NULL */
+    const struct builds_request *builds_request;
     int64_t stop_timeout;   /* milliseconds; -1: the container's own */
     const char *stopped_by; /* of VERB_STOP: the person, and when; NULL: nobody */
 };

@@ -13,6 +13,8 @@ struct container_steps {
     bool is_defined; /* as it is to start, already */
 };
 
+/* An image that a recipe makes. */
+void compile_build(const struct compiling *compiling, const struct action *action, struct steps *steps);
 void compile_container(const struct compiling *compiling, const struct action *action, struct steps *steps);
 /* Its stop, and the unmounting of its root. */
 void compile_stop(const struct container_steps *to);

@@ -159,7 +159,7 @@ static void add_rules(struct run *run)
     node_needs(run, node, first);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *action = plan->actions[i];
-        if (action->verb == VERB_DELETE && action->kind == KIND_CONTAINER)
+        if ((action->verb == VERB_DELETE && action->kind == KIND_CONTAINER) || action->verb == VERB_BUILD)
             node_needs(run, node, &run->nodes[i]);
         if (action->verb != VERB_DELETE || action->kind != KIND_NETWORK)
             continue;
@@ -363,10 +363,14 @@ static void prepare(struct run *run, struct node *node)
                                         .digest = recorder_digest(run->recorder, &run->target, action),
                                         .fills = &run->fills,
                                         .digest_of = recorder_image_digest,
+                                        .config_of = recorder_image_config,
+                                        .builds = run->execution->builds,
+                                        .builds_request = run->execution->builds_request,
                                         .context = run->recorder,
                                         .stop_timeout = run->execution->stop_timeout,
                                         .stopped_by = run->execution->stopped_by};
     compile_action(&compiling, action, &node->steps);
+    action->made_of = node->steps.made_of;
 }
 
 static int save(struct run *run, struct error *error)
@@ -382,6 +386,10 @@ static int journal_ready(struct run *run, struct error *error)
     for (size_t i = 0; i < fresh.count; i++) {
         struct node *node = fresh.items[i];
         prepare(run, node);
+        if (node->steps.trouble) {
+            end_node(run, node, OUTCOME_FAILED, node->steps.trouble);
+            continue;
+        }
         int result = recorder_intend(run->recorder, node->text, node->action, &run->target, &node->steps,
                                      &node->intent, error);
         if (result < 0)
@@ -406,8 +414,9 @@ static int finish_without_steps(struct run *run, struct node *node, struct error
 static void submit(struct run *run, struct node *node)
 {
     struct error trouble = {0};
-    const bool takes_its_time =
-        node->steps.items[0].kind == STEP_IMAGE_MAKE || node->steps.items[0].kind == STEP_CONTAINER_AWAIT;
+    const bool takes_its_time = node->steps.items[0].kind == STEP_IMAGE_MAKE ||
+                                (node->action && node->action->verb == VERB_BUILD) ||
+                                node->steps.items[0].kind == STEP_CONTAINER_AWAIT;
     if (pool_submit(run->pool, node, &node->steps, takes_its_time ? 0 : run->execution->timeout, &trouble) <
         0)
         end_node(run, node, OUTCOME_FAILED, trouble.text);

@@ -23,6 +23,8 @@ struct execution {
     const struct world *world;
     const struct policy *policy; /* NULL: not known; then no remote but the preset ones is */
     struct state *state;
+    const struct builds *builds; /* of the plan; NULL: none */
+    const struct builds_request *builds_request;
     const struct spec_source *sources; /* to record; may be none (stop, start) */
     size_t source_count;
     const char *digest;     /* of the sources' text */

@@ -91,11 +91,14 @@ bool follow_moves(const struct follow *follow)
     return follow->how == FOLLOW_RESTACK || follow->how == FOLLOW_RESET;
 }
 
-bool image_is_made(const struct object_set *desired, const char *name, const struct entry *image,
-                   struct arena *arena)
+bool image_is_made(const struct object_set *desired, const struct builds *builds, const char *name,
+                   const struct entry *image, struct arena *arena)
 {
     const struct object *wanted = object_find(desired, KIND_IMAGE, name);
+    const struct build_wish *wish = builds_find(builds, name);
     struct changes changes = {0};
+    if (wish)
+        return wish->made;
     if (wanted && image && image->facts->digest)
         fields_diff(&image_table, image->object.body, wanted->body, arena, &changes);
     else
@@ -103,8 +106,8 @@ bool image_is_made(const struct object_set *desired, const char *name, const str
     return changes.count > 0;
 }
 
-void follow_look(const struct paths *paths, const struct object_set *desired, const struct actual *actual,
-                 struct arena *arena, struct world *world)
+void follow_look(const struct paths *paths, const struct object_set *desired, const struct builds *builds,
+                 const struct actual *actual, struct arena *arena, struct world *world)
 {
     const struct call call = {.arena = arena, .cancel = -1};
     for (size_t i = 0; i < actual->count; i++) {
@@ -113,7 +116,8 @@ void follow_look(const struct paths *paths, const struct object_set *desired, co
         const struct entry *image =
             name && layer->facts->digest ? actual_find(actual, KIND_IMAGE, name) : NULL;
         const bool known = image && image->facts->digest;
-        const bool differs = name && layer->facts->digest && image_is_made(desired, name, image, arena);
+        const bool differs =
+            name && layer->facts->digest && image_is_made(desired, builds, name, image, arena);
         if (!known && !differs)
             continue;
         const char *file = paths_file_name(arena, layer->name);

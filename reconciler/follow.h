@@ -4,6 +4,7 @@
  * again. Where nothing speaks against it the layer follows: what was written is frozen and put on the new image. */
 #pragma once
 
+#include "reconciler/builds.h"
 #include "reconciler/target.h"
 
 enum following {
@@ -32,8 +33,8 @@ bool root_is_copy(const struct container *container);
 struct follow follow_of(const struct target *target, const struct actual *actual, const struct world *world,
                         const struct object *container, bool changing);
 /* Whether an image is going to be made: as what it was not before, or after its name was forgotten. */
-bool image_is_made(const struct object_set *desired, const char *name, const struct entry *image,
-                   struct arena *arena);
+bool image_is_made(const struct object_set *desired, const struct builds *builds, const char *name,
+                   const struct entry *image, struct arena *arena);
 /* What of it has an effect when the container is started. */
 bool follow_moves(const struct follow *follow);
 /* "3f2a9b01c2d3", for people. */
@@ -44,5 +45,5 @@ const char *root_kept_as(struct arena *arena, const struct container *now, int64
 
 /* Looks into every layer that stands on another digest than its image has, or is going to have: the plan needs to know,
  * and may not look. */
-void follow_look(const struct paths *paths, const struct object_set *desired, const struct actual *actual,
-                 struct arena *arena, struct world *world);
+void follow_look(const struct paths *paths, const struct object_set *desired, const struct builds *builds,
+                 const struct actual *actual, struct arena *arena, struct world *world);

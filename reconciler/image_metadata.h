@@ -21,6 +21,7 @@ struct metadata_request {
     const struct actual *actual;
     const struct world *world;
     const struct renames *renames;
+    const struct builds *builds;
     struct texts layouts; /* images whose source was seen to have one: full names */
 };
 

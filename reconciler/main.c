@@ -19,6 +19,8 @@ const struct command commands[] = {
     {"apply", "deploy", "", "make the host as declared", true, ACTS, run_apply},
     {"down", NULL, "", "remove what a source declares; layers, volumes and addresses are kept", true, ACTS,
      run_down},
+    {"build", NULL, "[IMAGE...]", "build the images of recipes that changed, and what they stand on", true,
+     ACTS, run_build},
     {"status", "ps", "", "show what is there, and what drifted", true, READS, run_status},
     {"exec", NULL, "CONTAINER [--] COMMAND...", "run a command in a container", true, ACTS, run_exec},
     {"console", NULL, "CONTAINER", "join this terminal to a container's console", true, READS, run_console},

@@ -90,8 +90,15 @@ static bool keep_members(struct narrowing *narrowing, const char *target)
     return found;
 }
 
-int narrow_set(struct spec_set *set, const char *const *targets, size_t count, struct arena *arena,
-               struct error *error)
+static void keep_bases(struct narrowing *narrowing, const struct build_wish *wish)
+{
+    for (size_t i = 0; wish && i < wish->build->base_count; i++)
+        if (wish->build->bases[i].image)
+            keep(narrowing, object_find(narrowing->all, KIND_IMAGE, wish->build->bases[i].image));
+}
+
+int narrow_set(struct spec_set *set, const struct builds *builds, const char *const *targets, size_t count,
+               struct arena *arena, struct error *error)
 {
     struct narrowing narrowing = {.all = &set->objects, .arena = arena};
     int result = 0;
@@ -102,8 +109,10 @@ int narrow_set(struct spec_set *set, const char *const *targets, size_t count, s
         result = find(&set->objects, targets[i], arena, &object, error);
         keep(&narrowing, object);
     }
-    for (size_t i = 0; i < narrowing.count; i++)
+    for (size_t i = 0; i < narrowing.count; i++) {
         plan_each_used(narrowing.queue[i], keep_used, &narrowing);
+        keep_bases(&narrowing, builds_find(builds, narrowing.queue[i]->name));
+    }
     struct object_set kept = {.items = arena_array_of(arena, struct object *, set->objects.count + 1)};
     for (size_t i = 0; i < set->objects.count; i++)
         if (map_get(&narrowing.kept, set->objects.items[i]->id))

@@ -35,7 +35,7 @@ struct flag {
 };
 
 #define MEMBER(name) offsetof(struct options, name)
-#define READ_SPECS   " validate plan apply down export adopt doctor "
+#define READ_SPECS   " validate plan apply down build export adopt doctor "
 static const struct flag flags[] = {
     {"file", 'f', FLAG_FILE, MEMBER(files),
      "spec file or folder, - for stdin; may be repeated (/etc/fpsync/specs.d)", READ_SPECS},
@@ -60,9 +60,9 @@ static const struct flag flags[] = {
     {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "2 when something was changed", " plan apply "},
     {"drift", 0, FLAG_BOOL, MEMBER(drift), "2 when something drifted", " status "},
     {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing",
-     " plan apply down gc adopt "},
+     " plan apply down build gc adopt "},
     {"offline", 0, FLAG_BOOL, MEMBER(offline), "ask no server: images that would be fetched are held",
-     " plan apply "},
+     " plan apply build "},
     {"rebuild", 0, FLAG_BOOL, MEMBER(rebuild),
      "make a lost record again from what exists and the files of -f", " doctor "},
     {"follow", 0, FLAG_BOOL, MEMBER(follow), "go on with what comes, until interrupted", " logs "},
@@ -71,6 +71,7 @@ static const struct flag flags[] = {
     {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "a container of LXC, whoever made it; may be repeated",
      " export "},
     {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "where --lxc looks (/var/lib/lxc)", " export "},
+    {"no-cache", 0, FLAG_BOOL, MEMBER(no_cache), "make every step again", " build "},
     {"target", 0, FLAG_TARGET, MEMBER(targets),
      "only the object KIND/NAME and what it needs; may be repeated", " plan apply "},
     {"out", 0, FLAG_TEXT, MEMBER(out), "write the plan into FILE, too", " plan "},

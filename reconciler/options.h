@@ -31,7 +31,7 @@ struct options {
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t lock_timeout; /* milliseconds */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
-        follow, rebuild, offline;
+        follow, rebuild, offline, no_cache;
     uint64_t given;         /* which flags the command line had: bits in the order of the table */
     char *const *arguments; /* what follows the flags; ends with NULL */
     size_t argument_count;

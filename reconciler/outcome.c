@@ -62,6 +62,12 @@ const char *recorder_image_digest(const void *recorder, const char *image)
     return get_digest(recorder, image);
 }
 
+const char *recorder_image_config(const void *recorder, const char *digest)
+{
+    const struct recorder *own = recorder;
+    return digest ? map_get(&own->configs, digest) : NULL;
+}
+
 struct recorder *recorder_new(const struct execution *execution, struct arena *arena)
 {
     struct recorder *recorder = arena_new_of(arena, struct recorder);
@@ -176,7 +182,8 @@ int recorder_begin(struct recorder *recorder, struct error *error)
         result = recorder_drop_old_intents(recorder, NULL, error);
     for (size_t i = 0; i < plan->count && result >= 0; i++) {
         struct action *action = plan->actions[i];
-        if ((action->verb != VERB_CREATE && action->verb != VERB_ADOPT) || action->entry)
+        if ((action->verb != VERB_CREATE && action->verb != VERB_ADOPT && action->verb != VERB_BUILD) ||
+            action->entry)
             continue;
         struct record *record = record_new(recorder->arena, action->object, action->uid);
         action->uid = record->uid;

@@ -21,6 +21,8 @@ void recorder_identify(struct recorder *recorder, struct action *action);
 const char *recorder_digest(struct recorder *recorder, const struct target *target,
                             const struct action *action);
 /* Of an image by its full name, as far as it is known; `recorder` is one. */
+const char *recorder_image_config(const void *recorder,
+                                  const char *digest); /* what it says about being run; NULL */
 const char *recorder_image_digest(const void *recorder, const char *image);
 int recorder_intend(struct recorder *recorder, const char *text, struct action *action,
                     const struct target *target, const struct steps *steps, struct intent **intent,

@@ -47,12 +47,13 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
     for (size_t i = 0; i < count && i < steps->count; i++) {
         if (!results[i])
             continue;
-        if (steps->items[i].kind == STEP_IMAGE_MAKE) {
+        if (steps->items[i].kind == STEP_IMAGE_MAKE || steps->items[i].kind == STEP_BUILD_COMMIT) {
             const struct image_made *made = results[i];
             facts->digest = made->digest;
             facts->bytes = made->bytes;
             facts->config = arena_strdup(recorder->arena, made->config);
             facts->origin = arena_strdup(recorder->arena, made->origin);
+            facts->made_of = action->made_of;
             recorder_set_digest(recorder, action->name, arena_strdup(recorder->arena, made->digest));
             recorder_set_config(recorder, made->digest, facts->config);
         } else if (steps->items[i].kind == STEP_CONTAINER_START) {

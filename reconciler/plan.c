@@ -7,6 +7,7 @@
 
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "reconciler/builders.h"
 #include "reconciler/contest.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
@@ -15,7 +16,7 @@ const char *verb_name(enum verb verb)
 {
     static const char *const names[] = {"create",  "update", "restart", "recreate", "start",    "stop",
                                         "repair",  "retain", "delete",  "forget",   "snapshot", "reset",
-                                        "restore", "adopt",  "rename",  "expand"};
+                                        "restore", "adopt",  "rename",  "expand",   "build"};
     return names[verb];
 }
 
@@ -42,7 +43,7 @@ struct action *plan_make_action(struct planning *planning, enum verb verb, enum 
         .name = name,
         .verb = verb,
         .class = verb == VERB_RESTART || verb == VERB_START      ? CLASS_RESTART
-                 : verb == VERB_RECREATE                         ? CLASS_RECREATE
+                 : verb == VERB_RECREATE || verb == VERB_BUILD   ? CLASS_RECREATE
                  : verb == VERB_RENAME && kind == KIND_CONTAINER ? CLASS_RECREATE
                  : verb == VERB_RETAIN || verb == VERB_FORGET    ? CLASS_RECORD
                                                                  : CLASS_LIVE,
@@ -325,6 +326,7 @@ static void collect_all(struct planning *planning)
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
         taken[i] = true;
     }
+    builders_enter(planning);
     complete_all(planning);
 }
 
@@ -428,6 +430,37 @@ static bool is_looked_after(const struct plan_request *request, const struct obj
     return !request->narrowed || object_find(request->desired, object->kind, object->name);
 }
 
+/* What is built has a network for its RUN, and stands on what is fetched. */
+enum part { PART_FETCHED, PART_NETWORKS, PART_BUILT, PART_DATA, PARTS };
+
+static enum part part_of(const struct object *object)
+{
+    return object->kind == KIND_NETWORK   ? PART_NETWORKS
+           : object->kind != KIND_IMAGE   ? PART_DATA
+           : image_is_built(object->body) ? PART_BUILT
+                                          : PART_FETCHED;
+}
+
+static void plan_part(struct planning *planning, enum part part)
+{
+    const struct plan_request *request = planning->request;
+    for (size_t i = 0; i < planning->plan->all.count; i++) {
+        const struct object *object = planning->plan->all.items[i];
+        if (object->kind == KIND_CONTAINER)
+            break; /* the last kind */
+        struct entry *entry = actual_find(request->actual, object->kind, object->name);
+        const bool declared = object_find(request->desired, object->kind, object->name);
+        if (part_of(object) != part || plan_is_blocked(planning, object->kind, object->name))
+            continue;
+        if (object->kind == KIND_NETWORK && is_looked_after(request, object))
+            plan_network(planning, object, entry);
+        else if (object->kind == KIND_IMAGE && declared)
+            plan_image(planning, object, entry);
+        else if (object->kind != KIND_NETWORK && declared)
+            plan_data(planning, object, entry);
+    }
+}
+
 void plan_make(const struct plan_request *request, struct arena *arena, struct plan *plan)
 {
     *plan = (struct plan){0};
@@ -444,21 +477,8 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
                                       .grants = &plan->grants,
                                       .renames = request->renames,
                                       .world = request->world};
-    for (size_t i = 0; i < plan->all.count; i++) {
-        const struct object *object = plan->all.items[i];
-        if (object->kind == KIND_CONTAINER)
-            break; /* the last kind */
-        struct entry *entry = actual_find(request->actual, object->kind, object->name);
-        if (plan_is_blocked(&planning, object->kind, object->name))
-            continue;
-        if (object->kind == KIND_IMAGE && object_find(request->desired, KIND_IMAGE, object->name))
-            plan_image(&planning, object, entry);
-        else if (object->kind == KIND_NETWORK && is_looked_after(request, object))
-            plan_network(&planning, object, entry);
-        else if ((object->kind == KIND_VOLUME || object->kind == KIND_LAYER) &&
-                 object_find(request->desired, object->kind, object->name))
-            plan_data(&planning, object, entry);
-    }
+    for (enum part part = 0; part < PARTS; part++)
+        plan_part(&planning, part);
     _cleanup_map_ struct map done = {0};
     for (size_t i = 0; i < request->desired->count; i++)
         if (request->desired->items[i]->kind == KIND_CONTAINER)

@@ -5,6 +5,7 @@
  * the actions that change them say so (`shares`), and the executor writes them once for all. */
 #pragma once
 
+#include "reconciler/builds.h"
 #include "reconciler/follow.h"
 #include "reconciler/renames.h"
 #include "specs/policy.h"
@@ -28,6 +29,7 @@ enum verb {
     VERB_ADOPT,    /* what LXC had before: marked and recorded as it is */
     VERB_RENAME,   /* goes on under another name */
     VERB_EXPAND,   /* nothing yet: what is to be done is known once an image of this run is made */
+    VERB_BUILD,    /* an image is made by its recipe, for the first time or anew */
 };
 const char *verb_name(enum verb verb);
 
@@ -66,13 +68,15 @@ struct action {
     bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */
     bool wakes; /* containers: a person's stop ends with it, whatever else it does */
     bool rests; /* containers that are renamed: it does not run, and is not to */
-    struct follow follow; /* containers: whether the layer is put on another image */
-    bool shares_rules;    /* waits for the rules of this run */
-    bool config_changed;  /* containers: the definition must be written */
-    bool unfinished;      /* containers: an earlier run began something that did not come to its end */
-    bool only_follows;    /* containers: nothing but another image is the cause */
-    bool dropped;         /* contested: on its way out of the plan */
-    size_t index;         /* in the plan that is being executed */
+    struct follow follow;   /* containers: whether the layer is put on another image */
+    const char *made_of;    /* VERB_BUILD, once it is compiled: struct build */
+    struct object *builder; /* VERB_BUILD: the container that RUN takes place in */
+    bool shares_rules;      /* waits for the rules of this run */
+    bool config_changed;    /* containers: the definition must be written */
+    bool unfinished;        /* containers: an earlier run began something that did not come to its end */
+    bool only_follows;      /* containers: nothing but another image is the cause */
+    bool dropped;           /* contested: on its way out of the plan */
+    size_t index;           /* in the plan that is being executed */
 };
 
 /* A container lets go of its layer before it or who takes that layer begins: they wait for each other. */
@@ -141,6 +145,7 @@ struct plan_request {
     bool force;                      /* limits may go below what is used */
     bool offline;                    /* no server is asked */
     const struct metadata *metadata; /* what `desired` has of images; NULL: nothing, or it is recorded */
+    const struct builds *builds;     /* what the recipes of `desired` ask for; NULL: none was read */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */
 };
 

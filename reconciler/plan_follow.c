@@ -9,7 +9,8 @@ struct follow plan_follow(struct planning *planning, const struct object *object
 {
     const struct action *image =
         plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, object));
-    bool changing = image && (image->verb == VERB_RECREATE || image->verb == VERB_CREATE);
+    bool changing =
+        image && (image->verb == VERB_RECREATE || image->verb == VERB_CREATE || image->verb == VERB_BUILD);
     struct follow follow =
         follow_of(&planning->target, planning->request->actual, planning->request->world, object, changing);
     if (follow.how == FOLLOW_HELD)

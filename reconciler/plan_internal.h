@@ -66,6 +66,9 @@ void plan_add_was(struct planning *planning, struct action *action);
 const char *plan_why_new(const struct object *object, const struct entry *entry);
 
 /* plan_objects.c */
+/* plan_build.c. An image that a recipe makes. Whether it will be made, asked before anything is planned; then its action. */
+bool plan_will_build(struct planning *planning, const struct object *image);
+void plan_build(struct planning *planning, const struct object *image, struct entry *entry);
 void plan_image(struct planning *planning, const struct object *object, struct entry *entry);
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry);
 void plan_network(struct planning *planning, const struct object *object, struct entry *entry);

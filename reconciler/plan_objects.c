@@ -44,6 +44,12 @@ void plan_image(struct planning *planning, const struct object *object, struct e
 {
     struct changes causes = {0};
     enum verb verb = VERB_CREATE;
+    if (plan_action_of(planning, KIND_IMAGE, object->name))
+        return; /* it came before what is built on it */
+    if (image_is_built(object->body)) {
+        plan_build(planning, object, entry);
+        return;
+    }
     if (plan_is_new(entry)) {
         plan_add_cause(planning, &causes, plan_why_new(object, entry), NULL,
                        ((struct image *)object->body)->source, object->place);

@@ -13,6 +13,7 @@ static struct style style_of(enum verb verb)
     switch (verb) {
     case VERB_CREATE:
     case VERB_ADOPT:
+    case VERB_BUILD:
     case VERB_START:
         return (struct style){"+", "\033[32m"};
     case VERB_DELETE:
@@ -141,11 +142,11 @@ static size_t count_held(const struct plan *plan)
 
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
 {
-    size_t counts[4] = {0};
+    size_t counts[5] = {0};
     for (size_t i = 0; i < plan->count; i++) {
         enum verb verb = plan->actions[i]->verb;
         bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
-        counts[verb == VERB_EXPAND ? 3 : verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
+        counts[verb == VERB_EXPAND ? 3 : verb == VERB_BUILD ? 4 : verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
         print_action(plan->actions[i], color, out);
         if (verbose)
             print_waits(plan, plan->actions[i], out);
@@ -162,7 +163,9 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
     }
     if (!plan->count && !plan->held_count)
         buffer_text(out, "Nothing to do: everything is as declared.\n");
-    else
+    else if (counts[4])
+        buffer_printf(out, "%zu to build, ", counts[4]);
+    if (plan->count || plan->held_count)
         buffer_printf(out, "%zu to create, %zu to change, %zu to remove", counts[0], counts[1], counts[2]);
     if (counts[3])
         buffer_printf(out, ", %zu known later", counts[3]);

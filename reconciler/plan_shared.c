@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/index.h"
+#include "reconciler/builders.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/repairs.h"
 
@@ -156,8 +157,10 @@ void plan_rules(struct planning *planning)
     struct plan *plan = planning->plan;
     const struct observed_network *seen = &planning->request->world->network;
     find_resting(planning);
-    plan->rules_last = target_rules(&planning->target);
-    plan->rules_first = arena_copy(planning->arena, plan->rules_last, sizeof(*plan->rules_last));
+    plan->rules_first = target_rules(&planning->target);
+    const bool builds = builders_leave(planning);
+    plan->rules_last = builds ? target_rules(&planning->target)
+                              : arena_copy(planning->arena, plan->rules_first, sizeof(*plan->rules_first));
     bool any = plan->all.count > 0;
     if (planning->gone_count) {
         keep_until_gone(planning, &plan->rules_first->networks, &seen->rules->networks, &rule_network_table);
@@ -167,11 +170,12 @@ void plan_rules(struct planning *planning)
     plan->rules_change_first =
         (any && (plan->rules_last->networks.count || plan->rules_last->guards.count) && !present) ||
         !rules_equal(plan->rules_first, seen->rules) || (any && present && seen->flows_left);
-    plan->rules_change_last = planning->gone_count && (!rules_equal(plan->rules_first, plan->rules_last) ||
-                                                       (seen->flows_left && !plan->rules_change_first));
+    plan->rules_change_last =
+        (builds || planning->gone_count) && (!rules_equal(plan->rules_first, plan->rules_last) ||
+                                             (seen->flows_left && !plan->rules_change_first));
     if (!plan->rules_change_first)
         return;
-    bool explained = planning->gone_count > 0;
+    bool explained = builds || planning->gone_count > 0;
     for (size_t i = 0; i < plan->count; i++)
         explained = explained || plan->actions[i]->shares_rules;
     if (!explained && planning->request->narrowed) {

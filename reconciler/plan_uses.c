@@ -8,6 +8,8 @@ void plan_each_used(const struct object *user, used_function *see, void *context
     const struct container *body = user->body;
     if (user->kind == KIND_LAYER && ((const struct layer *)user->body)->image)
         see(context, user, KIND_IMAGE, ((const struct layer *)user->body)->image);
+    if (user->kind == KIND_IMAGE && image_build_network(user->body))
+        see(context, user, KIND_NETWORK, image_build_network(user->body));
     if (user->kind == KIND_NETWORK && ((const struct network *)user->body)->gateway)
         see(context, user, KIND_CONTAINER, ((const struct network *)user->body)->gateway);
     if (user->kind == KIND_NETWORK && ((const struct network *)user->body)->gateway6)

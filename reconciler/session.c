@@ -269,6 +269,22 @@ static int hold_back_files(struct session *session, struct spec_request *request
     return result;
 }
 
+/* SEMANTICS 26: recipes are read with the specs, and what is wrong in them is told with what is wrong there. */
+int session_load_builds(struct session *session, struct error *error)
+{
+    session->builds_request = (struct builds_request){
+        .desired = &session->set.objects,
+        .actual = &session->actual,
+        .salt =
+            session->options->no_cache ? arena_printf(session->arena, "%lld", (long long)time(NULL)) : NULL,
+        .epoch = getenv("SOURCE_DATE_EPOCH")};
+    builds_read(&session->builds_request, session->arena, &session->problems, &session->builds);
+    if (!session->problems.count || session->held_back.count)
+        return 0;
+    problems_sort(&session->problems);
+    return error_set(error, -EINVAL, "a recipe is invalid");
+}
+
 int session_load(struct session *session, struct error *error)
 {
     struct object_set recorded = {0};
@@ -293,9 +309,11 @@ int session_load(struct session *session, struct error *error)
         result = hold_back_files(session, &request, &recorded, error);
     if (result >= 0)
         result = check_arguments(session, error);
+    if (result >= 0)
+        result = session_load_builds(session, error);
     if (result >= 0 && session->options->target_count)
-        result = narrow_set(&session->set, session->options->targets, session->options->target_count,
-                            session->arena, error);
+        result = narrow_set(&session->set, &session->builds, session->options->targets,
+                            session->options->target_count, session->arena, error);
     return result;
 }
 
@@ -427,7 +445,7 @@ static struct texts find_layouts(const struct session *session)
         const struct object *object = session->set.objects.items[i];
         const char *source = object->kind == KIND_IMAGE ? ((const struct image *)object->body)->source : NULL;
         if (source && strncmp(source, file, strlen(file)) == 0 &&
-            image_is_made(&session->set.objects, object->name,
+            image_is_made(&session->set.objects, &session->builds, object->name,
                           actual_find(&session->actual, KIND_IMAGE, object->name), session->arena) &&
             image_source_is_layout(source + strlen(file)))
             *arena_append(session->arena, layouts.items, layouts.count) = object->name;
@@ -443,6 +461,7 @@ static const struct object_set *with_metadata(struct session *session)
                                              .actual = &session->actual,
                                              .world = &session->world,
                                              .renames = &session->renames,
+                                             .builds = &session->builds,
                                              .layouts = find_layouts(session)};
     metadata_clear(&session->metadata);
     session->metadata = (struct metadata){0};
@@ -460,7 +479,8 @@ void session_plan(struct session *session, struct plan *plan)
     if (!session->record.items)
         session->record = session->actual;
     view_record(session, &session->set.objects);
-    follow_look(&session->paths, &session->set.objects, &session->actual, session->arena, &session->world);
+    follow_look(&session->paths, &session->set.objects, &session->builds, &session->actual, session->arena,
+                &session->world);
     const struct object_set *desired = with_metadata(session);
     measure_left(session, desired);
     const struct plan_request request = {.paths = &session->paths,
@@ -476,6 +496,7 @@ void session_plan(struct session *session, struct plan *plan)
                                          .metadata = &session->metadata,
                                          .force = session->options->force,
                                          .offline = session->options->offline,
+                                         .builds = &session->builds,
                                          .lease_rules = &session->lease_rules,
                                          .contested_at = contested_at(session)};
     world_look_at_loans(&session->paths, &session->actual, desired, session->arena, &session->world);
@@ -506,7 +527,7 @@ void session_plan_recorded(struct session *session, struct plan *plan)
                                          .contested_at = contested_at(session)};
     world_look_at_loans(&session->paths, &session->actual, &set, session->arena, &session->world);
     world_look_at_disks(&session->paths, &session->actual, &set, session->arena, &session->world);
-    follow_look(&session->paths, request.desired, &session->actual, session->arena, &session->world);
+    follow_look(&session->paths, request.desired, NULL, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     plan->moved = NULL; /* every object stands under its own source here */
 }

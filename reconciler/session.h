@@ -1,6 +1,7 @@
 /* One run: paths, lock, record, world, specs and plan, each opened when it is needed and released together. */
 #pragma once
 
+#include "reconciler/builds.h"
 #include "reconciler/execute.h"
 #include "reconciler/image_metadata.h"
 #include "reconciler/options.h"
@@ -28,7 +29,9 @@ struct session {
     struct policy *
         policy; /* NULL until it is loaded, and where it cannot be: what is recorded was permitted when it was applied */
     struct lease_rules lease_rules;
-    struct metadata metadata;   /* of the last session_plan(): what containers have of their images */
+    struct metadata metadata; /* of the last session_plan(): what containers have of their images */
+    struct builds_request builds_request; /* and what the recipes of the set ask for: */
+    struct builds builds;
     struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
 };
 
@@ -51,6 +54,8 @@ void session_close(struct session *session);
 int session_look(struct session *session, struct error *error);
 /* Specs of -f or the default folder, checked against what other sources hold. -EINVAL: see problems. */
 int session_load(struct session *session, struct error *error);
+/* A part of that: what recipes ask for, compared with the record as it was read last. */
+int session_load_builds(struct session *session, struct error *error);
 /* "retained for 3 days, 12MiB": walks over all that is in it. */
 const char *session_left(struct session *session, const struct entry *entry);
 /* "12MiB", "500 bytes". */

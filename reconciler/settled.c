@@ -94,7 +94,7 @@ static const struct table settled_table = {
  * nothing is noted? Then let the number be the new one. */
 _Static_assert(sizeof(struct options) == 216, "see identity() and is_usual()");
 _Static_assert(sizeof(struct spec_request) == 72, "see identity()");
-_Static_assert(sizeof(struct plan_request) == 168, "see is_settled()");
+_Static_assert(sizeof(struct plan_request) == 176, "see is_settled()");
 _Static_assert(sizeof(struct world_loans) == 56, "see look_at_loans()");
 _Static_assert(sizeof(struct world) == 1128 && sizeof(struct world_guest) == 56, "see world_digest.c");
 
@@ -374,6 +374,7 @@ void settled_note(struct session *session)
                 session_load(&now, &ignored) >= 0 && session_look(&now, &ignored) >= 0;
     if (good)
         session_plan(&now, &plan);
+    good = good && !now.builds.count; /* their recipes and contexts are in no digest */
     good = asked_end(now.arena, &questions, answers) && good && is_settled(&now, &plan) &&
            identity(&now, who) && state_digest(now.state, record, &ignored) >= 0;
     if (!good)

@@ -387,6 +387,13 @@ static void add_files(const struct target *target, const struct object *object, 
              "[Service]\nEnvironmentFile=-/etc/fpsync/env\n");
 }
 
+struct list target_files(const struct target *target, const struct object *container)
+{
+    struct root_mount root = {0};
+    add_files(target, container, &root);
+    return root.files;
+}
+
 const struct volume *target_volume(const struct target *target, const char *name)
 {
     const struct object *object = object_find(target->all, KIND_VOLUME, name);

@@ -31,6 +31,7 @@ void check_addresses(struct world *world);
 void check_ports(struct world *world);
 void check_dependencies(struct world *world);
 void check_capabilities(struct world *world);
+void check_image(struct world *world, const struct object *image);
 void check_mounts(struct world *world, const struct object *container);
 void check_adoption(struct world *world);
 void check_was(struct world *world);

@@ -9,7 +9,6 @@ static void check_reference(struct world *world, const struct object *from, stru
 static void check_container_references(struct world *world, const struct object *object);
 static void check_layer_users(struct world *world);
 static void check_layer_image(struct world *world, const struct object *object);
-static void check_image(struct world *world, const struct object *object);
 
 void check_references(struct world *world)
 {
@@ -21,6 +20,10 @@ void check_references(struct world *world)
             check_reference(world, object,
                             field_place(&layer_table, object->body, field_by_key(&layer_table, "image")),
                             KIND_IMAGE, ((const struct layer *)object->body)->image);
+        if (object->kind == KIND_IMAGE)
+            check_reference(world, object,
+                            field_place(&image_table, object->body, field_by_key(&image_table, "build")),
+                            KIND_NETWORK, image_build_network(object->body));
         if (object->kind == KIND_CONTAINER)
             check_container_references(world, object);
     }
@@ -124,14 +127,6 @@ static void check_container_references(struct world *world, const struct object 
 }
 
 /* ---- storage ---- */
-
-static void check_image(struct world *world, const struct object *object)
-{
-    const struct image *image = object->body;
-    if (image->packages.count && image->source && strncmp(image->source, "bootstrap:", 10) != 0)
-        problem_add(world->problems, place_in(object, "packages"),
-                    "remove packages, or use source: bootstrap:SUITE", "only a bootstrap can have packages");
-}
 
 static void check_layer_users(struct world *world)
 {

@@ -59,6 +59,7 @@ static const struct {
     [FORM_USB] = {"VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL", "1a86:7523"},
     [FORM_GPU] = {"all, or the number of one", "all or 0"},
     [FORM_USER] = {"USER or USER:GROUP, names or numbers", "www-data"},
+    [FORM_BUILD_NETWORK] = {"the name of a network, or none", "front"},
     [FORM_LENT] = {"an absolute path on the host, usb or gpu", "/dev/fuse"},
     [FORM_DIGEST] = {"sha256: and 64 hex digits", NULL},
     [FORM_SERVER] = {"an https:// address", "https://images.example.org"},
@@ -114,6 +115,8 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         return strchr(text, ':')                 ? gateway6_canonical(context->arena, text)
                : strcmp(text, GATEWAY_NONE) == 0 ? text
                                                  : reference_canonical(context, text);
+    case FORM_BUILD_NETWORK:
+        return strcmp(text, NETWORK_NONE) == 0 ? text : reference_canonical(context, text);
     case FORM_INTERFACE:
         fine = interface_is_valid(text);
         break;

@@ -10,6 +10,7 @@ static void imply_type(const struct object *object);
 static void imply_layer(struct world *world, const struct object *object);
 static void imply_image(struct world *world, const struct object *object);
 static void imply_networks(struct world *world, const struct object *object);
+static void imply_build_network(struct world *world, const struct object *object);
 static struct object *add_implicit(struct world *world, enum kind kind, const char *name,
                                    const struct object *user);
 
@@ -20,6 +21,8 @@ void imply_all(struct world *world)
         const struct object *object = world->own->items[i];
         if (object->kind == KIND_VOLUME)
             imply_type(object);
+        if (object->kind == KIND_IMAGE)
+            imply_build_network(world, object);
         if (object->kind != KIND_CONTAINER)
             continue;
         imply_image(world, object);
@@ -99,5 +102,19 @@ static void imply_networks(struct world *world, const struct object *object)
     }
     /* Also where `default` is written out without being declared. */
     if (list_find(&container->networks, &attachment_table, name) && !world_find(world, KIND_NETWORK, name))
+        add_implicit(world, KIND_NETWORK, name, object);
+}
+
+static void imply_build_network(struct world *world, const struct object *object)
+{
+    const struct image *image = object->body;
+    const char *name = arena_printf(world->arena, "%s/default", name_project(world->arena, object->name));
+    if (!image_is_built(image))
+        return;
+    if (!image->build->network) {
+        image->build->network = name;
+        field_mark(&image_build_table, image->build, offsetof(struct image_build, network));
+    }
+    if (strcmp(image->build->network, name) == 0 && !world_find(world, KIND_NETWORK, name))
         add_implicit(world, KIND_NETWORK, name, object);
 }

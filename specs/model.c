@@ -19,6 +19,17 @@ static const struct {
 
 static bool name_is_valid_within(const char *name, size_t length);
 
+bool image_is_built(const struct image *image)
+{
+    return image->build->context || image->build->from || image->build->steps.count;
+}
+
+const char *image_build_network(const struct image *image)
+{
+    const char *network = image_is_built(image) ? image->build->network : NULL;
+    return network && strcmp(network, NETWORK_NONE) != 0 ? network : NULL;
+}
+
 const struct table *kind_table(enum kind kind)
 {
     return kinds[kind].table;

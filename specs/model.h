@@ -10,21 +10,40 @@
 enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, KIND_COUNT };
 
 extern const struct table image_table, network_table, volume_table, layer_table, container_table;
-extern const struct table attachment_table, port_table, mount_table, limits_table, capabilities_table,
-    dependency_table, bind_table, device_table;
+extern const struct table image_build_table, attachment_table, port_table, mount_table, limits_table,
+    capabilities_table, dependency_table, bind_table, device_table;
 
 const struct table *kind_table(enum kind kind);
 const char *kind_name(enum kind kind);             /* "container" */
 const char *kind_plural(enum kind kind);           /* "containers", the key in YAML */
 int kind_parse(const char *text, enum kind *kind); /* singular or plural; -EINVAL */
 
+/* How an image is made from a recipe: of a folder that has one, or of steps that stand in the spec itself. */
+struct image_build {
+    struct described described;
+    const char *context; /* folder on the host, clean and absolute; NULL */
+    const char *recipe;  /* in it; NULL: Recipe, else Dockerfile */
+    const char *from;    /* instead of a folder: what FROM would say, */
+    struct texts steps;  /* and the instructions after it, a line each */
+    struct pairs args;   /* values of the recipe's ARG */
+    const char *target;  /* the stage that becomes the image; NULL: the last */
+    const char *network; /* full name of the one that RUN has, or NETWORK_NONE */
+};
+#define NETWORK_NONE "none"
+
 struct image {
     struct described described;
-    const char *source;    /* "bootstrap:SUITE", "file:/absolute/path", "https://...", "REMOTE:ALIAS" */
-    struct texts packages; /* extra Debian packages of a bootstrap, as written */
-    const char *digest;    /* "sha256:HEX" of what is fetched; NULL: whatever comes */
-    const char *pull;      /* "missing", "never" */
+    const char *
+        source; /* "bootstrap:SUITE", "file:/absolute/path", "https://...", "REMOTE:ALIAS"; NULL: it is built */
+    struct texts packages;     /* extra Debian packages of a bootstrap, as written */
+    const char *digest;        /* "sha256:HEX" of what is fetched; NULL: whatever comes */
+    const char *pull;          /* "missing", "never" */
+    struct image_build *build; /* never NULL */
 };
+/* Whether a recipe makes it. */
+bool image_is_built(const struct image *image);
+/* Full name of the network that the RUN of its recipe has; NULL: none. */
+const char *image_build_network(const struct image *image);
 
 struct network {
     struct described described;

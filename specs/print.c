@@ -230,10 +230,10 @@ static void print_field(const struct printer *printer, const struct field *row, 
     case FIELD_TEXT: {
         const char *text = *(const char *const *)at;
         buffer_text(printer->out, " ");
-        print_text(printer,
-                   row->form == FORM_REFERENCE || row->form == FORM_GATEWAY || row->form == FORM_GATEWAY6
-                       ? reference(printer, text)
-                       : text);
+        print_text(printer, row->form == FORM_REFERENCE || row->form == FORM_GATEWAY ||
+                                    row->form == FORM_GATEWAY6 || row->form == FORM_BUILD_NETWORK
+                                ? reference(printer, text)
+                                : text);
         buffer_text(printer->out, "\n");
         break;
     }

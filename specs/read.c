@@ -12,6 +12,19 @@
 
 #define TEXT_BOUND 65536 /* bytes of one text */
 
+static void read_struct(const struct reader *reader, const struct field *row, const struct node *node,
+                        void *object)
+{
+    struct described *head = object;
+    if (!row->shorthand || node->type != NODE_SCALAR || scalar_kind(node) == SCALAR_NULL) {
+        read_object(reader, row->nested, node, object);
+        return;
+    }
+    head->place = node->place;
+    head->places = arena_array_of(reader->arena, struct place, row->nested->count);
+    read_shorthand(reader, row, node, object);
+}
+
 static void read_value(const struct reader *reader, const struct field *row, const struct node *node,
                        void *at);
 static void read_list(const struct reader *reader, const struct field *row, const struct node *node,
@@ -334,7 +347,7 @@ static void read_value(const struct reader *reader, const struct field *row, con
         read_list(reader, row, node, at);
         break;
     case FIELD_STRUCT:
-        read_object(reader, row->nested, node, *(void **)at);
+        read_struct(reader, row, node, *(void **)at);
         break;
     case FIELD_BYTES: /* in records only */
         break;

@@ -1,57 +1,5 @@
-/* Rows of images, volumes and layers, and of a container's mounts. */
+/* Rows of volumes and layers, and of a container's mounts. */
 #include "specs/rows.h"
-
-static const char *const pulls[] = {"missing", "never", NULL};
-
-static const struct field image_rows[] = {
-    {.id = 1,
-     .key = "source",
-     .type = FIELD_TEXT,
-     .form = FORM_IMAGE_SOURCE,
-     AT(image, source),
-     .class = CLASS_RECREATE,
-     .flags = FIELD_REQUIRED,
-     .example = "\"bootstrap:bookworm\"",
-     .help =
-         "Where the root file system comes from: bootstrap:SUITE (mmdebstrap with the host's apt sources); "
-         "file:PATH, a tar archive, a squashfs or a folder, where a relative path starts at the folder of "
-         "the spec file, "
-         "and where what it holds may be an OCI layout or what `docker save` writes; oci-layout:PATH[:TAG], "
-         "one image "
-         "of such a layout; oci:NAME, one of a registry, named as docker does; "
-         "https://ADDRESS, a tar archive; or REMOTE:ALIAS, an image of a server that fpsync.conf(5) names, "
-         "as images:debian/12."},
-    {.id = 2,
-     .key = "packages",
-     .type = FIELD_TEXTS,
-     .form = FORM_PACKAGE,
-     AT(image, packages),
-     .class = CLASS_RECREATE,
-     .example = "[systemd-sysv, ifupdown]",
-     .help = "Further Debian packages of a bootstrap."},
-    {.id = 4,
-     .key = "digest",
-     .type = FIELD_TEXT,
-     .form = FORM_DIGEST,
-     AT(image, digest),
-     .class = CLASS_RECREATE,
-     .example = "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
-     .help = "What is fetched must have this digest: the file of an https:// source, the fingerprint of an "
-             "image of a server, the manifest or index of a registry. Nothing else is ever taken."},
-    {.id = 5,
-     .key = "pull",
-     .type = FIELD_TEXT,
-     AT(image, pull),
-     .class = CLASS_RECORD,
-     .standard = "missing",
-     .words = pulls,
-     .example = "never",
-     .help = "Whether it may be fetched when it is not in the store: missing, yes; never, it must be there."},
-};
-const struct table image_table = {.name = "image",
-                                  .size = sizeof(struct image),
-                                  TABLE_ROWS(image_rows),
-                                  .help = "A read-only root file system, stored once and never written to."};
 
 static const char *const volume_types[] = {"dir", "loop", "btrfs", NULL};
 const char *const retains[] = {"gc", "keep", "none", NULL};

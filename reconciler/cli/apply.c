@@ -245,7 +245,7 @@ static int expand(struct session *session, const struct plan *before, int code)
         return code;
     session->record = (struct actual){0};
     session->has_looked = false;
-    if (session_look(session, &error) < 0)
+    if (session_load_builds(session, &error) < 0 || session_look(session, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
     session_plan(session, &plan);
     if (plan_has_expansions(&plan)) /* what was waited for did not come */

@@ -38,6 +38,7 @@ int run_validate(const struct options *options);
 int run_plan(const struct options *options);
 int run_apply(const struct options *options);
 int run_down(const struct options *options);
+int run_build(const struct options *options);
 int run_status(const struct options *options);
 int run_exec(const struct options *options);
 int run_console(const struct options *options);

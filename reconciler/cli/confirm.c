@@ -13,7 +13,7 @@ static bool is_disruptive(const struct plan *plan)
     for (size_t i = 0; i < plan->count; i++) {
         enum verb verb = plan->actions[i]->verb;
         if (verb == VERB_DELETE || verb == VERB_RECREATE || verb == VERB_RESTART || verb == VERB_STOP ||
-            (verb == VERB_RENAME && plan->actions[i]->kind == KIND_CONTAINER))
+            verb == VERB_BUILD || (verb == VERB_RENAME && plan->actions[i]->kind == KIND_CONTAINER))
             return true;
     }
     return false;

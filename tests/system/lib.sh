@@ -4,7 +4,8 @@
 #
 #   . "$(dirname "$0")/lib.sh"      makes $ROOT, $TAG and $SPEC, a folder for spec files
 #   spec NAME <<END                 writes $SPEC/NAME.yaml and sets $FILE
-#   converge TEXT [FILE]            plan, apply, compare, plan again: one case; $PLAN holds the plan's JSON
+#   converge TEXT [FILE]            plan, apply, compare, plan again: one case; $PLAN holds the plan's JSON, $DONE what
+#                                   apply said: a second document where the plan went on after images were made
 #   ok/not_ok/is/check/skip         one case each
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -84,7 +85,7 @@ ROOT=$(mktemp -d /tmp/fps-XXXX) || exit 1
 chmod 711 "$ROOT"
 TAG=$(tag_of "$ROOT")
 SPEC=$ROOT/spec
-PLAN=
+PLAN= DONE=
 mkdir "$SPEC"
 BUSYBOX=$BUILD/tests/busybox-root
 # Tests run one after another, but several suites may share a machine: one of them builds the guest.
@@ -189,7 +190,7 @@ held() { # TEXT, reason, hint: what the last spec asks for is held
 
 # Plan, apply, compare the two as JSON (outcomes aside), expect success and nothing left to do.
 converge() { # TEXT [FILE] [further arguments of plan and apply...]
-    local text=$1 file=${2:-$FILE} done_ after status
+    local text=$1 file=${2:-$FILE} after status
     shift $(($# < 2 ? $# : 2))
     PLAN=$(fps plan -f "$file" -o json "$@")
     status=$?
@@ -198,19 +199,19 @@ converge() { # TEXT [FILE] [further arguments of plan and apply...]
 $PLAN"
         return 1
     fi
-    done_=$(fps apply -y -f "$file" -o json "$@" 2>"$ROOT/apply.log")
+    DONE=$(fps apply -y -f "$file" -o json "$@" 2>"$ROOT/apply.log")
     status=$?
-    if [ $status -ne 0 ] || jq -e '[.actions[].outcome] | any(. != "done")' <<<"$done_" >/dev/null; then
+    if [ $status -ne 0 ] || jq -es '[.[].actions[].outcome] | any(. != "done")' <<<"$DONE" >/dev/null; then
         not_ok "$text: apply" "status $status
-$(jq -r '.actions[]? | select(.outcome != "done") | "\(.id): \(.outcome) \(.message // "")"' <<<"$done_" 2>&1)
-$(held_of "$done_")
+$(jq -r '.actions[]? | select(.outcome != "done") | "\(.id): \(.outcome) \(.message // "")"' <<<"$DONE" 2>&1)
+$(held_of "$DONE")
 $(tail -n 20 "$ROOT/apply.log")"
         return 1
     fi
     if [ "$(jq -cS '[.actions[] | {id, kind, name, verb, class, causes, needs}]' <<<"$PLAN")" != \
-        "$(jq -cS '[.actions[] | {id, kind, name, verb, class, causes, needs}]' <<<"$done_")" ]; then
+        "$(jq -scS '[.[0].actions[] | {id, kind, name, verb, class, causes, needs}]' <<<"$DONE")" ]; then
         not_ok "$text: apply did what plan said" "$(diff <(jq -S .actions <<<"$PLAN") \
-            <(jq -S '[.actions[] | del(.outcome, .message)]' <<<"$done_"))"
+            <(jq -sS '[.[0].actions[] | del(.outcome, .message)]' <<<"$DONE"))"
         return 1
     fi
     after=$(fps plan -f "$file" -o json "$@")

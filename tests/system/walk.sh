@@ -19,8 +19,9 @@ started() { # CONTAINER: pid and start time of its init
     [ -n "$pid" ] && echo "$pid $(awk '{ print $22 }' "/proc/$pid/stat")"
 }
 
-class_of() { # CONTAINER: in the last plan
-    jq -r --arg name "$1" '[.actions[] | select(.kind == "container" and .name == $name) | .class] | first // "none"' <<<"$PLAN"
+class_of() { # CONTAINER: in what was done last
+    jq -rs --arg name "$1" '[.[].actions[] | select(.kind == "container" and .name == $name and .verb != "expand") | .class] |
+        first // "none"' <<<"$DONE"
 }
 
 walk() { # CONTAINER CLASS WALK; of class - its init stays

@@ -31,12 +31,13 @@ static void refuses_what_a_command_does_not_take(void **state)
 {
     (void)state;
     assert_string_equal(SAID("stop", "stop", "--dry-run", "a"),
-                        "stop has no --dry-run; it is for plan, apply, down, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, build, gc, adopt");
     assert_string_equal(SAID("stop", "--dry-run", "stop", "a"),
-                        "stop has no --dry-run; it is for plan, apply, down, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, build, gc, adopt");
     assert_string_equal(SAID("apply", "deploy", "--out", "x"), "apply has no --out; it is for plan");
-    assert_string_equal(SAID("status", "ps", "-f", "x"),
-                        "status has no --file; it is for validate, plan, apply, down, export, adopt, doctor");
+    assert_string_equal(
+        SAID("status", "ps", "-f", "x"),
+        "status has no --file; it is for validate, plan, apply, down, build, export, adopt, doctor");
     assert_string_equal(SAID("plan", "plan", "--plan", "x"), "plan has no --plan; it is for apply");
 }
 
@@ -57,7 +58,7 @@ static void the_environment_may_speak_to_others(void **state)
     assert_null(SAID("stop", "stop", "a"));
     setenv("FPSYNC_DRY_RUN", "1", 1);
     assert_string_equal(SAID("stop", "stop", "a"),
-                        "stop has no --dry-run; it is for plan, apply, down, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, build, gc, adopt");
     assert_null(SAID("down", "down"));
     assert_null(said_of("status", false, (const char *const[]){"status", NULL}));
     unsetenv("FPSYNC_FILE");

@@ -1,0 +1,271 @@
+#include "reconciler/builds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "drivers/image/view_context.h"
+#include "lib/error.h"
+#include "reconciler/plan_internal.h"
+
+struct reading {
+    const struct builds_request *request;
+    struct arena *arena;
+    struct problems *problems;
+    struct builds *builds;
+    struct map begun, ended; /* images, by full name */
+};
+
+static void add_wish(struct reading *reading, const struct object *image);
+
+/* ---- recipes ---- */
+
+static struct place place_of_build(const struct object *image)
+{
+    return field_place(&image_table, image->body, field_by_key(&image_table, "build"));
+}
+
+/* The folder's Recipe, else its Dockerfile; or the one that is said. */
+static int read_file(const struct image_build *build, struct arena *arena, const char **name,
+                     struct buffer *text, struct error *error)
+{
+    static const char *const standard[] = {"Recipe", "Dockerfile"};
+    _cleanup_close_ int folder = context_open(build->context, error);
+    if (folder < 0)
+        return folder;
+    int result = -ENOENT;
+    for (size_t i = 0; i < (build->recipe ? 1 : 2) && result == -ENOENT; i++) {
+        *name = build->recipe ? build->recipe : standard[i];
+        result = buffer_read_file(text, folder, *name, RECIPE_SIZE, error);
+    }
+    if (result == -ENOENT && !build->recipe)
+        return error_set(error, result, "%s has neither a Recipe nor a Dockerfile", build->context);
+    if (result >= 0)
+        *name = arena_printf(arena, "%s/%s", build->context, *name);
+    return result;
+}
+
+static struct recipe *read_folder(const struct reading *reading, const struct object *image,
+                                  const char **file)
+{
+    const struct image_build *build = ((const struct image *)image->body)->build;
+    _cleanup_buffer_ struct buffer text = {0};
+    struct error error = {0};
+    struct recipe *recipe = NULL;
+    if (read_file(build, reading->arena, file, &text, &error) < 0) {
+        problem_add(reading->problems, place_of_build(image), NULL, "'build': %s", error.text);
+        return NULL;
+    }
+    const struct recipe_piece piece = {.text = arena_copy(reading->arena, text.bytes, text.length + 1),
+                                       .length = text.length,
+                                       .place = {.file = *file, .line = 1, .column = 1}};
+    return recipe_read(&piece, 1, reading->arena, reading->problems, &recipe) ? recipe : NULL;
+}
+
+/* Steps in the spec: a recipe of one stage. */
+static struct recipe *read_steps(const struct reading *reading, const struct object *image, const char **file)
+{
+    const struct image_build *build = ((const struct image *)image->body)->build;
+    struct recipe_piece *pieces = arena_array_of(reading->arena, struct recipe_piece, build->steps.count + 1);
+    struct recipe *recipe = NULL;
+    for (size_t i = 0; i <= build->steps.count; i++) {
+        const char *text =
+            i ? build->steps.items[i - 1] : arena_printf(reading->arena, "FROM %s", build->from);
+        pieces[i] = (struct recipe_piece){
+            .text = text, .length = strlen(text), .place = place_of_build(image), .fixed = true};
+    }
+    *file = image->place.file;
+    return recipe_read(pieces, build->steps.count + 1, reading->arena, reading->problems, &recipe) ? recipe
+                                                                                                   : NULL;
+}
+
+/* ---- bases ---- */
+
+struct finding {
+    const struct reading *reading;
+    const struct object *image; /* that is built */
+    int (*known)(void *context, const char *image, struct build_base *base);
+    void *context;
+};
+
+/* An image of the set, by the name that a spec would call it. */
+static const struct object *find_image(const struct finding *finding, const char *reference)
+{
+    const struct builds_request *request = finding->reading->request;
+    struct arena *arena = finding->reading->arena;
+    const char *name = strchr(reference, '/')
+                           ? reference
+                           : arena_join(arena, name_project(arena, finding->image->name), '/', reference);
+    const struct object *object = object_find(request->desired, KIND_IMAGE, name);
+    const struct entry *entry = object ? NULL : actual_find(request->actual, KIND_IMAGE, name);
+    return object ? object : entry ? &entry->object : NULL;
+}
+
+static int known_before(void *context, const char *name, struct build_base *base);
+
+static bool is_under_way(const struct reading *reading, const struct object *image)
+{
+    return map_get(&reading->begun, image->name) && !map_get(&reading->ended, image->name);
+}
+
+static int find_base(void *context, const char *reference, struct build_base *base, struct error *error)
+{
+    struct finding *finding = context;
+    const struct object *image = find_image(finding, reference);
+    if (image && strcmp(image->name, finding->image->name) == 0)
+        return error_set(error, -ELOOP, "image %s is made from itself", reference);
+    if (!image)
+        return error_set(error, -ENOENT, "there is no image %s: declare it below images:", reference);
+    if (finding->known == known_before && image_is_built(image->body))
+        add_wish(finding->context, image);
+    if (finding->known == known_before && is_under_way(finding->context, image))
+        return error_set(error, -ELOOP, "image %s is made from this one", reference);
+    *base = (struct build_base){.name = arena_printf(finding->reading->arena, "image %s", reference),
+                                .image = image->name};
+    return finding->known(finding->context, image->name, base);
+}
+
+/* What is recorded, as long as nothing says that it will be another. */
+static int known_before(void *context, const char *name, struct build_base *base)
+{
+    const struct reading *reading = context;
+    const struct object *object = object_find(reading->request->desired, KIND_IMAGE, name);
+    const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, name);
+    const struct build_wish *wish = builds_find(reading->builds, name);
+    struct changes changes = {0};
+    struct error error = {0};
+    if (!entry || !entry->facts->digest)
+        return 0;
+    if (object)
+        fields_diff(&image_table, entry->object.body, object->body, reading->arena, &changes);
+    if (changes.count || (wish && wish->changes.count))
+        return 0;
+    base->digest = entry->facts->digest;
+    struct image_config *config;
+    if (image_config_parse(reading->arena, entry->facts->config, &config, &error) == 0)
+        base->config = config;
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+static const char *architecture(struct arena *arena)
+{
+    struct utsname name;
+    if (uname(&name) < 0 || strcmp(name.machine, "x86_64") == 0)
+        return "amd64";
+    return strcmp(name.machine, "aarch64") == 0 ? "arm64" : arena_strdup(arena, name.machine);
+}
+
+static bool make(struct finding *finding, const struct build_wish *wish, struct problems *problems,
+                 struct build **build)
+{
+    const struct image_build *body = ((const struct image *)wish->image->body)->build;
+    struct arena *arena = finding->reading->arena;
+    const char *slash = wish->file ? strrchr(wish->file, '/') : NULL;
+    const struct build_request request = {.recipe = wish->recipe,
+                                          .file = slash ? slash + 1 : wish->file,
+                                          .folder = body->context,
+                                          .arguments = &body->args,
+                                          .stage = body->target,
+                                          .architecture = architecture(arena),
+                                          .epoch = finding->reading->request->epoch,
+                                          .salt = finding->reading->request->salt,
+                                          .find = find_base,
+                                          .context = finding};
+    return build_make(&request, arena, problems, build);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void read_wish(struct reading *reading, const struct object *image)
+{
+    const bool has_folder = ((const struct image *)image->body)->build->context;
+    struct build_wish wish = {.image = image};
+    wish.recipe =
+        has_folder ? read_folder(reading, image, &wish.file) : read_steps(reading, image, &wish.file);
+    if (!wish.recipe)
+        return;
+    struct finding finding = {.reading = reading, .image = image, .known = known_before, .context = reading};
+    if (!make(&finding, &wish, reading->problems, &wish.build))
+        return;
+    const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, image->name);
+    if (entry && entry->facts->made_of)
+        build_changes(base_name(wish.file), entry->facts->made_of, wish.build, reading->arena, &wish.changes);
+    struct build_wish *slot = arena_append(reading->arena, reading->builds->items, reading->builds->count);
+    *slot = wish;
+}
+
+/* New, said otherwise, of another recipe, or on an image that is one of these. There are no circles: they are problems. */
+static bool will_make(const struct reading *reading, const struct object *image)
+{
+    const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, image->name);
+    const struct build_wish *wish = builds_find(reading->builds, image->name);
+    struct changes said = {0};
+    if (!entry || entry_is_unfinished(entry) || (wish && wish->changes.count))
+        return true;
+    fields_diff(&image_table, entry->object.body, image->body, reading->arena, &said);
+    if (changes_class(&said) >= CLASS_RECREATE)
+        return true;
+    for (size_t i = 0; wish && i < wish->build->base_count; i++) {
+        const char *base = wish->build->bases[i].image;
+        const struct object *object = base ? object_find(reading->request->desired, KIND_IMAGE, base) : NULL;
+        if (object && will_make(reading, object))
+            return true;
+    }
+    return false;
+}
+
+/* Before it come the images that it stands on; which those are, its recipe says. */
+static void add_wish(struct reading *reading, const struct object *image)
+{
+    if (!map_add(&reading->begun, image->name, (void *)image))
+        return;
+    read_wish(reading, image);
+    map_add(&reading->ended, image->name, (void *)image);
+}
+
+void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
+                 struct builds *builds)
+{
+    *builds = (struct builds){0};
+    struct reading reading = {.request = request, .arena = arena, .problems = problems, .builds = builds};
+    for (size_t i = 0; i < request->desired->count; i++) {
+        const struct object *image = request->desired->items[i];
+        if (image->kind == KIND_IMAGE && image_is_built(image->body))
+            add_wish(&reading, image);
+    }
+    for (size_t i = 0; i < builds->count; i++)
+        builds->items[i].made = will_make(&reading, builds->items[i].image);
+    map_clear(&reading.begun);
+    map_clear(&reading.ended);
+}
+
+const struct build_wish *builds_find(const struct builds *builds, const char *image)
+{
+    for (size_t i = 0; builds && i < builds->count; i++)
+        if (strcmp(builds->items[i].image->name, image) == 0)
+            return &builds->items[i];
+    return NULL;
+}
+
+int builds_again(const struct build_wish *wish, const struct builds_request *request,
+                 int (*known)(void *context, const char *image, struct build_base *base), void *context,
+                 struct arena *arena, struct build **build, struct error *error)
+{
+    struct problems problems = {.arena = arena};
+    struct reading reading = {.request = request, .arena = arena, .problems = &problems};
+    struct finding finding = {.reading = &reading, .image = wish->image, .known = known, .context = context};
+    if (make(&finding, wish, &problems, build))
+        return 0;
+    if (!problems.count)
+        return error_set(error, -EINVAL, "%s cannot be built", wish->file);
+    return error_set(error, -EINVAL, "%s:%u: %s", base_name(wish->file), problems.items[0].place.line,
+                     problems.items[0].message);
+}

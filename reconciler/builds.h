@@ -1,0 +1,41 @@
+/* The builds of a set: its recipes, read before anything is planned, each with what it asks for at present.
+ *
+ * A recipe may stand on an image of the set, on one that is built before it, or copy from one: such an image comes first,
+ * and when it is made anew so is what stands on it. Where the digest of a base is not known before the run, the build is
+ * worked out once more when it is (builds_again()). */
+#pragma once
+
+#include "reconciler/actual.h"
+#include "reconciler/build.h"
+#include "specs/problems.h"
+
+struct build_wish {
+    const struct object *image;
+    const char *file; /* path of the recipe, or of the spec that has the steps */
+    const struct recipe *recipe;
+    struct build *build;
+    bool made; /* by this run, as far as that can be told without a look at the store */
+    struct changes
+        changes; /* why the image that is recorded is not this one; none where it is, or there is none */
+};
+
+struct builds {
+    struct build_wish *items; /* in order of name */
+    size_t count;
+};
+
+struct builds_request {
+    const struct object_set *desired;
+    const struct actual *actual;
+    const char *salt;  /* of --no-cache: other keys than ever before; NULL */
+    const char *epoch; /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
+};
+
+/* What is wrong is told as problems, with the line of the recipe. */
+void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
+                 struct builds *builds);
+const struct build_wish *builds_find(const struct builds *builds, const char *image); /* full name; NULL */
+/* Once more, with what is known of bases by now; an error where the recipe or its context is not what it was. */
+int builds_again(const struct build_wish *wish, const struct builds_request *request,
+                 int (*known)(void *context, const char *image, struct build_base *base), void *context,
+                 struct arena *arena, struct build **build, struct error *error);

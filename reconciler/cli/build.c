@@ -1,0 +1,50 @@
+/* build: the images of a set that recipes make, and nothing else of it. A name is that of an image. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/error.h"
+#include "reconciler/cli/cli.h"
+
+static const char *target_of(struct arena *arena, const char *name)
+{
+    return strncmp(name, "image/", strlen("image/")) == 0 ? name : arena_printf(arena, "image/%s", name);
+}
+
+/* All that recipes make. */
+static int find_built(const struct options *options, struct arena *arena, struct texts *targets)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct error error = {0};
+    int result = session_open(options, SESSION_READ, &session, &error);
+    if (result >= 0)
+        result = session_load(&session, &error);
+    if (session.problems.count)
+        return fail_invalid(options, &session.problems);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    for (size_t i = 0; i < session.builds.count; i++)
+        *arena_append(arena, targets->items, targets->count) =
+            target_of(arena, session.builds.items[i].image->name);
+    return EXIT_IN_SYNC;
+}
+
+int run_build(const struct options *options)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    struct options own = *options;
+    struct texts targets = {0};
+    for (size_t i = 0; i < options->argument_count; i++)
+        *arena_append(arena, targets.items, targets.count) = target_of(arena, options->arguments[i]);
+    int code = targets.count ? EXIT_IN_SYNC : find_built(options, arena, &targets);
+    if (code != EXIT_IN_SYNC)
+        return code;
+    if (!targets.count) {
+        struct error error;
+        error_set(&error, -ENOENT, "no image is built here: declare one below images: with build: FOLDER");
+        return fail(options, &error, EXIT_ERROR);
+    }
+    own.targets = targets.items;
+    own.target_count = targets.count;
+    own.argument_count = 0;
+    return run_apply(&own);
+}

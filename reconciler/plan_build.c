@@ -1,0 +1,121 @@
+/* Plans images that are made by recipes: whether they are to be made again, and why. */
+#include <string.h>
+
+#include "reconciler/builders.h"
+#include "reconciler/plan_internal.h"
+
+static const struct build_wish *wish_of(const struct planning *planning, const struct object *image)
+{
+    return builds_find(planning->request->builds, image->name);
+}
+
+/* What is said of it elsewhere than in its recipe. Which network RUN has changes nothing of the image. */
+static void find_changes(struct planning *planning, const struct object *image, const struct entry *entry,
+                         struct changes *causes)
+{
+    const struct build_wish *wish = wish_of(planning, image);
+    struct changes said = {0};
+    fields_diff(&image_table, entry->object.body, image->body, planning->arena, &said);
+    for (size_t i = 0; i < said.count; i++)
+        if (said.items[i].class >= CLASS_RECREATE)
+            *arena_append(planning->arena, causes->items, causes->count) = said.items[i];
+    for (size_t i = 0; wish && i < wish->changes.count; i++)
+        *arena_append(planning->arena, causes->items, causes->count) = wish->changes.items[i];
+    if (!world_has_image(planning->request->world, entry->facts->digest))
+        plan_add_drift(planning, causes, "its files are gone from the store", image->place);
+}
+
+static bool will_make(struct planning *planning, const char *name)
+{
+    const struct object *image = object_find(planning->request->desired, KIND_IMAGE, name);
+    const struct entry *entry = actual_find(planning->request->actual, KIND_IMAGE, name);
+    struct changes causes = {0};
+    if (!image || image_is_built(image->body))
+        return image && plan_will_build(planning, image);
+    if (plan_is_new(entry))
+        return true;
+    fields_diff(&image_table, entry->object.body, image->body, planning->arena, &causes);
+    return causes.count || !world_has_image(planning->request->world, entry->facts->digest);
+}
+
+/* The first of its bases that this run makes; NULL. There are no circles: who reads recipes sees to that. */
+static const char *made_base(struct planning *planning, const struct build_wish *wish)
+{
+    for (size_t i = 0; i < wish->build->base_count; i++)
+        if (wish->build->bases[i].image && will_make(planning, wish->build->bases[i].image))
+            return wish->build->bases[i].image;
+    return NULL;
+}
+
+bool plan_will_build(struct planning *planning, const struct object *image)
+{
+    const struct build_wish *wish = image_is_built(image->body) ? wish_of(planning, image) : NULL;
+    const struct entry *entry = actual_find(planning->request->actual, KIND_IMAGE, image->name);
+    struct changes causes = {0};
+    if (!wish)
+        return false;
+    if (plan_is_new(entry) || made_base(planning, wish))
+        return true;
+    find_changes(planning, image, entry, &causes);
+    return causes.count > 0;
+}
+
+static void plan_bases(struct planning *planning, const struct build_wish *wish)
+{
+    for (size_t i = 0; i < wish->build->base_count; i++) {
+        const char *name = wish->build->bases[i].image;
+        const struct object *base = name ? object_find(planning->request->desired, KIND_IMAGE, name) : NULL;
+        if (base)
+            plan_image(planning, base, actual_find(planning->request->actual, KIND_IMAGE, name));
+    }
+}
+
+static void add_needs(struct planning *planning, const struct build_wish *wish, struct action *action)
+{
+    const char *network = image_build_network(action->object->body);
+    for (size_t i = 0; i < wish->build->base_count; i++)
+        plan_need(planning, action, plan_action_of(planning, KIND_IMAGE, wish->build->bases[i].image));
+    plan_need(planning, action, plan_action_of(planning, KIND_NETWORK, network));
+    action->builder = builder_of(planning->arena, action->object);
+    action->shares_rules = network;
+}
+
+/* Without its recipe, as in a run that only repairs what is recorded, it stays as it is. */
+static void hold_lost(struct planning *planning, const struct object *image, const struct entry *entry)
+{
+    if (!plan_is_new(entry) && !world_has_image(planning->request->world, entry->facts->digest))
+        plan_hold(planning, KIND_IMAGE, image->name, "its files are gone from the store",
+                  "fpsync apply with the file that declares it builds it again", image->place);
+}
+
+void plan_build(struct planning *planning, const struct object *image, struct entry *entry)
+{
+    const struct build_wish *wish = wish_of(planning, image);
+    struct changes causes = {0};
+    if (!wish) {
+        hold_lost(planning, image, entry);
+        return;
+    }
+    plan_bases(planning, wish);
+    const char *base = made_base(planning, wish);
+    if (plan_is_new(entry))
+        plan_add_cause(planning, &causes, plan_why_new(image, entry), NULL, wish->file, image->place);
+    else
+        find_changes(planning, image, entry, &causes);
+    if (base && !plan_is_new(entry))
+        plan_add_cause(planning, &causes,
+                       arena_printf(planning->arena, "dependency: image %s made anew", base), NULL, NULL,
+                       image->place);
+    const char *denied =
+        grants_denied(&planning->plan->grants, KIND_CONTAINER, builder_of(planning->arena, image)->name);
+    if (causes.count && denied) {
+        plan_hold(planning, KIND_IMAGE, image->name, denied, NULL, image->place);
+        return;
+    }
+    if (!causes.count)
+        return;
+    struct action *action = plan_append_action(
+        planning, plan_make_action(planning, VERB_BUILD, KIND_IMAGE, image->name, image, entry));
+    action->causes = causes;
+    add_needs(planning, wish, action);
+}

@@ -1,0 +1,50 @@
+/* Where an image comes from: a source, or a build; and that what is said belongs to it. */
+#include <string.h>
+
+#include "specs/check.h"
+
+static struct place place_in(const struct object *object, const char *key)
+{
+    return field_place(&image_table, object->body, field_by_key(&image_table, key));
+}
+
+static void check_origin(struct world *world, const struct object *object)
+{
+    const struct image *image = object->body;
+    const bool has_source = field_is_present(&image_table, image, field_by_key(&image_table, "source"));
+    const bool has_build = field_is_present(&image_table, image, field_by_key(&image_table, "build"));
+    if (has_source && has_build)
+        problem_add(world->problems, place_in(object, "build"), "leave one of them out",
+                    "an image has a source or is built, not both");
+    if (!has_source && !has_build)
+        problem_add(world->problems, object->place, "add source: \"bootstrap:bookworm\", or build: FOLDER",
+                    "image needs 'source' or 'build'");
+}
+
+static void check_build(struct world *world, const struct object *object)
+{
+    const struct image_build *build = ((const struct image *)object->body)->build;
+    const struct place at = place_in(object, "build");
+    if (build->context && (build->from || build->steps.count))
+        problem_add(world->problems, at, "write the steps into the folder's recipe",
+                    "a build has a folder or steps, not both");
+    if (!build->context && !build->from)
+        problem_add(world->problems, at, "write build: FOLDER, or build: {from: IMAGE, steps: [...]}",
+                    "a build needs a folder, or the image that its steps begin on");
+    if (!build->context && build->recipe)
+        problem_add(world->problems, at, "add context: FOLDER",
+                    "'recipe' names a file of a folder, and there is none");
+    if (build->recipe && (*build->recipe == '/' || strstr(build->recipe, "..")))
+        problem_add(world->problems, at, "write its path in the folder", "'recipe' leads out of the folder");
+}
+
+void check_image(struct world *world, const struct object *object)
+{
+    const struct image *image = object->body;
+    if (image->packages.count && image->source && strncmp(image->source, "bootstrap:", 10) != 0)
+        problem_add(world->problems, place_in(object, "packages"),
+                    "remove packages, or use source: bootstrap:SUITE", "only a bootstrap can have packages");
+    check_origin(world, object);
+    if (field_is_present(&image_table, image, field_by_key(&image_table, "build")))
+        check_build(world, object);
+}
