@@ -41,7 +41,7 @@ const struct command commands[] = {
     {"gc", NULL, "[layer/NAME[@SNAPSHOT]|volume/NAME[@SNAPSHOT]|image/DIGEST...]",
      "free what is retained and no longer used", true, ACTS, run_gc},
     {"image", NULL, "[ls | inspect IMAGE... | pull IMAGE... | rm IMAGE...]",
-     "list images, show what is known of one, make it anew of its source, or remove it", true, ACTS,
+     "list images, show what is known of one, make it anew of its source, or remove it", true, ACTS_ON_VERB,
      run_image},
     {"forget", NULL, "KIND/NAME", "drop record and mark of an object and touch nothing else", true, ACTS,
      run_forget},
@@ -116,6 +116,9 @@ static bool command_acts(const struct command *command, const struct options *op
         return true;
     case ACTS_ON_ARGUMENTS:
         return options->argument_count > 0;
+    case ACTS_ON_VERB:
+        return options->argument_count > 0 &&
+               (strcmp(options->arguments[0], "pull") == 0 || strcmp(options->arguments[0], "rm") == 0);
     case ACTS_ON_REBUILD:
         return options->rebuild;
     }

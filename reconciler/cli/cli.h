@@ -21,6 +21,7 @@ enum command_effect {
     READS,
     ACTS,
     ACTS_ON_ARGUMENTS, /* lists when there are none */
+    ACTS_ON_VERB,      /* by some first words: pull, rm */
     ACTS_ON_REBUILD    /* with --rebuild */
 };
 
