@@ -7,7 +7,9 @@
 #include <sys/utsname.h>
 
 #include "drivers/image/view_context.h"
+#include "lib/digest.h"
 #include "lib/error.h"
+#include "reconciler/build_from.h"
 #include "reconciler/plan_internal.h"
 
 struct reading {
@@ -90,17 +92,58 @@ struct finding {
     void *context;
 };
 
-/* An image of the set, by the name that a spec would call it. */
-static const struct object *find_image(const struct finding *finding, const char *reference)
+static const struct object *find_object(const struct reading *reading, const char *name)
+{
+    const struct builds *builds = reading->builds;
+    for (size_t i = 0; builds && i < builds->implied_count; i++)
+        if (strcmp(builds->implied[i]->name, name) == 0)
+            return builds->implied[i];
+    return object_find(reading->request->desired, KIND_IMAGE, name);
+}
+
+/* An image of the same project that has this source: of the same name for the same one, so that recipes share it. */
+static const struct object *imply_image(const struct finding *finding, const char *source)
+{
+    const struct reading *reading = finding->reading;
+    struct arena *arena = reading->arena;
+    char id[OBJECT_ID_SIZE];
+    const char *name = arena_printf(arena, "%s/from-%016llx", name_project(arena, finding->image->name),
+                                    (unsigned long long)digest_short(source));
+    const struct object *known = find_object(reading, name);
+    if (known || !reading->builds) /* once it is planned it is there */
+        return known;
+    struct image *body = described_new(arena, &image_table);
+    body->source = source;
+    field_mark(&image_table, body, offsetof(struct image, source));
+    struct object *object = arena_new_of(arena, struct object);
+    *object = (struct object){.kind = KIND_IMAGE,
+                              .name = name,
+                              .id = arena_strdup(arena, object_id(KIND_IMAGE, name, id)),
+                              .implicit = true,
+                              .place = place_of_build(finding->image),
+                              .source = finding->image->source,
+                              .body = body};
+    return *arena_append(arena, reading->builds->implied, reading->builds->implied_count) = object;
+}
+
+/* What the name means: an image of the set or the record, or one that is implied. NULL: nothing. */
+static const struct object *find_image(const struct finding *finding, const char *reference,
+                                       struct error *error)
 {
     const struct builds_request *request = finding->reading->request;
     struct arena *arena = finding->reading->arena;
-    const char *name = strchr(reference, '/')
-                           ? reference
-                           : arena_join(arena, name_project(arena, finding->image->name), '/', reference);
-    const struct object *object = object_find(request->desired, KIND_IMAGE, name);
-    const struct entry *entry = object ? NULL : actual_find(request->actual, KIND_IMAGE, name);
-    return object ? object : entry ? &entry->object : NULL;
+    const struct build_from_request asked = {.reference = reference,
+                                             .project = name_project(arena, finding->image->name),
+                                             .desired = request->desired,
+                                             .actual = request->actual,
+                                             .policy = request->policy};
+    struct build_from_choice choice;
+    if (build_from(&asked, arena, &choice, error) < 0)
+        return NULL;
+    const struct object *image = choice.image ? choice.image : imply_image(finding, choice.source);
+    if (!image)
+        error_set(error, -ENOENT, "%s is not there", reference);
+    return image;
 }
 
 static int known_before(void *context, const char *name, struct build_base *base);
@@ -113,11 +156,11 @@ static bool is_under_way(const struct reading *reading, const struct object *ima
 static int find_base(void *context, const char *reference, struct build_base *base, struct error *error)
 {
     struct finding *finding = context;
-    const struct object *image = find_image(finding, reference);
-    if (image && strcmp(image->name, finding->image->name) == 0)
-        return error_set(error, -ELOOP, "image %s is made from itself", reference);
+    const struct object *image = find_image(finding, reference, error);
     if (!image)
-        return error_set(error, -ENOENT, "there is no image %s: declare it below images:", reference);
+        return error->code;
+    if (strcmp(image->name, finding->image->name) == 0)
+        return error_set(error, -ELOOP, "image %s is made from itself", reference);
     if (finding->known == known_before && image_is_built(image->body))
         add_wish(finding->context, image);
     if (finding->known == known_before && is_under_way(finding->context, image))
@@ -131,7 +174,7 @@ static int find_base(void *context, const char *reference, struct build_base *ba
 static int known_before(void *context, const char *name, struct build_base *base)
 {
     const struct reading *reading = context;
-    const struct object *object = object_find(reading->request->desired, KIND_IMAGE, name);
+    const struct object *object = find_object(reading, name);
     const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, name);
     const struct build_wish *wish = builds_find(reading->builds, name);
     struct changes changes = {0};
@@ -215,7 +258,7 @@ static bool will_make(const struct reading *reading, const struct object *image)
         return true;
     for (size_t i = 0; wish && i < wish->build->base_count; i++) {
         const char *base = wish->build->bases[i].image;
-        const struct object *object = base ? object_find(reading->request->desired, KIND_IMAGE, base) : NULL;
+        const struct object *object = base ? find_object(reading, base) : NULL;
         if (object && will_make(reading, object))
             return true;
     }
@@ -245,6 +288,24 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
         builds->items[i].made = will_make(&reading, builds->items[i].image);
     map_clear(&reading.begun);
     map_clear(&reading.ended);
+}
+
+static int by_kind_and_name(const void *left, const void *right)
+{
+    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
+    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
+}
+
+void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set)
+{
+    if (!builds->implied_count)
+        return;
+    struct object **items = arena_array_of(arena, struct object *, set->count + builds->implied_count + 1);
+    memcpy(items, set->items, set->count * sizeof(*items));
+    memcpy(items + set->count, builds->implied, builds->implied_count * sizeof(*items));
+    *set = (struct object_set){.items = items, .count = set->count + builds->implied_count};
+    qsort(set->items, set->count, sizeof(*set->items), by_kind_and_name);
+    object_set_index(set, arena);
 }
 
 const struct build_wish *builds_find(const struct builds *builds, const char *image)

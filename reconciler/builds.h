@@ -7,6 +7,7 @@
 
 #include "reconciler/actual.h"
 #include "reconciler/build.h"
+#include "specs/policy.h"
 #include "specs/problems.h"
 
 struct build_wish {
@@ -22,18 +23,23 @@ struct build_wish {
 struct builds {
     struct build_wish *items; /* in order of name */
     size_t count;
+    struct object **implied; /* images that nobody declares and FROM names by a source of theirs */
+    size_t implied_count;
 };
 
 struct builds_request {
     const struct object_set *desired;
     const struct actual *actual;
-    const char *salt;  /* of --no-cache: other keys than ever before; NULL */
-    const char *epoch; /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
+    const struct policy *policy; /* aliases and remotes that FROM may name; NULL: none */
+    const char *salt;            /* of --no-cache: other keys than ever before; NULL */
+    const char *epoch;           /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
 };
 
 /* What is wrong is told as problems, with the line of the recipe. */
 void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
                  struct builds *builds);
+/* Puts the implied images into the set, each once. */
+void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set);
 const struct build_wish *builds_find(const struct builds *builds, const char *image); /* full name; NULL */
 /* Once more, with what is known of bases by now; an error where the recipe or its context is not what it was. */
 int builds_again(const struct build_wish *wish, const struct builds_request *request,

@@ -275,10 +275,12 @@ int session_load_builds(struct session *session, struct error *error)
     session->builds_request = (struct builds_request){
         .desired = &session->set.objects,
         .actual = &session->actual,
+        .policy = session->policy,
         .salt =
             session->options->no_cache ? arena_printf(session->arena, "%lld", (long long)time(NULL)) : NULL,
         .epoch = getenv("SOURCE_DATE_EPOCH")};
     builds_read(&session->builds_request, session->arena, &session->problems, &session->builds);
+    builds_imply(&session->builds, session->arena, &session->set.objects);
     if (!session->problems.count || session->held_back.count)
         return 0;
     problems_sort(&session->problems);

@@ -212,6 +212,57 @@ static void find_images(struct session *session, const struct candidates *snapsh
     find_images_of(session, snapshots, false, to);
 }
 
+/* ---- what builds keep ---- */
+
+static void add_build(struct session *session, struct candidates *to, const char *name, bool young,
+                      const struct build_drop *drop, size_t count, int64_t bytes)
+{
+    if (!count)
+        return;
+    const char *size = bytes ? arena_printf(session->arena, ", %s", session_size(session, bytes)) : "";
+    struct candidate *item = add(session, to, "build", name,
+                                 arena_printf(session->arena, "%zu, last used %s%s", count,
+                                              young ? "within the retention" : "before that", size),
+                                 NULL);
+    item->young = young;
+    add_step(session, item, STEP_BUILD_DROP, &build_drop_table,
+             arena_copy(session->arena, drop, sizeof(*drop)));
+}
+
+/* The step cache and the caches of RUN, as two lots: what was used of late goes by --force alone. And the roots of commands
+ * that failed, once they have expired. */
+static int find_build(struct session *session, struct candidates *to, struct error *error)
+{
+    struct observed_build seen;
+    const int64_t now = time(NULL);
+    int result = build_view.dump(&session->paths, session->arena, &seen, error);
+    for (int young = 0; young < 2 && result >= 0; young++) {
+        struct build_drop *drop = described_new(session->arena, &build_drop_table),
+                          *caches = described_new(session->arena, &build_drop_table),
+                          *failed = described_new(session->arena, &build_drop_table);
+        int64_t bytes = 0, left = 0;
+        for (size_t i = 0; i < seen.step_count; i++)
+            if (((now - seen.steps[i].used) * 1000 < session->policy->retention) == young) {
+                *arena_append(session->arena, drop->steps.items, drop->steps.count) = seen.steps[i].key;
+                bytes += seen.steps[i].bytes;
+            }
+        for (size_t i = 0; i < seen.cache_count; i++)
+            if (((now - seen.caches[i].used) * 1000 < session->policy->retention) == young)
+                *arena_append(session->arena, caches->caches.items, caches->caches.count) =
+                    seen.caches[i].file;
+        for (size_t i = 0; i < seen.failed_count; i++)
+            if ((seen.failed[i].expires > now) == young) {
+                *arena_append(session->arena, failed->failed.items, failed->failed.count) =
+                    seen.failed[i].key;
+                left += seen.failed[i].bytes;
+            }
+        add_build(session, to, "steps", young, drop, drop->steps.count, bytes);
+        add_build(session, to, "caches", young, caches, caches->caches.count, 0);
+        add_build(session, to, "failed", young, failed, failed->failed.count, left);
+    }
+    return result;
+}
+
 static const struct candidate *find_candidate(const struct candidates *among, const char *kind,
                                               const char *name)
 {
@@ -375,7 +426,7 @@ static void collect(struct collection *collection, struct candidates *found)
 int run_gc(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
-    struct candidates data = {0}, snapshots = {0}, leftovers = {0}, images = {0};
+    struct candidates data = {0}, snapshots = {0}, leftovers = {0}, images = {0}, built = {0};
     struct observed_snapshots seen = {0};
     struct observed_leftovers left = {0};
     struct error error = {0};
@@ -412,6 +463,11 @@ int run_gc(const struct options *options)
     collect(&collection, &leftovers);
     find_images(&session, &snapshots, &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
+    if (!options->argument_count) {
+        if (find_build(&session, &built, &error) < 0)
+            collection.failed += fail(options, &error, EXIT_ERROR) != 0;
+        collect(&collection, &built);
+    }
     if (options->output == OUTPUT_DATA) {
         struct json *object = json_new_object();
         json_set(object, "schema", json_new_number(1));

@@ -110,3 +110,19 @@ converge 'the chain again'
 is 'with what the base has now' "$(inside t/two cat /srv/chained)" red
 check 'a build with nothing to do' fps build -f "$FILE"
 check 'down' fps down -f "$FILE" -y
+
+mkdir -p "$ROOT/etc/fpsync"
+echo "aliases: { 'tiny:*': 'file:$BUSYBOX' }" >"$ROOT/etc/fpsync/fpsync.conf"
+spec named <<END
+project: t
+images:
+  one: { build: { from: "tiny:1", network: none, steps: [ "RUN echo 1 >/one" ] } }
+  two: { build: { from: "tiny:2", network: none, steps: [ "RUN echo 2 >/two" ] } }
+END
+like 'FROM means what an alias says, and the plan says what that is' "$(causes_of "$(plan_of "$FILE")")" "needed - file:$BUSYBOX"
+converge 'images on an alias'
+is 'they share what it names' "$(fps status -o name | grep -c image/t/from-)" 1
+check 'down again' fps down -f "$FILE" -y
+like 'gc keeps steps that were built upon of late' "$(fps gc --dry-run)" 'build steps: kept'
+check 'and frees them by force' fps gc --force -y
+is 'nothing of a build is left' "$(find "$ROOT/var/lib/fpsync/build" -mindepth 2 | wc -l)" 0
