@@ -30,7 +30,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
         ended = run_build(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
              (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
-             kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK)
+             kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK || kind == STEP_IMAGE_EXPORT)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
              kind == STEP_LINK_UNMARK)

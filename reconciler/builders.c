@@ -47,6 +47,18 @@ void builders_enter(struct planning *planning)
                 builder_of(planning->arena, desired->items[i]);
 }
 
+void builders_drop_denied(struct planning *planning)
+{
+    struct object_set *all = &planning->plan->all;
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (!builder_is(all->items[i]) ||
+            !grants_denied(&planning->plan->grants, KIND_CONTAINER, all->items[i]->name))
+            all->items[kept++] = all->items[i];
+    all->count = kept;
+    object_set_index(all, planning->arena);
+}
+
 bool builders_leave(struct planning *planning)
 {
     struct object_set *all = &planning->plan->all;

@@ -15,5 +15,7 @@ bool builder_is(const struct object *object);
 
 /* Adds to plan->all one for each image that the run will build, until builders_leave(). */
 void builders_enter(struct planning *planning);
+/* Those that got no lease take part in nothing: their image is held. */
+void builders_drop_denied(struct planning *planning);
 /* Whether there were any. */
 bool builders_leave(struct planning *planning);

@@ -181,7 +181,7 @@ static int known_before(void *context, const char *name, struct build_base *base
     struct error error = {0};
     if (!entry || !entry->facts->digest)
         return 0;
-    if (object)
+    if (object && (!wish || builds_compare_words(entry)))
         fields_diff(&image_table, entry->object.body, object->body, reading->arena, &changes);
     if (changes.count || (wish && wish->changes.count))
         return 0;
@@ -245,6 +245,11 @@ static void read_wish(struct reading *reading, const struct object *image)
     *slot = wish;
 }
 
+bool builds_compare_words(const struct entry *entry)
+{
+    return !entry->facts->made_of || !image_is_built(entry->object.body);
+}
+
 /* New, said otherwise, of another recipe, or on an image that is one of these. There are no circles: they are problems. */
 static bool will_make(const struct reading *reading, const struct object *image)
 {
@@ -253,7 +258,8 @@ static bool will_make(const struct reading *reading, const struct object *image)
     struct changes said = {0};
     if (!entry || entry_is_unfinished(entry) || (wish && wish->changes.count))
         return true;
-    fields_diff(&image_table, entry->object.body, image->body, reading->arena, &said);
+    if (!wish || builds_compare_words(entry))
+        fields_diff(&image_table, entry->object.body, image->body, reading->arena, &said);
     if (changes_class(&said) >= CLASS_RECREATE)
         return true;
     for (size_t i = 0; wish && i < wish->build->base_count; i++) {

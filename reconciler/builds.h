@@ -41,6 +41,9 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
 /* Puts the implied images into the set, each once. */
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set);
 const struct build_wish *builds_find(const struct builds *builds, const char *image); /* full name; NULL */
+/* Whether what is said of the build otherwise counts by itself: not where it is known what the image was made of, which
+ * tells more, and tells of nothing that changes nothing. */
+bool builds_compare_words(const struct entry *entry);
 /* Once more, with what is known of bases by now; an error where the recipe or its context is not what it was. */
 int builds_again(const struct build_wish *wish, const struct builds_request *request,
                  int (*known)(void *context, const char *image, struct build_base *base), void *context,

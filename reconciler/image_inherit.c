@@ -296,11 +296,13 @@ struct container *image_disinherit(struct arena *arena, const struct object *con
     for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
         if (is_same_field(whole[i], body, all.body))
             unsay(body, whole[i]);
+    const bool has_env = body->env.count,
+               has_volumes = body->volumes.count; /* an empty list may be what it says */
     drop_variables(arena, body, &all.body->env);
     drop_volumes(arena, body, &all.body->volumes);
-    if (!body->env.count)
+    if (has_env && !body->env.count)
         unsay(body, "env");
-    if (!body->volumes.count)
+    if (has_volumes && !body->volumes.count)
         unsay(body, "volumes");
     return body;
 }

@@ -307,6 +307,7 @@ static void complete_all(struct planning *planning)
     object_set_index(&plan->all, planning->arena);
     leases_grant(&plan->all, request->actual, request->renames, request->world, request->lease_rules,
                  planning->arena, &plan->grants);
+    builders_drop_denied(planning);
 }
 
 /* Desired, what others (or a run that does not prune) leave in place, and what any of these still uses. */

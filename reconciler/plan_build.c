@@ -15,7 +15,8 @@ static void find_changes(struct planning *planning, const struct object *image, 
 {
     const struct build_wish *wish = wish_of(planning, image);
     struct changes said = {0};
-    fields_diff(&image_table, entry->object.body, image->body, planning->arena, &said);
+    if (builds_compare_words(entry))
+        fields_diff(&image_table, entry->object.body, image->body, planning->arena, &said);
     for (size_t i = 0; i < said.count; i++)
         if (said.items[i].class >= CLASS_RECREATE)
             *arena_append(planning->arena, causes->items, causes->count) = said.items[i];

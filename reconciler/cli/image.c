@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/asked.h"
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/cli.h"
@@ -202,21 +203,30 @@ static int inspect_images(struct session *session)
 
 /* ---- removal ---- */
 
-static int free_bytes(struct session *session, const char *digest, struct error *error)
+/* One step of a worker; `done`: its result, or NULL where that is not asked for. */
+static int run_step(struct session *session, enum step_kind kind, void *request, void **done,
+                    struct error *error)
 {
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
-    struct image_reference *image = described_new(session->arena, &image_reference_table);
     struct steps steps = {0};
     struct pool_reply reply = {0};
-    image->digest = digest;
-    steps_add(session->arena, &steps, STEP_IMAGE_REMOVE, described_whole(&image_reference_table, image));
-    int result = pool_submit(pool, image, &steps, 0, error);
+    steps_add(session->arena, &steps, kind, described_whole(step_type(kind)->request, request));
+    int result = pool_submit(pool, request, &steps, 0, error);
     do {
         result = result < 0 ? result : pool_wait(pool, -1, &reply, error);
     } while (result > 0 && !reply.done);
     if (result >= 0 && reply.code < 0)
         result = error_set(error, reply.code, "%s", reply.message);
+    if (result >= 0 && done)
+        *done = reply.result_count ? reply.results[0] : NULL;
     return result;
+}
+
+static int free_bytes(struct session *session, const char *digest, struct error *error)
+{
+    struct image_reference *image = described_new(session->arena, &image_reference_table);
+    image->digest = digest;
+    return run_step(session, STEP_IMAGE_REMOVE, image, NULL, error);
 }
 
 /* The name first: bytes without one are what gc frees, should the run end in between. */
@@ -294,6 +304,48 @@ static int remove_images(struct session *session)
     return result < 0 ? fail(options, &error, EXIT_ERROR) : EXIT_IN_SYNC;
 }
 
+/* ---- export ---- */
+
+/* "FOLDER[:TAG]": the last colon counts, as a tag has no slash. */
+static const char *split_tag(struct arena *arena, const char *argument, const char **tag)
+{
+    const char *colon = strrchr(argument, ':');
+    const bool has_tag = colon && !strchr(colon, '/');
+    *tag = has_tag ? colon + 1 : NULL;
+    return has_tag ? arena_strndup(arena, argument, (size_t)(colon - argument)) : argument;
+}
+
+/* Under the lock, so that nobody frees what is being read. */
+static int export_image(struct session *session)
+{
+    const struct options *options = session->options;
+    struct image_export *export = described_new(session->arena, &image_export_table);
+    struct image_row row = {0};
+    struct error error = {0};
+    void *done = NULL;
+    if (options->argument_count != 3) {
+        error_set(&error, -EINVAL, "image export needs the name of an image and a folder: FOLDER[:TAG]");
+        return fail(options, &error, EXIT_ERROR);
+    }
+    int result = find_row(session, options->arguments[1], &row, &error);
+    if (result >= 0 && !row.seen)
+        result = error_set(&error, -ENOENT, "image %s is not in the store", options->arguments[1]);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    const char *path = split_tag(session->arena, options->arguments[2], &export->tag);
+    export->digest = row.digest;
+    const char *here = *path == '/' ? NULL : ask_getcwd(session->arena);
+    export->path = here ? arena_join(session->arena, here, '/', path) : path;
+    result = run_step(session, STEP_IMAGE_EXPORT, export, &done, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    const struct image_exported *exported = done;
+    if (options->output == OUTPUT_TABLE && !options->quiet && exported)
+        printf("image %s: %s, %s\n", options->arguments[1], exported->digest,
+               session_size(session, exported->bytes));
+    return EXIT_IN_SYNC;
+}
+
 /* ---- pulling ---- */
 
 /* SEMANTICS 12: the name is bound to what its source has today. What stands on it follows at the next apply. */
@@ -350,6 +402,7 @@ int run_image(const struct options *options)
     } verbs[] = {{"ls", false, false, list_images},
                  {"inspect", false, true, inspect_images},
                  {"rm", true, true, remove_images},
+                 {"export", true, true, export_image},
                  {"pull", true, true, pull_images}};
     const char *word = options->argument_count ? options->arguments[0] : "ls";
     struct error error = {0};
@@ -369,6 +422,6 @@ int run_image(const struct options *options)
         return result < 0 ? fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR)
                           : verbs[i].run(&session);
     }
-    error_set(&error, -EINVAL, "image: expected ls, inspect, pull or rm, found \"%s\"", word);
+    error_set(&error, -EINVAL, "image: expected ls, inspect, export, pull or rm, found \"%s\"", word);
     return fail(options, &error, EXIT_ERROR);
 }

@@ -139,6 +139,8 @@ static const char *plain_text(struct spec *spec, const struct field *row)
     case FORM_GATEWAY:
     case FORM_GATEWAY6:
         return by_chance(spec, 70) ? "none" : some_name(spec, KIND_CONTAINER);
+    case FORM_BUILD_NETWORK:
+        return by_chance(spec, 50) ? "none" : some_name(spec, KIND_NETWORK);
     default:
         return NULL;
     }
@@ -245,6 +247,17 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
                             16 + spec_random(spec, 200));
     if (table == &attachment_table && strcmp(row->key, "address") == 0)
         return address_text(spec, network);
+    /* The trial's folder has such a recipe; and the first image is built on no other, or nothing could be. */
+    if (table == &image_build_table && strcmp(row->key, "context") == 0)
+        return "./wordpress";
+    if (table == &image_build_table && strcmp(row->key, "recipe") == 0)
+        return row->example;
+    if (table == &image_build_table && strcmp(row->key, "steps") == 0)
+        return row->example;
+    if (table == &image_build_table && strcmp(row->key, "target") == 0)
+        return row->example;
+    if (table == &image_build_table && strcmp(row->key, "from") == 0)
+        return name_of(spec, KIND_IMAGE, 0);
     if (table == &container_table && strcmp(row->key, "replicas") == 0)
         return arena_printf(spec->arena, "%u", 1 + spec_random(spec, 3));
     /* Earlier ones only: what goes round in a circle is refused. */
@@ -320,10 +333,44 @@ static struct part make_part(struct spec *spec, const struct body *body, const s
     return part;
 }
 
+/* Of a folder or of steps; an edit may make it both, which the loader then complains of. */
+static struct part make_build(struct spec *spec, const struct body *body, const struct field *row)
+{
+    static const char *const others[2][3] = {{"from", "steps", NULL}, {"context", "recipe", NULL}};
+    const bool folder = by_chance(spec, 50);
+    struct part build = {.row = row};
+    for (const struct field *own = row->nested->rows; own < row->nested->rows + row->nested->count; own++) {
+        const bool is_base = strcmp(own->key, folder ? "context" : "from") == 0;
+        bool is_other = !folder && strcmp(own->key, "target") == 0;
+        for (const char *const *other = others[!folder]; *other; other++)
+            is_other = is_other || strcmp(own->key, *other) == 0;
+        if (!is_other && (is_base || by_chance(spec, 60)))
+            add_part(spec, &build, make_part(spec, body, row->nested, own));
+    }
+    return build;
+}
+
+/* It has a source, or it is built. */
+static void add_image(struct spec *spec, struct body *body)
+{
+    const bool built = strcmp(body->name, name_of(spec, KIND_IMAGE, 0)) != 0 && by_chance(spec, 40);
+    for (const struct field *row = image_table.rows; row < image_table.rows + image_table.count; row++) {
+        const bool is_build = strcmp(row->key, "build") == 0;
+        if (is_build && built)
+            add_part(spec, &body->whole, make_build(spec, body, row));
+        else if (!is_build && !built && (strcmp(row->key, "source") == 0 || by_chance(spec, OFTEN)))
+            add_part(spec, &body->whole, make_part(spec, body, &image_table, row));
+    }
+}
+
 static void add_body(struct spec *spec, enum kind kind, const char *name)
 {
     struct body *body = arena_append(spec->arena, spec->bodies, spec->count);
     *body = (struct body){.kind = kind, .name = name};
+    if (kind == KIND_IMAGE) {
+        add_image(spec, body);
+        return;
+    }
     add_fields(spec, body, kind_table(kind), &body->whole, kind == KIND_CONTAINER ? SELDOM : OFTEN);
     /* Most containers have an image of their own choice and a network: without those little can happen to them. */
     if (kind != KIND_CONTAINER)

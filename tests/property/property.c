@@ -151,14 +151,16 @@ static void note_said(const struct part *whole, const char *table)
 
 /* ---- plans ---- */
 
-/* "VERB kind/name" of each action, a line each; with outcomes where there are any. False for what is no plan. */
+/* "VERB kind/name" of each action, a line each; with outcomes where there are any. False for what is no plan. An apply that
+ * went on once images were made says a second one, of which only the first was planned; what it leaves to do, the next
+ * plan shows. */
 static bool actions_of(const struct buffer *out, bool with_outcome, struct buffer *list)
 {
     struct json *plan = NULL;
     struct error error;
     const char *start = out->bytes ? strchr(out->bytes, '{') : NULL,
-               *end = start ? strrchr(start, '}') : NULL;
-    if (!end || json_parse(start, (size_t)(end + 1 - start), &plan, &error) < 0)
+               *end = start ? strstr(start, "\n}") : NULL;
+    if (!end || json_parse(start, (size_t)(end + 2 - start), &plan, &error) < 0)
         return false;
     const struct json *actions = json_get(plan, "actions");
     for (size_t i = 0; i < json_length(actions); i++) {
@@ -352,6 +354,16 @@ static void permit_all(const struct trial *trial)
     write_file(in_root(trial, "etc/fpsync/fpsync.conf"), text.bytes);
 }
 
+/* What `build` of generated images finds in its folder, under each name that they may say. */
+static void make_context(const struct trial *trial)
+{
+    static const char recipe[] = "FROM i0 AS runtime\nARG VAR0\nRUN echo $VAR0 >/said\n"
+                                 "FROM runtime\nENV SITE=built\nCOPY Recipe /recipe\n";
+    mkdir(in_root(trial, "wordpress"), 0755);
+    write_file(in_root(trial, "wordpress/Recipe"), recipe);
+    write_file(in_root(trial, "wordpress/Recipe.test"), recipe);
+}
+
 static void print_quoted(const char *text)
 {
     while (text && *text) {
@@ -378,6 +390,7 @@ static bool try_seed(uint64_t seed, const char *work)
     trial.spec = (struct spec){.arena = arena, .random = seed * 0x9e3779b97f4a7c15u + 1};
     mkdir(trial.root, 0755);
     permit_all(&trial);
+    make_context(&trial);
     _cleanup_buffer_ struct buffer out = {0};
     bool held =
         run(&trial, &out, tool, trial.root, "plug", "usb", "1a86:7523", "/dev/bus/usb/001/002", NULL) == 0 &&

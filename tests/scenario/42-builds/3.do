@@ -1,0 +1,2 @@
+fpsync image export app exported
+fpsync image export app exported:again

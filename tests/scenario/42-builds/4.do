@@ -1,0 +1,2 @@
+fpsync down
+fpsync gc --force
