@@ -277,6 +277,7 @@ void add_step(struct making *making, struct stage_state *state, const struct rec
 {
     const char *key = NULL;
     if (hashed && state->key) {
+        key_text(hashed, making->request->salt);
         key_text(hashed, state->key);
         key = key_end(making->arena, hashed);
     } else {

@@ -34,7 +34,7 @@ struct build_request {
     const char *stage;             /* that is wanted; NULL: the last */
     const char *architecture;      /* "amd64" */
     const char *epoch;             /* SOURCE_DATE_EPOCH; NULL */
-    const char *salt;              /* goes into every key: --no-cache; NULL */
+    const char *salt; /* goes into every key, and into nothing that a plan compares: --no-cache; NULL */
     const struct pairs *secrets; /* files of the host by the id that --mount=type=secret names; NULL: none */
     /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
     int (*find)(void *context, const char *reference, struct build_base *base, struct error *error);

@@ -11,7 +11,6 @@ struct digest *key_begin(const struct making *making, const char *kind)
 {
     struct digest *digest = digest_new();
     key_text(digest, KEY_FORMAT);
-    key_text(digest, making->request->salt);
     key_text(digest, making->epoch);
     key_text(digest, kind);
     return digest;

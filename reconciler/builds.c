@@ -256,7 +256,7 @@ static bool will_make(const struct reading *reading, const struct object *image)
     const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, image->name);
     const struct build_wish *wish = builds_find(reading->builds, image->name);
     struct changes said = {0};
-    if (!entry || entry_is_unfinished(entry) || (wish && wish->changes.count))
+    if (!entry || entry_is_unfinished(entry) || (wish && (wish->changes.count || reading->builds->forced)))
         return true;
     if (!wish || builds_compare_words(entry))
         fields_diff(&image_table, entry->object.body, image->body, reading->arena, &said);
@@ -283,7 +283,7 @@ static void add_wish(struct reading *reading, const struct object *image)
 void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
                  struct builds *builds)
 {
-    *builds = (struct builds){0};
+    *builds = (struct builds){.forced = request->salt};
     struct reading reading = {.request = request, .arena = arena, .problems = problems, .builds = builds};
     for (size_t i = 0; i < request->desired->count; i++) {
         const struct object *image = request->desired->items[i];

@@ -23,6 +23,7 @@ struct build_wish {
 struct builds {
     struct build_wish *items; /* in order of name */
     size_t count;
+    bool forced;             /* --no-cache: all are made, whether anything changed or not */
     struct object **implied; /* images that nobody declares and FROM names by a source of theirs */
     size_t implied_count;
 };

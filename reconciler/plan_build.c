@@ -20,6 +20,8 @@ static void find_changes(struct planning *planning, const struct object *image, 
     for (size_t i = 0; i < said.count; i++)
         if (said.items[i].class >= CLASS_RECREATE)
             *arena_append(planning->arena, causes->items, causes->count) = said.items[i];
+    if (planning->request->builds && planning->request->builds->forced)
+        plan_add_cause(planning, causes, "asked for", NULL, "--no-cache", image->place);
     for (size_t i = 0; wish && i < wish->changes.count; i++)
         *arena_append(planning->arena, causes->items, causes->count) = wish->changes.items[i];
     if (!world_has_image(planning->request->world, entry->facts->digest))

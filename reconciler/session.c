@@ -272,12 +272,15 @@ static int hold_back_files(struct session *session, struct spec_request *request
 /* SEMANTICS 26: recipes are read with the specs, and what is wrong in them is told with what is wrong there. */
 int session_load_builds(struct session *session, struct error *error)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     session->builds_request = (struct builds_request){
         .desired = &session->set.objects,
         .actual = &session->actual,
         .policy = session->policy,
-        .salt =
-            session->options->no_cache ? arena_printf(session->arena, "%lld", (long long)time(NULL)) : NULL,
+        .salt = session->options->no_cache && !session->has_built
+                    ? arena_printf(session->arena, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec)
+                    : NULL,
         .epoch = getenv("SOURCE_DATE_EPOCH")};
     builds_read(&session->builds_request, session->arena, &session->problems, &session->builds);
     builds_imply(&session->builds, session->arena, &session->set.objects);

@@ -32,6 +32,7 @@ struct session {
     struct metadata metadata; /* of the last session_plan(): what containers have of their images */
     struct builds_request builds_request; /* and what the recipes of the set ask for: */
     struct builds builds;
+    bool has_built;             /* what is to be made whatever it is has been made: --no-cache */
     struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
 };
 

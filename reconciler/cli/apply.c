@@ -245,6 +245,7 @@ static int expand(struct session *session, const struct plan *before, int code)
         return code;
     session->record = (struct actual){0};
     session->has_looked = false;
+    session->has_built = true;
     if (session_load_builds(session, &error) < 0 || session_look(session, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
     session_plan(session, &plan);

@@ -109,6 +109,9 @@ like 'and the plan says so' "$(causes_of "$(plan_of "$FILE")")" 'dependency: ima
 converge 'the chain again'
 is 'with what the base has now' "$(inside t/two cat /srv/chained)" red
 check 'a build with nothing to do' fps build -f "$FILE"
+like 'asked to, it makes every step again' "$(fps build --no-cache -f "$FILE" 2>&1)" 'asked for: --no-cache'
+is 'which is no reason to build again' "$(actions_of "$(plan_of "$FILE")" | grep -c image)" 0
+converge 'and containers are on what it made'
 check 'an image is written as an OCI layout' fps image export t/more "$ROOT/layout:v1"
 like 'which skopeo reads' "$(skopeo inspect --config "oci:$ROOT/layout:v1" 2>&1)" 'MORE=1'
 is 'as two layers, of base and of what was built' "$(skopeo inspect "oci:$ROOT/layout:v1" | jq '.Layers | length')" 2
