@@ -130,7 +130,8 @@ static void type_text(const struct field *row, struct buffer *out)
                       row->nested->rows[0].form == FORM_REFERENCE ? ", or a mapping of names" : "");
         break;
     case FIELD_STRUCT:
-        buffer_text(out, "a mapping");
+        buffer_printf(out, "%s%sa mapping", row->shorthand ? row->shorthand : "",
+                      row->shorthand ? " or " : "");
         break;
     default:
         buffer_text(out, form_expectation(row->form));

@@ -225,8 +225,12 @@ static struct json *schema_of_row(const struct field *row)
     }
     case FIELD_LIST:
         return schema_of_list(row);
-    case FIELD_STRUCT:
-        return or_null(reference_to(row->nested));
+    case FIELD_STRUCT: {
+        struct json *either = or_null(reference_to(row->nested));
+        if (row->shorthand)
+            json_append(json_get(either, "anyOf"), of_type("string"));
+        return either;
+    }
     default:
         return schema_of_text(row);
     }
