@@ -191,12 +191,6 @@ int adoption_choose(struct session *session, char *const *arguments, size_t coun
 
 /* ---- the plan ---- */
 
-static int by_kind_and_name(const void *left, const void *right)
-{
-    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
-    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
-}
-
 /* Networks that are only declared yet come with who is in them. */
 static void add_used_networks(const struct session *session, const struct adoption *adoption,
                               struct object_set *set)
@@ -223,8 +217,7 @@ static struct object_set desired_of(const struct session *session, const struct 
     for (size_t i = 0; i < adoption->chosen.count; i++)
         *arena_append(session->arena, set.items, set.count) = adoption->chosen.items[i];
     add_used_networks(session, adoption, &set);
-    if (set.count)
-        qsort(set.items, set.count, sizeof(*set.items), by_kind_and_name);
+    object_set_sort(&set);
     return set;
 }
 

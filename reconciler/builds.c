@@ -296,12 +296,6 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
     map_clear(&reading.ended);
 }
 
-static int by_kind_and_name(const void *left, const void *right)
-{
-    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
-    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
-}
-
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set)
 {
     if (!builds->implied_count)
@@ -310,7 +304,7 @@ void builds_imply(const struct builds *builds, struct arena *arena, struct objec
     memcpy(items, set->items, set->count * sizeof(*items));
     memcpy(items + set->count, builds->implied, builds->implied_count * sizeof(*items));
     *set = (struct object_set){.items = items, .count = set->count + builds->implied_count};
-    qsort(set->items, set->count, sizeof(*set->items), by_kind_and_name);
+    object_set_sort(set);
     object_set_index(set, arena);
 }
 

@@ -146,12 +146,6 @@ static void merge_container(struct merging *merging, struct object *object, stru
     }
 }
 
-static int by_kind_and_name(const void *left, const void *right)
-{
-    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
-    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
-}
-
 /* ---- ports that two want ---- */
 
 static bool has_port(const struct actual *actual, const char *name, const struct port *port)
@@ -232,8 +226,7 @@ void metadata_merge(const struct metadata_request *request, struct arena *arena,
         else
             add(&merging, object);
     }
-    if (merged->count)
-        qsort(merged->items, merged->count, sizeof(*merged->items), by_kind_and_name);
+    object_set_sort(merged);
     object_set_index(merged, arena);
     refuse_ports(&merging);
 }

@@ -264,12 +264,6 @@ static void hold_contested(struct planning *planning)
 
 /* ---- the whole ---- */
 
-static int by_kind_and_name(const void *left, const void *right)
-{
-    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
-    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
-}
-
 /* An implicit network belongs to whoever uses it, whatever source brought it in first. */
 static bool is_needed_only(const struct entry *entry)
 {
@@ -302,8 +296,7 @@ static void complete_all(struct planning *planning)
     const struct plan_request *request = planning->request;
     struct plan *plan = planning->plan;
     add_used(planning);
-    if (plan->all.count)
-        qsort(plan->all.items, plan->all.count, sizeof(*plan->all.items), by_kind_and_name);
+    object_set_sort(&plan->all);
     object_set_index(&plan->all, planning->arena);
     leases_grant(&plan->all, request->actual, request->renames, request->world, request->lease_rules,
                  planning->arena, &plan->grants);
@@ -399,7 +392,7 @@ static void pair_up(struct planning *planning)
     planning->declared = arena_array_of(planning->arena, struct object *, actual->count + 1);
     for (size_t i = 0, j = 0; i < desired->count && j < actual->count;) {
         struct object *object = desired->items[i], *other = &actual->items[j].object;
-        int order = by_kind_and_name(&object, &other);
+        int order = object_compare(object, other);
         if (order == 0) {
             planning->recorded[i] = &actual->items[j];
             planning->declared[j] = object;

@@ -11,8 +11,6 @@
 #include "specs/gather.h"
 #include "specs/replicas.h"
 
-static int object_compare(const void *left, const void *right);
-
 static bool is_of(const struct spec_set *set, const struct object *object)
 {
     for (size_t i = 0; i < set->source_count; i++)
@@ -75,16 +73,9 @@ int specs_load(const struct spec_request *request, const struct object_set *reco
         return error_set(error, -EINVAL, "%zu problems in the specs", problems->count - before);
 
     loaded.objects = (struct object_set){.items = collection.items, .count = collection.count};
-    if (loaded.objects.count)
-        qsort(loaded.objects.items, loaded.objects.count, sizeof(*loaded.objects.items), object_compare);
+    object_set_sort(&loaded.objects);
     object_set_index(&loaded.objects, arena);
     digest_finish(digest, loaded.digest);
     *set = loaded;
     return 0;
-}
-
-static int object_compare(const void *left, const void *right)
-{
-    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
-    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
 }

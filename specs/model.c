@@ -66,6 +66,22 @@ const char *object_id(enum kind kind, const char *name, char id[static OBJECT_ID
     return id;
 }
 
+int object_compare(const struct object *left, const struct object *right)
+{
+    return left->kind != right->kind ? (int)left->kind - (int)right->kind : strcmp(left->name, right->name);
+}
+
+static int compare_places(const void *left, const void *right)
+{
+    return object_compare(*(struct object *const *)left, *(struct object *const *)right);
+}
+
+void object_set_sort(struct object_set *set)
+{
+    if (set->count)
+        qsort(set->items, set->count, sizeof(*set->items), compare_places);
+}
+
 void object_set_index(struct object_set *set, struct arena *arena)
 {
     set->by_id =

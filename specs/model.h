@@ -234,6 +234,9 @@ struct object_set {
     struct index by_id; /* of object_set_index(); what it does not fit any more is searched */
 };
 
+/* By kind, then by name. */
+int object_compare(const struct object *left, const struct object *right);
+void object_set_sort(struct object_set *set);
 /* For a set that is looked into often. */
 void object_set_index(struct object_set *set, struct arena *arena);
 /* The full name that the object says it had before, and where; NULL. */

@@ -21,6 +21,14 @@ int file_make(const char *path, int target, const struct call *call, struct erro
 /* The archive into the open, empty folder `target`. `path` is what messages call it. -EBADMSG when it is damaged, or holds
  * what no image may. */
 int unpack_archive(const char *path, int archive, int target, const struct call *call, struct error *error);
+struct unpack_answer { /* what fpsync-fetch said of it */
+    long long entries, bytes, skipped;
+    char digest[DIGEST_TEXT_SIZE],
+        diff[DIGEST_TEXT_SIZE]; /* of "layer": of the blob, and of the tar in it; else "" */
+};
+/* The same by either of fpsync-fetch's words, "unpack" and "layer"; `what` is NULL where the caller says it. */
+int unpack_by(const char *word, const char *what, int archive, int target, const struct call *call,
+              struct unpack_answer *answer, struct error *error);
 /* Says as progress how much was left out; silent about none. */
 void unpack_tell_skipped(const struct call *call, long long skipped);
 

@@ -11,9 +11,9 @@
 
 struct fetch { /* what fpsync-fetch said */
     const struct call *call;
-    const char *path;
+    const char *what; /* NULL */
     struct error *error;
-    long long entries, bytes, skipped;
+    struct unpack_answer *answer;
     bool done, failed;
 };
 
@@ -26,10 +26,13 @@ static void hear(void *context, const char *line)
         snprintf(text, sizeof(text), "unpacking %d %%", percent);
         if (fetch->call->progress)
             fetch->call->progress(fetch->call->context, text);
-    } else if (sscanf(line, "done %lld %lld %lld", &fetch->entries, &fetch->bytes, &fetch->skipped) == 3) {
-        fetch->done = true;
+    } else if (strncmp(line, "done ", 5) == 0) {
+        struct unpack_answer *answer = fetch->answer;
+        fetch->done = sscanf(line, "done %lld %lld %lld %64[0-9a-f] %64[0-9a-f]", &answer->entries,
+                             &answer->bytes, &answer->skipped, answer->digest, answer->diff) >= 3;
     } else if (strncmp(line, "error ", 6) == 0) {
-        error_set(fetch->error, -EBADMSG, "%s: %s", fetch->path, line + 6);
+        error_set(fetch->error, -EBADMSG, "%s%s%s", fetch->what ? fetch->what : "", fetch->what ? ": " : "",
+                  line + 6);
         fetch->failed = true;
     }
 }
@@ -45,12 +48,23 @@ void unpack_tell_skipped(const struct call *call, long long skipped)
 
 int unpack_archive(const char *path, int archive, int target, const struct call *call, struct error *error)
 {
+    struct unpack_answer answer;
+    int result = unpack_by("unpack", path, archive, target, call, &answer, error);
+    if (result == 0)
+        unpack_tell_skipped(call, answer.skipped);
+    return result;
+}
+
+int unpack_by(const char *word, const char *what, int archive, int target, const struct call *call,
+              struct unpack_answer *answer, struct error *error)
+{
     char program[PATH_MAX];
+    *answer = (struct unpack_answer){0};
     int result = program_beside("fpsync-fetch", program, sizeof(program), error);
     if (result < 0)
         return result;
-    char *const arguments[] = {program, (char[]){"unpack"}, NULL};
-    struct fetch fetch = {.call = call, .path = path, .error = error};
+    char *const arguments[] = {program, arena_strdup(call->arena, word), NULL};
+    struct fetch fetch = {.call = call, .what = what, .error = error, .answer = answer};
     const struct program run = {
         .arguments = arguments, .input = archive, .target = target, .line = hear, .context = &fetch};
     result = program_run(&run, call, error);
@@ -59,7 +73,7 @@ int unpack_archive(const char *path, int archive, int target, const struct call 
     if (fetch.failed)
         return -EBADMSG;
     if (result != 0 || !fetch.done)
-        return error_set(error, -EIO, "%s: fpsync-fetch ended with status %d and no result", path, result);
-    unpack_tell_skipped(call, fetch.skipped);
+        return error_set(error, -EIO, "%s%sfpsync-fetch ended with status %d and no result", what ? what : "",
+                         what ? ": " : "", result);
     return 0;
 }

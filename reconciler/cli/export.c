@@ -26,16 +26,9 @@ static void add(struct exporting *exporting, struct object *object)
         *arena_append(exporting->session->arena, exporting->set.items, exporting->set.count) = object;
 }
 
-static int by_kind_and_name(const void *left, const void *right)
-{
-    const struct object *a = *(struct object *const *)left, *b = *(struct object *const *)right;
-    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
-}
-
 static void sort(struct exporting *exporting)
 {
-    if (exporting->set.count)
-        qsort(exporting->set.items, exporting->set.count, sizeof(*exporting->set.items), by_kind_and_name);
+    object_set_sort(&exporting->set);
 }
 
 /* ---- what is recorded ---- */
