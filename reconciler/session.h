@@ -41,7 +41,11 @@ enum session_mode { SESSION_READ, SESSION_WRITE };
 /* Paths and, for writing, the lock and the folders. -EWOULDBLOCK (exit 5) names the holder. */
 int session_enter(const struct options *options, enum session_mode mode, struct session *session,
                   struct error *error);
+/* A part of it: one writer a root. */
+int session_lock(struct session *session, struct error *error);
 int session_read(struct session *session, struct error *error); /* the record */
+/* Whether anything in the record carries this source. */
+bool session_holds(const struct session *session, const char *source);
 /* Both. */
 int session_open(const struct options *options, enum session_mode mode, struct session *session,
                  struct error *error);

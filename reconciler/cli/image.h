@@ -1,0 +1,30 @@
+/* What the verbs of `image` share: the store's images, with the names that the record has for them. */
+#pragma once
+
+#include "drivers/steps.h"
+#include "reconciler/cli/cli.h"
+
+struct image_row {                     /* a name, or what is in the store without one */
+    const struct entry *entry;         /* NULL: no name */
+    const struct observed_image *seen; /* NULL: not in the store */
+    const char *digest;                /* NULL: never made */
+};
+
+struct image_rows {
+    struct image_row *items;
+    size_t count;
+};
+
+/* Names first, then what has none. */
+struct image_rows image_rows(const struct session *session);
+/* Objects that stand on the bytes, or go by the name: "container/shop/web". An image below a delta is the delta's. */
+struct texts image_users(const struct session *session, const struct image_row *row);
+/* By full name, by the bare one where it is the only one, or by the first twelve digits of its digest or more. */
+int image_find(struct session *session, const char *argument, struct image_row *row, struct error *error);
+/* One step of a worker; `done`: its result, or NULL where that is not asked for. */
+int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error);
+
+/* Verbs; each returns an exit code. */
+int image_remove(struct session *session);
+int image_write(struct session *session); /* export */
+int image_pull(struct session *session);

@@ -1,0 +1,50 @@
+/* image pull: what a source has today. */
+#include <errno.h>
+
+#include "lib/error.h"
+#include "reconciler/cli/image.h"
+
+/* SEMANTICS 12: the name is bound to what its source has today. What stands on it follows at the next apply. */
+static struct action *pull_action(struct session *session, struct entry *entry)
+{
+    struct action *action = arena_new_of(session->arena, struct action);
+    *action = (struct action){
+        .id = arena_printf(session->arena, "%s %s", verb_name(VERB_RECREATE), entry->object.id),
+        .kind = KIND_IMAGE,
+        .name = entry->name,
+        .verb = VERB_RECREATE,
+        .class = CLASS_RECREATE,
+        .object = &entry->object,
+        .entry = entry,
+        .uid = entry->record->uid};
+    struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
+    *cause = (struct change){.field = "asked for", .class = CLASS_RECREATE};
+    return action;
+}
+
+int image_pull(struct session *session)
+{
+    const struct options *options = session->options;
+    struct error error = {0};
+    struct plan plan;
+    if (session_load_policy(session, &error) < 0)
+        return fail_invalid(options, &session->problems);
+    session_plan_recorded(session, &plan); /* its leases hold; of its actions none is done */
+    plan.actions = NULL;
+    plan.count = plan.held_count = plan.resolver_count = plan.release_count = plan.await_count = 0;
+    plan.rules_change_first = plan.rules_change_last = false;
+    for (size_t i = 1; i < options->argument_count; i++) {
+        struct image_row row = {0};
+        if (image_find(session, options->arguments[i], &row, &error) < 0)
+            return fail(options, &error, EXIT_ERROR);
+        struct entry *entry = row.entry ? actual_find(&session->actual, KIND_IMAGE, row.entry->name) : NULL;
+        if (!entry) {
+            error_set(&error, -EINVAL, "image %s has no name, and so no source", options->arguments[i]);
+            return fail(options, &error, EXIT_ERROR);
+        }
+        if (!plan_acts_on(&plan, entry))
+            *arena_append(session->arena, plan.actions, plan.count) = pull_action(session, entry);
+    }
+    const struct execution_request request = {.stop_timeout = -1};
+    return execute_and_report(session, &plan, &request);
+}

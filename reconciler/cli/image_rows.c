@@ -1,0 +1,104 @@
+/* The rows of `image`, and the one step that most of its verbs have a worker make. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/error.h"
+#include "reconciler/cli/image.h"
+#include "reconciler/pool.h"
+
+static const struct observed_image *find_seen(const struct session *session, const char *digest)
+{
+    const struct observed_storage *storage = &session->world.storage;
+    for (size_t i = 0; digest && i < storage->image_count; i++)
+        if (strcmp(storage->images[i].digest, digest) == 0)
+            return &storage->images[i];
+    return NULL;
+}
+
+static bool has_name(const struct image_rows *rows, const char *digest)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        if (text_is_same(rows->items[i].digest, digest))
+            return true;
+    return false;
+}
+
+struct image_rows image_rows(const struct session *session)
+{
+    struct image_rows rows = {0};
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        if (entry->kind == KIND_IMAGE)
+            *arena_append(session->arena, rows.items, rows.count) =
+                (struct image_row){.entry = entry,
+                                   .digest = entry->facts->digest,
+                                   .seen = find_seen(session, entry->facts->digest)};
+    }
+    for (size_t i = 0; i < session->world.storage.image_count; i++) {
+        const struct observed_image *seen = &session->world.storage.images[i];
+        if (!has_name(&rows, seen->digest))
+            *arena_append(session->arena, rows.items, rows.count) =
+                (struct image_row){.seen = seen, .digest = seen->digest};
+    }
+    return rows;
+}
+
+struct texts image_users(const struct session *session, const struct image_row *row)
+{
+    struct texts users = {0};
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        const bool stands =
+            entry->kind != KIND_IMAGE && row->digest && text_is_same(entry->facts->digest, row->digest);
+        const bool goes_by = row->entry && entry != row->entry && !entry_is_retained(entry) &&
+                             plan_uses(&entry->object, KIND_IMAGE, row->entry->name);
+        /* A container says it for the layer of its own name. */
+        const bool said = entry->kind == KIND_LAYER && entry->object.implicit && !entry_is_retained(entry);
+        if ((stands || goes_by) && !said)
+            *arena_append(session->arena, users.items, users.count) = entry->object.id;
+    }
+    for (size_t i = 0; row->digest && i < session->world.storage.image_count; i++) {
+        const struct observed_image *seen = &session->world.storage.images[i];
+        if (text_is_same(seen->lower, row->digest))
+            *arena_append(session->arena, users.items, users.count) =
+                arena_printf(session->arena, "image/%.12s", seen->digest);
+    }
+    return users;
+}
+
+int image_find(struct session *session, const char *argument, struct image_row *row, struct error *error)
+{
+    const struct image_rows rows = image_rows(session);
+    const char *name =
+        strncmp(argument, "image/", strlen("image/")) == 0 ? argument + strlen("image/") : argument;
+    const char *digest = strncmp(name, "sha256:", strlen("sha256:")) == 0 ? name + strlen("sha256:") : name;
+    struct entry *entry = NULL;
+    if (strlen(digest) >= 12 && strspn(digest, "0123456789abcdef") == strlen(digest))
+        for (size_t i = 0; i < rows.count; i++)
+            if (rows.items[i].digest && strncmp(rows.items[i].digest, digest, strlen(digest)) == 0) {
+                *row = rows.items[i];
+                return 0;
+            }
+    int result = session_find_object(session, arena_printf(session->arena, "image/%s", name), &entry, error);
+    for (size_t i = 0; result >= 0 && i < rows.count; i++)
+        if (rows.items[i].entry == entry)
+            *row = rows.items[i];
+    return result;
+}
+
+int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error)
+{
+    _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
+    struct steps steps = {0};
+    struct pool_reply reply = {0};
+    steps_add(session->arena, &steps, kind, described_whole(step_type(kind)->request, request));
+    int result = pool_submit(pool, request, &steps, 0, error);
+    do {
+        result = result < 0 ? result : pool_wait(pool, -1, &reply, error);
+    } while (result > 0 && !reply.done);
+    if (result >= 0 && reply.code < 0)
+        result = error_set(error, reply.code, "%s", reply.message);
+    if (result >= 0 && done)
+        *done = reply.result_count ? reply.results[0] : NULL;
+    return result;
+}

@@ -1,0 +1,155 @@
+/* From what was read and seen to a plan: everything the planner is told is gathered here. */
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/image/view_source.h"
+#include "lib/asked.h"
+#include "reconciler/contest.h"
+#include "reconciler/session.h"
+
+/* Who listens is looked up only for a port that is refused: it takes a walk over all processes. */
+static void name_holder(struct session *session, struct held *held)
+{
+    if (held->listener)
+        held->reason = arena_printf(session->arena, "port %s: %s listens there on the host", held->port,
+                                    world_listener_name(held->listener, session->arena));
+}
+
+/* A source of --source or stdin has no path that could be gone. */
+static struct texts gone_sources(const struct session *session)
+{
+    struct texts gone = {0};
+    for (size_t i = 0; i < session->snapshot.source_count; i++) {
+        const char *name = session->snapshot.sources[i]->name;
+        if (*name == '/' && ask_access(name) < 0 && errno == ENOENT)
+            *arena_append(session->arena, gone.items, gone.count) = name;
+    }
+    return gone;
+}
+
+/* Automatic runs let contested drift stand. */
+static int64_t contested_at(const struct session *session)
+{
+    return session->options->automatic ? contest_now() : 0;
+}
+
+/* SEMANTICS 9: the plan says what is picked up again. */
+static void measure_left(struct session *session, const struct object_set *desired)
+{
+    for (size_t i = 0; i < session->actual.count; i++) {
+        struct entry *entry = &session->actual.items[i];
+        if (entry_is_retained(entry) && object_find(desired, entry->kind, entry->name))
+            entry->left = session_left(session, entry);
+    }
+}
+
+/* Under the names that the set asks for. */
+static void view_record(struct session *session, const struct object_set *desired)
+{
+    const struct renames_request wanted = {.paths = &session->paths,
+                                           .desired = desired,
+                                           .actual = &session->record,
+                                           .world = &session->world,
+                                           .sources = session->set.sources,
+                                           .source_count = session->set.source_count,
+                                           .narrowed = session->options->target_count};
+    struct actual view;
+    renames_find(&wanted, session->arena, &view, &session->renames);
+    session->actual = view;
+}
+
+/* Of the images that come from a file or folder, those that will tell how they are to be run. */
+static struct texts find_layouts(const struct session *session)
+{
+    static const char file[] = "file:";
+    struct texts layouts = {0};
+    for (size_t i = 0; i < session->set.objects.count; i++) {
+        const struct object *object = session->set.objects.items[i];
+        const char *source = object->kind == KIND_IMAGE ? ((const struct image *)object->body)->source : NULL;
+        if (source && strncmp(source, file, strlen(file)) == 0 &&
+            image_is_made(&session->set.objects, &session->builds, object->name,
+                          actual_find(&session->actual, KIND_IMAGE, object->name), session->arena) &&
+            image_source_is_layout(source + strlen(file)))
+            *arena_append(session->arena, layouts.items, layouts.count) = object->name;
+    }
+    return layouts;
+}
+
+/* The set with what images say about being run; the set itself where none of them says anything. */
+static const struct object_set *with_metadata(struct session *session)
+{
+    const struct metadata_request request = {.paths = &session->paths,
+                                             .desired = &session->set.objects,
+                                             .actual = &session->actual,
+                                             .world = &session->world,
+                                             .renames = &session->renames,
+                                             .builds = &session->builds,
+                                             .layouts = find_layouts(session)};
+    metadata_clear(&session->metadata);
+    session->metadata = (struct metadata){0};
+    if (!metadata_is_needed(&request))
+        return &session->set.objects;
+    struct object_set *merged = arena_new_of(session->arena, struct object_set);
+    metadata_merge(&request, session->arena, merged, &session->metadata);
+    if (merged->count != session->set.objects.count)
+        view_record(session, merged);
+    return merged;
+}
+
+void session_plan(struct session *session, struct plan *plan)
+{
+    if (!session->record.items)
+        session->record = session->actual;
+    view_record(session, &session->set.objects);
+    follow_look(&session->paths, &session->set.objects, &session->builds, &session->actual, session->arena,
+                &session->world);
+    const struct object_set *desired = with_metadata(session);
+    measure_left(session, desired);
+    const struct plan_request request = {.paths = &session->paths,
+                                         .desired = desired,
+                                         .sources = session->set.sources,
+                                         .source_count = session->set.source_count,
+                                         .gone_sources = gone_sources(session),
+                                         .actual = &session->actual,
+                                         .renames = &session->renames,
+                                         .world = &session->world,
+                                         .narrowed = session->options->target_count,
+                                         .policy = session->policy,
+                                         .metadata = &session->metadata,
+                                         .force = session->options->force,
+                                         .offline = session->options->offline,
+                                         .builds = &session->builds,
+                                         .lease_rules = &session->lease_rules,
+                                         .contested_at = contested_at(session)};
+    world_look_at_loans(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_use(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_ids(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_routes6(&session->actual, desired, session->arena, &session->world);
+    world_look_at_disks(&session->paths, &session->actual, desired, session->arena, &session->world);
+    world_look_at_claims(&session->paths, &session->actual, desired, session->arena, &session->world);
+    plan_make(&request, session->arena, plan);
+    for (size_t i = 0; i < plan->held_count; i++)
+        name_holder(session, &plan->held[i]);
+}
+
+void session_plan_recorded(struct session *session, struct plan *plan)
+{
+    struct object_set set = {0};
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (!entry_is_retained(&session->actual.items[i]))
+            *arena_append(session->arena, set.items, set.count) = &session->actual.items[i].object;
+    const struct plan_request request = {.paths = &session->paths,
+                                         .desired = &set,
+                                         .actual = &session->actual,
+                                         .world = &session->world,
+                                         .policy = session->policy,
+                                         .stops = session->stops,
+                                         .starts = session->starts,
+                                         .lease_rules = &session->lease_rules,
+                                         .contested_at = contested_at(session)};
+    world_look_at_loans(&session->paths, &session->actual, &set, session->arena, &session->world);
+    world_look_at_disks(&session->paths, &session->actual, &set, session->arena, &session->world);
+    follow_look(&session->paths, request.desired, NULL, &session->actual, session->arena, &session->world);
+    plan_make(&request, session->arena, plan);
+    plan->moved = NULL; /* every object stands under its own source here */
+}
