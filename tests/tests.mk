@@ -79,4 +79,4 @@ format:
 	$(Q)clang-format -i $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 bench: all $(BENCH_TOOLS)
 	$(BUILD_TESTS)
-	$(Q)status=0; tests/bench/run || status=1; tests/bench/scale || status=1; tests/bench/unpack $(B) || status=1; tests/bench/build $(B) || status=1; exit $$status
+	$(Q)status=0; tests/bench/run || status=1; tests/bench/scale || status=1; tests/bench/unpack $(B) || status=1; tests/bench/pull $(B) || status=1; tests/bench/build $(B) || status=1; exit $$status

@@ -15,7 +15,7 @@
  * Lines of the answer: {"validator": V} as soon as what the file begins with is known to be of V;
  * {"progress": BYTES, "total": BYTES}; {"note": TEXT}; and at last one of
  *   {"done": true, "bytes", "sha256", "status", "type", "public", "resumed"} - the digest is over what the file holds,
- *      resumed parts read back;
+ *      resumed parts included;
  *   {"error": TEXT, "code": ERRNO, "status", "challenge"}; the code ESTALE says that the file holds another version's
  *      beginning and is to be begun anew. */
 #pragma once
@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 
 #include "lib/arena.h"
+#include "lib/digest.h"
 
 struct error;
 
@@ -61,12 +62,22 @@ bool host_is_public(const char *host);
 int get_sandbox_enter(const char *ca, int64_t limit, struct error *error);
 #define GET_CA_PATH "/ca.pem" /* inside */
 
+/* The digest of what a file holds, taken in a thread while it is written. */
+struct hashing;
+struct hashing *hashing_start(int file, struct error *error); /* NULL: error */
+/* The file holds so many bytes, which stay as they are. */
+void hashing_follow(struct hashing *hashing, int64_t stored);
+/* Before the file is emptied. */
+int hashing_restart(struct hashing *hashing, struct error *error);
+/* Waits for the last byte; the object is used up, also when that fails. */
+int hashing_end(struct hashing *hashing, char digest[static DIGEST_TEXT_SIZE], struct error *error);
+
 struct getting {
     const struct get_request *request;
-    struct digest *digest; /* of what the file holds */
-    int64_t stored;        /* bytes in it */
-    char validator[256];   /* of what it holds; "": none that a server could compare */
-    bool began;            /* this process has written to it */
+    struct hashing *hashing; /* of what the file holds */
+    int64_t stored;          /* bytes in it */
+    char validator[256];     /* of what it holds; "": none that a server could compare */
+    bool began;              /* this process has written to it */
     bool resumed;
     /* of the answer: */
     long status;

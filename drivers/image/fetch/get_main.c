@@ -1,4 +1,4 @@
-/* The word `get`: reads the request, hashes what the file holds already, enters the sandbox, and tries. */
+/* The word `get`: reads the request, enters the sandbox, takes up what the file holds already, and tries. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,44 +12,30 @@
 
 #include "drivers/image/fetch/fetch.h"
 #include "drivers/image/fetch/get.h"
-#include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/json.h"
 
 #define FIRST_WAIT 500 /* milliseconds before the second try; doubled each time */
 #define LONGEST    ((int64_t)30000)
 
-static int hash_stored(struct getting *getting, struct error *error)
-{
-    static char piece[256 * 1024];
-    ssize_t got;
-    if (lseek(TARGET_FD, 0, SEEK_SET) < 0)
-        return error_errno(error, -errno, "the file");
-    while ((got = read(TARGET_FD, piece, sizeof(piece))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return error_errno(error, -errno, "cannot read what came before");
-        digest_add(getting->digest, piece, (size_t)got);
-        getting->stored += got;
-    }
-    return 0;
-}
-
 /* What cannot be compared with what the server has now is worth nothing. */
 static int take_up(struct getting *getting, struct error *error)
 {
     const char *validator = getting->request->validator;
-    getting->digest = digest_new();
-    if (!validator || !*validator || strlen(validator) >= sizeof(getting->validator))
-        return ftruncate(TARGET_FD, 0) < 0 || lseek(TARGET_FD, 0, SEEK_SET) < 0
-                   ? error_errno(error, -errno, "cannot empty the file")
-                   : 0;
-    snprintf(getting->validator, sizeof(getting->validator), "%s", validator);
-    int result = hash_stored(getting, error);
-    if (result == 0 && getting->stored > getting->request->limit)
-        result = error_set(error, -ESTALE, "the file holds more than it may");
-    return result;
+    bool known = validator && *validator && strlen(validator) < sizeof(getting->validator);
+    if (!known && ftruncate(TARGET_FD, 0) < 0)
+        return error_errno(error, -errno, "cannot empty the file");
+    getting->stored = lseek(TARGET_FD, 0, SEEK_END);
+    if (getting->stored < 0)
+        return error_errno(error, -errno, "the file");
+    snprintf(getting->validator, sizeof(getting->validator), "%s", known ? validator : "");
+    getting->hashing = hashing_start(TARGET_FD, error);
+    if (!getting->hashing)
+        return error->code;
+    hashing_follow(getting->hashing, getting->stored);
+    return getting->stored > getting->request->limit
+               ? error_set(error, -ESTALE, "the file holds more than it may")
+               : 0;
 }
 
 /* Between half and all of it, so that many who failed together do not come back together. */
@@ -95,12 +81,13 @@ static int try_all(struct getting *getting, struct error *error)
     return result;
 }
 
-static void say_end(struct getting *getting, int result, const struct error *error)
+static int say_end(struct getting *getting, int result, struct error *error)
 {
     struct json *line = json_new_object();
     char digest[DIGEST_TEXT_SIZE];
+    if (result == 0)
+        result = hashing_end(TAKE_PTR(getting->hashing), digest, error);
     if (result == 0) {
-        digest_finish(TAKE_PTR(getting->digest), digest);
         json_set(line, "done", json_new_bool(true));
         json_set(line, "bytes", json_new_number(getting->stored));
         json_set(line, "sha256", json_new_text(digest));
@@ -114,6 +101,7 @@ static void say_end(struct getting *getting, int result, const struct error *err
     }
     json_set(line, "status", json_new_number(getting->status));
     say_object(line);
+    return result;
 }
 
 int get_main(void)
@@ -138,6 +126,5 @@ int get_main(void)
         result = take_up(&getting, &error);
     if (result == 0)
         result = try_all(&getting, &error);
-    say_end(&getting, result, &error);
-    _exit(result < 0);
+    _exit(say_end(&getting, result, &error) < 0);
 }

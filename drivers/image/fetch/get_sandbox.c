@@ -177,6 +177,7 @@ static int drop_capabilities(struct error *error)
 static const int allowed[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),
+    SCMP_SYS(pread64),
     SCMP_SYS(readv),
     SCMP_SYS(writev),
     SCMP_SYS(lseek),

@@ -12,7 +12,6 @@
 #include "drivers/image/fetch/get.h"
 #include "lib/buffer.h"
 #include "lib/cleanup.h"
-#include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/json.h"
 
@@ -130,10 +129,11 @@ static int start_anew(struct transfer *transfer)
     struct getting *getting = transfer->getting;
     if (getting->began && getting->stored && *getting->validator) /* which the caller has noted */
         return error_set(transfer->error, -ESTALE, "the file changed on the server meanwhile");
+    int result = hashing_restart(getting->hashing, transfer->error);
+    if (result < 0)
+        return result;
     if (getting->stored && (ftruncate(TARGET_FD, 0) < 0 || lseek(TARGET_FD, 0, SEEK_SET) < 0))
         return error_errno(transfer->error, -errno, "cannot begin the file anew");
-    digest_free(getting->digest);
-    getting->digest = digest_new();
     getting->stored = 0;
     getting->resumed = false;
     return 0;
@@ -188,8 +188,8 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context)
         return (size_t)stop(transfer, result);
     if ((result = bytes_write(TARGET_FD, bytes, size)) < 0)
         return (size_t)stop(transfer, error_errno(transfer->error, result, "cannot write what came"));
-    digest_add(getting->digest, bytes, size);
     getting->stored += (int64_t)size;
+    hashing_follow(getting->hashing, getting->stored);
     return size;
 }
 
