@@ -66,6 +66,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_BUILD_COMMIT = 72,
                  STEP_BUILD_DROP = 73,
                  STEP_IMAGE_EXPORT = 74,
+                 STEP_IMAGE_PUBLISH = 75,
                  STEP_BUILD_FOLDER = 76,
                  STEP_KINDS
 };

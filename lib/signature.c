@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "lib/base64.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 
@@ -13,35 +14,12 @@
 #define SIGNATURE_SIZE 74 /* "Ed" or "ED", the key's number, the signature */
 #define NUMBER_SIZE    8
 
-/* Base64 (RFC 4648) up to the end of the line, of exactly `size` bytes. */
-static bool decode(const char *text, unsigned char *bytes, size_t size)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const size_t length = strcspn(text, "\r\n"), digits = (size * 8 + 5) / 6;
-    unsigned bits = 0, held = 0;
-    size_t made = 0;
-    if (length != (size + 2) / 3 * 4 || strspn(text + digits, "=") != length - digits)
-        return false;
-    for (size_t i = 0; i < digits; i++) {
-        const char *letter = text[i] ? strchr(letters, text[i]) : NULL;
-        if (!letter)
-            return false;
-        held = held << 6 | (unsigned)(letter - letters);
-        bits += 6;
-        if (bits >= 8 && made < size) {
-            bits -= 8;
-            bytes[made++] = (unsigned char)(held >> bits);
-        }
-    }
-    return made == size;
-}
-
 /* The line after the comment. */
 static bool read_signature(const char *text, unsigned char signature[static SIGNATURE_SIZE])
 {
     const char *line = strchr(text, '\n');
     return strncmp(text, "untrusted comment:", 18) == 0 && line &&
-           decode(line + 1, signature, SIGNATURE_SIZE) && signature[0] == 'E' &&
+           base64_read(line + 1, signature, SIGNATURE_SIZE) && signature[0] == 'E' &&
            (signature[1] == 'd' || signature[1] == 'D');
 }
 
@@ -68,7 +46,7 @@ int signature_check(const char *key, const char *signature, const void *bytes, s
     unsigned char public[KEY_SIZE], given[SIGNATURE_SIZE], hash[64];
     char unused[DIGEST_TEXT_SIZE];
     digest_of("", 0, unused); /* makes the library ready */
-    if (!decode(key, public, sizeof(public)) || public[0] != 'E' || public[1] != 'd')
+    if (!base64_read(key, public, sizeof(public)) || public[0] != 'E' || public[1] != 'd')
         return error_set(error, -EKEYREJECTED, "\"%s\" is not a public key of minisign", key);
     if (size > INT32_MAX || !read_signature(signature, given))
         return error_set(error, -EKEYREJECTED, "the signature is none of minisign or signify");

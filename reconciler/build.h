@@ -78,6 +78,7 @@ struct build {
     struct image_config *config; /* as far as it is known */
     struct build_part *parts;    /* in order */
     size_t part_count;
+    struct list taken;        /* of build_source: all that its steps take of the context */
     struct problems warnings; /* beside those of the recipe */
     /* A line for each of the parts: "LINE DIGEST TEXT"; for a base "LINE base DIGEST|- NAME"; for an input of the
      * instruction above it "LINE in DIGEST|- PATH". Digests are cut. Recorded with the image. */

@@ -177,6 +177,7 @@ static void take_source(struct finding *finding, const char *path, const struct 
     source->digest = found->digest;
     *arena_append(arena, finding->sources->items, finding->sources->count) =
         described_whole(&build_source_table, source);
+    *arena_append(arena, finding->making->build->taken.items, finding->making->build->taken.count) = source;
     add_input(finding->making, finding->part, path, found->digest);
 }
 

@@ -40,9 +40,12 @@ const struct command commands[] = {
      run_backup},
     {"gc", NULL, "[layer/NAME[@SNAPSHOT]|volume/NAME[@SNAPSHOT]|image/DIGEST...]",
      "free what is retained and no longer used", true, ACTS, run_gc},
-    {"image", NULL, "[ls | inspect IMAGE... | export IMAGE FOLDER[:TAG] | pull IMAGE... | rm IMAGE...]",
-     "list images, show what is known of one, write one as an OCI layout, make it anew, or remove it", true,
-     ACTS_ON_VERB, run_image},
+    {"image", NULL,
+     "[ls | inspect IMAGE... | export IMAGE FOLDER[:TAG] | publish IMAGE... --to FOLDER | "
+     "pull IMAGE... | rm IMAGE...]",
+     "list images, show what is known of one, write one as an OCI layout or for a web server, make it anew, "
+     "or remove it",
+     true, ACTS_ON_VERB, run_image},
     {"forget", NULL, "KIND/NAME", "drop record and mark of an object and touch nothing else", true, ACTS,
      run_forget},
     {"export", NULL, "[KIND/NAME...]", "print what is recorded, or what LXC has, as a spec", true, READS,

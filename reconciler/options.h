@@ -19,14 +19,16 @@ struct options {
     bool exact;
     const char **lxc_names; /* --lxc, in order */
     size_t lxc_count;
-    const char *lxc_path; /* --lxc-path or NULL */
-    const char *source;   /* --source or NULL */
-    const char *format;   /* of -o */
-    enum output output;   /* json and yaml are the same data */
-    const char *from;     /* --from of restore, or NULL */
-    const char *name;     /* --name of a snapshot, or NULL */
-    const char *color;    /* "auto", "always", "never" */
-    const char *progress; /* "auto", "tty", "plain", "json" */
+    const char *lxc_path;                     /* --lxc-path or NULL */
+    const char *source;                       /* --source or NULL */
+    const char *format;                       /* of -o */
+    enum output output;                       /* json and yaml are the same data */
+    const char *from;                         /* --from of restore, or NULL */
+    const char *name;                         /* --name of a snapshot, or NULL */
+    const char *to, *root_format, *key, *gpg; /* of image publish; NULL: not given */
+    size_t keep;                              /* 0: not given */
+    const char *color;                        /* "auto", "always", "never" */
+    const char *progress;                     /* "auto", "tty", "plain", "json" */
     size_t parallel;
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t lock_timeout; /* milliseconds */

@@ -8,6 +8,7 @@
 #include "drivers/image/make.h"
 #include "drivers/image/oci.h"
 #include "drivers/image/oci_write.h"
+#include "drivers/image/publish.h"
 #include "drivers/image/remote.h"
 #include "drivers/image/store.h"
 #include "drivers/storage/in_use.h"
@@ -100,4 +101,5 @@ static int remove_image(const struct paths *paths, const struct image_reference 
     return result < 0 ? result : tree_remove_from_store(paths->images, request->digest, error);
 }
 
-const struct image_effects image_effects = {.make = make, .remove = remove_image, .export = oci_export};
+const struct image_effects image_effects = {
+    .make = make, .remove = remove_image, .export = oci_export, .publish = image_publish};

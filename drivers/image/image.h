@@ -67,6 +67,34 @@ struct image_exported { /* result */
 };
 extern const struct table image_exported_table;
 
+/* Into a tree that image servers serve: see publish.h. */
+struct image_publish {
+    struct described described;
+    const char *name;        /* of the product: bare */
+    const char *digest;      /* of an image of the store */
+    const char *path;        /* absolute: a folder that is not there, or empty, or such a tree */
+    const char *format;      /* of the root: "squashfs", "tar.xz" */
+    const char *arch;        /* as Debian calls it */
+    const char *time;        /* of the version, seconds since 1970 in digits; NULL: now */
+    int64_t keep;            /* versions, with this one */
+    const char *key;         /* file of the secret key of minisign or signify that signs the tree; NULL */
+    const char *gpg;         /* which of GPG's secret keys signs it; NULL */
+    const char *gpg_home;    /* folder of GPG's keys; NULL: root's own */
+    const char *recipe_text; /* what the image is made of, where that is no folder; NULL */
+    const char *context;     /* folder of the host that it was built of; NULL */
+    const char *recipe;      /* in it, by its name there */
+    struct list sources;     /* of build_source: what the recipe takes of that folder */
+};
+extern const struct table image_publish_table;
+
+struct image_published { /* result */
+    struct described described;
+    const char *version;
+    int64_t bytes; /* of its files */
+    bool changed;  /* false: the tree had it as it is */
+};
+extern const struct table image_published_table;
+
 struct image_effects {
     /* Long: reports progress by lines ("unpacking 34 %", mmdebstrap's own phases). */
     int (*make)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
@@ -76,5 +104,8 @@ struct image_effects {
     /* -EEXIST when something else is at the path. */
     int (*export)(const struct paths *, const struct image_export *, const struct call *,
                   struct image_exported *, struct error *);
+    /* -EEXIST when something else is at the path, -EPERM for what would leave a signature behind that is wrong. */
+    int (*publish)(const struct paths *, const struct image_publish *, const struct call *,
+                   struct image_published *, struct error *);
 };
 extern const struct image_effects image_effects;

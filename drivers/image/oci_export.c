@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "drivers/image/image.h"
 #include "drivers/image/oci.h"
 #include "drivers/image/oci_write.h"
+#include "drivers/image/packing.h"
 #include "drivers/storage/view_image.h"
 #include "lib/arena.h"
 #include "lib/error.h"
@@ -71,45 +71,14 @@ static int open_layout(struct exporting *exporting, struct error *error)
 
 /* ---- layers ---- */
 
-static int add_opaque(int folder, const char *path, struct json *list, int depth, struct error *error);
-
-static int look_into(int folder, const char *name, const char *path, struct json *list, int depth,
-                     struct error *error)
-{
-    char value[1], own[PATH_MAX];
-    _cleanup_close_ int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (inner < 0)
-        return errno == ENOTDIR || errno == ELOOP ? 0 : error_errno(error, -errno, "%s", path);
-    int length = snprintf(own, sizeof(own), "%s%s%s", path, *path ? "/" : "", name);
-    if ((size_t)length >= sizeof(own) || depth > 256)
-        return error_set(error, -ENAMETOOLONG, "%.200s: too deep", path);
-    if (fgetxattr(inner, "trusted.overlay.opaque", value, 1) == 1 && *value == 'y')
-        json_append(list, json_new_text(own));
-    return add_opaque(inner, own, list, depth + 1, error);
-}
-
-/* Folders of a delta that hide what the base has there. */
-static int add_opaque(int folder, const char *path, struct json *list, int depth, struct error *error)
-{
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    if (!directory)
-        return error_errno(error, -errno, "%s", path);
-    for (struct dirent *item; result == 0 && (item = readdir(directory));)
-        if (item->d_type == DT_DIR && strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            result = look_into(folder, item->d_name, path, list, depth, error);
-    closedir(directory);
-    return result;
-}
-
 static int add_layer(struct exporting *exporting, int tree, bool delta, struct error *error)
 {
-    struct oci_packed packed;
+    struct packed packed;
     _cleanup_json_ struct json *request = json_new_object();
     struct json *opaque = json_set(request, "opaque", json_new_array());
     const char *compression = exporting->request->compression ? exporting->request->compression : "gzip";
     json_set(request, "compression", json_new_text(compression));
-    int result = delta ? add_opaque(tree, "", opaque, 0, error) : 0;
+    int result = delta ? delta_list_opaque(tree, opaque, error) : 0;
     if (result == 0)
         result = oci_pack(exporting->layout, tree, request, exporting->call, &packed, error);
     if (result < 0)

@@ -2,15 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "drivers/image/program.h"
-#include "drivers/storage/beside.h"
+#include "drivers/image/packing.h"
+#include "drivers/storage/view_image.h"
 #include "lib/arena.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
@@ -69,76 +67,17 @@ int oci_write_document(int layout, struct arena *arena, const struct json *docum
     return oci_write_file(layout, blob_path(arena, digest), text.bytes, error);
 }
 
-struct fetch { /* what fpsync-fetch said */
-    struct error *error;
-    struct oci_packed packed;
-    bool done, failed;
-};
-
-static void hear(void *context, const char *line)
+int oci_pack(int layout, int tree, const struct json *request, const struct call *call, struct packed *packed,
+             struct error *error)
 {
-    struct fetch *fetch = context;
-    long long size;
-    if (sscanf(line, "done %*d %*d %*d %64[0-9a-f] %64[0-9a-f] %lld", fetch->packed.digest,
-               fetch->packed.diff, &size) == 3) {
-        fetch->packed.size = size;
-        fetch->done = true;
-    } else if (strncmp(line, "error ", 6) == 0) {
-        error_set(fetch->error, -EIO, "%s", line + 6);
-        fetch->failed = true;
-    }
-}
-
-static int request_file(const struct json *request, struct error *error)
-{
-    _cleanup_buffer_ struct buffer text = {0};
-    _cleanup_close_ int fd = memfd_create("request", MFD_CLOEXEC);
-    json_print(request, false, &text);
-    if (fd < 0)
-        return error_errno(error, -errno, "cannot write a request");
-    int result = bytes_write(fd, text.bytes, text.length);
-    if (result < 0 || lseek(fd, 0, SEEK_SET) < 0)
-        return error_errno(error, result < 0 ? result : -errno, "cannot write a request");
-    return TAKE_FD(fd);
-}
-
-static int run_pack(int part, int tree, int request, const struct call *call, struct fetch *fetch,
-                    struct error *error)
-{
-    char program[PATH_MAX];
-    int result = program_beside("fpsync-fetch", program, sizeof(program), error);
-    if (result < 0)
-        return result;
-    char *const arguments[] = {program, (char[]){"pack"}, NULL};
-    const struct program run = {.arguments = arguments,
-                                .input = request,
-                                .target = part,
-                                .second = tree,
-                                .line = hear,
-                                .context = fetch};
-    result = program_run(&run, call, error);
-    if (result < 0)
-        return result;
-    if (fetch->failed)
-        return -EIO;
-    return result != 0 || !fetch->done
-               ? error_set(error, -EIO, "fpsync-fetch ended with status %d and no result", result)
-               : 0;
-}
-
-int oci_pack(int layout, int tree, const struct json *request, const struct call *call,
-             struct oci_packed *packed, struct error *error)
-{
-    struct fetch fetch = {.error = error};
+    const struct image_trees trees = {.delta = -1, .base = tree};
     _cleanup_close_ int part = open_part(layout, error);
     if (part < 0)
         return part;
-    _cleanup_close_ int asked = request_file(request, error);
-    int result = asked < 0 ? asked : run_pack(part, tree, asked, call, &fetch, error);
+    int result = pack_trees(&trees, part, request, call, packed, error);
     if (result == 0)
-        result = name_part(layout, part, blob_path(call->arena, fetch.packed.digest), error);
+        result = name_part(layout, part, blob_path(call->arena, packed->digest), error);
     if (result < 0)
         unlinkat(layout, PART, 0);
-    *packed = fetch.packed;
     return result;
 }

@@ -4,12 +4,12 @@
 #include <stdint.h>
 
 #include "drivers/call.h"
-#include "lib/digest.h"
 
 struct error;
 struct image_export;
 struct image_exported;
 struct json;
+struct packed;
 struct paths;
 
 #define OCI_MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
@@ -25,13 +25,9 @@ int oci_write_file(int layout, const char *name, const char *text, struct error 
 int oci_write_document(int layout, struct arena *arena, const struct json *document, const char *type,
                        struct json *descriptor, struct error *error);
 
-struct oci_packed {
-    char digest[DIGEST_TEXT_SIZE], diff[DIGEST_TEXT_SIZE]; /* of the blob, and of the tar in it */
-    int64_t size;
-};
 /* A tree into a blob, by fpsync-fetch; `request` is that of its word `pack`. */
-int oci_pack(int layout, int tree, const struct json *request, const struct call *call,
-             struct oci_packed *packed, struct error *error);
+int oci_pack(int layout, int tree, const struct json *request, const struct call *call, struct packed *packed,
+             struct error *error);
 
 /* The effect. */
 int oci_export(const struct paths *paths, const struct image_export *request, const struct call *call,

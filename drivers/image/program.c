@@ -31,14 +31,17 @@ static void become(const struct program *program, int output)
     input = fcntl(input, F_DUPFD_CLOEXEC, 10);
     output = fcntl(output, F_DUPFD_CLOEXEC, 10);
     int second = program->second > 0 ? fcntl(program->second, F_DUPFD_CLOEXEC, 10) : -1;
+    int third = program->third > 0 ? fcntl(program->third, F_DUPFD_CLOEXEC, 10) : -1;
+    int file = program->output > 0 ? fcntl(program->output, F_DUPFD_CLOEXEC, 10) : output;
     int target = program->target >= 0 ? fcntl(program->target, F_DUPFD_CLOEXEC, 10) : -1;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     umask(022);
-    if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
-        (target >= 0 && dup2(target, 3) < 0) || (second >= 0 && dup2(second, 4) < 0))
+    if (dup2(input, 0) < 0 || dup2(file, 1) < 0 || dup2(output, 2) < 0 ||
+        (target >= 0 && dup2(target, 3) < 0) || (second >= 0 && dup2(second, 4) < 0) ||
+        (third >= 0 && dup2(third, 5) < 0))
         _exit(126);
     if (program->own_processes &&
         (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||

@@ -1,4 +1,5 @@
 /* Tables of the image family's requests and results: how the main program and a worker exchange them. */
+#include "drivers/image/build.h"
 #include "drivers/image/image.h"
 
 #define ROW(number, member, kind, ...)                                                                       \
@@ -63,4 +64,35 @@ static const struct field image_exported_rows[] = {
 };
 const struct table image_exported_table = {
     .name = "image-exported", .size = sizeof(struct image_exported), TABLE_ROWS(image_exported_rows)};
+#undef REQUEST
+
+#define REQUEST image_publish
+static const struct field image_publish_rows[] = {
+    ROW(1, name, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, digest, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(3, path, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(4, format, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(5, arch, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(6, time, FIELD_TEXT),
+    ROW(7, keep, FIELD_NUMBER),
+    ROW(8, key, FIELD_TEXT),
+    ROW(9, gpg, FIELD_TEXT),
+    ROW(10, gpg_home, FIELD_TEXT),
+    ROW(11, recipe_text, FIELD_TEXT),
+    ROW(12, context, FIELD_TEXT),
+    ROW(13, recipe, FIELD_TEXT),
+    ROW(14, sources, FIELD_LIST, .nested = &build_source_table, .flags = FIELD_ORDERED),
+};
+const struct table image_publish_table = {
+    .name = "image-publish", .size = sizeof(struct image_publish), TABLE_ROWS(image_publish_rows)};
+#undef REQUEST
+
+#define REQUEST image_published
+static const struct field image_published_rows[] = {
+    ROW(1, version, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, bytes, FIELD_NUMBER),
+    ROW(3, changed, FIELD_BOOL),
+};
+const struct table image_published_table = {
+    .name = "image-published", .size = sizeof(struct image_published), TABLE_ROWS(image_published_rows)};
 #undef REQUEST

@@ -28,3 +28,4 @@ int image_step(struct session *session, enum step_kind kind, void *request, void
 int image_remove(struct session *session);
 int image_write(struct session *session); /* export */
 int image_pull(struct session *session);
+int image_publish_all(struct session *session);

@@ -820,4 +820,28 @@ static int export(const struct paths *paths, const struct image_export *request,
     return result < 0 ? result : fake_end(&fake, apply_export(&fake, request, call, exported, error), error);
 }
 
-const struct image_effects image_effects = {.make = make, .remove = remove_image, .export = export};
+static int apply_publish(struct fake *fake, const struct image_publish *request, const struct call *call,
+                         struct image_published *published, struct error *error)
+{
+    if (!fake_find(fake->world, "images", request->digest))
+        return error_set(error, -ENOENT, "no image %s", request->digest);
+    const char *place = arena_join(call->arena, request->path, '/', request->name);
+    const char *before = json_as_text(json_get(fake_map(fake->world, "published"), place));
+    published->changed = !text_is_same(before, request->digest);
+    json_set(fake_map(fake->world, "published"), place, json_new_text(request->digest));
+    published->version = "20240101_000000";
+    published->bytes = 1 << 20;
+    return 0;
+}
+
+static int publish(const struct paths *paths, const struct image_publish *request, const struct call *call,
+                   struct image_published *published, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_IMAGE_PUBLISH, request->digest, error);
+    return result < 0 ? result
+                      : fake_end(&fake, apply_publish(&fake, request, call, published, error), error);
+}
+
+const struct image_effects image_effects = {
+    .make = make, .remove = remove_image, .export = export, .publish = publish};

@@ -45,8 +45,9 @@ void say_text(const char *key, const char *text); /* an object of one text */
 
 /* For who only reads: nothing but open descriptors is left. */
 int reading_sandbox_enter(struct error *error);
-/* After this the target is "/", nothing outside can be named, and nothing of the host is in our power. */
-int sandbox_enter(int target, bool read_only, struct error *error);
+/* After this the target is "/", nothing outside can be named, and nothing of the host is in our power. `beside` (NULL:
+ * there is none) is a second tree that is only read: its handle becomes one of a mount of its own, which leads nowhere. */
+int sandbox_enter(int target, bool read_only, int *beside, struct error *error);
 /* After this no system call but those of unpacking is left, to any of our threads. */
 int sandbox_close(struct error *error);
 

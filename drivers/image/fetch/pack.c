@@ -1,4 +1,5 @@
-/* Trees into layers: a tar (pax) in the order of names, with the marks of OCI for what a delta takes away.
+/* Trees into layers: a tar (pax) in the order of names, with the marks of OCI for what a delta takes away; or, of a delta
+ * and its base, what both show together.
  *
  * Two writers of libarchive, one behind the other, so that both the tar and what is compressed are hashed on their way. */
 #include <archive.h>
@@ -26,11 +27,14 @@
 #define LIST_SIZE   65536 /* of names and of a value (listxattr(2)) */
 #define DEPTH_LIMIT 256
 #define MARK        ".wh."
+#define ACL_PREFIX  "system.posix_acl_"
 
 struct packing {
     struct archive *tar, *file;
     struct digest *tar_digest, *file_digest;
     int fd;
+    bool merges, devices, lists;
+    int64_t time; /* -1: each entry has its own */
     struct arena *arena;
     struct map opaque; /* paths */
     struct map links;  /* device:inode -> the first name */
@@ -83,6 +87,8 @@ static int add_compression(struct archive *file, const char *name)
         archive_write_add_filter_gzip(file);
         return archive_write_set_filter_option(file, "gzip", "timestamp", NULL);
     }
+    if (strcmp(name, "xz") == 0)
+        return archive_write_add_filter_xz(file);
     if (strcmp(name, "zstd") == 0)
         return archive_write_add_filter_zstd(file);
     return strcmp(name, "none") == 0 ? archive_write_add_filter_none(file) : ARCHIVE_FATAL;
@@ -131,13 +137,24 @@ static int write_header(struct packing *packing, struct archive_entry *entry)
     return archive_write_header(packing->tar, entry) == ARCHIVE_OK ? 0 : failed(packing, packing->tar);
 }
 
-static void describe(struct archive_entry *entry, const char *path, const struct stat *status)
+static bool is_device(const struct stat *status)
+{
+    return S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode);
+}
+
+static void describe(const struct packing *packing, struct archive_entry *entry, const char *path,
+                     const struct stat *status)
 {
     archive_entry_set_pathname(entry, path);
     archive_entry_set_mode(entry, status->st_mode);
     archive_entry_set_uid(entry, status->st_uid);
     archive_entry_set_gid(entry, status->st_gid);
-    archive_entry_set_mtime(entry, status->st_mtim.tv_sec, status->st_mtim.tv_nsec);
+    if (packing->time >= 0)
+        archive_entry_set_mtime(entry, packing->time, 0);
+    else
+        archive_entry_set_mtime(entry, status->st_mtim.tv_sec, status->st_mtim.tv_nsec);
+    if (is_device(status))
+        archive_entry_set_rdev(entry, status->st_rdev);
     archive_entry_set_size(entry, S_ISREG(status->st_mode) ? status->st_size : 0);
 }
 
@@ -156,7 +173,10 @@ static int add_xattrs(struct packing *packing, struct archive_entry *entry, int 
     if (size < 0)
         return errno == ENOTSUP ? 0 : fail(packing, -errno);
     for (char *at = packing->list; at < packing->list + size; at += strlen(at) + 1)
-        *arena_append(arena, names, count) = arena_strdup(arena, at);
+        if (packing->lists || strncmp(at, ACL_PREFIX, strlen(ACL_PREFIX)) != 0)
+            *arena_append(arena, names, count) = arena_strdup(arena, at);
+        else
+            packing->packed.skipped++;
     if (count)
         qsort(names, count, sizeof(*names), compare);
     for (size_t i = 0; i < count; i++) {
@@ -189,7 +209,7 @@ static int put_mark(struct packing *packing, const char *path)
 {
     static const struct stat nothing = {.st_mode = S_IFREG | 0644};
     struct archive_entry *entry = archive_entry_new();
-    describe(entry, path, &nothing);
+    describe(packing, entry, path, &nothing);
     int result = write_header(packing, entry);
     archive_entry_free(entry);
     return result;
@@ -208,7 +228,7 @@ static int put_whiteout(struct packing *packing)
 static int put_opaque(struct packing *packing)
 {
     char path[PATH_MAX + 2 * sizeof(MARK) + 4];
-    if (!map_get(&packing->opaque, packing->path))
+    if (packing->merges || !map_get(&packing->opaque, packing->path))
         return 0;
     snprintf(path, sizeof(path), "%s%s" MARK MARK ".opq", packing->path, *packing->path ? "/" : "");
     return put_mark(packing, path);
@@ -235,7 +255,7 @@ static bool is_link(struct packing *packing, struct archive_entry *entry, const 
 static int put(struct packing *packing, struct archive_entry *entry, int fd, const struct stat *status)
 {
     char target[PATH_MAX];
-    describe(entry, *packing->path ? packing->path : ".", status);
+    describe(packing, entry, *packing->path ? packing->path : ".", status);
     if (is_link(packing, entry, status))
         return write_header(packing, entry);
     if (S_ISLNK(status->st_mode)) {
@@ -252,27 +272,66 @@ static int put(struct packing *packing, struct archive_entry *entry, int fd, con
     return result == 0 && S_ISREG(status->st_mode) ? copy_content(packing, fd, status->st_size) : result;
 }
 
-static int walk(struct packing *packing, int folder, int depth);
+static int walk(struct packing *packing, const struct pack_trees *folders, int depth);
 
-static int put_at(struct packing *packing, int folder, const char *name, int depth)
+static bool is_whiteout(const struct stat *status)
+{
+    return S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0);
+}
+
+static bool is_written(const struct packing *packing, const struct stat *status)
+{
+    return S_ISREG(status->st_mode) || S_ISDIR(status->st_mode) || S_ISLNK(status->st_mode) ||
+           S_ISFIFO(status->st_mode) || (packing->devices && is_device(status));
+}
+
+static int open_entry(int folder, const char *name, const struct stat *status)
+{
+    bool open = S_ISREG(status->st_mode) || S_ISDIR(status->st_mode);
+    return openat(folder, name, (open ? O_RDONLY | O_NONBLOCK : O_PATH) | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* What the base has below a folder of the delta, which shows through: that is open for reading; -1: nothing. */
+static int open_below(struct packing *packing, int base, const char *name)
+{
+    if (base < 0 || map_get(&packing->opaque, packing->path))
+        return -1;
+    return openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* `of`: the handle among `folders` whose entry it is. */
+static int put_entry(struct packing *packing, const struct pack_trees *folders, int of, const char *name,
+                     int depth)
 {
     struct stat status;
-    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+    _cleanup_close_ int base = -1;
+    if (fstatat(of, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return fail(packing, -errno);
-    if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0))
-        return put_whiteout(packing);
-    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode) &&
-        !S_ISFIFO(status.st_mode)) {
+    if (is_whiteout(&status))
+        return packing->merges ? 0 : put_whiteout(packing);
+    if (!is_written(packing, &status)) {
         packing->packed.skipped++;
         return 0;
     }
-    bool open = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
-    _cleanup_close_ int fd =
-        openat(folder, name, (open ? O_RDONLY | O_NONBLOCK : O_PATH) | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int fd = open_entry(of, name, &status);
     struct archive_entry *entry = archive_entry_new();
     int result = fd < 0 || fstat(fd, &status) < 0 ? fail(packing, -errno) : put(packing, entry, fd, &status);
     archive_entry_free(entry);
-    return result == 0 && S_ISDIR(status.st_mode) ? walk(packing, fd, depth + 1) : result;
+    if (result < 0 || !S_ISDIR(status.st_mode))
+        return result;
+    if (of == folders->top)
+        base = open_below(packing, folders->base, name);
+    const struct pack_trees inner = {fd, base};
+    return walk(packing, &inner, depth + 1);
+}
+
+/* What the delta has is what there is. */
+static int put_at(struct packing *packing, const struct pack_trees *folders, const char *name, int depth)
+{
+    struct stat status;
+    const bool above = folders->base < 0 || fstatat(folders->top, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
+                       errno != ENOENT;
+    return put_entry(packing, folders, above ? folders->top : folders->base, name, depth);
 }
 
 static int list(struct packing *packing, struct arena *arena, int folder, const char ***names, size_t *count)
@@ -285,12 +344,10 @@ static int list(struct packing *packing, struct arena *arena, int folder, const 
         if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
             *arena_append(arena, *names, *count) = arena_strdup(arena, item->d_name);
     closedir(directory);
-    if (*count)
-        qsort(*names, *count, sizeof(**names), compare);
     return 0;
 }
 
-static int walk(struct packing *packing, int folder, int depth)
+static int walk(struct packing *packing, const struct pack_trees *folders, int depth)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     const char **names = NULL;
@@ -299,12 +356,18 @@ static int walk(struct packing *packing, int folder, int depth)
         return fail(packing, -ELOOP);
     int result = put_opaque(packing);
     if (result == 0)
-        result = list(packing, arena, folder, &names, &count);
+        result = list(packing, arena, folders->top, &names, &count);
+    if (result == 0 && folders->base >= 0)
+        result = list(packing, arena, folders->base, &names, &count);
+    if (result == 0 && count)
+        qsort(names, count, sizeof(*names), compare);
     for (size_t i = 0; result == 0 && i < count; i++) {
+        if (i && strcmp(names[i], names[i - 1]) == 0)
+            continue;
         int room = snprintf(packing->path + length, sizeof(packing->path) - length, "%s%s", length ? "/" : "",
                             names[i]);
         result = (size_t)room >= sizeof(packing->path) - length ? fail(packing, -ENAMETOOLONG)
-                                                                : put_at(packing, folder, names[i], depth);
+                                                                : put_at(packing, folders, names[i], depth);
         packing->path[length] = '\0';
     }
     return result;
@@ -319,18 +382,23 @@ static int take_request(struct packing *packing, const struct json *request)
         if (json_as_text(json_at(paths, i)))
             map_add(&packing->opaque, json_as_text(json_at(paths, i)), packing);
     const char *compression = json_as_text(json_get(request, "compression"));
+    const struct json *lists = json_get(request, "lists");
+    packing->devices = json_as_bool(json_get(request, "devices"));
+    packing->lists = !lists || json_as_bool(lists);
+    packing->time = json_as_number(json_get(request, "time"), -1);
     return open_writers(packing, compression ? compression : "none");
 }
 
-static int put_all(struct packing *packing, const struct json *request, int tree)
+static int put_all(struct packing *packing, const struct json *request, const struct pack_trees *trees)
 {
     int result = take_request(packing, request);
     if (result == 0)
-        result = put_at(packing, tree, ".", 0);
+        result = put_at(packing, trees, ".", 0);
     return result < 0 ? result : close_writers(packing);
 }
 
-int pack(const char *request, int tree, int file, struct packed *packed, struct error *error)
+int pack(const char *request, const struct pack_trees *trees, int file, struct packed *packed,
+         struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     _cleanup_json_ struct json *asked = NULL;
@@ -339,13 +407,14 @@ int pack(const char *request, int tree, int file, struct packed *packed, struct 
         return result;
     struct packing *packing = arena_new_of(arena, struct packing);
     *packing = (struct packing){.fd = file,
+                                .merges = trees->base >= 0,
                                 .arena = arena,
                                 .error = error,
                                 .tar_digest = digest_new(),
                                 .file_digest = digest_new(),
                                 .piece = arena_alloc(arena, PIECE_SIZE),
                                 .list = arena_alloc(arena, LIST_SIZE)};
-    result = put_all(packing, asked, tree);
+    result = put_all(packing, asked, trees);
     archive_write_free(packing->tar);
     archive_write_free(packing->file);
     digest_free(packing->tar_digest);

@@ -30,18 +30,19 @@ static int read_request(struct buffer *request, struct error *error)
 static int run(struct packed *packed, struct error *error)
 {
     _cleanup_buffer_ struct buffer request = {0};
+    struct pack_trees trees = {-1, fcntl(PACK_BASE_FD, F_GETFD) < 0 ? -1 : PACK_BASE_FD};
     digest_free(digest_new()); /* the library looks around the system at its first use */
     int result = read_request(&request, error);
     if (result == 0)
-        result = sandbox_enter(PACK_TREE_FD, true, error);
+        result = sandbox_enter(PACK_TREE_FD, true, trees.base < 0 ? NULL : &trees.base, error);
     close(PACK_TREE_FD); /* it would lead out */
     if (result < 0)
         return result;
-    int tree = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (tree < 0)
+    trees.top = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (trees.top < 0)
         return error_errno(error, -errno, "tree");
     result = sandbox_close(error);
-    return result < 0 ? result : pack(request.bytes, tree, PACK_FILE_FD, packed, error);
+    return result < 0 ? result : pack(request.bytes, &trees, PACK_FILE_FD, packed, error);
 }
 
 int pack_main(void)

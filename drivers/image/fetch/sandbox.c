@@ -72,7 +72,17 @@ static int enter_mount(int tree, struct error *error)
     return 0;
 }
 
-static int enter_target(int target, uint64_t attributes, struct error *error)
+static int take_beside(int *beside, uint64_t attributes, int user_namespace, struct error *error)
+{
+    int tree = tree_clone(*beside, "", attributes | MOUNT_ATTR_RDONLY, user_namespace, error);
+    if (tree < 0)
+        return error_wrap(error, tree, "second tree");
+    close(*beside);
+    *beside = tree;
+    return 0;
+}
+
+static int enter_target(int target, uint64_t attributes, int *beside, struct error *error)
 {
     _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
     int result = user_namespace_make(&ids, SPARE_IDS, error);
@@ -82,6 +92,8 @@ static int enter_target(int target, uint64_t attributes, struct error *error)
     _cleanup_close_ int tree = tree_clone(target, "", attributes, ids.fd, error);
     if (tree < 0)
         return error_wrap(error, tree, "target");
+    if (beside && (result = take_beside(beside, attributes, ids.fd, error)) < 0)
+        return result;
     result = enter_user_namespace(ids.fd, error);
     return result < 0 ? result : enter_mount(tree, error);
 }
@@ -147,9 +159,9 @@ static int filter_calls(struct error *error)
     return result < 0 ? error_errno(error, result, "cannot filter system calls") : 0;
 }
 
-int sandbox_enter(int target, bool read_only, struct error *error)
+int sandbox_enter(int target, bool read_only, int *beside, struct error *error)
 {
-    int result = enter_target(target, read_only ? MOUNT_ATTR_RDONLY : 0, error);
+    int result = enter_target(target, read_only ? MOUNT_ATTR_RDONLY : 0, beside, error);
     if (result == 0)
         result = set_limits(error);
     return result < 0 ? result : drop_capabilities(error);

@@ -31,7 +31,7 @@ static void say_progress(int percent)
 
 static int run(bool layer, struct unpacked *unpacked, struct error *error)
 {
-    int result = sandbox_enter(TARGET_FD, false, error);
+    int result = sandbox_enter(TARGET_FD, false, NULL, error);
     close(TARGET_FD); /* it would lead out */
     if (result < 0)
         return result;

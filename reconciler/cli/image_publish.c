@@ -1,0 +1,170 @@
+/* image publish: images of the store into a tree that a web server serves. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "drivers/image/build.h"
+#include "lib/asked.h"
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/image.h"
+
+#define KEPT_VERSIONS 2
+
+/* ---- the recipe ---- */
+
+/* What the recipes of all images on record ask for today; what is wrong with one leaves that one out. */
+static void read_builds(struct session *session, struct object_set *recorded, struct builds *builds)
+{
+    struct problems problems = {.arena = session->arena};
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (!entry_is_retained(&session->actual.items[i]))
+            *arena_append(session->arena, recorded->items, recorded->count) =
+                &session->actual.items[i].object;
+    object_set_sort(recorded);
+    const struct builds_request request = {.desired = recorded,
+                                           .actual = &session->actual,
+                                           .policy = session->policy,
+                                           .epoch = getenv("SOURCE_DATE_EPOCH")};
+    builds_read(&request, session->arena, &problems, builds);
+}
+
+/* Steps that stand in the spec: a recipe of one stage. */
+static const char *steps_text(struct arena *arena, const struct image_build *build)
+{
+    const char *text = arena_printf(arena, "FROM %s\n", build->from);
+    for (size_t i = 0; i < build->steps.count; i++)
+        text = arena_printf(arena, "%s%s\n", text, build->steps.items[i]);
+    return text;
+}
+
+/* A recipe that would not make this image is not put beside it. */
+static void add_recipe(struct session *session, const struct builds *builds, const struct image_row *row,
+                       struct image_publish *publish)
+{
+    const struct entry *entry = row->entry;
+    const struct image_build *build = ((const struct image *)entry->object.body)->build;
+    const struct build_wish *wish = builds_find(builds, entry->name);
+    if (!image_is_built(entry->object.body))
+        return;
+    if (!wish || wish->changes.count) {
+        fprintf(stderr, "fpsync: image %s: its recipe is left out: %s%s\n", entry->name,
+                wish ? wish->changes.items[0].field : "it cannot be read",
+                wish ? " changed since the image was built" : "");
+        return;
+    }
+    if (!build->context) {
+        publish->recipe_text = build->from ? steps_text(session->arena, build) : NULL;
+        return;
+    }
+    publish->context = build->context;
+    publish->recipe = wish->file + strlen(build->context) + 1;
+    publish->sources = wish->build->taken;
+}
+
+/* ---- the request ---- */
+
+/* As Debian calls it. */
+static const char *architecture(struct arena *arena)
+{
+    struct utsname name;
+    if (uname(&name) < 0 || strcmp(name.machine, "x86_64") == 0)
+        return "amd64";
+    return strcmp(name.machine, "aarch64") == 0 ? "arm64" : arena_strdup(arena, name.machine);
+}
+
+static const char *absolute(struct arena *arena, const char *path)
+{
+    const char *here = !path || *path == '/' ? NULL : ask_getcwd(arena);
+    return here ? arena_join(arena, here, '/', path) : path;
+}
+
+static struct image_publish *new_request(struct session *session, const struct image_row *row)
+{
+    const struct options *options = session->options;
+    struct image_publish *publish = described_new(session->arena, &image_publish_table);
+    publish->name = name_bare(row->entry->name);
+    publish->digest = row->digest;
+    publish->path = absolute(session->arena, options->to);
+    publish->format = options->root_format ? options->root_format : "squashfs";
+    publish->arch = architecture(session->arena);
+    publish->time = getenv("SOURCE_DATE_EPOCH");
+    publish->keep = options->keep ? (int64_t)options->keep : KEPT_VERSIONS;
+    publish->key = absolute(session->arena, options->key);
+    publish->gpg = options->gpg;
+    publish->gpg_home = options->gpg ? absolute(session->arena, getenv("GNUPGHOME")) : NULL;
+    return publish;
+}
+
+static int find_named(struct session *session, const char *argument, struct image_row *row,
+                      struct error *error)
+{
+    int result = image_find(session, argument, row, error);
+    if (result >= 0 && !row->entry)
+        return error_set(error, -EINVAL, "image %s has no name under which it could be published", argument);
+    if (result >= 0 && !row->seen)
+        return error_set(error, -ENOENT, "image %s is not in the store", argument);
+    return result;
+}
+
+/* ---- the run ---- */
+
+static void tell(const struct session *session, const char *argument, const struct image_published *done,
+                 struct json *list)
+{
+    const struct options *options = session->options;
+    if (list) {
+        struct json *object = json_append(list, json_new_object());
+        json_set(object, "name", json_new_text(argument));
+        json_set(object, "version", json_new_text(done->version));
+        json_set(object, "changed", json_new_bool(done->changed));
+        return;
+    }
+    if (options->output == OUTPUT_NAME)
+        printf("image/%s\n", argument);
+    else if (done->changed)
+        printf("image %s: published as %s\n", argument, done->version);
+    else if (!options->quiet)
+        printf("image %s: already published as %s\n", argument, done->version);
+}
+
+static int publish_one(struct session *session, const struct builds *builds, const char *argument,
+                       struct json *list, struct error *error)
+{
+    struct image_row row = {0};
+    void *done = NULL;
+    int result = find_named(session, argument, &row, error);
+    if (result < 0)
+        return result;
+    struct image_publish *publish = new_request(session, &row);
+    add_recipe(session, builds, &row, publish);
+    result = image_step(session, STEP_IMAGE_PUBLISH, publish, &done, error);
+    if (result >= 0 && done)
+        tell(session, argument, done, list);
+    return result;
+}
+
+/* Under the lock, so that nobody frees what is being read. */
+int image_publish_all(struct session *session)
+{
+    const struct options *options = session->options;
+    struct error error = {0};
+    struct object_set recorded = {0};
+    struct builds builds = {0};
+    if (!options->to) {
+        error_set(&error, -EINVAL, "image publish needs --to FOLDER, which a web server serves");
+        return fail(options, &error, EXIT_ERROR);
+    }
+    if (session_load_policy(session, &error) < 0)
+        return fail_invalid(options, &session->problems);
+    read_builds(session, &recorded, &builds);
+    struct json *list = options->output == OUTPUT_DATA ? json_new_array() : NULL;
+    int result = 0;
+    for (size_t i = 1; i < options->argument_count && result >= 0; i++)
+        result = publish_one(session, &builds, options->arguments[i], list, &error);
+    if (list)
+        print_list(options, "published", list);
+    return result < 0 ? fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR) : EXIT_IN_SYNC;
+}
