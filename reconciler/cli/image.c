@@ -112,12 +112,9 @@ int run_image(const struct options *options)
         const char *word;
         bool acts, named;
         int (*run)(struct session *);
-    } verbs[] = {{"ls", false, false, list_images},
-                 {"inspect", false, true, inspect_images},
-                 {"rm", true, true, image_remove},
-                 {"export", true, true, image_write},
-                 {"publish", true, true, image_publish_all},
-                 {"pull", true, true, image_pull}};
+    } verbs[] = {{"ls", false, false, list_images},          {"inspect", false, true, inspect_images},
+                 {"rm", true, true, image_remove},           {"export", true, true, image_write},
+                 {"publish", true, true, image_publish_all}, {"pull", true, true, image_pull}};
     const char *word = options->argument_count ? options->arguments[0] : "ls";
     struct error error = {0};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
@@ -136,6 +133,7 @@ int run_image(const struct options *options)
         return result < 0 ? fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR)
                           : verbs[i].run(&session);
     }
-    error_set(&error, -EINVAL, "image: expected ls, inspect, export, publish, pull or rm, found \"%s\"", word);
+    error_set(&error, -EINVAL, "image: expected ls, inspect, export, publish, pull or rm, found \"%s\"",
+              word);
     return fail(options, &error, EXIT_ERROR);
 }
