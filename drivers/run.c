@@ -31,7 +31,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     else if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
              (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
              kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK || kind == STEP_IMAGE_EXPORT ||
-             kind == STEP_IMAGE_PUBLISH)
+             kind == STEP_IMAGE_PUBLISH || kind == STEP_IMAGE_LIST)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
              kind == STEP_LINK_UNMARK)
@@ -57,6 +57,8 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
         return effects->image->export(paths, request, call, result, error);
     case STEP_IMAGE_PUBLISH:
         return effects->image->publish(paths, request, call, result, error);
+    case STEP_IMAGE_LIST:
+        return effects->image->list(paths, request, call, result, error);
     case STEP_IMAGE_REMOVE:
         return effects->image->remove(paths, request, call, error);
     case STEP_LAYER_CREATE:
@@ -176,7 +178,8 @@ static int run_container(const struct effects *effects, const struct paths *path
 
 static bool is_build(enum step_kind kind)
 {
-    return (kind >= STEP_BUILD_COPY && kind <= STEP_BUILD_DROP) || kind == STEP_BUILD_FOLDER;
+    return (kind >= STEP_BUILD_COPY && kind <= STEP_BUILD_DROP) || kind == STEP_BUILD_FOLDER ||
+           kind == STEP_BUILD_FETCH;
 }
 
 static int run_build(const struct effects *effects, const struct paths *paths, enum step_kind kind,
@@ -192,6 +195,8 @@ static int run_build(const struct effects *effects, const struct paths *paths, e
         return build->run(paths, request, call, error);
     case STEP_BUILD_COMMIT:
         return build->commit(paths, request, call, result, error);
+    case STEP_BUILD_FETCH:
+        return build->fetch(paths, request, call, result, error);
     case STEP_BUILD_DROP:
         return build->drop(paths, request, call, error);
     default:

@@ -46,6 +46,8 @@ const struct command commands[] = {
      "list images, show what is known of one, write one as an OCI layout or for a web server, make it anew, "
      "or remove it",
      true, ACTS_ON_VERB, run_image},
+    {"store", NULL, "[search [WORD...] | info NAME]",
+     "search the app store, or show what is known of one image of it", true, READS, run_store},
     {"forget", NULL, "KIND/NAME", "drop record and mark of an object and touch nothing else", true, ACTS,
      run_forget},
     {"export", NULL, "[KIND/NAME...]", "print what is recorded, or what LXC has, as a spec", true, READS,

@@ -25,6 +25,7 @@ struct options {
     enum output output;                       /* json and yaml are the same data */
     const char *from;                         /* --from of restore, or NULL */
     const char *name;                         /* --name of a snapshot, or NULL */
+    const char *remote;                       /* --remote of store, or NULL */
     const char *to, *root_format, *key, *gpg; /* of image publish; NULL: not given */
     size_t keep;                              /* 0: not given */
     const char *color;                        /* "auto", "always", "never" */

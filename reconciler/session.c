@@ -13,7 +13,7 @@
 #define SUBNET_POOL "10.64.0.0/11"
 
 /* Each folder with its mode; parents of what unprivileged containers reach need x for others. */
-static int make_folders(const struct paths *paths, struct error *error)
+int session_make_folders(const struct paths *paths, struct error *error)
 {
     const struct {
         const char *path;
@@ -45,7 +45,7 @@ int session_enter(const struct options *options, enum session_mode mode, struct 
         (struct lease_rules){.id_first = ID_FIRST, .id_last = ID_LAST, .pool = SUBNET_POOL};
     int result = paths_make(options->root, session->arena, &session->paths, error);
     if (result >= 0 && mode == SESSION_WRITE)
-        result = make_folders(&session->paths, error);
+        result = session_make_folders(&session->paths, error);
     if (result >= 0 && mode == SESSION_WRITE)
         result = session_lock(session, error);
     if (result >= 0)

@@ -43,6 +43,8 @@ int session_enter(const struct options *options, enum session_mode mode, struct 
                   struct error *error);
 /* A part of it: one writer a root. */
 int session_lock(struct session *session, struct error *error);
+/* Those that workers need, for who has one and takes no lock. */
+int session_make_folders(const struct paths *paths, struct error *error);
 int session_read(struct session *session, struct error *error); /* the record */
 /* Whether anything in the record carries this source. */
 bool session_holds(const struct session *session, const char *source);

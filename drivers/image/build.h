@@ -6,6 +6,7 @@
  *                               last built upon
  *   build/steps/.tmp-KEY/       a step in the making, locked by its maker; without one it is a leftover
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
+ *   build/contexts/DIGEST/      what was in the archive of that SHA-256: "context", and a note, written last
  *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", and the keys below it
  *
  * A step is known by its key alone, which whoever plans computes from all that goes into it: an effect whose step is
@@ -27,9 +28,11 @@
 
 struct error;
 
-#define BUILD_FOLDER_STEPS  "steps" /* below paths->build */
-#define BUILD_FOLDER_CACHES "caches"
-#define BUILD_FOLDER_FAILED "failed"
+#define BUILD_FOLDER_STEPS    "steps" /* below paths->build */
+#define BUILD_FOLDER_CACHES   "caches"
+#define BUILD_FOLDER_FAILED   "failed"
+#define BUILD_FOLDER_CONTEXTS "contexts"
+#define BUILD_CONTEXT_FOLDER  "context" /* in one of those */
 
 struct build_place { /* where an instruction stands */
     struct described described;
@@ -140,9 +143,10 @@ extern const struct table build_commit_table;
 
 struct build_drop { /* for gc; what is not there is gone already */
     struct described described;
-    struct texts steps;  /* keys */
-    struct texts failed; /* keys */
-    struct texts caches; /* ids */
+    struct texts steps;    /* keys */
+    struct texts failed;   /* keys */
+    struct texts caches;   /* ids */
+    struct texts contexts; /* digests */
 };
 extern const struct table build_drop_table;
 
@@ -165,6 +169,12 @@ struct build_effects {
     int (*commit)(const struct paths *, const struct build_commit *, const struct call *, struct image_made *,
                   struct error *);
     int (*drop)(const struct paths *, const struct build_drop *, const struct call *, struct error *);
+    /* The context of image `name`: `source` is the absolute path of an archive, an https:// address, or REMOTE:ALIAS, of
+     * which the recipe is meant that it was published with. It is verified, as images are, unpacked within bounds of its
+     * own, and known by the SHA-256 of the archive, which the result has as digest. An archive that holds one folder and
+     * nothing else is taken for that folder. */
+    int (*fetch)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
+                 struct error *);
 };
 extern const struct build_effects build_effects;
 
@@ -188,6 +198,11 @@ struct observed_cache {
     int64_t used;
 };
 
+struct observed_context {
+    const char *digest; /* of its archive */
+    int64_t made;       /* seconds since 1970 */
+};
+
 struct observed_build {
     struct observed_step *steps; /* by key */
     size_t step_count;
@@ -195,6 +210,8 @@ struct observed_build {
     size_t failed_count;
     struct observed_cache *caches; /* by file */
     size_t cache_count;
+    struct observed_context *contexts; /* by digest */
+    size_t context_count;
 };
 
 struct build_view {
@@ -202,5 +219,7 @@ struct build_view {
     int (*dump)(const struct paths *, struct arena *, struct observed_build *, struct error *);
     /* Whether the step is there: one small file is read. */
     bool (*has_step)(const struct paths *, const char *key);
+    /* The folder that the archive with this digest was unpacked into, in the arena; NULL: it is not there. */
+    const char *(*context)(const struct paths *, struct arena *, const char *digest);
 };
 extern const struct build_view build_view;

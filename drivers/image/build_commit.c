@@ -135,6 +135,15 @@ static int drop(const struct paths *paths, const char *inside, const struct text
     return result;
 }
 
+static int drop_contexts(const struct paths *paths, const struct texts *digests, struct error *error)
+{
+    if (!digests->count)
+        return 0;
+    _cleanup_close_ int contexts = build_folder_open(paths, BUILD_FOLDER_CONTEXTS, error);
+    int result = contexts < 0 ? contexts : build_contexts_settle(contexts, error);
+    return result < 0 ? result : drop(paths, BUILD_FOLDER_CONTEXTS, digests, true, error);
+}
+
 int build_drop_all(const struct paths *paths, const struct build_drop *request, const struct call *call,
                    struct error *error)
 {
@@ -146,5 +155,7 @@ int build_drop_all(const struct paths *paths, const struct build_drop *request, 
         result = drop(paths, BUILD_FOLDER_FAILED, &request->failed, true, error);
     if (result == 0)
         result = drop(paths, BUILD_FOLDER_CACHES, &request->caches, false, error);
+    if (result == 0)
+        result = drop_contexts(paths, &request->contexts, error);
     return result < 0 ? error_wrap(error, result, "builds") : 0;
 }

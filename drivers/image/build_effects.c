@@ -5,4 +5,5 @@ const struct build_effects build_effects = {.copy = build_copy_step,
                                             .folder = build_folder_step,
                                             .run = build_run_step,
                                             .commit = build_commit_image,
-                                            .drop = build_drop_all};
+                                            .drop = build_drop_all,
+                                            .fetch = build_fetch_context};

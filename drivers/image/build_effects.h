@@ -8,4 +8,8 @@ int build_folder_step(const struct paths *, const struct build_folder *, const s
 int build_run_step(const struct paths *, const struct build_run *, const struct call *, struct error *);
 int build_commit_image(const struct paths *, const struct build_commit *, const struct call *,
                        struct image_made *, struct error *);
+int build_fetch_context(const struct paths *, const struct image_make *, const struct call *,
+                        struct image_made *, struct error *);
+/* Removes from build/contexts what a crash left. */
+int build_contexts_settle(int contexts, struct error *);
 int build_drop_all(const struct paths *, const struct build_drop *, const struct call *, struct error *);

@@ -11,6 +11,7 @@
 #include "drivers/image/publish.h"
 #include "drivers/image/remote.h"
 #include "drivers/image/store.h"
+#include "drivers/image/store_list.h"
 #include "drivers/storage/in_use.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
@@ -102,4 +103,4 @@ static int remove_image(const struct paths *paths, const struct image_reference 
 }
 
 const struct image_effects image_effects = {
-    .make = make, .remove = remove_image, .export = oci_export, .publish = image_publish};
+    .make = make, .remove = remove_image, .export = oci_export, .publish = image_publish, .list = image_list};

@@ -27,8 +27,17 @@ struct image_make {
     bool offline;       /* no server is asked */
     const char *arch;   /* "amd64", "arm64", as Debian calls it; NULL: this machine's */
     struct downloads *downloads;
+    struct texts words; /* of a list: all of them are in what is listed; `source` is "REMOTE:" */
 };
 extern const struct table image_make_table;
+
+struct image_listed { /* result */
+    struct described described;
+    const char
+        *products; /* JSON: an array of what fetch/resolve.h calls a product, texts as the server has them */
+    int64_t more;  /* that were left out */
+};
+extern const struct table image_listed_table;
 
 struct image_made { /* result */
     struct described described;
@@ -107,5 +116,8 @@ struct image_effects {
     /* -EEXIST when something else is at the path, -EPERM for what would leave a signature behind that is wrong. */
     int (*publish)(const struct paths *, const struct image_publish *, const struct call *,
                    struct image_published *, struct error *);
+    /* What the request's remote has; it changes nothing. Errors of drivers/image/remote.h. */
+    int (*list)(const struct paths *, const struct image_make *, const struct call *, struct image_listed *,
+                struct error *);
 };
 extern const struct image_effects image_effects;

@@ -2,20 +2,17 @@
  * at, and the root is unpacked. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "drivers/image/image.h"
 #include "drivers/image/make.h"
+#include "drivers/image/metadata.h"
 #include "drivers/image/remote.h"
 #include "drivers/image/store.h"
 #include "drivers/image/streams.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
-
-#define METADATA_LIMIT ((size_t)1 << 20)
 
 struct files {
     int whole, metadata, root;
@@ -101,18 +98,11 @@ static int open_new(const struct image_making *making, const char *name, struct 
     return fd < 0 ? error_errno(error, -errno, "%s", name) : fd;
 }
 
-/* Of metadata.yaml one line counts: whose machine code it is. A file it must be, and no larger than text gets. */
-static int check_metadata(const struct image_make *request, int folder, struct error *error)
+static int take_metadata(struct fetching *fetching, int folder, struct error *error)
 {
-    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    struct stat status;
-    _cleanup_close_ int fd = (int)syscall(SYS_openat2, folder, "metadata.yaml", &how, sizeof(how));
-    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-        status.st_size > (off_t)METADATA_LIMIT)
-        return error_set(error, -EBADMSG, "%s: its metadata.yaml is missing, or no file of at most 1 MiB",
-                         request->source);
-    return 0;
+    struct arena *arena = fetching->making->call->arena;
+    return metadata_take(folder, fetching->request->source, streams_machine(fetching->request, arena), arena,
+                         &fetching->making->config, error);
 }
 
 static int unpack_metadata(struct fetching *fetching, int archive, struct error *error)
@@ -122,7 +112,7 @@ static int unpack_metadata(struct fetching *fetching, int archive, struct error 
     int result =
         folder < 0 ? folder : unpack_archive(fetching->request->source, archive, folder, making->call, error);
     if (result == 0)
-        result = check_metadata(fetching->request, folder, error);
+        result = take_metadata(fetching, folder, error);
     return result < 0 ? result : tree_remove(making->folder, "metadata", error);
 }
 
@@ -134,7 +124,7 @@ static int unpack_whole(struct fetching *fetching, int archive, struct error *er
     int result =
         folder < 0 ? folder : unpack_archive(fetching->request->source, archive, folder, making->call, error);
     if (result == 0)
-        result = check_metadata(fetching->request, folder, error);
+        result = take_metadata(fetching, folder, error);
     if (result < 0)
         return result;
     _cleanup_close_ int root = openat(folder, "rootfs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

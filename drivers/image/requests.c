@@ -19,6 +19,7 @@ static const struct field image_make_rows[] = {
     ROW(7, offline, FIELD_BOOL),
     ROW(8, arch, FIELD_TEXT),
     ROW(9, downloads, FIELD_STRUCT, .nested = &downloads_table),
+    ROW(20, words, FIELD_TEXTS),
 };
 const struct table image_make_table = {
     .name = "image-make", .size = sizeof(struct image_make), TABLE_ROWS(image_make_rows)};
@@ -34,6 +35,15 @@ static const struct field image_made_rows[] = {
 };
 const struct table image_made_table = {
     .name = "image-made", .size = sizeof(struct image_made), TABLE_ROWS(image_made_rows)};
+#undef REQUEST
+
+#define REQUEST image_listed
+static const struct field image_listed_rows[] = {
+    ROW(1, products, FIELD_TEXT, .flags = FIELD_REQUIRED),
+    ROW(2, more, FIELD_NUMBER),
+};
+const struct table image_listed_table = {
+    .name = "image-listed", .size = sizeof(struct image_listed), TABLE_ROWS(image_listed_rows)};
 #undef REQUEST
 
 #define REQUEST image_reference

@@ -111,6 +111,7 @@ static const struct field build_drop_rows[] = {
     ROW(1, steps, FIELD_TEXTS),
     ROW(2, failed, FIELD_TEXTS),
     ROW(3, caches, FIELD_TEXTS),
+    ROW(4, contexts, FIELD_TEXTS),
 };
 const struct table build_drop_table = TABLE("build-drop", build_drop_rows);
 #undef REQUEST

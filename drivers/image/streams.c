@@ -23,7 +23,8 @@
 /* ---- asking ---- */
 
 struct hearing {
-    struct json *answer; /* the last line that is JSON */
+    struct json *answer;   /* the last line that is JSON and tells of no product */
+    struct json *products; /* array that takes those; NULL */
     char last[256];
 };
 
@@ -33,6 +34,12 @@ static void hear(void *context, const char *line)
     struct json *said;
     if (json_parse(line, strlen(line), &said, NULL) < 0) {
         snprintf(hearing->last, sizeof(hearing->last), "%s", line);
+        return;
+    }
+    struct json *product = hearing->products ? json_get(said, "product") : NULL;
+    if (product) {
+        json_append(hearing->products, json_clone(product));
+        json_free(said);
         return;
     }
     json_free(hearing->answer);
@@ -50,9 +57,9 @@ static int question_file(const struct json *question, struct error *error)
     return TAKE_FD(file);
 }
 
-/* The answer to the question about the index in `file`; NULL after an error. */
+/* The answer to the question about the index in `file`; NULL after an error. `products`: takes those that are told of. */
 static struct json *ask(const struct json *question, int file, const char *path, const struct call *call,
-                        struct error *error)
+                        struct json *products, struct error *error)
 {
     char program[PATH_MAX];
     if (program_beside("fpsync-fetch", program, sizeof(program), error) < 0)
@@ -61,7 +68,7 @@ static struct json *ask(const struct json *question, int file, const char *path,
     if (input < 0)
         return NULL;
     char *const arguments[] = {program, (char[]){"resolve"}, NULL};
-    struct hearing hearing = {.last = ""};
+    struct hearing hearing = {.products = products, .last = ""};
     const struct program run = {
         .arguments = arguments, .input = input, .target = file, .line = hear, .context = &hearing};
     int result = program_run(&run, call, error);
@@ -117,6 +124,7 @@ static int take_item(const struct image_make *request, const struct json *item, 
                              : strcmp(role, "image") == 0    ? &image->whole
                              : strcmp(role, "metadata") == 0 ? &image->metadata
                              : strcmp(role, "root") == 0     ? &image->root
+                             : strcmp(role, "recipe") == 0   ? &image->recipe
                                                              : NULL;
     const int64_t size = json_as_number(json_get(item, "size"), -1);
     if (!to)
@@ -157,7 +165,7 @@ static int take_image(const struct image_make *request, const struct json *answe
         if (result < 0)
             return result;
     }
-    return image->whole.url || (image->metadata.url && image->root.url)
+    return image->whole.url || image->recipe.url || (image->metadata.url && image->root.url)
                ? 0
                : error_set(error, -EBADMSG, "the index of remote %s names no files", request->remote->name);
 }
@@ -186,7 +194,7 @@ static int check_not_older(const struct image_make *request, const struct stream
 
 /* ---- the way through ---- */
 
-static const char *machine(const struct image_make *request, struct arena *arena)
+const char *streams_machine(const struct image_make *request, struct arena *arena)
 {
     static const struct {
         const char *kernel, *debian;
@@ -202,27 +210,27 @@ static const char *machine(const struct image_make *request, struct arena *arena
     return arena_strdup(arena, name.machine);
 }
 
-static struct json *image_question(const struct image_make *request, struct arena *arena)
+static struct json *image_question(const struct image_make *request, const char *want, struct arena *arena)
 {
     struct json *question = json_new_object();
-    json_set(question, "want", json_new_text("image"));
+    json_set(question, "want", json_new_text(want));
     json_set(question, "alias", json_new_text(strchr(request->source, ':') + 1));
-    json_set(question, "arch", json_new_text(machine(request, arena)));
+    json_set(question, "arch", json_new_text(streams_machine(request, arena)));
     if (request->pin)
         json_set(question, "fingerprint", json_new_text(request->pin + strlen("sha256:")));
     return question;
 }
 
-static int look_into(const struct image_make *request, const char *path, const struct call *call,
-                     struct stream_image *image, struct error *error)
+static int look_into(const struct image_make *request, const char *want, const char *path,
+                     const struct call *call, struct stream_image *image, struct error *error)
 {
-    _cleanup_json_ struct json *question = image_question(request, call->arena);
+    _cleanup_json_ struct json *question = image_question(request, want, call->arena);
     int file = -1;
     int result = streams_index(request, path, call, &image->is_public, &file, error);
     if (result < 0)
         return result;
     _cleanup_close_ int index = file;
-    _cleanup_json_ struct json *answer = ask(question, index, path, call, error);
+    _cleanup_json_ struct json *answer = ask(question, index, path, call, NULL, error);
     if (!answer)
         return error->code;
     const char *none = json_as_text(json_get(answer, "none"));
@@ -230,23 +238,24 @@ static int look_into(const struct image_make *request, const char *path, const s
                 : take_image(request, answer, call->arena, image, error);
 }
 
-static struct json *ask_for_lists(const struct image_make *request, const struct call *call,
-                                  struct stream_image *image, struct error *error)
+static struct json *ask_for_lists(const struct image_make *request, const struct call *call, bool *is_public,
+                                  struct error *error)
 {
     _cleanup_json_ struct json *question = json_new_object();
     int file = -1;
     json_set(question, "want", json_new_text("products"));
-    if (streams_index(request, FIRST_INDEX, call, &image->is_public, &file, error) < 0)
+    if (streams_index(request, FIRST_INDEX, call, is_public, &file, error) < 0)
         return NULL;
     _cleanup_close_ int index = file;
-    return ask(question, index, FIRST_INDEX, call, error);
+    return ask(question, index, FIRST_INDEX, call, NULL, error);
 }
 
-int streams_resolve(const struct image_make *request, const struct call *call, struct stream_image *image,
-                    struct error *error)
+/* Of the lists that the server's first index names, as long as `look` answers -ENOENT. */
+static int each_list(const struct image_make *request, const struct call *call, bool *is_public,
+                     int (*look)(void *context, const char *path, struct error *error), void *context,
+                     struct error *error)
 {
-    *image = (struct stream_image){0};
-    _cleanup_json_ struct json *lists = ask_for_lists(request, call, image, error);
+    _cleanup_json_ struct json *lists = ask_for_lists(request, call, is_public, error);
     const struct json *paths = json_get(lists, "paths");
     int result =
         lists ? error_set(error, -ENOENT, "%s: the server lists no images", request->source) : error->code;
@@ -256,7 +265,84 @@ int streams_resolve(const struct image_make *request, const struct call *call, s
             return error_set(error, -EBADMSG,
                              "the index of remote %s names the list \"%.200s\", which is no path below it",
                              request->remote->name, path ? path : "");
-        result = look_into(request, path, call, image, error);
+        result = look(context, path, error);
     }
+    return result;
+}
+
+struct looking {
+    const struct image_make *request;
+    const char *want;
+    const struct call *call;
+    struct stream_image *image;
+    const struct texts *words;
+    struct json *products;
+    int64_t more;
+    bool found;
+};
+
+static int look_for_image(void *context, const char *path, struct error *error)
+{
+    struct looking *looking = context;
+    return look_into(looking->request, looking->want, path, looking->call, looking->image, error);
+}
+
+static int resolve(const char *want, const struct image_make *request, const struct call *call,
+                   struct stream_image *image, struct error *error)
+{
+    *image = (struct stream_image){0};
+    struct looking looking = {.request = request, .want = want, .call = call, .image = image};
+    int result = each_list(request, call, &image->is_public, look_for_image, &looking, error);
     return result < 0 ? result : check_not_older(request, image, error);
+}
+
+int streams_resolve(const struct image_make *request, const struct call *call, struct stream_image *image,
+                    struct error *error)
+{
+    return resolve("image", request, call, image, error);
+}
+
+int streams_resolve_recipe(const struct image_make *request, const struct call *call,
+                           struct stream_image *image, struct error *error)
+{
+    return resolve("recipe", request, call, image, error);
+}
+
+/* ---- lists ---- */
+
+static int look_for_all(void *context, const char *path, struct error *error)
+{
+    struct looking *looking = context;
+    const struct image_make *request = looking->request;
+    _cleanup_json_ struct json *question = json_new_object();
+    bool is_public;
+    int file = -1;
+    json_set(question, "want", json_new_text("list"));
+    json_set(question, "arch", json_new_text(streams_machine(request, looking->call->arena)));
+    struct json *words = json_set(question, "words", json_new_array());
+    for (size_t i = 0; i < looking->words->count; i++)
+        json_append(words, json_new_text(looking->words->items[i]));
+    int result = streams_index(request, path, looking->call, &is_public, &file, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int index = file;
+    _cleanup_json_ struct json *answer = ask(question, index, path, looking->call, looking->products, error);
+    if (!answer)
+        return error->code;
+    looking->more += json_as_number(json_get(answer, "more"), 0);
+    looking->found = true;
+    return -ENOENT; /* the next one may have more */
+}
+
+struct json *streams_list(const struct image_make *request, const struct texts *words,
+                          const struct call *call, int64_t *more, struct error *error)
+{
+    struct looking looking = {.request = request, .call = call, .words = words, .products = json_new_array()};
+    bool is_public;
+    int result = each_list(request, call, &is_public, look_for_all, &looking, error);
+    *more = looking.more;
+    if (result == -ENOENT && looking.found)
+        return looking.products;
+    json_free(looking.products);
+    return NULL;
 }

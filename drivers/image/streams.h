@@ -6,8 +6,11 @@
 #include "drivers/call.h"
 #include "lib/digest.h"
 
+struct arena;
 struct error;
 struct image_make;
+struct json;
+struct texts;
 
 struct stream_item {
     const char *url;
@@ -20,6 +23,7 @@ struct stream_image {
     const char
         *fingerprint; /* 64 hex digits, over its files one after another; "": the server does not say */
     struct stream_item whole, metadata, root; /* `whole`, or the other two; the others' URL is NULL */
+    struct stream_item recipe;                /* of streams_resolve_recipe() */
     bool is_public;                           /* the server has a public address */
 };
 
@@ -28,3 +32,12 @@ struct stream_image {
  * older than request->origin says and nothing pins it. */
 int streams_resolve(const struct image_make *request, const struct call *call, struct stream_image *image,
                     struct error *error);
+/* The same for the recipe that the alias was published with, or the one of that pin; its digest is the fingerprint. */
+int streams_resolve_recipe(const struct image_make *request, const struct call *call,
+                           struct stream_image *image, struct error *error);
+/* What the server has whose name or description holds all the words, as fpsync-fetch says it (fetch/resolve.h): an array
+ * of objects, texts in it as the server has them. NULL after an error. */
+struct json *streams_list(const struct image_make *request, const struct texts *words,
+                          const struct call *call, int64_t *more, struct error *error);
+/* What the image is to run on, as servers call it: "amd64". */
+const char *streams_machine(const struct image_make *request, struct arena *arena);

@@ -117,6 +117,23 @@ static void see_cache(struct listing *listing, int folder, const char *name)
     *seen = (struct observed_cache){.file = arena_strdup(listing->arena, name), .used = status.st_mtime};
 }
 
+static void see_context(struct listing *listing, int folder, const char *name)
+{
+    _cleanup_buffer_ struct buffer note = {0};
+    struct stat status;
+    if (!read_note(folder, name, &note, &status))
+        return;
+    struct observed_context *seen =
+        arena_append(listing->arena, listing->out->contexts, listing->out->context_count);
+    *seen = (struct observed_context){.digest = arena_strdup(listing->arena, name), .made = status.st_mtime};
+}
+
+static int compare_contexts(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_context *)left)->digest,
+                  ((const struct observed_context *)right)->digest);
+}
+
 static int compare_steps(const void *left, const void *right)
 {
     return strcmp(((const struct observed_step *)left)->key, ((const struct observed_step *)right)->key);
@@ -148,11 +165,14 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
         result = each_name(paths, BUILD_FOLDER_FAILED, &listing, see_failed, error);
     if (result == 0)
         result = each_name(paths, BUILD_FOLDER_CACHES, &listing, see_cache, error);
+    if (result == 0)
+        result = each_name(paths, BUILD_FOLDER_CONTEXTS, &listing, see_context, error);
     if (result < 0)
         return result;
     sort(found.steps, found.step_count, sizeof(*found.steps), compare_steps);
     sort(found.failed, found.failed_count, sizeof(*found.failed), compare_failed);
     sort(found.caches, found.cache_count, sizeof(*found.caches), compare_caches);
+    sort(found.contexts, found.context_count, sizeof(*found.contexts), compare_contexts);
     *out = found;
     return 0;
 }
@@ -167,4 +187,14 @@ static bool has_step(const struct paths *paths, const char *key)
            note_counts(note.bytes);
 }
 
-const struct build_view build_view = {.dump = dump, .has_step = has_step};
+static const char *context(const struct paths *paths, struct arena *arena, const char *digest)
+{
+    if (build_check_key(digest, NULL) < 0)
+        return NULL;
+    const char *folder = arena_printf(arena, "%s/" BUILD_FOLDER_CONTEXTS "/%s", paths->build, digest);
+    return access(arena_join(arena, folder, '/', "note"), F_OK) == 0
+               ? arena_join(arena, folder, '/', BUILD_CONTEXT_FOLDER)
+               : NULL;
+}
+
+const struct build_view build_view = {.dump = dump, .has_step = has_step, .context = context};

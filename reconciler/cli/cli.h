@@ -52,6 +52,7 @@ int run_restore(const struct options *options);
 int run_backup(const struct options *options);
 int run_gc(const struct options *options);
 int run_image(const struct options *options);
+int run_store(const struct options *options);
 int run_forget(const struct options *options);
 int run_export(const struct options *options);
 int run_adopt(const struct options *options);

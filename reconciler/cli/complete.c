@@ -124,6 +124,13 @@ static bool offer_arguments(struct completing *completing, const struct command 
             offer(completing, words[i]);
         return true;
     }
+    if (strcmp(command->name, "store") == 0) {
+        if (completing->said.argument_count < 2) {
+            offer(completing, "search");
+            offer(completing, "info");
+        }
+        return true;
+    }
     if (strstr(takes, "IMAGE"))
         offer_objects(completing, kind_name(KIND_IMAGE), true);
     if (strstr(takes, "CONTAINER"))

@@ -1,6 +1,7 @@
 /* Builds of the fake world: steps by key, and images of them. A command that is `false` or `exit N`, by itself or as a
  * shell's script, ends with that status. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,8 +182,65 @@ static int drop(const struct paths *paths, const struct build_drop *request, con
     drop_all(&fake, "steps", &request->steps);
     drop_all(&fake, "failed", &request->failed);
     drop_all(&fake, "caches", &request->caches);
+    drop_all(&fake, "contexts", &request->contexts);
     return fake_end(&fake, 0, error);
 }
 
+/* What an archive holds lies in ROOT/archives/NAME, NAME being its own up to the first dot, and after `fake-tool ROOT
+ * renew-source SOURCE` in ROOT/archives/NAME.1 and so on. */
+static const char *folder_of(const struct fake *fake, const struct image_make *request)
+{
+    struct arena *arena = fake->call->arena;
+    const char *end = strpbrk(request->source, "/:") ? strrchr(request->source, '/') : NULL;
+    const char *name = end ? end + 1 : strchr(request->source, ':') + 1;
+    const int64_t renewed = number_in(json_get(fake->world, "renewed"), request->source);
+    return arena_printf(arena, renewed ? "%s/archives/%.*s.%lld" : "%s/archives/%.*s", fake->paths->root,
+                        (int)strcspn(name, "."), name, (long long)renewed);
+}
+
+static int digest_archive(const struct fake *fake, const struct image_make *request, char text[static 65],
+                          struct error *error)
+{
+    _cleanup_buffer_ struct buffer content = {0};
+    if (*request->source == '/') {
+        int result = buffer_read_file(&content, AT_FDCWD, request->source, 1 << 20, error);
+        if (result < 0)
+            return result;
+    } else {
+        buffer_printf(&content, "%s %lld", request->source,
+                      (long long)number_in(json_get(fake->world, "renewed"), request->source));
+    }
+    digest_of(content.bytes, content.length, text);
+    return 0;
+}
+
+static int apply_fetch(struct fake *fake, const struct image_make *request, struct image_made *made,
+                       struct error *error)
+{
+    struct arena *arena = fake->call->arena;
+    char digest[DIGEST_TEXT_SIZE];
+    int result = digest_archive(fake, request, digest, error);
+    if (result == 0 && request->pin && strcmp(request->pin + strlen("sha256:"), digest) != 0)
+        result = error_set(error, -EBADMSG, "expected %s, and what came has sha256:%s", request->pin, digest);
+    if (result < 0)
+        return error_wrap(error, result, "recipe of image %s", request->name);
+    if (!fake_find(fake->world, "contexts", digest)) {
+        struct json *context = json_set(fake_map(fake->world, "contexts"), digest, json_new_object());
+        json_set(context, "folder", json_new_text(folder_of(fake, request)));
+        json_set(context, "made", json_new_number(1700000000 + fake_tick(fake->world)));
+    }
+    made->digest = arena_strdup(arena, digest);
+    made->origin = arena_printf(arena, "sha256:%s", digest);
+    return 0;
+}
+
+static int fetch(const struct paths *paths, const struct image_make *request, const struct call *call,
+                 struct image_made *made, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_FETCH, request->name, error);
+    return result < 0 ? result : fake_end(&fake, apply_fetch(&fake, request, made, error), error);
+}
+
 const struct build_effects build_effects = {
-    .copy = copy, .folder = folder, .run = run, .commit = commit, .drop = drop};
+    .copy = copy, .folder = folder, .run = run, .commit = commit, .drop = drop, .fetch = fetch};

@@ -843,5 +843,22 @@ static int publish(const struct paths *paths, const struct image_publish *reques
                       : fake_end(&fake, apply_publish(&fake, request, call, published, error), error);
 }
 
+/* What ROOT/served.json says that a server has; it is asked, and nothing changes. */
+static int list(const struct paths *paths, const struct image_make *request, const struct call *call,
+                struct image_listed *listed, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    const char *path = arena_printf(call->arena, "%s/served.json", paths->root);
+    if (request->offline)
+        return error_set(error, -EHOSTDOWN, "%s: not asked, as fpsync is to stay offline",
+                         request->remote->url);
+    int result = buffer_read_file(&text, AT_FDCWD, path, 1 << 20, error);
+    if (result < 0)
+        return result;
+    listed->products = arena_strdup(call->arena, text.bytes);
+    listed->more = 0;
+    return 0;
+}
+
 const struct image_effects image_effects = {
-    .make = make, .remove = remove_image, .export = export, .publish = publish};
+    .make = make, .remove = remove_image, .export = export, .publish = publish, .list = list};

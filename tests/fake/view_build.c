@@ -39,6 +39,11 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
         struct observed_cache *seen = arena_append(arena, out->caches, out->cache_count);
         *seen = (struct observed_cache){.file = seen_key(i), .used = seen_number(i, "used")};
     }
+    const struct seen *contexts = seen_in(world, "contexts");
+    for (const struct seen *i = seen_first(contexts); i; i = seen_next(i)) {
+        struct observed_context *seen = arena_append(arena, out->contexts, out->context_count);
+        *seen = (struct observed_context){.digest = seen_key(i), .made = seen_number(i, "made")};
+    }
     see_failed(world, arena, out);
     return 0;
 }
@@ -55,4 +60,17 @@ static bool has_step(const struct paths *paths, const char *key)
     return false;
 }
 
-const struct build_view build_view = {.dump = dump, .has_step = has_step};
+/* As the fake effect noted it: a folder of the test. */
+static const char *context(const struct paths *paths, struct arena *arena, const char *digest)
+{
+    const struct seen *world;
+    if (seen_world(paths->root, &world, NULL) < 0)
+        return NULL;
+    const struct seen *contexts = seen_in(world, "contexts");
+    for (const struct seen *i = seen_first(contexts); i; i = seen_next(i))
+        if (strcmp(seen_key(i), digest) == 0)
+            return arena_strdup(arena, seen_text(i, "folder"));
+    return NULL;
+}
+
+const struct build_view build_view = {.dump = dump, .has_step = has_step, .context = context};

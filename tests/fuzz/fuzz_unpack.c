@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         begin();
     MUST(mkdir(root, 0755) == 0);
     _cleanup_close_ int archive = file_of(data, size), target = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct unpacking *unpacking = unpack_begin(archive, false, &error);
+    struct unpacking *unpacking = unpack_begin(archive, UNPACK_ROOT, &error);
     MUST(unpacking);
     int result = unpack(unpacking, target, say_nothing, &unpacked, &error);
     unpack_end(unpacking);

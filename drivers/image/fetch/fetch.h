@@ -3,6 +3,7 @@
  * It is told by one word and descriptors, and answers on standard output.
  *
  *   fpsync-fetch unpack    stdin: the archive; descriptor 3: the target folder, empty
+ *   fpsync-fetch context   the same for the context of a build, which is smaller than a root
  *   fpsync-fetch layer     the same for a layer of an OCI image, over what lower layers have left in the target
  *   fpsync-fetch pack      a tree into such a layer: see pack.h
  *   fpsync-fetch get       stdin: a JSON request (get.h); descriptor 3: the file that the body goes to
@@ -10,7 +11,7 @@
  *
  * Who has the network has no file system but the file it writes; who unpacks has no network.
  *
- * Lines of `unpack` and `layer` are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]"
+ * Lines of `unpack`, `context` and `layer` are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]"
  * (the digests, 64 hex digits each, of a layer) and "error TEXT"; those of all other words are JSON objects, one a
  * line. */
 #pragma once
@@ -35,6 +36,7 @@ struct unpacked {
 /* The words. Each returns the exit status. */
 int unpack_main(void);
 int layer_main(void);
+int context_main(void);
 int pack_main(void);
 int get_main(void);
 int resolve_main(void);
@@ -51,10 +53,13 @@ int sandbox_enter(int target, bool read_only, int *beside, struct error *error);
 /* After this no system call but those of unpacking is left, to any of our threads. */
 int sandbox_close(struct error *error);
 
+/* What an archive is of: it says how names are read, and how much of it there may be. */
+enum unpack_what { UNPACK_ROOT, UNPACK_LAYER, UNPACK_CONTEXT };
+
 struct unpacking;
 /* Between the two: what needs a thread starts it here. `archive` is a tar (plain, gzip, xz, zstd), or a squashfs when it
  * is a file and no layer. */
-struct unpacking *unpack_begin(int archive, bool layer, struct error *error);
+struct unpacking *unpack_begin(int archive, enum unpack_what what, struct error *error);
 /* Unpacks into the folder `root`. Calls `progress` with a percentage as it rises. */
 int unpack(struct unpacking *unpacking, int root, void (*progress)(int percent), struct unpacked *unpacked,
            struct error *error);

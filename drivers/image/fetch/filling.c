@@ -22,8 +22,11 @@
 #include "lib/arena.h"
 #include "lib/error.h"
 
-#define ENTRIES_LIMIT 2000000
+/* How much there may be of an image, or of the context of a build. */
+#define ENTRIES_LIMIT ((int64_t)2000000)
 #define BYTES_LIMIT   ((int64_t)64 << 30)
+#define SMALL_ENTRIES ((int64_t)100000)
+#define SMALL_BYTES   ((int64_t)1 << 30)
 
 void filling_begin(struct filling *filling, struct arena *arena)
 {
@@ -146,8 +149,10 @@ static int reach_parent(struct filling *filling, const char **name)
 
 static int check_budget(struct filling *filling, int64_t more)
 {
-    return more > BYTES_LIMIT || filling->unpacked.bytes > BYTES_LIMIT - more
-               ? filling_refuse(filling, "makes the image larger than 64 GiB")
+    const int64_t limit = filling->small ? SMALL_BYTES : BYTES_LIMIT;
+    return more > limit || filling->unpacked.bytes > limit - more
+               ? filling_refuse(filling, filling->small ? "makes the context larger than 1 GiB"
+                                                        : "makes the image larger than 64 GiB")
                : 0;
 }
 
@@ -336,8 +341,9 @@ static int check(struct filling *filling, const struct entry *entry)
         return filling_refuse(filling, "lies too deep");
     if (entry->uid < 0 || entry->uid > 65535 || entry->gid < 0 || entry->gid > 65535)
         return filling_refuse(filling, "has an owner outside 0-65535");
-    if (++filling->unpacked.entries > ENTRIES_LIMIT)
-        return filling_refuse(filling, "is one of more than 2 million");
+    if (++filling->unpacked.entries > (filling->small ? SMALL_ENTRIES : ENTRIES_LIMIT))
+        return filling_refuse(filling, filling->small ? "is one of more than 100000"
+                                                      : "is one of more than 2 million");
     if (!*filling->path && entry->type != ENTRY_FOLDER)
         return filling_refuse(filling, "is the root, and not a folder");
     return 0;

@@ -90,7 +90,7 @@ struct choice {
     const char *fingerprint; /* "": it is not said */
 };
 
-static const struct json *item_of(const struct json *items, const char *type)
+const struct json *resolve_item(const struct json *items, const char *type)
 {
     for (void *i = json_first(items); i; i = json_next(items, i))
         if (strcmp(text_of(json_value(i), "ftype"), type) == 0)
@@ -106,9 +106,9 @@ static bool choose_pair(const struct json *items, const char *metadata, struct c
         {"root.tar.xz", {"combined_rootxz_sha256", "combined_sha256"}},
         {"squashfs", {"combined_squashfs_sha256", NULL}},
     };
-    const struct json *found = item_of(items, metadata);
+    const struct json *found = resolve_item(items, metadata);
     for (size_t i = 0; found && i < sizeof(roots) / sizeof(roots[0]); i++) {
-        const struct json *root = item_of(items, roots[i].type);
+        const struct json *root = resolve_item(items, roots[i].type);
         if (!root)
             continue;
         *choice = (struct choice){.metadata = found, .root = root, .fingerprint = ""};
@@ -125,7 +125,7 @@ static bool choose(const struct json *items, struct choice *choice)
     if (choose_pair(items, "incus.tar.xz", choice) || choose_pair(items, "lxd.tar.xz", choice))
         return true;
     for (size_t i = 0; i < sizeof(wholes) / sizeof(wholes[0]); i++) {
-        const struct json *whole = item_of(items, wholes[i]);
+        const struct json *whole = resolve_item(items, wholes[i]);
         if (!whole)
             continue;
         *choice = (struct choice){.whole = whole, .fingerprint = text_of(whole, "sha256")};
@@ -176,33 +176,86 @@ static struct json *nothing(const char *format, const char *what)
     return answer;
 }
 
-struct json *resolve_image(const struct json *list, const char *alias, const char *arch,
-                           const char *fingerprint, struct error *error)
+static const struct json *find_alias(const struct json *list, const char *alias, const char *arch,
+                                     const char **name, struct error *error)
 {
-    const struct json *products = json_get(list, "products");
-    struct choice choice = {0};
-    const char *name = NULL;
+    const struct json *products = json_get(list, "products"), *product;
+    *name = NULL;
     if (strcmp(text_of(list, "format"), "products:1.0") != 0 || !json_holds_object(products)) {
         error_set(error, -EBADMSG, "it is no simplestreams list of products (format products:1.0)");
         return NULL;
     }
-    const struct json *product = find_product(products, alias, arch, true, &name);
+    product = find_product(products, alias, arch, true, name);
+    return product ? product : find_product(products, alias, arch, false, name);
+}
+
+static struct json *new_answer(const char *name, const char *version, const char *fingerprint,
+                               struct json **items)
+{
+    struct json *answer = json_new_object();
+    json_set(answer, "product", json_new_text(name));
+    json_set(answer, "version", json_new_text(version));
+    json_set(answer, "fingerprint", json_new_text(fingerprint));
+    *items = json_set(answer, "items", json_new_array());
+    return answer;
+}
+
+struct json *resolve_image(const struct json *list, const char *alias, const char *arch,
+                           const char *fingerprint, struct error *error)
+{
+    struct choice choice = {0};
+    const char *name;
+    struct json *items;
+    const struct json *product = find_alias(list, alias, arch, &name, error);
     if (!product)
-        product = find_product(products, alias, arch, false, &name);
-    if (!product)
-        return nothing("no image is called so for %.32s", arch);
+        return error->code ? NULL : nothing("no image is called so for %.32s", arch);
     const char *version = choose_version(json_get(product, "versions"), fingerprint, &choice);
     if (!version)
         return fingerprint
                    ? nothing("no version of it has the fingerprint sha256:%.64s any more", fingerprint)
                    : nothing("no version of it holds a root that containers run on", "");
-    struct json *answer = json_new_object();
-    json_set(answer, "product", json_new_text(name));
-    json_set(answer, "version", json_new_text(version));
-    json_set(answer, "fingerprint", json_new_text(choice.fingerprint));
-    struct json *items = json_set(answer, "items", json_new_array());
+    struct json *answer = new_answer(name, version, choice.fingerprint, &items);
     add_item(items, "image", choice.whole);
     add_item(items, "metadata", choice.metadata);
     add_item(items, "root", choice.root);
+    return answer;
+}
+
+const char *resolve_newest(const struct json *product, const char **fingerprint, int64_t *size)
+{
+    struct choice choice = {0};
+    const char *version = choose_version(json_get(product, "versions"), NULL, &choice);
+    if (!version)
+        return NULL;
+    const struct json *parts[] = {choice.whole, choice.metadata, choice.root};
+    *fingerprint = choice.fingerprint;
+    *size = 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        *size += parts[i] ? json_as_number(json_get(parts[i], "size"), 0) : 0;
+    return version;
+}
+
+struct json *resolve_recipe(const struct json *list, const char *alias, const char *arch,
+                            const char *fingerprint, struct error *error)
+{
+    const char *name, *newest = NULL;
+    const struct json *product = find_alias(list, alias, arch, &name, error), *found = NULL;
+    const struct json *versions = json_get(product, "versions");
+    struct json *items;
+    if (!product)
+        return error->code ? NULL : nothing("no image is called so for %.32s", arch);
+    for (void *i = json_first(versions); i; i = json_next(versions, i)) {
+        const struct json *recipe = resolve_item(json_get(json_value(i), "items"), RESOLVE_RECIPE);
+        if (!recipe || (newest && strcmp(json_key(i), newest) <= 0) ||
+            (fingerprint && strcmp(text_of(recipe, "sha256"), fingerprint) != 0))
+            continue;
+        newest = json_key(i);
+        found = recipe;
+    }
+    if (!found)
+        return fingerprint ? nothing("no version of it has the recipe sha256:%.64s any more", fingerprint)
+                           : nothing("it was published without a recipe", "");
+    struct json *answer = new_answer(name, newest, text_of(found, "sha256"), &items);
+    add_item(items, "recipe", found);
     return answer;
 }

@@ -25,6 +25,10 @@ static struct json *answer(const struct json *request, struct error *error)
         return NULL;
     if (want && strcmp(want, "products") == 0)
         return resolve_products(index, error);
+    if (want && arch && strcmp(want, "list") == 0)
+        return resolve_list(index, arch, json_get(request, "words"), say_object, error);
+    if (want && alias && arch && strcmp(want, "recipe") == 0)
+        return resolve_recipe(index, alias, arch, json_as_text(json_get(request, "fingerprint")), error);
     if (want && alias && arch)
         return resolve_image(index, alias, arch, json_as_text(json_get(request, "fingerprint")), error);
     error_set(error, -EINVAL, "the request asks for nothing");

@@ -9,21 +9,21 @@
 
 struct unpacking {
     int archive;
-    bool layer;
+    enum unpack_what what;
     struct decoder *decoder; /* NULL: a squashfs */
 };
 
-struct unpacking *unpack_begin(int archive, bool layer, struct error *error)
+struct unpacking *unpack_begin(int archive, enum unpack_what what, struct error *error)
 {
     struct unpacking *unpacking = calloc(1, sizeof(*unpacking));
     if (!unpacking) {
         error_set(error, -ENOMEM, "cannot begin to unpack");
         return NULL;
     }
-    *unpacking = (struct unpacking){.archive = archive, .layer = layer};
-    if (!layer && squash_is(archive))
+    *unpacking = (struct unpacking){.archive = archive, .what = what};
+    if (what == UNPACK_ROOT && squash_is(archive))
         return unpacking;
-    unpacking->decoder = decoder_start(archive, layer, error);
+    unpacking->decoder = decoder_start(archive, what == UNPACK_LAYER, error);
     if (unpacking->decoder)
         return unpacking;
     free(unpacking);
@@ -47,13 +47,18 @@ int unpack(struct unpacking *unpacking, int root, void (*progress)(int percent),
            struct error *error)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
-    struct filling filling = {.root = root, .layer = unpacking->layer, .progress = progress, .error = error};
+    const bool layer = unpacking->what == UNPACK_LAYER;
+    struct filling filling = {.root = root,
+                              .layer = layer,
+                              .small = unpacking->what == UNPACK_CONTEXT,
+                              .progress = progress,
+                              .error = error};
     filling_begin(&filling, arena);
     int result = unpacking->decoder ? tar_read(unpacking->decoder, &filling)
                                     : squash_read(unpacking->archive, &filling);
     if (result == 0)
         result = filling_finish(&filling);
-    if (result == 0 && unpacking->layer)
+    if (result == 0 && layer)
         result = take_digests(unpacking, &filling.unpacked, error);
     if (result == 0)
         *unpacked = filling.unpacked;

@@ -1,4 +1,4 @@
-/* The words `unpack` and `layer`: from the first step of the sandbox to the last line. */
+/* The words `unpack`, `context` and `layer`: from the first step of the sandbox to the last line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -29,7 +29,7 @@ static void say_progress(int percent)
     say("progress %d\n", percent);
 }
 
-static int run(bool layer, struct unpacked *unpacked, struct error *error)
+static int run(enum unpack_what what, struct unpacked *unpacked, struct error *error)
 {
     int result = sandbox_enter(TARGET_FD, false, NULL, error);
     close(TARGET_FD); /* it would lead out */
@@ -38,7 +38,7 @@ static int run(bool layer, struct unpacked *unpacked, struct error *error)
     int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return error_errno(error, -errno, "target");
-    struct unpacking *unpacking = unpack_begin(STDIN_FILENO, layer, error);
+    struct unpacking *unpacking = unpack_begin(STDIN_FILENO, what, error);
     if (!unpacking)
         return error->code;
     result = sandbox_close(error);
@@ -46,8 +46,9 @@ static int run(bool layer, struct unpacked *unpacked, struct error *error)
     return result < 0 ? result : unpack(unpacking, root, say_progress, unpacked, error);
 }
 
-static int run_word(bool layer)
+static int run_word(enum unpack_what what)
 {
+    const bool layer = what == UNPACK_LAYER;
     struct error error = {0};
     struct unpacked unpacked = {0};
     struct stat status;
@@ -59,7 +60,7 @@ static int run_word(bool layer)
     setlocale(LC_CTYPE, "C.UTF-8");
     signal(SIGXFSZ, SIG_IGN);
     umask(0);
-    int result = run(layer, &unpacked, &error);
+    int result = run(what, &unpacked, &error);
     if (result < 0)
         say("error %s\n", error.text);
     else
@@ -70,10 +71,15 @@ static int run_word(bool layer)
 
 int unpack_main(void)
 {
-    return run_word(false);
+    return run_word(UNPACK_ROOT);
 }
 
 int layer_main(void)
 {
-    return run_word(true);
+    return run_word(UNPACK_LAYER);
+}
+
+int context_main(void)
+{
+    return run_word(UNPACK_CONTEXT);
 }

@@ -1,0 +1,164 @@
+#!/bin/bash
+# The app store: a tree that one host publishes and signs is searched, run and built from by another, whose name for it is
+# `store`. What a server says of itself, and what it publishes, is a stranger's.
+. "$(dirname "$0")/lib.sh"
+. "$HERE/fetch.sh"
+make_ca || { not_ok 'certificates of a CA of our own' && exit; }
+mkdir -p "$ROOT/etc/fpsync" "$ROOT/canary"
+echo untouched >"$ROOT/canary/file"
+TREE=$ROOT/served
+ARCH=$(dpkg --print-architecture)
+KEY=
+# minisign's and signify's programs are not everywhere: without them the same is shown unsigned, over TLS alone.
+if command -v minisign >/dev/null; then
+    minisign -G -W -p "$ROOT/key.pub" -s "$ROOT/key.sec" >/dev/null 2>&1
+    KEY=$(tail -n 1 "$ROOT/key.pub")
+fi
+sign() {
+    [ -z "$KEY" ] || for file in index images; do
+        minisign -S -s "$ROOT/key.sec" -m "$TREE/streams/v1/$file.json" >/dev/null 2>&1 </dev/null
+    done
+}
+# NAME VERSION DESCRIPTION CONFIG RECIPE-FOLDER [KIND] as `image publish` lays it out: an image of the guest with that config.
+publish_app() {
+    local name=$1 version=$2 description=$3 config=$4 recipe=$5 kind=${6:-squashfs} id place work=$ROOT/work root
+    id=$name:current:$ARCH:default
+    place=$TREE/images/$name/current/$ARCH/default/$version
+    rm -rf "$work" && mkdir -p "$place" "$work/meta"
+    [ -e "$TREE/products.json" ] || echo '{}' >"$TREE/products.json"
+    jq --arg id "$id" --arg name "$name" --arg arch "$ARCH" --arg description "$description" --argjson config "$config" \
+        '.[$id] += {aliases: "\($name),\($name)/current", arch: $arch, os: $name, release: "current", variant: "default",
+            fpsync: {description: $description, version: "1.0", volumes: (($config.Volumes // {}) | keys),
+                env: (($config.Env // []) | map(sub("=.*"; ""))), ports: ($config.Labels."org.fpsync.ports" // "[]" | fromjson)}}' \
+        "$TREE/products.json" >"$TREE/products.new" && mv "$TREE/products.new" "$TREE/products.json"
+    printf 'architecture: %s\ncreation_date: 1700000000\n' "$ARCH" >"$work/meta/metadata.yaml"
+    jq -ncS "$config" >"$work/meta/fpsync.json"
+    eval "${EVIL-:}"
+    cp -a "$BUSYBOX" "$work/meta/rootfs"
+    if [ "$kind" = whole ]; then
+        tar -C "$work/meta" -czf "$place/lxd_combined.tar.gz" .
+        add_item "$TREE" "$id" "$version" lxd_combined.tar.gz lxd_combined.tar.gz "$place/lxd_combined.tar.gz"
+    else
+        root=$work/meta/rootfs
+        tar -C "$work/meta" --exclude=./rootfs -cJf "$place/lxd.tar.xz" .
+        if [ "$kind" = squashfs ]; then
+            mksquashfs "$root" "$place/root.squashfs" -noappend -quiet -no-progress >/dev/null
+            add_item "$TREE" "$id" "$version" root.squashfs squashfs "$place/root.squashfs"
+        else
+            tar -C "$root" -cJf "$place/root.tar.xz" .
+            add_item "$TREE" "$id" "$version" root.tar.xz root.tar.xz "$place/root.tar.xz"
+        fi
+        add_item "$TREE" "$id" "$version" lxd.tar.xz lxd.tar.xz "$place/lxd.tar.xz" "$(jq -n \
+            --arg tar "$(cat "$place/lxd.tar.xz" "$place/root.tar.xz" 2>/dev/null | sha)" \
+            --arg squashfs "$(cat "$place/lxd.tar.xz" "$place/root.squashfs" 2>/dev/null | sha)" \
+            '{combined_rootxz_sha256: $tar, combined_squashfs_sha256: $squashfs}')"
+    fi
+    if [ -n "$recipe" ]; then
+        tar -C "$recipe" -cJf "$place/recipe.tar.xz" .
+        add_item "$TREE" "$id" "$version" recipe.tar.xz fpsync-recipe "$place/recipe.tar.xz"
+    fi
+    relist "$TREE" && sign
+}
+conf() { # MORE entries of the remote
+    printf 'downloads: { ca: "%s", stall: 1s, tries: 1 }\nremotes: { store: { url: "%s/plain"%s } }\n' \
+        "$PKI/ca.pem" "$SERVER" "${KEY:+, key: \"$KEY\"}${1-}" >"$ROOT/etc/fpsync/fpsync.conf"
+}
+settle() { # TEXT: what runs an image is planned when that is here
+    check "$1" fps apply -y -f "$FILE" && converge "$1: nothing more to do"
+}
+# shellcheck disable=SC2016
+hello=$(jq -nc --arg ports "[\"$PORT:8080\"]" '{Entrypoint: ["/bin/sh", "-c"], Env: ["GREETING=hello"],
+    Cmd: ["echo $GREETING >/srv/data/index.html; httpd -f -p 8080 -h /srv/data"],
+    Volumes: {"/srv/data": {}}, Labels: {"org.fpsync.ports": $ports}}')
+RECIPE=$ROOT/recipe
+mkdir -p "$RECIPE"
+printf 'FROM base\nARG NAME=world\nRUN echo hello $NAME >/greeting\nCOPY file /file\nCMD ["/bin/sh", "-c", "sleep 1000"]\n' >"$RECIPE/Recipe"
+echo first >"$RECIPE/file"
+publish_app hello 20260101_100000 'Says hello' "$hello" "$RECIPE"
+publish_app evil 20260101_100000 "$(printf 'turns \e[31mred \xc2\x9b31m \xe2\x80\xaeand round')" '{}' '' tar
+publish_app whole 20260101_100000 'All in one' '{"Env": ["WHOLE=yes"]}' '' whole
+serve "$TREE"
+
+# ---- without a remote ----
+
+spec app <<END
+images: { hello: { source: "store:hello" } }
+END
+held 'no remote is called store: held, with the line to write' 'no remote is called "store"' 'fpsync.conf: remotes: \{ store: \{ url: '
+fails 'nor can it be searched' 1 fps store search
+like 'the line to write is said' "$(fps store search 2>&1)" 'write into .*/fpsync.conf: remotes: \{ store: \{ url: "https://..."'
+conf
+
+# ---- searched ----
+
+said=$(fps store search)
+like 'what it has' "$said" '^hello +1\.0 .* - +Says hello$'
+is 'no terminal obeys it' "$(printf %s "$said" | LC_ALL=C grep -cP '\x1b|\xc2\x9b|\xe2\x80\xae')" 0
+like 'it is told all the same' "$said" '^evil .*turns \?\[31mred \?\?31m \?\?\?and round$'
+is 'by words, whatever their case' "$(fps -o name store search SAYS hel)" 'store:hello'
+is 'a word that nothing has' "$(fps store search nothing-has-it)" ''
+said=$(fps store info hello)
+for line in "name +hello" "description +Says hello" "arch +$ARCH" "ports +$PORT:8080" "volumes +/srv/data" "env +GREETING" "recipe +yes" "here +no"; do
+    like "info: $line" "$said" "^$line$"
+done
+is 'and as data' "$(fps -o json store info hello | jq -c '[.schema, .images[0].name, .images[0].recipe, .images[0].here, .images[0].volumes]')" \
+    '[1,"hello",true,null,["/srv/data"]]'
+fails 'what it does not have' 1 fps store info nobody
+like 'offline' "$(fps --offline store search 2>&1)" 'not asked, as fpsync is to stay offline'
+requests >/dev/null
+like 'another remote' "$(fps --remote other store search 2>&1)" 'no remote is called "other"'
+is 'is not asked' "$(requests)" ''
+
+# ---- run ----
+
+spec app <<END
+project: t
+images: { hello: { source: "store:hello" } }
+networks: { front: { subnet: $NET.0/25 } }
+containers: { one: { image: hello, networks: [ front ] } }
+END
+like 'its container is planned when it is here' "$(fps plan -f "$FILE")" 'expand container t/one'
+settle 'it runs'
+check 'as its config says: its port' eventually 20 page "http://127.0.0.1:$PORT/" hello
+is 'its volume' "$(cat "$ROOT"/var/lib/fpsync/volumes/t_one-*/data/index.html)" hello
+like 'it is here now' "$(fps store search hello)" '^hello .* current +Says hello$'
+requests >/dev/null
+check 'nothing to do' fps apply -y -f "$FILE"
+is 'and no server is asked' "$(requests)" ''
+publish_app hello 20260102_100000 'Says it again' "${hello/GREETING=hello/GREETING=again}" "$RECIPE"
+converge 'a new version changes nothing by itself'
+like 'what is here is an older one' "$(fps store info hello)" '^here +t/hello, of an older version$'
+check 'it is pulled' fps image pull hello
+plan=$(plan_of "$FILE")
+like 'the plan says why' "$(causes_of "$plan")" 'image|env.GREETING'
+settle 'it moves'
+check 'to what is new' eventually 20 page "http://127.0.0.1:$PORT/" again
+spec whole <<END
+project: w
+images: { whole: { source: "store:whole" } }
+containers: { two: { image: whole, networks: [] } }
+END
+settle 'one file for all'
+is 'with its config' "$(fps -o json image inspect w/whole | jq -c .images[0].config.Env)" '["WHOLE=yes"]'
+
+# ---- what is no config ----
+
+KNOWN=$(images_in_store)
+version=0
+refused() { # TEXT, COMMAND in $work/meta, what is said
+    version=$((version + 1))
+    EVIL="(cd \"\$work/meta\" && $2)" publish_app "bad$version" 20260101_100000 bad '{}' '' tar
+    spec bad <<<"images: { bad: { source: \"store:bad$version\" } }"
+    like "$1: refused" "$(fps apply -y -f "$FILE" 2>&1)" "$3"
+    is "$1: no image" "$(images_in_store)" "$KNOWN"
+}
+refused 'fpsync.json is a link' 'rm fpsync.json; ln -s /etc/shadow fpsync.json' 'fpsync.json is no file of at most 1 MiB'
+refused 'fpsync.json is a pipe' 'rm fpsync.json; mkfifo fpsync.json' 'fpsync.json is no file of at most 1 MiB'
+refused 'fpsync.json is a folder' 'rm fpsync.json; mkdir fpsync.json' 'fpsync.json is no file of at most 1 MiB'
+refused 'fpsync.json has another name' 'ln fpsync.json other' 'fpsync.json is no file of at most 1 MiB'
+refused 'fpsync.json is too large' 'truncate -s 2M fpsync.json' 'fpsync.json is no file of at most 1 MiB'
+refused 'fpsync.json is no JSON' 'echo "{" >fpsync.json' 'fpsync.json: '
+refused 'fpsync.json names a user that is none' "echo '{\"User\": \"../x\"}' >fpsync.json" 'fpsync.json: .*USER'
+refused 'metadata.yaml is for another machine' 'echo "architecture: s390x" >metadata.yaml' "says that it is for s390x, and $ARCH was asked for"
+stop_servers
+finish
