@@ -20,7 +20,7 @@ offers() { # WANTED, in one line; WORDS...
     [ "$got" = "$wanted" ] || { echo "$*: got '$got', wanted '$wanted'"; return 1; }
 }
 offers_all() {
-    offers 'stop ' sto && offers 'deploy diff doctor down ' d &&
+    offers 'stop store ' sto && offers 'deploy diff doctor down ' d &&
         offers 'web worker ' --root "$root" stop w &&
         offers 'web ' --root "$root" logs we &&
         offers 'container/web container/worker ' --root "$root" forget c &&
@@ -63,13 +63,13 @@ shell() { # SHELL COMMAND...: or a skip
 }
 bash_completes() {
     in_bash 'web worker ' "$fpsync" --root "$root" stop w && in_bash 'volume/data ' "$fpsync" --root "$root" forget v &&
-        in_bash 'stop ' "$fpsync" sto && in_bash ' ' "$fpsync" apply -f ''
+        in_bash 'stop store ' "$fpsync" sto && in_bash ' ' "$fpsync" apply -f ''
 }
 zsh_completes() {
-    in_zsh 'web worker ' "$fpsync" --root "$root" stop w && in_zsh 'stop ' "$fpsync" sto && in_zsh ':files ' "$fpsync" apply -f ''
+    in_zsh 'web worker ' "$fpsync" --root "$root" stop w && in_zsh 'stop store ' "$fpsync" sto && in_zsh ':files ' "$fpsync" apply -f ''
 }
 fish_completes() {
-    in_fish 'web worker ' "fpsync --root $root stop w" && in_fish 'stop ' 'fpsync sto' && in_fish '--dry-run ' 'fpsync apply --dry'
+    in_fish 'web worker ' "fpsync --root $root stop w" && in_fish 'stop store ' 'fpsync sto' && in_fish '--dry-run ' 'fpsync apply --dry'
 }
 
 check 'complete offers commands, flags, their values, and names of objects' offers_all
