@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "lib/signature.h"
 
 #define NUMBER_SIZE    8
 #define SECRET_SIZE    64 /* the seed, and the public key that it makes */
@@ -23,7 +24,7 @@
 #define COMMENT        "untrusted comment:"
 
 /* "Ed", how the password makes the key's mask (nothing: it has none), "B2", salt and costs of that, then what is masked:
- * number, key, and the BLAKE2b-256 of "Ed", number and key. */
+ * number, key, and the BLAKE2b-256 of "Ed", number and key, or, in a key without a password of minisign 0.11, zeros. */
 struct minisign_file {
     unsigned char algorithm[2], kdf[2], checksum_algorithm[2], salt[32], costs[16], number[NUMBER_SIZE],
         secret[SECRET_SIZE], checksum[32];
@@ -64,7 +65,7 @@ static struct signing_key *take(const unsigned char *number, const unsigned char
 static int take_minisign(struct reading *reading, const char *path, struct signing_key **key,
                          struct error *error)
 {
-    static const unsigned char none[2] = {0};
+    static const unsigned char none[32] = {0};
     const struct minisign_file *file = &reading->file.minisign;
     unsigned char sum[32];
     if (memcmp(file->kdf, none, 2) != 0)
@@ -73,7 +74,8 @@ static int take_minisign(struct reading *reading, const char *path, struct signi
     memcpy(reading->summed + 2, file->number, NUMBER_SIZE);
     memcpy(reading->summed + 2 + NUMBER_SIZE, file->secret, SECRET_SIZE);
     gcry_md_hash_buffer(GCRY_MD_BLAKE2B_256, sum, reading->summed, sizeof(reading->summed));
-    if (memcmp(file->checksum_algorithm, "B2", 2) != 0 || memcmp(sum, file->checksum, sizeof(sum)) != 0)
+    if (memcmp(file->checksum_algorithm, "B2", 2) != 0 ||
+        (memcmp(sum, file->checksum, sizeof(sum)) != 0 && memcmp(none, file->checksum, sizeof(none)) != 0))
         return error_set(error, -EINVAL, "%s is damaged", path);
     *key = take(file->number, file->secret);
     return *key ? 0 : error_errno(error, -ENOMEM, "%s", path);
@@ -129,11 +131,32 @@ static int read_key(const char *path, struct reading *reading, struct signing_ke
     return error_set(error, -EINVAL, "%s is no secret key of minisign or signify", path);
 }
 
+/* A signature by its secret half is accepted by its public one. */
+static int check_halves(const struct signing_key *key, const char *path, struct error *error)
+{
+    static const char text[] = "fpsync";
+    _cleanup_arena_ struct arena *arena = arena_new();
+    unsigned char public[2 + NUMBER_SIZE + SECRET_SIZE - SEED_SIZE] = "Ed";
+    memcpy(public + 2, key->number, NUMBER_SIZE);
+    memcpy(public + 2 + NUMBER_SIZE, key->secret + SEED_SIZE, SECRET_SIZE - SEED_SIZE);
+    const char *signature = signing_signify(key, arena, text, sizeof(text), error);
+    if (!signature)
+        return error->code;
+    return signature_check(base64_text(arena, public, sizeof(public)), signature, text, sizeof(text), NULL) <
+                   0
+               ? error_set(error, -EINVAL, "%s is damaged", path)
+               : 0;
+}
+
 int signing_key_read(const char *path, struct signing_key **key, struct error *error)
 {
     struct reading reading = {.text = ""};
     mlock(&reading, sizeof(reading));
     int result = read_key(path, &reading, key, error);
+    if (result == 0 && (result = check_halves(*key, path, error)) < 0) {
+        signing_key_free(*key);
+        *key = NULL;
+    }
     explicit_bzero(&reading, sizeof(reading));
     munlock(&reading, sizeof(reading));
     return result;

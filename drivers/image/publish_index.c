@@ -225,6 +225,18 @@ static struct json *describe_product(const struct publishing *publishing)
     return json_get(product, "versions");
 }
 
+/* Somebody took files of it away. */
+static void drop_broken(const struct publishing *publishing, struct json *versions)
+{
+    struct texts names = {0};
+    for (void *i = json_first(versions); i; i = json_next(versions, i))
+        *arena_append(publishing->call->arena, names.items, names.count) =
+            arena_strdup(publishing->call->arena, json_key(i));
+    for (size_t i = 0; i < names.count; i++)
+        if (!is_whole(publishing, names.items[i]))
+            json_remove(versions, names.items[i]);
+}
+
 static void drop_oldest(const struct publishing *publishing, struct json *versions)
 {
     while (json_length(versions) > (size_t)publishing->request->keep) {
@@ -258,6 +270,7 @@ static void name_product(struct publishing *publishing)
 void publish_add_version(struct publishing *publishing)
 {
     struct json *versions = describe_product(publishing);
+    drop_broken(publishing, versions);
     struct json *version = json_set(versions, publishing->version, json_new_object());
     struct json *items = json_set(version, "items", json_new_object());
     for (size_t i = 0; i < publishing->count; i++)
