@@ -157,6 +157,8 @@ static int run_container(const struct effects *effects, const struct paths *path
         return container->stop(paths, request, call, error);
     case STEP_CONTAINER_AWAIT:
         return container->await(paths, request, call, error);
+    case STEP_CONTAINER_PROBE:
+        return container->probe(paths, request, call, error);
     case STEP_CONTAINER_SET_LIMITS:
         return container->set_limits(paths, request, call, result, error);
     case STEP_CONTAINER_FREEZE:

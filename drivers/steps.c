@@ -30,6 +30,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_CONTAINER_START] = {"container.start", &container_start_table, &container_started_table},
     [STEP_CONTAINER_STOP] = {"container.stop", &container_stop_table, NULL},
     [STEP_CONTAINER_AWAIT] = {"container.await", &container_await_table, NULL},
+    [STEP_CONTAINER_PROBE] = {"container.probe", &container_probe_table, NULL},
     [STEP_CONTAINER_SET_LIMITS] = {"container.set_limits", &container_limits_table, &container_defined_table},
     [STEP_CONTAINER_DESTROY] = {"container.destroy", &container_reference_table, NULL},
     [STEP_MACVLAN_DELETE] = {"macvlan.delete", &macvlan_reference_table, NULL},

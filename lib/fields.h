@@ -115,6 +115,8 @@ enum field_form {
     FORM_KEY,           /* public key of minisign or signify: base64 of 42 bytes that begin with "Ed" */
     FORM_USER,          /* NAME|UID[:GROUP|GID], as a container has them */
     FORM_BUILD_NETWORK, /* NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
+    FORM_HTTP,          /* ":PORT/PATH"; without a path stored with "/" */
+    FORM_COMMAND,       /* the words of a command; as one text, /bin/sh, -c and the text */
 };
 
 /* What a change of the field costs. Ordered: the class of a set of changes is their maximum. */

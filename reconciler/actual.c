@@ -28,6 +28,8 @@ static const struct field facts_rows[] = {
     {.id = 9, .key = "ended", .type = FIELD_TEXT, .offset = offsetof(struct facts, ended)},
     {.id = 10, .key = "config", .type = FIELD_TEXT, .offset = offsetof(struct facts, config)},
     {.id = 11, .key = "origin", .type = FIELD_TEXT, .offset = offsetof(struct facts, origin)},
+    {.id = 18, .key = "probed", .type = FIELD_NUMBER, .offset = offsetof(struct facts, probed)},
+    {.id = 19, .key = "ailment", .type = FIELD_TEXT, .offset = offsetof(struct facts, ailment)},
     {.id = 12, .key = "made_of", .type = FIELD_TEXT, .offset = offsetof(struct facts, made_of)},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};

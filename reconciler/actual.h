@@ -17,6 +17,9 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
     const char *ended;            /* containers: "0", status of its command at the last backup; NULL */
     const char *config;  /* of the image with that digest: text of specs/image_config.h; NULL: it has none */
     const char *made_of; /* images that were built: struct build, `made_of`; NULL */
+    int64_t
+        probed; /* containers: seconds since the epoch, when a run last probed its health; 0: not since its start */
+    const char *ailment; /* and what that met; NULL: it did well */
     const char *origin;  /* images: what the source was resolved to, as the one that it names; NULL */
 };
 extern const struct table facts_table;

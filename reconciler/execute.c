@@ -30,8 +30,9 @@ struct node {
     enum outcome outcome;
     const char *message;
     struct steps steps;
-    struct intent *intent; /* NULL: nothing to journal */
-    size_t index;          /* in the run's nodes; of the action in the plan */
+    struct intent *intent;     /* NULL: nothing to journal */
+    size_t index;              /* in the run's nodes; of the action in the plan */
+    const struct await *await; /* NULL: it waits for nobody */
 };
 
 struct run {
@@ -203,18 +204,28 @@ static void add_releases(struct run *run)
     }
 }
 
+static struct node *await_node(struct run *run, const struct await *await)
+{
+    const char *name = await->object->name;
+    if (await->healthy)
+        return shared_node(run, arena_printf(run->arena, "wait until container %s is healthy", name),
+                           STEP_CONTAINER_PROBE,
+                           target_probe(&run->target, await->object, run->execution->gate_timeout));
+    struct container_await *request = described_new(run->arena, &container_await_table);
+    request->lxc_name = object_lxc_name(run->execution->paths, run->arena, await->object);
+    request->timeout = run->execution->gate_timeout;
+    request->has_command = ((const struct container *)await->object->body)->command.count > 0;
+    return shared_node(run, arena_printf(run->arena, "wait until container %s has completed", name),
+                       STEP_CONTAINER_AWAIT, described_whole(&container_await_table, request));
+}
+
 static void add_awaits(struct run *run)
 {
     const struct plan *plan = run->execution->plan;
     for (size_t i = 0; i < plan->await_count; i++) {
         const struct await *await = &plan->awaits[i];
-        struct container_await *request = described_new(run->arena, &container_await_table);
-        request->lxc_name = object_lxc_name(run->execution->paths, run->arena, await->object);
-        request->timeout = run->execution->gate_timeout;
-        request->has_command = ((const struct container *)await->object->body)->command.count > 0;
-        struct node *node = shared_node(
-            run, arena_printf(run->arena, "wait until container %s has completed", await->object->name),
-            STEP_CONTAINER_AWAIT, described_whole(&container_await_table, request));
+        struct node *node = await_node(run, await);
+        node->await = await;
         node_needs(run, node, await->after ? node_of(run, await->after) : NULL);
         for (size_t j = 0; j < await->waiting_count; j++)
             node_needs(run, node_of(run, await->waiting[j]), node);
@@ -415,8 +426,7 @@ static void submit(struct run *run, struct node *node)
 {
     struct error trouble = {0};
     const bool takes_its_time = node->steps.items[0].kind == STEP_IMAGE_MAKE ||
-                                (node->action && node->action->verb == VERB_BUILD) ||
-                                node->steps.items[0].kind == STEP_CONTAINER_AWAIT;
+                                (node->action && node->action->verb == VERB_BUILD) || node->await;
     if (pool_submit(run->pool, node, &node->steps, takes_its_time ? 0 : run->execution->timeout, &trouble) <
         0)
         end_node(run, node, OUTCOME_FAILED, trouble.text);
@@ -445,6 +455,25 @@ static int dispatch(struct run *run, struct error *error)
     return 0;
 }
 
+/* Who waited is skipped for it; but there may be nobody, and it is told all the same. */
+static void note_gate(struct run *run, const struct node *node, const char *message)
+{
+    struct execution_result *result = run->result;
+    *arena_append(run->arena, result->gates, result->gate_count) =
+        arena_printf(run->arena, "%s: %s", node->text, message);
+}
+
+static int record_reply(struct run *run, struct node *node, const struct pool_reply *reply,
+                        struct error *error)
+{
+    if (node->await && node->await->healthy && reply->code != -ECANCELED)
+        return recorder_probed(run->recorder, node->await, reply->code < 0 ? reply->message : NULL, error);
+    return reply->code < 0 ? recorder_failed(run->recorder, node->action, &node->steps, reply->results,
+                                             reply->result_count, reply->message, error)
+                           : recorder_done(run->recorder, node->action, &run->target, &node->steps,
+                                           reply->results, reply->result_count, node->intent, error);
+}
+
 static int take_reply(struct run *run, const struct pool_reply *reply, struct error *error)
 {
     struct node *node = reply->owner;
@@ -453,17 +482,16 @@ static int take_reply(struct run *run, const struct pool_reply *reply, struct er
             run->execution->progress(run->execution->context, node->action, reply->progress);
         return 0;
     }
-    int result = reply->code < 0 ? recorder_failed(run->recorder, node->action, &node->steps, reply->results,
-                                                   reply->result_count, reply->message, error)
-                                 : recorder_done(run->recorder, node->action, &run->target, &node->steps,
-                                                 reply->results, reply->result_count, node->intent, error);
+    int result = record_reply(run, node, reply, error);
     if (result < 0)
         return result;
     run->unsaved++;
     enum outcome outcome = reply->code == 0            ? OUTCOME_DONE
                            : reply->code == -ECANCELED ? OUTCOME_CANCELED
                                                        : OUTCOME_FAILED;
-    run->result->gates_late += !node->action && reply->code == -ETIME;
+    run->result->gates_late += node->await && reply->code == -ETIME;
+    if (node->await && outcome == OUTCOME_FAILED)
+        note_gate(run, node, reply->message);
     end_node(run, node, outcome, reply->code < 0 ? reply->message : NULL);
     return 0;
 }

@@ -33,7 +33,7 @@ struct execution {
     size_t parallel;
     int64_t timeout;      /* milliseconds a task; 0: none */
     int64_t stop_timeout; /* -1: each container's own */
-    int64_t gate_timeout; /* milliseconds that a container is waited for that is to complete */
+    int64_t gate_timeout; /* milliseconds that a container is waited for at most */
     /* Each may be NULL. Every action ends, and only once; what is skipped or canceled never begins. */
     void (*begun)(void *context, const struct action *action);
     void (*progress)(void *context, const struct action *action, const char *line);
@@ -45,7 +45,9 @@ struct execution {
 struct execution_result {
     struct executed *items;
     size_t failed, skipped;
-    size_t gates_late; /* waits that took too long: who waited is skipped */
+    size_t gates_late;  /* waits that took too long: who waited is skipped */
+    const char **gates; /* waits that came to no good end, and why */
+    size_t gate_count;
     bool canceled;
 };
 

@@ -112,6 +112,69 @@ static void inherit_stop_signal(struct inheriting *to)
     say(to, "stop_signal", "STOPSIGNAL", to->config->stop_signal);
 }
 
+/* Of what it says itself they stay; all else is the image's. */
+static struct place *health_places(struct inheriting *to, const struct health *own)
+{
+    struct place *places = arena_array_of(to->arena, struct place, health_table.count);
+    for (size_t i = 0; i < health_table.count; i++)
+        places[i] = own->described.places && field_is_present(&health_table, own, &health_table.rows[i])
+                        ? own->described.places[i]
+                        : (struct place){.file = to->out->items[to->out->count - 1].from};
+    return places;
+}
+
+static void take_period(struct health *health, const char *key, int64_t said)
+{
+    const struct field *row = field_by_key(&health_table, key);
+    if (field_is_present(&health_table, health, row) || said <= 0)
+        return;
+    *(int64_t *)field_at(health, row) = said < row->minimum   ? row->minimum
+                                        : said > row->maximum ? row->maximum
+                                                              : said;
+    field_mark_present(&health_table, health, row);
+}
+
+/* "CMD" and words, or "CMD-SHELL" and one text for the image's shell. */
+static struct texts test_of(struct inheriting *to)
+{
+    static const char *standard[] = {"/bin/sh", "-c"};
+    const struct texts *test = &to->config->health->test, none = {0};
+    const bool shell = test->count && strcmp(test->items[0], "CMD-SHELL") == 0;
+    const struct texts *first = !shell                    ? &none
+                                : to->config->shell.count ? &to->config->shell
+                                                          : &(struct texts){.items = standard, .count = 2};
+    struct texts all = {.items = arena_list_of(to->arena, const char *, first->count + test->count)};
+    for (size_t i = 0; i < first->count; i++)
+        all.items[all.count++] = first->items[i];
+    for (size_t i = 1; i < test->count; i++)
+        all.items[all.count++] = test->items[i];
+    return all;
+}
+
+/* How, and of how often and how long what the container itself does not say. */
+static void inherit_health(struct inheriting *to)
+{
+    const struct image_health *its = to->config->health;
+    const struct health *own = to->said->health;
+    const bool probed = health_is_probed(own);
+    if (own->none || (!probed && (its->none || its->test.count < 2)))
+        return;
+    struct health *health = described_copy(to->arena, &health_table, own);
+    if (!probed) {
+        health->command = test_of(to);
+        field_mark(&health_table, health, offsetof(struct health, command));
+    }
+    take_period(health, "interval", its->interval);
+    take_period(health, "timeout", its->timeout);
+    take_period(health, "start_period", its->start_period);
+    take_period(health, "retries", its->retries);
+    to->out->body->health = health;
+    if (health->described.present == own->described.present)
+        return;
+    say(to, "health", "HEALTHCHECK", "");
+    health->described.places = health_places(to, own);
+}
+
 /* On the host's own network they are the host's already. */
 static void inherit_ports(struct inheriting *to)
 {
@@ -231,6 +294,7 @@ void image_inherit(struct arena *arena, const struct object *container, const ch
     inherit_ports(&to);
     inherit_volumes(&to);
     inherit_stop_signal(&to);
+    inherit_health(&to);
 }
 
 /* ---- the other way round ---- */
@@ -244,10 +308,10 @@ static bool is_same_field(const char *key, const struct container *left, const s
     return field_is_present(&container_table, right, row) && text_is_same(a.bytes, b.bytes);
 }
 
-static void unsay(struct container *body, const char *key)
+static void unsay(struct arena *arena, struct container *body, const char *key)
 {
     const struct field *row = field_by_key(&container_table, key);
-    const struct container nothing = {0};
+    const struct container nothing = {.health = described_new(arena, &health_table)};
     memcpy(field_at(body, row), field_at(&nothing, row),
            row->type == FIELD_TEXTS   ? sizeof(struct texts)
            : row->type == FIELD_LIST  ? sizeof(struct list)
@@ -285,7 +349,7 @@ static void drop_volumes(struct arena *arena, struct container *body, const stru
 struct container *image_disinherit(struct arena *arena, const struct object *container,
                                    const struct image_config *config)
 {
-    static const char *const whole[] = {"command", "user", "directory", "stop_signal", "ports"};
+    static const char *const whole[] = {"command", "user", "directory", "stop_signal", "ports", "health"};
     struct container *body = arena_copy(arena, container->body, sizeof(struct container));
     struct object silent = *container; /* what it would have of the image, said it nothing */
     struct container *nothing = described_new(arena, &container_table);
@@ -295,14 +359,14 @@ struct container *image_disinherit(struct arena *arena, const struct object *con
     image_inherit(arena, &silent, "", config, &all);
     for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
         if (is_same_field(whole[i], body, all.body))
-            unsay(body, whole[i]);
+            unsay(arena, body, whole[i]);
     const bool has_env = body->env.count,
                has_volumes = body->volumes.count; /* an empty list may be what it says */
     drop_variables(arena, body, &all.body->env);
     drop_volumes(arena, body, &all.body->volumes);
     if (has_env && !body->env.count)
-        unsay(body, "env");
+        unsay(arena, body, "env");
     if (has_volumes && !body->volumes.count)
-        unsay(body, "volumes");
+        unsay(arena, body, "volumes");
     return body;
 }

@@ -22,7 +22,8 @@ enum flag_type {
     FLAG_FILE,
     FLAG_TARGET,
     FLAG_LXC,
-    FLAG_CHOICE
+    FLAG_CHOICE,
+    FLAG_WAIT /* a duration, which may be left out */
 };
 
 struct flag {
@@ -47,6 +48,8 @@ static const struct flag flags[] = {
     {"parallel", 0, FLAG_NUMBER, MEMBER(parallel), "steps side by side (2 x CPUs)", NULL},
     {"timeout", 0, FLAG_DURATION, MEMBER(timeout),
      "bound for a stop, 0 kills at once; else for one action (5m)", NULL},
+    {"wait", 0, FLAG_WAIT, MEMBER(wait), "until all containers that say how are healthy; =T for T at most",
+     " apply "},
     {"lock-timeout", 0, FLAG_DURATION, MEMBER(lock_timeout), "how long to wait for another run (0)", NULL},
     {"yes", 'y', FLAG_BOOL, MEMBER(yes), "answer questions with yes", NULL},
     {"quiet", 'q', FLAG_BOOL, MEMBER(quiet), "print nothing when nothing changed", NULL},
@@ -207,10 +210,15 @@ static int set_flag(struct options *options, const struct flag *flag, const char
             break;
         *(int64_t *)at = number;
         return 0;
+    case FLAG_WAIT:
+        if (value && (duration_parse(value, &number) < 0 || !number))
+            break;
+        *(int64_t *)at = value ? number : OPTIONS_WAIT;
+        return 0;
     }
-    const char *expected = flag->type == FLAG_DURATION ? "a duration like 30s"
-                           : flag->type == FLAG_NUMBER ? "a number from 1 to 256"
-                                                       : flag->help;
+    const char *expected = flag->type == FLAG_DURATION || flag->type == FLAG_WAIT ? "a duration like 30s"
+                           : flag->type == FLAG_NUMBER                            ? "a number from 1 to 256"
+                                                                                  : flag->help;
     return error_set(error, -EINVAL, "--%s: expected %s, found \"%s\"", flag->name, expected, value);
 }
 
@@ -268,7 +276,9 @@ struct parsing {
 static void describe_flags(struct parsing *parsing)
 {
     for (size_t i = 0; i < FLAGS; i++) {
-        int wants = flags[i].type == FLAG_BOOL ? no_argument : required_argument;
+        int wants = flags[i].type == FLAG_BOOL   ? no_argument
+                    : flags[i].type == FLAG_WAIT ? optional_argument
+                                                 : required_argument;
         parsing->longs[i] = (struct option){.name = flags[i].name, .has_arg = wants, .val = 256 + (int)i};
         if (flags[i].letter)
             snprintf(parsing->shorts + strlen(parsing->shorts), 3, "%c%s", flags[i].letter,
@@ -313,6 +323,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
                                 .color = "auto",
                                 .progress = "auto",
                                 .timeout = -1,
+                                .wait = -1,
                                 .parallel = cpus > 0 ? (size_t)cpus * 2 : 2};
     int environment = read_environment(options, error);
     struct parsing parsing = {.options = options,
@@ -375,7 +386,7 @@ bool options_complete_value(const char *word, struct buffer *out)
         if ((strncmp(word, "--", 2) == 0 && strcmp(word + 2, flags[i].name) == 0) ||
             (word[0] == '-' && word[1] && !word[2] && word[1] == flags[i].letter))
             flag = &flags[i];
-    if (!flag || flag->type == FLAG_BOOL)
+    if (!flag || flag->type == FLAG_BOOL || flag->type == FLAG_WAIT)
         return false;
     if (flag->type == FLAG_CHOICE || flag->type == FLAG_OUTPUT)
         print_choices(flag->help, out);

@@ -8,6 +8,8 @@
 enum output { OUTPUT_TABLE, OUTPUT_DATA, OUTPUT_NAME };
 struct error;
 
+#define OPTIONS_WAIT INT64_MAX /* as long as each may take */
+
 struct options {
     const char *command;
     const char *root;
@@ -32,6 +34,7 @@ struct options {
     const char *progress;                     /* "auto", "tty", "plain", "json" */
     size_t parallel;
     int64_t timeout;      /* milliseconds; -1: not given */
+    int64_t wait;         /* milliseconds, or OPTIONS_WAIT; -1: not given */
     int64_t lock_timeout; /* milliseconds */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
         follow, rebuild, offline, no_cache;

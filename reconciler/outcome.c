@@ -314,7 +314,7 @@ int recorder_intend(struct recorder *recorder, const char *text, struct action *
 {
     struct intent *fresh = described_new(recorder->arena, &intent_table);
     *intent = fresh;
-    if (!steps->count)
+    if (!steps->count || steps->items[0].kind == STEP_CONTAINER_PROBE)
         return 0; /* nothing outside the record is going to happen */
     fresh->action = text;
     if (action) {

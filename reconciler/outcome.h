@@ -33,5 +33,9 @@ int recorder_done(struct recorder *recorder, struct action *action, const struct
 /* `results`: of the steps that came to their end before one failed; NULL for the others. */
 int recorder_failed(struct recorder *recorder, struct action *action, const struct steps *steps,
                     void *const *results, size_t result_count, const char *message, struct error *error);
+/* How the last probe of a container went: `ailment` is NULL where it did well. Written where the run did something, or where
+ * it is news: who only looks changes nothing by it. */
+int recorder_probed(struct recorder *recorder, const struct await *await, const char *ailment,
+                    struct error *error);
 int recorder_flush(struct recorder *recorder, struct error *error);
 int recorder_end(struct recorder *recorder, const struct execution_result *result, struct error *error);

@@ -58,7 +58,8 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             recorder_set_config(recorder, made->digest, facts->config);
         } else if (steps->items[i].kind == STEP_CONTAINER_START) {
             const struct container_started *started = results[i];
-            facts->ended = NULL;
+            facts->ended = facts->ailment = NULL;
+            facts->probed = 0;
             facts->init_pid = started->init_pid;
             facts->init_start = started->init_start;
             facts->boot = started->boot;
@@ -203,6 +204,8 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     if (result < 0)
         return result;
     record->generation = action->generation;
+    action->record = record;
+    action->facts = facts;
     /* Whoever adopts what does not run does not ask for it to be started. */
     if (action->verb == VERB_ADOPT && !facts->init_pid)
         record->stopped_by = "stopped when it was adopted";

@@ -77,6 +77,8 @@ struct action {
     bool only_follows;      /* containers: nothing but another image is the cause */
     bool dropped;           /* contested: on its way out of the plan */
     size_t index;           /* in the plan that is being executed */
+    struct record *record;  /* what the run recorded of it, and its facts; NULL before */
+    struct facts *facts;
 };
 
 /* A container lets go of its layer before it or who takes that layer begins: they wait for each other. */
@@ -86,9 +88,10 @@ struct release {
     size_t need_count;
 };
 
-/* Some of the run's actions wait until the container has completed. */
+/* Some of the run's actions wait until the container has completed, or is healthy. For its health the run itself waits, too. */
 struct await {
     const struct object *object;
+    bool healthy;
     struct action *after; /* its own; NULL: it runs already */
     struct action **waiting;
     size_t waiting_count;
@@ -154,6 +157,9 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
 
 /* Whether there will be more to do once the plan's images are made. */
 bool plan_has_expansions(const struct plan *plan);
+/* plan_awaits.c: whether its health can be found out; and that the run waits for it, whatever else it does. */
+bool plan_probes(const struct object *container);
+void plan_await_health(struct plan *plan, struct arena *arena, const struct object *container);
 /* Whether an action of the plan is about what is recorded so. */
 bool plan_acts_on(const struct plan *plan, const struct entry *entry);
 /* Whether `user` needs the object of that kind and name. */

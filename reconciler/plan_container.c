@@ -400,7 +400,7 @@ static void plan_container(struct planning *planning, const struct object *objec
         return;
     struct action *action;
     if (!of.runs && !(adopted && plan_is_new(entry)) && !(entry && entry->record->stopped_by) &&
-        !plan_gate_completed(planning, object))
+        !plan_gate_awaited(planning, object))
         return;
     of.follow = plan_follow(planning, object);
     if (adopted && plan_is_new(entry)) {

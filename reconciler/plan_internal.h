@@ -102,8 +102,8 @@ void plan_hold_drift(struct planning *planning, const struct object *object,
                      const struct observed_container *seen, const struct changes *causes);
 
 /* plan_awaits.c. Before a container is planned that does not run: false when it was held, since what it awaits will not
- * complete. And what its action waits for. */
-bool plan_gate_completed(struct planning *planning, const struct object *object);
+ * complete, or come to be healthy. And what its action waits for; of a container that begins by it also the run. */
+bool plan_gate_awaited(struct planning *planning, const struct object *object);
 void plan_await(struct planning *planning, struct action *action);
 
 /* plan_limits.c: one of the gates; and where the file of a limited layer can grow while it is mounted, it does. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/units.h"
 #include "reconciler/plan.h"
 
 struct style {
@@ -127,7 +128,21 @@ static void print_waits(const struct plan *plan, const struct action *action, st
     for (size_t i = 0; i < plan->await_count; i++)
         for (size_t j = 0; j < plan->awaits[i].waiting_count; j++)
             if (plan->awaits[i].waiting[j] == action)
-                buffer_printf(out, "      after: container %s has completed\n", plan->awaits[i].object->name);
+                buffer_printf(out, "      after: container %s %s\n", plan->awaits[i].object->name,
+                              plan->awaits[i].healthy ? "is healthy" : "has completed");
+}
+
+/* What the run waits for once it is done. */
+static void print_gate(const struct plan *plan, const struct action *action, struct buffer *out)
+{
+    for (size_t i = 0; i < plan->await_count; i++) {
+        const struct await *await = &plan->awaits[i];
+        if (!await->healthy || await->after != action)
+            continue;
+        char within[UNITS_TEXT_SIZE];
+        duration_print(health_patience(((const struct container *)await->object->body)->health), within);
+        buffer_printf(out, "      then: until it is healthy, %s at most\n", within);
+    }
 }
 
 /* Reasons of one object stand one after the other. */
@@ -148,6 +163,7 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
         bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
         counts[verb == VERB_EXPAND ? 3 : verb == VERB_BUILD ? 4 : verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
         print_action(plan->actions[i], color, out);
+        print_gate(plan, plan->actions[i], out);
         if (verbose)
             print_waits(plan, plan->actions[i], out);
     }
@@ -255,6 +271,22 @@ static struct json *warnings_json(const struct plan *plan)
     return all;
 }
 
+static struct json *gates_json(const struct plan *plan)
+{
+    struct json *gates = json_new_array();
+    for (size_t i = 0; i < plan->await_count; i++) {
+        const struct await *await = &plan->awaits[i];
+        struct json *item = json_append(gates, json_new_object());
+        json_set(item, "container", json_new_text(await->object->name));
+        json_set(item, "until", json_new_text(await->healthy ? "healthy" : "completed"));
+        set_text(item, "after", await->after ? await->after->id : NULL);
+        struct json *waiting = json_set(item, "waiting", json_new_array());
+        for (size_t j = 0; j < await->waiting_count; j++)
+            json_append(waiting, json_new_text(await->waiting[j]->id));
+    }
+    return gates;
+}
+
 struct json *plan_to_json(const struct plan *plan)
 {
     struct json *object = json_new_object();
@@ -272,5 +304,7 @@ struct json *plan_to_json(const struct plan *plan)
         json_set(item, "at", place_json(plan->held[i].at));
     }
     json_set(object, "warnings", warnings_json(plan));
+    if (plan->await_count)
+        json_set(object, "gates", gates_json(plan));
     return object;
 }

@@ -49,6 +49,9 @@ void target_add_devices(const struct target *target, const struct object *contai
                         struct container_start *start);
 struct container_device *target_device(struct arena *arena, const struct observed_device *seen);
 struct container_start *target_start(const struct target *target, const struct object *container);
+/* A struct container_probe: how its health is found out. `most`: milliseconds. */
+struct container_probe *target_probe(const struct target *target, const struct object *container,
+                                     int64_t most);
 /* The files of its root that say who it is and whom it asks: struct root_file. */
 struct list target_files(const struct target *target, const struct object *container);
 /* What a running container asks for names; NULL without networks. */

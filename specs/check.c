@@ -35,6 +35,7 @@ void check_all(struct collection *collection, const struct object_set *recorded,
     check_capabilities(&world);
     check_adoption(&world);
     check_dependencies(&world);
+    check_health(&world);
     check_was(&world);
     map_clear(&world.foreign_by_id);
 }

@@ -30,6 +30,7 @@ void check_attachments(struct world *world);
 void check_addresses(struct world *world);
 void check_ports(struct world *world);
 void check_dependencies(struct world *world);
+void check_health(struct world *world);
 void check_capabilities(struct world *world);
 void check_image(struct world *world, const struct object *image);
 void check_mounts(struct world *world, const struct object *container);

@@ -60,6 +60,8 @@ static const struct {
     [FORM_GPU] = {"all, or the number of one", "all or 0"},
     [FORM_USER] = {"USER or USER:GROUP, names or numbers", "www-data"},
     [FORM_BUILD_NETWORK] = {"the name of a network, or none", "front"},
+    [FORM_HTTP] = {"a port and a path", "\":80/\""},
+    [FORM_COMMAND] = {"a text", NULL},
     [FORM_LENT] = {"an absolute path on the host, usb or gpu", "/dev/fuse"},
     [FORM_DIGEST] = {"sha256: and 64 hex digits", NULL},
     [FORM_SERVER] = {"an https:// address", "https://images.example.org"},
@@ -163,6 +165,8 @@ const char *form_canonical(const struct form_context *context, enum field_form f
         return strcmp(text, "usb") == 0 || strcmp(text, "gpu") == 0 ? text : device_canonical(context, text);
     case FORM_USB:
         return usb_canonical(context->arena, text);
+    case FORM_HTTP:
+        return http_canonical(context->arena, text);
     case FORM_USER:
         fine = image_user_is_valid(text);
         break;

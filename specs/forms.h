@@ -29,6 +29,9 @@ size_t text_printable(const char *bytes, size_t length);
 bool ipv4_parse(const char *text, uint32_t *address);
 const char *ipv4_print(struct arena *arena, uint32_t address);
 
+/* ":PORT/PATH", which is what FORM_HTTP stores: the port, and where the path begins; NULL when it is not. */
+const char *http_split(const char *text, int64_t *port);
+
 struct subnet {
     uint32_t first, last; /* network address and broadcast address */
     unsigned prefix;

@@ -141,3 +141,38 @@ const char *address_canonical(struct arena *arena, const char *text)
         text = arena_strndup(arena, text + 1, length - 2);
     return ipv6_canonical(arena, text);
 }
+
+/* ---- a page of a container's ---- */
+
+#define PAGE_LENGTH 1024 /* bytes of a path and its query, */
+
+/* as RFC 9112 has a request target in origin form: what would end it, or the line, is written as %20. */
+static bool page_is_valid(const char *path)
+{
+    if (*path && *path != '/')
+        return false;
+    for (const char *at = path; *at; at++)
+        if (*at <= ' ' || *at >= 127 || *at == '#')
+            return false;
+    return strlen(path) <= PAGE_LENGTH;
+}
+
+const char *http_split(const char *text, int64_t *port)
+{
+    char digits[6] = "";
+    const size_t length = *text == ':' ? strspn(text + 1, "0123456789") : 0;
+    if (!length || length >= sizeof(digits) || text[1] == '0')
+        return NULL;
+    memcpy(digits, text + 1, length);
+    if (number_parse(digits, port) < 0 || *port < 1 || *port > UINT16_MAX ||
+        !page_is_valid(text + 1 + length))
+        return NULL;
+    return text + 1 + length;
+}
+
+const char *http_canonical(struct arena *arena, const char *text)
+{
+    int64_t port;
+    const char *path = http_split(text, &port);
+    return !path ? NULL : *path ? text : arena_printf(arena, "%s/", text);
+}

@@ -9,6 +9,7 @@ const char *gateway6_canonical(struct arena *arena, const char *text);
 const char *range6_canonical(struct arena *arena, const char *text);
 const char *subnet6_canonical(struct arena *arena, const char *text);
 const char *address_canonical(struct arena *arena, const char *text);
+const char *http_canonical(struct arena *arena, const char *text);
 
 /* forms_kernel.c */
 const char *signal_canonical(struct arena *arena, const char *text);

@@ -88,6 +88,16 @@ void object_set_index(struct object_set *set, struct arena *arena)
         index_make_pointers(arena, (void *const *)set->items, set->count, offsetof(struct object, id));
 }
 
+bool health_is_probed(const struct health *health)
+{
+    return !health->none && (health->http || health->tcp || health->command.count);
+}
+
+int64_t health_patience(const struct health *health)
+{
+    return health->start_period + health->interval * health->retries;
+}
+
 bool container_is_adopted(const struct container *container)
 {
     return container->root && strchr(container->root, '/');

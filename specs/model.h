@@ -11,7 +11,7 @@ enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, K
 
 extern const struct table image_table, network_table, volume_table, layer_table, container_table;
 extern const struct table image_build_table, attachment_table, port_table, mount_table, limits_table,
-    capabilities_table, dependency_table, bind_table, device_table;
+    capabilities_table, dependency_table, bind_table, device_table, health_table;
 
 const struct table *kind_table(enum kind kind);
 const char *kind_name(enum kind kind);             /* "container" */
@@ -165,8 +165,23 @@ struct capabilities {
 struct dependency {
     struct described described;
     const char *container; /* key; full name */
-    const char *condition; /* "started", "completed" */
+    const char *condition; /* "started", "completed", "healthy" */
 };
+
+/* How to tell that it does what it is for. One of the first three says how; where none does, its image may. */
+struct health {
+    struct described described;
+    const char *http;     /* ":PORT/PATH": a GET is answered with 200 to 399 */
+    int64_t tcp;          /* port that takes a connection; 0: not said */
+    struct texts command; /* ends with 0, inside; what was one text is /bin/sh, -c and it */
+    bool none;            /* nothing does, whatever the image says */
+    int64_t interval, timeout, start_period; /* milliseconds */
+    int64_t retries;
+};
+/* Whether it says how. */
+bool health_is_probed(const struct health *health);
+/* Milliseconds that it is waited for at most. */
+int64_t health_patience(const struct health *health);
 
 struct container {
     struct described described;
@@ -205,8 +220,9 @@ struct container {
     const char *retain;          /* of its implicit layer */
     int64_t
         replicas; /* of a set that is not expanded yet; 0: it is a container itself, as all are once loaded */
-    const char *set; /* full name of the set that it is a member of; NULL */
-    bool fresh;      /* an empty layer, where the old one was made on another image */
+    const char *set;       /* full name of the set that it is a member of; NULL */
+    bool fresh;            /* an empty layer, where the old one was made on another image */
+    struct health *health; /* never NULL */
 };
 
 /* Whether LXC had it before fpsync: its root and the rest of its definition are what the spec says and no more. */

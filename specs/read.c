@@ -279,11 +279,26 @@ static void read_number(const struct reader *reader, const struct field *row, co
 
 /* ---- collections ---- */
 
+/* One text, for a shell. */
+static void read_shell(const struct reader *reader, const struct field *row, const struct node *node,
+                       struct texts *texts)
+{
+    const char *const words[] = {"/bin/sh", "-c", read_text(reader, row, node)};
+    for (size_t i = 0; words[2] && i < sizeof(words) / sizeof(*words); i++)
+        *arena_append(reader->arena, texts->items, texts->count) = words[i];
+}
+
 static void read_texts(const struct reader *reader, const struct field *row, const struct node *node,
                        struct texts *texts)
 {
+    if (row->form == FORM_COMMAND && node->type == NODE_SCALAR && scalar_kind(node) != SCALAR_NULL) {
+        read_shell(reader, row, node, texts);
+        return;
+    }
     if (node->type != NODE_SEQUENCE) {
-        expected(reader, row, node, "a list of texts", written_as(reader, row));
+        expected(reader, row, node,
+                 row->form == FORM_COMMAND ? "a text or a list of texts" : "a list of texts",
+                 written_as(reader, row));
         return;
     }
     for (size_t i = 0; i < node->count; i++) {

@@ -1,7 +1,7 @@
 /* Rows of containers; their networks, ports and volumes stand with those. */
 #include "specs/rows.h"
 
-static const char *const conditions[] = {"started", "completed", NULL};
+static const char *const conditions[] = {"started", "completed", "healthy", NULL};
 static const char *const profiles[] = {"generated", "nesting", NULL};
 static const char *const machines[] = {"x86_64", "amd64", "linux64", "arm64", "i386",  "i486", "i586",
                                        "i686",   "x86",   "linux32", "armhf", "armel", "arm",  NULL};
@@ -183,7 +183,9 @@ static const struct field dependency_rows[] = {
      .standard = "started",
      .words = conditions,
      .example = "started",
-     .help = "What of it is awaited: that it started, or that it ended by itself and well."},
+     .help =
+         "What of it is awaited: that it started, that it ended by itself and well, or that a probe of its "
+         "health did well."},
 };
 const struct table dependency_table = {.name = "container.depends_on",
                                        .size = sizeof(struct dependency),
@@ -306,8 +308,18 @@ static const struct field container_rows[] = {
      .class = CLASS_RECORD,
      .nested = &dependency_table,
      .shorthand = "CONTAINER",
-     .example = "{cache: started, setup: completed}",
-     .help = "Containers that come first: a list of names, or name: started or completed."},
+     .example = "{cache: healthy, setup: completed}",
+     .help = "Containers that come first: a list of names, or name: started, completed or healthy."},
+    {.id = 64,
+     .key = "health",
+     .type = FIELD_STRUCT,
+     AT(container, health),
+     .class = CLASS_RECORD,
+     .nested = &health_table,
+     .shorthand = "none",
+     .example = "{http: \":80/\", interval: 10s}",
+     .help = "How to tell that it does what it is for; what is not said here is as its image says "
+             "(HEALTHCHECK). Probed while apply waits for it, and by nothing between runs."},
     {.id = 11,
      .key = "restart",
      .type = FIELD_TEXT,

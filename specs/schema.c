@@ -206,6 +206,14 @@ static struct json *schema_of_list(const struct field *row)
     return either;
 }
 
+static struct json *or_text(struct json *schema)
+{
+    struct json *either = json_new_object(), *choices = json_set(either, "anyOf", json_new_array());
+    json_append(choices, schema);
+    json_append(choices, any_scalar());
+    return either;
+}
+
 static struct json *schema_of_row(const struct field *row)
 {
     switch (row->type) {
@@ -216,7 +224,7 @@ static struct json *schema_of_row(const struct field *row)
     case FIELD_TEXTS: {
         struct json *schema = of_type("array");
         json_set(schema, "items", any_scalar());
-        return schema;
+        return row->form == FORM_COMMAND ? or_text(schema) : schema;
     }
     case FIELD_PAIRS: {
         struct json *schema = of_type("object");

@@ -8,12 +8,24 @@ static void read_mount(const struct reader *reader, const struct field *row, con
 static void read_bind(const struct reader *reader, const struct field *row, const struct node *node,
                       void *item);
 
+/* The one word that it can be is of taking back. */
+static void read_health(const struct reader *reader, const struct field *row, const struct node *node,
+                        void *item)
+{
+    if (strcmp(node->text, "none") == 0)
+        set_part(reader, row->nested, item, "none", "true", node);
+    else
+        not_of_shape(reader, row, node);
+}
+
 void read_shorthand(const struct reader *reader, const struct field *row, const struct node *node, void *item)
 {
     if (row->nested == &port_table)
         read_port(reader, row, node, item);
     else if (row->nested == &mount_table)
         read_mount(reader, row, node, item);
+    else if (row->nested == &health_table)
+        read_health(reader, row, node, item);
     else if (row->nested == &bind_table)
         read_bind(reader, row, node, item);
     else

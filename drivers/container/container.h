@@ -283,6 +283,19 @@ struct container_await {
 };
 extern const struct table container_await_table;
 
+struct container_probe { /* struct health, and how long it is waited for */
+    struct described described;
+    const char *lxc_name;
+    int64_t port;           /* of a connection in its network namespace; 0: none */
+    const char *page;       /* of a GET over that connection; NULL: it is all that is asked for */
+    struct texts addresses; /* tried after the loopback ones: its own */
+    struct texts command;   /* instead: a program in it */
+    int64_t interval, timeout, start_period; /* milliseconds */
+    int64_t retries;
+    int64_t most; /* milliseconds in all */
+};
+extern const struct table container_probe_table;
+
 struct container_limits {
     struct described described;
     const char *lxc_name;
@@ -314,6 +327,11 @@ struct container_effects {
     /* Returns when it has ended by itself: -ECHILD when its command did so with another status than 0 or
      * was ended before it did, -ETIME when it runs on. */
     int (*await)(const struct paths *, const struct container_await *, const struct call *, struct error *);
+    /* Returns when a probe did well. The first is made at once, the next ones a tenth of a second apart and then twice as
+     * long each time, up to `interval`. -ETIME after start_period + interval x retries, or `most`, with what the last
+     * one met; -ECHILD when the container ends before, with its status. Changes nothing, whatever the guest does about
+     * it. */
+    int (*probe)(const struct paths *, const struct container_probe *, const struct call *, struct error *);
     /* Live, and in the config for the next start; then reads back. Lowering memory goes memory before memsw,
      * raising the other way round on cgroup v1. The errno of the kernel comes through: -EBUSY is "below use". */
     int (*set_limits)(const struct paths *, const struct container_limits *, const struct call *,
@@ -358,6 +376,8 @@ struct container_command { /* a program without a terminal, heard line by line *
     const char *directory;
     void (*line)(void *context, const char *line);
     void *context;
+    size_t most; /* bytes that are heard, after which it writes into a pipe that nobody empties; 0: all */
+    bool mortal; /* leads a session of its own, and is killed when this process ends */
 };
 /* Its status as a shell has it, once it has ended, whatever it has left running; a container that ends takes it along. It is
  * killed when the call ends early (-ECANCELED, -ETIMEDOUT). */

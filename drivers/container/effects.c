@@ -5,6 +5,7 @@ const struct container_effects container_effects = {
     .start = container_start,
     .stop = container_stop,
     .await = container_await,
+    .probe = container_probe_it,
     .set_limits = container_set_limits,
     .freeze = container_freeze_it,
     .attach_device = device_attach,

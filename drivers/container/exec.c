@@ -9,8 +9,6 @@
 #include "drivers/container/internal.h"
 #include "lib/error.h"
 
-#define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 static int attach(struct lxc_container *lxc, char *const *argv, struct error *error);
 
 int container_exec(const struct paths *paths, const char *lxc_name, char *const *argv, struct error *error)
@@ -49,7 +47,7 @@ static int attach(struct lxc_container *lxc, char *const *argv, struct error *er
     const char *kind = getenv("TERM");
     int length = kind ? snprintf(term, sizeof(term), "TERM=%s", kind) : 0;
     /* The container's own env comes after these, from its config, and wins. */
-    char path[] = STANDARD_PATH, home[] = "HOME=/root", top[] = "/";
+    char path[] = CONTAINER_STANDARD_PATH, home[] = "HOME=/root", top[] = "/";
     char *environment[4] = {path, home};
     if (length > 0 && (size_t)length < sizeof(term))
         environment[2] = term;

@@ -6,17 +6,18 @@
 
 #include "drivers/container/container.h"
 
-#define CONTAINER_GROUP      "fpsync"                 /* lxc.group of what is ours */
-#define CONTAINER_MARK       "# fpsync "              /* then UID, space, GENERATION */
-#define CONTAINER_INCLUDES   "/usr/share/lxc/config/" /* where LXC has its own configs */
-#define CONTAINER_IDS        65536                    /* of an id range */
-#define CONTAINER_INIT       "/.fpsync/init" /* our small init in the guest (storage family's with_init) */
-#define CONTAINER_GUEST_DIR  "dev/.fpsync"   /* in the guest: argv and exit of our small init */
-#define CONTAINER_DEVICES    "devices"       /* below LXCPATH/NAME: nodes of what it is lent */
-#define CONTAINER_STOPPED    "stopped"       /* below LXCPATH/NAME: who stopped it by hand, and when */
-#define CONTAINER_HOST_DIR   "init"          /* the same folder, below LXCPATH/NAME */
-#define CONTAINER_PATH_SIZE  512             /* bytes; the root is 60 at most, a name 70 */
-#define CONTAINER_CPU_PERIOD 100000          /* microseconds */
+#define CONTAINER_GROUP         "fpsync"                 /* lxc.group of what is ours */
+#define CONTAINER_MARK          "# fpsync "              /* then UID, space, GENERATION */
+#define CONTAINER_INCLUDES      "/usr/share/lxc/config/" /* where LXC has its own configs */
+#define CONTAINER_IDS           65536                    /* of an id range */
+#define CONTAINER_INIT          "/.fpsync/init" /* our small init in the guest (storage family's with_init) */
+#define CONTAINER_GUEST_DIR     "dev/.fpsync"   /* in the guest: argv and exit of our small init */
+#define CONTAINER_DEVICES       "devices"       /* below LXCPATH/NAME: nodes of what it is lent */
+#define CONTAINER_STOPPED       "stopped"       /* below LXCPATH/NAME: who stopped it by hand, and when */
+#define CONTAINER_HOST_DIR      "init"          /* the same folder, below LXCPATH/NAME */
+#define CONTAINER_STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define CONTAINER_PATH_SIZE     512    /* bytes; the root is 60 at most, a name 70 */
+#define CONTAINER_CPU_PERIOD    100000 /* microseconds */
 
 /* ---- view_config.c ---- */
 
@@ -277,6 +278,8 @@ int container_start(const struct paths *paths, const struct container_start *req
                     struct container_started *result, struct error *error);
 int container_await(const struct paths *paths, const struct container_await *request, const struct call *call,
                     struct error *error);
+int container_probe_it(const struct paths *paths, const struct container_probe *request,
+                       const struct call *call, struct error *error);
 /* The view's read_stop. */
 int container_read_stop(const struct paths *paths, const char *lxc_name, const struct call *call,
                         const char **by, struct error *error);

@@ -152,6 +152,20 @@ static const struct field await_rows[] = {
     NUMBER_ROW(2, container_await, timeout),
     {.id = 3, .key = "has_command", .type = FIELD_BOOL, AT(container_await, has_command)},
 };
+static const struct field probe_rows[] = {
+    TEXT_ROW(1, container_probe, lxc_name),
+    NUMBER_ROW(2, container_probe, port),
+    TEXT_ROW(3, container_probe, page),
+    {.id = 4, .key = "addresses", .type = FIELD_TEXTS, AT(container_probe, addresses)},
+    {.id = 5, .key = "command", .type = FIELD_TEXTS, AT(container_probe, command)},
+    NUMBER_ROW(6, container_probe, interval),
+    NUMBER_ROW(7, container_probe, timeout),
+    NUMBER_ROW(8, container_probe, start_period),
+    NUMBER_ROW(9, container_probe, retries),
+    NUMBER_ROW(10, container_probe, most),
+};
+const struct table container_probe_table = TABLE("container.probe", container_probe, probe_rows);
+
 const struct table container_await_table = TABLE("container.await", container_await, await_rows);
 const struct table container_stop_table = TABLE("container.stop", container_stop, stop_rows);
 

@@ -1,4 +1,4 @@
-/* Runs a program inside a container of a build, and ends that. */
+/* Runs a program inside a container, for a build or for a probe; and ends a container of a build. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lxc/attach_options.h>
@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -15,10 +16,20 @@
 #include "lib/error.h"
 
 /* The last to be heard of a program that cannot be run is this process, inside the container. */
-static int run_program(void *command)
+struct program {
+    lxc_attach_command_t command;
+    bool mortal;
+};
+
+static int run_program(void *payload)
 {
-    const char *program = ((lxc_attach_command_t *)command)->program;
-    int status = lxc_attach_run_command(command);
+    struct program *running = payload;
+    const char *program = running->command.program;
+    if (running->mortal) {
+        setsid();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    int status = lxc_attach_run_command(&running->command);
     dprintf(STDERR_FILENO, "%s: %s\n", program,
             status == 127 ? "no such program in the image" : "cannot be executed");
     return status == 127 ? 127 : 126;
@@ -42,24 +53,27 @@ static int attach(struct lxc_container *lxc, const struct container_command *com
     options.attach_flags |= LXC_ATTACH_SETGROUPS;
     options.stdin_fd = input;
     options.stdout_fd = options.stderr_fd = output;
-    lxc_attach_command_t program = {.program = command->argv[0], .argv = (char **)command->argv};
+    struct program program = {.command = {.program = command->argv[0], .argv = (char **)command->argv},
+                              .mortal = command->mortal};
     int result = lxc->attach(lxc, run_program, &program, &options, pid) < 0 ? -(errno ? errno : EIO) : 0;
     free(groups);
     return result < 0 ? error_errno(error, result, "cannot enter the container") : 0;
 }
 
 /* True while there may be more. */
-static bool read_some(int output, struct lines *lines)
+static bool read_some(int output, struct lines *lines, size_t *most)
 {
     char bytes[4096];
     ssize_t got = read(output, bytes, sizeof(bytes));
     if (got > 0)
         lines_take(lines, bytes, (size_t)got);
-    return got > 0 || (got < 0 && errno == EINTR);
+    const bool enough = *most && got > 0 && (size_t)got >= *most;
+    *most -= *most && got > 0 && !enough ? (size_t)got : 0;
+    return !enough && (got > 0 || (got < 0 && errno == EINTR));
 }
 
 /* Until the program ends: what it has started may hold its output open for ever. */
-static int listen_to(int output, int program, struct lines *lines, const struct call *call)
+static int listen_to(int output, int program, struct lines *lines, size_t most, const struct call *call)
 {
     for (bool open = true;;) {
         struct pollfd waits[] = {{.fd = program, .events = POLLIN},
@@ -71,11 +85,11 @@ static int listen_to(int output, int program, struct lines *lines, const struct 
         if (result < 0)
             return result;
         if (waits[2].revents)
-            open = read_some(output, lines);
+            open = read_some(output, lines, &most);
         if (!waits[0].revents)
             continue;
         fcntl(output, F_SETFL, O_NONBLOCK);
-        while (open && read_some(output, lines))
+        while (open && read_some(output, lines, &most))
             ;
         return 0;
     }
@@ -100,7 +114,7 @@ int container_run(const struct paths *paths, const struct container_command *com
         return result;
     struct lines lines = {.line = command->line, .context = command->context};
     _cleanup_close_ int program = (int)syscall(SYS_pidfd_open, pid, 0);
-    result = program < 0 ? -errno : listen_to(output, program, &lines, call);
+    result = program < 0 ? -errno : listen_to(output, program, &lines, command->most, call);
     lines_end(&lines);
     if (result < 0)
         kill(pid, SIGKILL);

@@ -195,15 +195,32 @@ int run_plan(const struct options *options)
     return pending ? EXIT_PENDING : EXIT_IN_SYNC;
 }
 
-static int execute_set(struct session *session, const struct plan *plan, bool down)
+/* --wait: of this run's sources, what runs or is about to. */
+static void await_all(struct session *session, struct plan *plan)
+{
+    for (size_t i = 0; i < session->set.objects.count; i++) {
+        const struct object *object = session->set.objects.items[i],
+                            *final = object_find(&plan->all, object->kind, object->name);
+        const struct entry *entry = actual_find(&session->actual, object->kind, object->name);
+        if (object->kind == KIND_CONTAINER && final && plan_probes(final) && entry &&
+            !entry->record->stopped_by &&
+            container_is_up(
+                world_container(&session->world, object_lxc_name(&session->paths, session->arena, final))))
+            plan_await_health(plan, session->arena, final);
+    }
+}
+
+static int execute_set(struct session *session, struct plan *plan, bool down)
 {
     const struct options *options = session->options;
+    if (options->wait >= 0 && !down)
+        await_all(session, plan);
     const struct execution_request request = {.sources = session->set.sources,
                                               .source_count = session->set.source_count,
                                               .digest = session->set.digest,
                                               .down = down,
                                               .stop_timeout = options->timeout};
-    int code = plan->count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
+    int code = plan->count || plan->await_count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
     if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down && !plan_has_expansions(plan)) {
         state_close(TAKE_PTR(session->state)); /* one process may have it open once */
         fflush(stdout);
@@ -322,6 +339,8 @@ int run_apply(const struct options *options)
         if (options->output == OUTPUT_DATA || !options->quiet || tell)
             show_plan(options, &plan);
         code = plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+        if (options->wait >= 0)
+            code = execute_set(&session, &plan, false);
         return session.held_back.count ? EXIT_INVALID : code;
     }
     if (options->output != OUTPUT_DATA)

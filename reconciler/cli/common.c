@@ -85,7 +85,17 @@ static void print_outcome(const struct options *options, const struct plan *plan
         if (result->items[i].message)
             json_set(json_at(actions, i), "message", json_new_text(result->items[i].message));
     }
+    struct json *unmet = result->gate_count ? json_set(object, "unmet", json_new_array()) : NULL;
+    for (size_t i = 0; i < result->gate_count; i++)
+        json_append(unmet, json_new_text(result->gates[i]));
     print_data(options, object);
+}
+
+/* The one that is bound by most. */
+static int64_t gate_timeout(const struct options *options)
+{
+    const int64_t bound = options->timeout >= 0 ? options->timeout : TASK_TIMEOUT;
+    return options->wait < 0 ? bound : options->wait < bound || options->timeout < 0 ? options->wait : bound;
 }
 
 int execute_and_report(struct session *session, const struct plan *plan,
@@ -114,7 +124,7 @@ int execute_and_report(struct session *session, const struct plan *plan,
                                   .parallel = options->parallel,
                                   .timeout = TASK_TIMEOUT,
                                   .stop_timeout = request->stop_timeout,
-                                  .gate_timeout = options->timeout >= 0 ? options->timeout : TASK_TIMEOUT,
+                                  .gate_timeout = gate_timeout(options),
                                   .interrupted = &interrupted};
     struct progress *progress = progress_new(options, plan->count, session->arena);
     progress_watch(progress, &execution);
@@ -125,9 +135,11 @@ int execute_and_report(struct session *session, const struct plan *plan,
         return fail(options, &error, EXIT_ERROR);
     if (options->output == OUTPUT_DATA)
         print_outcome(options, plan, &result);
+    for (size_t i = 0; i < result.gate_count; i++)
+        fprintf(stderr, "fpsync: %s\n", result.gates[i]);
     if (result.canceled)
         return EXIT_ERROR;
     if (result.gates_late && !result.failed)
         return EXIT_NOT_HEALTHY;
-    return result.failed || result.skipped ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+    return result.failed || result.skipped || result.gate_count ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
 }

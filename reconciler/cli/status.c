@@ -34,6 +34,20 @@ static const struct action *action_on(const struct plan *plan, const struct entr
     return NULL;
 }
 
+/* What the last run found out about this very init: nothing probes between runs. */
+static bool was_probed(const struct entry *entry, const struct observed_container *seen)
+{
+    const struct facts *facts = entry->facts;
+    return facts->probed && seen && seen->init_pid && seen->init_pid == facts->init_pid &&
+           seen->init_start == facts->init_start &&
+           health_is_probed(((const struct container *)entry->object.body)->health);
+}
+
+static const char *health_phase(const struct entry *entry, const struct observed_container *seen)
+{
+    return !was_probed(entry, seen) ? "running" : entry->facts->ailment ? "unhealthy" : "healthy";
+}
+
 static const char *phase_of(const struct actual *actual, const struct line *line)
 {
     const struct record *record = line->entry->record;
@@ -43,7 +57,7 @@ static const char *phase_of(const struct actual *actual, const struct line *line
     if (line->entry->kind != KIND_CONTAINER || entry_is_retained(line->entry))
         return record->phase ? record->phase : "pending";
     if (line->seen && line->seen->running)
-        return line->seen->init_pid ? "running" : "starting";
+        return !line->seen->init_pid ? "starting" : health_phase(line->entry, line->seen);
     if (record->stopped_by)
         return "stopped";
     int64_t status;
@@ -132,6 +146,10 @@ static struct json *line_json(const struct session *session, const struct line *
     json_set(object, "phase", json_new_text(line->phase));
     json_set(object, "reason", json_new_text(is_frozen(line) ? "frozen" : record->reason));
     json_set(object, "since", json_new_number(record->since));
+    if (was_probed(line->entry, line->seen)) {
+        json_set(object, "probed", json_new_number(line->entry->facts->probed));
+        json_set(object, "ailment", json_new_text(line->entry->facts->ailment));
+    }
     json_set(object, "source", json_new_text(record->source));
     json_set(object, "pid",
              line->seen && line->seen->init_pid ? json_new_number(line->seen->init_pid) : json_new_null());
@@ -144,6 +162,23 @@ static struct json *line_json(const struct session *session, const struct line *
     for (size_t i = 0; line->action && i < line->action->causes.count; i++)
         json_append(drift, json_new_text(line->action->causes.items[i].field));
     return object;
+}
+
+/* SEMANTICS 22: whoever reads it is told how old it is. */
+static void print_probe(const struct facts *facts)
+{
+    const time_t when = (time_t)facts->probed;
+    struct tm local;
+    char text[32] = "";
+    if (localtime_r(&when, &local))
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local);
+    printf("           probed %s by a run; nothing probes between runs%s%s\n", text,
+           facts->ailment ? ": " : "", facts->ailment ? facts->ailment : "");
+}
+
+static bool is_up(const char *phase)
+{
+    return strcmp(phase, "running") == 0 || strcmp(phase, "healthy") == 0 || strcmp(phase, "unhealthy") == 0;
 }
 
 static void print_line(const struct session *session, const struct line *line)
@@ -160,7 +195,9 @@ static void print_line(const struct session *session, const struct line *line)
         printf("           %s\n", line->action->causes.items[i].field);
     if (is_frozen(line))
         printf("           frozen\n");
-    if (line->entry->record->reason && strcmp(line->phase, "running") != 0)
+    if (was_probed(line->entry, line->seen))
+        print_probe(line->entry->facts);
+    if (line->entry->record->reason && !is_up(line->phase))
         printf("           %s\n", line->entry->record->reason);
 }
 

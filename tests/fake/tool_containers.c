@@ -97,6 +97,13 @@ static int run_ends_with(struct json *world, char **arguments, struct error *err
     return 0;
 }
 
+/* What a probe of its health meets; "-": nothing is wrong with it. */
+static int run_ails(struct json *world, char **arguments, struct error *error)
+{
+    const bool well = strcmp(arguments[1], "-") == 0;
+    return change(world, arguments, false, "ails", well ? NULL : json_new_text(arguments[1]), error);
+}
+
 static int run_undefine(struct json *world, char **arguments, struct error *error)
 {
     struct json *container;
@@ -255,6 +262,7 @@ const struct tool_command tool_containers[] = {
     {"leave-cgroups", "CONTAINER", 1, run_leave_cgroups},
     {"edit-config", "CONTAINER", 1, run_edit_config},
     {"ends-with", "CONTAINER STATUS|-", 2, run_ends_with},
+    {"ails", "CONTAINER TEXT|-", 2, run_ails},
     {"undefine", "CONTAINER", 1, run_undefine},
     {"set-limit", "CONTAINER LIMIT NUMBER", 3, run_set_limit},
     {"freeze", "CONTAINER", 1, run_freeze},

@@ -12,7 +12,7 @@ FUZZERS      := $(patsubst $(B)/tests/fuzz/replay_%,$(B)/tests/fuzz/fuzz_%,$(REP
 FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o
 # What a target may need besides the floors: it takes what it names.
 FUZZ_FLOORS  := $(B)/tests/fuzz/parts.a $(FLOORS)
-$(B)/tests/fuzz/parts.a: $(call objects,tests/fuzz/file.c tests/fuzz/folder.c tests/fuzz/set.c $(filter-out drivers/image/fetch/main.c \
+$(B)/tests/fuzz/parts.a: $(call objects,drivers/container/http_reply.c tests/fuzz/file.c tests/fuzz/folder.c tests/fuzz/set.c $(filter-out drivers/image/fetch/main.c \
     drivers/image/fetch/sandbox.c,$(FETCH)) $(wildcard drivers/storage/archive*.c) drivers/storage/still.c drivers/storage/tree_remove.c \
     $(filter-out reconciler/main.c,$(wildcard reconciler/*.c)))
 FUZZ_LIBS    := -larchive -lsquashfs -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt

@@ -317,11 +317,29 @@ static void add_fields(struct spec *spec, const struct body *body, const struct 
             add_part(spec, whole, make_part(spec, body, table, row));
 }
 
+/* One way of finding out, or nothing of the sort; an edit may add another, which the loader then complains of. */
+static struct part make_health(struct spec *spec, const struct body *body, const struct field *row)
+{
+    static const char *const ways[] = {"http", "tcp", "command", "none", NULL};
+    const char *way = one_of(spec, ways);
+    struct part health = {.row = row};
+    for (const struct field *own = row->nested->rows; own < row->nested->rows + row->nested->count; own++) {
+        bool is_way = false;
+        for (const char *const *other = ways; *other; other++)
+            is_way = is_way || strcmp(own->key, *other) == 0;
+        if (is_way ? strcmp(own->key, way) == 0 : by_chance(spec, OFTEN))
+            add_part(spec, &health, make_part(spec, body, row->nested, own));
+    }
+    return health;
+}
+
 static struct part make_part(struct spec *spec, const struct body *body, const struct table *table,
                              const struct field *row)
 {
     if (row->type == FIELD_LIST)
         return make_list(spec, body, row);
+    if (row->nested == &health_table)
+        return make_health(spec, body, row);
     struct part part = {.row = row, .text = special_text(spec, body, table, row, NULL)};
     if (row->type == FIELD_STRUCT) {
         add_fields(spec, body, row->nested, &part, OFTEN);

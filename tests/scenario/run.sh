@@ -67,6 +67,7 @@ done
 . "$scenarios/completed.sh"
 . "$scenarios/restored.sh"
 . "$scenarios/metadata.sh"
+. "$scenarios/health.sh"
 . "$scenarios/settled.sh"
 . "$scenarios/words.sh"
 echo "1..$count"
