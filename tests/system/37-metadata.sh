@@ -82,3 +82,26 @@ spec choice < <(choice '')
 check 'the image, so that the walk has nothing to wait for' fps apply -y -f "$FILE"
 effect container.init 'program t/one' '# first' /bin/httpd /bin/httpd '# first'
 walk t/one restart choice
+
+# ---- health ----
+
+layout '{"Cmd": ["/bin/httpd", "-f", "-p", "8080", "-h", "/www"],
+    "Healthcheck": {"Test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "Interval": 1000000000, "Retries": 5}}'
+lively() { # ENTRIES of the container
+    printf 'project: t\nimages: { app: { source: "file:%s" } }\nnetworks: { front: { subnet: %s.0/25 } }\ncontainers: { one: { image: app, networks: [ front ]%s } }\n' "$LAYOUT" "$NET" "$1"
+}
+health() {
+    fps status -o json | jq -r '.objects[] | select(.kind == "container") | .phase'
+}
+spec lively < <(lively '')
+said=$(fps apply -y -f "$FILE" 2>&1)
+is 'an image with a Healthcheck is run' $? 0
+like 'the plan tells of it with the image as the cause' "$said" 'health: .*interval: 1s, retries: 5.*\(image t/app: HEALTHCHECK\)'
+is 'its check does well inside' "$(health)" healthy
+spec lively < <(lively ', health: { http: ":8080/missing", retries: 1 }')
+fails 'the container says otherwise, as often as the image has it' 7 fps apply -y --wait -f "$FILE"
+is 'and is unhealthy by that' "$(health)" unhealthy
+spec lively < <(lively ', health: none')
+applied 'the container takes it back'
+is 'so nothing probes it' "$(health)" running
+take_down

@@ -39,7 +39,8 @@ static void whole_heads(void **state)
         {"HTTP/1.1 204 No Content\n\n", 204}, /* line feeds alone: RFC 9112, 2.2 */
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 200},
         {"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 503 No\r\nA: b\r\n\r\n", 503},
-        {"HTTP/1.1 200 OK\r\nX: \x80\xff\t\x01\r\n\r\n", 200}, /* what stands in a field is nobody's business */
+        {"HTTP/1.1 200 OK\r\nX: \x80\xff\t\x01\r\n\r\n",
+         200}, /* what stands in a field is nobody's business */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         check(cases[i].text, strlen(cases[i].text), cases[i].status);
@@ -48,8 +49,12 @@ static void whole_heads(void **state)
 static void not_yet(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"H", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n",
-                                        "HTTP/1.1 200 OK\r\n\r", "HTTP/1.1 100 Continue\r\n\r\n"};
+    static const char *const cases[] = {"H",
+                                        "HTTP/1.1 200 OK",
+                                        "HTTP/1.1 200 OK\r\n",
+                                        "HTTP/1.1 200 OK\r\nA: b\r\n",
+                                        "HTTP/1.1 200 OK\r\n\r",
+                                        "HTTP/1.1 100 Continue\r\n\r\n"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         check(cases[i], strlen(cases[i]), 0);
 }

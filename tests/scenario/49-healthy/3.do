@@ -1,0 +1,1 @@
+tool kill cache
