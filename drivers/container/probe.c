@@ -117,11 +117,7 @@ static int run_child(const struct gate *gate, int64_t deadline, struct verdict *
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    const struct probing probing = {.paths = gate->paths,
-                                    .request = gate->request,
-                                    .init = gate->init,
-                                    .init_pid = (pid_t)gate->seen.init_pid,
-                                    .deadline = deadline};
+    const struct probing probing = {.paths = gate->paths, .request = gate->request, .init = gate->init};
     const pid_t child = fork();
     if (child == 0 && is_command(gate))
         probe_command(&probing, ends[1]);
@@ -204,7 +200,7 @@ static int wait_healthy(struct gate *gate, struct error *error)
     if (result == -ECHILD)
         return tell_end(gate, error);
     return result < 0 && !error->code ? error_errno(error, result, "container %s", gate->request->lxc_name)
-                                      : least(result, 0);
+                                      : (int)least(result, 0);
 }
 
 int container_probe_it(const struct paths *paths, const struct container_probe *request,

@@ -15,8 +15,6 @@ struct probing {
     const struct paths *paths;
     const struct container_probe *request;
     int init; /* pidfd */
-    pid_t init_pid;
-    int64_t deadline; /* of this probe, CLOCK_MONOTONIC milliseconds */
 };
 
 /* In the child; they do not return. probe_network.c and probe_command.c */
