@@ -1033,3 +1033,19 @@ containers: { web: { image: base, ports: [ "8079-8081:8079-8081" ] }, other: { i
     gives 0 run_spec plan
 }
 check 'a port that a rule of others leads elsewhere is held' claimed_ports_are_held
+
+publishes() {
+    at publish
+    echo 'images: { base: { source: "bootstrap:bookworm" }, app: { build: { from: base, steps: [ "RUN make" ] } } }' >"$root/spec.yaml"
+    gives 0 run_spec apply &&
+        gives 1 run image publish app && says 'needs --to FOLDER' &&
+        gives 1 run image publish nothing --to "$root/tree" && says 'nothing' &&
+        gives 1 run image publish app --to "$root/tree" --format zip && says 'squashfs or tar.xz' &&
+        gives 0 run image publish app base --to "$root/tree" && says 'image app: published as' && says 'image base: published as' &&
+        gives 0 run image publish app --to "$root/tree" && says 'image app: already published as' &&
+        gives 0 run image publish app --to "$root/tree" -o json &&
+        jq -e '.published == [{name: "app", version: "20240101_000000", changed: false}]' "$root/said" >/dev/null || return 1
+    sed -i 's/RUN make/RUN make more/' "$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run image publish app --to "$root/tree" && says 'image app: published as'
+}
+check 'images are published once' publishes
