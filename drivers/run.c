@@ -31,7 +31,7 @@ int step_run(const struct effects *effects, const struct paths *paths, enum step
     else if (kind < STEP_BRIDGE_CREATE || (kind >= STEP_ROOT_WRITE && kind <= STEP_BIND_DETACH) ||
              (kind >= STEP_LAYER_CHANGE && kind <= STEP_LAYER_GROW) || kind == STEP_LAYER_RENAME ||
              kind == STEP_VOLUME_RENAME || kind == STEP_ROOT_CHECK || kind == STEP_IMAGE_EXPORT ||
-             kind == STEP_IMAGE_PUBLISH || kind == STEP_IMAGE_LIST)
+             kind == STEP_IMAGE_PUBLISH || kind == STEP_IMAGE_LIST || kind == STEP_IMAGE_LOOK)
         ended = run_data(effects, paths, kind, request, call, made, error);
     else if (kind < STEP_CONTAINER_DEFINE || kind == STEP_GUEST_FORWARDING || kind == STEP_MACVLAN_DELETE ||
              kind == STEP_LINK_UNMARK)
@@ -53,6 +53,8 @@ static int run_data(const struct effects *effects, const struct paths *paths, en
     switch (kind) {
     case STEP_IMAGE_MAKE:
         return effects->image->make(paths, request, call, result, error);
+    case STEP_IMAGE_LOOK:
+        return effects->image->look(paths, request, call, result, error);
     case STEP_IMAGE_EXPORT:
         return effects->image->export(paths, request, call, result, error);
     case STEP_IMAGE_PUBLISH:

@@ -3,6 +3,7 @@
 
 static const struct step_type types[STEP_KINDS] = {
     [STEP_IMAGE_MAKE] = {"image.make", &image_make_table, &image_made_table},
+    [STEP_IMAGE_LOOK] = {"image.look", &image_make_table, &image_looked_table},
     [STEP_IMAGE_EXPORT] = {"image.export", &image_export_table, &image_exported_table},
     [STEP_IMAGE_PUBLISH] = {"image.publish", &image_publish_table, &image_published_table},
     [STEP_IMAGE_REMOVE] = {"image.remove", &image_reference_table, NULL},

@@ -68,6 +68,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_IMAGE_EXPORT = 74,
                  STEP_IMAGE_PUBLISH = 75,
                  STEP_BUILD_FOLDER = 76,
+                 STEP_IMAGE_LOOK = 78,
                  STEP_CONTAINER_PROBE = 82,
                  STEP_IMAGE_LIST = 84,
                  STEP_BUILD_FETCH = 85,

@@ -10,30 +10,39 @@ void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, vo
     *arena_append(arena, steps->items, steps->count) = (struct step){.kind = kind, .request = request};
 }
 
+void compile_image_source(struct arena *arena, const struct policy *policy, const struct object *object,
+                          struct image_make *make)
+{
+    const struct image *body = object->body;
+    const char *name = remote_of_source(body->source, arena);
+    const struct remote *remote = name ? remote_find(policy, name, arena) : NULL;
+    make->name = object->name;
+    make->source = body->source;
+    make->packages = body->packages;
+    make->pin = body->digest;
+    if (remote)
+        make->remote = (struct remote *)remote;
+    if (policy)
+        make->downloads = policy->downloads;
+}
+
 static void compile_image(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
-    const struct image *body = action->object->body;
     if (action->verb == VERB_BUILD) {
         compile_build(compiling, action, steps);
         return;
     }
     struct image_make *make = described_new(arena, &image_make_table);
-    make->name = action->name;
-    make->source = body->source;
-    make->packages = body->packages;
-    make->pin = body->digest;
-    const char *name = remote_of_source(body->source, arena);
-    const struct remote *remote = name ? remote_find(compiling->policy, name, arena) : NULL;
-    if (remote)
-        make->remote = (struct remote *)remote;
-    if (compiling->policy)
-        make->downloads = compiling->policy->downloads;
+    compile_image_source(arena, compiling->policy, action->object, make);
     const char *origin = action->entry ? action->entry->facts->origin : NULL;
     if (!plan_field_changed(&action->causes, "source")) /* of another one it would say nothing */
         make->origin = origin;
     if (action->verb == VERB_REPAIR && origin && !make->pin) /* the very same bytes (SEMANTICS 12) */
         make->pin = strstr(origin, "sha256:");
+    const char *changed = world_image_changed(compiling->world, action->name);
+    if (changed && !make->pin) /* what the plan said, and not what came after it */
+        make->pin = strstr(changed, "sha256:");
     steps_add(arena, steps, STEP_IMAGE_MAKE, described_whole(&image_make_table, make));
 }
 

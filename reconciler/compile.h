@@ -33,6 +33,9 @@ struct compiling {
     const char *stopped_by; /* of VERB_STOP: the person, and when; NULL: nobody */
 };
 
+/* What of an image's source its making and its asking are told: not what was there before. */
+void compile_image_source(struct arena *arena, const struct policy *policy, const struct object *object,
+                          struct image_make *make);
 /* Empty for actions that change nothing but the record. Pure; requests live in target->arena. */
 void compile_action(const struct compiling *compiling, const struct action *action, struct steps *steps);
 /* What takes a container from its root before its action begins; empty where nothing holds it. */

@@ -91,19 +91,24 @@ bool follow_moves(const struct follow *follow)
     return follow->how == FOLLOW_RESTACK || follow->how == FOLLOW_RESET;
 }
 
-bool image_is_made(const struct object_set *desired, const struct builds *builds, const char *name,
-                   const struct entry *image, struct arena *arena)
+bool image_is_made(const struct object_set *desired, const struct builds *builds, const struct world *world,
+                   const char *name, const struct entry *image, struct arena *arena)
 {
     const struct object *wanted = object_find(desired, KIND_IMAGE, name);
     const struct build_wish *wish = builds_find(builds, name);
     struct changes changes = {0};
     if (wish)
         return wish->made;
+    if (world_image_changed(world, name))
+        return true;
     if (wanted && image && image->facts->digest)
         fields_diff(&image_table, image->object.body, wanted->body, arena, &changes);
     else
         return wanted;
-    return changes.count > 0;
+    for (size_t i = 0; i < changes.count; i++)
+        if (changes.items[i].class != CLASS_RECORD)
+            return true;
+    return false;
 }
 
 void follow_look(const struct paths *paths, const struct object_set *desired, const struct builds *builds,
@@ -117,7 +122,7 @@ void follow_look(const struct paths *paths, const struct object_set *desired, co
             name && layer->facts->digest ? actual_find(actual, KIND_IMAGE, name) : NULL;
         const bool known = image && image->facts->digest;
         const bool differs =
-            name && layer->facts->digest && image_is_made(desired, builds, name, image, arena);
+            name && layer->facts->digest && image_is_made(desired, builds, world, name, image, arena);
         if (!known && !differs)
             continue;
         const char *file = paths_file_name(arena, layer->name);

@@ -33,8 +33,8 @@ bool root_is_copy(const struct container *container);
 struct follow follow_of(const struct target *target, const struct actual *actual, const struct world *world,
                         const struct object *container, bool changing);
 /* Whether an image is going to be made: as what it was not before, or after its name was forgotten. */
-bool image_is_made(const struct object_set *desired, const struct builds *builds, const char *name,
-                   const struct entry *image, struct arena *arena);
+bool image_is_made(const struct object_set *desired, const struct builds *builds, const struct world *world,
+                   const char *name, const struct entry *image, struct arena *arena);
 /* What of it has an effect when the container is started. */
 bool follow_moves(const struct follow *follow);
 /* "3f2a9b01c2d3", for people. */

@@ -77,7 +77,8 @@ static const char *find_config(const struct merging *merging, const struct objec
     const struct metadata_request *request = merging->request;
     const struct object *wanted = object_find(request->desired, KIND_IMAGE, image);
     const struct entry *known = actual_find(request->actual, KIND_IMAGE, image);
-    const bool making = image_is_made(request->desired, request->builds, image, known, merging->arena);
+    const bool making =
+        image_is_made(request->desired, request->builds, request->world, image, known, merging->arena);
     const struct follow follow = follow_of(&merging->target, request->actual, request->world, object, making);
     const char *digest = stays_on(merging, object, &follow);
     *awaited = !digest && making && wanted && may_tell(request, wanted);

@@ -42,9 +42,9 @@ const struct command commands[] = {
      "free what is retained and no longer used", true, ACTS, run_gc},
     {"image", NULL,
      "[ls | inspect IMAGE... | export IMAGE FOLDER[:TAG] | publish IMAGE... --to FOLDER | "
-     "pull IMAGE... | rm IMAGE...]",
+     "pull IMAGE... | rm IMAGE... | gc]",
      "list images, show what is known of one, write one as an OCI layout or for a web server, make it anew, "
-     "or remove it",
+     "remove it, or those that nobody uses",
      true, ACTS_ON_VERB, run_image},
     {"store", NULL, "[search [WORD...] | info NAME]",
      "search the app store, or show what is known of one image of it", true, READS, run_store},

@@ -17,6 +17,7 @@ enum flag_type {
     FLAG_BOOL,
     FLAG_TEXT,
     FLAG_DURATION,
+    FLAG_SIZE,
     FLAG_NUMBER,
     FLAG_OUTPUT,
     FLAG_FILE,
@@ -63,7 +64,7 @@ static const struct flag flags[] = {
     {"detailed-exitcode", 0, FLAG_BOOL, MEMBER(detailed), "2 when something was changed", " plan apply "},
     {"drift", 0, FLAG_BOOL, MEMBER(drift), "2 when something drifted", " status "},
     {"dry-run", 0, FLAG_BOOL, MEMBER(dry_run), "say what would be done and do nothing",
-     " plan apply down build gc adopt "},
+     " plan apply down build gc image adopt "},
     {"offline", 0, FLAG_BOOL, MEMBER(offline), "ask no server: what would be fetched is held, or refused",
      " plan apply build store "},
     {"remote", 0, FLAG_TEXT, MEMBER(remote), "the remote that is asked, as fpsync.conf names it (store)",
@@ -76,6 +77,8 @@ static const struct flag flags[] = {
     {"lxc", 0, FLAG_LXC, MEMBER(lxc_names), "a container of LXC, whoever made it; may be repeated",
      " export "},
     {"lxc-path", 0, FLAG_TEXT, MEMBER(lxc_path), "where --lxc looks (/var/lib/lxc)", " export "},
+    {"budget", 0, FLAG_SIZE, MEMBER(budget), "gc: free until all images together are not larger", " image "},
+    {"older-than", 0, FLAG_DURATION, MEMBER(older), "gc: free what was not used for so long", " image "},
     {"no-cache", 0, FLAG_BOOL, MEMBER(no_cache), "make every step again", " build "},
     {"to", 0, FLAG_TEXT, MEMBER(to), "the folder that a web server serves (publish)", " image "},
     {"format", 0, FLAG_CHOICE, MEMBER(root_format), "squashfs or tar.xz", " image "},
@@ -205,6 +208,11 @@ static int set_flag(struct options *options, const struct flag *flag, const char
             break;
         *(size_t *)at = (size_t)number;
         return 0;
+    case FLAG_SIZE:
+        if (size_parse(value, &number) < 0 || number < 1)
+            break;
+        *(int64_t *)at = number;
+        return 0;
     case FLAG_DURATION:
         if (duration_parse(value, &number) < 0)
             break;
@@ -217,6 +225,7 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         return 0;
     }
     const char *expected = flag->type == FLAG_DURATION || flag->type == FLAG_WAIT ? "a duration like 30s"
+                           : flag->type == FLAG_SIZE                              ? "a size like 20GiB"
                            : flag->type == FLAG_NUMBER                            ? "a number from 1 to 256"
                                                                                   : flag->help;
     return error_set(error, -EINVAL, "--%s: expected %s, found \"%s\"", flag->name, expected, value);

@@ -36,6 +36,7 @@ struct options {
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t wait;         /* milliseconds, or OPTIONS_WAIT; -1: not given */
     int64_t lock_timeout; /* milliseconds */
+    int64_t budget, older; /* --budget, bytes, and --older-than, milliseconds, of image gc; 0: not given */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
         follow, rebuild, offline, no_cache;
     uint64_t given;         /* which flags the command line had: bits in the order of the table */

@@ -40,6 +40,28 @@ static bool is_record_only(const struct changes *causes, const struct image *ima
     return true;
 }
 
+/* "3f2a9b01c2d3" of an origin, or the version that it begins with. */
+static const char *origin_brief(struct arena *arena, const char *origin)
+{
+    const char *digest = strstr(origin, "sha256:");
+    return digest ? digest_brief(arena, digest + strlen("sha256:"))
+                  : arena_strndup(arena, origin, strcspn(origin, " "));
+}
+
+/* SEMANTICS 12: the name stands for something else at its server by now. */
+static void add_look(struct planning *planning, const struct object *object, const struct entry *entry,
+                     struct changes *causes)
+{
+    const char *changed = world_image_changed(planning->request->world, object->name);
+    if (!changed)
+        return;
+    const bool version = strncmp(changed, "v:", 2) == 0; /* says that it differs, and not what it is */
+    const char *key = ((const struct image *)object->body)->follow ? "follow" : "pull";
+    plan_add_cause(planning, causes, "at its server", origin_brief(planning->arena, entry->facts->origin),
+                   version ? "another version" : origin_brief(planning->arena, changed),
+                   field_place(&image_table, object->body, field_by_key(&image_table, key)));
+}
+
 void plan_image(struct planning *planning, const struct object *object, struct entry *entry)
 {
     struct changes causes = {0};
@@ -55,6 +77,7 @@ void plan_image(struct planning *planning, const struct object *object, struct e
                        ((struct image *)object->body)->source, object->place);
     } else {
         fields_diff(&image_table, entry->object.body, object->body, planning->arena, &causes);
+        add_look(planning, object, entry, &causes);
         verb = is_record_only(&causes, object->body, entry->facts) ? VERB_UPDATE : VERB_RECREATE;
         if (verb == VERB_UPDATE && !world_has_image(planning->request->world, entry->facts->digest)) {
             verb = VERB_REPAIR;

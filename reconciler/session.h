@@ -4,6 +4,7 @@
 #include "reconciler/builds.h"
 #include "reconciler/execute.h"
 #include "reconciler/image_metadata.h"
+#include "reconciler/looks.h"
 #include "reconciler/options.h"
 #include "specs/policy.h"
 #include "specs/specs.h"
@@ -32,6 +33,7 @@ struct session {
     struct metadata metadata; /* of the last session_plan(): what containers have of their images */
     struct builds_request builds_request; /* and what the recipes of the set ask for: */
     struct builds builds;
+    struct looks looks;         /* what servers say of images: asked once a run */
     bool has_built;             /* what is to be made whatever it is has been made: --no-cache */
     struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
 };

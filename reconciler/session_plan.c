@@ -67,7 +67,7 @@ static struct texts find_layouts(const struct session *session)
         const struct object *object = session->set.objects.items[i];
         const char *source = object->kind == KIND_IMAGE ? ((const struct image *)object->body)->source : NULL;
         if (source && strncmp(source, file, strlen(file)) == 0 &&
-            image_is_made(&session->set.objects, &session->builds, object->name,
+            image_is_made(&session->set.objects, &session->builds, &session->world, object->name,
                           actual_find(&session->actual, KIND_IMAGE, object->name), session->arena) &&
             image_source_is_layout(source + strlen(file)))
             *arena_append(session->arena, layouts.items, layouts.count) = object->name;
@@ -96,11 +96,26 @@ static const struct object_set *with_metadata(struct session *session)
     return merged;
 }
 
+/* Once a run; what was made since is held against the same answers. */
+static void look_at_servers(struct session *session)
+{
+    const struct looks_request request = {.paths = &session->paths,
+                                          .desired = &session->set.objects,
+                                          .actual = &session->actual,
+                                          .policy = session->policy,
+                                          .offline = session->options->offline,
+                                          .writes = session->lock >= 0};
+    looks_ask(&request, session->arena, &session->looks);
+    session->world.looks = session->looks.items;
+    session->world.look_count = session->looks.count;
+}
+
 void session_plan(struct session *session, struct plan *plan)
 {
     if (!session->record.items)
         session->record = session->actual;
     view_record(session, &session->set.objects);
+    look_at_servers(session);
     follow_look(&session->paths, &session->set.objects, &session->builds, &session->actual, session->arena,
                 &session->world);
     const struct object_set *desired = with_metadata(session);

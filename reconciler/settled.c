@@ -92,11 +92,11 @@ static const struct table settled_table = {
 
 /* What is added to one of these may be something that a plan depends on. Is it in a digest (settled.h), or does it make that
  * nothing is noted? Then let the number be the new one. */
-_Static_assert(sizeof(struct options) == 272, "see identity() and is_usual()");
+_Static_assert(sizeof(struct options) == 288, "see identity() and is_usual()");
 _Static_assert(sizeof(struct spec_request) == 72, "see identity()");
 _Static_assert(sizeof(struct plan_request) == 176, "see is_settled()");
 _Static_assert(sizeof(struct world_loans) == 56, "see look_at_loans()");
-_Static_assert(sizeof(struct world) == 1128 && sizeof(struct world_guest) == 56, "see world_digest.c");
+_Static_assert(sizeof(struct world) == 1144 && sizeof(struct world_guest) == 56, "see world_digest.c");
 
 static const char *path_of(const struct session *session)
 {
@@ -279,7 +279,7 @@ static bool is_settled(const struct session *session, const struct plan *plan)
            !session->held_back.count && !session->snapshot.intent_count &&
            !has_down_source(&session->snapshot) && !has_missing_source(&session->set) &&
            !session->world.disk_count && !session->world.weighs_io && !searches_devices(&session->world) &&
-           !session->world.difference_count && !session->world.ids.count &&
+           !session->world.difference_count && !session->world.look_count && !session->world.ids.count &&
            session_guard(session, plan, &refusal) == 0;
 }
 
@@ -372,6 +372,7 @@ void settled_note(struct session *session)
     asked_begin();
     bool good = session_open(session->options, SESSION_READ, &now, &ignored) >= 0 &&
                 session_load(&now, &ignored) >= 0 && session_look(&now, &ignored) >= 0;
+    now.looks = session->looks; /* nobody is asked twice */
     if (good)
         session_plan(&now, &plan);
     good = good && !now.builds.count; /* their recipes and contexts are in no digest */

@@ -224,6 +224,14 @@ const struct observed_resolver *world_resolver(const struct world *world, const 
     return index_find(&world->by.resolvers, bridge);
 }
 
+const char *world_image_changed(const struct world *world, const char *image)
+{
+    for (size_t i = 0; i < world->look_count; i++)
+        if (strcmp(world->looks[i].image, image) == 0)
+            return world->looks[i].changed;
+    return NULL;
+}
+
 bool world_has_image(const struct world *world, const char *digest)
 {
     return digest && index_find(&world->by.images, digest);

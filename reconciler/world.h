@@ -30,6 +30,14 @@ struct world_loans {
     bool searched; /* there are such */
 };
 
+/* What a server says of an image that follows it (reconciler/looks.h). */
+struct world_look {
+    const char *image;   /* full name */
+    const char *answer;  /* what it stands for today; NULL: nobody was asked, or answered */
+    const char *changed; /* what it stands for today, where that is something else; NULL */
+    const char *trouble; /* why nobody answered; NULL */
+};
+
 struct world_disk {        /* see world_look_at_disks() */
     const char *container; /* full name */
     struct observed_disk seen;
@@ -63,6 +71,8 @@ struct world {
     bool cannot_grow;              /* a volume is to become larger, and may not while it is mounted */
     struct world_disk *disks;
     size_t disk_count;
+    struct world_look *looks;
+    size_t look_count;
     struct id_ranges ids; /* of others, see world_look_at_ids() */
 };
 
@@ -144,6 +154,8 @@ const struct observed_listener *world_listener(const struct world *world, const 
 const char *world_listener_name(const struct observed_listener *listener, struct arena *arena);
 /* Whether no interface of the host has that address of IPv4 or IPv6, as far as that can be known. NULL: no. */
 bool world_lacks_address(const struct world *world, const char *address);
+/* What the image stands for today, where that is not what it was made of; NULL. */
+const char *world_image_changed(const struct world *world, const char *image);
 bool world_has_image(const struct world *world, const char *digest);
 bool world_has_layer(const struct world *world, const char *file);
 const char *world_layer_type(const struct world *world, const char *file); /* NULL: unknown */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "specs/check.h"
+#include "specs/remote.h"
 
 static struct place place_in(const struct object *object, const char *key)
 {
@@ -38,6 +39,26 @@ static void check_build(struct world *world, const struct object *object)
         problem_add(world->problems, at, "write its path in the folder", "'recipe' leads out of the folder");
 }
 
+/* Asking a server is for what a server has, under a name that may come to stand for something else. */
+static void check_asking(struct world *world, const struct object *object)
+{
+    const struct image *image = object->body;
+    const bool always = text_is_same(image->pull, "always");
+    const char *key = image->follow ? "follow" : "pull";
+    if (!always && !image->follow)
+        return;
+    if (!image->source || !source_is_fetched(image->source))
+        problem_add(world->problems, place_in(object, key), "leave it out",
+                    "'%s' asks a server, and this image comes from none", key);
+    else if (image->digest)
+        problem_add(world->problems, place_in(object, key), "leave one of them out",
+                    "'%s' takes what the server has today, and 'digest' nothing but one", key);
+    else if (image->follow && (always || text_is_same(image->pull, "never")))
+        problem_add(world->problems, place_in(object, key), "leave one of them out",
+                    always ? "'pull: always' asks the server each time, and 'follow' now and then"
+                           : "'pull: never' asks no server, and 'follow' does");
+}
+
 void check_image(struct world *world, const struct object *object)
 {
     const struct image *image = object->body;
@@ -47,4 +68,5 @@ void check_image(struct world *world, const struct object *object)
     check_origin(world, object);
     if (field_is_present(&image_table, image, field_by_key(&image_table, "build")))
         check_build(world, object);
+    check_asking(world, object);
 }

@@ -37,7 +37,8 @@ struct image {
         source; /* "bootstrap:SUITE", "file:/absolute/path", "https://...", "REMOTE:ALIAS"; NULL: it is built */
     struct texts packages;     /* extra Debian packages of a bootstrap, as written */
     const char *digest;        /* "sha256:HEX" of what is fetched; NULL: whatever comes */
-    const char *pull;          /* "missing", "never" */
+    const char *pull;          /* "missing", "never", "always" */
+    int64_t follow;            /* milliseconds after which its server is asked again; 0: never */
     struct image_build *build; /* never NULL */
 };
 /* Whether a recipe makes it. */

@@ -51,6 +51,34 @@ static const struct field allow_rows[] = {
 const struct table allow_table = {
     .name = "allow", .size = sizeof(struct policy_allow), TABLE_ROWS(allow_rows)};
 
+static const struct field policy_images_rows[] = {
+    {.id = 1,
+     .key = "budget",
+     .type = FIELD_NUMBER,
+     .form = FORM_SIZE,
+     AT(policy_images, budget),
+     .minimum = 1,
+     .maximum = INT64_MAX,
+     .example = "20GiB",
+     .help =
+         "How large all images of the store may be together before fpsync image gc frees those that nobody "
+         "uses, the ones that were used longest ago first."},
+    {.id = 2,
+     .key = "age",
+     .type = FIELD_NUMBER,
+     .form = FORM_DURATION,
+     AT(policy_images, age),
+     .minimum = 1000,
+     .maximum = INT64_C(3660) * 86400 * 1000,
+     .example = "30d",
+     .help =
+         "How long after its last use fpsync image gc frees an image that nobody uses, whatever the budget."},
+};
+const struct table policy_images_table = {.name = "images",
+                                          .size = sizeof(struct policy_images),
+                                          TABLE_ROWS(policy_images_rows),
+                                          .help = "What fpsync image gc spares of images that nobody uses."};
+
 static const struct field policy_rows[] = {
     {.id = 1,
      .key = "allow",
@@ -82,6 +110,13 @@ static const struct field policy_rows[] = {
      .nested = &downloads_table,
      .example = "{ stall: 10s }",
      .help = "Bounds of what is fetched from servers."},
+    {.id = 6,
+     .key = "images",
+     .type = FIELD_STRUCT,
+     AT(policy, images),
+     .nested = &policy_images_table,
+     .example = "{ budget: 20GiB, age: 30d }",
+     .help = "What fpsync image gc spares of images that nobody uses."},
     {.id = 4,
      .key = "aliases",
      .type = FIELD_PAIRS,

@@ -14,16 +14,24 @@ struct policy_allow {
     struct texts devices; /* devices of the host, and folders with all that lies below them */
 };
 
-struct policy {
+/* What of the images that nobody uses is kept all the same. */
+struct policy_images {
     struct described described;
-    struct policy_allow *allow;  /* never NULL */
-    int64_t retention;           /* milliseconds: what is retained is freed by gc after that */
-    struct list remotes;         /* of remote; see remote_find() */
-    struct downloads *downloads; /* never NULL */
-    struct pairs aliases;        /* sources by patterns of names; see alias_find() */
+    int64_t budget; /* bytes of all images together; 0: none */
+    int64_t age;    /* milliseconds since one was last used; 0: none */
 };
 
-extern const struct table policy_table, allow_table;
+struct policy {
+    struct described described;
+    struct policy_allow *allow;   /* never NULL */
+    int64_t retention;            /* milliseconds: what is retained is freed by gc after that */
+    struct list remotes;          /* of remote; see remote_find() */
+    struct downloads *downloads;  /* never NULL */
+    struct policy_images *images; /* never NULL */
+    struct pairs aliases;         /* sources by patterns of names; see alias_find() */
+};
+
+extern const struct table policy_table, allow_table, policy_images_table;
 
 /* False when the file cannot be used: `problems` says why, and nothing is permitted. */
 bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems);

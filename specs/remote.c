@@ -136,3 +136,12 @@ const char *remote_of_source(const char *source, struct arena *arena)
     size_t length = strcspn(source, ":");
     return source[length] ? arena_strndup(arena, source, length) : NULL;
 }
+
+bool source_is_fetched(const char *source)
+{
+    static const char *const others[] = {"bootstrap:", "file:", "oci-layout:"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strncmp(source, others[i], strlen(others[i])) == 0)
+            return false;
+    return strchr(source, ':') != NULL;
+}

@@ -35,3 +35,5 @@ struct policy;
 const struct remote *remote_find(const struct policy *policy, const char *name, struct arena *arena);
 /* REMOTE of "REMOTE:ALIAS", in the arena; NULL where the source is of another kind. */
 const char *remote_of_source(const char *source, struct arena *arena);
+/* Whether a server has it. */
+bool source_is_fetched(const char *source);

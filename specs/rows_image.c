@@ -65,7 +65,7 @@ const struct table image_build_table = {.name = "image.build",
                                         TABLE_ROWS(image_build_rows),
                                         .help = "How an image is made from a recipe."};
 
-static const char *const pulls[] = {"missing", "never", NULL};
+static const char *const pulls[] = {"missing", "never", "always", NULL};
 
 static const struct field image_rows[] = {
     {.id = 1,
@@ -118,7 +118,20 @@ static const struct field image_rows[] = {
      .standard = "missing",
      .words = pulls,
      .example = "never",
-     .help = "Whether it may be fetched when it is not in the store: missing, yes; never, it must be there."},
+     .help = "Whether it may be fetched when it is not in the store: missing, yes; never, it must be there; "
+             "always, and each plan and apply asks its server what the name stands for today."},
+    {.id = 6,
+     .key = "follow",
+     .type = FIELD_NUMBER,
+     .form = FORM_DURATION,
+     AT(image, follow),
+     .class = CLASS_RECORD,
+     .minimum = 1000,
+     .maximum = INT64_C(366) * 86400 * 1000,
+     .example = "1d",
+     .help =
+         "How long after its server was asked last a plan or apply asks it again what the name stands for "
+         "today; without it only image pull asks."},
 };
 const struct table image_table = {.name = "image",
                                   .size = sizeof(struct image),

@@ -86,6 +86,18 @@ static int make(const struct paths *paths, const struct image_make *request, con
     return result < 0 ? error_wrap(error, result, "image %s", request->name) : 0;
 }
 
+/* SEMANTICS 25: a plan may read what servers say, and stores nothing. */
+static int look(const struct paths *paths, const struct image_make *request, const struct call *call,
+                struct image_looked *looked, struct error *error)
+{
+    int result = begins(request->source, "https://") ? https_look(request, call, looked, error)
+                 : is_of_registry(request)           ? oci_registry_look(paths, request, call, looked, error)
+                                                     : remote_image_look(request, call, looked, error);
+    if (result == 0)
+        described_whole(&image_looked_table, looked);
+    return result < 0 ? error_wrap(error, result, "image %s", request->name) : 0;
+}
+
 static int remove_image(const struct paths *paths, const struct image_reference *request,
                         const struct call *call, struct error *error)
 {
@@ -103,4 +115,4 @@ static int remove_image(const struct paths *paths, const struct image_reference 
 }
 
 const struct image_effects image_effects = {
-    .make = make, .remove = remove_image, .export = oci_export, .publish = image_publish, .list = image_list};
+    .make = make, .look = look, .remove = remove_image, .export = oci_export, .publish = image_publish, .list = image_list};

@@ -50,6 +50,15 @@ struct image_made { /* result */
 };
 extern const struct table image_made_table;
 
+/* What a source stands for today, asked of its server and of nobody else. Nothing is stored. */
+struct image_looked { /* result */
+    struct described described;
+    const char *origin; /* as image_made has it, or what that one begins with: see image_origin_is() */
+};
+extern const struct table image_looked_table;
+/* Whether what was made with `origin` is still what the server has. */
+bool image_origin_is(const char *origin, const char *looked);
+
 struct image_reference {
     struct described described;
     const char *digest;
@@ -107,6 +116,10 @@ extern const struct table image_published_table;
 struct image_effects {
     /* Long: reports progress by lines ("unpacking 34 %", mmdebstrap's own phases). */
     int (*make)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
+                struct error *);
+    /* `origin` of the request is what is there: older versions than that are refused. -ENODATA when the server says
+     * nothing that could be compared. */
+    int (*look)(const struct paths *, const struct image_make *, const struct call *, struct image_looked *,
                 struct error *);
     /* For gc alone. -EBUSY while a root stands on it. */
     int (*remove)(const struct paths *, const struct image_reference *, const struct call *, struct error *);

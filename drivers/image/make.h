@@ -7,6 +7,7 @@
 #include "lib/fields.h"
 
 struct error;
+struct image_looked;
 struct image_make;
 struct image_making;
 
@@ -40,8 +41,13 @@ struct fetching {
 };
 /* An archive behind an https:// source. */
 int https_make(struct fetching *, struct error *);
+/* The same of what it is asked for to compare: "v:HEX", of ETag or Last-Modified. */
+int https_look(const struct image_make *request, const struct call *call, struct image_looked *looked,
+               struct error *error);
 /* An image of a simplestreams server, REMOTE:ALIAS. */
 int remote_image_make(struct fetching *, struct error *);
+int remote_image_look(const struct image_make *request, const struct call *call, struct image_looked *looked,
+                      struct error *error);
 
 /* What an image is called: the digest of its tree, or, of one with a lower or a config (NULL: none), of "fpsync image 1",
  * the lower's, its own tree's and the config, each with its length before it. */

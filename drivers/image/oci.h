@@ -63,7 +63,13 @@ int oci_told(struct error *error, int result);
 
 /* Of the source "oci:NAME" (specs/oci_name.h), or "REMOTE:PATH[:TAG]" of a remote that is a registry. */
 struct fetching;
+struct image_looked;
+struct image_make;
+struct paths;
 int oci_registry_make(struct fetching *fetching, struct error *error);
+/* What its tag or digest leads to today. */
+int oci_registry_look(const struct paths *paths, const struct image_make *request, const struct call *call,
+                      struct image_looked *looked, struct error *error);
 
 /* Whether the folder is a layout, or what `docker save` makes. */
 bool oci_is_layout(int folder);

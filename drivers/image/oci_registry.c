@@ -89,15 +89,11 @@ static int keep_in_memory(const struct buffer *body, struct error *error)
     return TAKE_FD(file);
 }
 
-/* What the request asks for: a pin is all there is; a repair wants the same again; else the tag decides. */
+/* A pin is all there is, else the name decides. */
 static const char *wanted(const struct registry *registry)
 {
     const struct image_make *make = registry->fetching->request;
-    if (make->pin)
-        return make->pin;
-    if (registry->name->digest)
-        return registry->name->digest;
-    return make->origin && strncmp(make->origin, "sha256:", 7) == 0 ? make->origin : registry->name->tag;
+    return make->pin ? make->pin : registry->name->digest ? registry->name->digest : registry->name->tag;
 }
 
 static const char *type_of(const struct json *document, const struct remote_answer *answer,
@@ -200,29 +196,62 @@ static const char *name_of(const char *source, const struct remote *remote, stru
     return arena_printf(arena, "%.*s/%s", (int)strcspn(host, "/"), host, name);
 }
 
-int oci_registry_make(struct fetching *fetching, struct error *error)
+/* -EINVAL where the source names nothing that a registry could have. */
+static int open_registry(struct fetching *fetching, struct registry *registry, const char **text,
+                         struct error *error)
 {
     struct arena *arena = fetching->making->call->arena;
     const struct image_make *request = fetching->request;
     const struct remote *remote = strncmp(request->source, "oci:", 4) == 0 ? NULL : request->remote;
-    const char *text = name_of(request->source, remote, arena);
-    const struct oci_name *name = oci_name_parse(arena, text);
+    *text = name_of(request->source, remote, arena);
+    const struct oci_name *name = oci_name_parse(arena, *text);
     if (!name)
-        return error_set(error, -EINVAL, "\"%.200s\" is not the name of an image in a registry", text);
-    struct registry registry = {.fetching = fetching,
-                                .name = name,
-                                .remote = remote,
-                                .base = base_of(name, remote, arena),
-                                .document = -1};
+        return error_set(error, -EINVAL, "\"%.200s\" is not the name of an image in a registry", *text);
+    *registry = (struct registry){.fetching = fetching,
+                                  .name = name,
+                                  .remote = remote,
+                                  .base = base_of(name, remote, arena),
+                                  .document = -1};
+    return 0;
+}
+
+int oci_registry_make(struct fetching *fetching, struct error *error)
+{
+    const struct image_make *request = fetching->request;
+    struct registry registry;
+    const char *text;
+    int result = open_registry(fetching, &registry, &text, error);
+    if (result < 0)
+        return result;
     const struct oci_source source = {.context = &registry,
                                       .open = open_blob,
                                       .what = text,
                                       .arch = request->arch ? request->arch : oci_host_arch()};
-    int result = fetch_first(&registry, error);
+    result = fetch_first(&registry, error);
     if (result == 0)
         result = oci_make(fetching->making, &source, registry.first, error);
     cleanup_close(&registry.document);
     if (result < 0)
         oci_told(error, error_wrap(error, result, "%s", text));
     return result;
+}
+
+int oci_registry_look(const struct paths *paths, const struct image_make *request, const struct call *call,
+                      struct image_looked *looked, struct error *error)
+{
+    struct image_making making = NO_IMAGE_MAKING;
+    struct fetching fetching = {.making = &making, .request = request};
+    struct registry registry;
+    const char *text;
+    making.paths = paths;
+    making.call = call;
+    int result = open_registry(&fetching, &registry, &text, error);
+    if (result < 0)
+        return result;
+    result = fetch_first(&registry, error);
+    cleanup_close(&registry.document);
+    if (result < 0)
+        return oci_told(error, error_wrap(error, result, "%s", text));
+    looked->origin = arena_printf(call->arena, "sha256:%s", registry.first.digest);
+    return 0;
 }

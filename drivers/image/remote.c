@@ -65,6 +65,7 @@ static int make_request(const struct remote_request *request, const char *valida
     json_set(object, "tries", json_new_number(bounds->tries));
     json_set(object, "plain", json_new_bool(request->plain));
     json_set(object, "guarded", json_new_bool(request->guarded));
+    json_set(object, "head", json_new_bool(request->head));
     return set_certificates(object, request->ca ? request->ca : bounds->ca, error);
 }
 
@@ -131,6 +132,7 @@ static void hear_done(struct hearing *hearing, const struct json *line)
     answer->is_public = json_as_bool(json_get(line, "public"));
     answer->resumed = json_as_bool(json_get(line, "resumed"));
     answer->type = kept_text(hearing, line, "type");
+    answer->version = kept_text(hearing, line, "version");
 }
 
 static void hear_error(struct hearing *hearing, const struct json *line, const char *text)
@@ -177,7 +179,7 @@ int remote_fetch(const struct remote_request *request, const struct remote_fetch
 {
     char program[PATH_MAX];
     const char *url = request->url;
-    *answer = (struct remote_answer){.type = "", .challenge = ""};
+    *answer = (struct remote_answer){.type = "", .challenge = "", .version = ""};
     if (request->offline)
         return error_set(error, -EHOSTDOWN, "%.*s: not asked, as fpsync is to stay offline", url_length(url),
                          url);

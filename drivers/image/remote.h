@@ -32,6 +32,7 @@ struct remote_request {
     bool guarded; /* a server named the URL, not root: an address that is not public is refused. Set it to
                      `is_public` of the answer that named it. */
     bool offline;
+    bool head; /* only what the server says of it: no body comes */
 };
 
 struct remote_answer {             /* in the call's arena */
@@ -40,6 +41,7 @@ struct remote_answer {             /* in the call's arena */
     char digest[DIGEST_TEXT_SIZE]; /* SHA-256 of the body */
     const char *type;              /* Content-Type; "" */
     const char *challenge;         /* WWW-Authenticate of a 401; "" */
+    const char *version;           /* ETag, else Last-Modified; "": neither was sent */
     bool is_public;                /* what answered has a public address */
     bool resumed;                  /* some of it came earlier */
 };

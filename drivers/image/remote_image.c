@@ -137,15 +137,36 @@ static int unpack_whole(struct fetching *fetching, int archive, struct error *er
     return tree_remove(making->folder, "whole", error);
 }
 
+static int check_remote(const struct image_make *request, struct error *error)
+{
+    return request->remote->name && request->remote->url
+               ? 0
+               : error_set(error, -EINVAL, "%s: no remote is called so", request->source);
+}
+
+int remote_image_look(const struct image_make *request, const struct call *call, struct image_looked *looked,
+                      struct error *error)
+{
+    struct stream_image image;
+    int result = check_remote(request, error);
+    if (result == 0)
+        result = streams_resolve(request, call, &image, error);
+    if (result == 0)
+        looked->origin = *image.fingerprint
+                             ? arena_printf(call->arena, "%s sha256:%s", image.version, image.fingerprint)
+                             : image.version;
+    return result;
+}
+
 int remote_image_make(struct fetching *fetching, struct error *error)
 {
     const struct image_make *request = fetching->request;
     struct image_making *making = fetching->making;
     struct files files = {-1, -1, -1};
     struct stream_image image;
-    if (!request->remote->name || !request->remote->url)
-        return error_set(error, -EINVAL, "%s: no remote is called so", request->source);
-    int result = streams_resolve(request, making->call, &image, error);
+    int result = check_remote(request, error);
+    if (result == 0)
+        result = streams_resolve(request, making->call, &image, error);
     if (result == 0)
         result = fetch_item(fetching, &image.whole, image.is_public, &files.whole, error);
     if (result == 0)

@@ -1,4 +1,6 @@
 /* Tables of the image family's requests and results: how the main program and a worker exchange them. */
+#include <string.h>
+
 #include "drivers/image/build.h"
 #include "drivers/image/image.h"
 
@@ -45,6 +47,20 @@ static const struct field image_listed_rows[] = {
 const struct table image_listed_table = {
     .name = "image-listed", .size = sizeof(struct image_listed), TABLE_ROWS(image_listed_rows)};
 #undef REQUEST
+
+#define REQUEST image_looked
+static const struct field image_looked_rows[] = {
+    ROW(1, origin, FIELD_TEXT, .flags = FIELD_REQUIRED),
+};
+const struct table image_looked_table = {
+    .name = "image-looked", .size = sizeof(struct image_looked), TABLE_ROWS(image_looked_rows)};
+#undef REQUEST
+
+bool image_origin_is(const char *origin, const char *looked)
+{
+    const size_t length = strlen(looked);
+    return strncmp(origin, looked, length) == 0 && (!origin[length] || origin[length] == ' ');
+}
 
 #define REQUEST image_reference
 static const struct field image_reference_rows[] = {

@@ -159,6 +159,17 @@ int lower_open(const char *folder, const struct texts *paths, const char *what, 
     return root < 0 ? error_errno(error, -errno, "%s", what) : root;
 }
 
+void image_note_use(const char *store, const char *digest)
+{
+    char path[PATH_MAX], lower[DIGEST_TEXT_SIZE];
+    if (image_lower(store, digest, lower, NULL) < 0)
+        return;
+    for (const char *one = digest; one; one = one == digest && *lower ? lower : NULL) {
+        snprintf(path, sizeof(path), "%s/images/%s", store, one);
+        utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+    }
+}
+
 int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error)
 {
     struct texts paths = {0};

@@ -34,6 +34,9 @@ int lower_add_image(const char *store, const char *beside, const char *digest, s
 int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error);
 /* The detached mount of two folders or more. */
 int lower_mount(const char *folder, const struct texts *paths, const char *what, struct error *error);
+/* What images are freed by that nobody uses: when a root was last mounted on this one, and on what it is a delta on. It is
+ * the time of its folder, which is no part of the image. */
+void image_note_use(const char *store, const char *digest);
 /* As lower_open(), of an image. */
 int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error);
 /* Makes "root" in `data`, what the layer holds, when there is none: a copy of the image or of what a snapshot shows above

@@ -100,6 +100,8 @@ int root_mount_whole(const struct paths *paths, const struct root_mount *request
         result = fill_root(&building, error);
     if (result < 0)
         take_down(paths, request->lxc_name, NULL, NULL);
+    else
+        image_note_use(paths->store, request->digest);
     return result < 0 ? error_wrap(error, result, "root of %s", request->lxc_name) : 0;
 }
 

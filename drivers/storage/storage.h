@@ -35,6 +35,7 @@ struct observed_image {
     int64_t bytes;      /* of content, from the store's own note; 0 when unknown */
     const char *name; /* full name of the object it was first made for, by the same note; NULL when unknown */
     int64_t made;     /* seconds since the epoch */
+    int64_t used;     /* the same of when a root was last mounted on it, or it was made */
     const char *lower; /* digest of the whole image that it is a delta on; NULL: it is whole itself */
 };
 

@@ -64,11 +64,12 @@ static void collect_image(void *context, int directory, const char *name)
         return; /* without its note it is not an image */
     long long bytes = 0;
     char full[80] = "", lower[DIGEST_TEXT_SIZE];
-    struct stat status;
+    struct stat status, folder;
     if (sscanf(note.bytes, "bytes %lld name %79s", &bytes, full) < 1)
         bytes = 0;
     image_note_lower(note.bytes ? note.bytes : "", lower);
-    if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+        fstatat(directory, name, &folder, AT_SYMLINK_NOFOLLOW) < 0)
         return;
     struct observed_image *image =
         arena_append(collector->arena, collector->out->images, collector->out->image_count);
@@ -77,6 +78,7 @@ static void collect_image(void *context, int directory, const char *name)
                                      .name = full_name_is_valid(full) ? arena_strdup(collector->arena, full)
                                                                       : NULL,
                                      .made = status.st_mtime,
+                                     .used = folder.st_mtime,
                                      .lower = *lower ? arena_strdup(collector->arena, lower) : NULL};
 }
 

@@ -25,6 +25,17 @@ static void tell_held_back(const struct session *session)
     fwrite(text.bytes, 1, text.length, stderr);
 }
 
+/* Nobody need answer for what is there to serve on. */
+static void tell_silent(const struct session *session)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < session->looks.count; i++)
+        if (session->looks.items[i].trouble)
+            buffer_printf(&text, "fpsync: image %s stays what it is: %s\n", session->looks.items[i].image,
+                          session->looks.items[i].trouble);
+    fwrite(text.bytes ? text.bytes : "", 1, text.length, stderr);
+}
+
 /* Record, specs, world, plan. Returns -1, or the exit code to end with. */
 static int decide(struct session *session, struct plan *plan)
 {
@@ -43,6 +54,7 @@ static int decide(struct session *session, struct plan *plan)
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     session_plan(session, plan);
+    tell_silent(session);
     return -1;
 }
 

@@ -7,24 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
-#include "reconciler/cli/cli.h"
-#include "reconciler/pool.h"
-
-struct candidate {
-    const char *kind, *name; /* an image's name is its digest */
-    const char *why;
-    struct entry *entry; /* NULL: not on record */
-    struct steps steps;
-    bool young;                               /* retained for less than the retention */
-    bool freed;                               /* or would be */
-    bool kept;                                /* retain: keep, or a person's snapshot */
-    const struct observed_snapshot *snapshot; /* NULL: something else */
-};
-
-struct candidates {
-    struct candidate *items;
-    size_t count;
-};
+#include "reconciler/cli/collect.h"
 
 static struct candidate *add(struct session *session, struct candidates *to, const char *kind,
                              const char *name, const char *why, struct entry *entry)
@@ -113,9 +96,8 @@ static const char *size_of(struct session *session, const struct observed_snapsh
     return bytes ? arena_printf(session->arena, ", %s", session_size(session, bytes)) : "";
 }
 
-/* Those of a layer or volume that goes are gone with it. */
-static void find_snapshots(struct session *session, const struct observed_snapshots *seen,
-                           const struct candidates *data, struct candidates *to)
+void collect_snapshots(struct session *session, const struct observed_snapshots *seen,
+                       const struct candidates *data, struct candidates *to)
 {
     for (size_t i = 0; i < seen->count; i++) {
         const struct observed_snapshot *snapshot = &seen->items[i];
@@ -205,8 +187,7 @@ static void find_images_of(struct session *session, const struct candidates *sna
     }
 }
 
-/* Deltas before what they stand on. */
-static void find_images(struct session *session, const struct candidates *snapshots, struct candidates *to)
+void collect_images(struct session *session, const struct candidates *snapshots, struct candidates *to)
 {
     find_images_of(session, snapshots, true, to);
     find_images_of(session, snapshots, false, to);
@@ -329,8 +310,8 @@ static bool is_chosen(const struct options *options, const struct candidate *ite
     return options->argument_count ? is_named(options, item, arena) : options->force || !item->young;
 }
 
-static int free_one(struct session *session, struct pool *pool, const struct candidate *item,
-                    struct error *error)
+int collect_free(struct session *session, struct pool *pool, const struct candidate *item,
+                 struct error *error)
 {
     struct pool_reply reply = {0};
     int result = pool_submit(pool, (void *)item, &item->steps, 0, error);
@@ -378,7 +359,7 @@ static int check_names(const struct session *session, const struct candidates *d
     return 0;
 }
 
-static struct json *candidate_json(const struct candidate *item, bool chosen)
+struct json *collect_json(const struct candidate *item, bool chosen)
 {
     struct json *object = json_new_object();
     json_set(object, "kind", json_new_text(item->kind));
@@ -405,7 +386,7 @@ static void collect(struct collection *collection, struct candidates *found)
         bool chosen = is_chosen(options, item, session->arena);
         const char *word = !chosen ? "kept" : options->dry_run ? "would be freed" : "freed";
         collection->found++;
-        if (chosen && !options->dry_run && free_one(session, collection->pool, item, &error) < 0) {
+        if (chosen && !options->dry_run && collect_free(session, collection->pool, item, &error) < 0) {
             fail(options, &error, EXIT_ERROR);
             collection->failed++;
             continue;
@@ -419,7 +400,7 @@ static void collect(struct collection *collection, struct candidates *found)
             printf("%s %s: %s (%s)\n", item->kind, item->name, word, item->why);
         else if (options->output == OUTPUT_NAME && chosen)
             printf("%s/%s\n", item->kind, item->name);
-        json_append(collection->list, candidate_json(item, chosen));
+        json_append(collection->list, collect_json(item, chosen));
     }
 }
 
@@ -450,7 +431,7 @@ int run_gc(const struct options *options)
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session.paths, 1, session.arena);
     struct collection collection = {.session = &session, .pool = pool, .list = json_new_array()};
     find_retained(&session, &seen, &data);
-    find_snapshots(&session, &seen, &data, &snapshots); /* none of the data is freed yet: all of them */
+    collect_snapshots(&session, &seen, &data, &snapshots); /* none of the data is freed yet: all of them */
     find_leftovers(&session, &left, &data, &leftovers);
     if (check_names(&session, &data, (struct candidates[]){snapshots, leftovers}, 2, &error) < 0) {
         json_free(collection.list);
@@ -458,10 +439,11 @@ int run_gc(const struct options *options)
     }
     collect(&collection, &data);
     snapshots = (struct candidates){0};
-    find_snapshots(&session, &seen, &data, &snapshots);
+    collect_snapshots(&session, &seen, &data, &snapshots);
     collect(&collection, &snapshots);
     collect(&collection, &leftovers);
-    find_images(&session, &snapshots, &images); /* after the layers: what stood on an image may be gone now */
+    collect_images(&session, &snapshots,
+                   &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
     if (!options->argument_count) {
         if (find_build(&session, &built, &error) < 0)

@@ -106,6 +106,17 @@ static int inspect_images(struct session *session)
     return EXIT_IN_SYNC;
 }
 
+/* Flags of one verb, which the table of flags has for all of them. */
+static int check_flags(const struct options *options, const char *word, bool acts, struct error *error)
+{
+    const char *flag = strcmp(word, "gc") == 0    ? NULL
+                       : options->dry_run && acts ? "dry-run"
+                       : options->budget          ? "budget"
+                       : options->older           ? "older-than"
+                                                  : NULL;
+    return flag ? error_set(error, -EINVAL, "image %s has no --%s; it is for image gc", word, flag) : 0;
+}
+
 int run_image(const struct options *options)
 {
     static const struct {
@@ -114,7 +125,8 @@ int run_image(const struct options *options)
         int (*run)(struct session *);
     } verbs[] = {{"ls", false, false, list_images},          {"inspect", false, true, inspect_images},
                  {"rm", true, true, image_remove},           {"export", true, true, image_write},
-                 {"publish", true, true, image_publish_all}, {"pull", true, true, image_pull}};
+                 {"publish", true, true, image_publish_all}, {"pull", true, true, image_pull},
+                 {"gc", true, false, image_gc}};
     const char *word = options->argument_count ? options->arguments[0] : "ls";
     struct error error = {0};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
@@ -126,14 +138,17 @@ int run_image(const struct options *options)
                       word);
             return fail(options, &error, EXIT_ERROR);
         }
+        if (check_flags(options, word, verbs[i].acts, &error) < 0)
+            return fail(options, &error, EXIT_ERROR);
         _cleanup_session_ struct session session = {.options = options, .lock = -1};
-        int result = session_open(options, verbs[i].acts ? SESSION_WRITE : SESSION_READ, &session, &error);
+        int result = session_open(options, verbs[i].acts && !options->dry_run ? SESSION_WRITE : SESSION_READ,
+                                  &session, &error);
         if (result >= 0)
             result = session_look(&session, &error);
         return result < 0 ? fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR)
                           : verbs[i].run(&session);
     }
-    error_set(&error, -EINVAL, "image: expected ls, inspect, export, publish, pull or rm, found \"%s\"",
+    error_set(&error, -EINVAL, "image: expected ls, inspect, export, publish, gc, pull or rm, found \"%s\"",
               word);
     return fail(options, &error, EXIT_ERROR);
 }

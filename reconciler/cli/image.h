@@ -29,3 +29,4 @@ int image_remove(struct session *session);
 int image_write(struct session *session); /* export */
 int image_pull(struct session *session);
 int image_publish_all(struct session *session);
+int image_gc(struct session *session);

@@ -741,6 +741,11 @@ static int read_config(const struct image_make *request, struct arena *arena, co
     return result;
 }
 
+static bool is_of_server(const char *source)
+{
+    return strncmp(source, "bootstrap:", 10) != 0 && strncmp(source, "file:", 5) != 0;
+}
+
 static int apply_make(struct fake *fake, const struct image_make *request, const struct call *call,
                       struct image_made *made, struct error *error)
 {
@@ -763,8 +768,30 @@ static int apply_make(struct fake *fake, const struct image_make *request, const
     }
     made->digest = arena_strdup(call->arena, digest);
     made->bytes = 1 << 20;
+    if (is_of_server(request->source))
+        made->origin = arena_printf(call->arena, "sha256:%s", digest);
     field_mark(&image_made_table, made, offsetof(struct image_made, config));
+    field_mark(&image_made_table, made, offsetof(struct image_made, origin));
     return 0;
+}
+
+/* A question, and no call: nothing is changed by it. `fake-tool ROOT miss SOURCE`: its server is gone. */
+static int look(const struct paths *paths, const struct image_make *request, const struct call *call,
+                struct image_looked *looked, struct error *error)
+{
+    struct fake fake = {.paths = paths, .call = call};
+    char digest[65];
+    fake_trace("look_image");
+    int result = fake_load(paths->root, &fake.world, error);
+    if (result < 0)
+        return result;
+    image_digest(&fake, request, NULL, digest);
+    if (json_get(json_get(fake.world, "missing"), request->source))
+        result = error_set(error, -EHOSTUNREACH, "image %s: nobody answers", request->name);
+    json_free(fake.world);
+    looked->origin = arena_printf(call->arena, "sha256:%s", digest);
+    field_mark(&image_looked_table, looked, offsetof(struct image_looked, origin));
+    return result;
 }
 
 static int make(const struct paths *paths, const struct image_make *request, const struct call *call,
@@ -861,4 +888,4 @@ static int list(const struct paths *paths, const struct image_make *request, con
 }
 
 const struct image_effects image_effects = {
-    .make = make, .remove = remove_image, .export = export, .publish = publish, .list = list};
+    .make = make, .look = look, .remove = remove_image, .export = export, .publish = publish, .list = list};

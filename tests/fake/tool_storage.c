@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/error.h"
 #include "tests/fake/tool.h"
@@ -106,6 +107,16 @@ static struct json *find_image(const struct json *world, const char *name)
             return json_value(i);
     }
     return NULL;
+}
+
+/* A root was last mounted on it so many seconds ago. */
+static int run_used(struct json *world, char **arguments, struct error *error)
+{
+    struct json *image = find_image(world, arguments[0]);
+    if (!image)
+        return error_set(error, -ENOENT, "no image %s", arguments[0]);
+    json_set(image, "used", json_new_number((int64_t)time(NULL) - strtoll(arguments[1], NULL, 10)));
+    return 0;
 }
 
 /* One image becomes a delta on another one. */
@@ -244,6 +255,7 @@ const struct tool_command tool_storage[] = {
     {"miss", "SOURCE", 1, run_miss},
     {"bring", "SOURCE", 1, run_bring},
     {"drop-image", "NAME|DIGEST", 1, run_drop_image},
+    {"used", "NAME SECONDS", 2, run_used},
     {"stand", "NAME LOWER", 2, run_stand},
     {"drop-layer", "FILE", 1, run_drop_layer},
     {"drop-volume", "FILE", 1, run_drop_volume},

@@ -7,7 +7,7 @@
 # has a plan.
 later='use host disk difference snapshot snapshots leftover leftovers'
 # Left out of the digest, with the reason there.
-spared='modified process inode own_addresses key target'
+spared='modified used process inode own_addresses key target'
 
 members() { # "STRUCT MEMBER", a line each
     cat drivers/{container/container,network/network,storage/storage}.h | tr '\n' ' ' |

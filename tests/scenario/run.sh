@@ -68,6 +68,8 @@ done
 . "$scenarios/restored.sh"
 . "$scenarios/metadata.sh"
 . "$scenarios/health.sh"
+. "$scenarios/following.sh"
+. "$scenarios/image-gc.sh"
 . "$scenarios/settled.sh"
 . "$scenarios/words.sh"
 echo "1..$count"

@@ -65,7 +65,7 @@ dry_runs() {
     local command refused=
     for command in $("$fpsync" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p'); do
         FPSYNC_DRY_RUN=1 run "$command" x </dev/null >"$root/said" 2>&1
-        ! grep -q "$command has no --dry-run; it is for plan, apply, down, build, gc, adopt" "$root/said" || refused+=" $command"
+        ! grep -q "$command has no --dry-run; it is for plan, apply, down, build, gc, image, adopt" "$root/said" || refused+=" $command"
     done
     [ "$refused" = ' exec start stop restart snapshot reset restore backup forget' ] || { echo "refused by$refused"; return 1; }
     FPSYNC_DRY_RUN=1 gives 1 run doctor --rebuild && says 'doctor has no --dry-run' &&

@@ -31,9 +31,9 @@ static void refuses_what_a_command_does_not_take(void **state)
 {
     (void)state;
     assert_string_equal(SAID("stop", "stop", "--dry-run", "a"),
-                        "stop has no --dry-run; it is for plan, apply, down, build, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, build, gc, image, adopt");
     assert_string_equal(SAID("stop", "--dry-run", "stop", "a"),
-                        "stop has no --dry-run; it is for plan, apply, down, build, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, build, gc, image, adopt");
     assert_string_equal(SAID("apply", "deploy", "--out", "x"), "apply has no --out; it is for plan");
     assert_string_equal(
         SAID("status", "ps", "-f", "x"),

@@ -9,13 +9,14 @@
  *   stall      milliseconds in which at least one KiB a second on average must come
  *   tries      how often a passing failure is tried again
  *   plain      http:// may be asked
+ *   head       no body is asked for, only what the server says of it
  *   guarded    the URL was named by a server: only public addresses are connected to
  *   proxy, no_proxy
  *
  * Lines of the answer: {"validator": V} as soon as what the file begins with is known to be of V;
  * {"progress": BYTES, "total": BYTES}; {"note": TEXT}; and at last one of
- *   {"done": true, "bytes", "sha256", "status", "type", "public", "resumed"} - the digest is over what the file holds,
- *      resumed parts included;
+ *   {"done": true, "bytes", "sha256", "status", "type", "version", "public", "resumed"} - the digest is over what the
+ *      file holds, resumed parts included;
  *   {"error": TEXT, "code": ERRNO, "status", "challenge"}; the code ESTALE says that the file holds another version's
  *      beginning and is to be begun anew. */
 #pragma once
@@ -37,7 +38,7 @@ struct get_request {
     const char *validator;
     const char *proxy, *no_proxy; /* NULL */
     int64_t limit, stall, tries;
-    bool plain, guarded;
+    bool plain, guarded, head;
 };
 
 /* A JSON object from a descriptor, of at most `limit` bytes. */
@@ -85,7 +86,8 @@ struct getting {
     int64_t wait;   /* milliseconds until the server wants to be asked again; 0 */
     char type[128]; /* of the content */
     char challenge[1024];
-    bool is_public; /* what the first connection went to */
+    char version[256]; /* ETag, be it a weak one, else Last-Modified */
+    bool is_public;    /* what the first connection went to */
 };
 
 struct transfer;

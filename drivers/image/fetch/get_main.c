@@ -92,6 +92,7 @@ static int say_end(struct getting *getting, int result, struct error *error)
         json_set(line, "bytes", json_new_number(getting->stored));
         json_set(line, "sha256", json_new_text(digest));
         json_set(line, "type", json_new_text(getting->type));
+        json_set(line, "version", json_new_text(getting->version));
         json_set(line, "public", json_new_bool(getting->is_public));
         json_set(line, "resumed", json_new_bool(getting->resumed));
     } else {

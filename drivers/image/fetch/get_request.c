@@ -99,6 +99,7 @@ int get_request_read(int input, struct arena *arena, struct get_request *request
                                     .stall = json_as_number(json_get(object, "stall"), 0),
                                     .tries = json_as_number(json_get(object, "tries"), 0),
                                     .plain = json_as_bool(json_get(object, "plain")),
+                                    .head = json_as_bool(json_get(object, "head")),
                                     .guarded = json_as_bool(json_get(object, "guarded"))};
     result = read_headers(json_get(object, "headers"), arena, &request->headers, error);
     return result < 0 ? result : check(request, error);

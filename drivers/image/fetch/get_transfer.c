@@ -312,6 +312,7 @@ struct transfer *transfer_new(struct getting *getting, struct error *error)
     curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(handle, CURLOPT_XFERINFODATA, transfer);
     curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(handle, CURLOPT_NOBODY, request->head ? 1L : 0L);
     return transfer;
 }
 
@@ -405,6 +406,10 @@ static int ended(struct transfer *transfer, bool *passing)
         return error_set(transfer->error, -ESTALE, "the file changed on the server meanwhile");
     if (getting->status != 200 && getting->status != 206)
         return refused(transfer, passing);
+    snprintf(getting->version, sizeof(getting->version), "%s",
+             transfer->has_etag ? transfer->validator : transfer->modified);
+    if (getting->request->head)
+        return 0;
     int result = transfer->begun ? 0 : begin(transfer); /* an empty body */
     if (result == 0 && getting->total >= 0 && getting->total != getting->stored) {
         *passing = true;

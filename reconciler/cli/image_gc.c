@@ -1,0 +1,172 @@
+/* image gc: of the images that nobody uses, those that are not worth their room: first what was not used for a time, then the
+ * ones used longest ago, until all images together are within the budget. What fpsync gc would not free, this does not. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+#include "reconciler/cli/collect.h"
+#include "reconciler/cli/image.h"
+
+struct lot { /* an image that could go */
+    struct candidate *item;
+    const struct observed_image *seen;
+    int64_t used; /* seconds since the epoch; of what others stand on, the latest of theirs */
+};
+
+struct lots {
+    struct lot *items;
+    size_t count;
+};
+
+static const struct observed_image *seen_of(const struct session *session, const char *digest)
+{
+    const struct observed_storage *storage = &session->world.storage;
+    for (size_t i = 0; i < storage->image_count; i++)
+        if (strcmp(storage->images[i].digest, digest) == 0)
+            return &storage->images[i];
+    return NULL;
+}
+
+static int64_t use_of(const struct session *session, const struct observed_image *seen)
+{
+    const struct observed_storage *storage = &session->world.storage;
+    int64_t used = seen->used;
+    for (size_t i = 0; i < storage->image_count; i++)
+        if (text_is_same(storage->images[i].lower, seen->digest) && storage->images[i].used > used)
+            used = storage->images[i].used;
+    return used;
+}
+
+/* Deltas before what they stand on, which is of the same age at least. */
+static int compare(const void *left, const void *right)
+{
+    const struct lot *one = left, *other = right;
+    if (one->used != other->used)
+        return one->used < other->used ? -1 : 1;
+    if (!one->seen->lower != !other->seen->lower)
+        return one->seen->lower ? -1 : 1;
+    return strcmp(one->seen->digest, other->seen->digest);
+}
+
+static struct lots find(struct session *session, struct candidates *images)
+{
+    struct lots lots = {.items = arena_array_of(session->arena, struct lot, images->count + 1)};
+    for (size_t i = 0; i < images->count; i++) {
+        const struct observed_image *seen = seen_of(session, images->items[i].name);
+        if (seen)
+            lots.items[lots.count++] =
+                (struct lot){.item = &images->items[i], .seen = seen, .used = use_of(session, seen)};
+    }
+    if (lots.count)
+        qsort(lots.items, lots.count, sizeof(*lots.items), compare);
+    return lots;
+}
+
+static int64_t bytes_of(const struct session *session)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < session->world.storage.image_count; i++)
+        bytes += session->world.storage.images[i].bytes;
+    return bytes;
+}
+
+/* Something stays that is a delta on it. */
+static bool is_stood_on(const struct lots *lots, const struct lot *lot)
+{
+    for (size_t i = 0; i < lots->count; i++)
+        if (text_is_same(lots->items[i].seen->lower, lot->seen->digest) && !lots->items[i].item->freed)
+            return true;
+    return false;
+}
+
+/* Without a bound whatever nobody uses goes. */
+static void choose(const struct session *session, const struct lots *lots)
+{
+    const struct options *options = session->options;
+    const struct policy_images *said = session->policy->images;
+    const int64_t budget = options->budget ? options->budget : said->budget,
+                  age = options->older ? options->older : said->age, now = time(NULL);
+    int64_t bytes = bytes_of(session);
+    for (size_t i = 0; i < lots->count; i++) {
+        struct lot *lot = &lots->items[i];
+        const bool old = age && (now - lot->used) * 1000 >= age, large = budget && bytes > budget;
+        if ((budget || age) && !old && !large)
+            continue;
+        if (is_stood_on(lots, lot))
+            continue;
+        lot->item->freed = true;
+        bytes -= lot->seen->bytes;
+    }
+}
+
+static const char *age_of(struct session *session, const struct lot *lot)
+{
+    const int64_t seconds = (int64_t)time(NULL) - lot->used;
+    return seconds < 86400 ? arena_printf(session->arena, "%" PRId64 "h", seconds < 0 ? 0 : seconds / 3600)
+                           : arena_printf(session->arena, "%" PRId64 "d", seconds / 86400);
+}
+
+static void tell(struct session *session, const struct lot *lot, const char *word)
+{
+    const struct options *options = session->options;
+    if (options->output == OUTPUT_TABLE && !options->quiet)
+        printf("image %s: %s (%s%s%s, last used %s ago)\n", lot->seen->digest, word,
+               lot->seen->name ? lot->seen->name : "", lot->seen->name ? ", " : "",
+               session_size(session, lot->seen->bytes), age_of(session, lot));
+    else if (options->output == OUTPUT_NAME && lot->item->freed)
+        printf("image/%s\n", lot->seen->digest);
+}
+
+static size_t free_all(struct session *session, const struct lots *lots, struct json *list)
+{
+    const struct options *options = session->options;
+    _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
+    size_t failed = 0;
+    for (size_t i = 0; i < lots->count; i++) {
+        const struct lot *lot = &lots->items[i];
+        struct error error = {0};
+        const char *word = !lot->item->freed ? "kept" : options->dry_run ? "would be freed" : "freed";
+        if (lot->item->freed && !options->dry_run && collect_free(session, pool, lot->item, &error) < 0) {
+            fail(options, &error, EXIT_ERROR);
+            failed++;
+            continue;
+        }
+        tell(session, lot, word);
+        json_append(list, collect_json(lot->item, lot->item->freed));
+    }
+    return failed;
+}
+
+int image_gc(struct session *session)
+{
+    const struct options *options = session->options;
+    struct observed_snapshots seen = {0};
+    struct candidates none = {0}, snapshots = {0}, images = {0};
+    struct error error = {0};
+    const struct call call = {.arena = session->arena, .cancel = -1};
+    if (session_load_policy(session, &error) < 0)
+        return fail_invalid(options, &session->problems);
+    int result = storage_view.dump_snapshots(&session->paths, &call, &seen, &error);
+    if (result >= 0 && !options->dry_run)
+        result = session_write(session, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    collect_snapshots(session, &seen, &none, &snapshots);
+    collect_images(session, &snapshots, &images);
+    const struct lots lots = find(session, &images);
+    choose(session, &lots);
+    struct json *list = json_new_array();
+    const size_t failed = free_all(session, &lots, list);
+    if (options->output == OUTPUT_DATA)
+        print_list(options, "objects", list);
+    else
+        json_free(list);
+    if (!lots.count && options->output == OUTPUT_TABLE && !options->quiet)
+        printf("Somebody stands on every image.\n");
+    return failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+}
