@@ -8,6 +8,7 @@
 #include "lib/map.h"
 #include "reconciler/contest.h"
 #include "reconciler/keyed.h"
+#include "specs/image_config.h"
 
 static const struct field facts_rows[] = {
     {.id = 1, .key = "digest", .type = FIELD_TEXT, .offset = offsetof(struct facts, digest)},
@@ -73,6 +74,9 @@ static int decode_entry(struct state *state, struct record *record, struct arena
         result = decode_copy(&facts_table, record->facts, arena, &facts, error);
     if (result >= 0)
         result = fields_replace_hidden(kind_table(kind), body, unseal, &unsealing, error);
+    const char **config = result >= 0 ? &((struct facts *)facts)->config : NULL;
+    if (config && *config && strstr(*config, "sealed:")) /* reading one costs, and few have any */
+        result = image_config_replace_hidden(arena, config, unseal, &unsealing, error);
     if (result < 0)
         return error_wrap(error, result, "record of %s %s", record->kind, record->name);
     struct described *head = body;

@@ -350,13 +350,31 @@ static const char *digest_part(struct making *making, const struct recipe_instru
     return key_end(making->arena, digest);
 }
 
+/* What plans and records say of an instruction: not what a variable is given whose name says that it holds a secret. */
+static const char *text_told(struct arena *arena, const struct recipe_instruction *instruction)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    bool hides = false;
+    buffer_text(&text, recipe_keyword_name(instruction->keyword));
+    for (size_t i = 0; i < instruction->pair_count; i++) {
+        const struct recipe_pair *pair = &instruction->pairs[i];
+        const bool hidden = pair->value && variable_is_hidden(pair->key);
+        hides = hides || hidden;
+        buffer_printf(&text, " %s%s%s", pair->key, pair->value ? "=" : "",
+                      hidden        ? "(sensitive)"
+                      : pair->value ? pair->value
+                                    : "");
+    }
+    return hides ? arena_strdup(arena, text.bytes) : instruction->text;
+}
+
 static bool make_stage(struct making *making, struct stage_state *state)
 {
     bool fine = begin_stage(making, state);
     for (size_t i = 0; fine && i < state->stage->count; i++) {
         const struct recipe_instruction *instruction = state->stage->instructions[i];
         _cleanup_buffer_ struct buffer said = {0};
-        struct build_part part = {.at = instruction->place, .text = instruction->text};
+        struct build_part part = {.at = instruction->place, .text = text_told(making->arena, instruction)};
         /* All that is wrong with the others of this stage would be told on false grounds. */
         fine = apply(making, state, instruction, &part, &said);
         part.digest = fine ? digest_part(making, instruction, &said) : NULL;

@@ -25,9 +25,10 @@ static int begin(struct session *session, struct error *error)
 static int put(struct session *session, struct entry *entry, const char *ended, struct error *error)
 {
     entry->facts->ended = ended;
-    entry->record->facts =
-        record_encode(session->arena, &facts_table, described_whole(&facts_table, entry->facts));
-    return state_put_record(session->state, described_whole(&record_table, entry->record), error);
+    int result = record_facts(session->state, session->arena, entry->record, entry->facts, error);
+    return result < 0
+               ? result
+               : state_put_record(session->state, described_whole(&record_table, entry->record), error);
 }
 
 int ended_record(struct session *session, struct error *error)

@@ -275,7 +275,9 @@ static int describe_layer(struct recorder *recorder, struct action *action, cons
     int result = record_describe(recorder->execution->state, recorder->arena, action->layer, layer, error);
     if (result < 0)
         return result;
-    action->layer->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
+    result = record_facts(recorder->execution->state, recorder->arena, action->layer, facts, error);
+    if (result < 0)
+        return result;
     record_set_phase(action->layer, "pending", NULL);
     return recorder_put_record(recorder, action->layer, error);
 }

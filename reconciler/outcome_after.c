@@ -130,9 +130,10 @@ static int put_implicit_layer(struct recorder *recorder, const struct action *ac
         return result;
     record->generation = record->generation ? record->generation : 1;
     recorder_set_base(recorder, facts, digest);
-    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     record_set_phase(record, "running", NULL);
-    result = recorder_put_record(recorder, record, error);
+    result = record_facts(recorder->execution->state, recorder->arena, record, facts, error);
+    if (result >= 0)
+        result = recorder_put_record(recorder, record, error);
     return result < 0 || !entry ? result : forget_old_name(recorder, KIND_LAYER, name, entry->was, error);
 }
 
@@ -201,6 +202,8 @@ static int record_made(struct recorder *recorder, struct action *action, const s
         result = record_container(recorder, action, target, steps, facts, error);
     if (result >= 0)
         result = record_describe(recorder->execution->state, recorder->arena, record, action->object, error);
+    if (result >= 0)
+        result = record_facts(recorder->execution->state, recorder->arena, record, facts, error);
     if (result < 0)
         return result;
     record->generation = action->generation;
@@ -209,7 +212,6 @@ static int record_made(struct recorder *recorder, struct action *action, const s
     /* Whoever adopts what does not run does not ask for it to be started. */
     if (action->verb == VERB_ADOPT && !facts->init_pid)
         record->stopped_by = "stopped when it was adopted";
-    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
     if (action->verb == VERB_STOP || (action->verb == VERB_ADOPT && record->stopped_by)) {
         if (recorder->execution->stopped_by) /* else it was, and ran all the same */
             record->stopped_by = recorder->execution->stopped_by;
@@ -284,9 +286,9 @@ static int keep_image(struct recorder *recorder, const struct action *action, co
             continue;
         recorder_set_base(recorder, layer->facts, action->digest);
         recorder_set_base(recorder, action->entry->facts, action->digest);
-        layer->record->facts =
-            record_encode(recorder->arena, &facts_table, described_whole(&facts_table, layer->facts));
-        return recorder_put_record(recorder, layer->record, error);
+        int result =
+            record_facts(recorder->execution->state, recorder->arena, layer->record, layer->facts, error);
+        return result < 0 ? result : recorder_put_record(recorder, layer->record, error);
     }
     return 0;
 }
@@ -304,8 +306,9 @@ int recorder_failed(struct recorder *recorder, struct action *action, const stru
         return result;
     /* A repair that fails is one that did not last: it counts for contested drift, too. */
     contest_note(recorder->arena, &action->entry->facts->repairs, &action->causes, contest_now());
-    record->facts =
-        record_encode(recorder->arena, &facts_table, described_whole(&facts_table, action->entry->facts));
+    result = record_facts(recorder->execution->state, recorder->arena, record, action->entry->facts, error);
+    if (result < 0)
+        return result;
     record->reason = arena_strdup(recorder->arena, message);
     if (action->entry->recorded)
         record->name = action->entry->recorded;

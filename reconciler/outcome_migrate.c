@@ -15,25 +15,33 @@ static const char *keyed(struct recorder *recorder, const char *digest)
     return is_plain(digest) ? keyed_digest(recorder->arena, &recorder->key, digest) : digest;
 }
 
+/* Under the name that it has. */
+static int put_facts(struct recorder *recorder, const struct entry *entry, struct error *error)
+{
+    struct record *record = entry->record;
+    const char *name = record->name;
+    int result = record_facts(recorder->execution->state, recorder->arena, record, entry->facts, error);
+    if (result < 0)
+        return result;
+    record->name = entry->recorded ? entry->recorded : name;
+    result = recorder_put_record(recorder, record, error);
+    record->name = name;
+    return result;
+}
+
 static int migrate_record(struct recorder *recorder, const struct entry *entry, struct error *error)
 {
     struct facts *facts = entry->facts;
     if (entry->kind != KIND_CONTAINER || !keyed_is_needed(entry->object.body) ||
         (!is_plain(facts->config_digest) && !is_plain(facts->definition_digest)))
-        return 0;
+        return record_is_open(entry) ? put_facts(recorder, entry, error) : 0;
     int result = recorder_key(recorder, error);
     if (result < 0)
         return result;
     facts->config_digest = keyed(recorder, facts->config_digest);
     facts->definition_digest = keyed(recorder, facts->definition_digest);
     *entry->key = recorder->key;
-    struct record *record = entry->record;
-    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
-    const char *name = record->name;
-    record->name = entry->recorded ? entry->recorded : name;
-    result = recorder_put_record(recorder, record, error);
-    record->name = name;
-    return result;
+    return put_facts(recorder, entry, error);
 }
 
 static int migrate_history(struct recorder *recorder, const char *source, struct error *error)

@@ -30,8 +30,9 @@ static int put(struct rebuilding *rebuilding, const struct object *object, struc
     record->generation = record->generation ? record->generation : 1;
     record->phase = record->phase ? record->phase : "running";
     record->since = record->since ? record->since : rebuilding->now;
-    record->facts = record_encode(rebuilding->arena, &facts_table, described_whole(&facts_table, facts));
-    int result = record_describe(state, rebuilding->arena, record, object, error);
+    int result = record_facts(state, rebuilding->arena, record, facts, error);
+    if (result >= 0)
+        result = record_describe(state, rebuilding->arena, record, object, error);
     if (result >= 0)
         result = state_put_record(state, described_whole(&record_table, record), error);
     *arena_append(rebuilding->arena, rebuilding->out->restored.items, rebuilding->out->restored.count) =

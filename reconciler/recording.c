@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "lib/error.h"
+#include "specs/image_config.h"
 
 int64_t record_now(void)
 {
@@ -47,6 +48,41 @@ int record_seal(struct state *state, struct arena *arena, const struct object *o
     *body = described_copy(arena, table, object->body);
     int result = fields_replace_hidden(table, *body, seal, &sealing, error);
     return result < 0 ? error_wrap(error, result, "%s %s", kind_name(object->kind), object->name) : 0;
+}
+
+int record_facts(struct state *state, struct arena *arena, struct record *record, const struct facts *facts,
+                 struct error *error)
+{
+    struct sealing sealing = {.state = state, .arena = arena};
+    struct facts *sealed = arena_copy(arena, facts, sizeof(*facts));
+    int result = image_config_replace_hidden(arena, &sealed->config, seal, &sealing, error);
+    if (result < 0)
+        return error_wrap(error, result, "%s %s", record->kind, record->name);
+    record->facts = record_encode(arena, &facts_table, described_whole(&facts_table, sealed));
+    return 0;
+}
+
+static int note(void *context, const char **value, struct error *error)
+{
+    bool *found = context;
+    (void)error;
+    *found = *found || (**value && !state_is_sealed(*value));
+    return 0;
+}
+
+bool record_is_open(const struct entry *entry)
+{
+    _cleanup_arena_ struct arena *arena = arena_new();
+    const struct bytes *bytes = &entry->record->facts;
+    bool found = false;
+    void *facts;
+    if (!entry->facts->config ||
+        fields_decode_in_place(&facts_table,
+                               arena_strndup(arena, bytes->data ? bytes->data : "", bytes->size), bytes->size,
+                               arena, &facts, NULL) < 0)
+        return false;
+    image_config_replace_hidden(arena, &((struct facts *)facts)->config, note, &found, NULL);
+    return found;
 }
 
 int record_describe(struct state *state, struct arena *arena, struct record *record,

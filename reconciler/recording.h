@@ -9,6 +9,11 @@ struct bytes record_encode(struct arena *arena, const struct table *table, const
 /* The object's body as record and history may hold it; `state` takes the values that may not stand there. */
 int record_seal(struct state *state, struct arena *arena, const struct object *object, void **body,
                 struct error *error);
+/* What effects answered, put into the record; an image's own secret variables are values that may not stand there, too. */
+int record_facts(struct state *state, struct arena *arena, struct record *record, const struct facts *facts,
+                 struct error *error);
+/* Whether the record holds such a value as it is: written by an earlier version. */
+bool record_is_open(const struct entry *entry);
 /* The object as it is declared, put into the record. */
 int record_describe(struct state *state, struct arena *arena, struct record *record,
                     const struct object *object, struct error *error);

@@ -176,3 +176,22 @@ void image_config_settle(struct arena *arena, struct image_config *config)
     settle_texts(arena, &config->exposed);
     mark(&image_config_table, config);
 }
+
+int image_config_replace_hidden(struct arena *arena, const char **text,
+                                int (*replace)(void *context, const char **value, struct error *error),
+                                void *context, struct error *error)
+{
+    struct image_config *config;
+    bool hides = false;
+    int result = *text ? image_config_parse(arena, *text, &config, error) : 0;
+    for (size_t i = 0; result == 0 && *text && i < config->env.count; i++) {
+        struct pair *variable = &config->env.items[i];
+        if (!variable_is_hidden(variable->key))
+            continue;
+        hides = true;
+        result = replace(context, &variable->value, error);
+    }
+    if (result == 0 && hides)
+        *text = image_config_to_text(arena, config);
+    return result;
+}

@@ -66,6 +66,11 @@ struct image_config *image_config_new(struct arena *arena);
  * equal by fields_diff(). Whoever fills a config in by hand ends with it. */
 void image_config_settle(struct arena *arena, struct image_config *config);
 
+/* Puts what `replace` makes of it in the place of every value of a variable whose name says that it holds a secret, in the
+ * text of a config (NULL: none), which stays the same text where there is none. */
+int image_config_replace_hidden(struct arena *arena, const char **text,
+                                int (*replace)(void *context, const char **value, struct error *error),
+                                void *context, struct error *error);
 /* NULL and "" are a config that says nothing. -EINVAL names the key; -EFBIG. The result is settled. */
 int image_config_parse(struct arena *arena, const char *text, struct image_config **config,
                        struct error *error);

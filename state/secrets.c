@@ -156,9 +156,10 @@ int state_unseal(struct state *state, const char *reference, struct arena *arena
 static bool is_named(const struct snapshot *snapshot, const char *hex)
 {
     for (size_t i = 0; i < snapshot->record_count; i++) {
-        const struct bytes *body = &snapshot->records[i]->body;
-        if (body->size && memmem(body->data, body->size, hex, strlen(hex)))
-            return true;
+        const struct bytes *const parts[] = {&snapshot->records[i]->body, &snapshot->records[i]->facts};
+        for (size_t j = 0; j < sizeof(parts) / sizeof(*parts); j++)
+            if (parts[j]->size && memmem(parts[j]->data, parts[j]->size, hex, strlen(hex)))
+                return true;
     }
     return false;
 }
