@@ -12,6 +12,8 @@
 #include "drivers/image/remote.h"
 #include "drivers/image/store.h"
 #include "drivers/image/store_list.h"
+#include "drivers/image/tar_export.h"
+#include "drivers/image/unified.h"
 #include "drivers/storage/in_use.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
@@ -60,8 +62,10 @@ static int fill(struct image_making *making, const struct image_make *request, s
     const char *source = request->source;
     if (!begins(source, bootstrap) && request->packages.count)
         return error_set(error, -EINVAL, "packages belong to bootstrap: sources only");
-    if (begins(source, file))
-        return oci_layout_make(making, source + strlen(file), false, NULL, error);
+    if (begins(source, file)) {
+        int result = oci_layout_make(making, source + strlen(file), false, NULL, error);
+        return result < 0 ? result : unified_settle(making, error);
+    }
     if (begins(source, layout))
         return oci_layout_make(making, source + strlen(layout), true, NULL, error);
     if (!begins(source, bootstrap))
@@ -98,6 +102,13 @@ static int look(const struct paths *paths, const struct image_make *request, con
     return result < 0 ? error_wrap(error, result, "image %s", request->name) : 0;
 }
 
+static int export(const struct paths *paths, const struct image_export *request, const struct call *call,
+                  struct image_exported *exported, struct error *error)
+{
+    return tar_export_compression(request->path) ? tar_export(paths, request, call, exported, error)
+                                                 : oci_export(paths, request, call, exported, error);
+}
+
 static int remove_image(const struct paths *paths, const struct image_reference *request,
                         const struct call *call, struct error *error)
 {
@@ -114,5 +125,9 @@ static int remove_image(const struct paths *paths, const struct image_reference 
     return result < 0 ? result : tree_remove_from_store(paths->images, request->digest, error);
 }
 
-const struct image_effects image_effects = {
-    .make = make, .look = look, .remove = remove_image, .export = oci_export, .publish = image_publish, .list = image_list};
+const struct image_effects image_effects = {.make = make,
+                                            .look = look,
+                                            .remove = remove_image,
+                                            .export = export,
+                                            .publish = image_publish,
+                                            .list = image_list};

@@ -67,7 +67,7 @@ struct image_reference {
 };
 extern const struct table image_reference_table;
 
-/* Into an OCI layout. */
+/* Into an OCI layout, or, where the path ends as one, a tar. */
 struct image_export {
     struct described described;
     const char *digest; /* of an image of the store */

@@ -126,15 +126,14 @@ int run_image(const struct options *options)
     } verbs[] = {{"ls", false, false, list_images},          {"inspect", false, true, inspect_images},
                  {"rm", true, true, image_remove},           {"export", true, true, image_write},
                  {"publish", true, true, image_publish_all}, {"pull", true, true, image_pull},
-                 {"gc", true, false, image_gc}};
+                 {"import", true, true, image_import},       {"gc", true, false, image_gc}};
     const char *word = options->argument_count ? options->arguments[0] : "ls";
     struct error error = {0};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
         if (strcmp(verbs[i].word, word) != 0)
             continue;
         if (verbs[i].named != (options->argument_count > 1)) {
-            error_set(&error, -EINVAL,
-                      verbs[i].named ? "image %s needs the name of an image" : "image %s takes no name",
+            error_set(&error, -EINVAL, verbs[i].named ? "image %s needs an image" : "image %s takes no name",
                       word);
             return fail(options, &error, EXIT_ERROR);
         }
@@ -148,7 +147,7 @@ int run_image(const struct options *options)
         return result < 0 ? fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR)
                           : verbs[i].run(&session);
     }
-    error_set(&error, -EINVAL, "image: expected ls, inspect, export, publish, gc, pull or rm, found \"%s\"",
-              word);
+    error_set(&error, -EINVAL,
+              "image: expected ls, inspect, export, import, publish, gc, pull or rm, found \"%s\"", word);
     return fail(options, &error, EXIT_ERROR);
 }

@@ -24,9 +24,13 @@ int image_find(struct session *session, const char *argument, struct image_row *
 /* One step of a worker; `done`: its result, or NULL where that is not asked for. */
 int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error);
 
+/* A plan without actions, which holds the leases that are recorded. */
+void image_plan_nothing(struct session *session, struct plan *plan);
+
 /* Verbs; each returns an exit code. */
 int image_remove(struct session *session);
 int image_write(struct session *session); /* export */
 int image_pull(struct session *session);
+int image_import(struct session *session);
 int image_publish_all(struct session *session);
 int image_gc(struct session *session);

@@ -22,6 +22,14 @@ static struct action *pull_action(struct session *session, struct entry *entry)
     return action;
 }
 
+void image_plan_nothing(struct session *session, struct plan *plan)
+{
+    session_plan_recorded(session, plan);
+    plan->actions = NULL;
+    plan->count = plan->held_count = plan->resolver_count = plan->release_count = plan->await_count = 0;
+    plan->rules_change_first = plan->rules_change_last = false;
+}
+
 int image_pull(struct session *session)
 {
     const struct options *options = session->options;
@@ -29,10 +37,7 @@ int image_pull(struct session *session)
     struct plan plan;
     if (session_load_policy(session, &error) < 0)
         return fail_invalid(options, &session->problems);
-    session_plan_recorded(session, &plan); /* its leases hold; of its actions none is done */
-    plan.actions = NULL;
-    plan.count = plan.held_count = plan.resolver_count = plan.release_count = plan.await_count = 0;
-    plan.rules_change_first = plan.rules_change_last = false;
+    image_plan_nothing(session, &plan);
     for (size_t i = 1; i < options->argument_count; i++) {
         struct image_row row = {0};
         if (image_find(session, options->arguments[i], &row, &error) < 0)

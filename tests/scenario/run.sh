@@ -70,6 +70,8 @@ done
 . "$scenarios/health.sh"
 . "$scenarios/following.sh"
 . "$scenarios/image-gc.sh"
+. "$scenarios/image-secrets.sh"
+. "$scenarios/image-import.sh"
 . "$scenarios/settled.sh"
 . "$scenarios/words.sh"
 echo "1..$count"

@@ -183,4 +183,45 @@ before=$(stat -c %Y "$IMAGES/$A")
 check 'a container restarts' fps restart t/one --timeout 0
 [ "$(stat -c %Y "$IMAGES/$A")" -gt "$before" ] && ok 'a start on it is a use of it' || not_ok 'a start on it is a use of it'
 take_down
+
+# ---- out and in again ----
+
+cp -a "$BUSYBOX" "$W/source" && chown 1234:5678 "$W/source/bin" && cp "$BUSYBOX/bin/busybox" "$W/source/able" 2>/dev/null ||
+    cp "$(command -v busybox)" "$W/source/able"
+setcap cap_net_bind_service=ep "$W/source/able"
+setfattr -n user.note -v here "$W/source/able"
+chmod 4755 "$W/source/able.suid" 2>/dev/null || { cp "$W/source/able" "$W/source/suid" && chmod 4755 "$W/source/suid"; }
+ln -s able "$W/source/link" && ln "$W/source/suid" "$W/source/hard" && mkfifo "$W/source/pipe" && printf x >"$W/source/ünïcode name"
+entries() { # FOLDER: every entry with type, mode, owner, link, xattrs and content
+    (
+        cd "$1" && find . -printf '%P %y %m %U %G %l %n\n' | sort
+        find . -exec getfattr -h -d -m - --absolute-names -e hex {} + 2>/dev/null
+        find . -type f -exec sha256sum {} + | sort
+    )
+}
+check 'a folder is imported' fps image import "$W/source" t/golden
+DIGEST=$(of golden)
+is 'an imported folder: all entries are its' "$(entries "$IMAGES/$DIGEST/root")" "$(entries "$W/source")"
+for end in tar tar.xz tar.zst; do
+    check "exported as $end" fps image export t/golden "$W/out.$end"
+    check "imported from $end" fps image import "$W/out.$end" "t/from-${end/./-}"
+    is "out and in as $end: the same image" "$(of "from-${end/./-}")" "$DIGEST"
+done
+fails 'nothing is written over' 1 fps image export t/golden "$W/out.tar"
+check 'exported as a layout' fps image export t/golden "$W/layout:x"
+check 'imported from a layout' fps image import "$W/layout" t/from-layout
+is 'out and in as a layout: all entries are its' "$(entries "$IMAGES/$(of from-layout)/root")" "$(entries "$W/source")"
+mkdir "$W/unified" && cp -a "$W/source" "$W/unified/rootfs" && echo 'architecture: x86_64' >"$W/unified/metadata.yaml" && mkdir "$W/unified/templates"
+tar --xattrs --xattrs-include='*' -C "$W/unified" -cJf "$W/unified.tar.xz" .
+check 'imported from an archive with metadata' fps image import "$W/unified.tar.xz" t/from-unified
+is 'from an archive with metadata: the root is the image' "$(entries "$IMAGES/$(of from-unified)/root")" "$(entries "$W/source")"
+spec imported <<END
+project: t
+containers: { one: { image: golden, networks: [] } }
+END
+converge 'a container of an imported image'
+is 'a container of an imported image: its files' "$(inside t/one ls -d /able)" /able
+take_down
+is 'an imported image is nobody else'"'"'s to free' "$(of golden)" "$DIGEST"
+check 'it goes by its name' fps image rm t/golden
 stop_servers
