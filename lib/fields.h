@@ -147,6 +147,8 @@ struct field {
     enum field_type type;
     enum field_form form;
     size_t offset;
+    size_t
+        item_places; /* of FIELD_TEXTS: offset of a `struct place *`, one an item while it comes of text; 0: none */
     enum field_class class;
     unsigned flags;
     const char *standard;       /* default as written in YAML; NULL: none */

@@ -32,6 +32,7 @@ static const struct field facts_rows[] = {
     {.id = 18, .key = "probed", .type = FIELD_NUMBER, .offset = offsetof(struct facts, probed)},
     {.id = 19, .key = "ailment", .type = FIELD_TEXT, .offset = offsetof(struct facts, ailment)},
     {.id = 12, .key = "made_of", .type = FIELD_TEXT, .offset = offsetof(struct facts, made_of)},
+    {.id = 15, .key = "flagged", .type = FIELD_TEXT, .offset = offsetof(struct facts, flagged)},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
 

@@ -28,7 +28,7 @@ bool build_make(const struct build_request *request, struct arena *arena, struct
     struct making making = {.request = request, .arena = arena, .problems = problems, .folder = -1};
     struct stage_state *target;
     making.build = arena_new_of(arena, struct build);
-    making.build->warnings.arena = arena;
+    making.build->warnings.arena = making.build->missing.arena = arena;
     making.stages = arena_array_of(arena, struct stage_state, request->recipe->count + 1);
     for (size_t i = 0; i < request->recipe->count; i++)
         making.stages[i].stage = request->recipe->stages[i];
@@ -424,6 +424,8 @@ static void warn_of_arguments(struct making *making)
     const struct pairs *given = making->request->arguments;
     for (size_t i = 0; given && i < given->count; i++)
         if (!was_consumed(making, given->items[i].key))
-            problem_add(&making->build->warnings, given->items[i].place, "add an ARG for it",
-                        "no ARG of the recipe takes the argument %s", given->items[i].key);
+            problem_add(&making->build->warnings,
+                        given->items[i].place.file ? given->items[i].place : first_place(making),
+                        "add an ARG for it", "no ARG of the recipe takes the argument %s",
+                        given->items[i].key);
 }

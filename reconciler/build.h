@@ -35,7 +35,8 @@ struct build_request {
     const char *architecture;      /* "amd64" */
     const char *epoch;             /* SOURCE_DATE_EPOCH; NULL */
     const char *salt; /* goes into every key, and into nothing that a plan compares: --no-cache; NULL */
-    const struct pairs *secrets; /* files of the host by the id that --mount=type=secret names; NULL: none */
+    const struct pairs *
+        secrets; /* files of the host by the id that --mount=type=secret names, the first of an id; NULL: none */
     /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
     int (*find)(void *context, const char *reference, struct build_base *base, struct error *error);
     void *context;
@@ -78,7 +79,9 @@ struct build {
     struct image_config *config; /* as far as it is known */
     struct build_part *parts;    /* in order */
     size_t part_count;
-    struct list taken;        /* of build_source: all that its steps take of the context */
+    struct list taken; /* of build_source: all that its steps take of the context */
+    struct problems
+        missing; /* secrets that it requires and that are not given: it cannot be made, but may be made already */
     struct problems warnings; /* beside those of the recipe */
     /* A line for each of the parts: "LINE DIGEST TEXT"; for a base "LINE base DIGEST|- NAME"; for an input of the
      * instruction above it "LINE in DIGEST|- PATH". Digests are cut. Recorded with the image. */

@@ -221,20 +221,24 @@ static bool add_secret(struct mounting *mounting, const struct recipe_mount *rea
 {
     const struct pairs *secrets = mounting->making->request->secrets;
     const char *id = read->id;
-    if (read->env)
-        return refuse(mounting, "leave env out, and read the file", "env of a secret is not supported");
     if (!id) {
         const char *slash = strrchr(read->target, '/');
         id = slash ? slash + 1 : read->target;
     }
-    for (size_t i = 0; secrets && i < secrets->count; i++)
+    for (size_t i = 0; secrets && i < secrets->count && !mount->file; i++)
         if (strcmp(secrets->items[i].key, id) == 0)
             mount->file = secrets->items[i].value;
-    if (!mount->target)
+    mount->env = read->env;
+    if (!mount->target && !read->env)
         mount->target = arena_printf(mounting->making->arena, "/run/secrets/%s", id);
+    if (mount->env && !image_variable_is_valid(mount->env))
+        return refuse(
+            mounting, NULL,
+            arena_printf(mounting->making->arena, "env: '%s' is no name of a variable", mount->env));
     if (!mount->file && read->required)
-        return refuse(mounting, arena_printf(mounting->making->arena, "--secret id=%s,src=FILE", id),
-                      arena_printf(mounting->making->arena, "the secret %s is required, and not given", id));
+        problem_add(&mounting->making->build->missing, mounting->flag->place,
+                    arena_printf(mounting->making->arena, "--secret id=%s,src=FILE", id),
+                    "the secret %s is required, and not given", id);
     return true;
 }
 
@@ -250,6 +254,8 @@ static void hash_mount(struct digest *hashed, const struct build_mount *mount)
     key_number(hashed, mount->gid);
     key_number(hashed, mount->writable);
     key_number(hashed, mount->size);
+    if (mount->env) /* keys of before there was such a thing are the same */
+        key_text(hashed, mount->env);
 }
 
 static const char *target_of(struct mounting *mounting, const struct recipe_mount *read)

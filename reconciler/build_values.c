@@ -2,6 +2,7 @@
  * says under ARG and "Scope of variables": an ARG before the first FROM is seen by FROM alone, until a stage asks for it;
  * one of a stage is seen from its line on, also by stages that begin with that one; a build argument wins over a default,
  * and whichever of ARG and ENV comes last over the other. */
+#include <ctype.h>
 #include <string.h>
 
 #include "lib/error.h"
@@ -27,16 +28,46 @@ void variables_set(struct arena *arena, struct variables *variables, const char 
     *pair = (struct pair){.key = name, .value = value};
 }
 
+struct lookup {
+    struct making *making;
+    const struct variables *variables;
+    const char *text, *what;
+    struct place place;
+};
+
+/* "$NAME" or "${NAME}": no word says what is meant where it is not set. */
+static bool is_used_plainly(const char *text, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = text; (at = strchr(at, '$')); at++) {
+        const bool braced = at[1] == '{';
+        const char *begin = at + 1 + braced;
+        const char end = strncmp(begin, name, length) == 0 ? begin[length] : 'a';
+        if (braced ? end == '}' : !isalnum((unsigned char)end) && end != '_')
+            return true;
+    }
+    return false;
+}
+
 static const char *look_up(void *context, const char *name)
 {
-    return variables_get(context, name);
+    const struct lookup *lookup = context;
+    const char *value = variables_get(lookup->variables, name);
+    if (!value && is_used_plainly(lookup->text, name))
+        problem_add(&lookup->making->build->warnings, lookup->place,
+                    arena_printf(lookup->making->arena, "add ARG %s, or write ${%s:-} where nothing is meant",
+                                 name, name),
+                    "%s: the variable %s is set by no ARG and no ENV above", lookup->what, name);
+    return value;
 }
 
 const char *expand_text(struct making *making, const struct variables *variables, const char *text,
                         struct place place, const char *what)
 {
+    struct lookup lookup = {
+        .making = making, .variables = variables, .text = text, .what = what, .place = place};
     const struct recipe_expansion expansion = {
-        .escape = making->request->recipe->escape, .get = look_up, .context = (void *)variables};
+        .escape = making->request->recipe->escape, .get = look_up, .context = &lookup};
     struct error error = {0};
     const char *result;
     if (!recipe_has_variable(text))

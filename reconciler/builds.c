@@ -66,6 +66,17 @@ static struct recipe *read_folder(const struct reading *reading, const struct ob
     return recipe_read(&piece, 1, reading->arena, reading->problems, &recipe) ? recipe : NULL;
 }
 
+/* Of the instruction's own item in the list; 0 is the FROM that `from` stands for. */
+static struct place place_of_step(const struct object *image, size_t number)
+{
+    const struct image_build *build = ((const struct image *)image->body)->build;
+    if (number && build->step_places)
+        return build->step_places[number - 1];
+    const struct place from =
+        field_place(&image_build_table, build, field_by_key(&image_build_table, "from"));
+    return from.line ? from : place_of_build(image);
+}
+
 /* Steps in the spec: a recipe of one stage. */
 static struct recipe *read_steps(const struct reading *reading, const struct object *image, const char **file)
 {
@@ -76,7 +87,7 @@ static struct recipe *read_steps(const struct reading *reading, const struct obj
         const char *text =
             i ? build->steps.items[i - 1] : arena_printf(reading->arena, "FROM %s", build->from);
         pieces[i] = (struct recipe_piece){
-            .text = text, .length = strlen(text), .place = place_of_build(image), .fixed = true};
+            .text = text, .length = strlen(text), .place = place_of_step(image, i), .fixed = true};
     }
     *file = image->place.file;
     return recipe_read(pieces, build->steps.count + 1, reading->arena, reading->problems, &recipe) ? recipe
@@ -202,22 +213,54 @@ static const char *architecture(struct arena *arena)
     return strcmp(name.machine, "aarch64") == 0 ? "arm64" : arena_strdup(arena, name.machine);
 }
 
+/* NULL: the command line says nothing of it. */
+static const struct build_flags *flags_of(const struct builds_request *request, const struct object *image)
+{
+    return request->flags && texts_have(&request->flags->names, image->name) ? request->flags : NULL;
+}
+
+/* The first of a name counts. */
+static struct pairs *with_flags(struct arena *arena, const struct pairs *given, const struct pairs *otherwise)
+{
+    struct pairs *all = arena_new_of(arena, struct pairs);
+    for (size_t i = 0; given && i < given->count; i++)
+        *arena_append(arena, all->items, all->count) = given->items[i];
+    for (size_t i = 0; i < otherwise->count; i++)
+        *arena_append(arena, all->items, all->count) = otherwise->items[i];
+    return all;
+}
+
+static struct pairs secrets_of(struct arena *arena, const struct image_build *build)
+{
+    struct pairs files = {0};
+    for (size_t i = 0; i < build->secrets.count; i++) {
+        const struct build_secret *secret = build->secrets.items[i];
+        *arena_append(arena, files.items, files.count) =
+            (struct pair){.key = secret->id, .value = secret->file};
+    }
+    return files;
+}
+
 static bool make(struct finding *finding, const struct build_wish *wish, struct problems *problems,
                  struct build **build)
 {
     const struct image_build *body = ((const struct image *)wish->image->body)->build;
     struct arena *arena = finding->reading->arena;
     const char *slash = wish->file ? strrchr(wish->file, '/') : NULL;
-    const struct build_request request = {.recipe = wish->recipe,
-                                          .file = slash ? slash + 1 : wish->file,
-                                          .folder = body->context,
-                                          .arguments = &body->args,
-                                          .stage = body->target,
-                                          .architecture = architecture(arena),
-                                          .epoch = finding->reading->request->epoch,
-                                          .salt = finding->reading->request->salt,
-                                          .find = find_base,
-                                          .context = finding};
+    const struct build_flags *flags = flags_of(finding->reading->request, wish->image);
+    const struct pairs secrets = secrets_of(arena, body);
+    const struct build_request request = {
+        .recipe = wish->recipe,
+        .file = slash ? slash + 1 : wish->file,
+        .folder = body->context,
+        .arguments = with_flags(arena, flags ? &flags->args : NULL, &body->args),
+        .stage = flags && flags->stage ? flags->stage : body->target,
+        .secrets = with_flags(arena, flags ? &flags->secrets : NULL, &secrets),
+        .architecture = architecture(arena),
+        .epoch = finding->reading->request->epoch,
+        .salt = finding->reading->request->salt,
+        .find = find_base,
+        .context = finding};
     return build_make(&request, arena, problems, build);
 }
 
@@ -230,7 +273,8 @@ static const char *base_name(const char *path)
 static void read_wish(struct reading *reading, const struct object *image)
 {
     const bool has_folder = ((const struct image *)image->body)->build->context;
-    struct build_wish wish = {.image = image};
+    const struct build_flags *flags = flags_of(reading->request, image);
+    struct build_wish wish = {.image = image, .flagged = flags ? flags->told : NULL};
     wish.recipe =
         has_folder ? read_folder(reading, image, &wish.file) : read_steps(reading, image, &wish.file);
     if (!wish.recipe)

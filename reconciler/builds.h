@@ -7,6 +7,7 @@
 
 #include "reconciler/actual.h"
 #include "reconciler/build.h"
+#include "reconciler/build_flags.h"
 #include "specs/policy.h"
 #include "specs/problems.h"
 
@@ -18,6 +19,7 @@ struct build_wish {
     bool made; /* by this run, as far as that can be told without a look at the store */
     struct changes
         changes; /* why the image that is recorded is not this one; none where it is, or there is none */
+    const char *flagged; /* flags that it is made with: build_flags.told; NULL */
 };
 
 struct builds {
@@ -31,9 +33,10 @@ struct builds {
 struct builds_request {
     const struct object_set *desired;
     const struct actual *actual;
-    const struct policy *policy; /* aliases and remotes that FROM may name; NULL: none */
-    const char *salt;            /* of --no-cache: other keys than ever before; NULL */
-    const char *epoch;           /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
+    const struct policy *policy;     /* aliases and remotes that FROM may name; NULL: none */
+    const char *salt;                /* of --no-cache: other keys than ever before; NULL */
+    const struct build_flags *flags; /* of the command line; NULL */
+    const char *epoch;               /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
 };
 
 /* What is wrong is told as problems, with the line of the recipe. */

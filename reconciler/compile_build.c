@@ -63,6 +63,7 @@ static void complete_run(const struct compiling *compiling, const struct action 
     const struct list files = target_files(compiling->target, &builder);
     for (size_t i = 0; i < files.count; i++) /* beside the script of a here-document */
         *arena_append(arena, run->files.items, run->files.count) = files.items[i];
+    run->image = action->name;
     run->keep = FAILED_ROOT_KEPT;
 }
 

@@ -40,7 +40,7 @@ static int not_found(const struct object_set *all, enum kind kind, const char *n
                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-static int find(const struct object_set *all, const char *target, struct arena *arena, struct object **object,
+int narrow_find(const struct object_set *all, const char *target, struct arena *arena, struct object **object,
                 struct error *error)
 {
     const char *slash = strchr(target, '/');
@@ -106,7 +106,7 @@ int narrow_set(struct spec_set *set, const struct builds *builds, const char *co
         struct object *object = NULL;
         if (keep_members(&narrowing, targets[i]))
             continue;
-        result = find(&set->objects, targets[i], arena, &object, error);
+        result = narrow_find(&set->objects, targets[i], arena, &object, error);
         keep(&narrowing, object);
     }
     for (size_t i = 0; i < narrowing.count; i++) {

@@ -24,7 +24,8 @@ enum flag_type {
     FLAG_TARGET,
     FLAG_LXC,
     FLAG_CHOICE,
-    FLAG_WAIT /* a duration, which may be left out */
+    FLAG_WAIT, /* a duration, which may be left out */
+    FLAG_TEXTS
 };
 
 struct flag {
@@ -86,8 +87,14 @@ static const struct flag flags[] = {
     {"key", 0, FLAG_TEXT, MEMBER(key),
      "file of the secret key of minisign or signify that signs the folder's indexes", " image "},
     {"gpg", 0, FLAG_TEXT, MEMBER(gpg), "which of GPG's keys signs them", " image "},
+    {"build-arg", 0, FLAG_TEXTS, MEMBER(build_args),
+     "NAME=VALUE, or NAME with the value that it has here, for ARG; may be repeated", " build "},
+    {"secret", 0, FLAG_TEXTS, MEMBER(secrets),
+     "id=ID,src=FILE or id=ID,env=NAME, for RUN --mount=type=secret; may be repeated", " build "},
     {"target", 0, FLAG_TARGET, MEMBER(targets),
-     "only the object KIND/NAME and what it needs; may be repeated", " plan apply "},
+     "only the object KIND/NAME and what it needs; may be repeated; with build also a STAGE, which becomes "
+     "the image",
+     " plan apply build "},
     {"out", 0, FLAG_TEXT, MEMBER(out), "write the plan into FILE, too", " plan "},
     {"plan", 0, FLAG_TEXT, MEMBER(plan), "only if what is planned now is the plan in FILE", " apply "},
     {"exact", 0, FLAG_BOOL, MEMBER(exact), "look again before the first step, and stop if the plan changed",
@@ -180,6 +187,9 @@ static int set_flag(struct options *options, const struct flag *flag, const char
         return 0;
     case FLAG_LXC:
         append(&options->lxc_names, &options->lxc_count, value);
+        return 0;
+    case FLAG_TEXTS:
+        append(&((struct texts *)at)->items, &((struct texts *)at)->count, value);
         return 0;
     case FLAG_TARGET:
         options->targets = realloc(options->targets, (options->target_count + 1) * sizeof(*options->targets));
@@ -368,6 +378,8 @@ void options_free(struct options *options)
     free(options->files);
     free(options->targets);
     free(options->lxc_names);
+    free(options->build_args.items);
+    free(options->secrets.items);
 }
 
 void options_complete_flags(const char *command, struct buffer *out)

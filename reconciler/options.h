@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/fields.h"
+
 enum output { OUTPUT_TABLE, OUTPUT_DATA, OUTPUT_NAME };
+struct build_flags;
 struct error;
 
 #define OPTIONS_WAIT INT64_MAX /* as long as each may take */
@@ -32,6 +35,8 @@ struct options {
     size_t keep;                              /* 0: not given */
     const char *color;                        /* "auto", "always", "never" */
     const char *progress;                     /* "auto", "tty", "plain", "json" */
+    struct texts build_args, secrets;         /* --build-arg, --secret, as written and in order */
+    const struct build_flags *build; /* what `build` has made of those, and of --target STAGE; NULL */
     size_t parallel;
     int64_t timeout;      /* milliseconds; -1: not given */
     int64_t wait;         /* milliseconds, or OPTIONS_WAIT; -1: not given */

@@ -1,12 +1,23 @@
 /* Plans images that are made by recipes: whether they are to be made again, and why. */
 #include <string.h>
 
+#include "lib/map.h"
 #include "reconciler/builders.h"
 #include "reconciler/plan_internal.h"
 
 static const struct build_wish *wish_of(const struct planning *planning, const struct object *image)
 {
     return builds_find(planning->request->builds, image->name);
+}
+
+/* Who made it with flags is told that they did, and whoever would undo that by another run. */
+static void add_flags(struct planning *planning, const struct object *image, const struct build_wish *wish,
+                      const struct entry *entry, struct changes *causes)
+{
+    const char *old = entry ? entry->facts->flagged : NULL;
+    if (!text_is_same(old, wish->flagged))
+        plan_add_cause(planning, causes, "args", old, wish->flagged ? wish->flagged : "as the spec says",
+                       image->place);
 }
 
 /* What is said of it elsewhere than in its recipe. Which network RUN has changes nothing of the image. */
@@ -22,6 +33,8 @@ static void find_changes(struct planning *planning, const struct object *image, 
             *arena_append(planning->arena, causes->items, causes->count) = said.items[i];
     if (planning->request->builds && planning->request->builds->forced)
         plan_add_cause(planning, causes, "asked for", NULL, "--no-cache", image->place);
+    if (wish && wish->changes.count)
+        add_flags(planning, image, wish, entry, causes);
     for (size_t i = 0; wish && i < wish->changes.count; i++)
         *arena_append(planning->arena, causes->items, causes->count) = wish->changes.items[i];
     if (!world_has_image(planning->request->world, entry->facts->digest))
@@ -91,6 +104,31 @@ static void hold_lost(struct planning *planning, const struct object *image, con
                   "fpsync apply with the file that declares it builds it again", image->place);
 }
 
+/* What is hardly meant as it is written. */
+static void add_warnings(struct planning *planning, const struct problems *warnings, struct action *action)
+{
+    for (size_t i = 0; i < warnings->count; i++)
+        *arena_append(planning->arena, action->warnings, action->warning_count) =
+            (struct warning){.text = warnings->items[i].message, .at = warnings->items[i].place};
+}
+
+/* Who may build without giving a secret is not yet somebody who has a broken set. */
+static void hold_secret(struct planning *planning, const struct object *image, const struct problem *missing)
+{
+    plan_hold(planning, KIND_IMAGE, image->name, missing->message,
+              arena_printf(planning->arena, "fpsync build %s %s, or secrets: in its build:", image->name,
+                           missing->hint),
+              missing->place);
+}
+
+static void add_new(struct planning *planning, const struct object *image, const struct build_wish *wish,
+                    const struct entry *entry, struct changes *causes)
+{
+    plan_add_cause(planning, causes, plan_why_new(image, entry), NULL, wish->file, image->place);
+    if (wish->flagged)
+        add_flags(planning, image, wish, NULL, causes);
+}
+
 void plan_build(struct planning *planning, const struct object *image, struct entry *entry)
 {
     const struct build_wish *wish = wish_of(planning, image);
@@ -102,7 +140,7 @@ void plan_build(struct planning *planning, const struct object *image, struct en
     plan_bases(planning, wish);
     const char *base = made_base(planning, wish);
     if (plan_is_new(entry))
-        plan_add_cause(planning, &causes, plan_why_new(image, entry), NULL, wish->file, image->place);
+        add_new(planning, image, wish, entry, &causes);
     else
         find_changes(planning, image, entry, &causes);
     if (base && !plan_is_new(entry))
@@ -115,10 +153,17 @@ void plan_build(struct planning *planning, const struct object *image, struct en
         plan_hold(planning, KIND_IMAGE, image->name, denied, NULL, image->place);
         return;
     }
+    if (causes.count && wish->build->missing.count) {
+        hold_secret(planning, image, &wish->build->missing.items[0]);
+        return;
+    }
     if (!causes.count)
         return;
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, VERB_BUILD, KIND_IMAGE, image->name, image, entry));
     action->causes = causes;
+    action->flagged = wish->flagged;
+    add_warnings(planning, &wish->recipe->warnings, action);
+    add_warnings(planning, &wish->build->warnings, action);
     add_needs(planning, wish, action);
 }

@@ -34,8 +34,9 @@ struct session {
     struct builds_request builds_request; /* and what the recipes of the set ask for: */
     struct builds builds;
     struct looks looks;         /* what servers say of images: asked once a run */
-    bool has_built;             /* what is to be made whatever it is has been made: --no-cache */
-    struct texts stops, starts; /* full names of containers that a person's wish stops and starts */
+    struct build_flags build_flags; /* where the options have some: with names of this set */
+    bool has_built;                 /* what is to be made whatever it is has been made: --no-cache */
+    struct texts stops, starts;     /* full names of containers that a person's wish stops and starts */
 };
 
 enum session_mode { SESSION_READ, SESSION_WRITE };

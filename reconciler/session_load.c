@@ -65,15 +65,39 @@ static int hold_back_files(struct session *session, struct spec_request *request
     return result;
 }
 
+/* The images that flags are for, under the names that the set has them by. */
+static int name_flagged(struct session *session, struct error *error)
+{
+    const struct build_flags *given = session->options->build;
+    if (!given)
+        return 0;
+    struct texts names = {0};
+    for (size_t i = 0; i < given->images.count; i++) {
+        struct object *image;
+        int result =
+            narrow_find(&session->set.objects, given->images.items[i], session->arena, &image, error);
+        if (result < 0)
+            return result;
+        *arena_append(session->arena, names.items, names.count) = image->name;
+    }
+    session->build_flags = *given;
+    session->build_flags.names = names;
+    return 0;
+}
+
 /* SEMANTICS 26: recipes are read with the specs, and what is wrong in them is told with what is wrong there. */
 int session_load_builds(struct session *session, struct error *error)
 {
     struct timespec now;
+    int result = name_flagged(session, error);
+    if (result < 0)
+        return result;
     clock_gettime(CLOCK_REALTIME, &now);
     session->builds_request = (struct builds_request){
         .desired = &session->set.objects,
         .actual = &session->actual,
         .policy = session->policy,
+        .flags = session->options->build ? &session->build_flags : NULL,
         .salt = session->options->no_cache && !session->has_built
                     ? arena_printf(session->arena, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec)
                     : NULL,

@@ -10,8 +10,8 @@
 enum kind { KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KIND_LAYER, KIND_CONTAINER, KIND_COUNT };
 
 extern const struct table image_table, network_table, volume_table, layer_table, container_table;
-extern const struct table image_build_table, attachment_table, port_table, mount_table, limits_table,
-    capabilities_table, dependency_table, bind_table, device_table, health_table;
+extern const struct table image_build_table, build_secret_table, attachment_table, port_table, mount_table,
+    limits_table, capabilities_table, dependency_table, bind_table, device_table, health_table;
 
 const struct table *kind_table(enum kind kind);
 const char *kind_name(enum kind kind);             /* "container" */
@@ -21,13 +21,22 @@ int kind_parse(const char *text, enum kind *kind); /* singular or plural; -EINVA
 /* How an image is made from a recipe: of a folder that has one, or of steps that stand in the spec itself. */
 struct image_build {
     struct described described;
-    const char *context; /* folder on the host, clean and absolute; NULL */
-    const char *recipe;  /* in it; NULL: Recipe, else Dockerfile */
-    const char *from;    /* instead of a folder: what FROM would say, */
-    struct texts steps;  /* and the instructions after it, a line each */
-    struct pairs args;   /* values of the recipe's ARG */
-    const char *target;  /* the stage that becomes the image; NULL: the last */
-    const char *network; /* full name of the one that RUN has, or NETWORK_NONE */
+    const char *context;       /* folder on the host, clean and absolute; NULL */
+    const char *recipe;        /* in it; NULL: Recipe, else Dockerfile */
+    const char *from;          /* instead of a folder: what FROM would say, */
+    struct texts steps;        /* and the instructions after it, a line each; */
+    struct place *step_places; /* and where each of them stands; NULL: it was not read of a text */
+    struct pairs args;         /* values of the recipe's ARG */
+    const char *target;        /* the stage that becomes the image; NULL: the last */
+    const char *network;       /* full name of the one that RUN has, or NETWORK_NONE */
+    struct list secrets;       /* of build_secret */
+};
+
+/* What RUN --mount=type=secret,id=ID gets to see. */
+struct build_secret {
+    struct described described;
+    const char *id;
+    const char *file; /* on the host, absolute and clean */
 };
 #define NETWORK_NONE "none"
 

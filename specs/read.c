@@ -301,10 +301,15 @@ static void read_texts(const struct reader *reader, const struct field *row, con
                  written_as(reader, row));
         return;
     }
+    struct place *places = arena_array_of(reader->arena, struct place, node->count + 1);
+    if (row->item_places)
+        *(struct place **)((char *)texts - row->offset + row->item_places) = places;
     for (size_t i = 0; i < node->count; i++) {
         const char *text = read_text(reader, row, node->items[i]);
-        if (text)
-            *arena_append(reader->arena, texts->items, texts->count) = text;
+        if (!text)
+            continue;
+        places[texts->count] = node->items[i]->place;
+        *arena_append(reader->arena, texts->items, texts->count) = text;
     }
 }
 

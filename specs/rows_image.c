@@ -1,6 +1,32 @@
 /* Rows of images and of how they are built. */
 #include "specs/rows.h"
 
+static const struct field build_secret_rows[] = {
+    {.id = 1,
+     .key = "id",
+     .type = FIELD_TEXT,
+     .form = FORM_PLAIN,
+     AT(build_secret, id),
+     .class = CLASS_RECORD,
+     .flags = FIELD_REQUIRED,
+     .example = "npm",
+     .help = "The id that RUN --mount=type=secret,id=ID names."},
+    {.id = 2,
+     .key = "file",
+     .type = FIELD_TEXT,
+     .form = FORM_HOST_PATH,
+     AT(build_secret, file),
+     .class = CLASS_RECORD,
+     .flags = FIELD_REQUIRED,
+     .example = "/etc/npm.token",
+     .help = "The file of the host that holds the value, at most 512 KiB; it is read while RUN begins, and "
+             "its value is nowhere recorded."},
+};
+const struct table build_secret_table = {.name = "image.build.secrets",
+                                         .size = sizeof(struct build_secret),
+                                         TABLE_ROWS(build_secret_rows),
+                                         .help = "A secret of a build."};
+
 static const struct field image_build_rows[] = {
     {.id = 1,
      .key = "context",
@@ -32,6 +58,7 @@ static const struct field image_build_rows[] = {
      .key = "steps",
      .type = FIELD_TEXTS,
      AT(image_build, steps),
+     .item_places = offsetof(struct image_build, step_places),
      .class = CLASS_RECREATE,
      .example = "[\"RUN apt-get update\", \"ENV A=b\"]",
      .help = "The instructions after that, one each."},
@@ -59,6 +86,16 @@ static const struct field image_build_rows[] = {
      .class = CLASS_RECORD,
      .example = "front",
      .help = "The network that RUN has, or none; without it the project's default."},
+    {.id = 8,
+     .key = "secrets",
+     .type = FIELD_LIST,
+     AT(image_build, secrets),
+     .class = CLASS_RECORD,
+     .nested = &build_secret_table,
+     .example = "{npm: {file: /etc/npm.token}}",
+     .help =
+         "What RUN --mount=type=secret,id=ID gets to see: in no image and in no key of a step, so another "
+         "value is no reason to build again."},
 };
 const struct table image_build_table = {.name = "image.build",
                                         .size = sizeof(struct image_build),

@@ -7,6 +7,7 @@
  *   build/steps/.tmp-KEY/       a step in the making, locked by its maker; without one it is a leftover
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
  *   build/contexts/DIGEST/      what was in the archive of that SHA-256: "context", and a note, written last
+ *   build/logs/PROJECT_NAME.KEY what the command of a RUN printed, 0600, and PROJECT_NAME.KEY.1 before that
  *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", and the keys below it
  *
  * A step is known by its key alone, which whoever plans computes from all that goes into it: an effect whose step is
@@ -33,6 +34,10 @@ struct error;
 #define BUILD_FOLDER_FAILED   "failed"
 #define BUILD_FOLDER_CONTEXTS "contexts"
 #define BUILD_CONTEXT_FOLDER  "context" /* in one of those */
+#define BUILD_FOLDER_LOGS     "logs"
+
+#define BUILD_LOG_AGE   ((int64_t)7 * 24 * 3600) /* seconds that a log is kept, */
+#define BUILD_LOG_COUNT 256                      /* and how many of them at most */
 
 struct build_place { /* where an instruction stands */
     struct described described;
@@ -91,9 +96,9 @@ extern const struct table build_folder_table;
 
 struct build_mount { /* RUN --mount=type=... */
     struct described described;
-    const char *key;  /* "0", "1", ... */
-    const char *type; /* "cache", "secret", "bind", "tmpfs" */
-    const char *target;
+    const char *key;     /* "0", "1", ... */
+    const char *type;    /* "cache", "secret", "bind", "tmpfs" */
+    const char *target;  /* NULL: of a secret that is a variable only */
     const char *id;      /* cache: which */
     const char *sharing; /* cache: "shared", "private", "locked" */
     const char *path;    /* bind: what is mounted; cache: what a new one begins with; NULL: with nothing */
@@ -102,8 +107,9 @@ struct build_mount { /* RUN --mount=type=... */
     const char *file;         /* secret: file of the host with its value, 0600; NULL: it is not there */
     const char *mode;         /* secret, cache, tmpfs: octal digits; NULL: 0400, 0755, 01777 */
     int64_t uid, gid;
-    bool writable; /* bind: what is written goes nowhere */
-    int64_t size;  /* tmpfs: bytes; 0: half of the memory */
+    bool writable;   /* bind: what is written goes nowhere */
+    int64_t size;    /* tmpfs: bytes; 0: half of the memory */
+    const char *env; /* secret: variable of the command that has its value, up to the first zero byte; NULL */
 };
 extern const struct table build_mount_table;
 
@@ -124,6 +130,7 @@ struct build_run {
     struct list
         files; /* of root_file: seen while it runs, and in no step ("/etc/resolv.conf", "/etc/hosts") */
     struct list mounts; /* of build_mount */
+    const char *image;  /* full name of the image that it is for; NULL: no log is kept */
     int64_t keep;       /* milliseconds that the root of a command that failed is kept; 0: not at all */
     const char *epoch;
 };
@@ -147,6 +154,7 @@ struct build_drop { /* for gc; what is not there is gone already */
     struct texts failed;   /* keys */
     struct texts caches;   /* ids */
     struct texts contexts; /* digests */
+    struct texts logs;     /* names of files */
 };
 extern const struct table build_drop_table;
 
@@ -154,6 +162,8 @@ extern const struct table build_drop_table;
 char *build_container_name(const struct paths *paths, struct arena *arena, const char *key);
 /* 64 hex digits. -EINVAL. */
 int build_check_key(const char *key, struct error *error);
+/* File of a log: "PROJECT_NAME.KEY". */
+char *build_log_name(struct arena *arena, const char *image, const char *key);
 /* Folder of a cache: letters, digits, '-', '_' and '.', not leading; any other id is known by its digest. */
 char *build_cache_file(struct arena *arena, const char *id);
 
@@ -203,6 +213,12 @@ struct observed_context {
     int64_t made;       /* seconds since 1970 */
 };
 
+struct observed_log {
+    const char *file;
+    int64_t used; /* seconds since 1970: last written to */
+    int64_t bytes;
+};
+
 struct observed_build {
     struct observed_step *steps; /* by key */
     size_t step_count;
@@ -212,10 +228,12 @@ struct observed_build {
     size_t cache_count;
     struct observed_context *contexts; /* by digest */
     size_t context_count;
+    struct observed_log *logs; /* by file */
+    size_t log_count;
 };
 
 struct build_view {
-    /* One read of three folders and of a note a step. Missing ones are empty. */
+    /* One read of five folders and of a note a step. Missing ones are empty. */
     int (*dump)(const struct paths *, struct arena *, struct observed_build *, struct error *);
     /* Whether the step is there: one small file is read. */
     bool (*has_step)(const struct paths *, const char *key);

@@ -157,5 +157,7 @@ int build_drop_all(const struct paths *paths, const struct build_drop *request, 
         result = drop(paths, BUILD_FOLDER_CACHES, &request->caches, false, error);
     if (result == 0)
         result = drop_contexts(paths, &request->contexts, error);
+    if (result == 0)
+        result = drop(paths, BUILD_FOLDER_LOGS, &request->logs, false, error);
     return result < 0 ? error_wrap(error, result, "builds") : 0;
 }

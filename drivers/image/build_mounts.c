@@ -171,6 +171,17 @@ static int mode_of(const struct build_mount *mount, int64_t otherwise, int64_t *
     return 0;
 }
 
+int build_secret_read(const struct build_mount *mount, struct buffer *value, struct error *error)
+{
+    return buffer_read_file(value, AT_FDCWD, mount->file, SECRET_LIMIT, error);
+}
+
+void build_secret_forget(struct buffer *value)
+{
+    if (value->bytes)
+        explicit_bzero(value->bytes, value->length);
+}
+
 static int put_secret(struct running *running, const struct build_mount *mount)
 {
     _cleanup_buffer_ struct buffer value = {0};
@@ -179,18 +190,17 @@ static int put_secret(struct running *running, const struct build_mount *mount)
                         .uid = mount->uid,
                         .gid = mount->gid,
                         .read_only = true};
-    if (!mount->file)
+    if (!mount->file || !mount->target)
         return 0;
     int result = mode_of(mount, 0400, &file.mode, running->error);
     if (result == 0)
-        result = buffer_read_file(&value, AT_FDCWD, mount->file, SECRET_LIMIT, running->error);
+        result = build_secret_read(mount, &value, running->error);
     if (result < 0)
         return result;
     file.bytes = value.bytes ? value.bytes : "";
     file.size = value.length;
     result = put_file(running, &file);
-    if (value.bytes)
-        explicit_bzero(value.bytes, value.length);
+    build_secret_forget(&value);
     return result;
 }
 
@@ -438,12 +448,15 @@ static int put_mount(struct running *running, const struct build_mount *mount)
         const char *type;
         int (*put)(struct running *running, const struct build_mount *mount);
     } types[] = {{"cache", put_cache}, {"secret", put_secret}, {"bind", put_bind}, {"tmpfs", put_tmpfs}};
-    if (!mount->key || strspn(mount->key, "0123456789") != strlen(mount->key) || !mount->target)
+    if (!mount->key || strspn(mount->key, "0123456789") != strlen(mount->key) ||
+        (!mount->target && !mount->env))
         return error_set(running->error, -EINVAL, "a mount without a target");
     for (size_t i = 0; mount->type && i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(types[i].type, mount->type) == 0) {
             int result = types[i].put(running, mount);
-            return result < 0 ? error_wrap(running->error, result, "mount %s", mount->target) : 0;
+            return result < 0 ? error_wrap(running->error, result, "mount %s",
+                                           mount->target ? mount->target : mount->env)
+                              : 0;
         }
     return error_set(running->error, -EINVAL, "\"%s\" is no type of a mount", mount->type ? mount->type : "");
 }

@@ -15,6 +15,7 @@
 #include "drivers/guest/guest_path.h"
 #include "drivers/guest/idmap.h"
 #include "drivers/image/build_effects.h"
+#include "drivers/image/build_output.h"
 #include "drivers/image/build_run.h"
 #include "drivers/image/build_stubs.h"
 #include "drivers/image/build_target.h"
@@ -25,21 +26,14 @@
 #include "drivers/storage/root_place.h"
 #include "lib/error.h"
 
-#define LAST_LINES    5
 #define HALT_TIME     30000 /* milliseconds for an image's init to end */
 #define CLEAN_TIME    60000 /* for what has to be taken down when the call's own time is over */
 #define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-struct output {
-    const struct call *call;
-    char last[LAST_LINES][512];
-    size_t count;
-};
-
 static int mount_root(struct running *running);
 static int furnish_root(struct running *running);
 static int run_in_container(struct running *running, struct container_started *started,
-                            struct output *output);
+                            struct build_output *output);
 static int end_container(struct running *running, const struct container_started *started,
                          struct error *error);
 static int remove_container(const struct running *running, struct error *error);
@@ -59,15 +53,14 @@ static int check(const struct build_run *request, struct error *error)
     return 0;
 }
 
-static int fail_with(const struct build_run *request, const struct output *output, int status,
+static int fail_with(const struct build_run *request, const struct build_output *output, int status,
                      struct error *error)
 {
-    _cleanup_buffer_ struct buffer text = {0};
-    size_t first = output->count > LAST_LINES ? output->count - LAST_LINES : 0;
-    for (size_t i = first; i < output->count; i++)
-        buffer_printf(&text, "%s%s", i == first ? ": " : " | ", output->last[i % LAST_LINES]);
-    return error_set(error, -ECHILD, "%s: exit status %d%s", request->what, status,
-                     text.length ? text.bytes : "");
+    _cleanup_buffer_ struct buffer last = {0};
+    build_output_last(output, &last);
+    const char *log = output->log.path;
+    return error_set(error, -ECHILD, "%s: exit status %d%s%s%s%s", request->what, status,
+                     log ? " (log: " : "", log ? log : "", log ? ")" : "", last.bytes);
 }
 
 /* What failed may be looked at. */
@@ -86,7 +79,7 @@ static void release(struct running *running)
 }
 
 /* The name comes last: by the temporary one a container that a killed worker has left is found. */
-static int publish(struct running *running, const struct output *output, int status)
+static int publish(struct running *running, const struct build_output *output, int status)
 {
     if (status == 0)
         return build_making_publish(&running->making, running->error);
@@ -94,11 +87,21 @@ static int publish(struct running *running, const struct output *output, int sta
     return fail_with(running->request, output, status, running->error);
 }
 
+static int run_and_settle(struct running *running, struct build_output *output);
+
 static int run_step(struct running *running)
 {
-    struct output *output = arena_new_of(running->call->arena, struct output);
+    struct build_output *output = arena_new_of(running->call->arena, struct build_output);
+    *output = (struct build_output){.call = running->call};
+    build_log_begin(&output->log, running->paths, running->request, running->call->arena);
+    int status = run_and_settle(running, output);
+    build_log_end(&output->log);
+    return status;
+}
+
+static int run_and_settle(struct running *running, struct build_output *output)
+{
     struct container_started started = {0};
-    *output = (struct output){.call = running->call};
     int status = mount_root(running);
     if (status == 0)
         status = furnish_root(running);
@@ -222,38 +225,6 @@ static int furnish_root(struct running *running)
 
 /* ---- the command ---- */
 
-static void hear(void *context, const char *line)
-{
-    struct output *output = context;
-    snprintf(output->last[output->count++ % LAST_LINES], sizeof(output->last[0]), "%s", line);
-    if (output->call->progress)
-        output->call->progress(output->call->context, line);
-}
-
-static bool has_variable(const struct pairs *env, const char *key)
-{
-    for (size_t i = 0; i < env->count; i++)
-        if (strcmp(env->items[i].key, key) == 0)
-            return true;
-    return false;
-}
-
-static char **environment_of(const struct running *running, const struct build_user *user)
-{
-    const struct pairs *env = &running->request->env;
-    struct arena *arena = running->call->arena;
-    char **items = arena_array_of(arena, char *, env->count + 3);
-    size_t count = 0;
-    for (size_t i = 0; i < env->count; i++)
-        items[count++] = arena_printf(arena, "%s=%s", env->items[i].key, env->items[i].value);
-    if (!has_variable(env, "PATH"))
-        items[count++] = arena_strdup(arena, "PATH=" STANDARD_PATH);
-    if (!has_variable(env, "HOME"))
-        items[count++] = arena_printf(arena, "HOME=%s", user->home);
-    items[count] = NULL;
-    return items;
-}
-
 static int start(struct running *running, struct container_started *started)
 {
     struct arena *arena = running->call->arena;
@@ -281,7 +252,7 @@ static int start(struct running *running, struct container_started *started)
     return result;
 }
 
-static int run_command(struct running *running, struct output *output)
+static int run_command(struct running *running, struct build_output *output)
 {
     struct arena *arena = running->call->arena;
     const struct texts *words = &running->request->argv;
@@ -297,19 +268,26 @@ static int run_command(struct running *running, struct output *output)
     for (size_t i = 0; i < words->count; i++)
         argv[i] = arena_strdup(arena, words->items[i]);
     argv[words->count] = NULL;
+    _cleanup_build_environment_ struct build_environment environment = {0};
+    result = build_environment_make(running, &user, &environment);
+    if (result < 0)
+        return result;
+    output->environment = &environment;
     const struct container_command command = {
         .lxc_name = running->name,
         .argv = argv,
-        .environment = environment_of(running, &user),
+        .environment = environment.items,
         .uid = user.uid,
         .gid = user.gid,
         .groups = groups,
         .group_count = user.group_count + 1,
         .directory = running->request->directory ? running->request->directory : "/",
-        .line = hear,
+        .line = build_output_hear,
         .context = output,
     };
-    return container_run(running->paths, &command, running->call, running->error);
+    result = container_run(running->paths, &command, running->call, running->error);
+    output->environment = NULL;
+    return result;
 }
 
 /* systemd says when it is done booting; of another init nobody knows. What comes of it is not the command's affair. */
@@ -319,21 +297,22 @@ static void await_boot(struct running *running)
                           (char[]){"test -d /run/systemd/system && systemctl is-system-running --wait"},
                           NULL};
     char *environment[] = {(char[]){"PATH=" STANDARD_PATH}, NULL};
-    struct output *ignored = arena_new_of(running->call->arena, struct output);
+    struct build_output *ignored = arena_new_of(running->call->arena, struct build_output);
     struct call silent = *running->call;
     silent.progress = NULL;
-    *ignored = (struct output){.call = &silent};
+    *ignored = (struct build_output){.call = &silent, .log = NO_BUILD_LOG};
     const struct container_command command = {.lxc_name = running->name,
                                               .argv = argv,
                                               .environment = environment,
                                               .directory = "/",
-                                              .line = hear,
+                                              .line = build_output_hear,
                                               .context = ignored};
     container_run(running->paths, &command, running->call, NULL);
 }
 
 /* The status of the command; or a negative errno. */
-static int run_in_container(struct running *running, struct container_started *started, struct output *output)
+static int run_in_container(struct running *running, struct container_started *started,
+                            struct build_output *output)
 {
     int status = start(running, started);
     if (status == 0 && running->request->init)

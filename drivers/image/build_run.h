@@ -3,6 +3,7 @@
 
 #include "drivers/image/build_making.h"
 #include "drivers/image/build_users.h"
+#include "lib/buffer.h"
 
 struct running {
     struct build_making making;
@@ -23,5 +24,8 @@ struct running {
 
 /* Mounts the files and mounts of the request into the root. */
 int build_mounts_make(struct running *running);
+/* The value of a secret, and its end: it stays nowhere, for whatever is forked later has this heap. */
+int build_secret_read(const struct build_mount *mount, struct buffer *value, struct error *error);
+void build_secret_forget(struct buffer *value);
 /* Takes away what it has attached in the step's folder for that moment. */
 void build_mounts_forget(const struct paths *paths, const char *temporary);

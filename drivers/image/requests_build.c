@@ -73,6 +73,7 @@ static const struct field build_mount_rows[] = {
     ROW(9, file, FIELD_TEXT),      ROW(10, mode, FIELD_TEXT),
     ROW(11, uid, FIELD_NUMBER),    ROW(12, gid, FIELD_NUMBER),
     ROW(13, writable, FIELD_BOOL), ROW(14, size, FIELD_NUMBER),
+    ROW(15, env, FIELD_TEXT),
 };
 const struct table build_mount_table = TABLE("build-mount", build_mount_rows);
 #undef REQUEST
@@ -93,6 +94,7 @@ static const struct field build_run_rows[] = {
     ROW(12, mounts, FIELD_LIST, .nested = &build_mount_table, .flags = FIELD_ORDERED),
     ROW(13, keep, FIELD_NUMBER),
     ROW(14, epoch, FIELD_TEXT),
+    ROW(15, image, FIELD_TEXT),
 };
 const struct table build_run_table = TABLE("build-run", build_run_rows);
 #undef REQUEST
@@ -108,10 +110,8 @@ const struct table build_commit_table = TABLE("build-commit", build_commit_rows)
 
 #define REQUEST build_drop
 static const struct field build_drop_rows[] = {
-    ROW(1, steps, FIELD_TEXTS),
-    ROW(2, failed, FIELD_TEXTS),
-    ROW(3, caches, FIELD_TEXTS),
-    ROW(4, contexts, FIELD_TEXTS),
+    ROW(1, steps, FIELD_TEXTS),    ROW(2, failed, FIELD_TEXTS), ROW(3, caches, FIELD_TEXTS),
+    ROW(4, contexts, FIELD_TEXTS), ROW(5, logs, FIELD_TEXTS),
 };
 const struct table build_drop_table = TABLE("build-drop", build_drop_rows);
 #undef REQUEST
@@ -129,6 +129,11 @@ int build_check_key(const char *key, struct error *error)
         strspn(key, "0123456789abcdef") != DIGEST_TEXT_SIZE - 1)
         return error_set(error, -EINVAL, "\"%s\" is not the key of a step", key ? key : "");
     return 0;
+}
+
+char *build_log_name(struct arena *arena, const char *image, const char *key)
+{
+    return arena_printf(arena, "%s.%s", paths_file_name(arena, image), key);
 }
 
 char *build_cache_file(struct arena *arena, const char *id)

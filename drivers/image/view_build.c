@@ -134,6 +134,21 @@ static int compare_contexts(const void *left, const void *right)
                   ((const struct observed_context *)right)->digest);
 }
 
+static void see_log(struct listing *listing, int folder, const char *name)
+{
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode))
+        return;
+    struct observed_log *seen = arena_append(listing->arena, listing->out->logs, listing->out->log_count);
+    *seen = (struct observed_log){
+        .file = arena_strdup(listing->arena, name), .used = status.st_mtime, .bytes = status.st_size};
+}
+
+static int compare_logs(const void *left, const void *right)
+{
+    return strcmp(((const struct observed_log *)left)->file, ((const struct observed_log *)right)->file);
+}
+
 static int compare_steps(const void *left, const void *right)
 {
     return strcmp(((const struct observed_step *)left)->key, ((const struct observed_step *)right)->key);
@@ -167,12 +182,15 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
         result = each_name(paths, BUILD_FOLDER_CACHES, &listing, see_cache, error);
     if (result == 0)
         result = each_name(paths, BUILD_FOLDER_CONTEXTS, &listing, see_context, error);
+    if (result == 0)
+        result = each_name(paths, BUILD_FOLDER_LOGS, &listing, see_log, error);
     if (result < 0)
         return result;
     sort(found.steps, found.step_count, sizeof(*found.steps), compare_steps);
     sort(found.failed, found.failed_count, sizeof(*found.failed), compare_failed);
     sort(found.caches, found.cache_count, sizeof(*found.caches), compare_caches);
     sort(found.contexts, found.context_count, sizeof(*found.contexts), compare_contexts);
+    sort(found.logs, found.log_count, sizeof(*found.logs), compare_logs);
     *out = found;
     return 0;
 }

@@ -143,6 +143,22 @@ static int load_and_plan(struct session *session, struct plan *plan)
     return code;
 }
 
+/* Of recipes: they are no reason not to build. */
+static void tell_warnings(const struct builds *builds)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < builds->count; i++) {
+        const struct problems *const all[] = {&builds->items[i].recipe->warnings,
+                                              &builds->items[i].build->warnings};
+        for (size_t j = 0; j < 2; j++)
+            for (size_t k = 0; k < all[j]->count; k++) {
+                buffer_text(&text, "warning: ");
+                problem_print(&all[j]->items[k], &text);
+            }
+    }
+    fwrite(text.bytes, 1, text.length, stderr);
+}
+
 int run_validate(const struct options *options)
 {
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
@@ -161,6 +177,8 @@ int run_validate(const struct options *options)
         return fail(options, &error, EXIT_ERROR);
     if (options->output == OUTPUT_DATA)
         print_data(options, problems_to_json(&session.problems));
+    else if (!options->quiet)
+        tell_warnings(&session.builds);
     for (size_t i = 0; options->output == OUTPUT_NAME && i < session.set.objects.count; i++)
         printf("%s\n", session.set.objects.items[i]->id);
     if (options->output == OUTPUT_TABLE && !options->quiet)

@@ -220,7 +220,8 @@ static int find_build(struct session *session, struct candidates *to, struct err
     for (int young = 0; young < 2 && result >= 0; young++) {
         struct build_drop *drop = described_new(session->arena, &build_drop_table),
                           *caches = described_new(session->arena, &build_drop_table),
-                          *failed = described_new(session->arena, &build_drop_table);
+                          *failed = described_new(session->arena, &build_drop_table),
+                          *logs = described_new(session->arena, &build_drop_table);
         int64_t bytes = 0, left = 0;
         for (size_t i = 0; i < seen.step_count; i++)
             if (((now - seen.steps[i].used) * 1000 < session->policy->retention) == young) {
@@ -237,9 +238,16 @@ static int find_build(struct session *session, struct candidates *to, struct err
                     seen.failed[i].key;
                 left += seen.failed[i].bytes;
             }
+        int64_t written = 0;
+        for (size_t i = 0; i < seen.log_count; i++)
+            if ((now - seen.logs[i].used < BUILD_LOG_AGE) == young) {
+                *arena_append(session->arena, logs->logs.items, logs->logs.count) = seen.logs[i].file;
+                written += seen.logs[i].bytes;
+            }
         add_build(session, to, "steps", young, drop, drop->steps.count, bytes);
         add_build(session, to, "caches", young, caches, caches->caches.count, 0);
         add_build(session, to, "failed", young, failed, failed->failed.count, left);
+        add_build(session, to, "logs", young, logs, logs->logs.count, written);
     }
     return result;
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
-#include "reconciler/cli/cli.h"
+#include "reconciler/cli/logs.h"
 #include "reconciler/members.h"
 
 /* A guest may write anything; a terminal gets of that what cannot command it. */
@@ -36,7 +36,7 @@ static int print_rest(int fd, struct error *error)
     return length < 0 ? error_errno(error, -errno, "cannot read") : 0;
 }
 
-static int print_file(const char *path, struct error *error)
+int log_print_file(const char *path, struct error *error)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -56,7 +56,7 @@ static int move_on(int *fd, const char *path, const char *older, struct error *e
 {
     int result = *fd >= 0 ? print_rest(*fd, error) : 0;
     if (result >= 0 && *fd >= 0 && !is_file(*fd, older))
-        result = print_file(older, error);
+        result = log_print_file(older, error);
     if (*fd >= 0)
         close(*fd);
     *fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -92,7 +92,7 @@ static int follow_log(const struct session *session, const struct entry *entry, 
 {
     const char *path = log_path(session, entry), *older = arena_printf(session->arena, "%s.1", path);
     const char *folder = arena_strndup(session->arena, path, (size_t)(strrchr(path, '/') - path));
-    int result = print_file(older, error);
+    int result = log_print_file(older, error);
     return result < 0 ? result : follow(folder, path, older, error);
 }
 
@@ -100,8 +100,8 @@ static int follow_log(const struct session *session, const struct entry *entry, 
 static int print_log(const struct session *session, const struct entry *entry, struct error *error)
 {
     const char *path = log_path(session, entry);
-    int result = print_file(arena_printf(session->arena, "%s.1", path), error);
-    return result < 0 ? result : print_file(path, error);
+    int result = log_print_file(arena_printf(session->arena, "%s.1", path), error);
+    return result < 0 ? result : log_print_file(path, error);
 }
 
 /* As tail(1) does it. */
@@ -125,6 +125,7 @@ static bool has_log(const struct session *session, const struct entry *entry)
 
 int run_logs(const struct options *options)
 {
+    static const char image[] = "image/";
     _cleanup_session_ struct session session = {.options = options, .lock = -1};
     struct members members;
     struct error error = {0};
@@ -132,6 +133,8 @@ int run_logs(const struct options *options)
         error_set(&error, -EINVAL, "logs: of which container? fpsync status -o name lists them");
         return fail(options, &error, EXIT_ERROR);
     }
+    if (strncmp(options->arguments[0], image, strlen(image)) == 0)
+        return logs_of_build(options, options->arguments[0] + strlen(image));
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result >= 0)
         result = members_find(&session, options->arguments[0], &members, &error);
