@@ -8,6 +8,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/confirm.h"
+#include "reconciler/cli/report.h"
 #include "reconciler/plan_file.h"
 #include "reconciler/settled.h"
 
@@ -240,7 +241,7 @@ static void await_all(struct session *session, struct plan *plan)
     }
 }
 
-static int execute_set(struct session *session, struct plan *plan, bool down)
+static int execute_set(struct session *session, struct plan *plan, bool down, struct json **report)
 {
     const struct options *options = session->options;
     if (options->wait >= 0 && !down)
@@ -249,7 +250,8 @@ static int execute_set(struct session *session, struct plan *plan, bool down)
                                               .source_count = session->set.source_count,
                                               .digest = session->set.digest,
                                               .down = down,
-                                              .stop_timeout = options->timeout};
+                                              .stop_timeout = options->timeout,
+                                              .report = report};
     int code = plan->count || plan->await_count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
     if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down && !plan_has_expansions(plan)) {
         state_close(TAKE_PTR(session->state)); /* one process may have it open once */
@@ -277,7 +279,7 @@ static bool made_with_config(const struct session *session, const struct plan *p
 }
 
 /* SEMANTICS 26: what hung on images is planned, shown and run once those are there. `code`: of what was run before. */
-static int expand(struct session *session, const struct plan *before, int code)
+static int expand(struct session *session, const struct plan *before, int code, struct json **report)
 {
     const struct options *options = session->options;
     struct plan plan;
@@ -285,31 +287,33 @@ static int expand(struct session *session, const struct plan *before, int code)
     if (code != EXIT_IN_SYNC && code != EXIT_SOME_FAILED)
         return code;
     if (!session->state && state_open(session->paths.state, STATE_READ, &session->state, &error) < 0)
-        return fail(options, &error, EXIT_ERROR);
+        return report_fail(options, report, &error, EXIT_ERROR);
     if (session_read(session, &error) < 0)
-        return fail(options, &error, EXIT_ERROR);
+        return report_fail(options, report, &error, EXIT_ERROR);
     if (!plan_has_expansions(before) && !made_with_config(session, before))
         return code;
     session->record = (struct actual){0};
     session->has_looked = false;
     session->has_built = true;
     if (session_load_builds(session, &error) < 0 || session_look(session, &error) < 0)
-        return fail(options, &error, EXIT_ERROR);
+        return report_fail(options, report, &error, EXIT_ERROR);
     session_plan(session, &plan);
     if (plan_has_expansions(&plan)) /* what was waited for did not come */
         return code;
-    if ((plan.count || plan.held_count > before->held_count) &&
-        (options->output != OUTPUT_DATA || options->exact))
+    const bool stops = options->exact || options->plan;
+    if ((plan.count || plan.held_count > before->held_count) && options->output != OUTPUT_DATA)
         show_plan(options, &plan);
+    if (stops || !plan.count)
+        report_add(options, report, &plan, NULL);
     fflush(stdout);
     if (!plan.count)
         return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : code;
-    if (options->exact || options->plan)
+    if (stops)
         return EXIT_PENDING;
     const int asked = confirm_plan(session, &plan, look_and_plan);
     if (asked)
         return asked;
-    const int then = execute_set(session, &plan, false);
+    const int then = execute_set(session, &plan, false, report);
     return then == EXIT_IN_SYNC ? code : then;
 }
 
@@ -366,11 +370,15 @@ int run_apply(const struct options *options)
         return code;
     bool tell = options->automatic ? is_news(&session, &plan) : plan.held_count > 0;
     if (!plan.count) {
-        if (options->output == OUTPUT_DATA || !options->quiet || tell)
+        struct json *waited = NULL;
+        if (options->output != OUTPUT_DATA && (!options->quiet || tell))
             show_plan(options, &plan);
         code = plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
         if (options->wait >= 0)
-            code = execute_set(&session, &plan, false);
+            code = execute_set(&session, &plan, false, &waited);
+        if (options->output == OUTPUT_DATA && !waited)
+            show_plan(options, &plan);
+        report_end(options, &waited);
         return session.held_back.count ? EXIT_INVALID : code;
     }
     if (options->output != OUTPUT_DATA)
@@ -379,7 +387,9 @@ int run_apply(const struct options *options)
     code = confirm_plan(&session, &plan, load_and_plan);
     if (code)
         return code;
-    code = expand(&session, &plan, execute_set(&session, &plan, false));
+    struct json *report = NULL;
+    code = expand(&session, &plan, execute_set(&session, &plan, false, &report), &report);
+    report_end(options, &report);
     return session.held_back.count && code != EXIT_ERROR ? EXIT_INVALID : code;
 }
 
@@ -414,5 +424,5 @@ int run_down(const struct options *options)
     if (options->dry_run || !plan.count)
         return options->dry_run && plan.count ? EXIT_PENDING : EXIT_IN_SYNC;
     int code = confirm_plan(&session, &plan, look_and_plan);
-    return code ? code : execute_set(&session, &plan, true);
+    return code ? code : execute_set(&session, &plan, true, NULL);
 }

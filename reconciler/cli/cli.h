@@ -103,6 +103,7 @@ struct execution_request {
     bool down;
     const char *stopped_by;
     int64_t stop_timeout; /* -1: each container's own */
+    struct json **report; /* what was done is added here, to be printed by the caller; NULL: it is printed */
 };
 int execute_and_report(struct session *session, const struct plan *plan,
                        const struct execution_request *request);

@@ -7,7 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
-#include "reconciler/cli/cli.h"
+#include "reconciler/cli/report.h"
 
 #define TASK_TIMEOUT 300000 /* milliseconds: DESIGN's 5m */
 
@@ -75,22 +75,6 @@ int take_interruptions(void)
     return count;
 }
 
-static void print_outcome(const struct options *options, const struct plan *plan,
-                          const struct execution_result *result)
-{
-    struct json *object = plan_to_json(plan);
-    struct json *actions = json_get(object, "actions");
-    for (size_t i = 0; i < plan->count; i++) {
-        json_set(json_at(actions, i), "outcome", json_new_text(outcome_name(result->items[i].outcome)));
-        if (result->items[i].message)
-            json_set(json_at(actions, i), "message", json_new_text(result->items[i].message));
-    }
-    struct json *unmet = result->gate_count ? json_set(object, "unmet", json_new_array()) : NULL;
-    for (size_t i = 0; i < result->gate_count; i++)
-        json_append(unmet, json_new_text(result->gates[i]));
-    print_data(options, object);
-}
-
 /* The one that is bound by most. */
 static int64_t gate_timeout(const struct options *options)
 {
@@ -106,8 +90,9 @@ int execute_and_report(struct session *session, const struct plan *plan,
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     struct error error = {0};
+    struct json *own = NULL, **report = request->report ? request->report : &own;
     if (session_write(session, &error) < 0)
-        return fail(options, &error, EXIT_ERROR);
+        return report_fail(options, report, &error, EXIT_ERROR);
     struct execution execution = {.paths = &session->paths,
                                   .plan = plan,
                                   .actual = &session->actual,
@@ -132,9 +117,9 @@ int execute_and_report(struct session *session, const struct plan *plan,
     int executed = execute_plan(&execution, session->arena, &result, &error);
     progress_end(progress);
     if (executed < 0)
-        return fail(options, &error, EXIT_ERROR);
-    if (options->output == OUTPUT_DATA)
-        print_outcome(options, plan, &result);
+        return report_fail(options, report, &error, EXIT_ERROR);
+    report_add(options, report, plan, &result);
+    report_end(options, &own);
     for (size_t i = 0; i < result.gate_count; i++)
         fprintf(stderr, "fpsync: %s\n", result.gates[i]);
     if (result.canceled)

@@ -151,9 +151,8 @@ static void note_said(const struct part *whole, const char *table)
 
 /* ---- plans ---- */
 
-/* "VERB kind/name" of each action, a line each; with outcomes where there are any. False for what is no plan. An apply that
- * went on once images were made says a second one, of which only the first was planned; what it leaves to do, the next
- * plan shows. */
+/* "VERB kind/name" of each action, a line each; with outcomes where there are any. False for what is no plan. What an apply
+ * went on with once images were made was not planned before, and is not named; that it was done is looked at all the same. */
 static bool actions_of(const struct buffer *out, bool with_outcome, struct buffer *list)
 {
     struct json *plan = NULL;
@@ -165,7 +164,8 @@ static bool actions_of(const struct buffer *out, bool with_outcome, struct buffe
     const struct json *actions = json_get(plan, "actions");
     for (size_t i = 0; i < json_length(actions); i++) {
         const struct json *action = json_at(actions, i);
-        buffer_printf(list, "%s\n", json_as_text(json_get(action, "id")));
+        if (!json_as_bool(json_get(action, "expanded")))
+            buffer_printf(list, "%s\n", json_as_text(json_get(action, "id")));
         const char *outcome = json_as_text(json_get(action, "outcome"));
         if (with_outcome && strcmp(outcome ? outcome : "none", "done") != 0)
             buffer_printf(list, "  %s: %s\n", outcome, json_as_text(json_get(action, "message")));
