@@ -14,8 +14,10 @@
 
 #define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SCRATCH       "scratch"
+#define EPOCH         "SOURCE_DATE_EPOCH"
 
 static bool read_epoch(struct making *making);
+static struct build_part *add_part(struct making *making, struct place place, const char *text);
 static struct stage_state *find_target(struct making *making);
 static bool need(struct making *making, struct stage_state *state);
 static bool make_stages(struct making *making);
@@ -48,19 +50,31 @@ static struct place first_place(const struct making *making)
     return making->request->recipe->stages[0]->place;
 }
 
+/* What was made with another one has to be made again, whatever its instructions are. */
+static void add_epoch(struct making *making)
+{
+    struct build_part *part =
+        add_part(making, first_place(making), arena_printf(making->arena, EPOCH "=%s", making->epoch));
+    struct digest *digest = digest_new();
+    key_text(digest, part->text);
+    part->digest = key_end(making->arena, digest);
+}
+
 static bool read_epoch(struct making *making)
 {
-    const char *epoch = given_argument(making, "SOURCE_DATE_EPOCH");
-    if (!epoch)
-        epoch = variables_get(&making->globals, "SOURCE_DATE_EPOCH");
-    if (!epoch)
-        epoch = making->request->epoch;
-    *arena_append(making->arena, making->consumed, making->consumed_count) = "SOURCE_DATE_EPOCH";
+    const char *declared = given_argument(making, EPOCH);
+    if (!declared)
+        declared = variables_get(&making->globals, EPOCH);
+    const char *epoch = declared && *declared ? declared : making->request->stamp;
+    *arena_append(making->arena, making->consumed, making->consumed_count) = EPOCH;
     if (!epoch || !*epoch)
         return true;
-    making->epoch = epoch;
-    if (strspn(epoch, "0123456789") == strlen(epoch) && strlen(epoch) <= 12)
+    making->epoch = making->build->epoch = epoch;
+    if (strspn(epoch, "0123456789") == strlen(epoch) && strlen(epoch) <= 12) {
+        if (epoch == declared)
+            add_epoch(making);
         return true;
+    }
     problem_add(making->problems, first_place(making), "date +%s",
                 "SOURCE_DATE_EPOCH: expected seconds since 1970, found '%s'", epoch);
     return false;
@@ -330,7 +344,7 @@ static bool apply(struct making *making, struct stage_state *state,
 static const char *digest_part(struct making *making, const struct recipe_instruction *instruction,
                                const struct buffer *said)
 {
-    struct digest *digest = key_begin(making, "part");
+    struct digest *digest = key_begin(NULL, "part");
     const enum recipe_keyword keyword = instruction->keyword;
     /* Their words are taken as they are. */
     const bool has_texts = keyword == RECIPE_RUN || keyword == RECIPE_CMD || keyword == RECIPE_ENTRYPOINT ||

@@ -33,8 +33,10 @@ struct build_request {
     const struct pairs *arguments; /* values of ARG */
     const char *stage;             /* that is wanted; NULL: the last */
     const char *architecture;      /* "amd64" */
-    const char *epoch;             /* SOURCE_DATE_EPOCH; NULL */
-    const char *salt; /* goes into every key, and into nothing that a plan compares: --no-cache; NULL */
+    const char *epoch;             /* SOURCE_DATE_EPOCH, as it is declared; NULL */
+    const char *stamp; /* of the environment, where none is declared: in keys and files, and in nothing
+                                      that a plan compares; NULL */
+    const char *salt;  /* goes into every key, and into nothing that a plan compares: --no-cache; NULL */
     const struct pairs *
         secrets; /* files of the host by the id that --mount=type=secret names, the first of an id; NULL: none */
     /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
@@ -77,6 +79,7 @@ struct build {
     bool is_known;               /* all keys are there, and `place` and `config` are the image's */
     struct build_place *place;   /* the image: without a key */
     struct image_config *config; /* as far as it is known */
+    const char *epoch;           /* of what is made; NULL */
     struct build_part *parts;    /* in order */
     size_t part_count;
     struct list taken; /* of build_source: all that its steps take of the context */

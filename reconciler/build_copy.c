@@ -236,7 +236,7 @@ static struct digest *hash_copy(const struct copying *copying)
     const struct build_copy *copy = copying->copy;
     if (copying->from && !copying->identity)
         return NULL;
-    struct digest *hashed = key_begin(copying->making, "copy");
+    struct digest *hashed = key_begin(copying->making->epoch, "copy");
     key_text(hashed, copy->target);
     key_text(hashed, copy->owner);
     key_text(hashed, copy->mode);

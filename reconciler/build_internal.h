@@ -89,7 +89,7 @@ void add_input(struct making *making, struct build_part *part, const char *path,
 void inputs_close(struct making *making);
 
 /* build_key.c: a digest over texts and numbers, none of which runs into the next. NULL is a text of its own. */
-struct digest *key_begin(const struct making *making, const char *kind);
+struct digest *key_begin(const char *epoch, const char *kind);
 void key_text(struct digest *digest, const char *text);
 void key_number(struct digest *digest, int64_t number);
 void key_texts(struct digest *digest, const struct texts *texts);

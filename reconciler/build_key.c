@@ -7,11 +7,11 @@
 /* Changes when the same instruction comes to something else than before. */
 #define KEY_FORMAT "fpsync step 1"
 
-struct digest *key_begin(const struct making *making, const char *kind)
+struct digest *key_begin(const char *epoch, const char *kind)
 {
     struct digest *digest = digest_new();
     key_text(digest, KEY_FORMAT);
-    key_text(digest, making->epoch);
+    key_text(digest, epoch);
     key_text(digest, kind);
     return digest;
 }

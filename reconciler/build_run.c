@@ -59,7 +59,7 @@ bool apply_run(struct making *making, struct stage_state *state, const struct re
     run->directory = state->config->directory;
     run->init = is_on(recipe_flag(instruction, "init"));
     run->epoch = making->epoch;
-    struct digest *hashed = key_begin(making, "run");
+    struct digest *hashed = key_begin(making->epoch, "run");
     hash_run(hashed, run, state, has_network);
     if (!add_mounts(making, state, instruction, run, part, hashed, &known)) {
         digest_free(hashed);
@@ -347,7 +347,7 @@ bool apply_workdir(struct making *making, struct stage_state *state,
     folder->owner = state->config->user;
     folder->epoch = making->epoch;
     described_whole(&build_folder_table, folder);
-    struct digest *hashed = key_begin(making, "folder");
+    struct digest *hashed = key_begin(making->epoch, "folder");
     key_text(hashed, folder->path);
     key_text(hashed, folder->owner);
     add_step(making, state, instruction, STEP_BUILD_FOLDER, folder, folder->place, false, hashed);

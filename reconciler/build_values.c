@@ -84,7 +84,7 @@ const char *given_argument(const struct making *making, const char *name)
     for (size_t i = 0; given && i < given->count; i++)
         if (strcmp(given->items[i].key, name) == 0)
             return given->items[i].value;
-    return NULL;
+    return strcmp(name, "SOURCE_DATE_EPOCH") == 0 ? making->request->epoch : NULL;
 }
 
 static void consume(struct making *making, const char *name)

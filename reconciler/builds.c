@@ -241,6 +241,14 @@ static struct pairs secrets_of(struct arena *arena, const struct image_build *bu
     return files;
 }
 
+static const char *epoch_of(const struct image_build *build, struct arena *arena)
+{
+    const struct field *row = field_by_key(&image_build_table, "epoch");
+    return field_is_present(&image_build_table, build, row)
+               ? arena_printf(arena, "%lld", (long long)build->epoch)
+               : NULL;
+}
+
 static bool make(struct finding *finding, const struct build_wish *wish, struct problems *problems,
                  struct build **build)
 {
@@ -257,7 +265,8 @@ static bool make(struct finding *finding, const struct build_wish *wish, struct 
         .stage = flags && flags->stage ? flags->stage : body->target,
         .secrets = with_flags(arena, flags ? &flags->secrets : NULL, &secrets),
         .architecture = architecture(arena),
-        .epoch = finding->reading->request->epoch,
+        .epoch = epoch_of(body, arena),
+        .stamp = finding->reading->request->stamp,
         .salt = finding->reading->request->salt,
         .find = find_base,
         .context = finding};

@@ -36,7 +36,7 @@ struct builds_request {
     const struct policy *policy;     /* aliases and remotes that FROM may name; NULL: none */
     const char *salt;                /* of --no-cache: other keys than ever before; NULL */
     const struct build_flags *flags; /* of the command line; NULL */
-    const char *epoch;               /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
+    const char *stamp;               /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
 };
 
 /* What is wrong is told as problems, with the line of the recipe. */

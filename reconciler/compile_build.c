@@ -92,7 +92,7 @@ void compile_build(const struct compiling *compiling, const struct action *actio
     commit->name = action->name;
     commit->place = build->place;
     commit->config = image_config_to_text(arena, build->config);
-    commit->epoch = compiling->builds_request->epoch;
+    commit->epoch = build->epoch;
     steps_add(arena, steps, STEP_BUILD_COMMIT, described_whole(&build_commit_table, commit));
     steps->made_of = build->made_of;
 }

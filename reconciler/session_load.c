@@ -101,7 +101,7 @@ int session_load_builds(struct session *session, struct error *error)
         .salt = session->options->no_cache && !session->has_built
                     ? arena_printf(session->arena, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec)
                     : NULL,
-        .epoch = getenv("SOURCE_DATE_EPOCH")};
+        .stamp = getenv("SOURCE_DATE_EPOCH")};
     builds_read(&session->builds_request, session->arena, &session->problems, &session->builds);
     builds_imply(&session->builds, session->arena, &session->set.objects);
     if (!session->problems.count || session->held_back.count)

@@ -30,6 +30,7 @@ struct image_build {
     const char *target;        /* the stage that becomes the image; NULL: the last */
     const char *network;       /* full name of the one that RUN has, or NETWORK_NONE */
     struct list secrets;       /* of build_secret */
+    int64_t epoch;             /* seconds since 1970 that no file is newer than; where it is present */
 };
 
 /* What RUN --mount=type=secret,id=ID gets to see. */

@@ -96,6 +96,15 @@ static const struct field image_build_rows[] = {
      .help =
          "What RUN --mount=type=secret,id=ID gets to see: in no image and in no key of a step, so another "
          "value is no reason to build again."},
+    {.id = 13,
+     .key = "epoch",
+     .type = FIELD_NUMBER,
+     AT(image_build, epoch),
+     .class = CLASS_RECREATE,
+     .maximum = 999999999999,
+     .example = "1700000000",
+         "Seconds since 1970 that no file of the image is newer than, so that the same recipe gives the same "
+         "bytes whenever it is built: SOURCE_DATE_EPOCH, declared."},
 };
 const struct table image_build_table = {.name = "image.build",
                                         .size = sizeof(struct image_build),

@@ -102,6 +102,7 @@ int build_commit_image(const struct paths *paths, const struct build_commit *req
     making.lower = lower_of(paths, request->place->image, call->arena);
     making.config = request->config;
     making.origin = request->origin;
+    making.epoch = request->epoch;
     int result = build_epoch(request->epoch, &epoch, error);
     if (result == 0)
         result = image_making_begin(&making, error);

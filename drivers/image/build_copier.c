@@ -70,12 +70,20 @@ static void owner_of(const struct build_copier *copier, const struct stat *statu
     *gid = copier->owner ? (gid_t)copier->owner->gid : copier->keeps_owner ? status->st_gid : 0;
 }
 
+static void times_of(const struct build_copier *copier, const struct stat *status, struct timespec times[2])
+{
+    const struct timespec given = {.tv_sec = copier->time ? *copier->time : 0};
+    times[0] = copier->time ? given : status->st_atim;
+    times[1] = copier->time ? given : status->st_mtim;
+}
+
 /* Owner first: chown(2) clears what stands for privilege. */
 static int copy_attributes(const struct build_copier *copier, int from, int to, const struct stat *status)
 {
-    const struct timespec times[2] = {status->st_atim, status->st_mtim};
+    struct timespec times[2];
     uid_t uid;
     gid_t gid;
+    times_of(copier, status, times);
     owner_of(copier, status, &uid, &gid);
     if (fchown(to, uid, gid) < 0 ||
         fchmod(to, copier->mode < 0 ? status->st_mode & 07777 : (mode_t)copier->mode) < 0)
@@ -144,9 +152,10 @@ static int copy_symlink(struct build_copier *copier, const struct stat *status, 
                         const char *from_name, int to, const char *name)
 {
     char target[PATH_MAX];
-    const struct timespec times[2] = {status->st_atim, status->st_mtim};
+    struct timespec times[2];
     uid_t uid;
     gid_t gid;
+    times_of(copier, status, times);
     ssize_t length = readlinkat(from, from_name, target, sizeof(target) - 1);
     if (length < 0)
         return fail(copier, -errno);

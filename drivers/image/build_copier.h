@@ -16,6 +16,7 @@ struct build_copier {
     bool keeps_owner;               /* and attributes of a root's own; else all belongs to 0:0 */
     const struct build_user *owner; /* instead; NULL */
     int64_t mode;                   /* of files and folders; -1: as it is */
+    const int64_t *time;            /* of all that is made, seconds since 1970; NULL: as it is */
     const char *base;               /* path of the source in its context, for these: */
     struct map excluded;            /* paths that are not copied, nor what is below them */
     const struct texts *included;   /* but these are, and what is below them */

@@ -27,7 +27,7 @@ struct copying {
     const struct build_copy *request;
     int root;
     struct build_user owner;
-    int64_t mode;
+    int64_t mode, epoch;
     struct error *error;
 };
 
@@ -53,6 +53,8 @@ static int copy_all(struct copying *copying)
         return root;
     copying->root = root;
     int result = parse_mode(request->mode, &copying->mode, copying->error);
+    if (result == 0)
+        result = build_epoch(request->epoch, &copying->epoch, copying->error);
     if (result == 0 && request->owner)
         result = build_user_find(root, request->owner, -1, copying->making->call->arena, &copying->owner,
                                  copying->error);
@@ -82,12 +84,17 @@ static const struct build_user *owner_of(const struct copying *copying)
     return copying->request->owner ? &copying->owner : NULL;
 }
 
-static struct build_copier *new_copier(struct copying *copying, const struct build_source *source)
+/* Files of the host have whatever time they were written there, of which no key knows; those of a root or an archive come
+ * with it. */
+static struct build_copier *new_copier(struct copying *copying, const struct build_source *source,
+                                       bool keeps_owner)
 {
     struct build_copier *copier = arena_new_of(copying->making->call->arena, struct build_copier);
     *copier = (struct build_copier){.call = copying->making->call,
                                     .owner = owner_of(copying),
                                     .mode = copying->mode,
+                                    .keeps_owner = keeps_owner,
+                                    .time = keeps_owner || copying->epoch < 0 ? NULL : &copying->epoch,
                                     .base = source->path,
                                     .included = &source->included,
                                     .error = copying->error};
@@ -110,8 +117,7 @@ static int copy_file(struct copying *copying, const struct build_source *source,
                           name, copying->error);
     if (folder < 0)
         return folder;
-    struct build_copier *copier = new_copier(copying, source);
-    copier->keeps_owner = keeps_owner;
+    struct build_copier *copier = new_copier(copying, source, keeps_owner);
     int result = build_copier_file(copier, file, folder, name);
     map_clear(&copier->excluded);
     return result;
@@ -127,8 +133,7 @@ static int copy_folder(struct copying *copying, const struct build_source *sourc
     _cleanup_close_ int to = place < 0 ? place : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (to < 0)
         return place < 0 ? place : error_errno(copying->error, -errno, "%s", target);
-    struct build_copier *copier = new_copier(copying, source);
-    copier->keeps_owner = keeps_owner;
+    struct build_copier *copier = new_copier(copying, source, keeps_owner);
     copier->takes_attributes = takes_attributes;
     int result = build_copier_contents(copier, from, to);
     map_clear(&copier->excluded);

@@ -104,12 +104,18 @@ static int link_file(const struct merging *merging, int from, const char *name, 
     return source < 0 ? fail(merging, name) : build_copier_file(copier, source, to, name);
 }
 
-static int hide(const struct merging *merging, const struct level *place, const char *name)
+/* A whiteout, with the time of the step's. */
+static int hide(const struct merging *merging, const struct level *place, const char *name,
+                const struct stat *whiteout)
 {
     struct stat status;
+    const struct timespec times[2] = {whiteout->st_atim, whiteout->st_mtim};
     if (place->base < 0 || fstatat(place->base, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    return mknodat(place->out, name, S_IFCHR, makedev(0, 0)) < 0 ? fail(merging, name) : 0;
+    return mknodat(place->out, name, S_IFCHR, makedev(0, 0)) < 0 ||
+                   utimensat(place->out, name, times, AT_SYMLINK_NOFOLLOW) < 0
+               ? fail(merging, name)
+               : 0;
 }
 
 struct stacked { /* the folders of one name that show through each other */
@@ -187,7 +193,7 @@ static int merge_entry(struct merging *merging, const struct level *place, const
     if (first == place->count)
         return error_errno(merging->error, -ENOENT, "cannot merge %s", name);
     if (is_whiteout(&status))
-        return hide(merging, place, name);
+        return hide(merging, place, name, &status);
     if (!S_ISDIR(status.st_mode))
         return link_file(merging, place->uppers[first], name, &status, place->out);
     struct stacked stacked = {0};

@@ -204,11 +204,11 @@ static void add_part(struct digest *sum, const char *text)
     digest_add(sum, text ? text : "", text ? strlen(text) : 0);
 }
 
-void image_name_digest(const char *lower, const char *tree, const char *config,
+void image_name_digest(const char *lower, const char *tree, const char *config, const char *epoch,
                        char digest[static DIGEST_TEXT_SIZE])
 {
     _cleanup_digest_ struct digest *sum = NULL;
-    if (!lower && !config) {
+    if (!lower && !config && !epoch) {
         memcpy(digest, tree, DIGEST_TEXT_SIZE);
         return;
     }
@@ -217,5 +217,7 @@ void image_name_digest(const char *lower, const char *tree, const char *config,
     add_part(sum, lower);
     add_part(sum, tree);
     add_part(sum, config);
+    if (epoch)
+        add_part(sum, epoch);
     digest_finish(sum, digest);
 }

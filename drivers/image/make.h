@@ -49,9 +49,10 @@ int remote_image_make(struct fetching *, struct error *);
 int remote_image_look(const struct image_make *request, const struct call *call, struct image_looked *looked,
                       struct error *error);
 
-/* What an image is called: the digest of its tree, or, of one with a lower or a config (NULL: none), of "fpsync image 1",
- * the lower's, its own tree's and the config, each with its length before it. */
-void image_name_digest(const char *lower, const char *tree, const char *config,
+/* What an image is called: the digest of its tree, or, of one with a lower, a config or an epoch (NULL: none), of
+ * "fpsync image 1", the lower's, its own tree's, the config and, where there is one, the epoch, each with its length before
+ * it. Times are in no tree's digest; with the epoch, what has other times has another name. */
+void image_name_digest(const char *lower, const char *tree, const char *config, const char *epoch,
                        char digest[static DIGEST_TEXT_SIZE]);
 /* Digest and size of the tree below the folder `root`: see image.h. */
 int image_digest(int root, const struct call *call, char digest[static DIGEST_TEXT_SIZE], int64_t *bytes,

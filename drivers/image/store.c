@@ -155,7 +155,7 @@ int image_making_finish(struct image_making *making, struct image_made *made, st
     int result = image_digest(making->root, making->call, tree, &bytes, error);
     if (result < 0)
         return result;
-    image_name_digest(making->lower, tree, making->config, digest);
+    image_name_digest(making->lower, tree, making->config, making->epoch, digest);
     result = write_notes(making, bytes, error);
     if (result == 0)
         result = publish(making, digest, error);

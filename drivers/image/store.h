@@ -17,6 +17,7 @@ struct image_making {
     const char *lower;  /* digest of the whole image that its root is a delta on; NULL: the root is whole */
     const char *config; /* JSON; NULL: none */
     const char *origin; /* for the result; NULL */
+    const char *epoch;  /* that no file is newer than, in digits: another one is another image; NULL */
     int store;          /* folder images/ */
     char temporary[NAME_MAX + 1]; /* name of its folder in it */
     int folder;                   /* that folder, locked as long as it is open */

@@ -25,7 +25,7 @@ static void read_builds(struct session *session, struct builds *builds, const ch
             *arena_append(session->arena, recorded.items, recorded.count) = &session->actual.items[i].object;
     object_set_sort(&recorded);
     const struct builds_request request = {
-        .desired = &recorded, .actual = &session->actual, .policy = session->policy, .epoch = epoch};
+        .desired = &recorded, .actual = &session->actual, .policy = session->policy, .stamp = epoch};
     builds_read(&request, session->arena, &problems, builds);
 }
 

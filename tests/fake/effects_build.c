@@ -140,6 +140,7 @@ static int apply_commit(struct fake *fake, const struct build_commit *request, s
                   request->config ? request->config : "");
     for (size_t i = 0; i < place->below.count; i++)
         buffer_printf(&content, "%s\n", place->below.items[i]);
+    buffer_text(&content, request->epoch ? request->epoch : "");
     char digest[DIGEST_TEXT_SIZE];
     digest_of(content.bytes, content.length, digest);
     made->digest = arena_strdup(arena, digest);

@@ -59,6 +59,17 @@ effect image.build.from 'said t/one' '' 'base step' b ''
 effect image.build.steps 'said t/one' '' 'base step' b ''
 walk t/one restart steps
 
+epoch_without() { built 'build: ./first'; }
+epoch_set() { built 'build: { context: ./first, epoch: 1700000000 }'; }
+epoch_changed() { built 'build: { context: ./first, epoch: 1600000000 }'; }
+written() { # when RUN wrote it; anything else than what was declared is now
+    local time
+    time=$(inside "$1" stat -c %Y /said)
+    if [ "${time:-0}" -gt 1700000000 ]; then echo now; else echo "$time"; fi
+}
+effect image.build.epoch 'written t/one' now 1700000000 1600000000 now
+walk t/one restart epoch
+
 # Which network RUN has is no reason to build: something else changes with it.
 network_without() { built 'build: { from: guest, network: none, steps: [ "RUN ip -4 -o addr show dev eth0 2>/dev/null | wc -l >/said" ] }'; }
 network_set() { built 'build: { from: guest, network: near, steps: [ "RUN ip -4 -o addr show dev eth0 | grep -o '"'$NET.[0-9]*/25'"' | cut -d. -f4 >/said && ping -c 1 -W 2 '"$NET.1"' >/dev/null" ] }'; }

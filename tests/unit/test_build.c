@@ -49,7 +49,7 @@ static int find(void *context, const char *reference, struct build_base *base, s
 
 struct given {
     const char *arguments[8]; /* name, value, ... */
-    const char *stage, *epoch, *salt;
+    const char *stage, *epoch, *stamp, *salt;
     const char *secrets[4];
 };
 
@@ -85,6 +85,7 @@ static struct build *make(const char *text, const struct given *given)
                                           .stage = given->stage,
                                           .architecture = "amd64",
                                           .epoch = given->epoch,
+                                          .stamp = given->stamp,
                                           .salt = given->salt,
                                           .secrets = secrets,
                                           .find = find};
@@ -378,15 +379,36 @@ static void keys(void **state)
             "FROM base AS s\nRUN 2\nFROM base\nCOPY --from=s /x /\n");
     SAME("FROM base AS s\nRUN 1\nFROM base\nCOPY --from=s /x /\n",
          "FROM base AS t\nRUN 1\nFROM base\nCOPY --from=t /x /\n");
-    static const struct given epoch = {.epoch = "5"}, salt = {.salt = "s"},
+    static const struct given epoch = {.epoch = "5"}, stamp = {.stamp = "5"}, salt = {.salt = "s"},
                               proxy = {.arguments = {"http_proxy", "p"}};
     assert_string_not_equal(key_of(run, NULL), key_of(run, &epoch));
+    assert_string_equal(key_of(run, &stamp), key_of(run, &epoch));
     assert_string_not_equal(key_of(run, NULL), key_of(run, &salt));
     assert_string_equal(key_of(run, NULL), key_of(run, &proxy));
     const char *before = key_of(run, NULL);
     base_digest = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
     assert_string_not_equal(before, key_of(run, NULL));
     base_digest = BASE;
+}
+
+/* A declared one is something that the image is made of, and seen by who asks for it; that of the environment is not. */
+static void epochs(void **state)
+{
+    (void)state;
+    static const char *const text = "FROM base\nARG SOURCE_DATE_EPOCH\nRUN x\n";
+    static const struct given declared = {.epoch = "5"}, stamped = {.stamp = "5"}, other = {.stamp = "6"},
+                              both = {.epoch = "5", .stamp = "6"},
+                              argument = {.arguments = {"SOURCE_DATE_EPOCH", "5"}};
+    assert_string_equal(made(text, &stamped)->made_of, made(text, NULL)->made_of);
+    assert_string_equal(made(text, &other)->made_of, made(text, NULL)->made_of);
+    assert_string_equal(made(text, &stamped)->epoch, "5");
+    assert_non_null(strstr(made(text, &declared)->made_of, "SOURCE_DATE_EPOCH=5"));
+    assert_string_equal(made(text, &both)->made_of, made(text, &declared)->made_of);
+    assert_string_equal(made(text, &both)->epoch, "5");
+    assert_string_equal(made(text, &argument)->made_of, made(text, &declared)->made_of);
+    assert_string_equal(key_of(text, &argument), key_of(text, &declared));
+    assert_string_not_equal(key_of(text, &stamped), key_of(text, &declared));
+    assert_null(make(text, &(struct given){.stamp = "yesterday"}));
 }
 
 /* Content, mode and names count; owners and times do not. */
@@ -659,6 +681,7 @@ int main(void)
         cmocka_unit_test(steps),
         cmocka_unit_test(configs),
         cmocka_unit_test(keys),
+        cmocka_unit_test(epochs),
         cmocka_unit_test(keys_of_files),
         cmocka_unit_test(unknown_base),
         cmocka_unit_test(unused_arguments),

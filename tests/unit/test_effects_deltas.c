@@ -308,14 +308,16 @@ static void test_no_lower_no_root(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    char names[5][DIGEST_TEXT_SIZE];
-    image_name_digest(NULL, DIGEST, NULL, names[0]);
+    char names[7][DIGEST_TEXT_SIZE];
+    image_name_digest(NULL, DIGEST, NULL, NULL, names[0]);
     assert_string_equal(names[0], DIGEST);
-    image_name_digest(OTHER, DIGEST, NULL, names[1]);
-    image_name_digest(NULL, DIGEST, "{}", names[2]);
-    image_name_digest(OTHER, DIGEST, "{}", names[3]);
-    image_name_digest(DIGEST, OTHER, "{}", names[4]);
-    for (int i = 0; i < 5; i++)
+    image_name_digest(OTHER, DIGEST, NULL, NULL, names[1]);
+    image_name_digest(NULL, DIGEST, "{}", NULL, names[2]);
+    image_name_digest(OTHER, DIGEST, "{}", NULL, names[3]);
+    image_name_digest(DIGEST, OTHER, "{}", NULL, names[4]);
+    image_name_digest(NULL, DIGEST, NULL, "1", names[5]);
+    image_name_digest(NULL, DIGEST, NULL, "2", names[6]);
+    for (int i = 0; i < 7; i++)
         for (int j = 0; j < i; j++)
             assert_string_not_equal(names[i], names[j]);
 }
