@@ -285,15 +285,27 @@ const char *step_title(const struct making *making, const struct recipe_instruct
                         instruction->text);
 }
 
+/* What a step is called that is made whatever there is: --no-cache. */
+static const char *salted(const struct making *making, const char *key)
+{
+    if (!making->request->salt)
+        return key;
+    struct digest *digest = key_begin(NULL, "salted");
+    key_text(digest, making->request->salt);
+    key_text(digest, key);
+    return key_end(making->arena, digest);
+}
+
 void add_step(struct making *making, struct stage_state *state, const struct recipe_instruction *instruction,
               enum step_kind kind, void *request, struct build_place *place, bool has_network,
               struct digest *hashed)
 {
-    const char *key = NULL;
+    const char *cached = NULL, *key = NULL;
     if (hashed && state->key) {
-        key_text(hashed, making->request->salt);
+        key_text(hashed, NULL); /* once a salt stood here */
         key_text(hashed, state->key);
-        key = key_end(making->arena, hashed);
+        cached = key_end(making->arena, hashed);
+        key = salted(making, cached);
     } else {
         digest_free(hashed);
     }
@@ -304,9 +316,10 @@ void add_step(struct making *making, struct stage_state *state, const struct rec
                                 .request = request,
                                 .has_network = has_network,
                                 .key = key,
+                                .cached = cached,
                                 .at = instruction->place,
                                 .text = instruction->text};
-    state->key = key;
+    state->key = cached;
     if (!key)
         return;
     struct texts below = {0};

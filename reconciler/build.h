@@ -36,7 +36,7 @@ struct build_request {
     const char *epoch;             /* SOURCE_DATE_EPOCH, as it is declared; NULL */
     const char *stamp; /* of the environment, where none is declared: in keys and files, and in nothing
                                       that a plan compares; NULL */
-    const char *salt;  /* goes into every key, and into nothing that a plan compares: --no-cache; NULL */
+    const char *salt;  /* gives every step another key than it is cached under: --no-cache; NULL */
     const struct pairs *
         secrets; /* files of the host by the id that --mount=type=secret names, the first of an id; NULL: none */
     /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
@@ -49,8 +49,9 @@ struct build_step {
     /* struct build_run, build_copy or build_folder, with its `place`; of a RUN all but definition, start, ports, files and
      * keep. Its place has no key, nor has it what is not known of `below`, as long as a base is not known. */
     void *request;
-    bool has_network; /* of RUN: not --network=none */
-    const char *key;  /* NULL: not known yet */
+    bool has_network;   /* of RUN: not --network=none */
+    const char *key;    /* NULL: not known yet */
+    const char *cached; /* the key that others know it by: without the salt the same */
     struct place at;
     const char *text; /* the instruction, for people */
 };

@@ -15,6 +15,8 @@ struct steps {
     size_t count;
     const char *trouble; /* why there are none; NULL */
     const char *made_of; /* of a build; NULL */
+    struct texts
+        anew; /* of a build with --no-cache: of each step the key it has, and the one that it is cached under */
 };
 
 struct compiling {

@@ -80,15 +80,20 @@ void compile_build(const struct compiling *compiling, const struct action *actio
             arena_strdup(arena, *error.text ? error.text : "an image that it stands on is missing");
         return;
     }
+    struct build_commit *commit = described_new(arena, &build_commit_table);
     for (size_t i = 0; i < build->count; i++) {
         const struct build_step *step = &build->steps[i];
+        *arena_append(arena, commit->uses.items, commit->uses.count) = step->key;
+        if (step->key != step->cached) {
+            *arena_append(arena, steps->anew.items, steps->anew.count) = step->key;
+            *arena_append(arena, steps->anew.items, steps->anew.count) = step->cached;
+        }
         if (build_view.has_step(compiling->target->paths, step->key))
             continue;
         if (step->kind == STEP_BUILD_RUN)
             complete_run(compiling, action, step->has_network, step->key, step->request);
         steps_add(arena, steps, step->kind, described_whole(step_type(step->kind)->request, step->request));
     }
-    struct build_commit *commit = described_new(arena, &build_commit_table);
     commit->name = action->name;
     commit->place = build->place;
     commit->config = image_config_to_text(arena, build->config);

@@ -382,6 +382,7 @@ static void prepare(struct run *run, struct node *node)
                                         .stopped_by = run->execution->stopped_by};
     compile_action(&compiling, action, &node->steps);
     action->made_of = node->steps.made_of;
+    action->anew = node->steps.anew;
 }
 
 static int save(struct run *run, struct error *error)

@@ -79,6 +79,30 @@ const struct table policy_images_table = {.name = "images",
                                           TABLE_ROWS(policy_images_rows),
                                           .help = "What fpsync image gc spares of images that nobody uses."};
 
+static const struct field builds_rows[] = {
+    {.id = 1,
+     .key = "budget",
+     .type = FIELD_NUMBER,
+     .form = FORM_SIZE,
+     AT(policy_builds, budget),
+     .standard = "10GiB",
+     .example = "2GiB",
+     .help =
+         "What steps and caches of builds may hold together. Those that were used least recently go first."},
+    {.id = 2,
+     .key = "age",
+     .type = FIELD_NUMBER,
+     .form = FORM_DURATION,
+     AT(policy_builds, age),
+     .standard = "30d",
+     .example = "7d",
+     .help = "How long a step or cache is kept that no build uses."},
+};
+const struct table builds_table = {.name = "builds",
+                                   .size = sizeof(struct policy_builds),
+                                   TABLE_ROWS(builds_rows),
+                                   .help = "What is kept of builds to make the next one quick."};
+
 static const struct field policy_rows[] = {
     {.id = 1,
      .key = "allow",
@@ -117,6 +141,13 @@ static const struct field policy_rows[] = {
      .nested = &policy_images_table,
      .example = "{ budget: 20GiB, age: 30d }",
      .help = "What fpsync image gc spares of images that nobody uses."},
+    {.id = 7,
+     .key = "builds",
+     .type = FIELD_STRUCT,
+     AT(policy, builds),
+     .nested = &builds_table,
+     .example = "{ budget: 2GiB, age: 7d }",
+     .help = "What is kept of builds; what is more goes after each build and by fpsync gc."},
     {.id = 4,
      .key = "aliases",
      .type = FIELD_PAIRS,

@@ -21,6 +21,12 @@ struct policy_images {
     int64_t age;    /* milliseconds since one was last used; 0: none */
 };
 
+struct policy_builds {
+    struct described described;
+    int64_t budget; /* bytes, of steps and caches together */
+    int64_t age;    /* milliseconds since a build last used it */
+};
+
 struct policy {
     struct described described;
     struct policy_allow *allow;   /* never NULL */
@@ -28,10 +34,11 @@ struct policy {
     struct list remotes;          /* of remote; see remote_find() */
     struct downloads *downloads;  /* never NULL */
     struct policy_images *images; /* never NULL */
+    struct policy_builds *builds; /* never NULL */
     struct pairs aliases;         /* sources by patterns of names; see alias_find() */
 };
 
-extern const struct table policy_table, allow_table, policy_images_table;
+extern const struct table policy_table, allow_table, policy_images_table, builds_table;
 
 /* False when the file cannot be used: `problems` says why, and nothing is permitted. */
 bool policy_load(const char *path, struct arena *arena, struct policy **policy, struct problems *problems);

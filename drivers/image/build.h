@@ -2,8 +2,8 @@
  * image of them all.
  *
  *   build/steps/KEY/upper       what one instruction changed, in overlay's upper format; ids as in images
- *   build/steps/KEY/note        written last: "bytes N", and "boot ID" until it is synced; its mtime is when the step was
- *                               last built upon
+ *   build/steps/KEY/note        written last: "bytes N", "on KEY" of the step right below it or "on -", and "boot ID" until
+ *                               it is synced; its mtime is when the step was last used by a build
  *   build/steps/.tmp-KEY/       a step in the making, locked by its maker; without one it is a leftover
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
  *   build/contexts/DIGEST/      what was in the archive of that SHA-256: "context", and a note, written last
@@ -145,8 +145,16 @@ struct build_commit {
     const char *config;        /* the image's config as JSON in canonical form; NULL: none */
     const char *origin;        /* what the result tells of as such; NULL */
     const char *epoch;
+    struct texts uses; /* keys of all steps of the build, also of other stages: each was used now */
 };
 extern const struct table build_commit_table;
+
+struct build_serve { /* steps that were made anew are what later builds find */
+    struct described described;
+    struct texts made; /* keys that they have, each after what it stands on; what is not there is left out */
+    struct texts cached; /* keys that they get, one each */
+};
+extern const struct table build_serve_table;
 
 struct build_drop { /* for gc; what is not there is gone already */
     struct described described;
@@ -185,6 +193,9 @@ struct build_effects {
      * nothing else is taken for that folder. */
     int (*fetch)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
                  struct error *);
+    /* What had these keys goes, and all that stands on it: newest first, so that a crash leaves no step on another than it
+     * was made on. For times in which nothing is built. */
+    int (*serve)(const struct paths *, const struct build_serve *, const struct call *, struct error *);
 };
 extern const struct build_effects build_effects;
 
@@ -192,8 +203,9 @@ extern const struct build_effects build_effects;
 
 struct observed_step {
     const char *key;
-    int64_t bytes; /* of content */
-    int64_t used;  /* seconds since 1970: last built upon */
+    const char *on; /* key of the step right below it; "-": there is none; NULL: it does not say */
+    int64_t bytes;  /* of content */
+    int64_t used;   /* seconds since 1970: last used by a build */
 };
 
 struct observed_failed {
@@ -204,7 +216,7 @@ struct observed_failed {
 };
 
 struct observed_cache {
-    const char *file; /* build_cache_file() of its id */
+    const char *file; /* build_cache_file() of its id, and its name in build/caches */
     int64_t used;
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drivers/image/build_effects.h"
@@ -91,6 +92,20 @@ static void mark_synced(const struct paths *paths, const struct build_place *pla
             arena_printf(arena, "%s/" BUILD_FOLDER_STEPS "/%s", paths->build, place->below.items[i]));
 }
 
+/* Also those that were there already, and those of stages that only gave files: what was used last goes last. */
+static void touch_used(const struct paths *paths, const struct texts *keys)
+{
+    struct timespec now[2];
+    clock_gettime(CLOCK_REALTIME, &now[0]);
+    now[1] = now[0];
+    for (size_t i = 0; i < keys->count; i++) {
+        char note[PATH_MAX];
+        snprintf(note, sizeof(note), "%s/" BUILD_FOLDER_STEPS "/%s/note", paths->build, keys->items[i]);
+        if (build_check_key(keys->items[i], NULL) == 0)
+            utimensat(AT_FDCWD, note, now, AT_SYMLINK_NOFOLLOW);
+    }
+}
+
 int build_commit_image(const struct paths *paths, const struct build_commit *request, const struct call *call,
                        struct image_made *made, struct error *error)
 {
@@ -113,6 +128,7 @@ int build_commit_image(const struct paths *paths, const struct build_commit *req
     if (result < 0)
         return error_wrap(error, result, "image %s", request->name);
     mark_synced(paths, request->place, call->arena);
+    touch_used(paths, &request->uses);
     return 0;
 }
 

@@ -6,4 +6,5 @@ const struct build_effects build_effects = {.copy = build_copy_step,
                                             .run = build_run_step,
                                             .commit = build_commit_image,
                                             .drop = build_drop_all,
-                                            .fetch = build_fetch_context};
+                                            .fetch = build_fetch_context,
+                                            .serve = build_serve_steps};

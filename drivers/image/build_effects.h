@@ -12,4 +12,5 @@ int build_fetch_context(const struct paths *, const struct image_make *, const s
                         struct image_made *, struct error *);
 /* Removes from build/contexts what a crash left. */
 int build_contexts_settle(int contexts, struct error *);
+int build_serve_steps(const struct paths *, const struct build_serve *, const struct call *, struct error *);
 int build_drop_all(const struct paths *, const struct build_drop *, const struct call *, struct error *);

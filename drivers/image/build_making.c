@@ -305,8 +305,12 @@ int build_making_settle(struct build_making *making, const char *epoch, struct e
 {
     int64_t bytes = 0;
     int result = settle(making, epoch, &bytes, error);
-    return result < 0 ? result
-                      : write_note(making->folder, build_note_text(making->call->arena, bytes), error);
+    return result < 0
+               ? result
+               : write_note(making->folder,
+                            build_note_text(making->call->arena, bytes,
+                                            making->place->below.count ? *making->place->below.items : NULL),
+                            error);
 }
 
 int build_making_publish(struct build_making *making, struct error *error)

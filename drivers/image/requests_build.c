@@ -103,9 +103,17 @@ const struct table build_run_table = TABLE("build-run", build_run_rows);
 static const struct field build_commit_rows[] = {
     ROW(1, name, FIELD_TEXT),   ROW(2, place, FIELD_STRUCT, .nested = &build_place_table),
     ROW(3, config, FIELD_TEXT), ROW(4, origin, FIELD_TEXT),
-    ROW(5, epoch, FIELD_TEXT),
+    ROW(5, epoch, FIELD_TEXT),  ROW(6, uses, FIELD_TEXTS),
 };
 const struct table build_commit_table = TABLE("build-commit", build_commit_rows);
+#undef REQUEST
+
+#define REQUEST build_serve
+static const struct field build_serve_rows[] = {
+    ROW(1, made, FIELD_TEXTS),
+    ROW(2, cached, FIELD_TEXTS),
+};
+const struct table build_serve_table = TABLE("build-serve", build_serve_rows);
 #undef REQUEST
 
 #define REQUEST build_drop

@@ -26,9 +26,9 @@ static const char *boot(void)
     return id;
 }
 
-char *build_note_text(struct arena *arena, int64_t bytes)
+char *build_note_text(struct arena *arena, int64_t bytes, const char *on)
 {
-    return arena_printf(arena, "bytes %lld\nboot %s\n", (long long)bytes, boot());
+    return arena_printf(arena, "bytes %lld\non %s\nboot %s\n", (long long)bytes, on ? on : "-", boot());
 }
 
 static bool note_counts(const char *note)
@@ -80,6 +80,9 @@ static void see_step(struct listing *listing, int folder, const char *name)
     struct observed_step *seen = arena_append(listing->arena, listing->out->steps, listing->out->step_count);
     *seen = (struct observed_step){
         .key = arena_strdup(listing->arena, name), .bytes = bytes, .used = status.st_mtime};
+    const char *on = strstr(note.bytes, "\non ");
+    if (on)
+        seen->on = arena_strndup(listing->arena, on + 4, strcspn(on + 4, "\n"));
 }
 
 static void see_failed(struct listing *listing, int folder, const char *name)

@@ -5,6 +5,6 @@
 
 #include "lib/arena.h"
 
-/* Text of the note of a step of this boot. What was not synced may be gone after a power cut, its note not: so it counts as
+/* Text of the note of a step of this boot, on the step `on`, or on none (NULL). What was not synced may be gone after a power cut, its note not: so it counts as
  * long as the boot that it names, or for ever when it names none. */
-char *build_note_text(struct arena *arena, int64_t bytes);
+char *build_note_text(struct arena *arena, int64_t bytes, const char *on);

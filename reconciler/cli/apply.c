@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "reconciler/cli/build_cache.h"
 #include "reconciler/cli/confirm.h"
 #include "reconciler/cli/report.h"
 #include "reconciler/plan_file.h"
@@ -253,6 +254,7 @@ static int execute_set(struct session *session, struct plan *plan, bool down, st
                                               .stop_timeout = options->timeout,
                                               .report = report};
     int code = plan->count || plan->await_count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
+    build_cache_tidy(session, plan);
     if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down && !plan_has_expansions(plan)) {
         state_close(TAKE_PTR(session->state)); /* one process may have it open once */
         fflush(stdout);

@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "reconciler/cli/build_cache.h"
 #include "reconciler/cli/collect.h"
 
 static struct candidate *add(struct session *session, struct candidates *to, const char *kind,
@@ -195,59 +196,79 @@ void collect_images(struct session *session, const struct candidates *snapshots,
 
 /* ---- what builds keep ---- */
 
-static void add_build(struct session *session, struct candidates *to, const char *name, bool young,
-                      const struct build_drop *drop, size_t count, int64_t bytes)
+static void add_build(struct session *session, struct candidates *to, const char *name, const char *why,
+                      bool young, const struct build_drop *drop, size_t count, int64_t bytes)
 {
     if (!count)
         return;
     const char *size = bytes ? arena_printf(session->arena, ", %s", session_size(session, bytes)) : "";
-    struct candidate *item = add(session, to, "build", name,
-                                 arena_printf(session->arena, "%zu, last used %s%s", count,
-                                              young ? "within the retention" : "before that", size),
-                                 NULL);
+    struct candidate *item =
+        add(session, to, "build", name, arena_printf(session->arena, "%zu%s, %s", count, size, why), NULL);
     item->young = young;
     add_step(session, item, STEP_BUILD_DROP, &build_drop_table,
              arena_copy(session->arena, drop, sizeof(*drop)));
 }
 
-/* The step cache and the caches of RUN, as two lots: what was used of late goes by --force alone. And the roots of commands
- * that failed, once they have expired. */
+static void find_steps(struct session *session, const struct build_cache *cache, bool goes,
+                       struct candidates *to)
+{
+    const char *why = goes ? "beyond the age or the budget of builds" : "within age and budget of builds";
+    struct build_drop *steps = described_new(session->arena, &build_drop_table),
+                      *caches = described_new(session->arena, &build_drop_table);
+    int64_t step_bytes = 0, cache_bytes = 0;
+    for (size_t i = 0; i < cache->seen.step_count; i++)
+        if (cache->steps[i] == goes) {
+            *arena_append(session->arena, steps->steps.items, steps->steps.count) = cache->seen.steps[i].key;
+            step_bytes += cache->seen.steps[i].bytes;
+        }
+    for (size_t i = 0; i < cache->seen.cache_count; i++)
+        if (cache->caches[i] == goes) {
+            *arena_append(session->arena, caches->caches.items, caches->caches.count) =
+                cache->seen.caches[i].file;
+            cache_bytes += cache->cache_bytes[i];
+        }
+    add_build(session, to, "steps", why, !goes, steps, steps->steps.count, step_bytes);
+    add_build(session, to, "caches", why, !goes, caches, caches->caches.count, cache_bytes);
+}
+
+static void find_failed(struct session *session, const struct build_cache *cache, bool expired,
+                        struct candidates *to)
+{
+    struct build_drop *drop = described_new(session->arena, &build_drop_table);
+    int64_t bytes = 0;
+    for (size_t i = 0; i < cache->seen.failed_count; i++)
+        if ((cache->seen.failed[i].expires <= time(NULL)) == expired) {
+            *arena_append(session->arena, drop->failed.items, drop->failed.count) = cache->seen.failed[i].key;
+            bytes += cache->seen.failed[i].bytes;
+        }
+    add_build(session, to, "failed", expired ? "expired" : "not expired yet", !expired, drop,
+              drop->failed.count, bytes);
+}
+
+static void find_logs(struct session *session, const struct build_cache *cache, bool old,
+                      struct candidates *to)
+{
+    struct build_drop *drop = described_new(session->arena, &build_drop_table);
+    int64_t bytes = 0;
+    for (size_t i = 0; i < cache->seen.log_count; i++)
+        if ((time(NULL) - cache->seen.logs[i].used >= BUILD_LOG_AGE) == old) {
+            *arena_append(session->arena, drop->logs.items, drop->logs.count) = cache->seen.logs[i].file;
+            bytes += cache->seen.logs[i].bytes;
+        }
+    add_build(session, to, "logs", old ? "older than they are kept" : "not old yet", !old, drop,
+              drop->logs.count, bytes);
+}
+
+/* The step cache and the caches of RUN, as two lots: what is within age and budget goes by --force alone. And the roots of
+ * commands that failed, once they have expired. */
 static int find_build(struct session *session, struct candidates *to, struct error *error)
 {
-    struct observed_build seen;
-    const int64_t now = time(NULL);
-    int result = build_view.dump(&session->paths, session->arena, &seen, error);
-    for (int young = 0; young < 2 && result >= 0; young++) {
-        struct build_drop *drop = described_new(session->arena, &build_drop_table),
-                          *caches = described_new(session->arena, &build_drop_table),
-                          *failed = described_new(session->arena, &build_drop_table),
-                          *logs = described_new(session->arena, &build_drop_table);
-        int64_t bytes = 0, left = 0;
-        for (size_t i = 0; i < seen.step_count; i++)
-            if (((now - seen.steps[i].used) * 1000 < session->policy->retention) == young) {
-                *arena_append(session->arena, drop->steps.items, drop->steps.count) = seen.steps[i].key;
-                bytes += seen.steps[i].bytes;
-            }
-        for (size_t i = 0; i < seen.cache_count; i++)
-            if (((now - seen.caches[i].used) * 1000 < session->policy->retention) == young)
-                *arena_append(session->arena, caches->caches.items, caches->caches.count) =
-                    seen.caches[i].file;
-        for (size_t i = 0; i < seen.failed_count; i++)
-            if ((seen.failed[i].expires > now) == young) {
-                *arena_append(session->arena, failed->failed.items, failed->failed.count) =
-                    seen.failed[i].key;
-                left += seen.failed[i].bytes;
-            }
-        int64_t written = 0;
-        for (size_t i = 0; i < seen.log_count; i++)
-            if ((now - seen.logs[i].used < BUILD_LOG_AGE) == young) {
-                *arena_append(session->arena, logs->logs.items, logs->logs.count) = seen.logs[i].file;
-                written += seen.logs[i].bytes;
-            }
-        add_build(session, to, "steps", young, drop, drop->steps.count, bytes);
-        add_build(session, to, "caches", young, caches, caches->caches.count, 0);
-        add_build(session, to, "failed", young, failed, failed->failed.count, left);
-        add_build(session, to, "logs", young, logs, logs->logs.count, written);
+    struct build_cache cache;
+    int result = build_cache_look(session, &cache, error);
+    for (int goes = 1; goes >= 0 && result >= 0; goes--) {
+        find_steps(session, &cache, goes, to);
+        find_failed(session, &cache, goes, to);
+        find_logs(session, &cache, goes, to);
     }
     return result;
 }

@@ -243,5 +243,28 @@ static int fetch(const struct paths *paths, const struct image_make *request, co
     return result < 0 ? result : fake_end(&fake, apply_fetch(&fake, request, made, error), error);
 }
 
-const struct build_effects build_effects = {
-    .copy = copy, .folder = folder, .run = run, .commit = commit, .drop = drop, .fetch = fetch};
+static int serve(const struct paths *paths, const struct build_serve *request, const struct call *call,
+                 struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_SERVE, "build", error);
+    if (result < 0)
+        return result;
+    struct json *steps = fake_map(fake.world, "steps");
+    for (size_t i = 0; i < request->made.count; i++) {
+        const struct json *made = json_get(steps, request->made.items[i]);
+        if (!made)
+            continue;
+        json_set(steps, request->cached.items[i], json_clone(made));
+        json_remove(steps, request->made.items[i]);
+    }
+    return fake_end(&fake, 0, error);
+}
+
+const struct build_effects build_effects = {.copy = copy,
+                                            .folder = folder,
+                                            .run = run,
+                                            .commit = commit,
+                                            .drop = drop,
+                                            .fetch = fetch,
+                                            .serve = serve};

@@ -76,3 +76,81 @@ sed -i 's/echo other/echo another/' "$SPEC/app/Recipe"
 check 'where none is declared that of the environment' env SOURCE_DATE_EPOCH=$EPOCH "$FPSYNC" --root "$OTHER" build -f "$SPEC/late.yaml"
 is 'is that of the files' "$(stat -c %Y "$OTHER/var/lib/fpsync/images/$(image_of "$OTHER")/root/made/other")" $EPOCH
 check 'and without it there is nothing to do' other plan -f "$SPEC/late.yaml"
+
+# --no-cache makes every step again, and what it made is what later builds find.
+steps() {
+    ls "$ROOT/var/lib/fpsync/build/steps" | wc -l
+}
+stamp() { # IMAGE: what its first RUN wrote
+    cat "$ROOT/var/lib/fpsync/images/$(fps status -o json | jq -r --arg name "$1" '.objects[] | select(.kind == "image" and .name == $name).digest')/root/stamp"
+}
+cached() {
+    cat <<END
+project: t
+images:
+  guest: { source: "file:$BUSYBOX" }
+  one: { build: { from: guest, network: none, steps: [ "RUN cat /proc/sys/kernel/random/uuid >/stamp", "RUN echo $1 >/said" ] } }
+  two: { build: { from: guest, network: none, steps: [ "RUN cat /proc/sys/kernel/random/uuid >/stamp", "RUN echo two >/two" ] } }
+  high: { build: { from: one, network: none, steps: [ "RUN cp /stamp /high" ] } }
+END
+}
+check 'what was built before goes' fps gc --force
+spec again < <(cached first)
+converge 'two images with a step in common, and one on top'
+before=$(stamp t/one)
+count=$(steps)
+is 'they share it' "$(stamp t/two)" "$before"
+check 'all steps again' fps build --no-cache -f "$FILE"
+isnt 'it was made again' "$(stamp t/one)" "$before"
+is 'once for both' "$(stamp t/two)" "$(stamp t/one)"
+is 'no step is there twice, but for one on another base' "$(steps)" $((count + 1))
+before=$(stamp t/one)
+spec again < <(cached second)
+converge 'another end'
+is 'its first step is that of --no-cache' "$(stamp t/one)" "$before"
+is 'and what stands on it has it' "$(cat "$ROOT/var/lib/fpsync/images/$(fps status -o json | jq -r '.objects[] | select(.name == "t/high" and .kind == "image").digest')/root/high")" "$before"
+check 'of one of two that share a step' fps build --no-cache -f "$FILE" one
+before=$(stamp t/two)
+is 'the steps that stood on the old one are gone' "$(grep -l "^on [0-9a-f]" "$ROOT"/var/lib/fpsync/build/steps/*/note | while read -r note; do
+    [ -d "$ROOT/var/lib/fpsync/build/steps/$(sed -n 's/^on //p' "$note")" ] || echo "$note"
+done)" ''
+isnt 'the other image is as it was' "$(stamp t/one)" "$before"
+
+# The budget of what builds keep.
+mkdir -p "$ROOT/etc/fpsync"
+check 'what was built before goes again' fps gc --force
+filled() { # NAME MEBIBYTES...
+    local name=$1 size
+    shift
+    echo "  $name: { build: { from: guest, network: none, steps: [ $(for size; do
+        printf '"RUN head -c %s /dev/urandom >/%s-%s", ' "${size}m" "$name" "$size"
+    done) 'RUN --mount=type=cache,id=kept-$name,target=/kept head -c 1m /dev/urandom >/kept/some' ] } }"
+}
+budget() {
+    echo "builds: { $1 }" >"$ROOT/etc/fpsync/fpsync.conf"
+}
+spec again < <(printf 'project: t\nimages:\n  guest: { source: "file:%s" }\n' "$BUSYBOX"; filled old 2 3)
+converge 'an image of steps of 2 and 3 MiB, and a cache'
+find "$ROOT/var/lib/fpsync/build/steps" -maxdepth 2 -name note -exec touch -d '3 hours ago' {} +
+find "$ROOT/var/lib/fpsync/build/caches" -maxdepth 1 -name 'kept-*' -exec touch -d '2 hours ago' {} +
+is 'its steps are kept' "$(steps)" 3
+budget 'budget: 4MiB'
+like 'gc would free what is more than the budget' "$(fps gc --dry-run)" '^build steps: would be freed \(2, 3MiB, beyond the age or the budget'
+like 'from the top, and says what it would keep' "$(fps gc --dry-run)" '^build steps: kept \(1, 2MiB'
+like 'which is the cache that was used later, too' "$(fps gc --dry-run)" '^build caches: kept \(1, 1MiB'
+cat >>"$FILE" < <(filled new 1)
+converge 'another image is built'
+is 'the older steps went after that' "$(steps)" 2
+is 'with all that stood on them' "$(find "$ROOT/var/lib/fpsync/build/steps" -name 'old-*' | wc -l)" 0
+check 'the newer ones are there' find "$ROOT/var/lib/fpsync/build/steps" -name new-1 -size 1024k
+is 'and both caches, which the budget leaves room for' "$(ls "$ROOT/var/lib/fpsync/build/caches" | tr '\n' ' ')" 'kept-new kept-old '
+budget 'budget: 3MiB'
+check 'gc goes by the budget' fps gc
+is 'the cache that was used least of late goes' "$(ls "$ROOT/var/lib/fpsync/build/caches" | tr '\n' ' ')" 'kept-new '
+is 'and no step before it' "$(steps)" 2
+budget 'age: 1h'
+find "$ROOT/var/lib/fpsync/build/caches" -maxdepth 1 -name 'kept-*' -exec touch -d '2 hours ago' {} +
+like 'by age, too' "$(fps gc --dry-run -o json | jq -r '.objects[] | select(.freed) | "\(.kind) \(.name) \(.reason)"')" '^build caches 1, '
+check 'it goes' fps gc
+is 'and what was used within that stays' "$(steps) $(ls "$ROOT/var/lib/fpsync/build/caches" | wc -l)" '2 0'
+check 'the images are what they were' fps plan -f "$FILE"

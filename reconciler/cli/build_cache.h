@@ -1,0 +1,16 @@
+/* What builds keep to make the next one quick: steps, and the caches of RUN. */
+#pragma once
+
+#include "reconciler/cli/cli.h"
+
+struct build_cache {
+    struct observed_build seen;
+    bool *steps, *caches; /* of each that is seen: whether it goes, by age or budget */
+    int64_t *cache_bytes;
+};
+
+/* The least recently used go first; with a step all goes that stands on it. The policy is loaded. */
+int build_cache_look(struct session *session, struct build_cache *cache, struct error *error);
+/* After a run with builds in it, under its lock: what --no-cache made takes the places of what was cached, and what is more
+ * than the budget goes. Trouble is told on stderr, and is nobody's failure: the images are made. */
+void build_cache_tidy(struct session *session, const struct plan *plan);
