@@ -395,18 +395,52 @@ static const char *text_told(struct arena *arena, const struct recipe_instructio
     return hides ? arena_strdup(arena, text.bytes) : instruction->text;
 }
 
+static bool make_instruction(struct making *making, struct stage_state *state,
+                             const struct recipe_instruction *instruction)
+{
+    _cleanup_buffer_ struct buffer said = {0};
+    struct build_part part = {.at = instruction->place, .text = text_told(making->arena, instruction)};
+    const bool fine = apply(making, state, instruction, &part, &said);
+    part.digest = fine ? digest_part(making, instruction, &said) : NULL;
+    *add_part(making, part.at, part.text) = part;
+    return fine;
+}
+
+/* A stage of this recipe is another one than where the instruction was written. */
+static bool check_trigger(struct making *making, const struct stage_state *state,
+                          const struct recipe_instruction *instruction)
+{
+    const struct recipe_flag *from = recipe_flag(instruction, "from");
+    if (!from || !from->value || !earlier(making, state->stage, from->value, true))
+        return true;
+    problem_add(making->problems, state->stage->place, "give the stage another name",
+                "ONBUILD %s: its --from is no stage of this recipe", instruction->text);
+    return false;
+}
+
+/* What its base has put off comes first, and is done with. */
+static bool make_triggers(struct making *making, struct stage_state *state)
+{
+    const struct texts triggers = state->config->triggers;
+    bool fine = true;
+    state->config->triggers = (struct texts){0};
+    for (size_t i = 0; fine && i < triggers.count; i++) {
+        struct recipe_instruction *instruction =
+            recipe_trigger(triggers.items[i], '\\', state->stage->place, making->arena, making->problems);
+        if (!instruction)
+            return false;
+        instruction->text = arena_printf(making->arena, "ONBUILD %s", triggers.items[i]);
+        fine = check_trigger(making, state, instruction) && make_instruction(making, state, instruction);
+    }
+    return fine;
+}
+
 static bool make_stage(struct making *making, struct stage_state *state)
 {
-    bool fine = begin_stage(making, state);
-    for (size_t i = 0; fine && i < state->stage->count; i++) {
-        const struct recipe_instruction *instruction = state->stage->instructions[i];
-        _cleanup_buffer_ struct buffer said = {0};
-        struct build_part part = {.at = instruction->place, .text = text_told(making->arena, instruction)};
-        /* All that is wrong with the others of this stage would be told on false grounds. */
-        fine = apply(making, state, instruction, &part, &said);
-        part.digest = fine ? digest_part(making, instruction, &said) : NULL;
-        *add_part(making, part.at, part.text) = part;
-    }
+    bool fine = begin_stage(making, state) && make_triggers(making, state);
+    /* All that is wrong with the others of this stage would be told on false grounds. */
+    for (size_t i = 0; fine && i < state->stage->count; i++)
+        fine = make_instruction(making, state, state->stage->instructions[i]);
     state->made = fine;
     return fine;
 }

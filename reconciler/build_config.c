@@ -47,6 +47,11 @@ bool apply_config(struct making *making, struct stage_state *state,
         return apply_list(&saying);
     case RECIPE_DBASE:
         return apply_database(&saying);
+    case RECIPE_ONBUILD: /* as it stands there: whoever runs it knows other variables */
+        say(&saying, instruction->words[0].text);
+        *arena_append(making->arena, state->config->triggers.items, state->config->triggers.count) =
+            instruction->words[0].text;
+        return true;
     default:
         return apply_word(&saying);
     }

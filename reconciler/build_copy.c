@@ -83,6 +83,26 @@ static bool refuse_with_from(struct copying *copying, const char *name)
     return false;
 }
 
+static bool is_set(const struct copying *copying, const char *name)
+{
+    const struct recipe_flag *flag = recipe_flag(copying->instruction, name);
+    return flag && !(flag->value && strcmp(flag->value, "false") == 0);
+}
+
+/* "a/./b": what comes before the dot is left out of what --parents keeps. */
+static int64_t skipped_of(const char *text)
+{
+    const char *pivot = strstr(text, "/./");
+    int64_t count = 0;
+    for (const char *at = text; pivot && at < pivot; count++) {
+        at += strspn(at, "/");
+        if (at >= pivot)
+            break;
+        at += strcspn(at, "/");
+    }
+    return count - (pivot && strncmp(text, "./", 2) == 0 ? 1 : 0);
+}
+
 static bool read_from(struct copying *copying)
 {
     const struct recipe_flag *from = recipe_flag(copying->instruction, "from");
@@ -107,6 +127,7 @@ static bool read_flags(struct copying *copying)
         return refuse_flag(copying, "chmod", "octal permissions up to 07777", chmod);
     copy->owner = owner;
     copy->mode = chmod ? arena_printf(copying->making->arena, "%04o", (unsigned)mode) : NULL;
+    copy->parents = is_set(copying, "parents");
     copy->unpack = copying->instruction->keyword == RECIPE_ADD &&
                    !(unpack && unpack->value && strcmp(unpack->value, "false") == 0);
     return read_from(copying);
@@ -191,6 +212,8 @@ static void add_from(struct copying *copying, const char *text)
     struct build_source *source = add_source(copying);
     source->from = copying->from;
     source->path = path_clean(copying->making->arena, "/", text);
+    source->skipped = skipped_of(text);
+    described_whole(&build_source_table, source);
     add_input(copying->making, copying->part,
               arena_printf(copying->making->arena, "%s:%s", recipe_flag(copying->instruction, "from")->value,
                            source->path),
@@ -224,8 +247,13 @@ static bool read_source(struct copying *copying, const struct recipe_word *word,
                                           .is_glob = glob_is_wild(text),
                                           .instruction = copying->instruction,
                                           .place = word->place};
-    return find_inputs(copying->making, &request, &copying->state->variables, &copying->copy->sources,
-                       copying->part);
+    const size_t before = copying->copy->sources.count;
+    if (!find_inputs(copying->making, &request, &copying->state->variables, &copying->copy->sources,
+                     copying->part))
+        return false;
+    for (size_t i = before; i < copying->copy->sources.count; i++)
+        ((struct build_source *)copying->copy->sources.items[i])->skipped = skipped_of(text);
+    return true;
 }
 
 /* ---- the key ---- */
@@ -245,6 +273,8 @@ static struct digest *hash_copy(const struct copying *copying)
     key_number(hashed, (int64_t)copy->sources.count);
     for (size_t i = 0; i < copy->sources.count; i++) {
         const struct build_source *source = copy->sources.items[i];
+        if (copy->parents)
+            key_number(hashed, source->skipped);
         key_text(hashed, source->path);
         key_text(hashed, source->text);
         key_text(hashed, source->digest);

@@ -213,6 +213,8 @@ static bool add_source(struct mounting *mounting, const struct recipe_mount *rea
     const struct build_source *source = sources.items[0];
     mount->path = source->path;
     mount->folder = source->folder;
+    mount->excluded = source->excluded;
+    mount->included = source->included;
     key_text(mounting->hashed, source->digest);
     return true;
 }

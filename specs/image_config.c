@@ -65,6 +65,7 @@ static const struct field config_rows[] = {
     {.id = 11, .key = "stop_signal", .type = FIELD_TEXT, AT(image_config, stop_signal)},
     {.id = 12, .key = "labels", .type = FIELD_PAIRS, AT(image_config, labels)},
     {.id = 13, .key = "shell", .type = FIELD_TEXTS, AT(image_config, shell)},
+    {.id = 14, .key = "triggers", .type = FIELD_TEXTS, AT(image_config, triggers)},
 };
 const struct table image_config_table = {
     .name = "config", .size = sizeof(struct image_config), TABLE_ROWS(config_rows)};

@@ -56,6 +56,7 @@ struct image_config {
     const char *stop_signal;     /* "SIGTERM"; NULL */
     struct pairs labels;         /* ours excepted */
     struct texts shell;          /* of the recipe's shell forms; empty: /bin/sh -c */
+    struct texts triggers; /* instructions of ONBUILD, which a recipe that stands on the image begins with */
 };
 extern const struct table image_config_table, image_volume_table, image_database_table, image_health_table;
 

@@ -125,6 +125,11 @@ static int read_shell(const struct reading *reading, const struct json *value)
     return take_texts(reading, value, &reading->config->shell);
 }
 
+static int read_triggers(const struct reading *reading, const struct json *value)
+{
+    return take_texts(reading, value, &reading->config->triggers);
+}
+
 static int read_user(const struct reading *reading, const struct json *value)
 {
     const char *user = NULL;
@@ -323,16 +328,10 @@ int image_config_from_json(struct arena *arena, const struct json *object, struc
         const char *key;
         int (*read)(const struct reading *, const struct json *);
     } keys[] = {
-        {"Cmd", read_command},
-        {"Entrypoint", read_entrypoint},
-        {"Env", read_env},
-        {"ExposedPorts", read_exposed},
-        {"Healthcheck", read_health},
-        {"Shell", read_shell},
-        {"StopSignal", read_stop_signal},
-        {"User", read_user},
-        {"Volumes", read_volumes},
-        {"Labels", read_labels}, /* after Volumes: names win over none */
+        {"Cmd", read_command},          {"Entrypoint", read_entrypoint},  {"Env", read_env},
+        {"ExposedPorts", read_exposed}, {"Healthcheck", read_health},     {"Shell", read_shell},
+        {"OnBuild", read_triggers},     {"StopSignal", read_stop_signal}, {"User", read_user},
+        {"Volumes", read_volumes},      {"Labels", read_labels}, /* after Volumes: names win over none */
         {"WorkingDir", read_directory},
     };
     struct reading reading = {.arena = arena, .config = image_config_new(arena), .error = error};
@@ -499,6 +498,7 @@ struct json *image_config_to_json(const struct image_config *config)
     set_exposed(object, &config->exposed);
     set_health(object, config->health);
     set_labels(object, config);
+    set_texts(object, "OnBuild", &config->triggers);
     set_texts(object, "Shell", &config->shell);
     set_text(object, "StopSignal", config->stop_signal);
     set_text(object, "User", config->user);

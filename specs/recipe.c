@@ -136,6 +136,32 @@ static void read_piece(struct reading *reading, struct recipe_scan *scan)
     }
 }
 
+struct recipe_instruction *recipe_trigger(const char *text, char escape, struct place place,
+                                          struct arena *arena, struct problems *problems)
+{
+    const size_t before = problems->count;
+    struct problems warnings = {.arena = arena};
+    const struct recipe_piece piece = {.text = text, .length = strlen(text), .place = place, .fixed = true};
+    const struct recipe_checker checker = {
+        .arena = arena, .problems = problems, .warnings = &warnings, .escape = escape};
+    struct recipe_scan scan = {
+        .arena = arena, .problems = problems, .warnings = &warnings, .piece = &piece, .escape = escape};
+    struct recipe_instruction *instruction = arena_new_of(arena, struct recipe_instruction);
+    struct recipe_line line;
+    if (!recipe_scan_next(&scan, &line)) {
+        problem_add(problems, place, "ONBUILD RUN true", "ONBUILD: expected an instruction, found nothing");
+        return NULL;
+    }
+    if (!recipe_split(&scan, &line, instruction))
+        return NULL;
+    const enum recipe_keyword keyword = instruction->keyword;
+    if (keyword == RECIPE_ONBUILD || keyword == RECIPE_FROM || keyword == RECIPE_MAINTAINER)
+        problem_add(problems, place, NULL, "ONBUILD: %s cannot be put off", recipe_keyword_name(keyword));
+    else
+        recipe_check(&checker, instruction);
+    return problems->count == before ? instruction : NULL;
+}
+
 /* ---- stages ---- */
 
 static bool stage_name_is_valid(const char *name)

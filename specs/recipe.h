@@ -131,5 +131,9 @@ struct recipe_piece {
 bool recipe_read(const struct recipe_piece *pieces, size_t count, struct arena *arena,
                  struct problems *problems, struct recipe **recipe);
 
+/* The instruction of an ONBUILD, by itself; NULL after a problem: it is none, or one that cannot be put off. */
+struct recipe_instruction *recipe_trigger(const char *text, char escape, struct place place,
+                                          struct arena *arena, struct problems *problems);
+
 /* The stage of that name, or number; as FROM, COPY --from and --target say it. NULL. */
 const struct recipe_stage *recipe_stage(const struct recipe *recipe, const char *name);

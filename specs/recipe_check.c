@@ -29,7 +29,7 @@ static const struct flag_rule flag_rules[] = {
     {RECIPE_COPY, "chown", FLAG_TEXT},
     {RECIPE_COPY, "chmod", FLAG_TEXT},
     {RECIPE_COPY, "link", FLAG_SWITCH},
-    {RECIPE_COPY, "parents", FLAG_UNSUPPORTED},
+    {RECIPE_COPY, "parents", FLAG_SWITCH},
     {RECIPE_COPY, "exclude", FLAG_MANY},
     {RECIPE_ADD, "chown", FLAG_TEXT},
     {RECIPE_ADD, "chmod", FLAG_TEXT},
@@ -75,8 +75,9 @@ static void check_values(const struct recipe_checker *checker, const struct reci
 void recipe_check(const struct recipe_checker *checker, struct recipe_instruction *instruction)
 {
     if (instruction->keyword == RECIPE_ONBUILD) {
-        problem_add(checker->problems, instruction->place,
-                    "write the instruction into the recipes that build on it", "ONBUILD is not supported");
+        recipe_trigger(instruction->word_count ? instruction->words[0].text : "", checker->escape,
+                       instruction->word_count ? instruction->words[0].place : instruction->place,
+                       checker->arena, checker->problems);
         return;
     }
     check_flags(checker, instruction);

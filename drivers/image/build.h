@@ -62,6 +62,7 @@ struct build_source { /* one of its sources, however many files that is */
                               context on, relative and clean */
     struct texts included; /* and paths below those that are, all the same (".dockerignore" with "!") */
     const char *digest;    /* of the files in the folder (view_context.h); NULL: not compared */
+    int64_t skipped;       /* how many of the path's folders are left out of what build_copy.parents keeps */
 };
 extern const struct table build_source_table;
 
@@ -77,6 +78,7 @@ struct build_copy {
                             what comes from the host, as it is of what comes from a root */
     const char *mode; /* of all files and folders, octal digits; NULL: as they are */
     bool unpack;      /* a source that is an archive is unpacked into the target */
+    bool parents;     /* sources keep the folders of their paths, below the target */
     const char *
         epoch; /* seconds since 1970 in digits (SOURCE_DATE_EPOCH): of all that it makes; NULL: as the sources */
 };
@@ -103,9 +105,10 @@ struct build_mount { /* RUN --mount=type=... */
     const char *sharing; /* cache: "shared", "private", "locked" */
     const char *path;    /* bind: what is mounted; cache: what a new one begins with; NULL: with nothing */
     const char *folder;  /* it is in this folder of the host, the context; NULL */
-    struct build_place *from; /* or, where that is NULL, in the root of another stage or image */
-    const char *file;         /* secret: file of the host with its value, 0600; NULL: it is not there */
-    const char *mode;         /* secret, cache, tmpfs: octal digits; NULL: 0400, 0755, 01777 */
+    struct texts excluded, included; /* of that, as in build_source */
+    struct build_place *from;        /* or, where that is NULL, in the root of another stage or image */
+    const char *file; /* secret: file of the host with its value, 0600; NULL: it is not there */
+    const char *mode; /* secret, cache, tmpfs: octal digits; NULL: 0400, 0755, 01777 */
     int64_t uid, gid;
     bool writable;   /* bind: what is written goes nowhere */
     int64_t size;    /* tmpfs: bytes; 0: half of the memory */

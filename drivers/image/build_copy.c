@@ -109,12 +109,31 @@ static const char *name_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* With --parents the target, and behind it the folders of the source's path but for those that are skipped; of a file
+ * without its name. */
+static const char *target_of(const struct copying *copying, const struct build_source *source, bool is_folder)
+{
+    struct arena *arena = copying->making->call->arena;
+    const char *target = copying->request->target, *path = source->path + (*source->path == '/');
+    if (!copying->request->parents || source->text)
+        return target;
+    const char *end = is_folder ? path + strlen(path) : strrchr(path, '/');
+    for (int64_t i = 0; i < source->skipped && end && path < end; i++) {
+        const char *slash = memchr(path, '/', (size_t)(end - path));
+        path = slash ? slash + 1 : end;
+    }
+    const char *slash = target[strlen(target) - 1] == '/' ? "" : "/";
+    return !end || path >= end || strcmp(path, ".") == 0
+               ? arena_printf(arena, "%s%s", target, slash)
+               : arena_printf(arena, "%s%s%.*s/", target, slash, (int)(end - path), path);
+}
+
 static int copy_file(struct copying *copying, const struct build_source *source, int file, bool keeps_owner)
 {
     char name[NAME_MAX + 1];
     _cleanup_close_ int folder =
-        build_target_file(copying->root, copying->request->target, name_of(source->path), owner_of(copying),
-                          name, copying->error);
+        build_target_file(copying->root, target_of(copying, source, false), name_of(source->path),
+                          owner_of(copying), name, copying->error);
     if (folder < 0)
         return folder;
     struct build_copier *copier = new_copier(copying, source, keeps_owner);
@@ -126,7 +145,7 @@ static int copy_file(struct copying *copying, const struct build_source *source,
 /* What is in it, not itself: but a target that is not there yet becomes like it. */
 static int copy_folder(struct copying *copying, const struct build_source *source, int from, bool keeps_owner)
 {
-    const char *target = copying->request->target;
+    const char *target = target_of(copying, source, true);
     _cleanup_close_ int there = guest_open(copying->root, target, O_DIRECTORY, NULL);
     bool takes_attributes = there < 0 && target[strlen(target) - 1] != '/';
     _cleanup_close_ int place = build_target_folder(copying->root, target, owner_of(copying), copying->error);
@@ -248,7 +267,7 @@ static int copy_matches(struct copying *copying, const struct build_source *sour
     int result = context_match(root, source->path + 1, matches, arena, NULL, arena, &paths, copying->error);
     if (result == 0 && !paths.count)
         return error_set(copying->error, -ENOENT, "nothing matches %s", source->path);
-    if (result == 0 && paths.count > 1 && target[strlen(target) - 1] != '/')
+    if (result == 0 && paths.count > 1 && target[strlen(target) - 1] != '/' && !copying->request->parents)
         return error_set(copying->error, -EINVAL, "several files match %s: write the target %s/",
                          source->path, target);
     for (size_t i = 0; i < paths.count && result == 0; i++)

@@ -349,7 +349,7 @@ static int open_bound(struct running *running, const struct build_mount *mount)
     return root < 0 ? root : guest_open(root, mount->path ? mount->path : "/", 0, running->error);
 }
 
-/* A copy in the step's folder, which goes with it. */
+/* A copy in the step's folder, which goes with it: without what .dockerignore leaves out of the context. */
 static int open_written(struct running *running, const struct build_mount *mount)
 {
     const char *name = arena_printf(running->call->arena, "bound-%s", mount->key);
@@ -369,8 +369,13 @@ static int open_written(struct running *running, const struct build_mount *mount
                                     .mode = -1,
                                     .takes_attributes = true,
                                     .error = running->error};
+    copier->base = mount->path;
+    copier->included = &mount->included;
+    for (size_t i = 0; i < mount->excluded.count; i++)
+        map_add(&copier->excluded, mount->excluded.items[i], copier);
     int result = copy < 0 ? error_errno(running->error, -errno, "%s", name)
                           : build_copier_contents(copier, source, copy);
+    map_clear(&copier->excluded);
     return result < 0 ? result : TAKE_FD(copy);
 }
 
@@ -435,8 +440,8 @@ static int put_bind(struct running *running, const struct build_mount *mount)
 {
     if (!mount->writable && !mount->folder)
         return put_root(running, mount);
-    _cleanup_close_ int found =
-        mount->writable ? open_written(running, mount) : open_in_context(running, mount);
+    _cleanup_close_ int found = mount->writable || mount->excluded.count ? open_written(running, mount)
+                                                                         : open_in_context(running, mount);
     return found < 0 ? found : put_found(running, mount, found, running->user_namespace);
 }
 

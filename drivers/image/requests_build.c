@@ -35,6 +35,7 @@ static const struct field build_source_rows[] = {
     ROW(6, excluded, FIELD_TEXTS),
     ROW(7, included, FIELD_TEXTS),
     ROW(8, digest, FIELD_TEXT),
+    ROW(9, skipped, FIELD_NUMBER),
 };
 const struct table build_source_table = TABLE("build-source", build_source_rows);
 #undef REQUEST
@@ -49,6 +50,7 @@ static const struct field build_copy_rows[] = {
     ROW(6, mode, FIELD_TEXT),
     ROW(7, unpack, FIELD_BOOL),
     ROW(8, epoch, FIELD_TEXT),
+    ROW(9, parents, FIELD_BOOL),
 };
 const struct table build_copy_table = TABLE("build-copy", build_copy_rows);
 #undef REQUEST
@@ -66,14 +68,14 @@ const struct table build_folder_table = TABLE("build-folder", build_folder_rows)
 
 #define REQUEST build_mount
 static const struct field build_mount_rows[] = {
-    ROW(1, key, FIELD_TEXT),       ROW(2, type, FIELD_TEXT),
-    ROW(3, target, FIELD_TEXT),    ROW(4, id, FIELD_TEXT),
-    ROW(5, sharing, FIELD_TEXT),   ROW(6, from, FIELD_STRUCT, .nested = &build_place_table),
-    ROW(7, folder, FIELD_TEXT),    ROW(8, path, FIELD_TEXT),
-    ROW(9, file, FIELD_TEXT),      ROW(10, mode, FIELD_TEXT),
-    ROW(11, uid, FIELD_NUMBER),    ROW(12, gid, FIELD_NUMBER),
-    ROW(13, writable, FIELD_BOOL), ROW(14, size, FIELD_NUMBER),
-    ROW(15, env, FIELD_TEXT),
+    ROW(1, key, FIELD_TEXT),        ROW(2, type, FIELD_TEXT),
+    ROW(3, target, FIELD_TEXT),     ROW(4, id, FIELD_TEXT),
+    ROW(5, sharing, FIELD_TEXT),    ROW(6, from, FIELD_STRUCT, .nested = &build_place_table),
+    ROW(7, folder, FIELD_TEXT),     ROW(8, path, FIELD_TEXT),
+    ROW(9, file, FIELD_TEXT),       ROW(10, mode, FIELD_TEXT),
+    ROW(11, uid, FIELD_NUMBER),     ROW(12, gid, FIELD_NUMBER),
+    ROW(13, writable, FIELD_BOOL),  ROW(14, size, FIELD_NUMBER),
+    ROW(17, env, FIELD_TEXT),       ROW(15, excluded, FIELD_TEXTS), ROW(16, included, FIELD_TEXTS),
 };
 const struct table build_mount_table = TABLE("build-mount", build_mount_rows);
 #undef REQUEST

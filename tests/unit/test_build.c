@@ -196,6 +196,9 @@ static void steps(void **state)
          "5 folder /srv owner www-data\n6 folder /srv/app owner www-data\n"
          "7 [/bin/sh][-c][x] A=12 B=1 user www-data in /srv/app init\n",
          {.stage = NULL}},
+        {"FROM base AS a\nONBUILD ENV B=$A\nONBUILD RUN t\nENV A=1\nFROM a AS b\nRUN x\nFROM b\nRUN y\n",
+         "5 [/bin/sh][-c][t] A=1 B=1\n6 [/bin/sh][-c][x] A=1 B=1\n8 [/bin/sh][-c][y] A=1 B=1\n",
+         {.stage = NULL}},
         {"FROM base\nSHELL [\"/bin/bash\", \"-ec\"]\nRUN x\nWORKDIR /\nRUN y\n",
          "3 [/bin/bash][-ec][x]\n5 [/bin/bash][-ec][y] in /\n",
          {.stage = NULL}},
