@@ -126,8 +126,11 @@ static void type_text(const struct field *row, struct buffer *out)
         buffer_text(out, "a mapping of texts");
         break;
     case FIELD_LIST:
-        buffer_printf(out, "a list of %s or mappings%s", row->shorthand,
-                      row->nested->rows[0].form == FORM_REFERENCE ? ", or a mapping of names" : "");
+        buffer_printf(out, "a list of %s%smappings%s", row->shorthand ? row->shorthand : "",
+                      row->shorthand ? " or " : "",
+                      row->nested->rows[0].form == FORM_REFERENCE || row->nested == &build_secret_table
+                          ? ", or a mapping of names"
+                          : "");
         break;
     case FIELD_STRUCT:
         buffer_printf(out, "%s%sa mapping", row->shorthand ? row->shorthand : "",

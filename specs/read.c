@@ -475,7 +475,7 @@ static void read_list(const struct reader *reader, const struct field *row, cons
 {
     struct list_builder builder = {.reader = reader, .row = row, .list = list};
     const enum field_form key = row->nested->rows[0].form;
-    const bool by_name = key == FORM_REFERENCE || key == FORM_NAME;
+    const bool by_name = key == FORM_REFERENCE || key == FORM_NAME || row->nested == &build_secret_table;
     if (node->type == NODE_SEQUENCE)
         for (size_t i = 0; i < node->count; i++)
             add_from_sequence(&builder, node->items[i]);

@@ -190,7 +190,7 @@ static struct json *schema_of_list(const struct field *row)
     json_append(forms, reference_to(row->nested));
     if (row->nested == &attachment_table)
         json_set(json_append(choices, json_new_object()), "const", json_new_text(HOST_NETWORK));
-    if (row->nested->rows[0].form != FORM_REFERENCE)
+    if (row->nested->rows[0].form != FORM_REFERENCE && row->nested != &build_secret_table)
         return either;
     struct json *mapping = json_append(choices, of_type("object"));
     struct json *value = json_set(mapping, "additionalProperties", json_new_object());

@@ -134,6 +134,20 @@ int build_commit_image(const struct paths *paths, const struct build_commit *req
 
 /* ---- gc ---- */
 
+static int drop_logs(const struct paths *paths, const struct texts *names, struct error *error)
+{
+    int folder = names->count ? build_folder_open(paths, BUILD_FOLDER_LOGS, error) : 0, result = 0;
+    if (!names->count || folder < 0)
+        return folder;
+    for (size_t i = 0; result == 0 && i < names->count; i++)
+        if (*names->items[i] == '.' || strchr(names->items[i], '/') || !*names->items[i])
+            result = error_set(error, -EINVAL, "\"%s\" is not the name of a log", names->items[i]);
+        else if (unlinkat(folder, names->items[i], 0) < 0 && errno != ENOENT)
+            result = error_errno(error, -errno, "cannot remove %s", names->items[i]);
+    close(folder);
+    return result;
+}
+
 static int drop(const struct paths *paths, const char *inside, const struct texts *names, bool are_keys,
                 struct error *error)
 {
@@ -175,6 +189,6 @@ int build_drop_all(const struct paths *paths, const struct build_drop *request, 
     if (result == 0)
         result = drop_contexts(paths, &request->contexts, error);
     if (result == 0)
-        result = drop(paths, BUILD_FOLDER_LOGS, &request->logs, false, error);
+        result = drop_logs(paths, &request->logs, error);
     return result < 0 ? error_wrap(error, result, "builds") : 0;
 }

@@ -81,4 +81,15 @@ in_subnet() { # of the first, of the other network
 }
 effect image.build.network 'in_subnet t/one' 0 near 1 0
 walk t/one restart network
+# Nor is another secret one.
+printf first >"$SPEC/token"
+printf second >"$SPEC/other"
+read_secret='RUN --mount=type=secret,id=token,mode=0444 cat /run/secrets/token 2>/dev/null | wc -c >/said'
+secrets_without() { built "build: { from: guest, network: none, steps: [ \"$read_secret\" ] }"; }
+secrets_set() { built "build: { from: guest, network: none, secrets: { token: { file: ./token } }, steps: [ \"ENV A=1\", \"$read_secret\" ] }"; }
+secrets_changed() { built "build: { from: guest, network: none, secrets: { token: { file: ./other } }, steps: [ \"ENV A=2\", \"$read_secret\" ] }"; }
+effect image.build.secrets 'said t/one' 0 5 6 0
+effect image.build.secrets.id 'said t/one' 0 5 6 0
+effect image.build.secrets.file 'said t/one' 0 5 6 0
+walk t/one restart secrets
 is 'nothing is left over' "$(leftovers)" ''

@@ -510,10 +510,8 @@ static void refusals(void **state)
         {"FROM base\nARG A*=1\nARG ${X}=1\n", NULL, 0},
         {"FROM base\nRUN --mount=type=bind,source=missing,target=/x ls\n",
          "RUN: missing: No such file or directory", 2},
-        {"FROM base\nRUN --mount=type=secret,id=k,required ls\n",
-         "RUN --mount: the secret k is required, and not given", 2},
-        {"FROM base\nRUN --mount=type=secret,id=k,env=K ls\n",
-         "RUN --mount: env of a secret is not supported", 2},
+        {"FROM base\nRUN --mount=type=secret,id=k,env=K* ls\n",
+         "RUN --mount: env: 'K*' is no name of a variable", 2},
         {"FROM base\nRUN --mount=type=tmpfs,target=/a/.. ls\n",
          "RUN --mount: nothing is mounted over the whole root", 2},
         {"FROM base\nENV S=many\nRUN --mount=type=cache,target=/x,sharing=$S ls\n",
@@ -550,6 +548,33 @@ static void unused_arguments(void **state)
     const struct build *build = made("FROM base\nARG A\nRUN x\n", &given);
     assert_int_equal(build->warnings.count, 1);
     assert_string_equal(build->warnings.items[0].message, "no ARG of the recipe takes the argument B");
+}
+
+static void missing_secrets(void **state)
+{
+    (void)state;
+    const struct build *build = made("FROM base\nRUN --mount=type=secret,id=k,required ls\n", NULL);
+    assert_int_equal(build->missing.count, 1);
+    assert_string_equal(build->missing.items[0].message, "the secret k is required, and not given");
+    assert_int_equal(build->missing.items[0].place.line, 2);
+    build = made("FROM base\nRUN --mount=type=secret,id=k,env=K ls\n", NULL);
+    assert_int_equal(build->missing.count, 0);
+    const struct build_run *run = build->steps[0].request;
+    const struct build_mount *mount = run->mounts.items[0];
+    assert_string_equal(mount->env, "K");
+    assert_null(mount->target);
+}
+
+static void unset_variables(void **state)
+{
+    (void)state;
+    const struct build *build =
+        made("FROM base\nENV A=1\nWORKDIR /$A/${B:-x}/$C\nLABEL l=${D}$C\nRUN $E\n", NULL);
+    assert_int_equal(build->warnings.count, 3);
+    assert_string_equal(build->warnings.items[0].message,
+                        "WORKDIR: the variable C is set by no ARG and no ENV above");
+    assert_int_equal(build->warnings.items[0].place.line, 3);
+    assert_int_equal(build->warnings.items[1].place.line, 4);
 }
 
 /* ---- what has changed ---- */
@@ -688,6 +713,8 @@ int main(void)
         cmocka_unit_test(keys_of_files),
         cmocka_unit_test(unknown_base),
         cmocka_unit_test(unused_arguments),
+        cmocka_unit_test(missing_secrets),
+        cmocka_unit_test(unset_variables),
         cmocka_unit_test(differences),
         cmocka_unit_test(odd_records),
         cmocka_unit_test_setup(refusals, add_traps),
