@@ -14,6 +14,6 @@ int recorder_probed(struct recorder *recorder, const struct await *await, const 
         return 0;
     facts->probed = record_now();
     facts->ailment = arena_strdup(recorder->arena, ailment);
-    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
-    return recorder_put_record(recorder, record, error);
+    int result = record_facts(recorder->execution->state, recorder->arena, record, facts, error);
+    return result < 0 ? result : recorder_put_record(recorder, record, error);
 }

@@ -7,6 +7,8 @@
 #include "lib/error.h"
 #include "reconciler/cli/image.h"
 
+#define IMPORTS "image import" /* the source of such records: no -f is called so */
+
 /* "base" of "/srv/base.tar.xz". */
 static const char *name_of_file(struct arena *arena, const char *path)
 {
@@ -31,7 +33,7 @@ static int find_name(struct session *session, const char *path, const char **nam
             "after the file",
             said);
     const struct entry *entry = actual_find(&session->actual, KIND_IMAGE, *name);
-    return entry && entry->record->source
+    return entry && entry->record->source && strcmp(entry->record->source, IMPORTS) != 0
                ? error_set(error, -EEXIST, "image %s is declared by %s; import it under another name", *name,
                            entry->record->source)
                : 0;
@@ -47,6 +49,7 @@ static struct object *make_object(struct session *session, const char *name, con
     *object = (struct object){.kind = KIND_IMAGE,
                               .name = name,
                               .id = arena_strdup(session->arena, object_id(KIND_IMAGE, name, id)),
+                              .source = IMPORTS,
                               .body = body};
     return object;
 }
