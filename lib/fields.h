@@ -114,6 +114,7 @@ enum field_form {
     FORM_SERVER, /* an https:// or http:// address without user, query and fragment; stored without '/' at its end */
     FORM_KEY,           /* public key of minisign or signify: base64 of 42 bytes that begin with "Ed" */
     FORM_USER,          /* NAME|UID[:GROUP|GID], as a container has them */
+    FORM_CONTEXT,       /* as FORM_HOST_PATH, an https:// address, or REMOTE:ALIAS */
     FORM_BUILD_NETWORK, /* NAME, PROJECT/NAME or none; a name stored as PROJECT/NAME */
     FORM_HTTP,          /* ":PORT/PATH"; without a path stored with "/" */
     FORM_COMMAND,       /* the words of a command; as one text, /bin/sh, -c and the text */

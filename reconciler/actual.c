@@ -33,6 +33,7 @@ static const struct field facts_rows[] = {
     {.id = 19, .key = "ailment", .type = FIELD_TEXT, .offset = offsetof(struct facts, ailment)},
     {.id = 12, .key = "made_of", .type = FIELD_TEXT, .offset = offsetof(struct facts, made_of)},
     {.id = 15, .key = "flagged", .type = FIELD_TEXT, .offset = offsetof(struct facts, flagged)},
+    {.id = 17, .key = "context", .type = FIELD_TEXT, .offset = offsetof(struct facts, context)},
 };
 const struct table facts_table = {.name = "facts", .size = sizeof(struct facts), TABLE_ROWS(facts_rows)};
 

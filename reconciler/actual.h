@@ -23,6 +23,7 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
     const char
         *flagged;       /* images that were built: flags of the command line that they were made with; NULL */
     const char *origin; /* images: what the source was resolved to, as the one that it names; NULL */
+    const char *context; /* images: the archive that their recipe came in, as of contexts.h; NULL */
 };
 extern const struct table facts_table;
 

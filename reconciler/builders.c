@@ -42,7 +42,8 @@ void builders_enter(struct planning *planning)
     struct object_set *all = &planning->plan->all;
     const struct object_set *desired = planning->request->desired;
     for (size_t i = 0; i < desired->count && desired->items[i]->kind == KIND_IMAGE; i++)
-        if (plan_will_build(planning, desired->items[i]))
+        if (!builds_awaits(planning->request->builds, desired->items[i]->name) &&
+            plan_will_build(planning, desired->items[i]))
             *arena_append(planning->arena, all->items, all->count) =
                 builder_of(planning->arena, desired->items[i]);
 }

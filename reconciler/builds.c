@@ -10,6 +10,7 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "reconciler/build_from.h"
+#include "reconciler/contexts.h"
 #include "reconciler/plan_internal.h"
 
 struct reading {
@@ -30,11 +31,11 @@ static struct place place_of_build(const struct object *image)
 }
 
 /* The folder's Recipe, else its Dockerfile; or the one that is said. */
-static int read_file(const struct image_build *build, struct arena *arena, const char **name,
-                     struct buffer *text, struct error *error)
+static int read_file(const struct image_build *build, const char *context, struct arena *arena,
+                     const char **name, struct buffer *text, struct error *error)
 {
     static const char *const standard[] = {"Recipe", "Dockerfile"};
-    _cleanup_close_ int folder = context_open(build->context, error);
+    _cleanup_close_ int folder = context_open(context, error);
     if (folder < 0)
         return folder;
     int result = -ENOENT;
@@ -45,18 +46,18 @@ static int read_file(const struct image_build *build, struct arena *arena, const
     if (result == -ENOENT && !build->recipe)
         return error_set(error, result, "%s has neither a Recipe nor a Dockerfile", build->context);
     if (result >= 0)
-        *name = arena_printf(arena, "%s/%s", build->context, *name);
+        *name = arena_printf(arena, "%s/%s", context, *name);
     return result;
 }
 
 static struct recipe *read_folder(const struct reading *reading, const struct object *image,
-                                  const char **file)
+                                  const char *folder, const char **file)
 {
     const struct image_build *build = ((const struct image *)image->body)->build;
     _cleanup_buffer_ struct buffer text = {0};
     struct error error = {0};
     struct recipe *recipe = NULL;
-    if (read_file(build, reading->arena, file, &text, &error) < 0) {
+    if (read_file(build, folder, reading->arena, file, &text, &error) < 0) {
         problem_add(reading->problems, place_of_build(image), NULL, "'build': %s", error.text);
         return NULL;
     }
@@ -190,7 +191,7 @@ static int known_before(void *context, const char *name, struct build_base *base
     const struct build_wish *wish = builds_find(reading->builds, name);
     struct changes changes = {0};
     struct error error = {0};
-    if (!entry || !entry->facts->digest)
+    if (!entry || !entry->facts->digest || builds_awaits(reading->builds, name))
         return 0;
     if (object && (!wish || builds_compare_words(entry)))
         fields_diff(&image_table, entry->object.body, object->body, reading->arena, &changes);
@@ -260,7 +261,7 @@ static bool make(struct finding *finding, const struct build_wish *wish, struct 
     const struct build_request request = {
         .recipe = wish->recipe,
         .file = slash ? slash + 1 : wish->file,
-        .folder = body->context,
+        .folder = wish->folder,
         .arguments = with_flags(arena, flags ? &flags->args : NULL, &body->args),
         .stage = flags && flags->stage ? flags->stage : body->target,
         .secrets = with_flags(arena, flags ? &flags->secrets : NULL, &secrets),
@@ -279,13 +280,34 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* False where there is none: it has to be fetched, or is wrong. */
+static bool find_folder(const struct reading *reading, const struct object *image, const char **folder)
+{
+    const struct image_build *build = ((const struct image *)image->body)->build;
+    struct builds *builds = reading->builds;
+    struct context_found found;
+    struct error error = {0};
+    if (!build->context)
+        return true;
+    if (context_find(reading->request, image, reading->arena, &found, &error) < 0) {
+        problem_add(reading->problems, place_of_build(image), NULL, "'build': %s", error.text);
+        return false;
+    }
+    if (!found.folder)
+        *arena_append(reading->arena, builds->fetches, builds->fetch_count) =
+            (struct build_fetch){.image = image, .source = build->context, .digest = found.digest};
+    *folder = found.folder;
+    return found.folder;
+}
+
 static void read_wish(struct reading *reading, const struct object *image)
 {
-    const bool has_folder = ((const struct image *)image->body)->build->context;
     const struct build_flags *flags = flags_of(reading->request, image);
     struct build_wish wish = {.image = image, .flagged = flags ? flags->told : NULL};
-    wish.recipe =
-        has_folder ? read_folder(reading, image, &wish.file) : read_steps(reading, image, &wish.file);
+    if (!find_folder(reading, image, &wish.folder))
+        return;
+    wish.recipe = wish.folder ? read_folder(reading, image, wish.folder, &wish.file)
+                              : read_steps(reading, image, &wish.file);
     if (!wish.recipe)
         return;
     struct finding finding = {.reading = reading, .image = image, .known = known_before, .context = reading};
@@ -309,6 +331,8 @@ static bool will_make(const struct reading *reading, const struct object *image)
     const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, image->name);
     const struct build_wish *wish = builds_find(reading->builds, image->name);
     struct changes said = {0};
+    if (builds_fetch(reading->builds, image->name))
+        return true;
     if (!entry || entry_is_unfinished(entry) || (wish && (wish->changes.count || reading->builds->forced)))
         return true;
     if (!wish || builds_compare_words(entry))
@@ -336,7 +360,7 @@ static void add_wish(struct reading *reading, const struct object *image)
 void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
                  struct builds *builds)
 {
-    *builds = (struct builds){.forced = request->salt};
+    *builds = (struct builds){.forced = request->salt, .tried = request->fetched};
     struct reading reading = {.request = request, .arena = arena, .problems = problems, .builds = builds};
     for (size_t i = 0; i < request->desired->count; i++) {
         const struct object *image = request->desired->items[i];
@@ -367,6 +391,24 @@ const struct build_wish *builds_find(const struct builds *builds, const char *im
         if (strcmp(builds->items[i].image->name, image) == 0)
             return &builds->items[i];
     return NULL;
+}
+
+const struct build_fetch *builds_fetch(const struct builds *builds, const char *image)
+{
+    for (size_t i = 0; builds && i < builds->fetch_count; i++)
+        if (strcmp(builds->fetches[i].image->name, image) == 0)
+            return &builds->fetches[i];
+    return NULL;
+}
+
+/* There are no circles: they are problems. */
+bool builds_awaits(const struct builds *builds, const char *image)
+{
+    const struct build_wish *wish = builds && builds->fetch_count ? builds_find(builds, image) : NULL;
+    for (size_t i = 0; wish && i < wish->build->base_count; i++)
+        if (wish->build->bases[i].image && builds_awaits(builds, wish->build->bases[i].image))
+            return true;
+    return builds_fetch(builds, image);
 }
 
 int builds_again(const struct build_wish *wish, const struct builds_request *request,

@@ -13,7 +13,8 @@
 
 struct build_wish {
     const struct object *image;
-    const char *file; /* path of the recipe, or of the spec that has the steps */
+    const char *file;   /* path of the recipe, or of the spec that has the steps */
+    const char *folder; /* context; NULL: there is none */
     const struct recipe *recipe;
     struct build *build;
     bool made; /* by this run, as far as that can be told without a look at the store */
@@ -22,19 +23,31 @@ struct build_wish {
     const char *flagged; /* flags that it is made with: build_flags.told; NULL */
 };
 
+/* A recipe that has to be fetched first. */
+struct build_fetch {
+    const struct object *image;
+    const char *source; /* the archive, as the spec says it */
+    const char *digest; /* that it must have; NULL: whatever comes */
+};
+
 struct builds {
     struct build_wish *items; /* in order of name */
     size_t count;
+    struct build_fetch *fetches; /* images that are in no item */
+    size_t fetch_count;
+    bool tried;              /* fetching was: what is not here by now does not come */
     bool forced;             /* --no-cache: all are made, whether anything changed or not */
     struct object **implied; /* images that nobody declares and FROM names by a source of theirs */
     size_t implied_count;
 };
 
 struct builds_request {
+    const struct paths *paths;
     const struct object_set *desired;
     const struct actual *actual;
     const struct policy *policy;     /* aliases and remotes that FROM may name; NULL: none */
     const char *salt;                /* of --no-cache: other keys than ever before; NULL */
+    bool fetched;                    /* this run has fetched recipes already */
     const struct build_flags *flags; /* of the command line; NULL */
     const char *stamp;               /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
 };
@@ -44,7 +57,10 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
                  struct builds *builds);
 /* Puts the implied images into the set, each once. */
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set);
-const struct build_wish *builds_find(const struct builds *builds, const char *image); /* full name; NULL */
+const struct build_wish *builds_find(const struct builds *builds, const char *image);   /* full name; NULL */
+const struct build_fetch *builds_fetch(const struct builds *builds, const char *image); /* NULL */
+/* Whether what its recipe asks for is not known, since that has to be fetched, or that of an image which it is made from. */
+bool builds_awaits(const struct builds *builds, const char *image);
 /* Whether what is said of the build otherwise counts by itself: not where it is known what the image was made of, which
  * tells more, and tells of nothing that changes nothing. */
 bool builds_compare_words(const struct entry *entry);

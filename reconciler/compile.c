@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/map.h"
+#include "reconciler/contexts.h"
 #include "reconciler/repairs.h"
 
 void steps_add(struct arena *arena, struct steps *steps, enum step_kind kind, void *request)
@@ -26,9 +27,36 @@ void compile_image_source(struct arena *arena, const struct policy *policy, cons
         make->downloads = policy->downloads;
 }
 
+/* A recipe: by its digest where that is known, so that what is lost comes back as it was. */
+static void compile_fetch(const struct compiling *compiling, const struct action *action, struct steps *steps)
+{
+    struct arena *arena = compiling->target->arena;
+    const struct image_build *build = ((const struct image *)action->object->body)->build;
+    const struct build_fetch *fetch = builds_fetch(compiling->builds, action->name);
+    struct image_make *make = described_new(arena, &image_make_table);
+    const char *name = *build->context == '/' ? NULL : remote_of_source(build->context, arena);
+    const struct remote *remote = name ? remote_find(compiling->policy, name, arena) : NULL;
+    make->name = action->name;
+    make->source = build->context;
+    if (remote)
+        make->remote = (struct remote *)remote;
+    if (compiling->policy)
+        make->downloads = compiling->policy->downloads;
+    make->pin = fetch && fetch->digest ? arena_printf(arena, "sha256:%s", fetch->digest) : build->digest;
+    if (action->entry)
+        make->origin = context_origin(arena, action->entry->facts->context, build->context);
+    steps_add(arena, steps, STEP_BUILD_FETCH, described_whole(&image_make_table, make));
+}
+
 static void compile_image(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
+    if (action->verb == VERB_EXPAND)
+        return;
+    if (action->verb == VERB_FETCH) {
+        compile_fetch(compiling, action, steps);
+        return;
+    }
     if (action->verb == VERB_BUILD) {
         compile_build(compiling, action, steps);
         return;

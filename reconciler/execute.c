@@ -427,6 +427,7 @@ static void submit(struct run *run, struct node *node)
 {
     struct error trouble = {0};
     const bool takes_its_time = node->steps.items[0].kind == STEP_IMAGE_MAKE ||
+                                node->steps.items[0].kind == STEP_BUILD_FETCH ||
                                 (node->action && node->action->verb == VERB_BUILD) || node->await;
     if (pool_submit(run->pool, node, &node->steps, takes_its_time ? 0 : run->execution->timeout, &trouble) <
         0)

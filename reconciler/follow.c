@@ -97,6 +97,8 @@ bool image_is_made(const struct object_set *desired, const struct builds *builds
     const struct object *wanted = object_find(desired, KIND_IMAGE, name);
     const struct build_wish *wish = builds_find(builds, name);
     struct changes changes = {0};
+    if (builds_awaits(builds, name))
+        return true;
     if (wish)
         return wish->made;
     if (world_image_changed(world, name))

@@ -182,7 +182,8 @@ int recorder_begin(struct recorder *recorder, struct error *error)
         result = recorder_drop_old_intents(recorder, NULL, error);
     for (size_t i = 0; i < plan->count && result >= 0; i++) {
         struct action *action = plan->actions[i];
-        if ((action->verb != VERB_CREATE && action->verb != VERB_ADOPT && action->verb != VERB_BUILD) ||
+        if ((action->verb != VERB_CREATE && action->verb != VERB_ADOPT && action->verb != VERB_BUILD &&
+             action->verb != VERB_FETCH) ||
             action->entry)
             continue;
         struct record *record = record_new(recorder->arena, action->object, action->uid);

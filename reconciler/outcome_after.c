@@ -5,6 +5,7 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "reconciler/contest.h"
+#include "reconciler/contexts.h"
 #include "reconciler/keyed.h"
 #include "reconciler/outcome_internal.h"
 #include "reconciler/plan_internal.h"
@@ -187,6 +188,29 @@ static int record_container(struct recorder *recorder, struct action *action, co
     return result < 0 ? result : retain_left_layer(recorder, action, error);
 }
 
+/* Of an image that is there the body stays what it was made by: what the recipe changes the next plan finds. */
+static int record_fetched(struct recorder *recorder, struct action *action, void *const *results,
+                          size_t count, struct error *error)
+{
+    const struct image_build *build = ((const struct image *)action->object->body)->build;
+    const struct image_made *fetched = count ? results[0] : NULL;
+    struct record *record =
+        action->entry ? action->entry->record : record_new(recorder->arena, action->object, action->uid);
+    struct facts *facts = action->entry ? action->entry->facts : described_new(recorder->arena, &facts_table);
+    int result = 0;
+    if (!fetched)
+        return 0;
+    facts->context = context_note(recorder->arena, fetched->origin, build->context);
+    if (!action->entry) {
+        record_set_phase(record, "pending", NULL);
+        result = record_describe(recorder->execution->state, recorder->arena, record, action->object, error);
+    }
+    if (result < 0)
+        return result;
+    record->facts = record_encode(recorder->arena, &facts_table, described_whole(&facts_table, facts));
+    return recorder_put_record(recorder, record, error);
+}
+
 static int record_made(struct recorder *recorder, struct action *action, const struct target *target,
                        const struct steps *steps, void *const *results, size_t count, struct error *error)
 {
@@ -270,6 +294,8 @@ int recorder_done(struct recorder *recorder, struct action *action, const struct
     result = recorder_drop_old_intents(recorder, action, error);
     if (result < 0)
         return result;
+    if (action->verb == VERB_FETCH)
+        return record_fetched(recorder, action, results, result_count, error);
     return action->object ? record_made(recorder, action, target, steps, results, result_count, error)
                           : record_gone(recorder, action, error);
 }

@@ -16,7 +16,7 @@ const char *verb_name(enum verb verb)
 {
     static const char *const names[] = {"create",  "update", "restart", "recreate", "start",    "stop",
                                         "repair",  "retain", "delete",  "forget",   "snapshot", "reset",
-                                        "restore", "adopt",  "rename",  "expand",   "build"};
+                                        "restore", "adopt",  "rename",  "expand",   "build",    "fetch"};
     return names[verb];
 }
 
@@ -142,7 +142,7 @@ static bool is_awaited(const struct planning *planning, const struct entry *entr
 /* Why something is made: it is new, or an earlier run did not finish making it. */
 const char *plan_why_new(const struct object *object, const struct entry *entry)
 {
-    return entry ? "unfinished" : object->implicit ? "needed" : "declared";
+    return entry && !entry->facts->context ? "unfinished" : object->implicit ? "needed" : "declared";
 }
 
 bool plan_acts_on(const struct plan *plan, const struct entry *entry)

@@ -30,6 +30,7 @@ enum verb {
     VERB_RENAME,   /* goes on under another name */
     VERB_EXPAND,   /* nothing yet: what is to be done is known once an image of this run is made */
     VERB_BUILD,    /* an image is made by its recipe, for the first time or anew */
+    VERB_FETCH,    /* the recipe of an image: what it asks for is known then */
 };
 const char *verb_name(enum verb verb);
 

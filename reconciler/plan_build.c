@@ -69,7 +69,7 @@ bool plan_will_build(struct planning *planning, const struct object *image)
     const struct entry *entry = actual_find(planning->request->actual, KIND_IMAGE, image->name);
     struct changes causes = {0};
     if (!wish)
-        return false;
+        return builds_fetch(planning->request->builds, image->name);
     if (plan_is_new(entry) || made_base(planning, wish))
         return true;
     find_changes(planning, image, entry, &causes);
@@ -132,12 +132,19 @@ static void add_new(struct planning *planning, const struct object *image, const
 void plan_build(struct planning *planning, const struct object *image, struct entry *entry)
 {
     const struct build_wish *wish = wish_of(planning, image);
+    const struct build_fetch *fetch = builds_fetch(planning->request->builds, image->name);
     struct changes causes = {0};
+    if (fetch) {
+        plan_fetch(planning, image, entry, fetch);
+        return;
+    }
     if (!wish) {
         hold_lost(planning, image, entry);
         return;
     }
     plan_bases(planning, wish);
+    if (plan_awaits_base(planning, image, entry, wish->build))
+        return;
     const char *base = made_base(planning, wish);
     if (plan_is_new(entry))
         add_new(planning, image, wish, entry, &causes);

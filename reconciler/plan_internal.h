@@ -69,6 +69,11 @@ const char *plan_why_new(const struct object *object, const struct entry *entry)
 /* plan_build.c. An image that a recipe makes. Whether it will be made, asked before anything is planned; then its action. */
 bool plan_will_build(struct planning *planning, const struct object *image);
 void plan_build(struct planning *planning, const struct object *image, struct entry *entry);
+/* plan_fetch.c: the recipe first; and whether the image waits for one that does. */
+void plan_fetch(struct planning *planning, const struct object *image, struct entry *entry,
+                const struct build_fetch *fetch);
+bool plan_awaits_base(struct planning *planning, const struct object *image, struct entry *entry,
+                      const struct build *build);
 void plan_image(struct planning *planning, const struct object *object, struct entry *entry);
 void plan_data(struct planning *planning, const struct object *object, struct entry *entry);
 void plan_network(struct planning *planning, const struct object *object, struct entry *entry);

@@ -15,6 +15,7 @@ static struct style style_of(enum verb verb)
     case VERB_CREATE:
     case VERB_ADOPT:
     case VERB_BUILD:
+    case VERB_FETCH:
     case VERB_START:
         return (struct style){"+", "\033[32m"};
     case VERB_DELETE:
@@ -157,11 +158,16 @@ static size_t count_held(const struct plan *plan)
 
 void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer *out)
 {
-    size_t counts[5] = {0};
+    size_t counts[6] = {0};
     for (size_t i = 0; i < plan->count; i++) {
         enum verb verb = plan->actions[i]->verb;
         bool goes = verb == VERB_DELETE || verb == VERB_RETAIN || verb == VERB_FORGET;
-        counts[verb == VERB_EXPAND ? 3 : verb == VERB_BUILD ? 4 : verb == VERB_CREATE ? 0 : goes ? 2 : 1]++;
+        counts[verb == VERB_EXPAND   ? 3
+               : verb == VERB_FETCH  ? 5
+               : verb == VERB_BUILD  ? 4
+               : verb == VERB_CREATE ? 0
+               : goes                ? 2
+                                     : 1]++;
         print_action(plan->actions[i], color, out);
         print_gate(plan, plan->actions[i], out);
         if (verbose)
@@ -179,7 +185,9 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
     }
     if (!plan->count && !plan->held_count)
         buffer_text(out, "Nothing to do: everything is as declared.\n");
-    else if (counts[4])
+    if (counts[5])
+        buffer_printf(out, "%zu to fetch, ", counts[5]);
+    if (counts[4])
         buffer_printf(out, "%zu to build, ", counts[4]);
     if (plan->count || plan->held_count)
         buffer_printf(out, "%zu to create, %zu to change, %zu to remove", counts[0], counts[1], counts[2]);

@@ -37,6 +37,7 @@ struct session {
     struct build_flags build_flags; /* where the options have some: with names of this set */
     bool has_built;                 /* what is to be made whatever it is has been made: --no-cache */
     struct texts stops, starts;     /* full names of containers that a person's wish stops and starts */
+    bool has_fetched;           /* recipes: what is not here by now does not come in this run */
 };
 
 enum session_mode { SESSION_READ, SESSION_WRITE };

@@ -94,6 +94,8 @@ int session_load_builds(struct session *session, struct error *error)
         return result;
     clock_gettime(CLOCK_REALTIME, &now);
     session->builds_request = (struct builds_request){
+        .paths = &session->paths,
+        .fetched = session->has_fetched,
         .desired = &session->set.objects,
         .actual = &session->actual,
         .policy = session->policy,

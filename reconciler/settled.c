@@ -376,7 +376,8 @@ void settled_note(struct session *session)
     now.looks = session->looks; /* nobody is asked twice */
     if (good)
         session_plan(&now, &plan);
-    good = good && !now.builds.count; /* their recipes and contexts are in no digest */
+    good = good && !now.builds.count &&
+           !now.builds.fetch_count; /* their recipes and contexts are in no digest */
     good = asked_end(now.arena, &questions, answers) && good && is_settled(&now, &plan) &&
            identity(&now, who) && state_digest(now.state, record, &ignored) >= 0;
     if (!good)

@@ -35,6 +35,9 @@ static void check_build(struct world *world, const struct object *object)
     if (!build->context && build->recipe)
         problem_add(world->problems, at, "add context: FOLDER",
                     "'recipe' names a file of a folder, and there is none");
+    if (!build->context && build->digest)
+        problem_add(world->problems, at, "add context: ARCHIVE",
+                    "'digest' is that of an archive, and there is none");
     if (build->recipe && (*build->recipe == '/' || strstr(build->recipe, "..")))
         problem_add(world->problems, at, "write its path in the folder", "'recipe' leads out of the folder");
 }

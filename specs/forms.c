@@ -59,6 +59,7 @@ static const struct {
     [FORM_USB] = {"VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL", "1a86:7523"},
     [FORM_GPU] = {"all, or the number of one", "all or 0"},
     [FORM_USER] = {"USER or USER:GROUP, names or numbers", "www-data"},
+    [FORM_CONTEXT] = {"a folder or archive, https://ADDRESS, or REMOTE:NAME", "./wordpress"},
     [FORM_BUILD_NETWORK] = {"the name of a network, or none", "front"},
     [FORM_HTTP] = {"a port and a path", "\":80/\""},
     [FORM_COMMAND] = {"a text", NULL},
@@ -157,6 +158,9 @@ const char *form_canonical(const struct form_context *context, enum field_form f
     case FORM_HOSTNAME:
         fine = hostname_is_valid(text);
         break;
+    case FORM_CONTEXT:
+        return context_is_elsewhere(text) ? context_canonical(context->arena, text)
+                                          : host_path_canonical(context, text);
     case FORM_HOST_PATH:
         return host_path_canonical(context, text);
     case FORM_DEVICE:

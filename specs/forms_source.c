@@ -106,6 +106,21 @@ const char *source_canonical(const struct form_context *context, const char *tex
     return remote_canonical(context->arena, text);
 }
 
+/* A colon in the first part of a path is hardly ever meant; "./a:b" says it. */
+bool context_is_elsewhere(const char *text)
+{
+    const size_t length = strcspn(text, ":/");
+    return length && text[length] == ':' && text[length + 1] && *text != '.';
+}
+
+const char *context_canonical(struct arena *arena, const char *text)
+{
+    static const char https[] = "https://";
+    if (strncmp(text, https, strlen(https)) == 0)
+        return is_address(text, https) && after_host(text + strlen(https))[0] == '/' ? text : NULL;
+    return remote_canonical(arena, text);
+}
+
 const char *server_canonical(struct arena *arena, const char *text)
 {
     size_t length = strlen(text);

@@ -21,7 +21,10 @@ int kind_parse(const char *text, enum kind *kind); /* singular or plural; -EINVA
 /* How an image is made from a recipe: of a folder that has one, or of steps that stand in the spec itself. */
 struct image_build {
     struct described described;
-    const char *context;       /* folder on the host, clean and absolute; NULL */
+    const char *
+        context; /* folder or archive on the host, clean and absolute; else "https://..." or "REMOTE:ALIAS", an
+                            archive elsewhere; NULL */
+    const char *digest;        /* "sha256:HEX" of the archive; NULL: whatever comes */
     const char *recipe;        /* in it; NULL: Recipe, else Dockerfile */
     const char *from;          /* instead of a folder: what FROM would say, */
     struct texts steps;        /* and the instructions after it, a line each; */

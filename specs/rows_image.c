@@ -31,13 +31,15 @@ static const struct field image_build_rows[] = {
     {.id = 1,
      .key = "context",
      .type = FIELD_TEXT,
-     .form = FORM_HOST_PATH,
+     .form = FORM_CONTEXT,
      AT(image_build, context),
      .class = CLASS_RECREATE,
      .example = "./wordpress",
      .help =
          "The folder that COPY and ADD take files from, and that the recipe is in; a relative path starts "
-         "at the folder of the spec file."},
+         "at the folder of the spec file. Or an archive of it: a file, an https:// address, or REMOTE:NAME, "
+         "the "
+         "recipe that an image was published with."},
     {.id = 2,
      .key = "recipe",
      .type = FIELD_TEXT,
@@ -103,8 +105,17 @@ static const struct field image_build_rows[] = {
      .class = CLASS_RECREATE,
      .maximum = 999999999999,
      .example = "1700000000",
+     .help =
          "Seconds since 1970 that no file of the image is newer than, so that the same recipe gives the same "
          "bytes whenever it is built: SOURCE_DATE_EPOCH, declared."},
+    {.id = 11,
+     .key = "digest",
+     .type = FIELD_TEXT,
+     .form = FORM_DIGEST,
+     AT(image_build, digest),
+     .class = CLASS_RECORD,
+     .example = "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+     .help = "The archive that holds the recipe must have this digest."},
 };
 const struct table image_build_table = {.name = "image.build",
                                         .size = sizeof(struct image_build),

@@ -20,12 +20,13 @@
 #include "drivers/image/make.h"
 #include "drivers/image/remote.h"
 #include "drivers/image/streams.h"
+#include "drivers/image/view_source.h"
 #include "drivers/storage/tree.h"
 #include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 
-#define ARCHIVE_LIMIT ((int64_t)256 << 20)
+#define ARCHIVE_LIMIT ((int64_t)IMAGE_ARCHIVE_LIMIT)
 #define TEMPORARY     ".tmp-"
 #define WHOLE         "whole" /* what was unpacked, in the temporary folder */
 

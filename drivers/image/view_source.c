@@ -8,6 +8,7 @@
 
 #include "lib/asked.h"
 #include "lib/cleanup.h"
+#include "lib/error.h"
 
 #define TAR_NAME 100 /* bytes of the first field of a tar header */
 
@@ -38,4 +39,24 @@ bool image_source_is_layout(const char *path)
     return S_ISDIR(status.st_mode) &&
            (faccessat(source, "manifest.json", F_OK, 0) == 0 ||
             (faccessat(source, "index.json", F_OK, 0) == 0 && faccessat(source, "oci-layout", F_OK, 0) == 0));
+}
+
+int image_archive_digest(const char *path, char digest[static DIGEST_TEXT_SIZE], struct error *error)
+{
+    char piece[64 * 1024];
+    struct stat status;
+    ssize_t got;
+    _cleanup_close_ int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    _cleanup_digest_ struct digest *sum = digest_new();
+    if (file < 0 || fstat(file, &status) < 0)
+        return error_errno(error, -errno, "%s", path);
+    if (!S_ISREG(status.st_mode) || status.st_size > IMAGE_ARCHIVE_LIMIT)
+        return error_set(error, -EFBIG, "%s is no archive of at most %d MiB", path,
+                         IMAGE_ARCHIVE_LIMIT >> 20);
+    while ((got = read(file, piece, sizeof(piece))) > 0)
+        digest_add(sum, piece, (size_t)got);
+    if (got < 0)
+        return error_errno(error, -errno, "%s", path);
+    digest_finish(sum, digest);
+    return 0;
 }

@@ -280,6 +280,14 @@ static bool made_with_config(const struct session *session, const struct plan *p
     return false;
 }
 
+static bool has_fetches(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i]->verb == VERB_FETCH)
+            return true;
+    return false;
+}
+
 /* SEMANTICS 26: what hung on images is planned, shown and run once those are there. `code`: of what was run before. */
 static int expand(struct session *session, const struct plan *before, int code, struct json **report)
 {
@@ -297,10 +305,14 @@ static int expand(struct session *session, const struct plan *before, int code, 
     session->record = (struct actual){0};
     session->has_looked = false;
     session->has_built = true;
-    if (session_load_builds(session, &error) < 0 || session_look(session, &error) < 0)
+    session->has_fetched = has_fetches(before);
+    const int loaded = session_load_builds(session, &error);
+    if (session->problems.count && !session->held_back.count)
+        return fail_invalid(options, &session->problems);
+    if (loaded < 0 || session_look(session, &error) < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
     session_plan(session, &plan);
-    if (plan_has_expansions(&plan)) /* what was waited for did not come */
+    if (plan_has_expansions(&plan) && !has_fetches(before)) /* what was waited for did not come */
         return code;
     const bool stops = options->exact || options->plan;
     if ((plan.count || plan.held_count > before->held_count) && options->output != OUTPUT_DATA)
@@ -315,7 +327,9 @@ static int expand(struct session *session, const struct plan *before, int code, 
     const int asked = confirm_plan(session, &plan, look_and_plan);
     if (asked)
         return asked;
-    const int then = execute_set(session, &plan, false, report);
+    int then = execute_set(session, &plan, false, report);
+    if (plan_has_expansions(&plan)) /* what hangs on images that are built of what was fetched */
+        then = expand(session, &plan, then, report);
     return then == EXIT_IN_SYNC ? code : then;
 }
 

@@ -26,6 +26,9 @@ static int find_built(const struct options *options, struct arena *arena, struct
     for (size_t i = 0; i < session.builds.count; i++)
         *arena_append(arena, targets->items, targets->count) =
             target_of(arena, session.builds.items[i].image->name);
+    for (size_t i = 0; i < session.builds.fetch_count; i++)
+        *arena_append(arena, targets->items, targets->count) =
+            target_of(arena, session.builds.fetches[i].image->name);
     return EXIT_IN_SYNC;
 }
 

@@ -259,6 +259,26 @@ static void find_logs(struct session *session, const struct build_cache *cache, 
               drop->logs.count, bytes);
 }
 
+/* Archives of recipes that no image was built from last. */
+static void find_contexts(struct session *session, const struct observed_build *seen, bool old,
+                          struct candidates *to)
+{
+    struct build_drop *drop = described_new(session->arena, &build_drop_table);
+    for (size_t i = 0; i < seen->context_count; i++) {
+        const struct observed_context *context = &seen->contexts[i];
+        bool used = false;
+        for (size_t j = 0; j < session->actual.count && !used; j++) {
+            const char *note = session->actual.items[j].facts->context;
+            used = note && strstr(note, context->digest);
+        }
+        if (!used && ((time(NULL) - context->made) * 1000 >= session->policy->retention) == old)
+            *arena_append(session->arena, drop->contexts.items, drop->contexts.count) = context->digest;
+    }
+    add_build(session, to, "contexts",
+              old ? "no image is built of them" : "no image is built of them, within the retention", !old, drop,
+              drop->contexts.count, 0);
+}
+
 /* The step cache and the caches of RUN, as two lots: what is within age and budget goes by --force alone. And the roots of
  * commands that failed, once they have expired. */
 static int find_build(struct session *session, struct candidates *to, struct error *error)
@@ -269,6 +289,7 @@ static int find_build(struct session *session, struct candidates *to, struct err
         find_steps(session, &cache, goes, to);
         find_failed(session, &cache, goes, to);
         find_logs(session, &cache, goes, to);
+        find_contexts(session, &cache.seen, goes, to);
     }
     return result;
 }

@@ -25,7 +25,7 @@ static void read_builds(struct session *session, struct builds *builds, const ch
             *arena_append(session->arena, recorded.items, recorded.count) = &session->actual.items[i].object;
     object_set_sort(&recorded);
     const struct builds_request request = {
-        .desired = &recorded, .actual = &session->actual, .policy = session->policy, .stamp = epoch};
+        .paths = &session->paths, .desired = &recorded, .actual = &session->actual, .policy = session->policy, .stamp = epoch};
     builds_read(&request, session->arena, &problems, builds);
 }
 
@@ -69,8 +69,8 @@ static void add_recipe(struct session *session, const struct builds builds[stati
         publish->recipe_text = build->from ? steps_text(session->arena, build) : NULL;
         return;
     }
-    publish->context = build->context;
-    publish->recipe = wish->file + strlen(build->context) + 1;
+    publish->context = wish->folder;
+    publish->recipe = wish->file + strlen(wish->folder) + 1;
     publish->sources = wish->build->taken;
 }
 

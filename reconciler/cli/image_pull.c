@@ -7,16 +7,17 @@
 /* SEMANTICS 12: the name is bound to what its source has today. What stands on it follows at the next apply. */
 static struct action *pull_action(struct session *session, struct entry *entry)
 {
+    const bool is_built = image_is_built(entry->object.body); /* then it is its recipe */
+    const enum verb verb = is_built ? VERB_FETCH : VERB_RECREATE;
     struct action *action = arena_new_of(session->arena, struct action);
-    *action = (struct action){
-        .id = arena_printf(session->arena, "%s %s", verb_name(VERB_RECREATE), entry->object.id),
-        .kind = KIND_IMAGE,
-        .name = entry->name,
-        .verb = VERB_RECREATE,
-        .class = CLASS_RECREATE,
-        .object = &entry->object,
-        .entry = entry,
-        .uid = entry->record->uid};
+    *action = (struct action){.id = arena_printf(session->arena, "%s %s", verb_name(verb), entry->object.id),
+                              .kind = KIND_IMAGE,
+                              .name = entry->name,
+                              .verb = verb,
+                              .class = is_built ? CLASS_LIVE : CLASS_RECREATE,
+                              .object = &entry->object,
+                              .entry = entry,
+                              .uid = entry->record->uid};
     struct change *cause = arena_append(session->arena, action->causes.items, action->causes.count);
     *cause = (struct change){.field = "asked for", .class = CLASS_RECREATE};
     return action;
@@ -45,6 +46,13 @@ int image_pull(struct session *session)
         struct entry *entry = row.entry ? actual_find(&session->actual, KIND_IMAGE, row.entry->name) : NULL;
         if (!entry) {
             error_set(&error, -EINVAL, "image %s has no name, and so no source", options->arguments[i]);
+            return fail(options, &error, EXIT_ERROR);
+        }
+        const struct image *body = entry->object.body;
+        if (image_is_built(body) && (!body->build->context || *body->build->context == '/')) {
+            error_set(&error, -EINVAL,
+                      "image %s is built from what this host has; fpsync build looks at that",
+                      options->arguments[i]);
             return fail(options, &error, EXIT_ERROR);
         }
         if (!plan_acts_on(&plan, entry))

@@ -254,9 +254,9 @@ static void die(struct fake *fake)
 
 static void complete(struct json *world)
 {
-    static const char *const maps[] = {"containers", "bridges", "foreign", "ports",   "resolvers",
-                                       "images",     "layers",  "volumes", "roots",   "leftovers",
-                                       "steps",      "failed",  "caches",  "exports", "published"};
+    static const char *const maps[] = {
+        "containers", "bridges",   "foreign", "ports",  "resolvers", "images",  "layers",    "volumes",
+        "roots",      "leftovers", "steps",   "failed", "caches",    "exports", "published", "contexts"};
     static const char *const arrays[] = {"listeners", "claims", "ids", "routes", "violations"};
     static const char *const numbers[] = {"calls", "mutations", "clock"};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

@@ -81,7 +81,7 @@ one_scenario() { # SCENARIO: prints "ok"/"not ok" lines without numbers
     done
     rm -rf "$root" "$root".before-*
 }
-export -f settle one_step reference trial one_scenario steps_of prepare_step do_line apply_step
+export -f settle one_step reference trial one_scenario steps_of prepare_step write_archive do_line apply_step
 
 list=$(cd "$scenarios" && ls -d [0-9]*/ | tr -d /)
 # shellcheck disable=SC2016

@@ -1,7 +1,8 @@
 # How a scenario is played: shared by the scenario tests and the fault loop.
 #
 # A scenario is a folder: N.yaml is the spec of step N (the one before stays when it is missing), N.do says what
-# happens before step N is applied, a line each: "tool ..." is another hand in the fake world, "fpsync ..." ours, "permit ..." what fpsync.conf allows.
+# happens before step N is applied, a line each: "tool ..." is another hand in the fake world, "fpsync ..." ours, "permit ..." what fpsync.conf allows,
+# "archive NAME RECIPE" what a build's archive holds.
 # N.plan is what plan must print.
 build=${FPSYNC_BUILD:?}
 scenarios=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -11,12 +12,20 @@ steps_of() { # SCENARIO
     find "$scenarios/$1" -name '[0-9]*.yaml' -o -name '[0-9]*.do' | sed 's#.*/##; s#\..*##' | sort -n | uniq
 }
 
+# What an archive of that NAME holds for the fake: a recipe, its lines with '|' between.
+write_archive() { # ROOT NAME RECIPE
+    local folder=$1/archives/$2
+    shift 2
+    mkdir -p "$folder" && echo file >"$folder/file" && tr '|' '\n' <<<"$*" >"$folder/Recipe"
+}
+
 # One line of a .do; what fpsync is asked for is asked again where a fault cut it off.
 do_line() { # ROOT LINE
     local line=${2//ROOT/$1} attempt
     local arguments=(${line#fpsync })
     case $2 in
     'permit '*) mkdir -p "$1/etc/fpsync" && echo "allow: { ${2#permit } }" >"$1/etc/fpsync/fpsync.conf" && return ;;
+    'archive '*) write_archive "$1" ${line#archive } && return ;;
     'tool lose') rm -rf "$1/var/lib/fpsync" "$1/var/lib/lxc" && "$tool" "$1" lose && return ;;
     'tool '*) "$tool" "$1" ${2#tool } && return ;;
     'fpsync down' | 'fpsync adopt') arguments=(-y -f "$1/spec.yaml" "${2#fpsync }") ;;

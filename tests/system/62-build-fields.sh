@@ -34,6 +34,16 @@ effect image.build 'said t/one' '' 'first more' 'second more' ''
 effect image.build.context 'said t/one' '' 'first more' 'second more' ''
 walk t/one restart context
 
+tar -C "$SPEC/first" -cf "$SPEC/first.tar" . && tar -C "$SPEC" -cf "$SPEC/second.tar" second
+packed() { # NAME of the archive, with its digest
+    built "build: { context: ./$1.tar, digest: \"sha256:$(sha256sum "$SPEC/$1.tar" | cut -d' ' -f1)\" }"
+}
+digest_without() { built "source: \"file:$BUSYBOX\""; }
+digest_set() { packed first; }
+digest_changed() { packed second; }
+effect image.build.digest 'said t/one' '' 'first more' 'second more' ''
+walk t/one restart digest
+
 recipe_without() { built 'build: ./first'; }
 recipe_set() { built 'build: { context: ./first, recipe: Other }'; }
 recipe_changed() { built 'build: { context: ./first, recipe: Third }'; }

@@ -141,6 +141,82 @@ END
 settle 'one file for all'
 is 'with its config' "$(fps -o json image inspect w/whole | jq -c .images[0].config.Env)" '["WHOLE=yes"]'
 
+# ---- built from ----
+
+base='base: { source: "store:whole" }'
+built() { # ENTRY of the image `app`
+    spec built <<END
+project: b
+images: { $base, app: { build: $1 } }
+containers: { app: { image: app, networks: [], on_image_change: reset } }
+END
+}
+built '{ context: "store:hello", args: { NAME: store }, network: none }'
+plan=$(plan_of "$FILE")
+like 'a published recipe: it is fetched first' "$(actions_of "$plan")" '^fetch image/b/app'
+like 'and what it asks for is known then' "$(causes_of "$plan")" 'known after its recipe is fetched'
+is 'nothing of it is here' "$(ls "$ROOT/var/lib/fpsync/build/contexts" 2>/dev/null)" ''
+check 'it is built' fps apply -y -f "$FILE"
+is 'with the argument that the spec has' "$(inside b/app cat /greeting)" 'hello store'
+is 'and with the files that were published' "$(inside b/app cat /file)" first
+is 'known by the digest of what the index names' "$(ls "$ROOT/var/lib/fpsync/build/contexts")" \
+    "$(sha "$TREE"/images/hello/current/*/default/20260102_100000/recipe.tar.xz)"
+is 'no download stays' "$(downloads_in_store)" ''
+requests >/dev/null
+is 'nothing to do' "$(fps plan -f "$FILE")" 'Nothing to do: everything is as declared.'
+check 'nor for apply' fps apply -y -f "$FILE"
+is 'and no server is asked' "$(requests)" ''
+sed -i 's/hello \$NAME/goodbye $NAME/' "$RECIPE/Recipe"
+publish_app hello 20260103_100000 'Says goodbye' "$hello" "$RECIPE"
+is 'another recipe there changes nothing by itself' "$(fps plan -f "$FILE")" 'Nothing to do: everything is as declared.'
+check 'it is pulled' fps image pull b/app
+plan=$(plan_of "$FILE")
+like 'the plan says which line changed' "$(causes_of "$plan")" 'Recipe:3 .*hello .*goodbye'
+check 'and it is built anew' fps apply -y -f "$FILE"
+is 'of that' "$(inside b/app cat /greeting)" 'goodbye store'
+is 'what it was built from is there, and what it was' "$(ls "$ROOT/var/lib/fpsync/build/contexts" | wc -l)" 2
+check 'gc' fps gc --force -y
+is 'frees what nothing is built from' "$(ls "$ROOT/var/lib/fpsync/build/contexts")" \
+    "$(sha "$TREE"/images/hello/current/*/default/20260103_100000/recipe.tar.xz)"
+mkdir -p "$ROOT/archive/app-1.0" && cp "$RECIPE/file" "$ROOT/archive/app-1.0"
+printf 'FROM base\nCOPY file /file\nCMD ["/bin/sh", "-c", "sleep 1000"]\n' >"$ROOT/archive/app-1.0/Dockerfile"
+pack() { # CONTENT of the file
+    echo "$1" >"$ROOT/archive/app-1.0/file"
+    tar -C "$ROOT/archive" -czf "$TREE/app.tar.gz" app-1.0
+}
+pack address
+built "{ context: \"$SERVER/plain/app.tar.gz\", digest: \"sha256:$(printf %064d 1)\", network: none }"
+like 'an address with another digest' "$(fps apply -y -f "$FILE" 2>&1)" 'expected sha256:0+1, and what came has sha256:'
+is 'leaves what was there' "$(inside b/app cat /greeting)" 'goodbye store'
+built "{ context: \"$SERVER/plain/app.tar.gz\", digest: \"sha256:$(sha "$TREE/app.tar.gz")\", network: none }"
+check 'an address with its digest' fps apply -y -f "$FILE"
+is 'is unpacked, the one folder that it holds' "$(inside b/app cat /file)" address
+pack file && cp "$TREE/app.tar.gz" "$SPEC/app.tar.gz"
+built '{ context: ./app.tar.gz, network: none }'
+check 'a file' fps apply -y --offline -f "$FILE"
+is 'is unpacked, too' "$(inside b/app cat /file)" file
+pack changed && cp "$TREE/app.tar.gz" "$SPEC/app.tar.gz"
+like 'which changes as it is changed' "$(actions_of "$(plan_of "$FILE")")" '^fetch image/b/app'
+check 'and is built anew' fps apply -y -f "$FILE"
+is 'of what it holds now' "$(inside b/app cat /file)" changed
+is 'and that is all' "$(fps plan -f "$FILE")" 'Nothing to do: everything is as declared.'
+lies() { # TEXT, COMMAND that writes evil.tar, what is said
+    rm -f "$SPEC/evil.tar" && (cd "$ROOT/archive" && eval "$2")
+    cp "$FILE" "$ROOT/kept.yaml" && built '{ context: ./evil.tar, network: none }'
+    like "$1: refused" "$(fps apply -y -f "$FILE" 2>&1)" "$3"
+    is "$1: what was there stays" "$(inside b/app cat /file)" changed
+    is "$1: nothing is left" "$(find "$ROOT/var/lib/fpsync/build/contexts" -mindepth 1 -maxdepth 1 -name '.*')" ''
+    cp "$ROOT/kept.yaml" "$FILE"
+}
+lies 'a way up' "tar -P --transform 's#^app-1.0#../../app#' -cf '$SPEC/evil.tar' app-1.0" 'leads upwards'
+lies 'a way through a link' "ln -s /etc link && tar -cf '$SPEC/evil.tar' link && rm link && mkdir link && echo x >link/passwd && tar -rf '$SPEC/evil.tar' link/passwd; rm -r link" 'link'
+lies 'more than a context has' "python3 -c 'import io, sys, tarfile
+with tarfile.open(sys.argv[1], \"w\") as tar:
+    for n in range(100001):
+        tar.addfile(tarfile.TarInfo(str(n)), io.BytesIO())' '$SPEC/evil.tar'" 'is one of more than 100000'
+lies 'no archive' "echo nothing >'$SPEC/evil.tar'" 'evil.tar: '
+is 'nothing else was touched' "$(cat "$ROOT/canary/file")" untouched
+
 # ---- what is no config ----
 
 KNOWN=$(images_in_store)

@@ -1,0 +1,1 @@
+archive app FROM base|RUN make app|CMD ["/app"]

@@ -1,0 +1,3 @@
+archive other FROM base|COPY file /|CMD ["/other"]
+fpsync --remote images store search
+fpsync gc --force -y
