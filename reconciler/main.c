@@ -43,7 +43,8 @@ const struct command commands[] = {
     {"gc", NULL, "[layer/NAME[@SNAPSHOT]|volume/NAME[@SNAPSHOT]|image/DIGEST...]",
      "free what is retained and no longer used", true, ACTS, run_gc},
     {"image", NULL,
-     "[ls | inspect IMAGE... | export IMAGE FOLDER[:TAG]|FILE.tar[.xz] | import FILE [NAME] | publish IMAGE... --to FOLDER | "
+     "[ls | inspect IMAGE... | export IMAGE FOLDER[:TAG]|FILE.tar[.xz] | import FILE [NAME] | publish "
+     "IMAGE... --to FOLDER | "
      "pull IMAGE... | rm IMAGE... | gc]",
      "list images, show what is known of one, write one as an OCI layout or for a web server, make it anew, "
      "remove it, or those that nobody uses",

@@ -38,9 +38,9 @@ struct options {
     struct texts build_args, secrets;         /* --build-arg, --secret, as written and in order */
     const struct build_flags *build; /* what `build` has made of those, and of --target STAGE; NULL */
     size_t parallel;
-    int64_t timeout;      /* milliseconds; -1: not given */
-    int64_t wait;         /* milliseconds, or OPTIONS_WAIT; -1: not given */
-    int64_t lock_timeout; /* milliseconds */
+    int64_t timeout;       /* milliseconds; -1: not given */
+    int64_t wait;          /* milliseconds, or OPTIONS_WAIT; -1: not given */
+    int64_t lock_timeout;  /* milliseconds */
     int64_t budget, older; /* --budget, bytes, and --older-than, milliseconds, of image gc; 0: not given */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
         follow, rebuild, offline, no_cache;

@@ -33,11 +33,11 @@ struct session {
     struct metadata metadata; /* of the last session_plan(): what containers have of their images */
     struct builds_request builds_request; /* and what the recipes of the set ask for: */
     struct builds builds;
-    struct looks looks;         /* what servers say of images: asked once a run */
+    struct looks looks;             /* what servers say of images: asked once a run */
     struct build_flags build_flags; /* where the options have some: with names of this set */
     bool has_built;                 /* what is to be made whatever it is has been made: --no-cache */
     struct texts stops, starts;     /* full names of containers that a person's wish stops and starts */
-    bool has_fetched;           /* recipes: what is not here by now does not come in this run */
+    bool has_fetched;               /* recipes: what is not here by now does not come in this run */
 };
 
 enum session_mode { SESSION_READ, SESSION_WRITE };

@@ -110,8 +110,7 @@ static bool is_usual(const struct options *options)
     return !options->target_count && !options->out && !options->plan && !options->exact &&
            !options->lxc_count && !options->lxc_path && !options->from && !options->name &&
            !options->argument_count && !options->build && options->wait < 0 && !options->follow &&
-           !options->rebuild &&
-           !options_read_stdin(options) &&
+           !options->rebuild && !options_read_stdin(options) &&
            (strcmp(options->command, "apply") == 0 || strcmp(options->command, "plan") == 0);
 }
 

@@ -75,7 +75,8 @@ static const struct field build_mount_rows[] = {
     ROW(9, file, FIELD_TEXT),       ROW(10, mode, FIELD_TEXT),
     ROW(11, uid, FIELD_NUMBER),     ROW(12, gid, FIELD_NUMBER),
     ROW(13, writable, FIELD_BOOL),  ROW(14, size, FIELD_NUMBER),
-    ROW(17, env, FIELD_TEXT),       ROW(15, excluded, FIELD_TEXTS), ROW(16, included, FIELD_TEXTS),
+    ROW(17, env, FIELD_TEXT),       ROW(15, excluded, FIELD_TEXTS),
+    ROW(16, included, FIELD_TEXTS),
 };
 const struct table build_mount_table = TABLE("build-mount", build_mount_rows);
 #undef REQUEST

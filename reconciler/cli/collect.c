@@ -275,8 +275,8 @@ static void find_contexts(struct session *session, const struct observed_build *
             *arena_append(session->arena, drop->contexts.items, drop->contexts.count) = context->digest;
     }
     add_build(session, to, "contexts",
-              old ? "no image is built of them" : "no image is built of them, within the retention", !old, drop,
-              drop->contexts.count, 0);
+              old ? "no image is built of them" : "no image is built of them, within the retention", !old,
+              drop, drop->contexts.count, 0);
 }
 
 /* The step cache and the caches of RUN, as two lots: what is within age and budget goes by --force alone. And the roots of

@@ -119,7 +119,8 @@ static bool offer_arguments(struct completing *completing, const struct command 
     if (strcmp(command->name, "exec") == 0 && completing->said.argument_count > 1)
         return false;
     if (strcmp(command->name, "image") == 0 && completing->said.argument_count < 2) {
-        static const char *const words[] = {"ls", "inspect", "export", "import", "publish", "gc", "pull", "rm"};
+        static const char *const words[] = {"ls",      "inspect", "export", "import",
+                                            "publish", "gc",      "pull",   "rm"};
         for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
             offer(completing, words[i]);
         return true;

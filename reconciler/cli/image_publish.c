@@ -24,8 +24,11 @@ static void read_builds(struct session *session, struct builds *builds, const ch
         if (!entry_is_retained(&session->actual.items[i]))
             *arena_append(session->arena, recorded.items, recorded.count) = &session->actual.items[i].object;
     object_set_sort(&recorded);
-    const struct builds_request request = {
-        .paths = &session->paths, .desired = &recorded, .actual = &session->actual, .policy = session->policy, .stamp = epoch};
+    const struct builds_request request = {.paths = &session->paths,
+                                           .desired = &recorded,
+                                           .actual = &session->actual,
+                                           .policy = session->policy,
+                                           .stamp = epoch};
     builds_read(&request, session->arena, &problems, builds);
 }
 
