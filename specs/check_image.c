@@ -58,8 +58,8 @@ static void check_asking(struct world *world, const struct object *object)
                     "'%s' takes what the server has today, and 'digest' nothing but one", key);
     else if (image->follow && (always || text_is_same(image->pull, "never")))
         problem_add(world->problems, place_in(object, key), "leave one of them out",
-                    always ? "'pull: always' asks the server each time, and 'follow' now and then"
-                           : "'pull: never' asks no server, and 'follow' does");
+                    "'pull: %s' asks %s, and 'follow' asks the server now and then", image->pull,
+                    always ? "it each time" : "none");
 }
 
 void check_image(struct world *world, const struct object *object)

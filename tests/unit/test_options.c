@@ -58,7 +58,7 @@ static void the_environment_may_speak_to_others(void **state)
     assert_null(SAID("stop", "stop", "a"));
     setenv("FPSYNC_DRY_RUN", "1", 1);
     assert_string_equal(SAID("stop", "stop", "a"),
-                        "stop has no --dry-run; it is for plan, apply, down, build, gc, adopt");
+                        "stop has no --dry-run; it is for plan, apply, down, build, gc, image, adopt");
     assert_null(SAID("down", "down"));
     assert_null(said_of("status", false, (const char *const[]){"status", NULL}));
     unsetenv("FPSYNC_FILE");
