@@ -14,6 +14,7 @@ FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o
 FUZZ_FLOORS  := $(B)/tests/fuzz/parts.a $(FLOORS)
 $(B)/tests/fuzz/parts.a: $(call objects,drivers/container/http_reply.c tests/fuzz/file.c tests/fuzz/folder.c tests/fuzz/set.c $(filter-out drivers/image/fetch/main.c \
     drivers/image/fetch/sandbox.c,$(FETCH)) $(wildcard drivers/storage/archive*.c) drivers/storage/still.c drivers/storage/tree_remove.c \
+    drivers/image/oci_manifest.c drivers/image/oci_layer.c drivers/image/unpack.c drivers/image/program.c drivers/storage/beside.c \
     $(filter-out reconciler/main.c,$(wildcard reconciler/*.c)))
 FUZZ_LIBS    := -larchive -lsquashfs -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
 

@@ -1,4 +1,5 @@
-/* Archives: unpacked for real, without the sandbox, so that an entry that leaves the target is seen beside it. */
+/* Archives: unpacked for real, without the sandbox, so that an entry that leaves the target is seen beside it; as a root,
+ * and as a layer over one that has something to hide and a link that leads out. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -46,20 +47,39 @@ static void say_nothing(int percent)
     MUST(percent >= 0 && percent <= 100);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void lay_below(void)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/etc", root);
+    MUST(mkdir(path, 0755) == 0);
+    snprintf(path, sizeof(path), "%s/etc/passwd", root);
+    MUST(mknod(path, S_IFREG | 0644, 0) == 0);
+    snprintf(path, sizeof(path), "%s/out", root);
+    MUST(symlink("/../..", path) == 0);
+}
+
+static void unpack_it(const uint8_t *data, size_t size, bool layer)
 {
     struct error error = {0};
     struct unpacked unpacked;
-    if (!*root)
-        begin();
     MUST(mkdir(root, 0755) == 0);
+    if (layer)
+        lay_below();
     _cleanup_close_ int archive = file_of(data, size), target = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct unpacking *unpacking = unpack_begin(archive, UNPACK_ROOT, &error);
+    struct unpacking *unpacking = unpack_begin(archive, layer ? UNPACK_LAYER : UNPACK_ROOT, &error);
     MUST(unpacking);
     int result = unpack(unpacking, target, say_nothing, &unpacked, &error);
     unpack_end(unpacking);
     MUST((result < 0) == (error.code != 0));
     MUST(nftw(root, remove_entry, 64, FTW_DEPTH | FTW_PHYS) == 0);
     MUST(rmdir(folder) == 0 && mkdir(folder, 0700) == 0); /* or something lies beside the target */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (!*root)
+        begin();
+    unpack_it(data, size, false);
+    unpack_it(data, size, true);
     return 0;
 }

@@ -160,6 +160,33 @@ if command -v minisign >/dev/null; then
     failed 'signed with another key' 'signed with another key'
     echo garbage >"$TREE/streams/v1/index.json.minisig"
     failed 'a signature that is none' 'none of minisign or signify'
+
+    # Rightly signed, and old: who stands between us and the server may keep an index and play it again.
+    sign && cp -r "$TREE/streams" "$ROOT/streams.old"
+    conf ", key: \"$(tail -n 1 "$ROOT/key.pub")\""
+    image images:alpine/3.20
+    settle 'what is here, by its alias'
+    publish "$TREE" alpine:3.20:default '' 20240601_13:00 newer whole "$ARCH" && sign
+    check 'a newer one is pulled' fps image pull t/guest
+    settle 'its container follows'
+    KNOWN=$(images_in_store)
+    rolled_back() { # TEXT, what is said
+        like "$1: refused" "$(fps image pull t/guest 2>&1)" "$2"
+        is "$1: what was here stays" "$(images_in_store) $(inside t/one cat /mark)" "$KNOWN newer"
+        is "$1: no download stays" "$(downloads_in_store)" ''
+    }
+    cp -r "$TREE/streams" "$ROOT/streams.new"
+    rm -r "$TREE/streams" && cp -r "$ROOT/streams.old" "$TREE/streams"
+    rolled_back 'an older index is played again' 'the server is 20240202_13:00, older than 20240601_13:00'
+    rm -r "$TREE/streams" && cp -r "$ROOT/streams.new" "$TREE/streams"
+    check 'the newer one is as good as before' fps image pull t/guest
+    publish "$TREE" alpine:3.20:default '' 20240601_13:00 swapped whole "$ARCH" && sign
+    rolled_back 'another image under the same version' 'version 20240601_13:00 of the server is another one'
+    rm -r "$TREE/streams" && cp -r "$ROOT/streams.old" "$TREE/streams"
+    image images:alpine/3.20 ", digest: \"sha256:$(sha "$TREE/images/alpine/3.20/$ARCH/default/20240202_13:00/incus_combined.tar.gz")\""
+    settle 'by its fingerprint one goes back'
+    is 'to what that says' "$(inside t/one cat /mark)" whole
+    KNOWN=
     rm "$TREE"/streams/v1/*.minisig
 else
     skip 'signatures of minisign' 'minisign is not installed'

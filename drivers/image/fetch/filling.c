@@ -147,13 +147,14 @@ static int reach_parent(struct filling *filling, const char **name)
     return 0;
 }
 
-static int check_budget(struct filling *filling, int64_t more)
+static int check_budget(struct filling *filling, int64_t size)
 {
     const int64_t limit = filling->small ? SMALL_BYTES : BYTES_LIMIT;
-    return more > limit || filling->unpacked.bytes > limit - more
-               ? filling_refuse(filling, filling->small ? "makes the context larger than 1 GiB"
-                                                        : "makes the image larger than 64 GiB")
-               : 0;
+    if (size > limit - filling->promised)
+        return filling_refuse(filling, filling->small ? "makes the context larger than 1 GiB"
+                                                      : "makes the image larger than 64 GiB");
+    filling->promised += size;
+    return 0;
 }
 
 static int write_piece(int fd, const char *bytes, size_t size, int64_t offset)
@@ -195,9 +196,6 @@ static int write_content(struct filling *filling, int fd, int64_t size)
             break;
         if (offset < 0 || offset > size || (int64_t)length > size - offset)
             return filling_refuse(filling, "holds more than it says");
-        result = check_budget(filling, (int64_t)length);
-        if (result < 0)
-            return result;
         if ((result = write_piece(fd, bytes, length, offset)) < 0)
             return filling_fail(filling, result);
         filling->unpacked.bytes += (int64_t)length;
@@ -250,7 +248,7 @@ static int make_regular(struct filling *filling, const struct entry *entry, cons
 {
     if (entry->size < 0)
         return filling_refuse(filling, "has a negative size");
-    int result = check_budget(filling, entry->sparse ? 0 : entry->size);
+    int result = check_budget(filling, entry->size);
     if (result < 0)
         return result;
     _cleanup_close_ int fd =

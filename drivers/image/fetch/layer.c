@@ -123,7 +123,7 @@ int layer_obey(struct filling *filling, int parent, const char *name)
 static int strip_xattrs(struct filling *filling, int parent, const char *name)
 {
     _cleanup_close_ int fd = openat(parent, *name ? name : ".", OPEN_FLAGS);
-    char *list = arena_alloc(filling->arena, LIST_SIZE);
+    static char list[LIST_SIZE];
     ssize_t size = fd < 0 ? -1 : flistxattr(fd, list, LIST_SIZE);
     if (size < 0)
         return filling_fail(filling, -errno);

@@ -142,7 +142,7 @@ static int piece(void *context, const void **bytes, size_t *size, int64_t *offse
 static int percent(void *context)
 {
     const struct squash *squash = context;
-    return (int)(squash->filling->unpacked.entries * 100 / (squash->super.inode_count + 1));
+    return (int)(squash->filling->unpacked.entries * 100 / ((int64_t)squash->super.inode_count + 1));
 }
 
 /* ---- attributes ---- */
@@ -276,6 +276,13 @@ struct found { /* in a folder */
     sqfs_inode_generic_t *inode;
 };
 
+/* "" where a NUL would cut it. */
+static const char *name_of(struct arena *arena, const sqfs_dir_entry_t *item)
+{
+    const size_t length = (size_t)item->size + 1;
+    return memchr(item->name, '\0', length) ? "" : arena_strndup(arena, (const char *)item->name, length);
+}
+
 /* The reader holds one folder open at a time: so all of one is read before its folders are entered. */
 static int list(struct squash *squash, struct arena *arena, const sqfs_inode_generic_t *folder,
                 struct found **items, size_t *count)
@@ -291,7 +298,7 @@ static int list(struct squash *squash, struct arena *arena, const sqfs_inode_gen
             result = sqfs_dir_reader_get_inode(squash->folders, &inode);
         if (result == 0)
             *(struct found *)arena_append(arena, *items, *count) =
-                (struct found){arena_strndup(arena, (const char *)item->name, (size_t)item->size + 1), inode};
+                (struct found){name_of(arena, item), inode};
         sqfs_free(item);
     }
     return result;

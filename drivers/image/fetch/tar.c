@@ -97,7 +97,6 @@ static struct entry entry_of(struct tar *tar, struct archive_entry *entry)
         .uid = archive_entry_uid(entry),
         .gid = archive_entry_gid(entry),
         .size = archive_entry_size(entry),
-        .sparse = archive_entry_sparse_count(entry) > 0,
         .time = {.tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry)},
         .attributes = tar->attributes,
         .attribute_count = attributes_of(tar, entry),

@@ -31,7 +31,6 @@ struct entry { /* as the archive has it: nothing of it is checked */
     const char *link; /* of symlinks and hard links */
     unsigned mode;
     int64_t uid, gid, size;
-    bool sparse; /* a file that takes less than its size */
     struct timespec time;
     const struct attribute *attributes;
     size_t attribute_count;
@@ -59,6 +58,7 @@ struct filling {
     size_t folder_count;
     struct map made; /* in a layer: path -> MADE, or TOUCHED for the folders on the way to what was made */
     struct unpacked unpacked;
+    int64_t promised; /* sizes of all files, holes included: whoever reads the tree reads them, too */
     int percent;
     void (*progress)(int percent);
     char path[PATH_MAX]; /* clean name of the present entry; "" is the root */
