@@ -361,7 +361,7 @@ int build_making_keep_failed(struct build_making *making, int64_t expires, struc
 
 void build_making_end(struct build_making *making)
 {
-    if (making->folder >= 0 && !making->keeps)
+    if (making->folder >= 0 && making->temporary && !making->keeps)
         tree_remove(making->steps, making->temporary, NULL);
     cleanup_close(&making->folder);
     cleanup_close(&making->steps);

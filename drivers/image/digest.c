@@ -93,7 +93,8 @@ static int add_xattrs(struct walk *walk, struct arena *arena, const char *link)
     return 0;
 }
 
-static int add_content(struct walk *walk, const char *link, int64_t size)
+/* Never made part of whoever calls it for every folder on the way down: its buffer would be on the stack for each. */
+__attribute__((noinline)) static int add_content(struct walk *walk, const char *link, int64_t size)
 {
     char bytes[64 * 1024];
     int64_t total = 0;

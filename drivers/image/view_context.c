@@ -65,7 +65,8 @@ static void add_text(const struct look *look, const char *text, size_t length)
     digest_add(look->digest, text, length);
 }
 
-static int add_content(const struct look *look, int fd, int64_t size)
+/* Never made part of whoever calls it for every folder on the way down: its buffer would be on the stack for each. */
+__attribute__((noinline)) static int add_content(const struct look *look, int fd, int64_t size)
 {
     char bytes[64 * 1024];
     int64_t total = 0;
