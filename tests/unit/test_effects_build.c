@@ -734,7 +734,8 @@ static void test_mounts(void **state)
     *output = '\0';
     struct build_run *run =
         run_of(place_of(base.digest, "", 'b'),
-               "cat /run/secrets/token; echo; sed s/i/o/ /run/secrets/token; echo; stat -c '%a %u %g' /run/secrets/token; cat /context/file; echo "
+               "cat /run/secrets/token; echo; sed s/i/o/ /run/secrets/token; echo; stat -c '%a %u %g' "
+               "/run/secrets/token; cat /context/file; echo "
                "no 2>/dev/null "
                ">/context/file; cat /stage/staged; cat /one/etc/removed; echo cached >>/cache/list; cat "
                "/cache/list; echo t "
@@ -761,7 +762,8 @@ static void test_mounts(void **state)
     mount->writable = true;
     done(run);
     /* What it holds is not shown, though it is there. */
-    assert_string_equal(output, "***\nhodden\n400 33 0\ncontext\nstaged\nbase\ncached\nnameserver 10.0.0.1\na\n");
+    assert_string_equal(output,
+                        "***\nhodden\n400 33 0\ncontext\nstaged\nbase\ncached\nnameserver 10.0.0.1\na\n");
     struct image_made made = commit(base.digest, "b", NULL);
     assert_true(is_empty(at("var/lib/fpsync/images/%s/root", made.digest)));
     assert_image(made.digest, "etc/resolv.conf", NULL);
