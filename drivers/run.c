@@ -183,7 +183,7 @@ static int run_container(const struct effects *effects, const struct paths *path
 static bool is_build(enum step_kind kind)
 {
     return (kind >= STEP_BUILD_COPY && kind <= STEP_BUILD_DROP) || kind == STEP_BUILD_FOLDER ||
-           kind == STEP_BUILD_FETCH || kind == STEP_BUILD_SERVE;
+           kind == STEP_BUILD_FETCH || kind == STEP_BUILD_ADDRESS || kind == STEP_BUILD_SERVE;
 }
 
 static int run_build(const struct effects *effects, const struct paths *paths, enum step_kind kind,
@@ -203,6 +203,8 @@ static int run_build(const struct effects *effects, const struct paths *paths, e
         return build->fetch(paths, request, call, result, error);
     case STEP_BUILD_DROP:
         return build->drop(paths, request, call, error);
+    case STEP_BUILD_ADDRESS:
+        return build->address(paths, request, call, result, error);
     case STEP_BUILD_SERVE:
         return build->serve(paths, request, call, error);
     default:

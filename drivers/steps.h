@@ -72,6 +72,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_CONTAINER_PROBE = 82,
                  STEP_IMAGE_LIST = 84,
                  STEP_BUILD_FETCH = 85,
+                 STEP_BUILD_ADDRESS = 86,
                  STEP_BUILD_SERVE = 87,
                  STEP_KINDS
 };

@@ -31,6 +31,7 @@ static const struct field facts_rows[] = {
     {.id = 11, .key = "origin", .type = FIELD_TEXT, .offset = offsetof(struct facts, origin)},
     {.id = 18, .key = "probed", .type = FIELD_NUMBER, .offset = offsetof(struct facts, probed)},
     {.id = 19, .key = "ailment", .type = FIELD_TEXT, .offset = offsetof(struct facts, ailment)},
+    {.id = 16, .key = "fetched", .type = FIELD_TEXT, .offset = offsetof(struct facts, fetched)},
     {.id = 12, .key = "made_of", .type = FIELD_TEXT, .offset = offsetof(struct facts, made_of)},
     {.id = 15, .key = "flagged", .type = FIELD_TEXT, .offset = offsetof(struct facts, flagged)},
     {.id = 17, .key = "context", .type = FIELD_TEXT, .offset = offsetof(struct facts, context)},

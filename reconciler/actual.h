@@ -21,9 +21,10 @@ struct facts { /* what effects answered; one table for all kinds, a kind uses wh
         probed; /* containers: seconds since the epoch, when a run last probed its health; 0: not since its start */
     const char *ailment; /* and what that met; NULL: it did well */
     const char
-        *flagged;       /* images that were built: flags of the command line that they were made with; NULL */
-    const char *origin; /* images: what the source was resolved to, as the one that it names; NULL */
+        *flagged; /* images that were built: flags of the command line that they were made with; NULL */
     const char *context; /* images: the archive that their recipe came in, as of contexts.h; NULL */
+    const char *fetched; /* images that were built: struct build, `fetched`; NULL */
+    const char *origin;  /* images: what the source was resolved to, as the one that it names; NULL */
 };
 extern const struct table facts_table;
 

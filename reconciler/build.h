@@ -37,6 +37,9 @@ struct build_request {
     const char *stamp; /* of the environment, where none is declared: in keys and files, and in nothing
                                       that a plan compares; NULL */
     const char *salt;  /* gives every step another key than it is cached under: --no-cache; NULL */
+    /* Digests (64 hex digits) of what addresses hold, by address, as far as they were fetched; an empty one: it was tried
+     * in vain. NULL: none. */
+    const struct pairs *fetched;
     const struct pairs *
         secrets; /* files of the host by the id that --mount=type=secret names, the first of an id; NULL: none */
     /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
@@ -81,7 +84,10 @@ struct build {
     struct build_place *place;   /* the image: without a key */
     struct image_config *config; /* as far as it is known */
     const char *epoch;           /* of what is made; NULL */
-    struct build_part *parts;    /* in order */
+    struct texts
+        addresses;       /* of ADD without a checksum: what they hold is to be looked at before it is made */
+    const char *fetched; /* "DIGEST ADDRESS" of each of those that is known, a line each; NULL: none */
+    struct build_part *parts; /* in order */
     size_t part_count;
     struct list taken; /* of build_source: all that its steps take of the context */
     struct problems

@@ -129,6 +129,8 @@ static const char *shown(struct comparing *comparing, const struct record *recor
         return NULL;
     if (!record->is_base && !record->is_input)
         return record->text;
+    if (strcmp(record->digest, "-") == 0 && strncmp(record->text, "https://", 8) == 0)
+        return "to be fetched";
     return strcmp(record->digest, "-") == 0 ? "to be made"
                                             : arena_printf(comparing->arena, "%.*s", SHOWN, record->digest);
 }

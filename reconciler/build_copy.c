@@ -14,6 +14,7 @@ struct copying {
     struct build_part *part;
     const char *identity; /* of what --from names; NULL: there is none, or it is not known yet */
     struct build_place *from;
+    bool is_unknown; /* what an address holds */
 };
 
 static bool read_flags(struct copying *copying);
@@ -220,6 +221,73 @@ static void add_from(struct copying *copying, const char *text)
               copying->identity);
 }
 
+static const char *known_digest(const struct making *making, const char *url)
+{
+    const struct pairs *fetched = making->request->fetched;
+    for (size_t i = 0; fetched && i < fetched->count; i++)
+        if (strcmp(fetched->items[i].key, url) == 0)
+            return fetched->items[i].value;
+    return NULL;
+}
+
+/* "https://host/a/b.tar?x" is "b.tar". */
+static const char *name_in(struct arena *arena, const char *url)
+{
+    const char *path = strchr(url + strlen("https://"), '/');
+    const size_t length = path ? strcspn(path, "?#") : 0;
+    const char *whole = path ? arena_strndup(arena, path, length) : "/", *name = strrchr(whole, '/') + 1;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "" : name;
+}
+
+static const char *declared_digest(struct copying *copying, bool *fine)
+{
+    const char *value = flag_value(copying, "checksum", fine);
+    if (!value)
+        return NULL;
+    const char *digits = strncmp(value, "sha256:", 7) == 0 ? value + 7 : "";
+    if (strlen(digits) == 64 && strspn(digits, "0123456789abcdef") == 64)
+        return digits;
+    *fine = refuse_flag(copying, "checksum", "sha256: and 64 hex digits", value);
+    return NULL;
+}
+
+/* Without a checksum the bytes are those that were fetched last: by this run, or, until it makes the image, by the one that
+ * made it. */
+static bool add_address(struct copying *copying, const struct recipe_word *word, const char *url)
+{
+    struct making *making = copying->making;
+    struct build *build = making->build;
+    const char *name = name_in(making->arena, url), *target = copying->copy->target;
+    bool fine = true;
+    const char *checksum = declared_digest(copying, &fine),
+               *digest = checksum ? checksum : known_digest(making, url);
+    if (!fine)
+        return false;
+    if (!*name && target[strlen(target) - 1] == '/') {
+        problem_add(making->problems, word->place, "say the name: write it behind the target",
+                    "ADD: '%s' ends in no name of a file", url);
+        return false;
+    }
+    if (digest && !*digest) {
+        problem_add(making->problems, word->place, NULL, "ADD: %s cannot be fetched", url);
+        return false;
+    }
+    struct build_source *source = add_source(copying);
+    source->url = url;
+    source->fetched = digest;
+    source->path = *name ? name : "file";
+    described_whole(&build_source_table, source);
+    add_input(making, copying->part, url, digest);
+    copying->is_unknown |= !digest;
+    if (!checksum) {
+        *arena_append(making->arena, build->addresses.items, build->addresses.count) = url;
+        if (digest)
+            build->fetched =
+                arena_printf(making->arena, "%s%s %s\n", build->fetched ? build->fetched : "", digest, url);
+    }
+    return true;
+}
+
 static bool is_address(const char *text)
 {
     return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0 ||
@@ -234,6 +302,8 @@ static bool read_source(struct copying *copying, const struct recipe_word *word,
     const char *text = expand(copying, word, said);
     if (!text)
         return false;
+    if (strncmp(text, "https://", 8) == 0 && copying->instruction->keyword == RECIPE_ADD)
+        return add_address(copying, word, text);
     if (is_address(text) && !copying->from) {
         problem_add(copying->making->problems, word->place, "fetch it in a RUN, or put it into the context",
                     "%s of an address is not supported", keyword(copying));
@@ -262,7 +332,7 @@ static bool read_source(struct copying *copying, const struct recipe_word *word,
 static struct digest *hash_copy(const struct copying *copying)
 {
     const struct build_copy *copy = copying->copy;
-    if (copying->from && !copying->identity)
+    if ((copying->from && !copying->identity) || copying->is_unknown)
         return NULL;
     struct digest *hashed = key_begin(copying->making->epoch, "copy");
     key_text(hashed, copy->target);
@@ -278,6 +348,8 @@ static struct digest *hash_copy(const struct copying *copying)
         key_text(hashed, source->path);
         key_text(hashed, source->text);
         key_text(hashed, source->digest);
+        if (source->fetched)
+            key_text(hashed, source->fetched);
     }
     return hashed;
 }

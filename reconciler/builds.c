@@ -250,6 +250,27 @@ static const char *epoch_of(const struct image_build *build, struct arena *arena
                : NULL;
 }
 
+/* What this run fetched, and else what is recorded. */
+static const struct pairs *fetched_of(const struct finding *finding, const char *image)
+{
+    const struct builds_request *request = finding->reading->request;
+    struct arena *arena = finding->reading->arena;
+    const struct entry *entry = actual_find(request->actual, KIND_IMAGE, image);
+    struct pairs *all = arena_new_of(arena, struct pairs);
+    for (size_t i = 0; request->held && i < request->held->count; i++)
+        *arena_append(arena, all->items, all->count) = request->held->items[i];
+    const char *line = entry ? entry->facts->fetched : NULL;
+    while (line && *line) {
+        const size_t digest = strcspn(line, " \n"), length = strcspn(line, "\n");
+        if (digest == 64 && length > 65)
+            *arena_append(arena, all->items, all->count) =
+                (struct pair){.key = arena_strndup(arena, line + 65, length - 65),
+                              .value = arena_strndup(arena, line, digest)};
+        line += length + (line[length] == '\n');
+    }
+    return all;
+}
+
 static bool make(struct finding *finding, const struct build_wish *wish, struct problems *problems,
                  struct build **build)
 {
@@ -267,6 +288,7 @@ static bool make(struct finding *finding, const struct build_wish *wish, struct 
         .secrets = with_flags(arena, flags ? &flags->secrets : NULL, &secrets),
         .architecture = architecture(arena),
         .epoch = epoch_of(body, arena),
+        .fetched = fetched_of(finding, wish->image->name),
         .stamp = finding->reading->request->stamp,
         .salt = finding->reading->request->salt,
         .find = find_base,
@@ -409,6 +431,19 @@ bool builds_awaits(const struct builds *builds, const char *image)
         if (wish->build->bases[i].image && builds_awaits(builds, wish->build->bases[i].image))
             return true;
     return builds_fetch(builds, image);
+}
+
+struct build_address *builds_address(const struct builds_request *request, const char *url,
+                                     const char *digest, struct arena *arena)
+{
+    struct build_address *fetch = described_new(arena, &build_address_table);
+    fetch->url = url;
+    fetch->digest = digest;
+    fetch->guarded = !request->policy || !request->policy->builds->private_addresses;
+    fetch->offline = request->offline;
+    if (request->policy)
+        fetch->downloads = request->policy->downloads;
+    return described_whole(&build_address_table, fetch);
 }
 
 int builds_again(const struct build_wish *wish, const struct builds_request *request,

@@ -45,9 +45,11 @@ struct builds_request {
     const struct paths *paths;
     const struct object_set *desired;
     const struct actual *actual;
-    const struct policy *policy;     /* aliases and remotes that FROM may name; NULL: none */
-    const char *salt;                /* of --no-cache: other keys than ever before; NULL */
-    bool fetched;                    /* this run has fetched recipes already */
+    const struct policy *policy; /* aliases and remotes that FROM may name; NULL: none */
+    const char *salt;            /* of --no-cache: other keys than ever before; NULL */
+    bool fetched;                /* this run has fetched recipes already */
+    bool offline;
+    const struct pairs *held;        /* what addresses hold, fetched by this run: see build_request; NULL */
     const struct build_flags *flags; /* of the command line; NULL */
     const char *stamp;               /* SOURCE_DATE_EPOCH of the environment, in digits; NULL */
 };
@@ -64,6 +66,9 @@ bool builds_awaits(const struct builds *builds, const char *image);
 /* Whether what is said of the build otherwise counts by itself: not where it is known what the image was made of, which
  * tells more, and tells of nothing that changes nothing. */
 bool builds_compare_words(const struct entry *entry);
+/* What is asked of a worker for what an address holds; `digest` NULL: whatever that is. */
+struct build_address *builds_address(const struct builds_request *request, const char *url,
+                                     const char *digest, struct arena *arena);
 /* Once more, with what is known of bases by now; an error where the recipe or its context is not what it was. */
 int builds_again(const struct build_wish *wish, const struct builds_request *request,
                  int (*known)(void *context, const char *image, struct build_base *base), void *context,

@@ -15,6 +15,7 @@ struct steps {
     size_t count;
     const char *trouble; /* why there are none; NULL */
     const char *made_of; /* of a build; NULL */
+    const char *fetched; /* of a build: struct build, `fetched`; NULL */
     struct texts
         anew; /* of a build with --no-cache: of each step the key it has, and the one that it is cached under */
 };

@@ -67,6 +67,18 @@ static void complete_run(const struct compiling *compiling, const struct action 
     run->keep = FAILED_ROOT_KEPT;
 }
 
+/* What is there already is not fetched again. */
+static void add_fetches(const struct compiling *compiling, const struct build_copy *copy, struct steps *steps)
+{
+    for (size_t i = 0; i < copy->sources.count; i++) {
+        const struct build_source *source = copy->sources.items[i];
+        if (source->url)
+            steps_add(compiling->target->arena, steps, STEP_BUILD_ADDRESS,
+                      builds_address(compiling->builds_request, source->url, source->fetched,
+                                     compiling->target->arena));
+    }
+}
+
 void compile_build(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
@@ -90,6 +102,8 @@ void compile_build(const struct compiling *compiling, const struct action *actio
         }
         if (build_view.has_step(compiling->target->paths, step->key))
             continue;
+        if (step->kind == STEP_BUILD_COPY)
+            add_fetches(compiling, step->request, steps);
         if (step->kind == STEP_BUILD_RUN)
             complete_run(compiling, action, step->has_network, step->key, step->request);
         steps_add(arena, steps, step->kind, described_whole(step_type(step->kind)->request, step->request));
@@ -100,4 +114,5 @@ void compile_build(const struct compiling *compiling, const struct action *actio
     commit->epoch = build->epoch;
     steps_add(arena, steps, STEP_BUILD_COMMIT, described_whole(&build_commit_table, commit));
     steps->made_of = build->made_of;
+    steps->fetched = build->fetched;
 }

@@ -383,6 +383,7 @@ static void prepare(struct run *run, struct node *node)
     compile_action(&compiling, action, &node->steps);
     action->made_of = node->steps.made_of;
     action->anew = node->steps.anew;
+    action->fetched = node->steps.fetched;
 }
 
 static int save(struct run *run, struct error *error)

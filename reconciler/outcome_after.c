@@ -56,6 +56,7 @@ static void take_facts(struct recorder *recorder, const struct action *action, c
             facts->origin = arena_strdup(recorder->arena, made->origin);
             facts->made_of = action->made_of;
             facts->flagged = action->flagged;
+            facts->fetched = action->fetched;
             recorder_set_digest(recorder, action->name, arena_strdup(recorder->arena, made->digest));
             recorder_set_config(recorder, made->digest, facts->config);
         } else if (steps->items[i].kind == STEP_CONTAINER_START) {

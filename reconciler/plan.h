@@ -73,6 +73,7 @@ struct action {
     const char *made_of;    /* VERB_BUILD, once it is compiled: struct build */
     const char *flagged;    /* VERB_BUILD: flags of the command line that it is made with; NULL */
     struct texts anew;      /* the same: struct steps */
+    const char *fetched;    /* the same */
     struct object *builder; /* VERB_BUILD: the container that RUN takes place in */
     bool shares_rules;      /* waits for the rules of this run */
     bool config_changed;    /* containers: the definition must be written */

@@ -100,6 +100,7 @@ int session_load_builds(struct session *session, struct error *error)
         .actual = &session->actual,
         .policy = session->policy,
         .flags = session->options->build ? &session->build_flags : NULL,
+        .offline = session->options->offline,
         .salt = session->options->no_cache && !session->has_built
                     ? arena_printf(session->arena, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec)
                     : NULL,

@@ -97,6 +97,15 @@ static const struct field builds_rows[] = {
      .standard = "30d",
      .example = "7d",
      .help = "How long a step or cache is kept that no build uses."},
+    {.id = 3,
+     .key = "private_addresses",
+     .type = FIELD_BOOL,
+     AT(policy_builds, private_addresses),
+     .standard = "false",
+     .example = "true",
+     .help =
+         "Whether ADD of a recipe may fetch from servers without a public address: those of this host and of "
+         "the networks around it."},
 };
 const struct table builds_table = {.name = "builds",
                                    .size = sizeof(struct policy_builds),

@@ -23,8 +23,9 @@ struct policy_images {
 
 struct policy_builds {
     struct described described;
-    int64_t budget; /* bytes, of steps and caches together */
-    int64_t age;    /* milliseconds since a build last used it */
+    int64_t budget;         /* bytes, of steps and caches together */
+    int64_t age;            /* milliseconds since a build last used it */
+    bool private_addresses; /* that ADD of a recipe may fetch from */
 };
 
 struct policy {

@@ -5,6 +5,7 @@
  *   build/steps/KEY/note        written last: "bytes N", "on KEY" of the step right below it or "on -", and "boot ID" until
  *                               it is synced; its mtime is when the step was last used by a build
  *   build/steps/.tmp-KEY/       a step in the making, locked by its maker; without one it is a leftover
+ *   build/fetched/DIGEST        what an address of ADD held, until the run that fetched it ends
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
  *   build/contexts/DIGEST/      what was in the archive of that SHA-256: "context", and a note, written last
  *   build/logs/PROJECT_NAME.KEY what the command of a RUN printed, 0600, and PROJECT_NAME.KEY.1 before that
@@ -35,6 +36,7 @@ struct error;
 #define BUILD_FOLDER_CONTEXTS "contexts"
 #define BUILD_CONTEXT_FOLDER  "context" /* in one of those */
 #define BUILD_FOLDER_LOGS     "logs"
+#define BUILD_FOLDER_FETCHED  "fetched"
 
 #define BUILD_LOG_AGE   ((int64_t)7 * 24 * 3600) /* seconds that a log is kept, */
 #define BUILD_LOG_COUNT 256                      /* and how many of them at most */
@@ -61,8 +63,10 @@ struct build_source { /* one of its sources, however many files that is */
     struct texts excluded; /* of the folder: paths in it that are not copied, nor what is below them; from the
                               context on, relative and clean */
     struct texts included; /* and paths below those that are, all the same (".dockerignore" with "!") */
-    const char *digest;    /* of the files in the folder (view_context.h); NULL: not compared */
-    int64_t skipped;       /* how many of the path's folders are left out of what build_copy.parents keeps */
+    const char *url; /* or what this address held, which has been fetched; `path` is the name of the file */
+    const char *fetched; /* its digest, 64 hex digits */
+    const char *digest;  /* of the files in the folder (view_context.h); NULL: not compared */
+    int64_t skipped;     /* how many of the path's folders are left out of what build_copy.parents keeps */
 };
 extern const struct table build_source_table;
 
@@ -159,6 +163,22 @@ struct build_serve { /* steps that were made anew are what later builds find */
 };
 extern const struct table build_serve_table;
 
+struct build_address { /* what an address of ADD holds */
+    struct described described;
+    const char *url;    /* https:// */
+    const char *digest; /* that it must have, 64 hex digits; NULL: whatever comes */
+    bool guarded;       /* addresses that are not public are refused */
+    bool offline;
+    struct downloads *downloads;
+};
+extern const struct table build_address_table;
+
+struct build_fetched { /* result */
+    struct described described;
+    const char *digest;
+};
+extern const struct table build_fetched_table;
+
 struct build_drop { /* for gc; what is not there is gone already */
     struct described described;
     struct texts steps;    /* keys */
@@ -166,6 +186,7 @@ struct build_drop { /* for gc; what is not there is gone already */
     struct texts caches;   /* ids */
     struct texts contexts; /* digests */
     struct texts logs;     /* names of files */
+    bool fetched;          /* all that addresses held */
 };
 extern const struct table build_drop_table;
 
@@ -196,6 +217,9 @@ struct build_effects {
      * nothing else is taken for that folder. */
     int (*fetch)(const struct paths *, const struct image_make *, const struct call *, struct image_made *,
                  struct error *);
+    /* With a digest that is there nobody is asked. -EBADMSG: it has another one. */
+    int (*address)(const struct paths *, const struct build_address *, const struct call *,
+                   struct build_fetched *, struct error *);
     /* What had these keys goes, and all that stands on it: newest first, so that a crash leaves no step on another than it
      * was made on. For times in which nothing is built. */
     int (*serve)(const struct paths *, const struct build_serve *, const struct call *, struct error *);
@@ -245,6 +269,7 @@ struct observed_build {
     size_t context_count;
     struct observed_log *logs; /* by file */
     size_t log_count;
+    size_t fetched_count; /* files that addresses held */
 };
 
 struct build_view {

@@ -190,5 +190,7 @@ int build_drop_all(const struct paths *paths, const struct build_drop *request, 
         result = drop_contexts(paths, &request->contexts, error);
     if (result == 0)
         result = drop_logs(paths, &request->logs, error);
+    if (result == 0 && request->fetched)
+        result = tree_remove_from_store(paths->build, BUILD_FOLDER_FETCHED, error);
     return result < 0 ? error_wrap(error, result, "builds") : 0;
 }

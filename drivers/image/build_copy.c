@@ -295,12 +295,21 @@ static int copy_text(struct copying *copying, const struct build_source *source)
     return copy_file(copying, source, file, false);
 }
 
+static int copy_fetched(struct copying *copying, const struct build_source *source)
+{
+    _cleanup_close_ int file =
+        build_fetched_open(copying->making->paths, source->fetched, copying->making->call, copying->error);
+    return file < 0 ? file : copy_file(copying, source, file, false);
+}
+
 static int copy_source(struct copying *copying, const struct build_source *source)
 {
     if (!source->path || !copying->request->target || *copying->request->target != '/' || !source->key ||
         strspn(source->key, "0123456789") != strlen(source->key))
         return error_set(copying->error, -EINVAL,
                          "a source without a path, or a target that is not absolute");
+    if (source->fetched)
+        return copy_fetched(copying, source);
     if (source->text)
         return copy_text(copying, source);
     return source->folder ? copy_from_folder(copying, source) : copy_from_root(copying, source);

@@ -7,4 +7,5 @@ const struct build_effects build_effects = {.copy = build_copy_step,
                                             .commit = build_commit_image,
                                             .drop = build_drop_all,
                                             .fetch = build_fetch_context,
+                                            .address = build_address_fetch,
                                             .serve = build_serve_steps};

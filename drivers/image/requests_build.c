@@ -36,6 +36,8 @@ static const struct field build_source_rows[] = {
     ROW(7, included, FIELD_TEXTS),
     ROW(8, digest, FIELD_TEXT),
     ROW(9, skipped, FIELD_NUMBER),
+    ROW(10, url, FIELD_TEXT),
+    ROW(11, fetched, FIELD_TEXT),
 };
 const struct table build_source_table = TABLE("build-source", build_source_rows);
 #undef REQUEST
@@ -119,10 +121,28 @@ static const struct field build_serve_rows[] = {
 const struct table build_serve_table = TABLE("build-serve", build_serve_rows);
 #undef REQUEST
 
+#define REQUEST build_address
+static const struct field build_address_rows[] = {
+    ROW(1, url, FIELD_TEXT),
+    ROW(2, digest, FIELD_TEXT),
+    ROW(3, guarded, FIELD_BOOL),
+    ROW(4, offline, FIELD_BOOL),
+    ROW(5, downloads, FIELD_STRUCT, .nested = &downloads_table),
+};
+const struct table build_address_table = TABLE("build-address", build_address_rows);
+#undef REQUEST
+
+#define REQUEST build_fetched
+static const struct field build_fetched_rows[] = {
+    ROW(1, digest, FIELD_TEXT),
+};
+const struct table build_fetched_table = TABLE("build-fetched", build_fetched_rows);
+#undef REQUEST
+
 #define REQUEST build_drop
 static const struct field build_drop_rows[] = {
     ROW(1, steps, FIELD_TEXTS),    ROW(2, failed, FIELD_TEXTS), ROW(3, caches, FIELD_TEXTS),
-    ROW(4, contexts, FIELD_TEXTS), ROW(5, logs, FIELD_TEXTS),
+    ROW(4, contexts, FIELD_TEXTS), ROW(5, logs, FIELD_TEXTS),   ROW(6, fetched, FIELD_BOOL),
 };
 const struct table build_drop_table = TABLE("build-drop", build_drop_rows);
 #undef REQUEST

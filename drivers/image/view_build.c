@@ -152,6 +152,13 @@ static int compare_logs(const void *left, const void *right)
     return strcmp(((const struct observed_log *)left)->file, ((const struct observed_log *)right)->file);
 }
 
+static void see_fetched(struct listing *listing, int folder, const char *name)
+{
+    (void)folder;
+    (void)name;
+    listing->out->fetched_count++;
+}
+
 static int compare_steps(const void *left, const void *right)
 {
     return strcmp(((const struct observed_step *)left)->key, ((const struct observed_step *)right)->key);
@@ -187,6 +194,8 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
         result = each_name(paths, BUILD_FOLDER_CONTEXTS, &listing, see_context, error);
     if (result == 0)
         result = each_name(paths, BUILD_FOLDER_LOGS, &listing, see_log, error);
+    if (result == 0)
+        result = each_name(paths, BUILD_FOLDER_FETCHED, &listing, see_fetched, error);
     if (result < 0)
         return result;
     sort(found.steps, found.step_count, sizeof(*found.steps), compare_steps);

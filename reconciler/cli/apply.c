@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "reconciler/cli/build_address.h"
 #include "reconciler/cli/build_cache.h"
 #include "reconciler/cli/confirm.h"
 #include "reconciler/cli/report.h"
@@ -253,6 +254,7 @@ static int execute_set(struct session *session, struct plan *plan, bool down, st
                                               .down = down,
                                               .stop_timeout = options->timeout,
                                               .report = report};
+    build_fetch_addresses(session, plan);
     int code = plan->count || plan->await_count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
     build_cache_tidy(session, plan);
     if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down && !plan_has_expansions(plan)) {

@@ -135,7 +135,8 @@ static int drop_excess(struct session *session, struct error *error)
     for (size_t i = 0; result == 0 && i < cache.seen.cache_count; i++)
         if (cache.caches[i])
             *arena_append(session->arena, drop->caches.items, drop->caches.count) = cache.seen.caches[i].file;
-    return result < 0 || (!drop->steps.count && !drop->caches.count)
+    drop->fetched = cache.seen.fetched_count > 0;
+    return result < 0 || (!drop->steps.count && !drop->caches.count && !drop->fetched)
                ? result
                : image_step(session, STEP_BUILD_DROP, drop, NULL, error);
 }

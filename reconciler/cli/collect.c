@@ -285,6 +285,11 @@ static int find_build(struct session *session, struct candidates *to, struct err
 {
     struct build_cache cache;
     int result = build_cache_look(session, &cache, error);
+    struct build_drop *fetched = described_new(session->arena, &build_drop_table);
+    fetched->fetched = true;
+    if (result >= 0)
+        add_build(session, to, "fetched", "left by a build that did not end", false, fetched,
+                  cache.seen.fetched_count, 0);
     for (int goes = 1; goes >= 0 && result >= 0; goes--) {
         find_steps(session, &cache, goes, to);
         find_failed(session, &cache, goes, to);

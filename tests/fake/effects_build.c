@@ -243,6 +243,25 @@ static int fetch(const struct paths *paths, const struct image_make *request, co
     return result < 0 ? result : fake_end(&fake, apply_fetch(&fake, request, made, error), error);
 }
 
+/* What an address holds is its name; "https://.../missing" holds nothing. */
+static int address(const struct paths *paths, const struct build_address *request, const struct call *call,
+                   struct build_fetched *fetched, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_ADDRESS, request->url, error);
+    if (result < 0)
+        return result;
+    char digest[DIGEST_TEXT_SIZE];
+    digest_of(request->url, strlen(request->url), digest);
+    fetched->digest = arena_strdup(call->arena, digest);
+    described_whole(&build_fetched_table, fetched);
+    if (strstr(request->url, "/missing"))
+        return fake_end(&fake, error_set(error, -ENOENT, "ADD %s: 404", request->url), error);
+    if (request->digest && strcmp(request->digest, digest) != 0)
+        return fake_end(&fake, error_set(error, -EBADMSG, "ADD %s: another digest", request->url), error);
+    return fake_end(&fake, 0, error);
+}
+
 static int serve(const struct paths *paths, const struct build_serve *request, const struct call *call,
                  struct error *error)
 {
@@ -267,4 +286,5 @@ const struct build_effects build_effects = {.copy = copy,
                                             .commit = commit,
                                             .drop = drop,
                                             .fetch = fetch,
+                                            .address = address,
                                             .serve = serve};

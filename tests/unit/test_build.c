@@ -50,7 +50,7 @@ static int find(void *context, const char *reference, struct build_base *base, s
 struct given {
     const char *arguments[8]; /* name, value, ... */
     const char *stage, *epoch, *stamp, *salt;
-    const char *secrets[4];
+    const char *secrets[4], *fetched[4];
 };
 
 static struct pairs pairs_of(const char *const *texts, size_t most)
@@ -72,9 +72,11 @@ static struct build *make(const char *text, const struct given *given)
     const struct recipe_piece piece = {
         .text = text, .length = strlen(text), .place = {.file = "/x/Recipe", .line = 1, .column = 1}};
     given = given ? given : &nothing;
-    struct pairs *arguments = arena_new_of(arena, struct pairs), *secrets = arena_new_of(arena, struct pairs);
+    struct pairs *arguments = arena_new_of(arena, struct pairs), *secrets = arena_new_of(arena, struct pairs),
+                 *fetched = arena_new_of(arena, struct pairs);
     *arguments = pairs_of(given->arguments, COUNT(given->arguments));
     *secrets = pairs_of(given->secrets, COUNT(given->secrets));
+    *fetched = pairs_of(given->fetched, COUNT(given->fetched));
     problems = (struct problems){.arena = arena};
     if (!recipe_read(&piece, 1, arena, &problems, &recipe))
         return NULL;
@@ -88,6 +90,7 @@ static struct build *make(const char *text, const struct given *given)
                                           .stamp = given->stamp,
                                           .salt = given->salt,
                                           .secrets = secrets,
+                                          .fetched = fetched,
                                           .find = find};
     return build_make(&request, arena, &problems, &build) ? build : NULL;
 }
@@ -414,6 +417,36 @@ static void epochs(void **state)
     assert_null(make(text, &(struct given){.stamp = "yesterday"}));
 }
 
+/* What an address holds is part of the key, and without a checksum not known until it was fetched. */
+static void addresses(void **state)
+{
+    (void)state;
+#define URL "https://x.example/dir/a.txt?b"
+#define ONE "1111111111111111111111111111111111111111111111111111111111111111"
+#define TWO "2222222222222222222222222222222222222222222222222222222222222222"
+    static const char *const text = "FROM base\nADD " URL " /a/\nRUN x\n",
+                             *const pinned = "FROM base\nADD --checksum=sha256:" ONE " " URL " /a/\nRUN x\n";
+    static const struct given one = {.fetched = {URL, ONE}}, two = {.fetched = {URL, TWO}},
+                              vain = {.fetched = {URL, ""}};
+    struct build *build = made(text, NULL);
+    assert_false(build->is_known);
+    assert_null(build->steps[1].key);
+    assert_int_equal(build->addresses.count, 1);
+    assert_null(build->fetched);
+    build = made(text, &one);
+    assert_true(build->is_known);
+    assert_string_equal(build->fetched, ONE " " URL "\n");
+    const struct build_copy *copy = build->steps[0].request;
+    assert_string_equal(((const struct build_source *)copy->sources.items[0])->path, "a.txt");
+    assert_string_not_equal(key_of(text, &one), key_of(text, &two));
+    assert_string_equal(key_of(text, &one), key_of(pinned, &two));
+    assert_int_equal(made(pinned, NULL)->addresses.count, 0);
+    assert_null(make(text, &vain));
+    assert_null(make("FROM base\nADD https://x.example/ /a/\n", NULL));
+    assert_non_null(make("FROM base\nADD https://x.example/ /a\n", NULL));
+    assert_null(make("FROM base\nCOPY " URL " /a/\n", NULL));
+}
+
 /* Content, mode and names count; owners and times do not. */
 static void keys_of_files(void **state)
 {
@@ -494,7 +527,7 @@ static void refusals(void **state)
         {"FROM base\nCOPY *.txt /a\n", "COPY: the target of several sources must be a folder, found '/a'", 2},
         {"FROM base\nCOPY [a /x\n", "COPY: '[a' is no pattern", 2},
         {"FROM base\nCOPY --exclude=[a dir /x\n", "'[a' is no pattern, or longer than 1024 bytes", 2},
-        {"FROM base\nADD https://x.example/a /a\n", "ADD of an address is not supported", 2},
+        {"FROM base\nADD http://x.example/a /a\n", "ADD of an address is not supported", 2},
         {"FROM base AS a\nFROM base\nCOPY --from=a --exclude=x /a /b\n",
          "COPY --from: --exclude is not supported with it", 3},
         {"FROM base\nENV U=\"a b\"\nCOPY --chown=$U one.txt /\n",
@@ -710,6 +743,7 @@ int main(void)
         cmocka_unit_test(configs),
         cmocka_unit_test(keys),
         cmocka_unit_test(epochs),
+        cmocka_unit_test(addresses),
         cmocka_unit_test(keys_of_files),
         cmocka_unit_test(unknown_base),
         cmocka_unit_test(unused_arguments),
