@@ -4,8 +4,18 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/map.h"
 #include "specs/alias.h"
 #include "specs/forms.h"
+
+/* Declared no more, it is forgotten by the run that would build on it, and the next one would build on something else. */
+static bool goes(const struct build_from_request *request, const struct entry *entry)
+{
+    for (size_t i = 0; i < request->source_count; i++)
+        if (request->sources[i].prunes && text_is_same(request->sources[i].name, entry->record->source))
+            return true;
+    return false;
+}
 
 static bool find_image(const struct build_from_request *request, struct arena *arena,
                        struct build_from_choice *choice)
@@ -17,7 +27,7 @@ static bool find_image(const struct build_from_request *request, struct arena *a
     const struct object *declared = name ? object_find(request->desired, KIND_IMAGE, name) : NULL;
     const struct entry *recorded =
         name && !declared && request->actual ? actual_find(request->actual, KIND_IMAGE, name) : NULL;
-    if (!declared && !recorded)
+    if (!declared && (!recorded || goes(request, recorded)))
         return false;
     choice->kind = declared ? BUILD_FROM_SPEC : BUILD_FROM_STORE;
     choice->image = declared ? declared : &recorded->object;

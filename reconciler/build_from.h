@@ -1,7 +1,7 @@
 /* Which image a name in FROM, or in --from, is: pure.
  *
- * In this order: an image that the spec declares, or that is recorded, by the name that a spec would call it; an alias of
- * fpsync.conf; a source in so many words, "bootstrap:bookworm" or "images:debian/12" of a remote that is known; and what is
+ * In this order: an image that the spec declares, or that is recorded and does not go in this run, by the name that a spec
+ * would call it; an alias of fpsync.conf; a source in so many words, "bootstrap:bookworm" or "images:debian/12" of a remote that is known; and what is
  * none of these is looked for in a registry, as docker does.
  *
  * A recipe may come from a stranger: it names no file of the host. An alias may, which is root's. */
@@ -9,6 +9,7 @@
 
 #include "reconciler/actual.h"
 #include "specs/policy.h"
+#include "specs/specs.h"
 
 enum build_from {
     BUILD_FROM_SPEC,  /* declared */
@@ -24,6 +25,8 @@ struct build_from_request {
     const struct object_set *desired;
     const struct actual *actual;
     const struct policy *policy;
+    const struct spec_source *sources; /* of this run: what it prunes of them is no answer */
+    size_t source_count;
 };
 
 struct build_from_choice {

@@ -148,7 +148,9 @@ static const struct object *find_image(const struct finding *finding, const char
                                              .project = name_project(arena, finding->image->name),
                                              .desired = request->desired,
                                              .actual = request->actual,
-                                             .policy = request->policy};
+                                             .policy = request->policy,
+                                             .sources = request->sources,
+                                             .source_count = request->source_count};
     struct build_from_choice choice;
     if (build_from(&asked, arena, &choice, error) < 0)
         return NULL;
@@ -355,6 +357,8 @@ static bool will_make(const struct reading *reading, const struct object *image)
     struct changes said = {0};
     if (builds_fetch(reading->builds, image->name))
         return true;
+    if (texts_have(&reading->request->moved, image->name))
+        return true;
     if (!entry || entry_is_unfinished(entry) || (wish && (wish->changes.count || reading->builds->forced)))
         return true;
     if (!wish || builds_compare_words(entry))
@@ -379,6 +383,13 @@ static void add_wish(struct reading *reading, const struct object *image)
     map_add(&reading->ended, image->name, (void *)image);
 }
 
+void builds_judge(const struct builds_request *request, struct arena *arena, struct builds *builds)
+{
+    const struct reading reading = {.request = request, .arena = arena, .builds = builds};
+    for (size_t i = 0; i < builds->count; i++)
+        builds->items[i].made = will_make(&reading, builds->items[i].image);
+}
+
 void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
                  struct builds *builds)
 {
@@ -389,10 +400,9 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
         if (image->kind == KIND_IMAGE && image_is_built(image->body))
             add_wish(&reading, image);
     }
-    for (size_t i = 0; i < builds->count; i++)
-        builds->items[i].made = will_make(&reading, builds->items[i].image);
     map_clear(&reading.begun);
     map_clear(&reading.ended);
+    builds_judge(request, arena, builds);
 }
 
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set)

@@ -45,9 +45,12 @@ struct builds_request {
     const struct paths *paths;
     const struct object_set *desired;
     const struct actual *actual;
+    const struct spec_source *sources; /* of this run; NULL: it prunes none */
+    size_t source_count;
     const struct policy *policy; /* aliases and remotes that FROM may name; NULL: none */
     const char *salt;            /* of --no-cache: other keys than ever before; NULL */
     bool fetched;                /* this run has fetched recipes already */
+    struct texts moved;          /* images that stand for something else at their servers by now */
     bool offline;
     const struct pairs *held;        /* what addresses hold, fetched by this run: see build_request; NULL */
     const struct build_flags *flags; /* of the command line; NULL */
@@ -57,6 +60,8 @@ struct builds_request {
 /* What is wrong is told as problems, with the line of the recipe. */
 void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
                  struct builds *builds);
+/* Says anew which of them are made, once more is known of what they stand on. */
+void builds_judge(const struct builds_request *request, struct arena *arena, struct builds *builds);
 /* Puts the implied images into the set, each once. */
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set);
 const struct build_wish *builds_find(const struct builds *builds, const char *image);   /* full name; NULL */

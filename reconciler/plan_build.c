@@ -48,7 +48,7 @@ static bool will_make(struct planning *planning, const char *name)
     struct changes causes = {0};
     if (!image || image_is_built(image->body))
         return image && plan_will_build(planning, image);
-    if (plan_is_new(entry))
+    if (plan_is_new(entry) || world_image_changed(planning->request->world, name))
         return true;
     fields_diff(&image_table, entry->object.body, image->body, planning->arena, &causes);
     return causes.count || !world_has_image(planning->request->world, entry->facts->digest);
@@ -121,6 +121,24 @@ static void hold_secret(struct planning *planning, const struct object *image, c
               missing->place);
 }
 
+/* On a base that is neither in the store nor comes there nothing can be built; on the one that it stood on before, it can. */
+static bool hold_baseless(struct planning *planning, const struct object *image,
+                          const struct build_wish *wish)
+{
+    for (size_t i = 0; i < wish->build->base_count; i++) {
+        const char *base = wish->build->bases[i].image;
+        const struct entry *entry = base ? actual_find(planning->request->actual, KIND_IMAGE, base) : NULL;
+        if (!base || !plan_is_held(planning, KIND_IMAGE, base) ||
+            (entry && world_has_image(planning->request->world, entry->facts->digest)))
+            continue;
+        plan_hold(planning, KIND_IMAGE, image->name,
+                  arena_printf(planning->arena, "image %s, which it is made from, is held", base), NULL,
+                  image->place);
+        return true;
+    }
+    return false;
+}
+
 static void add_new(struct planning *planning, const struct object *image, const struct build_wish *wish,
                     const struct entry *entry, struct changes *causes)
 {
@@ -143,7 +161,7 @@ void plan_build(struct planning *planning, const struct object *image, struct en
         return;
     }
     plan_bases(planning, wish);
-    if (plan_awaits_base(planning, image, entry, wish->build))
+    if (plan_awaits_base(planning, image, entry, wish->build) || hold_baseless(planning, image, wish))
         return;
     const char *base = made_base(planning, wish);
     if (plan_is_new(entry))

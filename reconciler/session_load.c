@@ -98,6 +98,8 @@ int session_load_builds(struct session *session, struct error *error)
         .fetched = session->has_fetched,
         .desired = &session->set.objects,
         .actual = &session->actual,
+        .sources = session->set.sources,
+        .source_count = session->set.source_count,
         .policy = session->policy,
         .flags = session->options->build ? &session->build_flags : NULL,
         .offline = session->options->offline,

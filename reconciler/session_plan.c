@@ -108,6 +108,13 @@ static void look_at_servers(struct session *session)
     looks_ask(&request, session->arena, &session->looks);
     session->world.looks = session->looks.items;
     session->world.look_count = session->looks.count;
+    struct texts *moved = &session->builds_request.moved;
+    *moved = (struct texts){0};
+    for (size_t i = 0; i < session->looks.count; i++)
+        if (session->looks.items[i].changed)
+            *arena_append(session->arena, moved->items, moved->count) = session->looks.items[i].image;
+    if (moved->count && session->builds.count)
+        builds_judge(&session->builds_request, session->arena, &session->builds);
 }
 
 void session_plan(struct session *session, struct plan *plan)

@@ -20,27 +20,49 @@ static int check_place(struct fake *fake, const struct build_place *place, struc
     return place->key ? build_check_key(place->key, error) : 0;
 }
 
-static void make_step(struct fake *fake, const struct build_place *place)
+/* What a root is like: the same things done to the same image come out alike, whatever keys they have. */
+static void describe_root(const struct fake *fake, const struct build_place *place, struct buffer *text)
 {
+    buffer_printf(text, "%s\n", place->image ? place->image : "scratch");
+    for (size_t i = 0; i < place->below.count; i++)
+        buffer_printf(text, "%s\n", text_in(fake_find(fake->world, "steps", place->below.items[i]), "did"));
+}
+
+static void make_step(struct fake *fake, const struct build_place *place, const struct buffer *done)
+{
+    char did[DIGEST_TEXT_SIZE];
+    _cleanup_buffer_ struct buffer text = {0};
     if (fake_find(fake->world, "steps", place->key))
         return;
+    describe_root(fake, place, &text);
+    buffer_add(&text, done->bytes, done->length);
+    digest_of(text.bytes, text.length, did);
     struct json *step = json_set(fake_map(fake->world, "steps"), place->key, json_new_object());
     json_set(step, "bytes", json_new_number(4096));
+    json_set(step, "did", json_new_text(did));
     json_set(step, "used", json_new_number(1700000000 + fake_tick(fake->world)));
     json_remove(fake_map(fake->world, "failed"), place->key);
 }
 
 static int apply_copy(struct fake *fake, const struct build_copy *request, struct error *error)
 {
+    _cleanup_buffer_ struct buffer done = {0};
     int result = check_place(fake, request->place, error);
+    buffer_printf(&done, "%s %s %s\n", request->target, request->owner ? request->owner : "",
+                  request->mode ? request->mode : "");
     for (size_t i = 0; result == 0 && i < request->sources.count; i++) {
         const struct build_source *source = request->sources.items[i];
-        if (!source->text && !source->folder)
-            result = check_place(fake, source->from, error);
+        const char *content = source->text ? source->text : source->digest;
+        buffer_printf(&done, "%s %s\n", source->path ? source->path : "", content ? content : "");
+        if (source->text || source->folder)
+            continue;
+        result = check_place(fake, source->from, error);
+        if (result == 0)
+            describe_root(fake, source->from, &done);
     }
     if (result < 0)
         return error_wrap(error, result, "%s", request->what);
-    make_step(fake, request->place);
+    make_step(fake, request->place, &done);
     return 0;
 }
 
@@ -57,7 +79,9 @@ static int apply_folder(struct fake *fake, const struct build_folder *request, s
     int result = check_place(fake, request->place, error);
     if (result < 0)
         return error_wrap(error, result, "%s", request->what);
-    make_step(fake, request->place);
+    _cleanup_buffer_ struct buffer done = {0};
+    buffer_printf(&done, "%s\n", request->path);
+    make_step(fake, request->place, &done);
     return 0;
 }
 
@@ -93,7 +117,12 @@ static int apply_run(struct fake *fake, const struct build_run *request, struct 
         call->progress(call->context, request->argv.items[request->argv.count - 1]);
     long status = status_of(&request->argv);
     if (status == 0) {
-        make_step(fake, request->place);
+        _cleanup_buffer_ struct buffer done = {0};
+        for (size_t i = 0; i < request->argv.count; i++)
+            buffer_printf(&done, "%s\n", request->argv.items[i]);
+        for (size_t i = 0; i < request->env.count; i++)
+            buffer_printf(&done, "%s=%s\n", request->env.items[i].key, request->env.items[i].value);
+        make_step(fake, request->place, &done);
         return 0;
     }
     return error_set(error, -ECHILD, "%s: exit status %ld", request->what, status);
@@ -136,10 +165,8 @@ static int apply_commit(struct fake *fake, const struct build_commit *request, s
     _cleanup_buffer_ struct buffer content = {0};
     const char *below =
         place->image ? text_in(fake_find(fake->world, "images", place->image), "lower") : NULL;
-    buffer_printf(&content, "%s\n%s\n", place->image ? place->image : "scratch",
-                  request->config ? request->config : "");
-    for (size_t i = 0; i < place->below.count; i++)
-        buffer_printf(&content, "%s\n", place->below.items[i]);
+    describe_root(fake, place, &content);
+    buffer_printf(&content, "%s\n", request->config ? request->config : "");
     buffer_text(&content, request->epoch ? request->epoch : "");
     char digest[DIGEST_TEXT_SIZE];
     digest_of(content.bytes, content.length, digest);
@@ -153,7 +180,10 @@ static int apply_commit(struct fake *fake, const struct build_commit *request, s
     struct json *image = json_set(fake_map(fake->world, "images"), digest, json_new_object());
     json_set(image, "bytes", json_new_number(made->bytes));
     json_set(image, "name", json_new_text(request->name));
-    json_set(image, "source", json_new_text("build"));
+    const char *system =
+        place->image ? text_in(fake_find(fake->world, "images", place->image), "source") : NULL;
+    json_set(image, "source",
+             json_new_text(system ? system : "build")); /* the system stays that of the base */
     if (made->lower)
         json_set(image, "lower", json_new_text(made->lower));
     return 0;

@@ -1,5 +1,6 @@
 /* What builds have left in the fake world. */
 #include <string.h>
+#include <time.h>
 
 #include "drivers/image/build.h"
 #include "lib/error.h"
@@ -20,6 +21,12 @@ static void see_failed(const struct seen *world, struct arena *arena, struct obs
     }
 }
 
+/* The clock of the fake world goes by what happens in it, from a day long ago; what it keeps was used within the hour. */
+static int64_t as_of_now(int64_t moment)
+{
+    return time(NULL) - 3600 + (moment - 1700000000);
+}
+
 static int dump(const struct paths *paths, struct arena *arena, struct observed_build *out,
                 struct error *error)
 {
@@ -33,11 +40,11 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
     for (const struct seen *i = seen_first(steps); i; i = seen_next(i)) {
         struct observed_step *seen = arena_append(arena, out->steps, out->step_count);
         *seen = (struct observed_step){
-            .key = seen_key(i), .bytes = seen_number(i, "bytes"), .used = seen_number(i, "used")};
+            .key = seen_key(i), .bytes = seen_number(i, "bytes"), .used = as_of_now(seen_number(i, "used"))};
     }
     for (const struct seen *i = seen_first(caches); i; i = seen_next(i)) {
         struct observed_cache *seen = arena_append(arena, out->caches, out->cache_count);
-        *seen = (struct observed_cache){.file = seen_key(i), .used = seen_number(i, "used")};
+        *seen = (struct observed_cache){.file = seen_key(i), .used = as_of_now(seen_number(i, "used"))};
     }
     const struct seen *contexts = seen_in(world, "contexts");
     for (const struct seen *i = seen_first(contexts); i; i = seen_next(i)) {

@@ -127,7 +127,7 @@ static const char *plain_text(struct spec *spec, const struct field *row)
         return arena_printf(spec->arena, "/srv/d%u%s", spec_random(spec, 8),
                             by_chance(spec, 30) ? "/inner" : "");
     case FORM_IMAGE_SOURCE:
-        return "\"bootstrap:bookworm\""; /* another system below a layer is held when it is fetched */
+        return spec->served ? "\"images:debian/12\"" : "\"bootstrap:bookworm\"";
     case FORM_PACKAGE:
         return one_of(spec, packages);
     case FORM_SIGNAL:
@@ -333,6 +333,30 @@ static struct part make_health(struct spec *spec, const struct body *body, const
     return health;
 }
 
+static bool is_digest(const struct field *row)
+{
+    return strcmp(row->key, "digest") == 0;
+}
+
+/* Of a folder, what an archive holds, or steps; an edit may make it both, which the loader then complains of. */
+static struct part make_build(struct spec *spec, const struct body *body, const struct field *row)
+{
+    static const char *const others[2][3] = {{"from", "steps", NULL}, {"context", "recipe", NULL}};
+    const bool folder = by_chance(spec, 50), archive = folder && by_chance(spec, 30);
+    struct part build = {.row = row};
+    for (const struct field *own = row->nested->rows; own < row->nested->rows + row->nested->count; own++) {
+        const bool is_base = strcmp(own->key, folder ? "context" : "from") == 0;
+        bool is_other = (!folder && strcmp(own->key, "target") == 0) || (!archive && is_digest(own));
+        for (const char *const *other = others[!folder]; *other; other++)
+            is_other = is_other || strcmp(own->key, *other) == 0;
+        if (!is_other && (is_base || by_chance(spec, 60)))
+            add_part(spec, &build, make_part(spec, body, row->nested, own));
+        if (archive && is_base)
+            build.parts[build.count - 1].text = "./app.tar";
+    }
+    return build;
+}
+
 static struct part make_part(struct spec *spec, const struct body *body, const struct table *table,
                              const struct field *row)
 {
@@ -340,6 +364,8 @@ static struct part make_part(struct spec *spec, const struct body *body, const s
         return make_list(spec, body, row);
     if (row->nested == &health_table)
         return make_health(spec, body, row);
+    if (row->nested == &image_build_table)
+        return make_build(spec, body, row);
     struct part part = {.row = row, .text = special_text(spec, body, table, row, NULL)};
     if (row->type == FIELD_STRUCT) {
         add_fields(spec, body, row->nested, &part, OFTEN);
@@ -349,23 +375,6 @@ static struct part make_part(struct spec *spec, const struct body *body, const s
         part.text = value_text(spec, row);
     }
     return part;
-}
-
-/* Of a folder or of steps; an edit may make it both, which the loader then complains of. */
-static struct part make_build(struct spec *spec, const struct body *body, const struct field *row)
-{
-    static const char *const others[2][3] = {{"from", "steps", NULL}, {"context", "recipe", NULL}};
-    const bool folder = by_chance(spec, 50);
-    struct part build = {.row = row};
-    for (const struct field *own = row->nested->rows; own < row->nested->rows + row->nested->count; own++) {
-        const bool is_base = strcmp(own->key, folder ? "context" : "from") == 0;
-        bool is_other = !folder && strcmp(own->key, "target") == 0;
-        for (const char *const *other = others[!folder]; *other; other++)
-            is_other = is_other || strcmp(own->key, *other) == 0;
-        if (!is_other && (is_base || by_chance(spec, 60)))
-            add_part(spec, &build, make_part(spec, body, row->nested, own));
-    }
-    return build;
 }
 
 /* It has a source, or it is built. */
@@ -403,6 +412,7 @@ static void add_body(struct spec *spec, enum kind kind, const char *name)
 void spec_generate(struct spec *spec)
 {
     static const unsigned most[KIND_COUNT] = {2, 3, 4, 2, OF_A_KIND};
+    spec->served = by_chance(spec, 30);
     for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
         const unsigned least = kind == KIND_IMAGE || kind == KIND_CONTAINER;
         const unsigned count = least + spec_random(spec, most[kind] + 1 - least);
@@ -431,6 +441,9 @@ static void edit_part(struct spec *spec, struct body *body, const struct table *
     const struct part *there = part_of(whole, row->key);
     size_t at = there ? (size_t)(there - whole->parts) : whole->count;
     if (!is_writable(row))
+        return;
+    /* A folder has no digest. */
+    if (table == &image_build_table && (is_digest(row) || strcmp(row->key, "context") == 0))
         return;
     if (there && there->count && row->type == FIELD_STRUCT && by_chance(spec, 70))
         edit_part(spec, body, row->nested, &whole->parts[at]);
@@ -527,7 +540,7 @@ static struct part copy_part(struct arena *arena, const struct part *part)
 
 struct spec spec_copy(const struct spec *spec)
 {
-    struct spec copy = {.arena = spec->arena, .random = spec->random};
+    struct spec copy = {.arena = spec->arena, .random = spec->random, .served = spec->served};
     for (size_t i = 0; i < spec->count; i++) {
         struct body *body = arena_append(copy.arena, copy.bodies, copy.count);
         *body = spec->bodies[i];

@@ -24,6 +24,7 @@ struct body {
 struct spec {
     struct arena *arena;
     uint64_t random;
+    bool served; /* its images come from a server: another system below a layer is held when it is fetched */
     struct body *bodies;
     size_t count;
 };

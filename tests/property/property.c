@@ -26,7 +26,7 @@
 #include "specs/specs.h"
 #include "tests/property/generate.h"
 
-#define ENOUGH_SEEDS 40 /* that say every row */
+#define ENOUGH_SEEDS 100 /* that say every row */
 #define OUTPUT_LIMIT ((size_t)16 << 20)
 
 static const char *fpsync, *tool;
@@ -362,6 +362,12 @@ static void make_context(const struct trial *trial)
     mkdir(in_root(trial, "wordpress"), 0755);
     write_file(in_root(trial, "wordpress/Recipe"), recipe);
     write_file(in_root(trial, "wordpress/Recipe.test"), recipe);
+    /* And in its archive, whose digest is that of the row's example. */
+    write_file(in_root(trial, "app.tar"), "test");
+    mkdir(in_root(trial, "archives"), 0755);
+    mkdir(in_root(trial, "archives/app"), 0755);
+    write_file(in_root(trial, "archives/app/Recipe"), recipe);
+    write_file(in_root(trial, "archives/app/Recipe.test"), recipe);
 }
 
 static void print_quoted(const char *text)

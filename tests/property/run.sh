@@ -4,4 +4,4 @@
 FPSYNC_FAKE_DOUBT=$(mktemp) || exit 1
 trap 'rm -f "$FPSYNC_FAKE_DOUBT"' EXIT
 export FPSYNC_FAKE_DOUBT
-"${FPSYNC_BUILD:?}/tests/property/property" "${FIRST:-1}" "${SEEDS:-50}"
+"${FPSYNC_BUILD:?}/tests/property/property" "${FIRST:-1}" "${SEEDS:-120}"

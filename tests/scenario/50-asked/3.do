@@ -1,0 +1,1 @@
+tool renew-source images:debian/12
