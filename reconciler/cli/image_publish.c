@@ -16,7 +16,7 @@
 /* ---- the recipe ---- */
 
 /* What the recipes of all images on record ask for today; what is wrong with one leaves that one out. */
-static void read_builds(struct session *session, struct builds *builds, const char *epoch)
+static void read_builds(struct session *session, struct builds *builds)
 {
     struct object_set recorded = {0};
     struct problems problems = {.arena = session->arena};
@@ -27,8 +27,7 @@ static void read_builds(struct session *session, struct builds *builds, const ch
     const struct builds_request request = {.paths = &session->paths,
                                            .desired = &recorded,
                                            .actual = &session->actual,
-                                           .policy = session->policy,
-                                           .stamp = epoch};
+                                           .policy = session->policy};
     builds_read(&request, session->arena, &problems, builds);
 }
 
@@ -41,27 +40,15 @@ static const char *steps_text(struct arena *arena, const struct image_build *bui
     return text;
 }
 
-/* What the recipe asks for today, where that is what the image was made of. SOURCE_DATE_EPOCH is one of the things that
- * it was made of, and need not be the one of this run. */
-static const struct build_wish *find_wish(const struct entry *entry, const struct builds builds[static 2])
-{
-    const struct build_wish *wish = NULL;
-    for (size_t i = 0; i < 2 && (!wish || wish->changes.count); i++) {
-        const struct build_wish *other = builds_find(&builds[i], entry->name);
-        wish = other ? other : wish;
-    }
-    return wish;
-}
-
 /* A recipe that would not make this image is not put beside it. */
-static void add_recipe(struct session *session, const struct builds builds[static 2],
-                       const struct image_row *row, struct image_publish *publish)
+static void add_recipe(struct session *session, const struct builds *builds, const struct image_row *row,
+                       struct image_publish *publish)
 {
     const struct entry *entry = row->entry;
     const struct image_build *build = ((const struct image *)entry->object.body)->build;
     if (!image_is_built(entry->object.body))
         return;
-    const struct build_wish *wish = find_wish(entry, builds);
+    const struct build_wish *wish = builds_find(builds, entry->name);
     if (!wish || wish->changes.count) {
         fprintf(stderr, "fpsync: image %s: its recipe is left out: %s%s\n", entry->name,
                 wish ? wish->changes.items[0].field : "it cannot be read",
@@ -164,19 +151,18 @@ int image_publish_all(struct session *session)
 {
     const struct options *options = session->options;
     struct error error = {0};
-    struct builds builds[2] = {0};
+    struct builds builds;
     if (!options->to) {
         error_set(&error, -EINVAL, "image publish needs --to FOLDER, which a web server serves");
         return fail(options, &error, EXIT_ERROR);
     }
     if (session_load_policy(session, &error) < 0)
         return fail_invalid(options, &session->problems);
-    read_builds(session, &builds[0], NULL);
-    read_builds(session, &builds[1], getenv("SOURCE_DATE_EPOCH"));
+    read_builds(session, &builds);
     struct json *list = options->output == OUTPUT_DATA ? json_new_array() : NULL;
     int result = 0;
     for (size_t i = 1; i < options->argument_count && result >= 0; i++)
-        result = publish_one(session, builds, options->arguments[i], list, &error);
+        result = publish_one(session, &builds, options->arguments[i], list, &error);
     if (list)
         print_list(options, "published", list);
     return result < 0 ? fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR) : EXIT_IN_SYNC;
