@@ -25,7 +25,8 @@
 #define ABORT_BOUND  2000  /* milliseconds for killed processes to end */
 #define CLEAN_BOUND  30000 /* milliseconds to clean up behind a start that was given up */
 #define SETTLE_BOUND 3000  /* milliseconds for somebody else's start or stop to come to its end */
-#define LOOK_AGAIN   20    /* milliseconds, where no monitor's end can be waited for */
+#define USUAL_PATH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define LOOK_AGAIN   20 /* milliseconds, where no monitor's end can be waited for */
 
 struct start_answer { /* of the child that calls liblxc */
     pid_t init;       /* 0: it could not */
@@ -207,8 +208,23 @@ static noreturn void answer_with(int fd, const struct start_answer *answer)
 }
 
 /* Where liblxc finds newuidmap it maps ids by that, and newuidmap allows root only what /etc/subuid lists; ranges of
- * ours are taken outside of it on purpose. newuidmap is in bin and apparmor_parser, which liblxc does need, in sbin:
- * without bin on its path, root writes the map itself. */
+ * ours are taken outside of it on purpose. It takes the first of the path, and leaves one alone that has no privileges,
+ * as `false` has none: then root writes the map itself. Hooks of adopted containers need the rest of the path. */
+static void hide_newuidmap(const struct paths *paths)
+{
+    static const char *const names[] = {"newuidmap", "newgidmap"};
+    char folder[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE + sizeof(USUAL_PATH)];
+    snprintf(folder, sizeof(folder), "%s/path", paths->run);
+    mkdir(folder, 0755);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        if (symlink("/bin/false", path) < 0 && errno != EEXIST)
+            break; /* then the start says what newuidmap does not allow */
+    }
+    snprintf(path, sizeof(path), "%s:%s", folder, USUAL_PATH);
+    setenv("PATH", path, 1);
+}
+
 static noreturn void start_in_child(const struct paths *paths, const struct container_start *request,
                                     pid_t parent, int fd)
 {
@@ -221,7 +237,7 @@ static noreturn void start_in_child(const struct paths *paths, const struct cont
         _exit(EXIT_FAILURE);
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
-    setenv("PATH", "/usr/sbin:/sbin", 1);
+    hide_newuidmap(paths);
     if (config_open(&config, paths, request->lxc_name, true, &error) == 0) {
         start_log_open(&config, paths, &answer.log);
         find_root(&config, paths);
