@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "drivers/image/view_context.h"
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "lib/machine.h"
 #include "reconciler/build_from.h"
 #include "reconciler/contexts.h"
 #include "reconciler/plan_internal.h"
@@ -208,14 +208,6 @@ static int known_before(void *context, const char *name, struct build_base *base
 
 /* ---- the whole ---- */
 
-static const char *architecture(struct arena *arena)
-{
-    struct utsname name;
-    if (uname(&name) < 0 || strcmp(name.machine, "x86_64") == 0)
-        return "amd64";
-    return strcmp(name.machine, "aarch64") == 0 ? "arm64" : arena_strdup(arena, name.machine);
-}
-
 /* NULL: the command line says nothing of it. */
 static const struct build_flags *flags_of(const struct builds_request *request, const struct object *image)
 {
@@ -288,7 +280,7 @@ static bool make(struct finding *finding, const struct build_wish *wish, struct 
         .arguments = with_flags(arena, flags ? &flags->args : NULL, &body->args),
         .stage = flags && flags->stage ? flags->stage : body->target,
         .secrets = with_flags(arena, flags ? &flags->secrets : NULL, &secrets),
-        .architecture = architecture(arena),
+        .architecture = machine_architecture(),
         .epoch = epoch_of(body, arena),
         .fetched = fetched_of(finding, wish->image->name),
         .stamp = finding->reading->request->stamp,

@@ -34,7 +34,6 @@ struct oci_source {
     const char *what; /* for messages: the path, or the name in the registry */
     const char *arch; /* "amd64", "arm64" */
 };
-const char *oci_host_arch(void);
 
 int oci_descriptor_of(const struct json *value, struct oci_descriptor *descriptor, struct error *error);
 bool oci_is_index(const char *type);

@@ -21,6 +21,7 @@
 #include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/machine.h"
 #include "specs/image_config.h"
 
 #define TAG_LENGTH 128
@@ -127,7 +128,7 @@ static int write_config(const struct exporting *exporting, struct json *descript
     if (result < 0)
         return result;
     _cleanup_json_ struct json *document = json_new_object();
-    json_set(document, "architecture", json_new_text(oci_host_arch()));
+    json_set(document, "architecture", json_new_text(machine_architecture()));
     json_set(document, "os", json_new_text("linux"));
     json_set(document, "config", config);
     struct json *root = json_set(document, "rootfs", json_new_object());
@@ -193,7 +194,7 @@ static int write_index(const struct exporting *exporting, struct json *manifest,
     struct json *list = json_set(index, "manifests", json_new_array());
     int result = keep_others(exporting, tag, list, error);
     struct json *platform = json_set(manifest, "platform", json_new_object());
-    json_set(platform, "architecture", json_new_text(oci_host_arch()));
+    json_set(platform, "architecture", json_new_text(machine_architecture()));
     json_set(platform, "os", json_new_text("linux"));
     struct json *annotations = json_set(manifest, "annotations", json_new_object());
     json_set(annotations, OCI_TAG, json_new_text(tag));

@@ -15,6 +15,7 @@
 #include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/machine.h"
 
 /* A regular file below the layout; O_NONBLOCK: a FIFO there must not hold us. Links within it are followed, as older
  * dockers have some. */
@@ -141,7 +142,7 @@ static int make_of_folder(struct image_making *making, const char *path, int lay
                           const char *arch, struct error *error)
 {
     const struct oci_source source = {
-        .context = &layout, .open = open_blob, .what = path, .arch = arch ? arch : oci_host_arch()};
+        .context = &layout, .open = open_blob, .what = path, .arch = arch ? arch : machine_architecture()};
     _cleanup_close_ int index = open_file(layout, "index.json", NULL);
     int result = index >= 0 ? make_of_index(making, &source, layout, tag, error)
                             : make_of_saved(making, &source, layout, tag, error);

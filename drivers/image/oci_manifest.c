@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "drivers/image/oci.h"
@@ -13,15 +12,6 @@
 #include "specs/image_config.h"
 
 static const char algorithm[] = "sha256:";
-
-const char *oci_host_arch(void)
-{
-    static struct utsname name;
-    uname(&name);
-    return strcmp(name.machine, "x86_64") == 0    ? "amd64"
-           : strcmp(name.machine, "aarch64") == 0 ? "arm64"
-                                                  : name.machine;
-}
 
 int oci_told(struct error *error, int result)
 {

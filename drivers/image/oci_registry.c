@@ -14,6 +14,7 @@
 #include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/machine.h"
 #include "specs/remote.h"
 
 struct registry {
@@ -226,7 +227,7 @@ int oci_registry_make(struct fetching *fetching, struct error *error)
     const struct oci_source source = {.context = &registry,
                                       .open = open_blob,
                                       .what = text,
-                                      .arch = request->arch ? request->arch : oci_host_arch()};
+                                      .arch = request->arch ? request->arch : machine_architecture()};
     result = fetch_first(&registry, error);
     if (result == 0)
         result = oci_make(fetching->making, &source, registry.first, error);

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "drivers/image/build.h"
 #include "lib/asked.h"
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/machine.h"
 #include "reconciler/cli/image.h"
 
 #define KEPT_VERSIONS 2
@@ -66,15 +66,6 @@ static void add_recipe(struct session *session, const struct builds *builds, con
 
 /* ---- the request ---- */
 
-/* As Debian calls it. */
-static const char *architecture(struct arena *arena)
-{
-    struct utsname name;
-    if (uname(&name) < 0 || strcmp(name.machine, "x86_64") == 0)
-        return "amd64";
-    return strcmp(name.machine, "aarch64") == 0 ? "arm64" : arena_strdup(arena, name.machine);
-}
-
 static const char *absolute(struct arena *arena, const char *path)
 {
     const char *here = !path || *path == '/' ? NULL : ask_getcwd(arena);
@@ -89,7 +80,7 @@ static struct image_publish *new_request(struct session *session, const struct i
     publish->digest = row->digest;
     publish->path = absolute(session->arena, options->to);
     publish->format = options->root_format ? options->root_format : "squashfs";
-    publish->arch = architecture(session->arena);
+    publish->arch = machine_architecture();
     publish->time = getenv("SOURCE_DATE_EPOCH");
     publish->keep = options->keep ? (int64_t)options->keep : KEPT_VERSIONS;
     publish->key = absolute(session->arena, options->key);
