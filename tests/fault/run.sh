@@ -100,6 +100,7 @@ done
 # Every row of the step table was called somewhere.
 missing=''
 for name in $(sed -nE 's/.*\.name = "([a-z]+\.[a-z_]+)".*/\1/p; s/^[^"]*\{"([a-z]+\.[a-z_]+)".*/\1/p' "$scenarios/../../drivers/steps.c" | sort -u); do
+    [ "$name" != image.look ] || continue # it asks a server and is no call of the fakes: the plan of 50-asked shows its answer
     cat "$work"/calls-* | grep -q "$name" || missing="$missing $name"
 done
 count=$((count + 1))
