@@ -203,13 +203,6 @@ int remote_fetch(const struct remote_request *request, const struct remote_fetch
     return 0;
 }
 
-int remote_get_file(const struct remote_request *request, int file, const struct call *call,
-                    struct remote_answer *answer, struct error *error)
-{
-    const struct remote_fetch fetch = {.tells = true};
-    return remote_fetch(request, &fetch, file, call, answer, error);
-}
-
 int remote_get(const struct remote_request *request, const struct call *call, struct remote_answer *answer,
                struct buffer *body, struct error *error)
 {

@@ -49,9 +49,6 @@ struct remote_answer {             /* in the call's arena */
 /* The body into memory. */
 int remote_get(const struct remote_request *, const struct call *, struct remote_answer *,
                struct buffer *body, struct error *);
-/* The body into the open, empty file. */
-int remote_get_file(const struct remote_request *, int file, const struct call *, struct remote_answer *,
-                    struct error *);
 
 /* The body into a file below downloads/, which is opened for reading. A download that was cut off, by whatever, goes on
  * where it ended if the server still has the same file. `digest`: 64 hex digits that the whole must have, else nothing
