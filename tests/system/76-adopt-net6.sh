@@ -9,7 +9,7 @@ after_cleanup() {
     ip link del "$QUIET" 2>/dev/null
     ip link del "$TELLS" 2>/dev/null
 }
-SIX=fd0a:$(printf %x 0x$TAG)
+SIX=fd0a:$TAG6
 bridge() { # NAME, its last byte, number of the subnet; a MAC address of its own, else it takes that of a port that comes
     ip link add "$1" address "02:16:3e:$(printf '%02x:%02x:%02x' 0x${TAG:0:2} 0x${TAG:2:2} "$3")" type bridge && ip addr add "$NET.$2/25" dev "$1" && ip addr add "$SIX:$3::1/64" dev "$1" nodad &&
         ip link set "$1" up

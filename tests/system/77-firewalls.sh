@@ -320,10 +320,10 @@ nft delete table ip theirs
 
 # ---- IPv6 ----
 
-OUT6=fd00:$TAG:1::
+OUT6=fd00:$TAG6:1::
 ip addr add "${OUT6}1/64" dev up0 nodad && ip -n "$outside" addr add "${OUT6}2/64" dev eth0 nodad
 ip -n "$outside" route add default via "${OUT6}1" && ip route add default via "${OUT6}2"
-sed "s|subnet: $NET.0/25 |subnet: $NET.0/25, subnet6: \"fd00:$TAG::/64\" |; s|front: { address: $NET.10 }|front: { address: $NET.10, address6: \"fd00:$TAG::10\" }|" \
+sed "s|subnet: $NET.0/25 |subnet: $NET.0/25, subnet6: \"fd00:$TAG6::/64\" |; s|front: { address: $NET.10 }|front: { address: $NET.10, address6: \"fd00:$TAG6::10\" }|" \
     "$ROOT/first.yaml" >"$FILE"
 converge 'a network with IPv6'
 inside6() {
@@ -342,7 +342,7 @@ is 'IPv6: ports says that it is open' "$(said6)" 'true '
 is 'IPv6: so it is' "$(ask6)" open
 nft -f - <<END2
 table ip6 theirs {
-    chain forward { type filter hook forward priority filter; policy accept; ip6 daddr fd00:$TAG::/64 tcp dport 7000 ct state new reject; }
+    chain forward { type filter hook forward priority filter; policy accept; ip6 daddr fd00:$TAG6::/64 tcp dport 7000 ct state new reject; }
 }
 END2
 like 'IPv6: ports names the rule' "$(said6)" '^false table ip6 theirs, chain forward, rule 1 '

@@ -55,10 +55,10 @@ led() { # PORTS of a, PORTS of b
     spec led <<END
 project: t
 images: { guest: { source: "file:$BUSYBOX" } }
-networks: { front: { subnet: $NET.0/24, subnet6: "fd00:$TAG::/64" } }
+networks: { front: { subnet: $NET.0/24, subnet6: "fd00:$TAG6::/64" } }
 containers:
-  a: { image: guest, networks: { front: { address: $NET.10, address6: "fd00:$TAG::10" } }, ports: [ $1 ] }
-  b: { image: guest, networks: { front: { address: $NET.11, address6: "fd00:$TAG::11" } }, ports: [ $2 ] }
+  a: { image: guest, networks: { front: { address: $NET.10, address6: "fd00:$TAG6::10" } }, ports: [ $1 ] }
+  b: { image: guest, networks: { front: { address: $NET.11, address6: "fd00:$TAG6::11" } }, ports: [ $2 ] }
 END
 }
 
@@ -216,7 +216,7 @@ set_of() { # REPLICAS
     spec led <<END
 project: t
 images: { guest: { source: "file:$BUSYBOX" } }
-networks: { front: { subnet: $NET.0/24, subnet6: "fd00:$TAG::/64" } }
+networks: { front: { subnet: $NET.0/24, subnet6: "fd00:$TAG6::/64" } }
 containers:
   web: { image: guest, networks: [ front ], replicas: $1, ports: [ $other ] }
 END

@@ -29,10 +29,10 @@ no_advertisements() { # INTERFACE: of the host, which is not to change by what t
 } 2>/dev/null
 for link in "$LAN" "$LAN.2" "$LAN.u"; do no_advertisements "$link"; ip link set "$link" up; done
 six=$([ ! -e /proc/sys/net/ipv6 ] || echo yes)
-[ -z "$six" ] || there ip addr add "fd02:$TAG::1/64" dev eth0 nodad
+[ -z "$six" ] || there ip addr add "fd02:$TAG6::1/64" dev eth0 nodad
 there dnsmasq -k -C /dev/null --interface=eth0 --bind-interfaces --except-interface=lo --port=0 --dhcp-authoritative \
     --dhcp-range="$NET.200,$NET.209,255.255.255.0,1h" --dhcp-leasefile="/tmp/$LAN.leases" --pid-file= \
-    --dhcp-option=option:router,"$NET.1" --no-ping ${six:+--enable-ra --dhcp-range="fd02:$TAG::,ra-only"} >/dev/null 2>&1 &
+    --dhcp-option=option:router,"$NET.1" --no-ping ${six:+--enable-ra --dhcp-range="fd02:$TAG6::,ra-only"} >/dev/null 2>&1 &
 there "$BUSYBOX/bin/busybox" httpd -f -p 80 -h "$BUSYBOX/www" >/dev/null 2>&1 &
 
 bridge_state() { # what is not ours to change
@@ -152,7 +152,7 @@ if [ -n "$six" ]; then
     }
     # Its kernel asked while the container started, and asks three times in eight seconds.
     answers6() {
-        inside t/two ping -6 -c 1 -W 1 "fd02:$TAG::1"
+        inside t/two ping -6 -c 1 -W 1 "fd02:$TAG6::1"
     }
     check 'one that asks is given an IPv6 address, too, and answered' eventually 20 answers6
     six=$(address6)
@@ -163,7 +163,7 @@ if [ -n "$six" ]; then
     nsenter -t "$(pid_of t/two)" -n ip link add link eth0 name fake0 address 02:13:37:00:00:02 type macvlan 2>/dev/null
     is 'from another MAC address it is not heard' "$(inside t/two netprobe nd eth0 5 02:13:37:00:00:02 "$six" 136 "$six" 02:13:37:00:00:02; there ip -6 neigh show "$six" | grep -c 02:13:37)" 0
     nsenter -t "$(pid_of t/two)" -n ip link del fake0 2>/dev/null
-    is 'who has an address of ours and no IPv6 is not heard' "$(inside t/one ping -6 -c 2 -W 1 "fd02:$TAG::1" 2>&1 | grep -c ' bytes from')" 0
+    is 'who has an address of ours and no IPv6 is not heard' "$(inside t/one ping -6 -c 2 -W 1 "fd02:$TAG6::1" 2>&1 | grep -c ' bytes from')" 0
 fi
 inside t/one ip addr add "$NET.77/24" dev eth0
 is 'an address that it was not given leads nowhere' "$(inside t/one timeout 1 ping -c 1 -W 1 -I "$NET.77" "$NET.1" >/dev/null 2>&1 || echo lost)" lost

@@ -5,9 +5,8 @@
 . "$(dirname "$0")/forge.sh"
 
 LAN=ln6$TAG
-SITE=$(printf %x "0x$TAG") # as addresses are written
-NET6=fd02:$SITE
-FAR=fd03:$SITE::9 # behind the router
+NET6=fd02:$TAG6
+FAR=fd03:$TAG6::9 # behind the router
 probe=$BUILD/tests/system/netprobe
 after_cleanup() {
     for link in "$LAN" "$LAN.u" "$LAN.p"; do ip link del "$link" 2>/dev/null; done
@@ -245,7 +244,7 @@ both() { # NETWORKS of `one`, PORTS
 project: t
 images: { guest: { source: "file:$BUSYBOX" } }
 networks:
-  front: { subnet: 10.$((200 + 0x${TAG:0:2} % 50)).$((0x${TAG:2:2} % 250)).0/24, subnet6: "fd04:$SITE::/64" }
+  front: { subnet: 10.$((200 + 0x${TAG:0:2} % 50)).$((0x${TAG:2:2} % 250)).0/24, subnet6: "fd04:$TAG6::/64" }
   plain: { subnet: 10.$((200 + 0x${TAG:0:2} % 50)).$((0x${TAG:2:2} % 250 + 1)).0/24 }
   lan: { bridge: $LAN, subnet: $NET.0/24, gateway: $NET.1, subnet6: "$NET6::/64", gateway6: "$NET6::1" }
 containers:
@@ -254,13 +253,13 @@ END
 }
 both "{ network: lan, address: $NET.20 }, front" ''
 converge 'without an address of IPv6 in the LAN'
-is 'the way out of IPv6 is its own network’s' "$(default6 t/one)" "fd04:$SITE::1 eth1"
+is 'the way out of IPv6 is its own network’s' "$(default6 t/one)" "fd04:$TAG6::1 eth1"
 both "{ network: lan, address: $NET.20, address6: \"$NET6::20\" }, front" ''
 converge 'with one'
 is 'it is the LAN’s, which comes first' "$(default6 t/one)" "$NET6::1 eth0"
 both "{ network: front }, { network: lan, address: $NET.20, address6: \"$NET6::20\" }" ''
 converge 'behind its own network'
-is 'it is that' "$(default6 t/one | cut -d' ' -f1)" "fd04:$SITE::1"
+is 'it is that' "$(default6 t/one | cut -d' ' -f1)" "fd04:$TAG6::1"
 both "{ network: front }, { network: lan, address: $NET.20, address6: \"$NET6::20\", default_route: true }" ''
 converge 'where it is said to lead'
 is 'it leads through the LAN' "$(default6 t/one | cut -d' ' -f1)" "$NET6::1"

@@ -4,8 +4,8 @@
 
 probe=$BUILD/tests/system/netprobe
 outside=fps$TAG # a network namespace with a wire to this host
-NET6=fd00:${TAG}          # of this test
-OUT6=fd01:${TAG}::
+NET6=fd00:$TAG6          # of this test
+OUT6=fd01:$TAG6::
 after_cleanup() {
     ip link del "o$TAG" 2>/dev/null
     ip netns pids "$outside" 2>/dev/null | xargs -r kill 2>/dev/null

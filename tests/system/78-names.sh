@@ -25,14 +25,14 @@ nets() { # NETWORKS of `both`, MORE containers
 project: t
 images: { guest: { source: "file:$GUEST" } }
 networks:
-  front: { subnet: $NET.0/26, subnet6: "fd00:$TAG:1::/64" }
-  back: { subnet: $NET.64/26, subnet6: "fd00:$TAG:2::/64" }
+  front: { subnet: $NET.0/26, subnet6: "fd00:$TAG6:1::/64" }
+  back: { subnet: $NET.64/26, subnet6: "fd00:$TAG6:2::/64" }
   third: { subnet: $NET.128/26, isolated: true }
   plain: { subnet: $NET.192/26 }
 containers:
   both: { image: guest, networks: $1 }
-  web: { image: guest, networks: { front: { address: $NET.10, address6: "fd00:$TAG:1::10" } } }
-  db: { image: guest, networks: { back: { address: $NET.74, address6: "fd00:$TAG:2::10" } } }
+  web: { image: guest, networks: { front: { address: $NET.10, address6: "fd00:$TAG6:1::10" } } }
+  db: { image: guest, networks: { back: { address: $NET.74, address6: "fd00:$TAG6:2::10" } } }
   queue: { image: guest, networks: { third: { address: $NET.138 } } }
   bare: { image: guest, networks: [ plain ] }$2
 END
@@ -80,13 +80,13 @@ is 'from that port, too' "$(asks web.t) $(asks db.t)" "$NET.10 $NET.74"
 is 'without another init' "$(pid_of t/both)" "$before"
 is 'and without another resolv.conf' "$(inside t/both cat /etc/resolv.conf)" "$said"
 is 'by IPv6, too' "$(getent6_says t/both web) $(getent6_says t/both db.t) $(nslookup_says t/both web.t.internal aaaa) $(nslookup_says t/both db aaaa)" \
-    "$(printf 'fd00:%s:1::10 fd00:%s:2::10 ' "$TAG" "$TAG" "$TAG" "$TAG" | sed 's/:0*\([0-9a-f]\)/:\1/g; s/ $//')"
+    "fd00:$TAG6:1::10 fd00:$TAG6:2::10 fd00:$TAG6:1::10 fd00:$TAG6:2::10"
 is 'and back: getent' "$(inside t/both getent hosts $NET.10 | awk '{ print $2 }') $(inside t/both getent hosts $NET.74 | awk '{ print $2 }')" 'web db'
 is 'and back: nslookup' "$(reverse t/both $NET.10) $(reverse t/both $NET.74)" 'web db'
-is 'and back, of IPv6' "$(reverse t/both "fd00:$TAG:1::10") $(reverse t/both "fd00:$TAG:2::10")" 'web db'
+is 'and back, of IPv6' "$(reverse t/both "fd00:$TAG6:1::10") $(reverse t/both "fd00:$TAG6:2::10")" 'web db'
 is 'it hears the same from its other bridge' "$(nslookup_says t/both web a $NET.65) $(nslookup_says t/both db a $NET.65)" "$NET.10 $NET.74"
 is 'who is on one of them hears that one' "$(hears t/web), $(hears t/db)" "$web / /, / $db /"
-is 'names and addresses alike' "$(reverse t/web $NET.74)$(inside t/web getent hosts $NET.74)$(reverse t/web "fd00:$TAG:2::10")" ''
+is 'names and addresses alike' "$(reverse t/web $NET.74)$(inside t/web getent hosts $NET.74)$(reverse t/web "fd00:$TAG6:2::10")" ''
 is 'who is on another hears neither' "$(hears t/queue)" "/ / $queue"
 is 'and the one on both is heard on both' "$(nslookup_says t/web both) $(nslookup_says t/db both)" "$(address_of t/both) $(address_of t/both eth1)"
 # Nobody outside is asked for what a name of ours has not, least of all while nobody outside answers.

@@ -5,8 +5,8 @@
 
 probe=$BUILD/tests/system/netprobe
 OUTSIDE=ows$TAG
-NET6=fd00:${TAG}
-OUT6=fd01:${TAG}::
+NET6=fd00:$TAG6
+OUT6=fd01:$TAG6::
 after_cleanup() {
     ip link del "$OUTSIDE" 2>/dev/null
     ip netns pids "$OUTSIDE" 2>/dev/null | xargs -r kill 2>/dev/null

@@ -13,7 +13,7 @@ if [ ! -e /proc/sys/net/ipv6 ]; then
     skip 'isolation of IPv6' 'this kernel has none'
     exit 0
 fi
-NET6=fd00:$TAG
+NET6=fd00:$TAG6
 write() { # extra ports of the victim, ENTRIES of the rogue
     spec set <<END
 project: t

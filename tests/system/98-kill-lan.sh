@@ -11,7 +11,7 @@ if [ ! -e /proc/sys/net/ipv6 ]; then
     exit 0
 fi
 LAN=kl$TAG
-NET6=fd05:$(printf %x "0x$TAG")
+NET6=fd05:$TAG6
 after_cleanup() {
     ip link del "$LAN" 2>/dev/null
 }

@@ -84,6 +84,7 @@ tag_of() { # ROOT: as drivers/paths.c makes it
 ROOT=$(mktemp -d /tmp/fps-XXXX) || exit 1
 chmod 711 "$ROOT"
 TAG=$(tag_of "$ROOT")
+TAG6=$(printf %x "0x$TAG") # as addresses of IPv6 are written: no leading zero
 SPEC=$ROOT/spec
 PLAN= DONE=
 mkdir "$SPEC"
