@@ -108,18 +108,28 @@ int tree_set_up(int tree, uint64_t attributes, int user_namespace, struct error 
     return error_errno(error, -errno, "cannot set its mount up");
 }
 
+/* A change of the ids on files makes the kernel forget the signal that the parent's death sends (commit_creds()). */
+static void set_file_ids(uid_t uid, gid_t gid, int death_signal)
+{
+    pid_t parent = getppid();
+    setfsuid(uid);
+    setfsgid(gid);
+    prctl(PR_SET_PDEATHSIG, death_signal);
+    if (death_signal && getppid() != parent)
+        raise(death_signal); /* it died meanwhile */
+}
+
 int identity_take(struct identity *identity, int64_t base, struct error *error)
 {
     *identity = (struct identity){0};
     if (base == 0)
         return 0;
     identity->securebits = prctl(PR_GET_SECUREBITS);
-    if (identity->securebits < 0 ||
+    if (identity->securebits < 0 || prctl(PR_GET_PDEATHSIG, &identity->death_signal) < 0 ||
         prctl(PR_SET_SECUREBITS, identity->securebits | SECBIT_NO_SETUID_FIXUP) < 0)
         return error_errno(error, -errno, "cannot set securebits");
     identity->taken = true;
-    setfsuid((uid_t)base);
-    setfsgid((gid_t)base);
+    set_file_ids((uid_t)base, (gid_t)base, identity->death_signal);
     /* Both report the previous value whatever happens; an invalid id changes nothing and reads back the present one. */
     if (setfsuid((uid_t)-1) == (int)base && setfsgid((gid_t)-1) == (int)base)
         return 0;
@@ -131,8 +141,7 @@ void identity_drop(struct identity *identity)
 {
     if (!identity->taken)
         return;
-    setfsuid(geteuid());
-    setfsgid(getegid());
+    set_file_ids(geteuid(), getegid(), identity->death_signal);
     prctl(PR_SET_SECUREBITS, identity->securebits);
     identity->taken = false;
 }

@@ -37,6 +37,7 @@ int tree_set_up(int tree, uint64_t attributes, int user_namespace, struct error 
 struct identity {
     bool taken;
     int securebits;
+    int death_signal; /* what the death of the parent sends */
 };
 int identity_take(struct identity *identity, int64_t base, struct error *error);
 void identity_drop(struct identity *identity);

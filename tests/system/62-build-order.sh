@@ -1,0 +1,65 @@
+#!/bin/bash
+# Several builds of one apply: side by side where none stands on another, one after the other where one does; and an
+# apply that is killed in the middle of one.
+. "$(dirname "$0")/lib.sh"
+
+# Each of two RUNs waits for the other: by pipes in a cache of both. One after the other, neither ends well.
+meets='--mount=type=cache,id=meet,target=/meet mkfifo /meet/there /meet/back 2>/dev/null; timeout 60 sh -c'
+spec order <<END
+project: t
+images:
+  guest: { source: "file:$BUSYBOX" }
+  one: { build: { from: guest, network: none, steps: [ "RUN $meets 'echo one >/meet/there && cat /meet/back >/met'" ] } }
+  two: { build: { from: guest, network: none, steps: [ "RUN $meets 'cat /meet/there >/met && echo two >/meet/back'" ] } }
+  both:
+    build:
+      from: one
+      network: none
+      steps:
+        - COPY --from=two /met /other
+        - RUN cat /met /other >/both
+containers:
+  t: { image: both }
+END
+like 'what stands on others is built after them' "$(actions_of "$(plan_of "$FILE")" | grep 'image/t/[obt]' | tr '\n' ' ')" \
+    '^build image/t/one build image/t/two build image/t/both '
+converge 'independent builds meet while both run'
+is 'each has what the other wrote' "$(inside t/t cat /both | tr '\n' ' ')" 'two one '
+check 'a second apply makes no mutating call' "$BUILD/tests/system/no-mutation" \
+    -a /lock -a /lock.mdb -- "$FPSYNC" --root "$ROOT" apply -q -f "$FILE"
+check 'down' fps down -f "$FILE" -y
+
+# The RUN tells that it runs, then waits for what only this test could write.
+spec killed <<'END'
+project: t
+images:
+  guest: { source: "file:GUEST" }
+  slow:
+    build:
+      from: guest
+      network: none
+      steps:
+        - RUN echo first >/first
+        - >-
+          RUN --mount=type=cache,id=gate,target=/gate
+          [ -e /gate/open ] || { mkfifo /gate/pipe; : >/gate/begun; cat /gate/pipe; }; echo second >/second
+END
+sed -i "s|GUEST|$BUSYBOX|" "$FILE"
+gate=$ROOT/var/lib/fpsync/build/caches/gate/data
+"$FPSYNC" --root "$ROOT" apply -q -y -f "$FILE" >"$ROOT/killed" 2>&1 &
+apply=$!
+check 'a RUN runs' eventually 30 test -e "$gate/begun"
+worker=$(pgrep -P "$apply")
+isnt 'by a worker' "$worker" ''
+kill -9 "$apply"
+wait $apply 2>/dev/null
+ended() { # PIDS: gone, or nobody's to wait for
+    ! cat $(printf '/proc/%s/status ' "$@") 2>/dev/null | grep -q '^State:[[:space:]]*[^ZX[:space:]]'
+}
+check 'its workers do not outlive an apply that is killed' eventually 5 ended $worker
+: >"$gate/open"
+converge 'the next apply'
+is 'makes what was missing' "$(cat "$ROOT"/var/lib/fpsync/images/*/root/{first,second} | tr '\n' ' ')" 'first second '
+is 'nothing of the building containers is left' "$(ls "$ROOT/var/lib/lxc")" ''
+is 'nor of their processes' "$(processes | grep -c .)" 0
+check 'down' fps down -f "$FILE" -y
