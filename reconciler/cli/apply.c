@@ -310,7 +310,7 @@ static int expand(struct session *session, const struct plan *before, int code, 
     session->has_fetched = has_fetches(before);
     const int loaded = session_load_builds(session, &error);
     if (session->problems.count && !session->held_back.count)
-        return fail_invalid(options, &session->problems);
+        return report_invalid(options, report, &session->problems);
     if (loaded < 0 || session_look(session, &error) < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
     session_plan(session, &plan);

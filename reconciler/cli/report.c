@@ -64,6 +64,16 @@ int report_fail(const struct options *options, struct json **report, const struc
     return code;
 }
 
+int report_invalid(const struct options *options, struct json **report, const struct problems *problems)
+{
+    if (!report || !*report)
+        return fail_invalid(options, problems);
+    _cleanup_json_ struct json *document = problems_to_json(problems);
+    json_set(*report, "errors", json_clone(json_get(document, "errors")));
+    json_set(*report, "code", json_new_number(EXIT_INVALID));
+    return EXIT_INVALID;
+}
+
 void report_end(const struct options *options, struct json **report)
 {
     if (*report)

@@ -11,5 +11,7 @@ void report_add(const struct options *options, struct json **report, const struc
 /* fail(), within the document where there is one already. */
 int report_fail(const struct options *options, struct json **report, const struct error *error,
                 enum exit_code code);
+/* fail_invalid(), likewise: what was fetched can be wrong. */
+int report_invalid(const struct options *options, struct json **report, const struct problems *problems);
 /* Prints it, once, and frees it. */
 void report_end(const struct options *options, struct json **report);

@@ -43,7 +43,7 @@ recipe "ADD $SERVER/file.txt /srv/"
 said=$(fps build -f "$FILE" 2>&1)
 is 'a server without a public address is refused' $? 3
 like 'with the line' "$said" 'Recipe:2: .*cannot be fetched'
-like 'and the reason' "$said" 'public'
+like 'and the reason, with the line that helps' "$said" '127.0.0.1 is not public: .*builds: \{ private_addresses: true \}'
 conf 'builds: { private_addresses: true }'
 before=$(asked file.txt)
 like 'a plan asks no server' "$(fps plan -f "$FILE")" 'build image t/app'

@@ -200,6 +200,34 @@ like 'which changes as it is changed' "$(actions_of "$(plan_of "$FILE")")" '^fet
 check 'and is built anew' fps apply -y -f "$FILE"
 is 'of what it holds now' "$(inside b/app cat /file)" changed
 is 'and that is all' "$(fps plan -f "$FILE")" 'Nothing to do: everything is as declared.'
+mkdir -p "$ROOT/packed/in" && echo added >"$ROOT/packed/in/file" && tar -C "$ROOT/packed" -cJf "$ROOT/archive/app-1.0/in.tar.xz" in
+printf 'FROM base\nCOPY file /file\nADD in.tar.xz /added/\nADD --checksum=sha256:%s %s/plain/app.tar.gz /whole.tar.gz\nCMD sleep 1000\n' \
+    "$(sha "$TREE/app.tar.gz")" "$SERVER" >"$ROOT/archive/app-1.0/Dockerfile"
+tar -C "$ROOT/archive" -cJf "$SPEC/app.tar.xz" app-1.0
+built '{ context: ./app.tar.xz, network: none }'
+cp "$ROOT/etc/fpsync/fpsync.conf" "$ROOT/conf.kept" && echo 'builds: { private_addresses: true }' >>"$ROOT/etc/fpsync/fpsync.conf"
+check 'one whose recipe adds an archive that is in it, and an address' fps apply -y -f "$FILE"
+is 'the one is unpacked' "$(inside b/app cat /added/in/file)" added
+is 'the other is as it came' "$(inside b/app sha256sum /whole.tar.gz | cut -d' ' -f1)" "$(sha "$TREE/app.tar.gz")"
+is 'and that is all, too' "$(fps plan -f "$FILE")" 'Nothing to do: everything is as declared.'
+
+cp "$ROOT/conf.kept" "$ROOT/etc/fpsync/fpsync.conf"
+
+# What is fetched can be wrong: said in the one document, beside what was done.
+cp "$FILE" "$ROOT/kept.yaml"
+printf 'FROM base\nCOPPY file /file\n' >"$ROOT/archive/app-1.0/Dockerfile"
+tar -C "$ROOT/archive" -cf "$SPEC/wrong.tar" app-1.0
+built '{ context: ./wrong.tar, network: none }'
+fps apply -y -o json -f "$FILE" >"$ROOT/wrong.json" 2>&1
+is 'a recipe that came and is wrong: invalid' $? 6
+is 'one document says what was done, and what is wrong with it' \
+    "$(jq -rs 'length, (.[0] | .actions[0].verb, .actions[0].outcome, .errors[0].line, .errors[0].column, .code)' "$ROOT/wrong.json" | tr '\n' ' ')" \
+    '1 fetch done 2 1 6 '
+like 'with the place in it' "$(jq -r '.errors[0].file' "$ROOT/wrong.json")" '/Dockerfile$'
+is 'what was there stays' "$(inside b/app cat /added/in/file)" added
+cp "$ROOT/kept.yaml" "$FILE"
+built '{ context: ./app.tar.gz, network: none }'
+check 'as before' fps apply -y -f "$FILE"
 lies() { # TEXT, COMMAND that writes evil.tar, what is said
     rm -f "$SPEC/evil.tar" && (cd "$ROOT/archive" && eval "$2")
     cp "$FILE" "$ROOT/kept.yaml" && built '{ context: ./evil.tar, network: none }'

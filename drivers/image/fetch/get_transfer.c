@@ -211,6 +211,14 @@ static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off
 
 /* ---- whom we speak to ---- */
 
+static int refuse_private(const struct transfer *transfer, const char *who)
+{
+    return error_set(transfer->error, -EACCES,
+                     "%s is not public: no server that is, and no recipe, sends us there (recipes may, with "
+                     "`builds: { private_addresses: true }` in fpsync.conf)",
+                     who);
+}
+
 /* Called with the very address that is connected to: a name that resolves to something else the next time gains
  * nothing. Of a proxy it is the proxy's, which root named. */
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
@@ -224,8 +232,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
             getting->is_public = is_public;
         transfer->decided = true;
         if (!is_public && (getting->request->guarded || getting->is_public)) {
-            transfer->code =
-                error_set(transfer->error, -EACCES, "the server sends us to an address that is not public");
+            transfer->code = refuse_private(transfer, "the address that its name has");
             return CURL_SOCKET_BAD;
         }
     }
@@ -267,7 +274,7 @@ static int aim(struct transfer *transfer, const char *url)
     bool same = strcasecmp(host, first) == 0 && strcmp(port, first_port) == 0;
     set_proxy(transfer, host);
     if (!host_is_public(host) && (request->guarded || (!same && transfer->getting->is_public)))
-        return error_set(transfer->error, -EACCES, "the server sends us to %s, which is not public", host);
+        return refuse_private(transfer, host);
     curl_easy_setopt(transfer->handle, CURLOPT_URL, url);
     curl_easy_setopt(transfer->handle, CURLOPT_HTTPHEADER, same ? transfer->headers : transfer->condition);
     return 0;
