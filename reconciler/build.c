@@ -21,7 +21,7 @@ static struct build_part *add_part(struct making *making, struct place place, co
 static struct stage_state *find_target(struct making *making);
 static bool need(struct making *making, struct stage_state *state);
 static bool make_stages(struct making *making);
-static void finish(struct making *making, const struct stage_state *target);
+static bool finish(struct making *making, const struct stage_state *target);
 static void warn_of_arguments(struct making *making);
 
 bool build_make(const struct build_request *request, struct arena *arena, struct problems *problems,
@@ -39,7 +39,8 @@ bool build_make(const struct build_request *request, struct arena *arena, struct
     inputs_close(&making);
     if (!fine)
         return false;
-    finish(&making, target);
+    if (!finish(&making, target))
+        return false;
     warn_of_arguments(&making);
     *build = making.build;
     return true;
@@ -460,7 +461,20 @@ static bool make_stages(struct making *making)
 
 /* ---- the end ---- */
 
-static void finish(struct making *making, const struct stage_state *target)
+/* Many lines may say more than an image can hold: what cannot be read again is not built. */
+static bool is_readable(const struct making *making, const struct stage_state *target)
+{
+    struct image_config *again;
+    struct error error = {0};
+    const char *text = image_config_to_text(making->arena, making->build->config);
+    if (image_config_parse(making->arena, text, &again, &error) == 0)
+        return true;
+    problem_add(making->problems, target->stage->place, NULL, "what the image says about being run: %s",
+                error.text);
+    return false;
+}
+
+static bool finish(struct making *making, const struct stage_state *target)
 {
     struct build *build = making->build;
     build->place = place_in(making, target->base.digest, &target->below);
@@ -470,6 +484,7 @@ static void finish(struct making *making, const struct stage_state *target)
     build->config = target->config;
     image_config_settle(making->arena, build->config);
     build->made_of = made_of(making->arena, build);
+    return is_readable(making, target);
 }
 
 static bool was_consumed(const struct making *making, const char *name)

@@ -68,12 +68,14 @@ static const struct {
 
 static void check_flags(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static bool check_count(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
+static void check_kept(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static void check_words(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static void check_health(const struct recipe_checker *checker, struct recipe_instruction *instruction);
 static void check_values(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 
 void recipe_check(const struct recipe_checker *checker, struct recipe_instruction *instruction)
 {
+    check_kept(checker, instruction);
     if (instruction->keyword == RECIPE_ONBUILD) {
         recipe_trigger(instruction->word_count ? instruction->words[0].text : "", checker->escape,
                        instruction->word_count ? instruction->words[0].place : instruction->place,
@@ -241,6 +243,21 @@ static bool check_count(const struct recipe_checker *checker, const struct recip
 }
 
 /* ---- words ---- */
+
+/* What the image says about being run holds these as they stand here, and an image's texts are text. */
+static void check_kept(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    static const enum recipe_keyword kept[] = {RECIPE_CMD, RECIPE_ENTRYPOINT, RECIPE_SHELL,
+                                               RECIPE_HEALTHCHECK, RECIPE_ONBUILD};
+    bool is_kept = false;
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+        is_kept = is_kept || kept[i] == instruction->keyword;
+    for (size_t i = 0; is_kept && i < instruction->word_count; i++)
+        if (!image_text_is_valid(instruction->words[i].text))
+            problem_add(checker->problems, instruction->words[i].place, NULL,
+                        "%s: expected text without control characters",
+                        recipe_keyword_name(instruction->keyword));
+}
 
 static void check_target(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
 {

@@ -566,6 +566,13 @@ static void refusals(void **state)
         assert_int_equal(problems.items[0].place.line, cases[i].line);
         assert_string_equal(problems.items[0].place.file, "/x/Recipe");
     }
+    const char *many = "FROM base\n";
+    for (int i = 0; i < 1025; i++)
+        many = arena_printf(arena, "%sLABEL l%d=x\n", many, i);
+    assert_null(make(many, NULL));
+    assert_string_equal(problems.items[0].message,
+                        "what the image says about being run: config: Labels: expected an object of at most "
+                        "1024 keys");
     static const struct given stage = {.stage = "biuld"};
     assert_null(make("FROM base AS build\n", &stage));
     assert_string_equal(problems.items[0].message, "the recipe has no stage 'biuld'");
