@@ -136,26 +136,40 @@ static bool is_this(const struct publishing *publishing, const char *version)
            strcmp(text_of(own, "format"), request->format) == 0 && is_whole(publishing, version);
 }
 
+/* Written as ours are, to the letter: others that mean the same time sort elsewhere among them. */
+static bool read_version(const char *version, time_t *seconds)
+{
+    char again[VERSION_SIZE] = "";
+    struct tm parts = {0};
+    const char *end = strptime(version, VERSION_FORM, &parts);
+    if (!end || *end)
+        return false;
+    *seconds = timegm(&parts);
+    strftime(again, sizeof(again), VERSION_FORM, &parts);
+    return strcmp(again, version) == 0;
+}
+
 /* Versions sort as texts, and the newest is what readers take. */
 int publish_choose_version(struct publishing *publishing, struct error *error)
 {
     char text[VERSION_SIZE];
     const char *newest = newest_version(publishing);
-    struct tm parts = {0};
-    time_t seconds = (time_t)publishing->time;
+    struct tm parts;
+    time_t seconds = (time_t)publishing->time, last = 0;
     if (newest && is_this(publishing, newest)) {
         publishing->version = arena_strdup(publishing->call->arena, newest);
         publishing->is_there = true;
         return 0;
     }
-    const char *end = newest ? strptime(newest, VERSION_FORM, &parts) : NULL;
-    if (newest && (!end || *end))
+    if (newest && !read_version(newest, &last))
         return error_set(error, -EBADMSG, "the tree has version \"%.64s\" of it, which is none of ours",
                          newest);
-    if (newest && timegm(&parts) >= seconds)
-        seconds = timegm(&parts) + 1;
+    if (newest && last >= seconds)
+        seconds = last + 1;
     publishing->time = seconds;
-    strftime(text, sizeof(text), VERSION_FORM, gmtime_r(&seconds, &parts));
+    if (!strftime(text, sizeof(text), VERSION_FORM, gmtime_r(&seconds, &parts)))
+        return error_set(error, -EOVERFLOW, "no version can follow \"%.64s\", which the tree has of it",
+                         newest ? newest : "");
     publishing->version = arena_strdup(publishing->call->arena, text);
     return 0;
 }

@@ -383,6 +383,8 @@ hostile 'images.json is deep' 'printf "[%.0s" {1..5000} >streams/v1/images.json'
 hostile 'images.json is another format' 'echo "{\"format\": \"index:1.0\"}" >streams/v1/images.json' 'is none of simplestreams'
 hostile 'index.json has a list of lists' 'echo "{\"format\": \"index:1.0\", \"index\": []}" >streams/v1/index.json' 'is none of simplestreams'
 hostile 'a version that is a way out' 'sed -i "s/20[0-9]*_[0-9]*\": {/..\/..\/..\/zzz\": {/" streams/v1/images.json' 'is none of ours|published as|repeats|duplicate'
+hostile 'a version that nothing follows' 'sed -i "s/20[0-9]*_[0-9]*\": {/99991231_235959\": {/" streams/v1/images.json' 'no version can follow|published as|repeats|duplicate'
+hostile 'a version that sorts elsewhere' 'sed -i "s/20[0-9]*_[0-9]*\": {/9 0101_000000\": {/" streams/v1/images.json' 'is none of ours|repeats|duplicate'
 hostile 'a folder in streams/v1' 'mkdir streams/v1/x' 'is no file'
 hostile 'a list of LXC is a link' 'ln -sf ../../../canary/file meta/1.0/index-system' 'index-system'
 rm -rf "$ROOT/hostile" && mkdir "$ROOT/hostile" && echo mine >"$ROOT/hostile/file"
