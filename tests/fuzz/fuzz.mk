@@ -14,7 +14,8 @@ FUZZ_OBJECTS  = $(B)/tests/fuzz/fuzz_%.o
 FUZZ_FLOORS  := $(B)/tests/fuzz/parts.a $(FLOORS)
 $(B)/tests/fuzz/parts.a: $(call objects,drivers/container/http_reply.c tests/fuzz/file.c tests/fuzz/folder.c tests/fuzz/set.c $(filter-out drivers/image/fetch/main.c \
     drivers/image/fetch/sandbox.c,$(FETCH)) $(wildcard drivers/storage/archive*.c) drivers/storage/still.c drivers/storage/tree_remove.c \
-    drivers/image/oci_manifest.c drivers/image/oci_layer.c drivers/image/unpack.c drivers/image/program.c drivers/storage/beside.c \
+    $(addprefix drivers/image/,metadata.c oci_auth.c oci_layout.c publish_index.c publish_metadata.c publish_tree.c \
+        streams.c streams_index.c) drivers/image/oci_manifest.c drivers/image/oci_layer.c drivers/image/unpack.c drivers/image/program.c drivers/storage/beside.c \
     $(filter-out reconciler/main.c,$(wildcard reconciler/*.c)))
 FUZZ_LIBS    := -larchive -lsquashfs -lyaml -llmdb -lnftables -lnl-route-3 -lnl-3 -ljansson -lgcrypt
 

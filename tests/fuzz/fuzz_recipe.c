@@ -53,8 +53,10 @@ static void ignore_it(const char *text, size_t size, struct arena *arena)
     const bool fine = ignore_read(&ignore, ".dockerignore", text, size, arena, &problems);
     MUST(fine == (problems.count == 0));
     set_check_problems(&problems);
-    ignore_find_alone(&ignore, "a");
-    ignore_find_alone(&ignore, "a/b.c/d");
+    static const char *const paths[] = {"a", "a/b.c", "a/b.c/d", "a/b.c/e", ".git/config", "b", "b/b.c"};
+    struct ignore_memory *memory = arena_new_of(arena, struct ignore_memory);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+        MUST(ignore_find_next(&ignore, memory, paths[i]) == ignore_find_alone(&ignore, paths[i]));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
