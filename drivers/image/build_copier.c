@@ -1,18 +1,17 @@
 #include "drivers/image/build_copier.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "drivers/storage/xattrs.h"
 #include "lib/error.h"
+#include "lib/folder.h"
 
-#define COPY_SIZE   ((size_t)256 * 1024)
-#define XATTR_LIMIT ((size_t)64 * 1024)
+#define COPY_SIZE ((size_t)256 * 1024)
 
 static int copy_entry(struct build_copier *copier, int from, const char *from_name, int to, const char *name,
                       bool is_excluded);
@@ -39,29 +38,11 @@ static int fail(const struct build_copier *copier, int code)
 
 /* ---- attributes ---- */
 
-static bool xattr_is_kept(const struct build_copier *copier, const char *name)
+/* Access lists go with the owner that they were written for. */
+static bool xattr_is_kept(const void *context, const char *name)
 {
-    return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
-           (copier->keeps_owner &&
-            (strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0));
-}
-
-static int copy_xattrs(const struct build_copier *copier, int from, int to)
-{
-    _cleanup_free_ char *names = malloc(XATTR_LIMIT), *value = malloc(XATTR_LIMIT);
-    if (!names || !value)
-        return -ENOMEM;
-    ssize_t length = flistxattr(from, names, XATTR_LIMIT);
-    if (length < 0)
-        return errno == ENOTSUP ? 0 : -errno;
-    for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-        if (!xattr_is_kept(copier, name))
-            continue;
-        ssize_t size = fgetxattr(from, name, value, XATTR_LIMIT);
-        if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
-            return -errno;
-    }
-    return 0;
+    const struct build_copier *copier = context;
+    return xattr_is_of_file(name) && (copier->keeps_owner || strncmp(name, "system.", 7) != 0);
 }
 
 static void owner_of(const struct build_copier *copier, const struct stat *status, uid_t *uid, gid_t *gid)
@@ -88,7 +69,7 @@ static int copy_attributes(const struct build_copier *copier, int from, int to, 
     if (fchown(to, uid, gid) < 0 ||
         fchmod(to, copier->mode < 0 ? status->st_mode & 07777 : (mode_t)copier->mode) < 0)
         return -errno;
-    int result = copy_xattrs(copier, from, to);
+    int result = xattrs_copy(from, to, xattr_is_kept, copier);
     return result == 0 && futimens(to, times) < 0 ? -errno : result;
 }
 
@@ -208,34 +189,15 @@ static int copy_folder(struct build_copier *copier, int from, const char *from_n
 
 /* ---- the walk ---- */
 
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-static int read_names(struct arena *arena, int folder, const char ***names, size_t *count)
-{
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    if (!directory)
-        return -errno;
-    for (struct dirent *item; (item = readdir(directory));)
-        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            *arena_append(arena, *names, *count) = arena_strdup(arena, item->d_name);
-    closedir(directory);
-    if (*count)
-        qsort(*names, *count, sizeof(**names), compare_names);
-    return 0;
-}
-
 static int copy_contents(struct build_copier *copier, int from, int to, bool is_excluded)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
     const char **names = NULL;
     size_t count = 0, length = strlen(copier->path);
-    int result = read_names(arena, from, &names, &count);
+    int result = folder_names(from, arena, &names, &count);
     if (result < 0)
         return fail(copier, result);
+    names_sort(names, &count);
     for (size_t i = 0; result == 0 && i < count; i++) {
         int room = snprintf(copier->path + length, sizeof(copier->path) - length, "/%s", names[i]);
         if ((size_t)room >= sizeof(copier->path) - length)

@@ -1,6 +1,5 @@
 #include "drivers/image/build_merge.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,11 +11,9 @@
 #include <unistd.h>
 
 #include "drivers/image/build_copier.h"
+#include "drivers/storage/xattrs.h"
 #include "lib/error.h"
-
-#define OVERLAY     "trusted.overlay."
-#define OPAQUE      OVERLAY "opaque"
-#define XATTR_LIMIT ((size_t)64 * 1024)
+#include "lib/folder.h"
 
 struct merging {
     const struct call *call;
@@ -42,30 +39,12 @@ static bool is_whiteout(const struct stat *status)
     return S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0);
 }
 
-static bool is_opaque(int folder)
-{
-    char value[4];
-    return fgetxattr(folder, OPAQUE, value, sizeof(value)) == 1 && *value == 'y';
-}
-
 /* ---- attributes of folders ---- */
 
-static int copy_xattrs(int from, int to)
+static bool xattr_is_kept(const void *context, const char *name)
 {
-    _cleanup_free_ char *names = malloc(XATTR_LIMIT), *value = malloc(XATTR_LIMIT);
-    if (!names || !value)
-        return -ENOMEM;
-    ssize_t length = flistxattr(from, names, XATTR_LIMIT);
-    if (length < 0)
-        return errno == ENOTSUP ? 0 : -errno;
-    for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-        if (strncmp(name, OVERLAY, strlen(OVERLAY)) == 0)
-            continue;
-        ssize_t size = fgetxattr(from, name, value, XATTR_LIMIT);
-        if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
-            return -errno;
-    }
-    return 0;
+    (void)context;
+    return !xattr_is_of_overlay(name);
 }
 
 static int take_attributes(int from, int to)
@@ -74,7 +53,7 @@ static int take_attributes(int from, int to)
     if (fstat(from, &status) < 0 || fchown(to, status.st_uid, status.st_gid) < 0 ||
         fchmod(to, status.st_mode & 07777) < 0)
         return -errno;
-    int result = copy_xattrs(from, to);
+    int result = xattrs_copy(from, to, xattr_is_kept, NULL);
     const struct timespec times[2] = {status.st_atim, status.st_mtim};
     return result == 0 && futimens(to, times) < 0 ? -errno : result;
 }
@@ -149,7 +128,7 @@ static int stack_folders(const struct merging *merging, const struct level *plac
         if (folder < 0)
             return fail(merging, name);
         stacked->folders[stacked->count++] = folder;
-        stacked->hides = is_opaque(folder);
+        stacked->hides = folder_is_opaque(folder);
     }
     return 0;
 }
@@ -158,7 +137,7 @@ static int stack_folders(const struct merging *merging, const struct level *plac
 static int end_folder(const struct merging *merging, const struct level *place, const char *name,
                       const struct level *inside, bool is_hidden)
 {
-    if (is_hidden && fsetxattr(inside->out, OPAQUE, "y", 1, 0) < 0)
+    if (is_hidden && fsetxattr(inside->out, OVERLAY_OPAQUE, "y", 1, 0) < 0)
         return fail(merging, name);
     int result = take_attributes(inside->uppers[0], inside->out);
     if (result < 0)
@@ -206,24 +185,6 @@ static int merge_entry(struct merging *merging, const struct level *place, const
 
 /* ---- the walk ---- */
 
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-static int add_names(struct arena *arena, int folder, const char ***names, size_t *count)
-{
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    if (!directory)
-        return -errno;
-    for (struct dirent *item; (item = readdir(directory));)
-        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            *arena_append(arena, *names, *count) = arena_strdup(arena, item->d_name);
-    closedir(directory);
-    return 0;
-}
-
 static int merge_folder(struct merging *merging, const struct level *place)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
@@ -231,14 +192,12 @@ static int merge_folder(struct merging *merging, const struct level *place)
     size_t count = 0;
     int result = call_check(merging->call);
     for (size_t i = 0; result == 0 && i < place->count; i++)
-        result = add_names(arena, place->uppers[i], &names, &count);
+        result = folder_names(place->uppers[i], arena, &names, &count);
     if (result < 0)
         return error_errno(merging->error, result, "cannot merge");
-    if (count)
-        qsort(names, count, sizeof(*names), compare_names);
+    names_sort(names, &count);
     for (size_t i = 0; result == 0 && i < count; i++)
-        if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
-            result = merge_entry(merging, place, names[i]);
+        result = merge_entry(merging, place, names[i]);
     return result;
 }
 

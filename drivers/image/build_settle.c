@@ -9,11 +9,8 @@
 #include <unistd.h>
 
 #include "drivers/image/build_making.h"
+#include "drivers/storage/xattrs.h"
 #include "lib/error.h"
-
-#define OVERLAY     "trusted.overlay."
-#define OPAQUE      OVERLAY "opaque"
-#define XATTR_LIMIT ((size_t)64 * 1024)
 
 struct settling {
     int64_t epoch, bytes;
@@ -33,8 +30,8 @@ static int drop_xattrs(struct settling *settling, const char *link, const char *
     if (length < 0)
         return errno == ENOTSUP ? 0 : fail(settling, name);
     for (const char *at = settling->names; at < settling->names + length; at += strlen(at) + 1)
-        if (strncmp(at, OVERLAY, strlen(OVERLAY)) == 0 && strcmp(at, OPAQUE) != 0 &&
-            removexattr(link, at) < 0 && errno != ENODATA)
+        if (xattr_is_of_overlay(at) && strcmp(at, OVERLAY_OPAQUE) != 0 && removexattr(link, at) < 0 &&
+            errno != ENODATA)
             return fail(settling, name);
     return 0;
 }

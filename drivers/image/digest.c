@@ -3,7 +3,6 @@
  * Entries in byte order of their paths, each as NUL-separated fields of fixed order with lengths before whatever
  * has none of its own, so that no two trees give the same bytes. Times are left out, and hard links count as the
  * files they are: a copy of a tree has its digest. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +15,7 @@
 #include "drivers/image/make.h"
 #include "lib/arena.h"
 #include "lib/error.h"
+#include "lib/folder.h"
 
 #define PROGRESS_EVERY 500 /* milliseconds */
 #define XATTR_SIZE     ((size_t)64 * 1024)
@@ -63,11 +63,6 @@ static void add_text(struct walk *walk, const char *text, size_t length)
     digest_add(walk->digest, text, length);
 }
 
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 /* By name, as the order in which they are listed is the file system's own. `link` is /proc/self/fd/N of an O_PATH
  * descriptor and, as such, is resolved to exactly what was opened, a symlink included. */
 static int add_xattrs(struct walk *walk, struct arena *arena, const char *link)
@@ -80,8 +75,7 @@ static int add_xattrs(struct walk *walk, struct arena *arena, const char *link)
         return fail(walk, -errno);
     for (const char *name = names; length > 0 && name < names + length; name += strlen(name) + 1)
         *arena_append(arena, sorted, count) = name;
-    if (count)
-        qsort(sorted, count, sizeof(*sorted), compare_names);
+    names_sort(sorted, &count);
     add_number(walk, count);
     for (size_t i = 0; i < count; i++) {
         ssize_t size = getxattr(link, sorted[i], value, XATTR_SIZE);
@@ -161,17 +155,10 @@ static int walk_folder(struct walk *walk, int folder)
     _cleanup_arena_ struct arena *arena = arena_new();
     const char **names = NULL;
     size_t count = 0, length = strlen(walk->path);
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    if (!directory)
-        return fail(walk, -errno);
-    for (struct dirent *item; (item = readdir(directory));)
-        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            *arena_append(arena, names, count) = arena_strdup(arena, item->d_name);
-    closedir(directory);
-    if (count)
-        qsort(names, count, sizeof(*names), compare_names);
-    int result = 0;
+    int result = folder_names(folder, arena, &names, &count);
+    if (result < 0)
+        return fail(walk, result);
+    names_sort(names, &count);
     for (size_t i = 0; result == 0 && i < count; i++) {
         int room = snprintf(walk->path + length, sizeof(walk->path) - length, "/%s", names[i]);
         if ((size_t)room >= sizeof(walk->path) - length)

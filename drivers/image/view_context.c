@@ -1,11 +1,9 @@
 #include "drivers/image/view_context.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/error.h"
+#include "lib/folder.h"
 #include "lib/map.h"
 
 struct look {
@@ -95,30 +94,6 @@ static int add_link(const struct look *look, int parent, const char *name)
     return 0;
 }
 
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-/* Takes `folder` over. */
-static int read_names(int folder, struct arena *arena, struct texts *names)
-{
-    DIR *directory = fdopendir(folder);
-    if (!directory) {
-        close(folder);
-        return -errno;
-    }
-    errno = 0;
-    for (struct dirent *item; (item = readdir(directory));)
-        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            *arena_append(arena, names->items, names->count) = arena_strdup(arena, item->d_name);
-    int code = -errno;
-    closedir(directory);
-    if (names->count)
-        qsort(names->items, names->count, sizeof(*names->items), compare_names);
-    return code;
-}
-
 static int look_at_entry(struct look *look, int parent, const char *name, unsigned depth, bool outside);
 
 /* `outside`: the folder itself is left out, and is looked into for exceptions. */
@@ -129,10 +104,10 @@ static int look_into(struct look *look, int folder, unsigned depth, bool outside
     if (depth > CONTEXT_DEPTH)
         return error_set(look->error, -EMLINK, "%s lies too deep", look->path);
     _cleanup_arena_ struct arena *arena = arena_new();
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = copy < 0 ? -errno : read_names(copy, arena, &names);
+    int result = folder_names(folder, arena, &names.items, &names.count);
     if (result < 0)
         return fail(look, result);
+    names_sort(names.items, &names.count);
     for (size_t i = 0; i < names.count && result == 0; i++) {
         if (length + strlen(names.items[i]) + 2 > sizeof(look->path))
             return fail(look, -ENAMETOOLONG);
@@ -362,14 +337,16 @@ static int match_in(const struct matching *matching, int folder, const char *bef
     const char *part = arena_strndup(matching->arena, pattern, length),
                *rest = pattern[length] ? pattern + length + 1 : NULL;
     struct texts names = {0};
-    int fd = open_below(folder, before, O_RDONLY | O_DIRECTORY | (by_chance ? O_NOFOLLOW : 0));
+    _cleanup_close_ int fd =
+        open_below(folder, before, O_RDONLY | O_DIRECTORY | (by_chance ? O_NOFOLLOW : 0));
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || (by_chance && (errno == EXDEV || errno == ELOOP))))
         return 0;
     if (fd < 0 && errno == EXDEV)
         return error_set(matching->error, -EXDEV, "%s leads out of the context", before);
-    int result = fd < 0 ? -errno : read_names(fd, matching->arena, &names);
+    int result = fd < 0 ? -errno : folder_names(fd, matching->arena, &names.items, &names.count);
     if (result < 0)
         return error_errno(matching->error, result, "%s", *before ? before : ".");
+    names_sort(names.items, &names.count);
     for (size_t i = 0; i < names.count && result == 0; i++)
         if (matching->matches(matching->context, part, names.items[i]))
             result = match_rest(matching, folder,
@@ -391,7 +368,7 @@ int context_match(int folder, const char *pattern,
                                       .paths = paths,
                                       .error = error};
     int result = match_in(&matching, folder, "", pattern, false);
-    if (result == 0 && paths->count)
-        qsort(paths->items, paths->count, sizeof(*paths->items), compare_names);
+    if (result == 0)
+        names_sort(paths->items, &paths->count);
     return result;
 }

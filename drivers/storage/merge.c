@@ -11,33 +11,15 @@
 
 #include "drivers/storage/stack.h"
 #include "drivers/storage/tree.h"
+#include "drivers/storage/xattrs.h"
 #include "lib/error.h"
 
-#define OPAQUE      "trusted.overlay.opaque"
-#define OVERLAY     "trusted.overlay."
-#define XATTR_LIMIT ((size_t)64 * 1024)
-#define GIVES_WAY   1 /* nothing stands where the newer one goes */
+#define GIVES_WAY 1 /* nothing stands where the newer one goes */
 
-static bool is_opaque(int folder)
+static bool xattr_is_kept(const void *context, const char *name)
 {
-    char value[4];
-    return fgetxattr(folder, OPAQUE, value, sizeof(value)) == 1 && *value == 'y';
-}
-
-static int copy_xattrs(int from, int to)
-{
-    _cleanup_free_ char *names = malloc(XATTR_LIMIT), *value = malloc(XATTR_LIMIT);
-    if (!names || !value)
-        return -ENOMEM;
-    ssize_t length = flistxattr(from, names, XATTR_LIMIT);
-    for (char *name = names; length > 0 && name < names + length; name += strlen(name) + 1) {
-        if (strncmp(name, OVERLAY, strlen(OVERLAY)) == 0)
-            continue;
-        ssize_t size = fgetxattr(from, name, value, XATTR_LIMIT);
-        if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
-            return -errno;
-    }
-    return length < 0 && errno != ENOTSUP ? -errno : 0;
+    (void)context;
+    return !xattr_is_of_overlay(name);
 }
 
 /* Those that the newer one has not got go as well: an access list that was taken away must not come back. */
@@ -48,8 +30,8 @@ static int drop_other_xattrs(int from, int to)
         return -ENOMEM;
     ssize_t length = flistxattr(to, names, XATTR_LIMIT);
     for (char *name = names; length > 0 && name < names + length; name += strlen(name) + 1)
-        if (strncmp(name, OVERLAY, strlen(OVERLAY)) != 0 && fgetxattr(from, name, NULL, 0) < 0 &&
-            errno == ENODATA && fremovexattr(to, name) < 0 && errno != ENODATA)
+        if (!xattr_is_of_overlay(name) && fgetxattr(from, name, NULL, 0) < 0 && errno == ENODATA &&
+            fremovexattr(to, name) < 0 && errno != ENODATA)
             return -errno;
     return 0;
 }
@@ -63,7 +45,7 @@ static int take_attributes(int from, int to)
         return -errno;
     int result = drop_other_xattrs(from, to);
     if (result == 0)
-        result = copy_xattrs(from, to);
+        result = xattrs_copy(from, to, xattr_is_kept, NULL);
     const struct timespec times[2] = {status.st_atim, status.st_mtim};
     return result == 0 && futimens(to, times) < 0 ? -errno : result;
 }
@@ -77,7 +59,7 @@ static int merge_folders(int newer, int older, const char *name, struct error *e
     _cleanup_close_ int to = openat(older, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (from < 0 || to < 0)
         return error_errno(error, -errno, "cannot merge %s", name);
-    if (is_opaque(from)) {
+    if (folder_is_opaque(from)) {
         int result = tree_remove(older, name, error);
         return result < 0 ? result : GIVES_WAY;
     }
@@ -91,7 +73,7 @@ static int merge_folders(int newer, int older, const char *name, struct error *e
 static int hide_below(int newer, const char *name, struct error *error)
 {
     _cleanup_close_ int folder = openat(newer, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0 || fsetxattr(folder, OPAQUE, "y", 1, 0) < 0)
+    if (folder < 0 || fsetxattr(folder, OVERLAY_OPAQUE, "y", 1, 0) < 0)
         return error_errno(error, -errno, "cannot merge %s", name);
     return 0;
 }

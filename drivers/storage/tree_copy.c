@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "drivers/storage/tree.h"
+#include "drivers/storage/xattrs.h"
 #include "lib/error.h"
 
 #define PROGRESS_EVERY 500 /* milliseconds */
@@ -63,26 +63,10 @@ static int tell(struct copier *copier)
     return 0;
 }
 
-static bool xattr_is_kept(const char *name, bool exact)
+static bool xattr_is_kept(const void *context, const char *name)
 {
-    return exact || strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
-           strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0;
-}
-
-static int copy_xattrs(int from, int to, bool exact)
-{
-    char names[64 * 1024], value[64 * 1024];
-    ssize_t length = flistxattr(from, names, sizeof(names));
-    if (length < 0)
-        return errno == ENOTSUP ? 0 : -errno;
-    for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-        if (!xattr_is_kept(name, exact))
-            continue;
-        ssize_t size = fgetxattr(from, name, value, sizeof(value));
-        if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
-            return -errno;
-    }
-    return 0;
+    (void)context;
+    return xattr_is_of_file(name);
 }
 
 /* Owner first: chown(2) clears setuid and security.capability. */
@@ -91,7 +75,7 @@ static int copy_attributes(int from, int to, const struct stat *status, bool exa
     const struct timespec times[2] = {status->st_atim, status->st_mtim};
     if (fchown(to, status->st_uid, status->st_gid) < 0 || fchmod(to, status->st_mode & 07777) < 0)
         return -errno;
-    int result = copy_xattrs(from, to, exact);
+    int result = xattrs_copy(from, to, exact ? NULL : xattr_is_kept, NULL);
     if (result == 0 && futimens(to, times) < 0)
         result = -errno;
     return result;

@@ -11,10 +11,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "drivers/storage/xattrs.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
-#define OPAQUE     "trusted.overlay.opaque"
 #define LINK_LIMIT 40 /* as the kernel follows */
 
 static bool is_digest(const char *text)
@@ -106,8 +106,9 @@ static int look(int tree, const char *path, bool *hides)
         snprintf(link, sizeof(link), "/proc/self/fd/%d", next);
         bool known = fstat(next, &status) == 0;
         bool gone = known && S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
-        *hides = *hides || gone || (known && !S_ISDIR(status.st_mode)) ||
-                 (known && S_ISDIR(status.st_mode) && getxattr(link, OPAQUE, value, sizeof(value)) == 1);
+        *hides =
+            *hides || gone || (known && !S_ISDIR(status.st_mode)) ||
+            (known && S_ISDIR(status.st_mode) && getxattr(link, OVERLAY_OPAQUE, value, sizeof(value)) == 1);
         if (!known || gone || (*path && !S_ISDIR(status.st_mode))) {
             close(next);
             return -ENOENT;

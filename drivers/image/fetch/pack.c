@@ -4,7 +4,6 @@
  * Two writers of libarchive, one behind the other, so that both the tar and what is compressed are hashed on their way. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +19,7 @@
 #include "lib/arena.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
+#include "lib/folder.h"
 #include "lib/json.h"
 #include "lib/map.h"
 
@@ -158,11 +158,6 @@ static void describe(const struct packing *packing, struct archive_entry *entry,
     archive_entry_set_size(entry, S_ISREG(status->st_mode) ? status->st_size : 0);
 }
 
-static int compare(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 /* In the order of their names: the kernel's is not the same everywhere. */
 static int add_xattrs(struct packing *packing, struct archive_entry *entry, int fd)
 {
@@ -177,8 +172,7 @@ static int add_xattrs(struct packing *packing, struct archive_entry *entry, int 
             *arena_append(arena, names, count) = arena_strdup(arena, at);
         else
             packing->packed.skipped++;
-    if (count)
-        qsort(names, count, sizeof(*names), compare);
+    names_sort(names, &count);
     for (size_t i = 0; i < count; i++) {
         ssize_t length = fgetxattr(fd, names[i], packing->list, LIST_SIZE);
         if (length < 0)
@@ -334,19 +328,6 @@ static int put_at(struct packing *packing, const struct pack_trees *folders, con
     return put_entry(packing, folders, above ? folders->top : folders->base, name, depth);
 }
 
-static int list(struct packing *packing, struct arena *arena, int folder, const char ***names, size_t *count)
-{
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    if (!directory)
-        return fail(packing, -errno);
-    for (struct dirent *item; (item = readdir(directory));)
-        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            *arena_append(arena, *names, *count) = arena_strdup(arena, item->d_name);
-    closedir(directory);
-    return 0;
-}
-
 static int walk(struct packing *packing, const struct pack_trees *folders, int depth)
 {
     _cleanup_arena_ struct arena *arena = arena_new();
@@ -355,15 +336,15 @@ static int walk(struct packing *packing, const struct pack_trees *folders, int d
     if (depth > DEPTH_LIMIT)
         return fail(packing, -ELOOP);
     int result = put_opaque(packing);
-    if (result == 0)
-        result = list(packing, arena, folders->top, &names, &count);
+    if (result < 0)
+        return result;
+    result = folder_names(folders->top, arena, &names, &count);
     if (result == 0 && folders->base >= 0)
-        result = list(packing, arena, folders->base, &names, &count);
-    if (result == 0 && count)
-        qsort(names, count, sizeof(*names), compare);
+        result = folder_names(folders->base, arena, &names, &count);
+    if (result < 0)
+        return fail(packing, result);
+    names_sort(names, &count);
     for (size_t i = 0; result == 0 && i < count; i++) {
-        if (i && strcmp(names[i], names[i - 1]) == 0)
-            continue;
         int room = snprintf(packing->path + length, sizeof(packing->path) - length, "%s%s", length ? "/" : "",
                             names[i]);
         result = (size_t)room >= sizeof(packing->path) - length ? fail(packing, -ENAMETOOLONG)
