@@ -14,6 +14,7 @@
 #include "drivers/image/build_merge.h"
 #include "drivers/image/store.h"
 #include "drivers/image/view_build.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_image.h"
 #include "lib/error.h"

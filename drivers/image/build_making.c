@@ -13,11 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/guest/aside.h"
 #include "drivers/image/build_run.h"
 #include "drivers/image/view_build.h"
 #include "drivers/storage/data.h"
 #include "drivers/storage/lower.h"
 #include "drivers/storage/overlay.h"
+#include "drivers/storage/squash.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_image.h"
@@ -228,7 +230,7 @@ static int furnish(struct build_making *making, struct error *error)
                                   : take_root_attributes(upper, below, error);
 }
 
-int build_making_mount(const struct build_making *making, struct error *error)
+static int mount_written(const struct build_making *making, struct error *error)
 {
     const char *folder = path_of(making, STEP_LOWERS);
     _cleanup_close_ int context =
@@ -241,7 +243,22 @@ int build_making_mount(const struct build_making *making, struct error *error)
     int result = lower_set_paths(context, &making->lowers, error);
     if (fchdir(before) < 0 && result == 0)
         result = error_errno(error, -errno, "cannot leave %s", folder);
-    _cleanup_close_ int tree = result < 0 ? result : overlay_end(context, folder, 0, making->what, error);
+    return result < 0 ? result : overlay_end(context, folder, 0, making->what, error);
+}
+
+static int mount_aside(void *context, struct error *error)
+{
+    const struct build_making *making = context;
+    const char *folder = path_of(making, STEP_LOWERS);
+    int result = squash_attach(folder, folder, &making->lowers, -1, error);
+    return result < 0 ? result : mount_written(making, error);
+}
+
+int build_making_mount(const struct build_making *making, struct error *error)
+{
+    bool aside = squash_is_among(path_of(making, STEP_LOWERS), &making->lowers);
+    _cleanup_close_ int tree =
+        aside ? aside_run(mount_aside, (void *)making, error) : mount_written(making, error);
     if (tree < 0)
         return tree;
     int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

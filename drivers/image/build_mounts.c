@@ -26,6 +26,7 @@
 #include "drivers/storage/lower.h"
 #include "drivers/storage/overlay.h"
 #include "drivers/storage/root.h"
+#include "drivers/storage/squash.h"
 #include "drivers/storage/tree.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
@@ -405,8 +406,23 @@ static int show_mapped(struct running *running, const struct texts *links, const
         return result;
     const char *folder = arena_printf(running->call->arena, "%s/build/" BUILD_FOLDER_STEPS "/%s/%s", shown,
                                       running->making.temporary, name);
-    _cleanup_close_ int tree = lower_mount(folder, links, running->request->what, running->error);
+    result = squash_attach(own_path(running, name), folder, links, running->user_namespace, running->error);
+    _cleanup_close_ int tree =
+        result < 0 ? result : lower_mount(folder, links, running->request->what, running->error);
     detach(shown);
+    return tree < 0 ? tree : overlay_attach(tree, shown, running->error);
+}
+
+/* A squashfs by itself is mapped as what it is. */
+static int show_squashed(struct running *running, const char *path)
+{
+    const char *shown = own_path(running, SHOWN);
+    if (mkdirat(running->making.folder, SHOWN, 0700) < 0 && errno != EEXIST)
+        return error_errno(running->error, -errno, "cannot make " SHOWN);
+    _cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return error_errno(running->error, -errno, "%s", path);
+    _cleanup_close_ int tree = squash_mount_beside(root, running->user_namespace, running->error);
     return tree < 0 ? tree : overlay_attach(tree, shown, running->error);
 }
 
@@ -420,12 +436,14 @@ static int put_root(struct running *running, const struct build_mount *mount)
                                   running->call->arena, running->error);
     if (result < 0)
         return result;
-    bool is_one = links.count == 1;
-    result = is_one ? 0 : show_mapped(running, &links, name);
+    const char *path = own_path(running, arena_printf(running->call->arena, "%s/%s", name, links.items[0]));
+    bool is_squashed = links.count == 1 && squash_is_among(own_path(running, name), &links);
+    bool is_one = links.count == 1 && !is_squashed; /* else it is shown elsewhere */
+    if (!is_one)
+        result = is_squashed ? show_squashed(running, path) : show_mapped(running, &links, name);
     if (result < 0)
         return result;
-    const char *path =
-        is_one ? own_path(running, arena_printf(running->call->arena, "%s/%s", name, links.items[0])) : shown;
+    path = is_one ? path : shown;
     _cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return error_errno(running->error, -errno, "%s", path);

@@ -24,6 +24,7 @@
 #include "drivers/storage/overlay.h"
 #include "drivers/storage/root.h"
 #include "drivers/storage/root_place.h"
+#include "drivers/storage/squash.h"
 #include "lib/error.h"
 
 #define HALT_TIME     30000 /* milliseconds for an image's init to end */
@@ -170,7 +171,12 @@ static int attach_root(struct running *running)
         overlay_attach_store(running->paths, running->place, running->user_namespace, running->error);
     if (result < 0)
         return result;
-    _cleanup_close_ int overlay = make_overlay(running, running->place);
+    const char *lowers = arena_printf(running->call->arena, "%s/build/" BUILD_FOLDER_STEPS "/%s/" STEP_LOWERS,
+                                      running->place, running->making.temporary);
+    const char *own = arena_printf(running->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/" STEP_LOWERS,
+                                   running->paths->build, running->making.temporary);
+    result = squash_attach(own, lowers, &running->making.lowers, running->user_namespace, running->error);
+    _cleanup_close_ int overlay = result < 0 ? result : make_overlay(running, running->place);
     int detached = overlay_detach_store(running->place, overlay < 0 ? NULL : running->error);
     if (overlay < 0 || detached < 0)
         return overlay < 0 ? overlay : detached;

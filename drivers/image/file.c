@@ -1,13 +1,15 @@
-/* Images out of `file:` sources. A folder is copied by handles; an archive is unpacked. */
+/* Images out of `file:` sources. A folder is copied by handles. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "drivers/image/make.h"
+#include "drivers/image/squashed.h"
+#include "drivers/image/store.h"
 #include "drivers/storage/tree.h"
 #include "lib/error.h"
 
-int file_make(const char *path, int target, const struct call *call, struct error *error)
+int file_make(struct image_making *making, const char *path, struct error *error)
 {
     struct stat status;
     struct tree_copied copied;
@@ -18,11 +20,11 @@ int file_make(const char *path, int target, const struct call *call, struct erro
     if (source < 0 || fstat(source, &status) < 0)
         return error_errno(error, -errno, "%s", path);
     if (S_ISREG(status.st_mode))
-        return unpack_archive(path, source, target, call, error);
+        return squashed_make(making, path, source, error);
     if (!S_ISDIR(status.st_mode))
         return error_set(error, -EINVAL, "%s is neither a folder nor an archive", path);
-    int result = tree_copy(source, target, "copying:", call, &copied, error);
+    int result = tree_copy(source, making->root, "copying:", making->call, &copied, error);
     if (result == 0)
-        unpack_tell_skipped(call, copied.skipped);
+        unpack_tell_skipped(making->call, copied.skipped);
     return result < 0 ? error_wrap(error, result, "%s", path) : 0;
 }

@@ -1,4 +1,4 @@
-/* Images out of https:// sources: one tar archive. */
+/* Images out of https:// sources: one archive. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -6,6 +6,7 @@
 #include "drivers/image/image.h"
 #include "drivers/image/make.h"
 #include "drivers/image/remote.h"
+#include "drivers/image/squashed.h"
 #include "drivers/image/store.h"
 #include "lib/error.h"
 
@@ -67,5 +68,5 @@ int https_make(struct fetching *fetching, struct error *error)
     if (strncasecmp(answer.type, "text/html", strlen("text/html")) == 0)
         return error_set(error, -EBADMSG, "%s: the server sends a web page and no archive", request->source);
     fetching->making->origin = arena_printf(arena, "%s sha256:%s", version_of(&answer, arena), answer.digest);
-    return unpack_archive(request->source, archive, fetching->making->root, fetching->making->call, error);
+    return squashed_make(fetching->making, request->source, archive, error);
 }

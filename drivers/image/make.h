@@ -17,8 +17,8 @@ int bootstrap_make(const char *suite, const struct texts *packages, const char *
 /* The host's apt sources that serve `suite` (and SUITE-updates, -security and so on), as deb822 text in a memory
  * file, read from `etc_apt` ("/etc/apt"). -ENOENT when none does. */
 int apt_sources_of(const char *etc_apt, const char *suite, struct error *error);
-/* A folder, copied, or an archive, unpacked in fpsync-fetch. `target` is an open folder. */
-int file_make(const char *path, int target, const struct call *call, struct error *error);
+/* A folder, copied, or an archive: squashed.h. */
+int file_make(struct image_making *making, const char *path, struct error *error);
 /* The archive into the open, empty folder `target`. `path` is what messages call it. -EBADMSG when it is damaged, or holds
  * what no image may. */
 int unpack_archive(const char *path, int archive, int target, const struct call *call, struct error *error);
@@ -27,7 +27,7 @@ struct unpack_answer { /* what fpsync-fetch said of it */
     char digest[DIGEST_TEXT_SIZE],
         diff[DIGEST_TEXT_SIZE]; /* of "layer": of the blob, and of the tar in it; else "" */
 };
-/* The same by either of fpsync-fetch's words, "unpack" and "layer"; `what` is NULL where the caller says it. */
+/* The same by one of fpsync-fetch's words "unpack", "layer" and "check"; `what` is NULL where the caller says it. */
 int unpack_by(const char *word, const char *what, int archive, int target, const struct call *call,
               struct unpack_answer *answer, struct error *error);
 /* Says as progress how much was left out; silent about none. */

@@ -17,6 +17,7 @@
 #include "drivers/image/oci.h"
 #include "drivers/image/oci_write.h"
 #include "drivers/image/packing.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/view_image.h"
 #include "lib/arena.h"
 #include "lib/error.h"

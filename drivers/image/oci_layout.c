@@ -191,7 +191,7 @@ int oci_layout_make(struct image_making *making, const char *path, bool strict, 
         return oci_told(error, make_of_folder(making, path, folder, tag, arch, error));
     if (folder >= 0 && strict)
         return not_a_layout(path, error);
-    int result = file_make(path, making->root, making->call, error);
+    int result = file_make(making, path, error);
     if (result == 0 && folder < 0 && oci_is_layout(making->root))
         return oci_told(error, make_of_unpacked(making, path, tag, arch, error));
     return result == 0 && strict ? not_a_layout(path, error) : result;

@@ -11,6 +11,7 @@
 #include "drivers/image/packing.h"
 #include "drivers/image/program.h"
 #include "drivers/image/publish.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_image.h"
 #include "lib/error.h"

@@ -9,6 +9,7 @@
 #include "drivers/image/make.h"
 #include "drivers/image/metadata.h"
 #include "drivers/image/remote.h"
+#include "drivers/image/squashed.h"
 #include "drivers/image/store.h"
 #include "drivers/image/streams.h"
 #include "drivers/storage/tree.h"
@@ -178,7 +179,7 @@ int remote_image_make(struct fetching *fetching, struct error *error)
     if (result == 0 && image.whole.url)
         result = unpack_whole(fetching, files.whole, error);
     else if (result == 0 && (result = unpack_metadata(fetching, files.metadata, error)) == 0)
-        result = unpack_archive(request->source, files.root, making->root, making->call, error);
+        result = squashed_make(making, request->source, files.root, error);
     close_files(&files);
     return result;
 }

@@ -16,8 +16,10 @@
 #include "drivers/image/image.h"
 #include "drivers/image/make.h"
 #include "drivers/storage/data.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_image.h"
+#include "drivers/storage/view_system.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
@@ -113,6 +115,27 @@ static int write_file(const struct image_making *making, const char *file, const
     return result < 0 ? error_errno(error, result, "cannot write the image's %s", file) : 0;
 }
 
+/* What views cannot look at without mounting it: view_system.h. */
+static int write_system(const struct image_making *making, struct error *error)
+{
+    struct image_system system;
+    _cleanup_buffer_ struct buffer text = {0};
+    _cleanup_image_trees_ struct image_trees below = NO_IMAGE_TREES;
+    struct arena *arena = making->call->arena;
+    bool hidden =
+        *making->squashed || (making->lower && lower_needs_mount(making->paths->store, making->lower, arena));
+    if (!hidden)
+        return 0;
+    int result = making->lower ? image_trees_open(making->paths->store, making->lower, &below, error) : 0;
+    if (result < 0)
+        return result;
+    const struct image_trees trees = {.delta = making->lower ? making->root : -1,
+                                      .base = making->lower ? below.base : making->root};
+    image_system_find(&trees, arena, &system);
+    image_system_print(&system, &text);
+    return write_file(making, IMAGE_SYSTEM, text.bytes, error);
+}
+
 /* One sync of the whole file system instead of one a file. */
 static int write_notes(const struct image_making *making, int64_t bytes, struct error *error)
 {
@@ -120,7 +143,11 @@ static int write_notes(const struct image_making *making, int64_t bytes, struct 
     buffer_printf(&note, "bytes %lld\nname %s\n", (long long)bytes, making->name);
     if (making->lower)
         buffer_printf(&note, "lower %s\n", making->lower);
+    if (*making->squashed)
+        buffer_printf(&note, "squashfs %s\n", making->squashed);
     int result = making->config ? write_file(making, "config", making->config, error) : 0;
+    if (result == 0)
+        result = write_system(making, error);
     if (result == 0)
         result = write_file(making, "complete", note.bytes, error);
     if (result == 0 && syncfs(making->folder) < 0)

@@ -6,6 +6,7 @@
 #include "drivers/call.h"
 #include "drivers/paths.h"
 #include "lib/cleanup.h"
+#include "lib/digest.h"
 
 struct error;
 struct image_made;
@@ -18,7 +19,9 @@ struct image_making {
     const char *config; /* JSON; NULL: none */
     const char *origin; /* for the result; NULL */
     const char *epoch;  /* that no file is newer than, in digits: another one is another image; NULL */
-    int store;          /* folder images/ */
+    char squashed
+        [DIGEST_TEXT_SIZE];       /* of the squashfs that the root is kept as, over its bytes; "": a folder */
+    int store;                    /* folder images/ */
     char temporary[NAME_MAX + 1]; /* name of its folder in it */
     int folder;                   /* that folder, locked as long as it is open */
     int root;                     /* the folder "root" in it: to be filled */

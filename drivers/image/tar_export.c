@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "drivers/image/packing.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/view_image.h"
 #include "lib/arena.h"
 #include "lib/error.h"

@@ -14,7 +14,7 @@
 #include "lib/error.h"
 
 /* Anything else in it is a root that happens to have such a folder. */
-static bool is_unified(int root)
+bool unified_is(int root)
 {
     static const char *const known[] = {".", "..", "metadata.yaml", "rootfs", "templates"};
     struct stat status;
@@ -36,7 +36,7 @@ static bool is_unified(int root)
 
 int unified_settle(struct image_making *making, struct error *error)
 {
-    if (!is_unified(making->root))
+    if (!unified_is(making->root))
         return 0;
     if (renameat(making->root, "rootfs", making->folder, "rootfs") < 0)
         return error_errno(error, -errno, "cannot put the root in its place");

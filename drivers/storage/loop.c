@@ -17,7 +17,6 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
-#define EXT4_BLOCK         4096
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t) /* number of blocks; in no header of the kernel's */
 #define TRIES              100
 
@@ -69,23 +68,22 @@ static int find_device(const struct stat *image)
     return found;
 }
 
-/* Past the host's cache where the file system below can do that; a block is then as large as ext4's. */
-static int bind_device(int device, int image)
+/* What is written, past the host's cache where the file system below can do that; a block is then as large as ext4's. */
+static int bind_device(int device, int image, uint32_t how)
 {
-    struct loop_config config = {
-        .fd = (uint32_t)image,
-        .block_size = EXT4_BLOCK,
-        .info = {.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO, .lo_file_name = "fpsync"}};
+    struct loop_config config = {.fd = (uint32_t)image,
+                                 .block_size = LOOP_BLOCK,
+                                 .info = {.lo_flags = LO_FLAGS_AUTOCLEAR | how, .lo_file_name = "fpsync"}};
     if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
         return 0;
-    if (errno != EINVAL)
+    if (errno != EINVAL || how != LO_FLAGS_DIRECT_IO)
         return -errno;
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
     return ioctl(device, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
 }
 
 /* Somebody else may take the free one before us. */
-static int new_device(int image, struct error *error)
+static int new_device(int image, uint32_t how, struct error *error)
 {
     _cleanup_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0)
@@ -96,35 +94,43 @@ static int new_device(int image, struct error *error)
         int number = ioctl(control, LOOP_CTL_GET_FREE);
         snprintf(name, sizeof(name), "loop%d", number);
         _cleanup_close_ int device = number < 0 ? -1 : open_device(name, O_RDWR);
-        result = device < 0 ? -errno : bind_device(device, image);
+        result = device < 0 ? -errno : bind_device(device, image, how);
         if (result == 0)
             return TAKE_FD(device);
     }
     return error_errno(error, result, "cannot have a loop device");
 }
 
-static int open_bound(int image, struct error *error)
+static int open_bound(int image, uint32_t how, struct error *error)
 {
     struct stat status;
     if (fstat(image, &status) < 0)
         return error_errno(error, -errno, "cannot look at a file");
     int device = find_device(&status);
-    return device >= 0 ? device : new_device(image, error);
+    return device >= 0 ? device : new_device(image, how, error);
+}
+
+/* A context of the file system on the device. */
+static int open_system(int device, const char *type, struct error *error)
+{
+    struct loop_info64 info;
+    char source[32];
+    if (ioctl(device, LOOP_GET_STATUS64, &info) < 0)
+        return error_errno(error, -errno, "cannot look at a loop device");
+    snprintf(source, sizeof(source), "/dev/loop%u", info.lo_number);
+    _cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
+    return context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0
+               ? error_errno(error, -errno, "cannot mount the %s file system in its file", type)
+               : TAKE_FD(context);
 }
 
 int loop_mount(int image, uint64_t attributes, struct error *error)
 {
-    struct loop_info64 info;
-    char source[32];
-    _cleanup_close_ int device = open_bound(image, error);
-    if (device < 0)
-        return device;
-    if (ioctl(device, LOOP_GET_STATUS64, &info) < 0)
-        return error_errno(error, -errno, "cannot look at a loop device");
-    snprintf(source, sizeof(source), "/dev/loop%u", info.lo_number);
-    _cleanup_close_ int context = fsopen("ext4", FSOPEN_CLOEXEC);
-    if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
-        fsconfig(context, FSCONFIG_SET_FLAG, "discard", NULL, 0) < 0 || /* what is deleted is given back */
+    _cleanup_close_ int device = open_bound(image, LO_FLAGS_DIRECT_IO, error);
+    _cleanup_close_ int context = device < 0 ? device : open_system(device, "ext4", error);
+    if (context < 0)
+        return context;
+    if (fsconfig(context, FSCONFIG_SET_FLAG, "discard", NULL, 0) < 0 || /* what is deleted is given back */
         /* The file is zero where nothing was written, and may not change below a backup while nobody writes. */
         fsconfig(context, FSCONFIG_SET_FLAG, "noinit_itable", NULL, 0) < 0 ||
         fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -135,11 +141,26 @@ int loop_mount(int image, uint64_t attributes, struct error *error)
     return TAKE_FD(tree);
 }
 
+/* Through the host's cache: squashfs keeps what it has decompressed, and reads its tables again and again. */
+int loop_mount_squashfs(int image, struct error *error)
+{
+    _cleanup_close_ int device = open_bound(image, LO_FLAGS_READ_ONLY, error);
+    _cleanup_close_ int context = device < 0 ? device : open_system(device, "squashfs", error);
+    if (context < 0)
+        return context;
+    /* "ro", or the kernel refuses to share what it has mounted of the device already. */
+    if (fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return error_errno(error, -errno, "cannot mount the squashfs in its file");
+    _cleanup_close_ int tree = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+    return tree < 0 ? error_errno(error, -errno, "cannot mount the squashfs in its file") : TAKE_FD(tree);
+}
+
 int loop_grow(int image, struct error *error)
 {
     struct stat status;
     struct statfs system;
-    _cleanup_close_ int device = open_bound(image, error);
+    _cleanup_close_ int device = open_bound(image, LO_FLAGS_DIRECT_IO, error);
     if (device < 0)
         return device;
     if (ioctl(device, LOOP_SET_CAPACITY) < 0)

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/guest/aside.h"
 #include "drivers/storage/disk.h"
+#include "drivers/storage/squash.h"
 #include "drivers/storage/stack.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/tree.h"
@@ -132,7 +134,7 @@ static int mount_here(const char *folder, const struct texts *paths, const char 
     return tree < 0 ? error_errno(error, result < 0 ? result : -errno, "cannot mount %s", what) : tree;
 }
 
-int lower_mount(const char *folder, const struct texts *paths, const char *what, struct error *error)
+static int mount_all(const char *folder, const struct texts *paths, const char *what, struct error *error)
 {
     _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (before < 0 || chdir(folder) < 0)
@@ -145,18 +147,60 @@ int lower_mount(const char *folder, const struct texts *paths, const char *what,
     return error_errno(error, code, "cannot leave %s", folder);
 }
 
+struct mounting {
+    const char *folder, *what;
+    const struct texts *paths;
+};
+
+static int mount_aside(void *context, struct error *error)
+{
+    const struct mounting *mounting = context;
+    int result = squash_attach(mounting->folder, mounting->folder, mounting->paths, -1, error);
+    return result < 0 ? result : mount_all(mounting->folder, mounting->paths, mounting->what, error);
+}
+
+/* The kernel before 6.15 takes overlay's folders from attached mounts only. */
+int lower_mount(const char *folder, const struct texts *paths, const char *what, struct error *error)
+{
+    struct mounting mounting = {.folder = folder, .what = what, .paths = paths};
+    return squash_is_among(folder, paths) ? aside_run(mount_aside, &mounting, error)
+                                          : mount_all(folder, paths, what, error);
+}
+
+static int open_single(int from, const char *path, const char *what, struct error *error)
+{
+    _cleanup_close_ int root = openat(from, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return error_errno(error, -errno, "%s", what);
+    int tree = squash_mount_beside(root, -1, error);
+    return tree == -ENOENT ? TAKE_FD(root) : tree;
+}
+
 int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error)
 {
     _cleanup_close_ int from = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (from < 0)
         return error_errno(error, -errno, "%s", folder);
-    _cleanup_close_ int tree = paths->count == 1
-                                   ? openat(from, paths->items[0], O_PATH | O_DIRECTORY | O_CLOEXEC)
-                                   : lower_mount(folder, paths, what, error);
+    _cleanup_close_ int tree = paths->count == 1 ? open_single(from, paths->items[0], what, error)
+                                                 : lower_mount(folder, paths, what, error);
     if (tree < 0)
-        return paths->count == 1 ? error_errno(error, -errno, "%s", what) : tree;
+        return tree;
     int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return root < 0 ? error_errno(error, -errno, "%s", what) : root;
+}
+
+int lower_attach_image(const char *store, const char *copy, const char *digest, int user_namespace,
+                       struct arena *arena, struct error *error)
+{
+    struct texts paths = {0};
+    int result = lower_add_image(store, ".", digest, &paths, arena, error);
+    return result < 0 ? result : squash_attach(store, copy, &paths, user_namespace, error);
+}
+
+bool lower_needs_mount(const char *store, const char *digest, struct arena *arena)
+{
+    struct texts paths = {0};
+    return lower_add_image(store, ".", digest, &paths, arena, NULL) == 0 && squash_is_among(store, &paths);
 }
 
 void image_note_use(const char *store, const char *digest)
@@ -175,6 +219,35 @@ int lower_open_image(const char *store, const char *digest, struct arena *arena,
     struct texts paths = {0};
     int result = lower_add_image(store, ".", digest, &paths, arena, error);
     return result < 0 ? result : lower_open(store, &paths, arena_printf(arena, "image %.12s", digest), error);
+}
+
+static int open_root(const char *store, const char *digest, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/images/%s", store, digest);
+    _cleanup_close_ int image = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (image < 0)
+        return error_errno(error, -errno, "image %.12s", digest);
+    int root = squash_open_root(image, error);
+    return root < 0 ? error_wrap(error, root, "image %.12s", digest) : root;
+}
+
+int image_trees_open(const char *store, const char *digest, struct image_trees *trees, struct error *error)
+{
+    char lower[DIGEST_TEXT_SIZE];
+    int result = image_lower(store, digest, lower, error);
+    if (result < 0)
+        return result;
+    _cleanup_close_ int top = open_root(store, digest, error);
+    if (top < 0 || !*lower) {
+        *trees = (struct image_trees){.delta = -1, .base = TAKE_FD(top)};
+        return trees->base < 0 ? trees->base : 0;
+    }
+    int base = open_root(store, lower, error);
+    if (base < 0)
+        return base;
+    *trees = (struct image_trees){.delta = TAKE_FD(top), .base = base};
+    return 0;
 }
 
 /* ---- copies ---- */

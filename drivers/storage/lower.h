@@ -8,6 +8,7 @@
 #include "lib/fields.h"
 
 struct error;
+struct image_trees;
 struct root_mount;
 
 /* One option of an overlay that is being made (fsconfig(2)). */
@@ -34,11 +35,19 @@ int lower_add_image(const char *store, const char *beside, const char *digest, s
 int lower_open(const char *folder, const struct texts *paths, const char *what, struct error *error);
 /* The detached mount of two folders or more. */
 int lower_mount(const char *folder, const struct texts *paths, const char *what, struct error *error);
+/* Mounts what is kept as a squashfs of an image and of what it is a delta on, over their folders in the attached copy
+ * `copy` of the store: squash.h. */
+int lower_attach_image(const char *store, const char *copy, const char *digest, int user_namespace,
+                       struct arena *arena, struct error *error);
+/* Whether anything of it is kept so. */
+bool lower_needs_mount(const char *store, const char *digest, struct arena *arena);
 /* What images are freed by that nobody uses: when a root was last mounted on this one, and on what it is a delta on. It is
  * the time of its folder, which is no part of the image. */
 void image_note_use(const char *store, const char *digest);
 /* As lower_open(), of an image. */
 int lower_open_image(const char *store, const char *digest, struct arena *arena, struct error *error);
+/* The trees that it is made of, whichever way they are kept: view_image.h. -ENOENT when it is not whole. */
+int image_trees_open(const char *store, const char *digest, struct image_trees *trees, struct error *error);
 /* Makes "root" in `data`, what the layer holds, when there is none: a copy of the image or of what a snapshot shows above
  * it. A crash leaves none. `layer` is the layer's folder. */
 int copy_make(const struct lower_place *place, int layer, int data, const struct root_mount *request,

@@ -265,6 +265,9 @@ static char *disk_of(const struct building *building)
 static int attach_store(const struct building *building, int user_namespace, struct error *error)
 {
     int result = overlay_attach_store(building->paths, building->place, user_namespace, error);
+    if (result == 0)
+        result = lower_attach_image(building->paths->store, building->place, building->request->digest,
+                                    user_namespace, building->call->arena, error);
     if (result < 0 || !building->limited)
         return result;
     _cleanup_close_ int disk = disk_tree(building->layer, 0, user_namespace, error);
@@ -309,10 +312,12 @@ static int make_overlay(const struct building *building, const char *store, stru
 
 static int mount_overlay(const struct building *building, struct error *error)
 {
-    bool attached = building->user_namespace >= 0 || building->limited;
+    bool attached =
+        building->user_namespace >= 0 || building->limited ||
+        lower_needs_mount(building->paths->store, building->request->digest, building->call->arena);
     int result = attached ? attach_store(building, building->user_namespace, error) : 0;
     if (result < 0)
-        return result;
+        return result; /* whoever asked takes down what is attached */
     _cleanup_close_ int overlay =
         make_overlay(building, attached ? building->place : building->paths->store, error);
     result = overlay < 0 ? overlay : 0;

@@ -9,6 +9,7 @@
 #include "drivers/guest/guest_path.h"
 #include "drivers/storage/bind.h"
 #include "drivers/storage/data.h"
+#include "drivers/storage/lower.h"
 #include "drivers/storage/root.h"
 #include "drivers/storage/storage.h"
 #include "drivers/storage/view_image.h"

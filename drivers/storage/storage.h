@@ -2,6 +2,7 @@
  *
  *   images/DIGEST/root          one unpacked root file system, ids 0-65535 as in the image, never written again; or what
  *                               it changes of another one: view_image.h
+ *   images/DIGEST/image.squashfs   the root as the squashfs that it came in; then root is empty: squash.h
  *   images/DIGEST/config        what it says about being run; only where it says something
  *   images/DIGEST/complete      written last: without it the folder is a leftover
  *   layers/FILE/upper, /work    one folder a layer (overlay's work directories must not share a parent)

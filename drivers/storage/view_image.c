@@ -52,7 +52,7 @@ static int open_root(const char *store, const char *digest, struct error *error)
     return root < 0 ? error_errno(error, -errno, "image %.12s", digest) : root;
 }
 
-int image_trees_open(const char *store, const char *digest, struct image_trees *trees, struct error *error)
+int image_trees_look(const char *store, const char *digest, struct image_trees *trees, struct error *error)
 {
     char lower[DIGEST_TEXT_SIZE];
     int result = image_lower(store, digest, lower, error);

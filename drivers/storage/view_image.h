@@ -24,7 +24,9 @@ struct image_trees { /* handles of the folders that it is made of */
     int base;
 };
 #define NO_IMAGE_TREES ((struct image_trees){-1, -1})
-int image_trees_open(const char *store, const char *digest, struct image_trees *trees, struct error *error);
+/* Without mounting anything; what is kept as a squashfs has nothing in it then, see view_system.h. Effects ask
+ * image_trees_open() of lower.h. */
+int image_trees_look(const char *store, const char *digest, struct image_trees *trees, struct error *error);
 void image_trees_close(struct image_trees *trees);
 #define _cleanup_image_trees_ _cleanup_(image_trees_close)
 

@@ -1,7 +1,6 @@
 /* Looks into layers: what snapshots there are, and what speaks against another image below (SEMANTICS 10). Guests
  * wrote what is looked at, so every path is resolved by the kernel below its folder. */
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -9,13 +8,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "drivers/storage/view_image.h"
 #include "drivers/storage/view_layer.h"
 #include "drivers/storage/view_stack.h"
+#include "drivers/storage/view_system.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
-
-#define RELEASE_LIMIT ((size_t)64 * 1024)
 
 /* ---- snapshots ---- */
 
@@ -154,60 +151,8 @@ static int find_database(const struct paths *paths, const char *file, struct are
     return result;
 }
 
-struct system {
-    char id[64], version[64];
-    int machine; /* of its programs; -1: none was found */
-};
-
-static void take_release(const char *text, const char *key, char value[static 64])
-{
-    size_t length = strlen(key);
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
-        if (strncmp(line, key, length) != 0)
-            continue;
-        line += length;
-        line += strspn(line, "\"'");
-        snprintf(value, 64, "%.*s", (int)strcspn(line, "\"'\r\n"), line);
-        return;
-    }
-}
-
-static int machine_of(const struct image_trees *image)
-{
-    static const char *const programs[] = {"bin/sh", "sbin/init", "bin/busybox", "usr/bin/env"};
-    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-        Elf64_Ehdr head;
-        _cleanup_close_ int fd = image_trees_file(image, programs[i]);
-        if (fd >= 0 && read(fd, &head, sizeof(head)) == sizeof(head) &&
-            memcmp(head.e_ident, ELFMAG, SELFMAG) == 0)
-            return head.e_machine;
-    }
-    return -1;
-}
-
-static int look_at_image(const struct paths *paths, const char *digest, struct arena *arena,
-                         struct system *system, struct error *error)
-{
-    *system = (struct system){.machine = -1};
-    _cleanup_image_trees_ struct image_trees image = NO_IMAGE_TREES;
-    int result = image_trees_open(paths->store, digest, &image, error);
-    if (result < 0)
-        return result == -ENOENT ? 0 : result;
-    _cleanup_close_ int release = image_trees_file(&image, "etc/os-release");
-    _cleanup_close_ int other = release < 0 ? image_trees_file(&image, "usr/lib/os-release") : -1;
-    _cleanup_buffer_ struct buffer text = {0};
-    if (release >= 0 || other >= 0) {
-        const char *own = arena_printf(arena, "/proc/self/fd/%d", release >= 0 ? release : other);
-        if (buffer_read_file(&text, AT_FDCWD, own, RELEASE_LIMIT, NULL) == 0 && text.length) {
-            take_release(text.bytes, "ID=", system->id);
-            take_release(text.bytes, "VERSION_ID=", system->version);
-        }
-    }
-    system->machine = machine_of(&image);
-    return 0;
-}
-
-static const char *compare_systems(const struct system *from, const struct system *to, struct arena *arena)
+static const char *compare_systems(const struct image_system *from, const struct image_system *to,
+                                   struct arena *arena)
 {
     const char *const none = "none";
     if (strcmp(from->id, to->id) != 0)
@@ -219,11 +164,19 @@ static const char *compare_systems(const struct system *from, const struct syste
     return from->machine != to->machine ? "the architecture of its programs changes" : NULL;
 }
 
+/* What is not there speaks for nothing. */
+static int look_at_image(const struct paths *paths, const char *digest, struct arena *arena,
+                         struct image_system *system, struct error *error)
+{
+    int result = image_system_look(paths->store, digest, arena, system, error);
+    return result == -ENOENT ? 0 : result;
+}
+
 int view_difference(const struct paths *paths, const char *layer_file, const char *from, const char *to,
                     const struct call *call, struct observed_difference *out, struct error *error)
 {
     struct observed_difference found = {0};
-    struct system systems[2];
+    struct image_system systems[2];
     const char *database = NULL;
     int result = find_database(paths, layer_file, call->arena, &database, error);
     found.database = database;

@@ -32,7 +32,7 @@ digest_of() { # IMAGE
     fps image inspect "$1" -o json | jq -r '.images[0].digest'
 }
 stored() { # DIGEST: its root in the store
-    echo "$ROOT/var/lib/fpsync/images/$1/root"
+    root_of_image "$ROOT/var/lib/fpsync/images/$1"
 }
 place_of() { # NAME: folder of its newest version
     printf '%s\n' "$TREE/images/$1/current/$ARCH/default"/2* | tail -n 1

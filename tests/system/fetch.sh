@@ -121,3 +121,11 @@ relist() {
     jq '{format: "index:1.0", index: {images: {datatype: "image-downloads", format: "products:1.0", path: "streams/v1/images.json", products: keys}}}' \
         "$1/products.json" >"$1/streams/v1/index.json"
 }
+
+root_of_image() { # its FOLDER in the store: a folder that shows its root, whichever way it is kept
+    local shown
+    shown=$ROOT/shown/$(basename "$1")
+    [ -e "$1/image.squashfs" ] || shown=$1/root
+    [ -d "$shown" ] || { mkdir -p "$ROOT/shown" && unsquashfs -q -n -d "$shown" "$1/image.squashfs" >/dev/null 2>&1; }
+    echo "$shown"
+}

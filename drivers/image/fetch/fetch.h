@@ -5,13 +5,15 @@
  *   fpsync-fetch unpack    stdin: the archive; descriptor 3: the target folder, empty
  *   fpsync-fetch context   the same for the context of a build, which is smaller than a root
  *   fpsync-fetch layer     the same for a layer of an OCI image, over what lower layers have left in the target
+ *   fpsync-fetch check     stdin: a squashfs; descriptor 3: any empty folder; nothing is written: SKIPPED counts all that keeps
+ *                          the kernel from showing exactly what unpacking would make of it
  *   fpsync-fetch pack      a tree into such a layer: see pack.h
  *   fpsync-fetch get       stdin: a JSON request (get.h); descriptor 3: the file that the body goes to
  *   fpsync-fetch resolve   stdin: a JSON request (resolve.h); descriptor 3: an index of an image server
  *
  * Who has the network has no file system but the file it writes; who unpacks has no network.
  *
- * Lines of `unpack`, `context` and `layer` are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]"
+ * Lines of `unpack`, `context`, `layer` and `check` are "progress PERCENT", then one of "done ENTRIES BYTES SKIPPED [BLOB-DIGEST DIFF-ID]"
  * (the digests, 64 hex digits each, of a layer) and "error TEXT"; those of all other words are JSON objects, one a
  * line. */
 #pragma once
@@ -37,6 +39,7 @@ struct unpacked {
 int unpack_main(void);
 int layer_main(void);
 int context_main(void);
+int check_main(void);
 int pack_main(void);
 int get_main(void);
 int resolve_main(void);
@@ -54,7 +57,7 @@ int sandbox_enter(int target, bool read_only, int *beside, struct error *error);
 int sandbox_close(struct error *error);
 
 /* What an archive is of: it says how names are read, and how much of it there may be. */
-enum unpack_what { UNPACK_ROOT, UNPACK_LAYER, UNPACK_CONTEXT };
+enum unpack_what { UNPACK_ROOT, UNPACK_LAYER, UNPACK_CONTEXT, UNPACK_CHECK };
 
 struct unpacking;
 /* Between the two: what needs a thread starts it here. `archive` is a tar (plain, gzip, xz, zstd), or a squashfs when it

@@ -196,14 +196,14 @@ static int write_content(struct filling *filling, int fd, int64_t size)
             break;
         if (offset < 0 || offset > size || (int64_t)length > size - offset)
             return filling_refuse(filling, "holds more than it says");
-        if ((result = write_piece(fd, bytes, length, offset)) < 0)
+        if (fd >= 0 && (result = write_piece(fd, bytes, length, offset)) < 0)
             return filling_fail(filling, result);
         filling->unpacked.bytes += (int64_t)length;
         written = offset + (int64_t)length;
         tell(filling);
     }
-    return written != size && ftruncate(fd, size) < 0 ? filling_fail(filling, -errno)
-                                                      : 0; /* a hole at the end */
+    return fd >= 0 && written != size && ftruncate(fd, size) < 0 ? filling_fail(filling, -errno)
+                                                                 : 0; /* a hole at the end */
 }
 
 static bool xattr_is_kept(const struct attribute *attribute)
@@ -272,10 +272,15 @@ static int make_folder(struct filling *filling, const struct entry *entry, const
     return set_attributes(filling, entry, fd);
 }
 
+static bool link_is_usable(const struct entry *entry)
+{
+    return entry->link && *entry->link && strlen(entry->link) < PATH_MAX;
+}
+
 static int make_symlink(struct filling *filling, const struct entry *entry, const char *name)
 {
     const struct timespec times[2] = {entry->time, entry->time};
-    if (!entry->link || !*entry->link || strlen(entry->link) >= PATH_MAX)
+    if (!link_is_usable(entry))
         return filling_refuse(filling, "is a symlink without a usable target");
     if (symlinkat(entry->link, filling->parent, name) < 0)
         return exists(filling);
@@ -375,6 +380,22 @@ static int obey(struct filling *filling)
     return layer_obey(filling, parent, name);
 }
 
+/* What the makers refuse, without making it; a tree that has no name twice has no other way to be wrong. */
+static int check_only(struct filling *filling, const struct entry *entry)
+{
+    int result = 0;
+    for (size_t i = 0; i < entry->attribute_count; i++)
+        filling->unpacked.skipped += !xattr_is_kept(&entry->attributes[i]);
+    if (entry->type == ENTRY_FILE && entry->size < 0)
+        return filling_refuse(filling, "has a negative size");
+    if (entry->type == ENTRY_SYMLINK && !link_is_usable(entry))
+        return filling_refuse(filling, "is a symlink without a usable target");
+    if (entry->type == ENTRY_FILE && (result = check_budget(filling, entry->size)) == 0)
+        result = write_content(filling, -1, entry->size);
+    filling->unpacked.skipped += entry->type == ENTRY_OTHER;
+    return result;
+}
+
 static bool is_mark(const struct filling *filling)
 {
     const char *slash = strrchr(filling->path, '/');
@@ -387,9 +408,11 @@ int filling_add(struct filling *filling, const struct entry *entry)
     int result = check(filling, entry);
     if (result == 0 && is_mark(filling))
         return obey(filling);
-    if (result == 0)
+    if (result == 0 && filling->checks && (result = check_only(filling, entry)) == 0)
+        tell(filling);
+    if (result == 0 && !filling->checks)
         result = reach_parent(filling, &name);
-    if (result < 0)
+    if (result < 0 || filling->checks)
         return result;
     if (filling->layer && entry->type != ENTRY_OTHER)
         result = layer_make_room(filling, entry, filling->parent, name);
@@ -402,6 +425,8 @@ int filling_add(struct filling *filling, const struct entry *entry)
 
 int filling_finish(struct filling *filling)
 {
+    if (filling->checks)
+        return 0;
     if (filling->unpacked.entries == 0 && !filling->layer)
         return error_set(filling->error, -EINVAL, "the archive is empty");
     for (size_t i = filling->folder_count; i-- > 0;) {

@@ -9,8 +9,9 @@ int main(int count, char **arguments)
     static const struct {
         const char *name;
         int (*run)(void);
-    } words[] = {{"unpack", unpack_main}, {"context", context_main}, {"layer", layer_main},
-                 {"pack", pack_main},     {"get", get_main},         {"resolve", resolve_main}};
+    } words[] = {{"unpack", unpack_main},  {"context", context_main}, {"layer", layer_main},
+                 {"check", check_main},    {"pack", pack_main},       {"get", get_main},
+                 {"resolve", resolve_main}};
     for (size_t i = 0; count == 2 && i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(arguments[1], words[i].name) == 0)
             return words[i].run();

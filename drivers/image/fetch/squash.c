@@ -25,7 +25,8 @@
 #include "lib/error.h"
 
 #define PIECE_SIZE       ((size_t)1 << 20)
-#define ATTRIBUTES_LIMIT 256 /* of one entry */
+#define ATTRIBUTES_LIMIT 256               /* of one entry */
+#define NUMBERS_LIMIT    ((size_t)1 << 24) /* more than there may be entries */
 
 struct file { /* what libsquashfs reads from */
     sqfs_file_t as;
@@ -45,8 +46,10 @@ struct squash {
     const sqfs_inode_generic_t *inode; /* of the file that is being read */
     int64_t offset, length, total;
     char *bytes;
-    struct map links; /* inode number, of files that have several names -> the first */
-    struct map seen;  /* inode numbers of folders */
+    struct map links;       /* inode number, of files that have several names -> the first */
+    struct map seen;        /* inode numbers of folders */
+    struct map firsts;      /* when only checked: the same numbers as in `links` -> the inode */
+    unsigned char *numbers; /* the same: a bit for each number that came */
 };
 
 /* ---- the file ---- */
@@ -186,6 +189,76 @@ static int read_attributes(struct squash *squash, struct arena *arena, const sqf
     return result;
 }
 
+struct found { /* in a folder */
+    const char *name;
+    sqfs_inode_generic_t *inode;
+    unsigned type; /* as the folder has it */
+};
+
+/* ---- what the kernel would make of it ---- */
+
+static size_t size_of(const sqfs_inode_generic_t *inode)
+{
+    return sizeof(*inode) - offsetof(sqfs_inode_generic_t, base) + inode->payload_bytes_used;
+}
+
+/* Inodes go by their numbers there: two that share one are one, whichever it came upon first. */
+static bool is_same_as_first(struct squash *squash, const sqfs_inode_generic_t *inode)
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%u", inode->base.inode_number);
+    const sqfs_inode_generic_t *first = map_get(&squash->firsts, number);
+    return first && first->payload_bytes_used == inode->payload_bytes_used &&
+           memcmp(&first->base, &inode->base, size_of(inode)) == 0;
+}
+
+static void note_first(struct squash *squash, const sqfs_inode_generic_t *inode)
+{
+    char number[16];
+    if (inode->base.type != SQFS_INODE_EXT_FILE || inode->data.file_ext.nlink < 2)
+        return;
+    snprintf(number, sizeof(number), "%u", inode->base.inode_number);
+    map_add(&squash->firsts, number,
+            arena_copy(squash->filling->arena, inode, sizeof(*inode) + inode->payload_bytes_used));
+}
+
+static void check_number(struct squash *squash, const sqfs_inode_generic_t *inode, bool is_link)
+{
+    const sqfs_u32 number = inode->base.inode_number;
+    if (!squash->numbers || number == 0 || number > squash->super.inode_count) {
+        squash->filling->unpacked.skipped++;
+        return;
+    }
+    unsigned char *byte = &squash->numbers[number / 8], bit = (unsigned char)(1 << number % 8);
+    if (*byte & bit)
+        squash->filling->unpacked.skipped += !is_link || !is_same_as_first(squash, inode);
+    else
+        note_first(squash, inode);
+    *byte |= bit;
+}
+
+/* Names are searched in the order in which they should be, and types are told without a look at the inode. */
+static void check_folder(struct squash *squash, const struct found *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned type = items[i].inode->base.type;
+        type -= type >= SQFS_INODE_EXT_DIR ? SQFS_INODE_EXT_DIR - SQFS_INODE_DIR : 0;
+        squash->filling->unpacked.skipped +=
+            type != items[i].type || (i && strcmp(items[i - 1].name, items[i].name) >= 0);
+    }
+}
+
+static int begin_check(struct squash *squash)
+{
+    const size_t count = squash->super.inode_count;
+    if (count > NUMBERS_LIMIT) {
+        squash->filling->unpacked.skipped++;
+        return 0;
+    }
+    squash->numbers = calloc(1, count / 8 + 1);
+    return squash->numbers ? 0 : SQFS_ERROR_ALLOC;
+}
+
 /* ---- entries ---- */
 
 static enum entry_type type_of(const sqfs_inode_generic_t *inode)
@@ -265,16 +338,13 @@ static int add(struct squash *squash, const sqfs_inode_generic_t *inode, const c
         result = failed(squash->filling->error, result);
         return error_wrap(squash->filling->error, result, "entry \"%.160s\"", squash->filling->path);
     }
+    if (squash->filling->checks)
+        check_number(squash, inode, entry.type == ENTRY_HARDLINK);
     squash->inode = inode;
     squash->offset = 0;
     squash->length = entry.size;
     return filling_add(squash->filling, &entry);
 }
-
-struct found { /* in a folder */
-    const char *name;
-    sqfs_inode_generic_t *inode;
-};
 
 /* "" where a NUL would cut it. */
 static const char *name_of(struct arena *arena, const sqfs_dir_entry_t *item)
@@ -298,7 +368,7 @@ static int list(struct squash *squash, struct arena *arena, const sqfs_inode_gen
             result = sqfs_dir_reader_get_inode(squash->folders, &inode);
         if (result == 0)
             *(struct found *)arena_append(arena, *items, *count) =
-                (struct found){name_of(arena, item), inode};
+                (struct found){name_of(arena, item), inode, item->type};
         sqfs_free(item);
     }
     return result;
@@ -320,6 +390,8 @@ static int walk_items(struct squash *squash, struct arena *arena, const struct f
                       const char *path, int depth)
 {
     int result = 0;
+    if (squash->filling->checks)
+        check_folder(squash, items, count);
     for (size_t i = 0; result == 0 && i < count; i++) {
         result = check_name(squash, items[i].name);
         const char *own = *path ? arena_join(arena, path, '/', items[i].name) : items[i].name;
@@ -386,6 +458,8 @@ static int read_all(struct squash *squash)
 {
     sqfs_inode_generic_t *root = NULL;
     int result = open_tables(squash);
+    if (result == 0 && squash->filling->checks)
+        result = begin_check(squash);
     if (result == 0)
         result = sqfs_dir_reader_get_root_inode(squash->folders, &root);
     if (result < 0)
@@ -416,7 +490,9 @@ int squash_read(int archive, struct filling *filling)
     sqfs_destroy(squash->ids);
     sqfs_destroy(squash->compressor);
     free(squash->bytes);
+    free(squash->numbers);
     map_clear(&squash->links);
     map_clear(&squash->seen);
+    map_clear(&squash->firsts);
     return result;
 }

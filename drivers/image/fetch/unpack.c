@@ -21,8 +21,13 @@ struct unpacking *unpack_begin(int archive, enum unpack_what what, struct error 
         return NULL;
     }
     *unpacking = (struct unpacking){.archive = archive, .what = what};
-    if (what == UNPACK_ROOT && squash_is(archive))
+    if ((what == UNPACK_ROOT || what == UNPACK_CHECK) && squash_is(archive))
         return unpacking;
+    if (what == UNPACK_CHECK) {
+        error_set(error, -EINVAL, "it is no squashfs");
+        free(unpacking);
+        return NULL;
+    }
     unpacking->decoder = decoder_start(archive, what == UNPACK_LAYER, error);
     if (unpacking->decoder)
         return unpacking;
@@ -51,6 +56,7 @@ int unpack(struct unpacking *unpacking, int root, void (*progress)(int percent),
     struct filling filling = {.root = root,
                               .layer = layer,
                               .small = unpacking->what == UNPACK_CONTEXT,
+                              .checks = unpacking->what == UNPACK_CHECK,
                               .progress = progress,
                               .error = error};
     filling_begin(&filling, arena);

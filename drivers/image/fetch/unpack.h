@@ -50,8 +50,9 @@ struct folder_time {
 
 struct filling {
     int root;
-    bool layer; /* what is there already is of lower layers */
-    bool small; /* the context of a build */
+    bool layer;  /* what is there already is of lower layers */
+    bool small;  /* the context of a build */
+    bool checks; /* nothing is made */
     struct reader reader;
     struct arena *arena;
     struct folder_time *folders; /* their times are set last: making what is in them changes them */

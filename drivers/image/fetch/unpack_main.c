@@ -1,4 +1,4 @@
-/* The words `unpack`, `context` and `layer`: from the first step of the sandbox to the last line. */
+/* The words `unpack`, `context`, `layer` and `check`: from the first step of the sandbox to the last line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -31,7 +31,7 @@ static void say_progress(int percent)
 
 static int run(enum unpack_what what, struct unpacked *unpacked, struct error *error)
 {
-    int result = sandbox_enter(TARGET_FD, false, NULL, error);
+    int result = sandbox_enter(TARGET_FD, what == UNPACK_CHECK, NULL, error);
     close(TARGET_FD); /* it would lead out */
     if (result < 0)
         return result;
@@ -82,4 +82,9 @@ int layer_main(void)
 int context_main(void)
 {
     return run_word(UNPACK_CONTEXT);
+}
+
+int check_main(void)
+{
+    return run_word(UNPACK_CHECK);
 }
