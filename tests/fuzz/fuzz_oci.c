@@ -35,11 +35,10 @@ int oci_unpack_layer(const struct oci_source *source, int blob, int root, const 
 }
 
 /* In the place of drivers/image/file.c: what is no layout is refused before. */
-int file_make(const char *path, int target, const struct call *call, struct error *error)
+int file_make(struct image_making *making, const char *path, struct error *error)
 {
+    (void)making;
     (void)path;
-    (void)target;
-    (void)call;
     (void)error;
     MUST(false);
     return 0;

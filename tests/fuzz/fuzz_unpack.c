@@ -1,5 +1,6 @@
 /* Archives: unpacked for real, without the sandbox, so that an entry that leaves the target is seen beside it; as a root, as
  * the context of a build, and as a layer over one that has something to hide and a link that leads out. */
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -65,29 +66,34 @@ static void lay_below(void)
     MUST(symlink("/../..", path) == 0);
 }
 
-static void unpack_it(const uint8_t *data, size_t size, enum unpack_what what)
+static int unpack_it(const uint8_t *data, size_t size, enum unpack_what what, struct unpacked *unpacked)
 {
     struct error error = {0};
-    struct unpacked unpacked;
     MUST(mkdir(root, 0755) == 0);
     if (what == UNPACK_LAYER)
         lay_below();
     _cleanup_close_ int archive = file_of(data, size), target = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct unpacking *unpacking = unpack_begin(archive, what, &error);
-    MUST(unpacking);
-    int result = unpack(unpacking, target, say_nothing, &unpacked, &error);
+    MUST(unpacking || what == UNPACK_CHECK);
+    int result = unpacking ? unpack(unpacking, target, say_nothing, unpacked, &error) : error.code;
     unpack_end(unpacking);
     MUST((result < 0) == (error.code != 0));
+    MUST(what != UNPACK_CHECK || (rmdir(root) == 0 && mkdir(root, 0755) == 0)); /* nothing was made */
     MUST(nftw(root, remove_entry, 64, FTW_DEPTH | FTW_PHYS) == 0);
     MUST(rmdir(folder) == 0 && mkdir(folder, 0700) == 0); /* or something lies beside the target */
+    return result;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!*root)
         begin();
-    unpack_it(data, size, UNPACK_ROOT);
-    unpack_it(data, size, UNPACK_CONTEXT);
-    unpack_it(data, size, UNPACK_LAYER);
+    struct unpacked made = {0}, checked = {0}, other;
+    const int result = unpack_it(data, size, UNPACK_ROOT, &made);
+    unpack_it(data, size, UNPACK_CONTEXT, &other);
+    unpack_it(data, size, UNPACK_LAYER, &other);
+    /* What is kept as a squashfs could have been unpacked, to just that; but for what is larger than the bound above. */
+    if (unpack_it(data, size, UNPACK_CHECK, &checked) == 0 && !checked.skipped && result != -EFBIG)
+        MUST(result == 0 && !made.skipped && made.entries == checked.entries && made.bytes == checked.bytes);
     return 0;
 }
