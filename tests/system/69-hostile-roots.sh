@@ -152,6 +152,13 @@ canary_again
 raced 'COPY out of a context' "$SPEC/app" d copying
 rm -rf "$SPEC/app/d" "$SPEC/app/d.other" && cp -a "$ROOT/many/d" "$SPEC/app/d"
 raced 'COPY into a root' "$ROOT/var/lib/fpsync/build/steps/.tmp-*/*" d copying
+# Owners and modes are given to what was made, also in a folder that an earlier line of the recipe has made.
+rm -rf "$SPEC/app/d" "$SPEC/app/d.other" && cp -a "$ROOT/many/d" "$SPEC/app/d"
+printf 'FROM guest\nCOPY nonce /\nCOPY --chown=1234:4321 --chmod=0757 d /d\nCOPY --chown=4321:1234 --chmod=0776 d/file d/inner/ /d/\n' >"$SPEC/app/Recipe"
+check 'what is given to others where nobody swaps' copying
+canary_again
+raced 'chown and chmod in a root' "$ROOT/var/lib/fpsync/build/steps/.tmp-*/*" d copying
+is 'nothing outside was given to others' "$(find "$C" -uid 1234 -o -gid 1234 -o -uid 4321 -o -gid 4321)" ''
 check 'no secret got into an image by it' test ! -e "$ROOT/leaked"
 fps down -y -f "$FILE" >/dev/null 2>&1
 canary_again

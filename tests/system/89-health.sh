@@ -1,7 +1,12 @@
 #!/bin/bash
 # Health is what a probe says: inside the container's own network or by a program in it, while a run waits for it.
+#   FPSYNC_SLOW=FACTOR for a machine on which a start takes so much longer (1)
 . "$(dirname "$0")/walk.sh"
 
+SLOW=${FPSYNC_SLOW:-1}
+ms() { # milliseconds of a machine that is not slow
+    echo "$(($1 * SLOW))ms"
+}
 sets() { # FIELDS of cache, FIELDS of web [more containers]
     cat <<END
 project: t
@@ -65,7 +70,7 @@ is 'and is unhealthy' "$(phase one)" unhealthy
 is 'a plan has nothing to do about that' "$(fps plan -f "$FILE")" 'Nothing to do: everything is as declared.'
 
 waited() { # how an apply ends that waits
-    fps apply -y -q --wait=3s -f "$FILE" >/dev/null 2>&1
+    fps apply -y -q --wait=$((3 * SLOW))s -f "$FILE" >/dev/null 2>&1
     echo $?
 }
 sick_waited() {
@@ -112,21 +117,21 @@ took() { # whether it was given up before two seconds had passed
     local began=${EPOCHREALTIME/./}
     inside t/one touch /run/began
     waited >/dev/null
-    [ $((${EPOCHREALTIME/./} - began)) -lt 2200000 ] && echo short || echo long
+    [ $((${EPOCHREALTIME/./} - began)) -lt $((2200000 * SLOW)) ] && echo short || echo long
 }
 interval_without() { failing 'retries: 1'; }
-interval_set() { failing 'retries: 1, interval: 300ms'; }
+interval_set() { failing "retries: 1, interval: $(ms 300)"; }
 interval_changed() { failing 'retries: 1, interval: 1m'; }
 effect container.health.interval took long short long long
 walk t/one record interval
-period_without() { failing 'retries: 1, interval: 300ms'; }
-period_set() { failing 'retries: 1, interval: 300ms, start_period: 1m'; }
-period_changed() { failing 'retries: 1, interval: 300ms, start_period: 100ms'; }
+period_without() { failing "retries: 1, interval: $(ms 300)"; }
+period_set() { failing "retries: 1, interval: $(ms 300), start_period: 1m"; }
+period_changed() { failing "retries: 1, interval: $(ms 300), start_period: $(ms 100)"; }
 effect container.health.start_period took short long short short
 walk t/one record period
-retries_without() { failing 'interval: 300ms'; }
-retries_set() { failing 'interval: 300ms, retries: 100'; }
-retries_changed() { failing 'interval: 300ms, retries: 2'; }
+retries_without() { failing "interval: $(ms 300)"; }
+retries_set() { failing "interval: $(ms 300), retries: 100"; }
+retries_changed() { failing "interval: $(ms 300), retries: 2"; }
 effect container.health.retries took short long short short
 walk t/one record retries
 probes() { # whether more than one began
@@ -134,9 +139,9 @@ probes() { # whether more than one began
     waited >/dev/null
     [ "$(inside t/one wc -l /run/count | cut -d' ' -f1)" -gt 1 ] && echo more || echo one
 }
-timeout_without() { failing 'interval: 100ms, retries: 100' 'sleep 100'; }
-timeout_set() { failing 'interval: 100ms, retries: 100, timeout: 300ms' 'sleep 100'; }
-timeout_changed() { failing 'interval: 100ms, retries: 100, timeout: 1m' 'sleep 100'; }
+timeout_without() { failing "interval: $(ms 100), retries: 100" 'sleep 100'; }
+timeout_set() { failing "interval: $(ms 100), retries: 100, timeout: $(ms 300)" 'sleep 100'; }
+timeout_changed() { failing "interval: $(ms 100), retries: 100, timeout: 1m" 'sleep 100'; }
 effect container.health.timeout probes one more one one
 walk t/one record timeout
 
@@ -149,10 +154,15 @@ spec hostile < <(served ", health: { command: 'yes | head -c 900000000', timeout
 fails 'a probe that never stops talking is not listened to' 7 fps apply -y --wait -f "$FILE"
 inside t/one sh -c 'echo "#!/bin/sh
 while :; do echo x; done" >/bin/flood; chmod 755 /bin/flood; (while :; do nc -l -p 82 -e /bin/flood; done) </dev/null >/dev/null 2>&1 &'
+listens() { # PORT
+    inside t/one netstat -ltn | grep -q ":$1 "
+}
+check 'somebody floods who asks' eventually 20 listens 82
 spec hostile < <(served ', health: { http: ":82/", interval: 1s, retries: 1 }')
 fails 'an answer that is no HTTP is none' 7 fps apply -y --wait -f "$FILE"
 like 'and is called so' "$(fps status)" 'the answer is no HTTP'
 inside t/one sh -c 'nc -ll -p 83 -e sleep 1000 </dev/null >/dev/null 2>&1 &'
+check 'somebody takes calls and says nothing' eventually 20 listens 83
 spec hostile < <(served ', health: { http: ":83/", timeout: 500ms, interval: 1s, retries: 1 }')
 fails 'one that says nothing ends with its time' 7 fps apply -y --wait -f "$FILE"
 like 'and is called so, too' "$(fps status)" 'no answer within'
