@@ -183,7 +183,8 @@ static int run_container(const struct effects *effects, const struct paths *path
 static bool is_build(enum step_kind kind)
 {
     return (kind >= STEP_BUILD_COPY && kind <= STEP_BUILD_DROP) || kind == STEP_BUILD_FOLDER ||
-           kind == STEP_BUILD_FETCH || kind == STEP_BUILD_ADDRESS || kind == STEP_BUILD_SERVE;
+           kind == STEP_BUILD_FETCH || kind == STEP_BUILD_ADDRESS || kind == STEP_BUILD_SERVE ||
+           kind == STEP_BUILD_SHELL;
 }
 
 static int run_build(const struct effects *effects, const struct paths *paths, enum step_kind kind,
@@ -197,6 +198,8 @@ static int run_build(const struct effects *effects, const struct paths *paths, e
         return build->folder(paths, request, call, error);
     case STEP_BUILD_RUN:
         return build->run(paths, request, call, error);
+    case STEP_BUILD_SHELL:
+        return build->shell(paths, request, call, result, error);
     case STEP_BUILD_COMMIT:
         return build->commit(paths, request, call, result, error);
     case STEP_BUILD_FETCH:

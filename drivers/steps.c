@@ -58,6 +58,7 @@ static const struct step_type types[STEP_KINDS] = {
     [STEP_BUILD_DROP] = {"build.drop", &build_drop_table, NULL},
     [STEP_BUILD_ADDRESS] = {"build.address", &build_address_table, &build_fetched_table},
     [STEP_BUILD_SERVE] = {"build.serve", &build_serve_table, NULL},
+    [STEP_BUILD_SHELL] = {"build.shell", &build_shell_table, &build_shelled_table},
     [STEP_BUILD_FOLDER] = {"build.folder", &build_folder_table, NULL},
     [STEP_IMAGE_LIST] = {"image.list", &image_make_table, &image_listed_table},
     [STEP_BUILD_FETCH] = {"build.fetch", &image_make_table, &image_made_table},

@@ -74,6 +74,7 @@ enum step_kind { /* numbers are part of the journal's format: append only */
                  STEP_BUILD_FETCH = 85,
                  STEP_BUILD_ADDRESS = 86,
                  STEP_BUILD_SERVE = 87,
+                 STEP_BUILD_SHELL = 88,
                  STEP_KINDS
 };
 

@@ -6,6 +6,11 @@
 
 static const char suffix[] = ".build";
 
+char *builder_name(struct arena *arena, const char *image)
+{
+    return arena_printf(arena, "%s%s", image, suffix);
+}
+
 struct object *builder_of(struct arena *arena, const struct object *image)
 {
     struct container *body = described_new(arena, &container_table);
@@ -21,7 +26,7 @@ struct object *builder_of(struct arena *arena, const struct object *image)
     body->hostname = "build";
     field_mark(&container_table, body, offsetof(struct container, hostname));
     char id[OBJECT_ID_SIZE];
-    const char *name = arena_printf(arena, "%s%s", image->name, suffix);
+    const char *name = builder_name(arena, image->name);
     *object = (struct object){.kind = KIND_CONTAINER,
                               .name = name,
                               .id = arena_strdup(arena, object_id(KIND_CONTAINER, name, id)),

@@ -9,6 +9,7 @@
 
 struct planning;
 
+char *builder_name(struct arena *arena, const char *image);
 /* The container in which the image is built; the same for the same image. */
 struct object *builder_of(struct arena *arena, const struct object *image);
 bool builder_is(const struct object *object);

@@ -58,8 +58,10 @@ static void complete_run(const struct compiling *compiling, const struct action 
     run->definition->root = arena_printf(arena, "%s/%s", compiling->target->paths->mounts, name);
     run->start = target_start(compiling->target, &builder);
     run->start->lxc_name = name;
-    if (has_network)
+    if (has_network) {
         add_ports(compiling, action, run);
+        target_add_guards(compiling->target, &builder, &run->guards);
+    }
     const struct list files = target_files(compiling->target, &builder);
     for (size_t i = 0; i < files.count; i++) /* beside the script of a here-document */
         *arena_append(arena, run->files.items, run->files.count) = files.items[i];

@@ -493,6 +493,9 @@ static int take_reply(struct run *run, const struct pool_reply *reply, struct er
                            : reply->code == -ECANCELED ? OUTCOME_CANCELED
                                                        : OUTCOME_FAILED;
     run->result->gates_late += node->await && reply->code == -ETIME;
+    if (node->action && outcome == OUTCOME_FAILED && reply->failed_step < node->steps.count &&
+        node->steps.items[reply->failed_step].kind == STEP_BUILD_RUN && reply->code == -ECHILD)
+        node->action->failed_run = node->steps.items[reply->failed_step].request;
     if (node->await && outcome == OUTCOME_FAILED)
         note_gate(run, node, reply->message);
     end_node(run, node, outcome, reply->code < 0 ? reply->message : NULL);

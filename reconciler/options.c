@@ -91,6 +91,10 @@ static const struct flag flags[] = {
      "NAME=VALUE, or NAME with the value that it has here, for ARG; may be repeated", " build "},
     {"secret", 0, FLAG_TEXTS, MEMBER(secrets),
      "id=ID,src=FILE or id=ID,env=NAME, for RUN --mount=type=secret; may be repeated", " build "},
+    {"shell", 0, FLAG_BOOL, MEMBER(shell),
+     "a shell, or COMMAND, in the root that the last RUN to fail of IMAGE has left, for a day", " build "},
+    {"shell-on-failure", 0, FLAG_BOOL, MEMBER(shell_on_failure),
+     "at once, when a RUN fails; needs a terminal", " build "},
     {"target", 0, FLAG_TARGET, MEMBER(targets),
      "only the object KIND/NAME and what it needs; may be repeated; with build also a STAGE, which becomes "
      "the image",

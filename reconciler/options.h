@@ -31,6 +31,7 @@ struct options {
     const char *from;                         /* --from of restore, or NULL */
     const char *name;                         /* --name of a snapshot, or NULL */
     const char *remote;                       /* --remote of store, or NULL */
+    const char *tag;                          /* --tag of build, or NULL */
     const char *to, *root_format, *key, *gpg; /* of image publish; NULL: not given */
     size_t keep;                              /* 0: not given */
     const char *color;                        /* "auto", "always", "never" */
@@ -43,7 +44,7 @@ struct options {
     int64_t lock_timeout;  /* milliseconds */
     int64_t budget, older; /* --budget, bytes, and --older-than, milliseconds, of image gc; 0: not given */
     bool yes, quiet, verbose, automatic, allow_mass_delete, take_over, detailed, drift, dry_run, force,
-        follow, rebuild, offline, no_cache;
+        follow, rebuild, offline, no_cache, shell, shell_on_failure;
     uint64_t given;         /* which flags the command line had: bits in the order of the table */
     char *const *arguments; /* what follows the flags; ends with NULL */
     size_t argument_count;

@@ -69,19 +69,20 @@ struct action {
     bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */
     bool wakes; /* containers: a person's stop ends with it, whatever else it does */
     bool rests; /* containers that are renamed: it does not run, and is not to */
-    struct follow follow;   /* containers: whether the layer is put on another image */
-    const char *made_of;    /* VERB_BUILD, once it is compiled: struct build */
-    const char *flagged;    /* VERB_BUILD: flags of the command line that it is made with; NULL */
-    struct texts anew;      /* the same: struct steps */
-    const char *fetched;    /* the same */
-    struct object *builder; /* VERB_BUILD: the container that RUN takes place in */
-    bool shares_rules;      /* waits for the rules of this run */
-    bool config_changed;    /* containers: the definition must be written */
-    bool unfinished;        /* containers: an earlier run began something that did not come to its end */
-    bool only_follows;      /* containers: nothing but another image is the cause */
-    bool dropped;           /* contested: on its way out of the plan */
-    size_t index;           /* in the plan that is being executed */
-    struct record *record;  /* what the run recorded of it, and its facts; NULL before */
+    struct follow follow;         /* containers: whether the layer is put on another image */
+    const char *made_of;          /* VERB_BUILD, once it is compiled: struct build */
+    const char *flagged;          /* VERB_BUILD: flags of the command line that it is made with; NULL */
+    struct texts anew;            /* the same: struct steps */
+    struct build_run *failed_run; /* the same, and it failed in a RUN: that one; NULL */
+    const char *fetched;          /* the same */
+    struct object *builder;       /* VERB_BUILD: the container that RUN takes place in */
+    bool shares_rules;            /* waits for the rules of this run */
+    bool config_changed;          /* containers: the definition must be written */
+    bool unfinished;       /* containers: an earlier run began something that did not come to its end */
+    bool only_follows;     /* containers: nothing but another image is the cause */
+    bool dropped;          /* contested: on its way out of the plan */
+    size_t index;          /* in the plan that is being executed */
+    struct record *record; /* what the run recorded of it, and its facts; NULL before */
     struct facts *facts;
 };
 

@@ -118,8 +118,9 @@ static int start_worker(struct pool *pool, struct worker *worker, struct error *
     posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, presence, PRESENCE_FD);
     posix_spawnattr_init(&attributes);
-    /* Its own process group: a Ctrl-C on the terminal is for us to pass on. */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    /* Its own session: a Ctrl-C on the terminal is for us to pass on, and who is to use that terminal is not stopped for
+     * being in its background. */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
     const char *path = pool_worker_path();
     char *argv[] = {(char *)path, (char *)pool->paths->root, NULL};
     int result = posix_spawn(&worker->pid, path, &actions, &attributes, argv, environ);
@@ -259,4 +260,12 @@ void pool_cancel(struct pool *pool)
         if (pool->workers[i].pid > 0)
             kill(pool->workers[i].pid, SIGTERM);
     pool->canceled = true;
+}
+
+pid_t pool_worker(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->width; i++)
+        if (pool->workers[i].owner)
+            return pool->workers[i].pid;
+    return 0;
 }

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "drivers/paths.h"
+#include <sys/types.h>
+
 #include "reconciler/compile.h"
 
 struct pool;
@@ -37,5 +39,7 @@ int pool_submit(struct pool *pool, void *owner, const struct steps *steps, int64
 /* Waits for the next reply; 1: got one, 0: nothing is under way or `timeout` (milliseconds, -1 none) has passed,
  * -EINTR: a signal came first. */
 int pool_wait(struct pool *pool, int timeout, struct pool_reply *reply, struct error *error);
+/* Process of the worker that has a task; 0: none has. */
+pid_t pool_worker(const struct pool *pool);
 /* Asks the workers to end their current step early (SIGTERM). */
 void pool_cancel(struct pool *pool);

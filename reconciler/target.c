@@ -68,11 +68,10 @@ static char *port_name(const struct target *target, const char *container, const
 
 /* ---- network ---- */
 
-static void add_container_rules(const struct target *target, const struct object *object, struct rules *rules)
+void target_add_guards(const struct target *target, const struct object *object, struct list *guards)
 {
     const struct container *body = object->body;
     const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
-    const char *first = NULL, *first6 = NULL;
     for (size_t i = 0; i < body->networks.count; i++) {
         const struct attachment *attachment = body->networks.items[i];
         const struct lease_address *address = lease_in(lease, attachment->network);
@@ -85,7 +84,21 @@ static void add_container_rules(const struct target *target, const struct object
         guard->router = body->router && address->address;
         guard->address6 = address->address6;
         guard->deaf = address->address && target_is_attached(target, attachment->network);
-        target_add(target->arena, &rules->guards, described_whole(&rule_guard_table, guard));
+        target_add(target->arena, guards, described_whole(&rule_guard_table, guard));
+    }
+}
+
+static void add_container_rules(const struct target *target, const struct object *object, struct rules *rules)
+{
+    const struct container *body = object->body;
+    const struct lease *lease = grants_find(target->grants, KIND_CONTAINER, object->name);
+    const char *first = NULL, *first6 = NULL;
+    target_add_guards(target, object, &rules->guards);
+    for (size_t i = 0; i < body->networks.count; i++) {
+        const struct attachment *attachment = body->networks.items[i];
+        const struct lease_address *address = lease_in(lease, attachment->network);
+        if (target_is_macvlan(target, attachment->network))
+            continue;
         if (!first && !target_is_attached(target, attachment->network))
             first = address->address;
         if (!first6 && !target_is_attached(target, attachment->network))

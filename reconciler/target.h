@@ -28,6 +28,8 @@ bool target_is_macvlan(const struct target *target, const char *network);
 bool target_is_attached(const struct target *target, const char *network);
 
 struct rules *target_rules(const struct target *target);
+/* What its ports may send from: of rule_guard. */
+void target_add_guards(const struct target *target, const struct object *object, struct list *guards);
 bool rules_equal(const struct rules *left, const struct rules *right);
 struct resolver *target_resolver(const struct target *target, const char *network);
 struct bridge *target_bridge(const struct target *target, const char *network, const char *uid);

@@ -383,6 +383,17 @@ struct container_command { /* a program without a terminal, heard line by line *
  * killed when the call ends early (-ECANCELED, -ETIMEDOUT). */
 int container_run(const struct paths *paths, const struct container_command *command, const struct call *call,
                   struct error *error);
+
+struct container_streams { /* that a program gets, or where `in` and `out` are a terminal, is joined to */
+    int in, out, error;
+    int owner;        /* pidfd of the process whose they are, with which it ends; -1 */
+    int64_t init_pid; /* of the container, and its range of ids */
+    int64_t id_base;
+};
+/* As container_run(), but for `line` and `most`: the program reads and writes these. A terminal is as it was when this
+ * returns. SIGWINCH tells of another size of it: whoever has it passes that on, and it is blocked afterwards. */
+int container_join(const struct paths *paths, const struct container_command *command,
+                   const struct container_streams *streams, const struct call *call, struct error *error);
 /* Kills init, and returns when nothing of the container runs any more; its monitor may still be cleaning up. */
 int container_end(const struct container_started *started, const struct call *call, struct error *error);
 /* Joins the terminal on stdin and stdout to the container's console until Ctrl-a q, its end, or a signal that ends us;

@@ -36,6 +36,13 @@ int container_read_found(const struct paths *paths, const char *lxcpath, const c
 /* The mark, from a config's text. */
 void container_read_mark(const char *text, struct arena *arena, struct observed_container *out);
 
+/* ---- run.c ---- */
+
+struct lxc_container;
+/* The program with these for its streams 0, 1 and 2; `pid` is a child of the caller's. */
+int container_attach(struct lxc_container *lxc, const struct container_command *command, const int streams[3],
+                     pid_t *pid, struct error *error);
+
 /* ---- view_monitor.c ---- */
 
 struct monitor_socket { /* a listening command socket: its monitor lives */

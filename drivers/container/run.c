@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,6 +28,7 @@ static int run_program(void *payload)
     const char *program = running->command.program;
     if (running->mortal) {
         setsid();
+        ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* where it is a terminal, the program's own */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
     int status = lxc_attach_run_command(&running->command);
@@ -35,8 +37,8 @@ static int run_program(void *payload)
     return status == 127 ? 127 : 126;
 }
 
-static int attach(struct lxc_container *lxc, const struct container_command *command, int input, int output,
-                  pid_t *pid, struct error *error)
+int container_attach(struct lxc_container *lxc, const struct container_command *command, const int streams[3],
+                     pid_t *pid, struct error *error)
 {
     lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
     gid_t *groups = calloc(command->group_count + 1, sizeof(*groups));
@@ -51,8 +53,9 @@ static int attach(struct lxc_container *lxc, const struct container_command *com
     options.gid = (gid_t)command->gid;
     options.groups = (lxc_groups_t){.size = command->group_count, .list = groups};
     options.attach_flags |= LXC_ATTACH_SETGROUPS;
-    options.stdin_fd = input;
-    options.stdout_fd = options.stderr_fd = output;
+    options.stdin_fd = streams[0];
+    options.stdout_fd = streams[1];
+    options.stderr_fd = streams[2];
     struct program program = {.command = {.program = command->argv[0], .argv = (char **)command->argv},
                               .mortal = command->mortal};
     int result = lxc->attach(lxc, run_program, &program, &options, pid) < 0 ? -(errno ? errno : EIO) : 0;
@@ -108,7 +111,7 @@ int container_run(const struct paths *paths, const struct container_command *com
     if (input < 0 || pipe2(ends, O_CLOEXEC) < 0)
         return error_errno(error, -errno, "cannot make a pipe");
     _cleanup_close_ int output = ends[0];
-    result = attach(config.lxc, command, input, ends[1], &pid, error);
+    result = container_attach(config.lxc, command, (const int[]){input, ends[1], ends[1]}, &pid, error);
     close(ends[1]);
     if (result < 0)
         return result;

@@ -9,7 +9,8 @@
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
  *   build/contexts/DIGEST/      what was in the archive of that SHA-256: "context", and a note, written last
  *   build/logs/PROJECT_NAME.KEY what the command of a RUN printed, 0600, and PROJECT_NAME.KEY.1 before that
- *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", and the keys below it
+ *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", "of IMAGE", and the keys below
+ *                               it; and "run", what was to be run there
  *
  * A step is known by its key alone, which whoever plans computes from all that goes into it: an effect whose step is
  * there already does nothing. A step is made under its temporary name and renamed when it is whole, so a crash leaves
@@ -135,6 +136,8 @@ struct build_run {
     struct container_start *start;
     struct list ports; /* of port_mark, done once it runs */
     struct list
+        guards; /* of rule_guard: what the rules have for those ports while it runs; somebody else sees to it */
+    struct list
         files; /* of root_file: seen while it runs, and in no step ("/etc/resolv.conf", "/etc/hosts") */
     struct list mounts; /* of build_mount */
     const char *image;  /* full name of the image that it is for; NULL: no log is kept */
@@ -142,6 +145,22 @@ struct build_run {
     const char *epoch;
 };
 extern const struct table build_run_table;
+
+struct
+    build_shell { /* in the root of a RUN that failed; what it changes there stays there, in no step and no image */
+    struct described described;
+    struct build_run *run; /* as it was kept; its place says which root */
+    struct texts argv;     /* empty: the root's bash, or else its sh */
+    int64_t pid; /* whose streams 0, 1 and 2 it gets, through pidfd_getfd(2); it ends with that process */
+    const char *term; /* TERM, where the environment has none; NULL */
+};
+extern const struct table build_shell_table;
+
+struct build_shelled { /* result */
+    struct described described;
+    int64_t status; /* as a shell has it */
+};
+extern const struct table build_shelled_table;
 
 /* ---- the end ---- */
 
@@ -206,6 +225,10 @@ struct build_effects {
     /* The command's output is progress, line by line. -ECHILD: it ended with another status than 0, which the error says
      * with its last lines. The call's deadline is its time. */
     int (*run)(const struct paths *, const struct build_run *, const struct call *, struct error *);
+    /* In a container just like that of the RUN. Where both 0 and 1 are a terminal it gets one of its own, joined to that
+     * one, which is as it was afterwards. -ENOENT: the root is not kept any more, or something below it is gone. */
+    int (*shell)(const struct paths *, const struct build_shell *, const struct call *,
+                 struct build_shelled *, struct error *);
     /* The uppers of the place's steps as one delta on its image, or on that one's lower, where it is a delta itself; a whole
      * tree on scratch. The same steps, config and epoch give the same digest. */
     int (*commit)(const struct paths *, const struct build_commit *, const struct call *, struct image_made *,
@@ -237,6 +260,7 @@ struct observed_step {
 
 struct observed_failed {
     const char *key;
+    const char *of;            /* full name of the image; NULL: it does not say */
     struct build_place *place; /* that its upper stands on */
     int64_t expires;           /* seconds since 1970 */
     int64_t bytes;
@@ -279,5 +303,8 @@ struct build_view {
     bool (*has_step)(const struct paths *, const char *key);
     /* The folder that the archive with this digest was unpacked into, in the arena; NULL: it is not there. */
     const char *(*context)(const struct paths *, struct arena *, const char *digest);
+    /* What was to be run in a root that is kept. -ENOENT, -EBADMSG. */
+    int (*failed_run)(const struct paths *, struct arena *, const char *key, struct build_run **,
+                      struct error *);
 };
 extern const struct build_view build_view;

@@ -4,6 +4,7 @@
 const struct build_effects build_effects = {.copy = build_copy_step,
                                             .folder = build_folder_step,
                                             .run = build_run_step,
+                                            .shell = build_shell_open,
                                             .commit = build_commit_image,
                                             .drop = build_drop_all,
                                             .fetch = build_fetch_context,

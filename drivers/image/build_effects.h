@@ -6,6 +6,8 @@
 int build_copy_step(const struct paths *, const struct build_copy *, const struct call *, struct error *);
 int build_folder_step(const struct paths *, const struct build_folder *, const struct call *, struct error *);
 int build_run_step(const struct paths *, const struct build_run *, const struct call *, struct error *);
+int build_shell_open(const struct paths *, const struct build_shell *, const struct call *,
+                     struct build_shelled *, struct error *);
 int build_commit_image(const struct paths *, const struct build_commit *, const struct call *,
                        struct image_made *, struct error *);
 int build_fetch_context(const struct paths *, const struct image_make *, const struct call *,

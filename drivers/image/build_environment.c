@@ -48,7 +48,7 @@ int build_environment_make(const struct running *running, const struct build_use
     const struct build_run *request = running->request;
     const struct pairs *env = &request->env;
     size_t count = 0;
-    environment->items = calloc(env->count + request->mounts.count + 3, sizeof(*environment->items));
+    environment->items = calloc(env->count + request->mounts.count + 4, sizeof(*environment->items));
     environment->secrets = calloc(request->mounts.count + 1, sizeof(*environment->secrets));
     if (!environment->items || !environment->secrets)
         return error_errno(running->error, -ENOMEM, "its environment");
@@ -58,6 +58,8 @@ int build_environment_make(const struct running *running, const struct build_use
         put(environment, &count, "PATH", STANDARD_PATH);
     if (!has_variable(env, "HOME"))
         put(environment, &count, "HOME", user->home);
+    if (running->term && !has_variable(env, "TERM"))
+        put(environment, &count, "TERM", running->term);
     return put_secrets(running, environment, &count);
 }
 

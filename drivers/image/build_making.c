@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "drivers/guest/aside.h"
+#include "drivers/image/build_failed.h"
 #include "drivers/image/build_run.h"
 #include "drivers/image/view_build.h"
 #include "drivers/storage/data.h"
@@ -92,16 +93,17 @@ int build_making_begin(struct build_making *making, const struct paths *paths,
     if (making->steps < 0)
         return making->steps;
     making->temporary = arena_printf(call->arena, STEP_TEMPORARY "%s", place->key);
+    making->inside = arena_join(call->arena, BUILD_FOLDER_STEPS, '/', making->temporary);
     result = build_remove_leftovers(paths, making->steps, call, error);
     if (result == 0)
         result = take_folder(making, error);
     return result < 0 || making->is_there ? result : furnish(making, error);
 }
 
-static bool has_name(int steps, const char *name, int folder)
+bool build_has_name(int parent, const char *name, int folder)
 {
     struct stat named, opened;
-    return fstatat(steps, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(folder, &opened) == 0 &&
+    return fstatat(parent, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(folder, &opened) == 0 &&
            named.st_ino == opened.st_ino;
 }
 
@@ -120,7 +122,7 @@ static int try_folder(struct build_making *making, struct error *error)
              LOOK_AGAIN);
         return result < 0 ? error_errno(error, result, "%s", making->what) : 0;
     }
-    if (!has_name(making->steps, making->temporary, folder))
+    if (!build_has_name(making->steps, making->temporary, folder))
         return 0;
     if (!folder_is_empty(folder, ".")) /* whoever made it died just now */
         return remove_temporary(making->paths, making->steps, making->temporary, making->call, error);
@@ -169,7 +171,8 @@ int build_place_link(const struct paths *paths, const struct build_place *place,
         const char *key = place->below.items[i];
         result = build_check_key(key, error);
         if (result == 0)
-            result = link_one(inside, arena_printf(arena, "../../%s/upper", key), &made, arena, error);
+            result = link_one(inside, arena_printf(arena, "../../../" BUILD_FOLDER_STEPS "/%s/upper", key),
+                              &made, arena, error);
     }
     if (result == 0 && place->image)
         result = lower_add_image(paths->store, "../../../..", place->image, &images, arena, error);
@@ -186,8 +189,7 @@ int build_place_link(const struct paths *paths, const struct build_place *place,
 
 static char *path_of(const struct build_making *making, const char *inside)
 {
-    return arena_printf(making->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/%s", making->paths->build,
-                        making->temporary, inside);
+    return arena_printf(making->call->arena, "%s/%s/%s", making->paths->build, making->inside, inside);
 }
 
 int build_making_open(const struct build_making *making, const struct build_place *place, const char *name,
@@ -212,15 +214,20 @@ static int take_root_attributes(int upper, int root, struct error *error)
     return futimens(upper, times) < 0 ? error_errno(error, -errno, "cannot make a root") : 0;
 }
 
+int build_making_link(struct build_making *making, struct error *error)
+{
+    if (mkdirat(making->folder, "work", 0755) < 0)
+        return error_errno(error, -errno, "cannot make work");
+    return build_place_link(making->paths, making->place, making->folder, STEP_LOWERS, &making->lowers,
+                            making->call->arena, error);
+}
+
 /* The newest of what lies below says what the root is like. */
 static int furnish(struct build_making *making, struct error *error)
 {
-    static const char *const folders[] = {"upper", "work"};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-        if (mkdirat(making->folder, folders[i], 0755) < 0)
-            return error_errno(error, -errno, "cannot make %s", folders[i]);
-    int result = build_place_link(making->paths, making->place, making->folder, STEP_LOWERS, &making->lowers,
-                                  making->call->arena, error);
+    if (mkdirat(making->folder, "upper", 0755) < 0)
+        return error_errno(error, -errno, "cannot make upper");
+    int result = build_making_link(making, error);
     if (result < 0)
         return result;
     const char *newest = arena_printf(making->call->arena, STEP_LOWERS "/%s", making->lowers.items[0]);
@@ -267,27 +274,32 @@ int build_making_mount(const struct build_making *making, struct error *error)
 
 /* ---- the end of it ---- */
 
-static int write_note(int folder, const char *text, struct error *error)
+int build_making_note(const struct build_making *making, const char *text, struct error *error)
 {
     _cleanup_close_ int fd =
-        openat(folder, "note", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        openat(making->folder, "note", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     int result = fd < 0 ? -errno : bytes_write(fd, text, strlen(text));
     return result < 0 ? error_errno(error, result, "cannot write a step's note") : 0;
 }
 
-/* All that is in its folder but what stays. */
-static int remove_tools(const struct build_making *making, struct error *error)
+static bool is_kept(const char *name, const char *const *kept)
+{
+    for (; *kept; kept++)
+        if (strcmp(name, *kept) == 0)
+            return true;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "upper") == 0;
+}
+
+int build_making_clear(const struct build_making *making, const char *const *kept, struct error *error)
 {
     int copy = openat(making->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory)
         return error_errno(error, -errno, "cannot read a step's folder");
     int result = 0;
-    for (struct dirent *item; result == 0 && (item = readdir(directory));) {
-        const char *name = item->d_name;
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "upper") != 0)
-            result = tree_remove(making->folder, name, error);
-    }
+    for (struct dirent *item; result == 0 && (item = readdir(directory));)
+        if (!is_kept(item->d_name, kept))
+            result = tree_remove(making->folder, item->d_name, error);
     closedir(directory);
     return result;
 }
@@ -302,9 +314,10 @@ static void touch_used(const struct build_making *making)
     }
 }
 
-static int settle(const struct build_making *making, const char *epoch_text, int64_t *bytes,
-                  struct error *error)
+int build_making_strip(const struct build_making *making, const char *epoch_text, int64_t *bytes,
+                       struct error *error)
 {
+    static const char *const nothing[] = {NULL};
     int64_t epoch;
     int result = build_epoch(epoch_text, &epoch, error);
     _cleanup_close_ int upper =
@@ -312,7 +325,7 @@ static int settle(const struct build_making *making, const char *epoch_text, int
     if (result == 0 && upper < 0)
         result = error_errno(error, -errno, "cannot open its upper");
     if (result == 0)
-        result = remove_tools(making, error);
+        result = build_making_clear(making, nothing, error);
     return result < 0 ? result : build_upper_settle(upper, epoch, bytes, error);
 }
 
@@ -321,10 +334,10 @@ static int settle(const struct build_making *making, const char *epoch_text, int
 int build_making_settle(struct build_making *making, const char *epoch, struct error *error)
 {
     int64_t bytes = 0;
-    int result = settle(making, epoch, &bytes, error);
-    return result < 0
-               ? result
-               : write_note(making->folder,
+    int result = build_making_strip(making, epoch, &bytes, error);
+    return result < 0 ? result
+                      : build_making_note(
+                            making,
                             build_note_text(making->call->arena, bytes,
                                             making->place->below.count ? *making->place->below.items : NULL),
                             error);
@@ -354,28 +367,6 @@ int build_making_finish(struct build_making *making, const char *epoch, struct e
     return result < 0 ? result : build_making_publish(making, error);
 }
 
-int build_making_keep_failed(struct build_making *making, int64_t expires, struct error *error)
-{
-    _cleanup_buffer_ struct buffer note = {0};
-    int64_t bytes = 0;
-    _cleanup_close_ int failed = build_folder_open(making->paths, BUILD_FOLDER_FAILED, error);
-    int result = failed < 0 ? failed : settle(making, NULL, &bytes, error);
-    if (result < 0)
-        return result;
-    buffer_printf(&note, "bytes %" PRId64 "\nexpires %" PRId64 "\n", bytes, expires);
-    if (making->place->image)
-        buffer_printf(&note, "image %s\n", making->place->image);
-    for (size_t i = 0; i < making->place->below.count; i++)
-        buffer_printf(&note, "below %s\n", making->place->below.items[i]);
-    result = write_note(making->folder, note.bytes, error);
-    if (result == 0)
-        result = tree_remove(failed, making->place->key, error);
-    if (result == 0 && renameat(making->steps, making->temporary, failed, making->place->key) < 0)
-        result = error_errno(error, -errno, "cannot keep the root of %s", making->what);
-    making->keeps = result == 0;
-    return result;
-}
-
 void build_making_end(struct build_making *making)
 {
     if (making->folder >= 0 && making->temporary && !making->keeps)
@@ -386,9 +377,8 @@ void build_making_end(struct build_making *making)
 
 /* ---- leftovers ---- */
 
-/* The container of a RUN whose worker was killed, and its root, go before its folder. */
-static int end_container(const struct paths *paths, const char *key, const struct call *call,
-                         struct error *error)
+int build_end_container(const struct paths *paths, const char *key, const struct call *call,
+                        struct error *error)
 {
     const char *name = build_container_name(paths, call->arena, key);
     const struct container_stop stop = {.lxc_name = name};
@@ -410,8 +400,9 @@ static int remove_temporary(const struct paths *paths, int steps, const char *na
                             struct error *error)
 {
     const char *key = name + strlen(STEP_TEMPORARY);
-    build_mounts_forget(paths, name);
-    int result = build_check_key(key, NULL) < 0 ? 0 : end_container(paths, key, call, error);
+    build_mounts_forget(paths, arena_join(call->arena, BUILD_FOLDER_STEPS, '/', name));
+    /* The container goes before its folder. */
+    int result = build_check_key(key, NULL) < 0 ? 0 : build_end_container(paths, key, call, error);
     return result < 0 ? result : tree_remove(steps, name, error);
 }
 
@@ -421,7 +412,7 @@ static int remove_leftover(const struct paths *paths, int steps, const char *nam
     _cleanup_close_ int folder = openat(steps, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", name);
-    if (flock(folder, LOCK_EX | LOCK_NB) < 0 || !has_name(steps, name, folder))
+    if (flock(folder, LOCK_EX | LOCK_NB) < 0 || !build_has_name(steps, name, folder))
         return 0; /* in the making */
     return remove_temporary(paths, steps, name, call, error);
 }
@@ -437,7 +428,7 @@ int build_remove_leftovers(const struct paths *paths, int steps, const struct ca
         if (strncmp(item->d_name, STEP_TEMPORARY, strlen(STEP_TEMPORARY)) == 0)
             result = remove_leftover(paths, steps, item->d_name, call, error);
     closedir(directory);
-    return result;
+    return result < 0 ? result : build_failed_settle(paths, call, error);
 }
 
 /* Of a note that is not whole after a power cut, the step does not count. */

@@ -18,7 +18,8 @@ struct build_making {
     const char *what; /* the instruction, for messages */
     int steps;        /* folder build/steps */
     int folder; /* of the step, locked as long as it is open: upper, work, l, and what an effect needs */
-    const char *temporary; /* its name in `steps` */
+    const char *temporary; /* its name in `steps`; NULL: it lies elsewhere, and stays there */
+    const char *inside;    /* the folder, below paths->build */
     struct texts lowers;   /* names of the links, the upper's folder for short */
     bool is_there;         /* the step is made already: nothing else is set */
     bool keeps;            /* its folder is not thrown away at the end */
@@ -29,14 +30,20 @@ struct build_making {
 int build_making_begin(struct build_making *making, const struct paths *paths,
                        const struct build_place *place, const char *what, const struct call *call,
                        struct error *error);
+/* What it stands on, and where the overlay works: in a folder that has none of it but its upper. */
+int build_making_link(struct build_making *making, struct error *error);
+/* All that is in its folder but its upper goes, and the names in `kept`, which ends with NULL. */
+int build_making_clear(const struct build_making *making, const char *const *kept, struct error *error);
+int build_making_note(const struct build_making *making, const char *text, struct error *error);
 /* Under its own name, with times, attributes and a note as they should be; nothing of it may be mounted. `epoch` as in
  * build_copy. */
 int build_making_finish(struct build_making *making, const char *epoch, struct error *error);
 /* The two halves of it: all but the name; and that. */
 int build_making_settle(struct build_making *making, const char *epoch, struct error *error);
 int build_making_publish(struct build_making *making, struct error *error);
-/* Moves it to build/failed instead, until `expires` (seconds since 1970). */
-int build_making_keep_failed(struct build_making *making, int64_t expires, struct error *error);
+/* The first without its note. */
+int build_making_strip(const struct build_making *making, const char *epoch, int64_t *bytes,
+                       struct error *error);
 void build_making_end(struct build_making *making);
 #define _cleanup_build_making_ _cleanup_(build_making_end)
 
@@ -53,9 +60,14 @@ int build_place_link(const struct paths *paths, const struct build_place *place,
 /* Every step of it, and the image, are there. -ENOENT. */
 int build_place_check(const struct paths *paths, const struct build_place *place, struct error *error);
 
-/* Removes what lies under temporary names and nobody works at. */
+/* Removes what lies under temporary names and nobody works at; and ends what shells in failed roots have left. */
 int build_remove_leftovers(const struct paths *paths, int steps, const struct call *call,
                            struct error *error);
+/* The container of a step or shell whose worker was killed, and its root. */
+int build_end_container(const struct paths *paths, const char *key, const struct call *call,
+                        struct error *error);
+/* Whether the folder that was opened has that name still. */
+bool build_has_name(int parent, const char *name, int folder);
 /* The note of the step in the folder, all of which has been synced. */
 void build_note_sync(const char *folder);
 int build_folder_open(const struct paths *paths, const char *inside, struct error *error);

@@ -40,8 +40,8 @@
 
 static char *own_path(const struct running *running, const char *name)
 {
-    return arena_printf(running->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/%s", running->paths->build,
-                        running->making.temporary, name);
+    return arena_printf(running->call->arena, "%s/%s/%s", running->paths->build, running->making.inside,
+                        name);
 }
 
 /* ---- putting a tree into the root ---- */
@@ -108,12 +108,12 @@ static void detach(const char *path)
     umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
-void build_mounts_forget(const struct paths *paths, const char *temporary)
+void build_mounts_forget(const struct paths *paths, const char *inside)
 {
     static const char *const places[] = {PRIVATE, SHOWN};
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         char path[PATH_MAX];
-        snprintf(path, sizeof(path), "%s/" BUILD_FOLDER_STEPS "/%s/%s", paths->build, temporary, places[i]);
+        snprintf(path, sizeof(path), "%s/%s/%s", paths->build, inside, places[i]);
         detach(path);
     }
 }
@@ -404,8 +404,8 @@ static int show_mapped(struct running *running, const struct texts *links, const
     int result = overlay_attach_store(running->paths, shown, running->user_namespace, running->error);
     if (result < 0)
         return result;
-    const char *folder = arena_printf(running->call->arena, "%s/build/" BUILD_FOLDER_STEPS "/%s/%s", shown,
-                                      running->making.temporary, name);
+    const char *folder =
+        arena_printf(running->call->arena, "%s/build/%s/%s", shown, running->making.inside, name);
     result = squash_attach(own_path(running, name), folder, links, running->user_namespace, running->error);
     _cleanup_close_ int tree =
         result < 0 ? result : lower_mount(folder, links, running->request->what, running->error);
@@ -494,6 +494,6 @@ int build_mounts_make(struct running *running)
         result = put_mount(running, request->mounts.items[i]);
     if (result == 0)
         result = put_files(running);
-    build_mounts_forget(running->paths, running->making.temporary);
+    build_mounts_forget(running->paths, running->making.inside);
     return result;
 }

@@ -1,57 +1,25 @@
-/* RUN: a command in a container of its own, whose upper becomes a step.
+/* RUN: a command in a container of its own (build_guest.c), whose upper becomes a step.
  *
- * The container's root is mounted as that of any other (drivers/storage/overlay.h). Its init is ours and runs nothing, or
- * the image's; the command comes in from outside, with a pipe for its output. When it has ended, init is killed: the kernel
- * then ends whatever else runs in its pid namespace before the death is told. From there on nobody can write to the upper,
- * which is unmounted and settled while the monitor of the container still cleans up. */
+ * The command comes in from outside, with a pipe for its output. The upper is unmounted and settled while the monitor of the
+ * container still cleans up. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <time.h>
 
-#include "drivers/guest/guest_path.h"
-#include "drivers/guest/idmap.h"
 #include "drivers/image/build_effects.h"
+#include "drivers/image/build_failed.h"
 #include "drivers/image/build_output.h"
 #include "drivers/image/build_run.h"
-#include "drivers/image/build_stubs.h"
-#include "drivers/image/build_target.h"
-#include "drivers/storage/data.h"
-#include "drivers/storage/lower.h"
-#include "drivers/storage/overlay.h"
-#include "drivers/storage/root.h"
-#include "drivers/storage/root_place.h"
-#include "drivers/storage/squash.h"
 #include "lib/error.h"
 
-#define HALT_TIME     30000 /* milliseconds for an image's init to end */
-#define CLEAN_TIME    60000 /* for what has to be taken down when the call's own time is over */
-#define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-static int mount_root(struct running *running);
-static int furnish_root(struct running *running);
 static int run_in_container(struct running *running, struct container_started *started,
                             struct build_output *output);
-static int end_container(struct running *running, const struct container_started *started,
-                         struct error *error);
-static int remove_container(const struct running *running, struct error *error);
 
 static int check(const struct build_run *request, struct error *error)
 {
-    if (!request->argv.count || !*request->argv.items[0])
-        return error_set(error, -EINVAL, "there is no command");
-    if (request->definition->id_base <=
-        0) /* root of a privileged one is root of the host, also for its mounts */
-        return error_set(error, -EINVAL, "a command of a build has ids of its own");
-    if (request->directory && *request->directory != '/')
-        return error_set(error, -EINVAL, "\"%s\" is not an absolute path", request->directory);
-    for (size_t i = 0; i < request->env.count; i++)
-        if (!*request->env.items[i].key || strchr(request->env.items[i].key, '='))
-            return error_set(error, -EINVAL, "\"%s\" is no name of a variable", request->env.items[i].key);
-    return 0;
+    return !request->argv.count || !*request->argv.items[0] ? error_set(error, -EINVAL, "there is no command")
+                                                            : build_guest_check(request, error);
 }
 
 static int fail_with(const struct build_run *request, const struct build_output *output, int status,
@@ -68,15 +36,8 @@ static int fail_with(const struct build_run *request, const struct build_output 
 static void keep(struct running *running)
 {
     if (running->request->keep)
-        build_making_keep_failed(&running->making, (int64_t)time(NULL) + running->request->keep / 1000, NULL);
-}
-
-static void release(struct running *running)
-{
-    cleanup_close(&running->root);
-    for (size_t i = 0; i < running->lock_count; i++)
-        close(running->locks[i]);
-    running->lock_count = 0;
+        build_failed_keep(&running->making, running->request,
+                          (int64_t)time(NULL) + running->request->keep / 1000, NULL);
 }
 
 /* The name comes last: by the temporary one a container that a killed worker has left is found. */
@@ -103,16 +64,14 @@ static int run_step(struct running *running)
 static int run_and_settle(struct running *running, struct build_output *output)
 {
     struct container_started started = {0};
-    int status = mount_root(running);
-    if (status == 0)
-        status = furnish_root(running);
+    int status = build_guest_begin(running);
     if (status == 0)
         status = run_in_container(running, &started, output);
-    int result = end_container(running, &started, status < 0 ? NULL : running->error);
-    release(running);
+    int result = build_guest_end(running, &started, status < 0 ? NULL : running->error);
+    build_guest_release(running);
     if (result == 0 && status == 0) /* while its monitor cleans up */
         result = build_making_settle(&running->making, running->request->epoch, running->error);
-    int removed = remove_container(running, result < 0 || status < 0 ? NULL : running->error);
+    int removed = build_guest_remove(running, result < 0 || status < 0 ? NULL : running->error);
     if (status < 0 || result < 0)
         return status < 0 ? status : result;
     return removed < 0 ? removed : publish(running, output, status);
@@ -121,260 +80,46 @@ static int run_and_settle(struct running *running, struct build_output *output)
 int build_run_step(const struct paths *paths, const struct build_run *request, const struct call *call,
                    struct error *error)
 {
-    struct running running = {.paths = paths,
-                              .request = request,
-                              .call = call,
-                              .id_base = request->definition->id_base,
-                              .user_namespace = -1,
-                              .root = -1,
-                              .error = error};
+    struct running running = {
+        .paths = paths, .request = request, .call = call, .user_namespace = -1, .root = -1, .error = error};
     int result = check(request, error);
     if (result == 0)
         result = build_making_begin(&running.making, paths, request->place, request->what, call, error);
     if (result == 0 && !running.making.is_there) {
-        running.name = build_container_name(paths, call->arena, request->place->key);
-        running.place = arena_printf(call->arena, "%s/%s", paths->mounts, running.name);
-        running.point = arena_printf(call->arena, "%s/" PATHS_ROOT, running.place);
+        build_guest_name(&running);
         result = run_step(&running);
-        release(&running);
+        build_guest_release(&running);
     }
     build_making_end(&running.making);
     return result < 0 && result != -ECHILD ? error_wrap(error, result, "%s", request->what) : result;
 }
 
-/* ---- the root ---- */
-
-static int make_overlay(struct running *running, const char *store)
-{
-    struct arena *arena = running->call->arena;
-    const char *folder =
-        arena_printf(arena, "%s/build/" BUILD_FOLDER_STEPS "/%s", store, running->making.temporary);
-    const char *lowers = arena_printf(arena, "%s/" STEP_LOWERS, folder);
-    _cleanup_close_ int context = overlay_begin(arena_printf(arena, "%s/upper", folder),
-                                                arena_printf(arena, "%s/work", folder), true, running->error);
-    if (context < 0)
-        return context;
-    _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (before < 0 || chdir(lowers) < 0)
-        return error_errno(running->error, -errno, "%s", lowers);
-    int result = lower_set_paths(context, &running->making.lowers, running->error);
-    if (fchdir(before) < 0 && result == 0)
-        result = error_errno(running->error, -errno, "cannot leave %s", lowers);
-    return result < 0
-               ? result
-               : overlay_end(context, lowers, running->id_base, running->request->what, running->error);
-}
-
-static int attach_root(struct running *running)
-{
-    int result =
-        overlay_attach_store(running->paths, running->place, running->user_namespace, running->error);
-    if (result < 0)
-        return result;
-    const char *lowers = arena_printf(running->call->arena, "%s/build/" BUILD_FOLDER_STEPS "/%s/" STEP_LOWERS,
-                                      running->place, running->making.temporary);
-    const char *own = arena_printf(running->call->arena, "%s/" BUILD_FOLDER_STEPS "/%s/" STEP_LOWERS,
-                                   running->paths->build, running->making.temporary);
-    result = squash_attach(own, lowers, &running->making.lowers, running->user_namespace, running->error);
-    _cleanup_close_ int overlay = result < 0 ? result : make_overlay(running, running->place);
-    int detached = overlay_detach_store(running->place, overlay < 0 ? NULL : running->error);
-    if (overlay < 0 || detached < 0)
-        return overlay < 0 ? overlay : detached;
-    return overlay_attach_root(overlay, running->point, running->error);
-}
-
-static int mount_root(struct running *running)
-{
-    _cleanup_user_namespace_ struct user_namespace ids = NO_USER_NAMESPACE;
-    int result = folder_make(running->paths->mounts, 0711, running->error);
-    if (result == 0)
-        result = user_namespace_make(&ids, running->id_base, running->error);
-    if (result == 0)
-        result = root_place_make(running->place, running->id_base, running->error);
-    if (result < 0)
-        return result;
-    running->user_namespace = ids.fd;
-    result = attach_root(running);
-    if (result == 0) {
-        running->root = open(running->point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        result = running->root < 0 ? error_errno(running->error, -errno, "%s", running->point) : 0;
-    }
-    if (result == 0)
-        result = build_mounts_make(running);
-    running->user_namespace = -1;
-    return result;
-}
-
-/* What LXC mounts on, and our init; the folder that the command begins in stays. */
-static int furnish_root(struct running *running)
-{
-    static const char *const places[] = {"/proc", "/sys", "/dev"};
-    struct arena *arena = running->call->arena;
-    const char *directory = running->request->directory;
-    int result = 0;
-    build_stubs_note(running->root, "/.fpsync/init", arena, &running->stubs);
-    if (!running->request->init)
-        result = root_mount_init(running->root, running->id_base, running->error);
-    _cleanup_identity_ struct identity identity = {0};
-    if (result == 0)
-        result = identity_take(&identity, running->id_base, running->error);
-    for (size_t i = 0; result == 0 && i < sizeof(places) / sizeof(*places); i++) {
-        build_stubs_note(running->root, places[i], arena, &running->stubs);
-        _cleanup_close_ int made = guest_open_folder(running->root, places[i], running->error);
-        result = made < 0 ? made : 0;
-    }
-    if (result < 0 || !directory || strcmp(directory, "/") == 0)
-        return result;
-    _cleanup_close_ int made = build_target_folder(running->root, directory, NULL, running->error);
-    return made < 0 ? made : 0;
-}
-
 /* ---- the command ---- */
-
-static int start(struct running *running, struct container_started *started)
-{
-    struct arena *arena = running->call->arena;
-    struct container_definition definition = *running->request->definition;
-    struct container_start start = *running->request->start;
-    struct container_defined defined = {0};
-    definition.lxc_name = start.lxc_name = running->name;
-    definition.root = running->place;
-    definition.env = (struct pairs){0};
-    definition.command = (struct texts){0};
-    definition.passing = true;
-    start.id_base = running->id_base;
-    if (!definition.uid)
-        definition.uid = arena_strndup(arena, running->request->place->key, 24);
-    if (!running->request->init)
-        *arena_append(arena, definition.command.items, definition.command.count) =
-            ""; /* an init of ours, idle */
-    int result =
-        container_effects.define(running->paths, &definition, running->call, &defined, running->error);
-    if (result == 0)
-        result = container_effects.start(running->paths, &start, running->call, started, running->error);
-    for (size_t i = 0; result == 0 && i < running->request->ports.count; i++)
-        result = network_effects.mark_port(running->paths, running->request->ports.items[i], running->call,
-                                           running->error);
-    return result;
-}
 
 static int run_command(struct running *running, struct build_output *output)
 {
-    struct arena *arena = running->call->arena;
-    const struct texts *words = &running->request->argv;
-    struct build_user user;
-    int result = build_user_find(running->root, running->request->user, 0, arena, &user, running->error);
-    if (result < 0)
-        return result;
-    int64_t *groups = arena_array_of(arena, int64_t, user.group_count + 1);
-    groups[0] = user.gid;
-    for (size_t i = 0; i < user.group_count; i++)
-        groups[i + 1] = user.groups[i];
-    char **argv = arena_array_of(arena, char *, words->count + 1);
-    for (size_t i = 0; i < words->count; i++)
-        argv[i] = arena_strdup(arena, words->items[i]);
-    argv[words->count] = NULL;
+    struct container_command command;
     _cleanup_build_environment_ struct build_environment environment = {0};
-    result = build_environment_make(running, &user, &environment);
+    int result = build_guest_command(running, &running->request->argv, &environment, &command);
     if (result < 0)
         return result;
     output->environment = &environment;
-    const struct container_command command = {
-        .lxc_name = running->name,
-        .argv = argv,
-        .environment = environment.items,
-        .uid = user.uid,
-        .gid = user.gid,
-        .groups = groups,
-        .group_count = user.group_count + 1,
-        .directory = running->request->directory ? running->request->directory : "/",
-        .line = build_output_hear,
-        .context = output,
-    };
+    command.line = build_output_hear;
+    command.context = output;
     result = container_run(running->paths, &command, running->call, running->error);
     output->environment = NULL;
     return result;
-}
-
-/* systemd says when it is done booting; of another init nobody knows. What comes of it is not the command's affair. */
-static void await_boot(struct running *running)
-{
-    char *const argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
-                          (char[]){"test -d /run/systemd/system && systemctl is-system-running --wait"},
-                          NULL};
-    char *environment[] = {(char[]){"PATH=" STANDARD_PATH}, NULL};
-    struct build_output *ignored = arena_new_of(running->call->arena, struct build_output);
-    struct call silent = *running->call;
-    silent.progress = NULL;
-    *ignored = (struct build_output){.call = &silent, .log = NO_BUILD_LOG};
-    const struct container_command command = {.lxc_name = running->name,
-                                              .argv = argv,
-                                              .environment = environment,
-                                              .directory = "/",
-                                              .line = build_output_hear,
-                                              .context = ignored};
-    container_run(running->paths, &command, running->call, NULL);
 }
 
 /* The status of the command; or a negative errno. */
 static int run_in_container(struct running *running, struct container_started *started,
                             struct build_output *output)
 {
-    int status = start(running, started);
-    if (status == 0 && running->request->init)
-        await_boot(running);
+    int status = build_guest_start(running, started);
     if (status == 0)
         status = run_command(running, output);
-    if (status < 0 || !running->request->init)
+    if (status < 0)
         return status;
-    const struct container_stop halt = {.lxc_name = running->name,
-                                        .timeout = HALT_TIME,
-                                        .halt_signal = running->request->definition->halt_signal};
-    int halted = container_effects.stop(running->paths, &halt, running->call, running->error);
+    int halted = build_guest_halt(running);
     return halted < 0 ? halted : status;
-}
-
-/* ---- the end ---- */
-
-/* Also when the call's own time is over. */
-static struct call cleaning(const struct running *running)
-{
-    return (struct call){
-        .arena = running->call->arena, .cancel = -1, .deadline = now_milliseconds() + CLEAN_TIME};
-}
-
-static int stop_container(const struct running *running, struct error *error)
-{
-    const struct call call = cleaning(running);
-    const struct container_stop stop = {.lxc_name = running->name};
-    return container_effects.stop(running->paths, &stop, &call, error);
-}
-
-/* Nothing of it runs when this returns, and its root is mounted nowhere. */
-static int end_container(struct running *running, const struct container_started *started,
-                         struct error *error)
-{
-    const struct call call = cleaning(running);
-    const struct root_reference root = {.lxc_name = running->name};
-    int result = started->init_pid ? container_end(started, &call, error)
-                                   : stop_container(running, error); /* it may have come half way */
-    cleanup_close(&running->root);
-    if (result == 0 && storage_effects.unmount_root(running->paths, &root, &call, NULL) < 0 &&
-        (result = stop_container(running, error)) == 0) /* its monitor was holding it */
-        result = storage_effects.unmount_root(running->paths, &root, &call, error);
-    if (result < 0)
-        return result;
-    _cleanup_close_ int upper =
-        openat(running->making.folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (upper >= 0)
-        build_stubs_remove(upper, &running->stubs);
-    return 0;
-}
-
-static int remove_container(const struct running *running, struct error *error)
-{
-    const struct call call = cleaning(running);
-    const struct container_reference container = {.lxc_name = running->name};
-    int result = stop_container(running, error);
-    return result < 0 ? result : container_effects.destroy(running->paths, &container, &call, error);
 }

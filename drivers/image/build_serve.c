@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "drivers/image/build_effects.h"
+#include "drivers/image/build_failed.h"
 #include "drivers/image/build_making.h"
 #include "drivers/storage/tree.h"
 #include "drivers/storage/view_image.h"
@@ -104,7 +105,7 @@ static int serve(struct serving *serving)
             result = remove_step(serving, request->cached.items[i]);
     for (size_t i = 0; result == 0 && i < request->made.count; i++)
         result = rename_step(serving, request->made.items[i], request->cached.items[i]);
-    return result;
+    return result < 0 ? result : build_failed_rename(serving->paths, request, serving->arena, serving->error);
 }
 
 int build_serve_steps(const struct paths *paths, const struct build_serve *request, const struct call *call,

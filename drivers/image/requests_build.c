@@ -100,8 +100,26 @@ static const struct field build_run_rows[] = {
     ROW(13, keep, FIELD_NUMBER),
     ROW(14, epoch, FIELD_TEXT),
     ROW(15, image, FIELD_TEXT),
+    ROW(16, guards, FIELD_LIST, .nested = &rule_guard_table, .flags = FIELD_ORDERED),
 };
 const struct table build_run_table = TABLE("build-run", build_run_rows);
+#undef REQUEST
+
+#define REQUEST build_shell
+static const struct field build_shell_rows[] = {
+    ROW(1, run, FIELD_STRUCT, .nested = &build_run_table),
+    ROW(2, argv, FIELD_TEXTS),
+    ROW(3, pid, FIELD_NUMBER),
+    ROW(4, term, FIELD_TEXT),
+};
+const struct table build_shell_table = TABLE("build-shell", build_shell_rows);
+#undef REQUEST
+
+#define REQUEST build_shelled
+static const struct field build_shelled_rows[] = {
+    ROW(1, status, FIELD_NUMBER),
+};
+const struct table build_shelled_table = TABLE("build-shelled", build_shelled_rows);
 #undef REQUEST
 
 #define REQUEST build_commit

@@ -13,7 +13,7 @@
 #include "drivers/image/view_build.h"
 #include "lib/error.h"
 
-#define NOTE_LIMIT ((size_t)64 * 1024)
+#define RUN_LIMIT ((size_t)8 * 1024 * 1024)
 
 /* Empty where it cannot be read: then every note counts. */
 static const char *boot(void)
@@ -65,7 +65,7 @@ static bool read_note(int folder, const char *name, struct buffer *note, struct 
     if (build_check_key(name, NULL) < 0)
         return false;
     snprintf(path, sizeof(path), "%s/note", name);
-    return buffer_read_file(note, folder, path, NOTE_LIMIT, NULL) == 0 && note->length &&
+    return buffer_read_file(note, folder, path, BUILD_NOTE_LIMIT, NULL) == 0 && note->length &&
            fstatat(folder, path, status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -102,6 +102,8 @@ static void see_failed(struct listing *listing, int folder, const char *name)
             seen->expires = strtoll(line + 8, NULL, 10);
         else if (strncmp(line, "bytes ", 6) == 0)
             seen->bytes = strtoll(line + 6, NULL, 10);
+        else if (strncmp(line, "of ", 3) == 0)
+            seen->of = arena_strdup(arena, line + 3);
         else if (strncmp(line, "image ", 6) == 0 && build_check_key(line + 6, NULL) == 0)
             place->image = arena_strdup(arena, line + 6);
         else if (strncmp(line, "below ", 6) == 0 && build_check_key(line + 6, NULL) == 0)
@@ -213,7 +215,7 @@ static bool has_step(const struct paths *paths, const char *key)
     _cleanup_buffer_ struct buffer note = {0};
     snprintf(path, sizeof(path), "%s/" BUILD_FOLDER_STEPS "/%s/note", paths->build, key);
     return build_check_key(key, NULL) == 0 &&
-           buffer_read_file(&note, AT_FDCWD, path, NOTE_LIMIT, NULL) == 0 && note.length &&
+           buffer_read_file(&note, AT_FDCWD, path, BUILD_NOTE_LIMIT, NULL) == 0 && note.length &&
            note_counts(note.bytes);
 }
 
@@ -227,4 +229,34 @@ static const char *context(const struct paths *paths, struct arena *arena, const
                : NULL;
 }
 
-const struct build_view build_view = {.dump = dump, .has_step = has_step, .context = context};
+int build_failed_read(int folder, struct arena *arena, struct build_run **run, struct error *error)
+{
+    _cleanup_buffer_ struct buffer text = {0};
+    void *read = NULL;
+    int result = buffer_read_file(&text, folder, BUILD_FAILED_RUN, RUN_LIMIT, error);
+    if (result == 0)
+        result =
+            fields_decode(&build_run_table, text.bytes ? text.bytes : "", text.length, arena, &read, error);
+    struct build_run *found = read;
+    if (result == 0 && (!found->place || !found->definition || !found->start))
+        result = error_set(error, -EBADMSG, "it does not say what was to be run");
+    if (result == 0)
+        *run = found;
+    return result;
+}
+
+static int failed_run(const struct paths *paths, struct arena *arena, const char *key, struct build_run **run,
+                      struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/" BUILD_FOLDER_FAILED "/%s", paths->build, key);
+    int result = build_check_key(key, error);
+    _cleanup_close_ int folder =
+        result < 0 ? result : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return result < 0 ? result : error_errno(error, -errno, "%s", path);
+    return build_failed_read(folder, arena, run, error);
+}
+
+const struct build_view build_view = {
+    .dump = dump, .has_step = has_step, .context = context, .failed_run = failed_run};

@@ -8,3 +8,9 @@
 /* Text of the note of a step of this boot, on the step `on`, or on none (NULL). What was not synced may be gone after a power cut, its note not: so it counts as
  * long as the boot that it names, or for ever when it names none. */
 char *build_note_text(struct arena *arena, int64_t bytes, const char *on);
+#define BUILD_NOTE_LIMIT ((size_t)64 * 1024)
+
+struct build_run;
+struct error;
+#define BUILD_FAILED_RUN "run" /* in the folder of a root that is kept: what was to be run there, encoded */
+int build_failed_read(int folder, struct arena *arena, struct build_run **run, struct error *error);

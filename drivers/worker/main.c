@@ -119,8 +119,6 @@ static int watch_signals(struct error *error)
     struct sigaction terminate = {.sa_handler = on_terminate}, broken = {.sa_handler = on_pipe};
     sigaction(SIGTERM, &terminate, NULL);
     sigaction(SIGPIPE, &broken, NULL);
-    /* A Ctrl-C at the terminal is the main program's to judge. */
-    setsid();
     /* Should it be dead already, the end of `requests` tells. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return error_errno(error, -errno, "cannot tie the worker to its parent");

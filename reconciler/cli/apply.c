@@ -9,6 +9,7 @@
 #include "lib/json.h"
 #include "reconciler/cli/build_address.h"
 #include "reconciler/cli/build_cache.h"
+#include "reconciler/cli/build_shell.h"
 #include "reconciler/cli/confirm.h"
 #include "reconciler/cli/report.h"
 #include "reconciler/plan_file.h"
@@ -256,6 +257,8 @@ static int execute_set(struct session *session, struct plan *plan, bool down, st
                                               .report = report};
     build_fetch_addresses(session, plan);
     int code = plan->count || plan->await_count ? execute_and_report(session, plan, &request) : EXIT_IN_SYNC;
+    if (options->build && options->shell_on_failure)
+        build_shell_failed(session, plan);
     build_cache_tidy(session, plan);
     if (code == EXIT_IN_SYNC && plan->count && !plan->held_count && !down && !plan_has_expansions(plan)) {
         state_close(TAKE_PTR(session->state)); /* one process may have it open once */

@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "reconciler/build_flags.h"
+#include "reconciler/cli/build_shell.h"
 #include "reconciler/cli/cli.h"
 
 static const char *target_of(struct arena *arena, const char *name)
@@ -53,6 +54,10 @@ int run_build(const struct options *options)
     struct options own = *options;
     struct build_flags flags;
     struct error error = {0};
+    if (options->shell)
+        return build_shell(options);
+    if (build_shell_check(options, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
     if (build_flags_read(options, arena, &flags, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
     own.targets = NULL;

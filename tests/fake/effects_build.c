@@ -138,6 +138,12 @@ static void keep_failed(const struct paths *paths, const struct build_run *reque
         return;
     struct json *failed = json_set(fake_map(world, "failed"), request->place->key, json_new_object());
     json_set(failed, "image", request->place->image ? json_new_text(request->place->image) : json_new_null());
+    json_set(failed, "of", request->image ? json_new_text(request->image) : json_new_null());
+    _cleanup_buffer_ struct buffer run = {0}, digits = {0};
+    fields_encode(&build_run_table, request, &run);
+    for (size_t i = 0; i < run.length; i++)
+        buffer_printf(&digits, "%02x", (unsigned char)run.bytes[i]);
+    json_set(failed, "run", json_new_text(digits.bytes));
     json_set(failed, "expires", json_new_number(1700000000 + request->keep / 1000));
     fake_save(paths->root, world, &error);
 }
@@ -152,6 +158,29 @@ static int run(const struct paths *paths, const struct build_run *request, const
     if (result == -ECHILD && request->keep)
         keep_failed(paths, request);
     return result;
+}
+
+/* A command `false` or `exit N` ends so; others are done. */
+static int apply_shell(struct fake *fake, const struct build_shell *request, struct build_shelled *shelled,
+                       struct error *error)
+{
+    const char *key = request->run->place->key;
+    int result = check_place(fake, request->run->place, error);
+    if (result == 0 && !fake_find(fake->world, "failed", key))
+        result = error_set(error, -ENOENT, "its root is not kept any more: build again");
+    if (result < 0)
+        return error_wrap(error, result, "shell in the root of %s", request->run->what);
+    shelled->status = status_of(&request->argv);
+    described_whole(&build_shelled_table, shelled);
+    return 0;
+}
+
+static int shell(const struct paths *paths, const struct build_shell *request, const struct call *call,
+                 struct build_shelled *shelled, struct error *error)
+{
+    struct fake fake;
+    int result = fake_begin(&fake, paths, call, STEP_BUILD_SHELL, request->run->what, error);
+    return result < 0 ? result : fake_end(&fake, apply_shell(&fake, request, shelled, error), error);
 }
 
 static int apply_commit(struct fake *fake, const struct build_commit *request, struct image_made *made,
@@ -313,6 +342,7 @@ static int serve(const struct paths *paths, const struct build_serve *request, c
 const struct build_effects build_effects = {.copy = copy,
                                             .folder = folder,
                                             .run = run,
+                                            .shell = shell,
                                             .commit = commit,
                                             .drop = drop,
                                             .fetch = fetch,

@@ -1,4 +1,5 @@
 /* What builds have left in the fake world. */
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -7,6 +8,12 @@
 #include "tests/fake/seen.h"
 #include "tests/fake/world.h"
 
+/* The clock of the fake world goes by what happens in it, from a day long ago; what it keeps was used within the hour. */
+static int64_t as_of_now(int64_t moment)
+{
+    return time(NULL) - 3600 + (moment - 1700000000);
+}
+
 static void see_failed(const struct seen *world, struct arena *arena, struct observed_build *out)
 {
     const struct seen *failed = seen_in(world, "failed");
@@ -14,17 +21,12 @@ static void see_failed(const struct seen *world, struct arena *arena, struct obs
         struct observed_failed *seen = arena_append(arena, out->failed, out->failed_count);
         *seen = (struct observed_failed){.key = seen_key(i),
                                          .place = described_new(arena, &build_place_table),
-                                         .expires = seen_number(i, "expires")};
+                                         .expires = as_of_now(seen_number(i, "expires"))};
+        seen->of = seen_text(i, "of");
         seen->place->image = seen_text(i, "image");
         seen->place->key = seen->key;
         described_whole(&build_place_table, seen->place);
     }
-}
-
-/* The clock of the fake world goes by what happens in it, from a day long ago; what it keeps was used within the hour. */
-static int64_t as_of_now(int64_t moment)
-{
-    return time(NULL) - 3600 + (moment - 1700000000);
 }
 
 static int dump(const struct paths *paths, struct arena *arena, struct observed_build *out,
@@ -80,4 +82,32 @@ static const char *context(const struct paths *paths, struct arena *arena, const
     return NULL;
 }
 
-const struct build_view build_view = {.dump = dump, .has_step = has_step, .context = context};
+static int digit_of(char digit)
+{
+    return digit <= '9' ? digit - '0' : digit - 'a' + 10;
+}
+
+static int failed_run(const struct paths *paths, struct arena *arena, const char *key, struct build_run **run,
+                      struct error *error)
+{
+    const struct seen *world;
+    int result = seen_world(paths->root, &world, error);
+    const struct seen *failed = result < 0 ? NULL : seen_in(world, "failed");
+    for (const struct seen *i = seen_first(failed); i; i = seen_next(i)) {
+        const char *digits = seen_text(i, "run");
+        void *read = NULL;
+        if (strcmp(seen_key(i), key) != 0 || !digits)
+            continue;
+        const size_t size = strlen(digits) / 2;
+        char *bytes = arena_alloc(arena, size + 1);
+        for (size_t j = 0; j < size; j++)
+            bytes[j] = (char)(digit_of(digits[2 * j]) << 4 | digit_of(digits[2 * j + 1]));
+        result = fields_decode(&build_run_table, bytes, size, arena, &read, error);
+        *run = read;
+        return result;
+    }
+    return result < 0 ? result : error_set(error, -ENOENT, "no root %s is kept", key);
+}
+
+const struct build_view build_view = {
+    .dump = dump, .has_step = has_step, .context = context, .failed_run = failed_run};

@@ -1,0 +1,297 @@
+#include "reconciler/cli/build_shell.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drivers/steps.h"
+#include "lib/error.h"
+#include "reconciler/builders.h"
+#include "reconciler/cli/image.h"
+#include "reconciler/pool.h"
+#include "reconciler/target_internal.h"
+
+static bool has_terminal(void)
+{
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+int build_shell_check(const struct options *options, struct error *error)
+{
+    if (options->shell_on_failure && !has_terminal())
+        return error_set(error, -ENOTTY,
+                         "build --shell-on-failure: standard input and output are no terminal; the root of a "
+                         "RUN that fails is kept all the same: fpsync build --shell IMAGE opens it later");
+    if (options->shell && options->argument_count == 1 && !has_terminal())
+        return error_set(error, -ENOTTY,
+                         "build --shell: standard input and output are no terminal; say what is to be run: "
+                         "fpsync build --shell %s -- COMMAND",
+                         options->arguments[0]);
+    return 0;
+}
+
+/* ---- one shell ---- */
+
+static volatile pid_t worker; /* that has it; 0 */
+
+/* The terminal's size is the worker's affair, who sits in a session of its own; any other signal asks for the end. At once,
+ * for between a look at a flag and the wait for the worker a signal would be lost. */
+static void pass_on(int signal)
+{
+    int saved = errno;
+    if (worker > 0)
+        kill(worker, signal == SIGWINCH ? SIGWINCH : SIGTERM);
+    errno = saved;
+}
+
+static const int passed[] = {SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+#define PASSED (sizeof(passed) / sizeof(*passed))
+
+static int await_worker(struct pool *pool, struct pool_reply *reply, struct error *error)
+{
+    struct sigaction before[PASSED], now = {.sa_handler = pass_on};
+    int result;
+    worker = pool_worker(pool);
+    for (size_t i = 0; i < PASSED; i++)
+        sigaction(passed[i], &now, &before[i]);
+    do {
+        result = pool_wait(pool, -1, reply, error);
+    } while (result == -EINTR || (result > 0 && !reply->done));
+    for (size_t i = 0; i < PASSED; i++)
+        sigaction(passed[i], &before[i], NULL);
+    worker = 0;
+    return result;
+}
+
+/* The worker puts the terminal back; but one that was killed did not. */
+static int open_shell(struct session *session, struct build_run *run, const struct texts *argv,
+                      int64_t *status, struct error *error)
+{
+    _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
+    struct build_shell *request = described_new(session->arena, &build_shell_table);
+    struct steps steps = {0};
+    struct pool_reply reply = {0};
+    struct termios before;
+    const bool saved = tcgetattr(STDIN_FILENO, &before) == 0;
+    request->run = run;
+    request->argv = *argv;
+    request->pid = getpid();
+    request->term = getenv("TERM");
+    steps_add(session->arena, &steps, STEP_BUILD_SHELL, described_whole(&build_shell_table, request));
+    fflush(stdout);
+    int result = pool_submit(pool, request, &steps, 0, error);
+    if (result >= 0)
+        result = await_worker(pool, &reply, error);
+    if (saved)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    if (result < 0)
+        return result;
+    if (reply.code < 0)
+        return error_set(error, reply.code, "%s", reply.message);
+    const struct build_shelled *shelled = reply.result_count ? reply.results[0] : NULL;
+    *status = shelled ? shelled->status : EXIT_ERROR;
+    return 0;
+}
+
+/* "Recipe:4 RUN make", of which the first line. */
+static int title_length(const struct build_run *run)
+{
+    return (int)strcspn(run->what ? run->what : "", "\n");
+}
+
+static void tell_beginning(const struct session *session, const struct build_run *run)
+{
+    if (!session->options->quiet)
+        fprintf(stderr, "fpsync: image %s: a shell in the root that %.*s has left; exit ends it\n",
+                run->image ? run->image : "-", title_length(run), run->what ? run->what : "");
+}
+
+/* ---- at once ---- */
+
+void build_shell_failed(struct session *session, const struct plan *plan)
+{
+    const struct texts none = {0};
+    for (size_t i = 0; i < plan->count; i++) {
+        struct build_run *run = plan->actions[i]->failed_run;
+        struct error error = {0};
+        int64_t status;
+        if (!run || take_interruptions())
+            continue;
+        tell_beginning(session, run);
+        if (open_shell(session, run, &none, &status, &error) < 0)
+            fprintf(stderr, "fpsync: image %s: %s\n", plan->actions[i]->name, error.text);
+    }
+}
+
+/* ---- later ---- */
+
+static const char *name_of(const char *argument)
+{
+    return strncmp(argument, "image/", strlen("image/")) == 0 ? argument + strlen("image/") : argument;
+}
+
+/* A bare name is that of an image of any project. */
+static bool is_of(const struct observed_failed *failed, const char *name)
+{
+    const char *slash = failed->of ? strchr(failed->of, '/') : NULL;
+    return failed->of &&
+           (strcmp(failed->of, name) == 0 || (slash && !strchr(name, '/') && strcmp(slash + 1, name) == 0));
+}
+
+static const char *moment(struct arena *arena, int64_t seconds)
+{
+    char text[64];
+    struct tm parts;
+    const time_t time = seconds;
+    strftime(text, sizeof(text), "%F %H:%M", localtime_r(&time, &parts));
+    return arena_strdup(arena, text);
+}
+
+/* The newest of them. */
+static int find_root(struct session *session, const char *name, const struct observed_failed **found,
+                     struct error *error)
+{
+    struct observed_build *seen = arena_new_of(session->arena, struct observed_build);
+    const struct observed_failed *newest = NULL;
+    int result = build_view.dump(&session->paths, session->arena, seen, error);
+    for (size_t i = 0; result == 0 && i < seen->failed_count; i++) {
+        const struct observed_failed *failed = &seen->failed[i];
+        if (!is_of(failed, name))
+            continue;
+        if (newest && strcmp(newest->of, failed->of) != 0)
+            return error_set(error, -EINVAL, "build --shell: which one, %s or %s?", newest->of, failed->of);
+        if (!newest || failed->expires > newest->expires)
+            newest = failed;
+    }
+    if (result < 0)
+        return result;
+    if (!newest)
+        return error_set(
+            error, -ENOENT,
+            "build --shell: no root of image %s is kept: none of its last builds failed in a RUN", name);
+    if (newest->expires <= time(NULL))
+        return error_set(error, -ENOENT,
+                         "build --shell: the root that the build of image %s left was kept until %s: build "
+                         "it again",
+                         newest->of, moment(session->arena, newest->expires));
+    *found = newest;
+    return 0;
+}
+
+/* The range that it ran with may have been given to somebody else. */
+static int check_ids(const struct session *session, const struct build_run *run, struct error *error)
+{
+    const char *builder = run->image ? builder_name(session->arena, run->image) : "";
+    for (size_t i = 0; i < session->snapshot.lease_count; i++) {
+        const struct lease *lease = session->snapshot.leases[i];
+        if (lease->id_base == run->definition->id_base && strcmp(lease->name, builder) != 0)
+            return error_set(error, -EBUSY,
+                             "build --shell: the ids that image %s was built with are those of %s by now: "
+                             "build it again",
+                             run->image ? run->image : "-", lease->name);
+    }
+    return 0;
+}
+
+/* What the rules have to have for it, and have not: the run that it was part of has taken it away at its end. NULL: nothing. */
+static struct rules *rules_with(const struct session *session, const struct build_run *run)
+{
+    const struct rules *now = session->world.network.rules;
+    struct list guards = {0};
+    for (size_t i = 0; i < now->guards.count; i++)
+        *arena_append(session->arena, guards.items, guards.count) = now->guards.items[i];
+    for (size_t i = 0; i < run->guards.count; i++)
+        if (!list_find(&now->guards, &rule_guard_table, item_key(&rule_guard_table, run->guards.items[i])))
+            target_add(session->arena, &guards, run->guards.items[i]);
+    if (guards.count == now->guards.count)
+        return NULL;
+    struct rules *with = arena_copy(session->arena, now, sizeof(*now));
+    target_sort(&guards, &rule_guard_table);
+    with->guards = guards;
+    return with;
+}
+
+static int open_with_rules(struct session *session, struct build_run *run, const struct texts *argv,
+                           int64_t *status, struct error *error)
+{
+    struct rules *before = session->world.network.rules, *with = rules_with(session, run);
+    struct error trouble = {0};
+    int result = with ? image_step(session, STEP_RULES_SET, with, NULL, error) : 0;
+    if (result >= 0)
+        result = open_shell(session, run, argv, status, error);
+    if (with && image_step(session, STEP_RULES_SET, before, NULL, &trouble) < 0)
+        fprintf(stderr, "fpsync: %s\n", trouble.text);
+    return result;
+}
+
+/* Secrets that came from the environment are gone; others are where they were. */
+static void give_secrets(struct build_run *run, const struct build_flags *flags)
+{
+    for (size_t i = 0; i < run->mounts.count; i++) {
+        struct build_mount *mount = run->mounts.items[i];
+        const bool is_secret = mount->type && strcmp(mount->type, "secret") == 0;
+        for (size_t j = 0; is_secret && mount->id && j < flags->secrets.count; j++)
+            if (strcmp(flags->secrets.items[j].key, mount->id) == 0)
+                mount->file = flags->secrets.items[j].value;
+        if (is_secret && mount->file && access(mount->file, R_OK) < 0) {
+            fprintf(stderr, "fpsync: the secret %s is not there any more; --secret gives it\n",
+                    mount->id ? mount->id : mount->file);
+            mount->file = NULL;
+        }
+    }
+}
+
+static int check_words(const struct options *options, struct error *error)
+{
+    const char *refused = options->build_args.count ? "build-arg"
+                          : options->target_count   ? "target"
+                          : options->no_cache       ? "no-cache"
+                          : options->tag            ? "tag"
+                          : options->dry_run        ? "dry-run"
+                                                    : NULL;
+    if (options->shell_on_failure)
+        return error_set(error, -EINVAL, "build: either --shell or --shell-on-failure");
+    if (refused)
+        return error_set(error, -EINVAL, "build --shell builds nothing, and has no --%s", refused);
+    return options->argument_count ? build_shell_check(options, error)
+                                   : error_set(error, -EINVAL, "build --shell: in the root of which image?");
+}
+
+int build_shell(const struct options *options)
+{
+    _cleanup_session_ struct session session = {.options = options, .lock = -1};
+    struct error error = {0};
+    struct build_flags flags;
+    const struct observed_failed *failed = NULL;
+    struct build_run *run = NULL;
+    struct texts argv = {0};
+    int64_t status = 0;
+    if (check_words(options, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    int result = session_open(options, SESSION_WRITE, &session, &error);
+    if (result < 0)
+        return fail(options, &error, result == -EWOULDBLOCK ? EXIT_LOCKED : EXIT_ERROR);
+    result = session_look(&session, &error);
+    if (result >= 0)
+        result = build_flags_read(options, session.arena, &flags, &error);
+    if (result >= 0)
+        result = find_root(&session, name_of(options->arguments[0]), &failed, &error);
+    if (result >= 0)
+        result = build_view.failed_run(&session.paths, session.arena, failed->key, &run, &error);
+    if (result >= 0)
+        result = check_ids(&session, run, &error);
+    if (result < 0)
+        return fail(options, &error, EXIT_ERROR);
+    give_secrets(run, &flags);
+    for (size_t i = 1; i < options->argument_count; i++)
+        *arena_append(session.arena, argv.items, argv.count) = options->arguments[i];
+    if (!argv.count)
+        tell_beginning(&session, run);
+    result = open_with_rules(&session, run, &argv, &status, &error);
+    return result < 0 ? fail(options, &error, EXIT_ERROR) : (int)status;
+}
