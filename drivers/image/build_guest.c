@@ -10,6 +10,7 @@
 
 #include "drivers/guest/guest_path.h"
 #include "drivers/guest/idmap.h"
+#include "drivers/image/build_boot.h"
 #include "drivers/image/build_output.h"
 #include "drivers/image/build_run.h"
 #include "drivers/image/build_stubs.h"
@@ -126,6 +127,7 @@ static int furnish_root(struct running *running)
     struct arena *arena = running->call->arena;
     const char *directory = running->request->directory;
     int result = 0;
+    running->asks_for_id = build_boot_asks(running->root, running->request->init);
     build_stubs_note(running->root, "/.fpsync/init", arena, &running->stubs);
     if (!running->request->init)
         result = root_mount_init(running->root, running->id_base, running->error);
@@ -174,12 +176,19 @@ int build_guest_start(struct running *running, struct container_started *started
     return result;
 }
 
-/* systemd says when it is done booting; of another init nobody knows. What comes of it is not the command's affair. */
+/* systemd says when it is done booting, once it can be asked; of another init nobody knows. What comes of it is not the
+ * command's affair. */
+static char await_systemd[] = "case $(readlink -f /sbin/init) in */systemd) ;; *) exit ;; esac\n"
+                              "for i in $(seq 600); do\n"
+                              "    case $(systemctl is-system-running --wait 2>/dev/null) in\n"
+                              "    running | degraded | maintenance | stopping) exit ;;\n"
+                              "    esac\n"
+                              "    sleep 0.1\n"
+                              "done\n";
+
 static void await_boot(struct running *running)
 {
-    char *const argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
-                          (char[]){"test -d /run/systemd/system && systemctl is-system-running --wait"},
-                          NULL};
+    char *const argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, await_systemd, NULL};
     char *environment[] = {(char[]){"PATH=" STANDARD_PATH}, NULL};
     struct build_output *ignored = arena_new_of(running->call->arena, struct build_output);
     struct call silent = *running->call;
@@ -267,6 +276,8 @@ int build_guest_end(struct running *running, const struct container_started *sta
         openat(running->making.folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (upper >= 0)
         build_stubs_remove(upper, &running->stubs);
+    if (upper >= 0 && running->asks_for_id)
+        build_boot_forget(upper);
     return 0;
 }
 

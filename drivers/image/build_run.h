@@ -18,6 +18,7 @@ struct running {
     int user_namespace; /* open while its root is made */
     int root;           /* handle of the mounted root; -1: none */
     struct texts stubs; /* see build_stubs.h */
+    bool asks_for_id;   /* see build_boot.h */
     int *locks;         /* of caches that are in use */
     size_t lock_count;
     const char *term; /* TERM of the environment, where nothing else says it; NULL */
