@@ -17,7 +17,6 @@
 
 #define TOLD_LIMIT (1024 * 1024) /* bytes of what an automatic run said last of held changes */
 
-/* On standard error, so that data stays data. */
 static void tell_held_back(const struct session *session)
 {
     _cleanup_buffer_ struct buffer text = {0};
@@ -26,7 +25,7 @@ static void tell_held_back(const struct session *session)
     for (size_t i = 0; i < session->held_back.count; i++)
         buffer_printf(&text, "fpsync: %s is held back; what it declared before stays in force\n",
                       session->held_back.items[i]);
-    fwrite(text.bytes, 1, text.length, stderr);
+    print_err(&text);
 }
 
 /* Nobody need answer for what is there to serve on. */
@@ -37,7 +36,7 @@ static void tell_silent(const struct session *session)
         if (session->looks.items[i].trouble)
             buffer_printf(&text, "fpsync: image %s stays what it is: %s\n", session->looks.items[i].image,
                           session->looks.items[i].trouble);
-    fwrite(text.bytes ? text.bytes : "", 1, text.length, stderr);
+    print_err(&text);
 }
 
 /* Record, specs, world, plan. Returns -1, or the exit code to end with. */
@@ -160,7 +159,7 @@ static void tell_warnings(const struct builds *builds)
                 problem_print(&all[j]->items[k], &text);
             }
     }
-    fwrite(text.bytes, 1, text.length, stderr);
+    print_err(&text);
 }
 
 int run_validate(const struct options *options)

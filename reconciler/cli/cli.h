@@ -78,6 +78,7 @@ int fail_invalid(const struct options *options, const struct problems *problems)
 int needs_root(const struct options *options, const char *command); /* says so; EXIT_ERROR */
 bool use_color(const struct options *options);
 void print_out(const struct buffer *text);
+void print_err(const struct buffer *text); /* the same for standard error, so that data stays data */
 void show_plan(const struct options *options, const struct plan *plan); /* as -o says */
 /* As -o says, JSON or YAML; frees it. */
 void print_data(const struct options *options, struct json *value);

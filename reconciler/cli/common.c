@@ -24,6 +24,12 @@ void print_out(const struct buffer *text)
         fwrite(text->bytes, 1, text->length, stdout);
 }
 
+void print_err(const struct buffer *text)
+{
+    if (text->length)
+        fwrite(text->bytes, 1, text->length, stderr);
+}
+
 int fail(const struct options *options, const struct error *error, enum exit_code code)
 {
     if (options->output == OUTPUT_DATA) {
@@ -54,7 +60,7 @@ int fail_invalid(const struct options *options, const struct problems *problems)
     _cleanup_buffer_ struct buffer text = {0};
     for (size_t i = 0; i < problems->count; i++)
         problem_print(&problems->items[i], &text);
-    fwrite(text.bytes, 1, text.length, stderr);
+    print_err(&text);
     return EXIT_INVALID;
 }
 
