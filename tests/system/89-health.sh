@@ -24,8 +24,8 @@ no_probe_is_left() {
     ! pgrep -f "fpsync-worker $ROOT" >/dev/null
 }
 
-spec all < <(sets ', health: { http: ":80/", interval: 1s }' ', health: { tcp: 80 }')
-like 'the plan says that the run waits' "$(fps plan -f "$FILE")" 'then: until it is healthy, 3s at most'
+spec all < <(sets ', health: { http: ":80/", interval: '"$SLOW"'s }' ', health: { tcp: 80 }')
+like 'the plan says that the run waits' "$(fps plan -f "$FILE")" 'then: until it is healthy, '$((3 * SLOW))'s at most'
 converge 'a web server, and one that waits until it answers'
 is 'it is healthy' "$(phase cache)" healthy
 is 'so is who waited' "$(phase web)" healthy
@@ -37,7 +37,7 @@ fails 'a page that is not there leaves out who waits' 7 fps apply -y -f "$FILE"
 is 'the change of health restarted nothing' "$(pid_of t/cache)" "$began"
 is 'it is unhealthy' "$(phase cache)" unhealthy
 like 'status says what the probe met' "$(fps status)" 'answered with status 404'
-spec all < <(sets ', health: { command: "test -e /run/fine", interval: 500ms, retries: 2 }' ', env: { TRY: "2" }')
+spec all < <(sets ', health: { command: "test -e /run/fine", interval: '"$(ms 500)"', retries: 2 }' ', env: { TRY: "2" }')
 fails 'a command that fails does, too' 7 fps apply -y -f "$FILE"
 like 'status says with what' "$(fps status)" 'its command ended with status 1'
 inside t/cache touch /run/fine
@@ -52,7 +52,7 @@ built() { # FIELDS of one
 project: t
 images:
   guest: { source: "file:$BUSYBOX" }
-  app: { build: { from: guest, steps: [ "HEALTHCHECK --interval=500ms --retries=2 CMD test ! -e /run/sick" ] } }
+  app: { build: { from: guest, steps: [ "HEALTHCHECK --interval=$(ms 500) --retries=2 CMD test ! -e /run/sick" ] } }
 containers:
   one: { image: app, networks: []$1 }
 END
@@ -79,7 +79,7 @@ sick_waited() {
 }
 back_without() { built ''; }
 back_set() { built ', health: { none: true }'; }
-back_changed() { built ', health: { tcp: 81, interval: 100ms, retries: 1 }'; }
+back_changed() { built ", health: { tcp: 81, interval: $(ms 100), retries: 1 }"; }
 take_down
 effect container.health.none sick_waited 7 0 7 7
 walk t/one record back
@@ -168,7 +168,7 @@ fails 'one that says nothing ends with its time' 7 fps apply -y --wait -f "$FILE
 like 'and is called so, too' "$(fps status)" 'no answer within'
 is 'it runs on' "$(phase one)" unhealthy
 frozen_by_hand t/one
-spec hostile < <(served ", health: { command: 'true', interval: 300ms, retries: 1 }")
+spec hostile < <(served ", health: { command: 'true', interval: $(ms 300), retries: 1 }")
 check 'one that somebody made stand still goes on first' fps apply -y --wait -f "$FILE"
 is 'and is healthy' "$(phase one)" healthy
 check 'no worker is left' no_probe_is_left
