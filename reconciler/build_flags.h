@@ -9,11 +9,12 @@
 #include "reconciler/options.h"
 
 struct build_flags {
-    struct texts images;  /* as targets: "image/NAME"; */
-    struct texts names;   /* the same, as full names of the set that is loaded */
-    struct pairs args;    /* before those of the spec */
-    const char *stage;    /* instead of the spec's; NULL */
-    struct pairs secrets; /* files of the host by id, before those of the spec */
+    struct texts images;             /* as targets: "image/NAME"; */
+    struct texts names;              /* the same, as full names of the set that is loaded */
+    struct pairs args;               /* before those of the spec */
+    const char *stage;               /* instead of the spec's; NULL */
+    struct pairs secrets;            /* files of the host by id, before those of the spec */
+    const struct unlisted *unlisted; /* what is built is in no spec; NULL */
     const char
         *told; /* "VERSION by --build-arg, stage dev by --target"; NULL: nothing that changes an image */
 };

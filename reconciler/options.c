@@ -91,6 +91,8 @@ static const struct flag flags[] = {
      "NAME=VALUE, or NAME with the value that it has here, for ARG; may be repeated", " build "},
     {"secret", 0, FLAG_TEXTS, MEMBER(secrets),
      "id=ID,src=FILE or id=ID,env=NAME, for RUN --mount=type=secret; may be repeated", " build "},
+    {"tag", 't', FLAG_TEXT, MEMBER(tag), "name of the image that a FOLDER, ARCHIVE or RECIPE makes",
+     " build "},
     {"shell", 0, FLAG_BOOL, MEMBER(shell),
      "a shell, or COMMAND, in the root that the last RUN to fail of IMAGE has left, for a day", " build "},
     {"shell-on-failure", 0, FLAG_BOOL, MEMBER(shell_on_failure),

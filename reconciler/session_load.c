@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "reconciler/narrow.h"
 #include "reconciler/session.h"
+#include "reconciler/unlisted.h"
 
 /* A path that names nothing, given by hand and never applied, is a slip of the pen. */
 static int check_arguments(const struct session *session, struct error *error)
@@ -134,7 +135,12 @@ int session_load(struct session *session, struct error *error)
     session->problems = (struct problems){.arena = session->arena};
     if (!policy_load(session->paths.conf, session->arena, &session->policy, &session->problems))
         session->policy = NULL; /* the set is refused for it, and what is in force stays so */
-    int result = specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
+    const struct unlisted *unlisted = session->options->build ? session->options->build->unlisted : NULL;
+    int result =
+        unlisted ? unlisted_check(session, unlisted, error)
+                 : specs_load(&request, &recorded, session->arena, &session->set, &session->problems, error);
+    if (unlisted && result >= 0)
+        unlisted_make(session, unlisted, session->arena, &session->set);
     if (result == -EINVAL && session->options->automatic && recorded.count)
         result = hold_back_files(session, &request, &recorded, error);
     if (result >= 0)

@@ -20,6 +20,9 @@ const char *form_hint(struct arena *arena, enum field_form form, const char *tex
 
 /* `path`, or FOLDER/PATH when it is relative, without '.', '..' and '//': lexically, links are not resolved. */
 const char *path_clean(struct arena *arena, const char *folder, const char *path);
+/* Whether a context of a build is no path but an address or REMOTE:ALIAS; and that as it is kept, NULL: it is neither. */
+bool context_is_elsewhere(const char *text);
+const char *context_canonical(struct arena *arena, const char *text);
 
 /* How many of the bytes are one line of printable UTF-8: a text that is so as a whole is safe in a log, in a line of
  * configuration and in the YAML that we print. */

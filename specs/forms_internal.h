@@ -21,9 +21,6 @@ bool interface_is_valid(const char *text);
 
 /* forms_source.c */
 const char *source_canonical(const struct form_context *context, const char *text);
-/* Whether it is the address of a build's archive, or REMOTE:ALIAS; and that, or NULL. */
-bool context_is_elsewhere(const char *text);
-const char *context_canonical(struct arena *arena, const char *text);
 const char *server_canonical(struct arena *arena, const char *text);
 const char *digest_canonical(struct arena *arena, const char *text);
 bool key_is_valid(const char *text);

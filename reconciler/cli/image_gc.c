@@ -11,6 +11,7 @@
 #include "lib/json.h"
 #include "reconciler/cli/collect.h"
 #include "reconciler/cli/image.h"
+#include "reconciler/unlisted.h"
 
 struct lot { /* an image that could go */
     struct candidate *item;
@@ -104,6 +105,71 @@ static void choose(const struct session *session, const struct lots *lots)
     }
 }
 
+/* ---- what no spec lists ---- */
+
+struct loose { /* an image of a build of the command line, which nobody uses */
+    const struct entry *entry;
+    const char *digest; /* NULL: it was never made */
+};
+
+struct looses {
+    struct loose *items;
+    size_t count;
+};
+
+/* Its bytes are not below what was made from it; its name is in what is recorded of that. */
+static bool is_base(const struct session *session, const struct entry *entry)
+{
+    const char *line =
+        entry->facts->digest ? arena_printf(session->arena, " base %.12s", entry->facts->digest) : NULL;
+    for (size_t i = 0; line && i < session->actual.count; i++) {
+        const struct entry *other = &session->actual.items[i];
+        if (other != entry && other->facts->made_of && strstr(other->facts->made_of, line))
+            return true;
+    }
+    return false;
+}
+
+/* Their records keep nothing from here on. What was imported stays: there is nothing to make it from again. */
+static struct looses find_loose(struct session *session)
+{
+    struct looses looses = {0};
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        if (entry->kind != KIND_IMAGE || !text_is_same(entry->record->source, UNLISTED_BUILD))
+            continue;
+        const struct image_row row = {.entry = entry,
+                                      .digest = entry->facts->digest,
+                                      .seen = entry->facts->digest ? seen_of(session, entry->facts->digest)
+                                                                   : NULL};
+        if (!image_users(session, &row).count && !is_base(session, entry))
+            *arena_append(session->arena, looses.items, looses.count) =
+                (struct loose){.entry = entry, .digest = entry->facts->digest};
+    }
+    for (size_t i = 0; i < looses.count; i++)
+        looses.items[i].entry->facts->digest = NULL;
+    return looses;
+}
+
+/* Of those with the digest, NULL: of those that were never made. Before the bytes: those without a name are what the next gc
+ * frees. */
+static int drop_records(struct session *session, const struct looses *looses, const char *digest,
+                        struct error *error)
+{
+    int result = 0;
+    for (size_t i = 0; i < looses->count && result >= 0; i++) {
+        if (!text_is_same(looses->items[i].digest, digest))
+            continue;
+        result = state_begin(session->state, error);
+        if (result >= 0)
+            result = state_delete_record(session->state, kind_name(KIND_IMAGE), looses->items[i].entry->name,
+                                         error);
+        if (result >= 0)
+            result = state_commit(session->state, error);
+    }
+    return result;
+}
+
 static const char *age_of(struct session *session, const struct lot *lot)
 {
     const int64_t seconds = (int64_t)time(NULL) - lot->used;
@@ -122,7 +188,8 @@ static void tell(struct session *session, const struct lot *lot, const char *wor
         printf("image/%s\n", lot->seen->digest);
 }
 
-static size_t free_all(struct session *session, const struct lots *lots, struct json *list)
+static size_t free_all(struct session *session, const struct lots *lots, const struct looses *looses,
+                       struct json *list)
 {
     const struct options *options = session->options;
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
@@ -131,7 +198,9 @@ static size_t free_all(struct session *session, const struct lots *lots, struct 
         const struct lot *lot = &lots->items[i];
         struct error error = {0};
         const char *word = !lot->item->freed ? "kept" : options->dry_run ? "would be freed" : "freed";
-        if (lot->item->freed && !options->dry_run && collect_free(session, pool, lot->item, &error) < 0) {
+        const bool goes = lot->item->freed && !options->dry_run;
+        if (goes && (drop_records(session, looses, lot->seen->digest, &error) < 0 ||
+                     collect_free(session, pool, lot->item, &error) < 0)) {
             fail(options, &error, EXIT_ERROR);
             failed++;
             continue;
@@ -157,11 +226,14 @@ int image_gc(struct session *session)
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     collect_snapshots(session, &seen, &none, &snapshots);
+    const struct looses looses = find_loose(session);
+    if (!options->dry_run && drop_records(session, &looses, NULL, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
     collect_images(session, &snapshots, &images);
     const struct lots lots = find(session, &images);
     choose(session, &lots);
     struct json *list = json_new_array();
-    const size_t failed = free_all(session, &lots, list);
+    const size_t failed = free_all(session, &lots, &looses, list);
     if (options->output == OUTPUT_DATA)
         print_list(options, "objects", list);
     else

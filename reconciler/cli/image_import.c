@@ -6,8 +6,7 @@
 #include "lib/asked.h"
 #include "lib/error.h"
 #include "reconciler/cli/image.h"
-
-#define IMPORTS "image import" /* the source of such records: no -f is called so */
+#include "reconciler/unlisted.h"
 
 /* "base" of "/srv/base.tar.xz". */
 static const char *name_of_file(struct arena *arena, const char *path)
@@ -33,9 +32,10 @@ static int find_name(struct session *session, const char *path, const char **nam
             "after the file",
             said);
     const struct entry *entry = actual_find(&session->actual, KIND_IMAGE, *name);
-    return entry && entry->record->source && strcmp(entry->record->source, IMPORTS) != 0
+    const char *source = entry ? entry->record->source : NULL;
+    return source && strcmp(source, UNLISTED_IMPORT) != 0 && strcmp(source, UNLISTED_BUILD) != 0
                ? error_set(error, -EEXIST, "image %s is declared by %s; import it under another name", *name,
-                           entry->record->source)
+                           source)
                : 0;
 }
 
@@ -49,7 +49,7 @@ static struct object *make_object(struct session *session, const char *name, con
     *object = (struct object){.kind = KIND_IMAGE,
                               .name = name,
                               .id = arena_strdup(session->arena, object_id(KIND_IMAGE, name, id)),
-                              .source = IMPORTS,
+                              .source = UNLISTED_IMPORT,
                               .body = body};
     return object;
 }

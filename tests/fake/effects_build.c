@@ -2,6 +2,8 @@
  * shell's script, ends with that status. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +130,18 @@ static int apply_run(struct fake *fake, const struct build_run *request, struct 
     return error_set(error, -ECHILD, "%s: exit status %ld", request->what, status);
 }
 
+/* Beside the world, whose texts are compared: uids in it are not the same twice. */
+static void keep_request(const struct paths *paths, const struct build_run *request)
+{
+    char path[PATH_MAX];
+    _cleanup_buffer_ struct buffer run = {0};
+    fields_encode(&build_run_table, request, &run);
+    snprintf(path, sizeof(path), "%s/fake/run-%s", paths->root, request->place->key);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        bytes_write(fd, run.bytes, run.length);
+}
+
 /* A root that is kept is an effect of a call that fails. */
 static void keep_failed(const struct paths *paths, const struct build_run *request)
 {
@@ -136,14 +150,10 @@ static void keep_failed(const struct paths *paths, const struct build_run *reque
     struct error error;
     if (fake_lock(paths->root, &lock, &error) < 0 || fake_load(paths->root, &world, &error) < 0)
         return;
+    keep_request(paths, request);
     struct json *failed = json_set(fake_map(world, "failed"), request->place->key, json_new_object());
     json_set(failed, "image", request->place->image ? json_new_text(request->place->image) : json_new_null());
     json_set(failed, "of", request->image ? json_new_text(request->image) : json_new_null());
-    _cleanup_buffer_ struct buffer run = {0}, digits = {0};
-    fields_encode(&build_run_table, request, &run);
-    for (size_t i = 0; i < run.length; i++)
-        buffer_printf(&digits, "%02x", (unsigned char)run.bytes[i]);
-    json_set(failed, "run", json_new_text(digits.bytes));
     json_set(failed, "expires", json_new_number(1700000000 + request->keep / 1000));
     fake_save(paths->root, world, &error);
 }

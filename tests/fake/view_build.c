@@ -1,5 +1,5 @@
 /* What builds have left in the fake world. */
-#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -82,31 +82,18 @@ static const char *context(const struct paths *paths, struct arena *arena, const
     return NULL;
 }
 
-static int digit_of(char digit)
-{
-    return digit <= '9' ? digit - '0' : digit - 'a' + 10;
-}
-
 static int failed_run(const struct paths *paths, struct arena *arena, const char *key, struct build_run **run,
                       struct error *error)
 {
-    const struct seen *world;
-    int result = seen_world(paths->root, &world, error);
-    const struct seen *failed = result < 0 ? NULL : seen_in(world, "failed");
-    for (const struct seen *i = seen_first(failed); i; i = seen_next(i)) {
-        const char *digits = seen_text(i, "run");
-        void *read = NULL;
-        if (strcmp(seen_key(i), key) != 0 || !digits)
-            continue;
-        const size_t size = strlen(digits) / 2;
-        char *bytes = arena_alloc(arena, size + 1);
-        for (size_t j = 0; j < size; j++)
-            bytes[j] = (char)(digit_of(digits[2 * j]) << 4 | digit_of(digits[2 * j + 1]));
-        result = fields_decode(&build_run_table, bytes, size, arena, &read, error);
+    _cleanup_buffer_ struct buffer text = {0};
+    void *read = NULL;
+    int result = buffer_read_file(&text, AT_FDCWD, arena_printf(arena, "%s/fake/run-%s", paths->root, key),
+                                  (size_t)1 << 20, error);
+    if (result == 0)
+        result = fields_decode(&build_run_table, text.bytes, text.length, arena, &read, error);
+    if (result == 0)
         *run = read;
-        return result;
-    }
-    return result < 0 ? result : error_set(error, -ENOENT, "no root %s is kept", key);
+    return result;
 }
 
 const struct build_view build_view = {

@@ -2,7 +2,7 @@
 #
 # A scenario is a folder: N.yaml is the spec of step N (the one before stays when it is missing), N.do says what
 # happens before step N is applied, a line each: "tool ..." is another hand in the fake world, "fpsync ..." ours, "permit ..." what fpsync.conf allows,
-# "archive NAME RECIPE" what a build's archive holds.
+# "archive NAME RECIPE" what a build's archive holds, "fails ..." a build that does.
 # N.plan is what plan must print.
 build=${FPSYNC_BUILD:?}
 scenarios=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,6 +26,13 @@ do_line() { # ROOT LINE
     case $2 in
     'permit '*) mkdir -p "$1/etc/fpsync" && echo "allow: { ${2#permit } }" >"$1/etc/fpsync/fpsync.conf" && return ;;
     'archive '*) write_archive "$1" ${line#archive } && return ;;
+    'fails '*) # a build in a command of its recipe, whose root is kept then
+        for attempt in 1 2 3; do
+            "$fpsync" --root "$1" --parallel 1 ${line#fails } >"$1/do.log" 2>&1
+            ! grep -q 'exit status' "$1/do.log" || return 0
+        done
+        return 1
+        ;;
     'tool lose') rm -rf "$1/var/lib/fpsync" "$1/var/lib/lxc" && "$tool" "$1" lose && return ;;
     'tool '*) "$tool" "$1" ${2#tool } && return ;;
     'fpsync down' | 'fpsync adopt') arguments=(-y -f "$1/spec.yaml" "${2#fpsync }") ;;

@@ -1,0 +1,1 @@
+fpsync image gc
