@@ -198,6 +198,25 @@ static int check_ids(const struct session *session, const struct build_run *run,
     return 0;
 }
 
+static bool is_foreign(const struct build_run *run, const char *ifname)
+{
+    const struct port_mark *mark = list_find(&run->ports, &port_mark_table, ifname);
+    return mark && mark->foreign;
+}
+
+static int check_networks(const struct session *session, const struct build_run *run, struct error *error)
+{
+    for (size_t i = 0; i < run->definition->nics.count; i++) {
+        const struct nic *nic = run->definition->nics.items[i];
+        if (!nic->macvlan && !is_foreign(run, nic->ifname) && !world_bridge(&session->world, nic->bridge))
+            return error_set(error, -ENOENT,
+                             "build --shell: the network that image %s was built in is gone: fpsync apply "
+                             "brings it back",
+                             run->image ? run->image : "-");
+    }
+    return 0;
+}
+
 /* What the rules have to have for it, and have not: the run that it was part of has taken it away at its end. NULL: nothing. */
 static struct rules *rules_with(const struct session *session, const struct build_run *run)
 {
@@ -285,6 +304,8 @@ int build_shell(const struct options *options)
         result = build_view.failed_run(&session.paths, session.arena, failed->key, &run, &error);
     if (result >= 0)
         result = check_ids(&session, run, &error);
+    if (result >= 0)
+        result = check_networks(&session, run, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     give_secrets(run, &flags);

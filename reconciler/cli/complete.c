@@ -118,6 +118,8 @@ static bool offer_arguments(struct completing *completing, const struct command 
     const char *takes = command->arguments;
     if (strcmp(command->name, "exec") == 0 && completing->said.argument_count > 1)
         return false;
+    if (strcmp(command->name, "build") == 0 && (*completing->word == '.' || *completing->word == '/'))
+        return false;
     if (strcmp(command->name, "image") == 0 && completing->said.argument_count < 2) {
         static const char *const words[] = {"ls",      "inspect", "export", "import",
                                             "publish", "gc",      "pull",   "rm"};

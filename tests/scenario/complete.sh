@@ -30,6 +30,7 @@ offers_all() {
         offers '--dry-run ' apply --dry &&
         offers 'container.limits ' explain container.limi &&
         offers 'container.limits.memory ' explain container.limits.mem &&
+        offers ':files ' build ./ && offers '--shell --shell-on-failure ' build --sh && offers '--tag --target ' build --ta &&
         offers ':files ' apply -f '' && offers ':files ' --root "$root" exec web l &&
         offers 'old ' export --lxc-path "$root/lxc" --lxc '' &&
         offers "$root/spec.yaml " --root "$root" history /

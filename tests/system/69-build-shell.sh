@@ -248,6 +248,24 @@ RUN rm -rf /bin/sh /bin/busybox; exit 3
 END
 "${build[@]}" >/dev/null 2>&1
 like 'a root without a shell' "$(script -qec "$FPSYNC --root $ROOT build --shell app" /dev/null 2>&1)" 'neither bash nor sh'
+recipe <<'END'
+FROM guest
+RUN --init exit 3
+END
+"${build[@]}" >/dev/null 2>&1
+is "after a RUN --init, the image's init is there" "$(fps build --shell app -- cat /proc/1/comm)" init
+is 'and what it started' "$(fps build --shell app -- ps | grep -c '/bin/httpd')" 1
+nothing_left 'booted'
+begin "${build[@]}" --shell-on-failure
+answers 'echo there' >/dev/null
+kill -9 "$(pid_in)"
+ends
+check 'kill -9 of the build: its workers end' eventually 60 eval '[ -z "$(workers_of)" ]'
+unchanged 'kill -9 of the build: the terminal is as it was'
+nothing_left 'kill -9 of the build'
+check 'the root is kept' fps build --shell app -- true
+like 'the next run finds the end of that one' "$(fps plan -f "$FILE" 2>&1)" 'build image t/app'
 check 'down' fps down -f "$FILE" -y
+like 'without its network it says what helps' "$(fps build --shell app -- true 2>&1)" 'network .* is gone: fpsync apply'
 check 'gc --force' fps gc --force -y
 is 'nothing of it is left' "$(find "$ROOT/var/lib/fpsync/build" -mindepth 2 | wc -l)" 0
