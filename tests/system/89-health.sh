@@ -153,7 +153,7 @@ is 'with what it has started' "$(inside t/one ps | grep -c 'sleep [12]000')" 0
 spec hostile < <(served ", health: { command: 'yes | head -c 900000000', timeout: 2s, interval: 2s, retries: 1 }")
 fails 'a probe that never stops talking is not listened to' 7 fps apply -y --wait -f "$FILE"
 inside t/one sh -c 'echo "#!/bin/sh
-while :; do echo x; done" >/bin/flood; chmod 755 /bin/flood; (while :; do nc -l -p 82 -e /bin/flood; done) </dev/null >/dev/null 2>&1 &'
+while :; do echo x; done" >/bin/flood; chmod 755 /bin/flood; nc -ll -p 82 -e /bin/flood </dev/null >/dev/null 2>&1 &'
 listens() { # PORT
     inside t/one netstat -ltn | grep -q ":$1 "
 }
