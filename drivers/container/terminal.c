@@ -22,10 +22,17 @@
 
 #include "drivers/container/internal.h"
 #include "drivers/guest/guest_path.h"
-#include "lib/buffer.h"
 #include "lib/error.h"
 
-#define TTY_GROUP 5 /* that devpts gives its terminals, as LXC mounts it */
+#define LAST_READS 256 /* what the program has left running may write for ever; it ends with the container */
+#define TTY_GROUP  5   /* that devpts gives its terminals, as LXC mounts it */
+
+struct flow { /* one way between the two terminals */
+    int from, to;
+    bool open; /* something may come */
+    char bytes[256];
+    size_t begin, end; /* of what `to` has not taken yet */
+};
 
 struct joint {
     const struct container_streams *streams;
@@ -33,9 +40,9 @@ struct joint {
     int program; /* pidfd */
     int master;  /* -1: the program has the streams as they are */
     int signals; /* of the size of the window; -1 */
-    bool open;   /* something may come from the terminal outside */
-    char typed[1024];
-    size_t begin, end; /* of what the terminal inside has not taken yet */
+    bool ended;  /* the program has */
+    size_t last; /* pieces that were read after that */
+    struct flow typed, shown;
 };
 
 /* ---- the terminal inside ---- */
@@ -85,72 +92,85 @@ static void copy_size(int from, int to)
 
 /* ---- between the two ---- */
 
-/* As far as it takes it now. */
-static void give_typed(struct joint *joint)
+static bool waits(const struct flow *flow)
 {
-    ssize_t written = write(joint->master, joint->typed + joint->begin, joint->end - joint->begin);
-    if (written > 0)
-        joint->begin += (size_t)written;
-    if (joint->begin == joint->end)
-        joint->begin = joint->end = 0;
+    return flow->end > flow->begin;
 }
 
-/* A terminal that hung up ends the program: nobody will type any more. */
-static void take_typed(struct joint *joint)
+/* Nothing is read before what was read is gone: a terminal that takes nothing holds up who writes to it, and nobody else. */
+static struct pollfd source_of(const struct flow *flow)
 {
-    ssize_t got = read(joint->streams->in, joint->typed, sizeof(joint->typed));
-    if (got > 0) {
-        joint->end = (size_t)got;
-        give_typed(joint);
-    } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
-        joint->open = false;
-        syscall(SYS_pidfd_send_signal, joint->program, SIGKILL, NULL, 0);
+    return waits(flow) ? (struct pollfd){.fd = flow->to, .events = POLLOUT}
+                       : (struct pollfd){.fd = flow->open ? flow->from : -1, .events = POLLIN};
+}
+
+static bool is_over(ssize_t count)
+{
+    return count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN);
+}
+
+/* One read or write, which a signal may cut off. False once the end that it is about is gone. */
+static bool move(struct flow *flow)
+{
+    const bool out = waits(flow);
+    ssize_t count = out ? write(flow->to, flow->bytes + flow->begin, flow->end - flow->begin)
+                        : read(flow->from, flow->bytes, sizeof(flow->bytes));
+    if (is_over(count)) {
+        flow->begin = flow->end = 0;
+        flow->open = false;
+        return false;
     }
+    if (count > 0 && out)
+        flow->begin += (size_t)count;
+    else if (count > 0)
+        flow->end = (size_t)count;
+    if (flow->begin == flow->end)
+        flow->begin = flow->end = 0;
+    return true;
 }
 
-/* In pieces that a terminal has room for once it says that it has any. True while there may be more. */
-static bool show(struct joint *joint)
+/* Whoever had the terminal will neither type nor read any more. */
+static void hang_up(struct joint *joint)
 {
-    char bytes[256];
-    ssize_t got = read(joint->master, bytes, sizeof(bytes));
-    return got > 0 ? bytes_write(joint->streams->out, bytes, (size_t)got) == 0 : got < 0 && errno == EINTR;
+    joint->typed.open = joint->shown.open = false;
+    syscall(SYS_pidfd_send_signal, joint->program, SIGKILL, NULL, 0);
 }
 
-static void drain(struct joint *joint)
+static void move_both(struct joint *joint, const struct pollfd *typed, const struct pollfd *shown)
 {
-    while (joint->master >= 0 && show(joint))
-        ;
+    const bool takes = !waits(&joint->typed), gives = waits(&joint->shown);
+    if (typed->revents && !move(&joint->typed) && takes)
+        hang_up(joint);
+    if (shown->revents && !move(&joint->shown) && gives)
+        hang_up(joint);
 }
 
-/* 1 when the program has ended. */
+/* 1 when the program has ended, and all that it wrote is shown. */
 static int pass(struct joint *joint)
 {
-    const bool waits = joint->end > joint->begin, asks = joint->master >= 0 && joint->open && !waits;
     struct pollfd sources[] = {
-        {.fd = joint->program, .events = POLLIN},
+        {.fd = joint->ended ? -1 : joint->program, .events = POLLIN},
         {.fd = joint->call->cancel, .events = POLLIN},
         {.fd = joint->streams->owner, .events = POLLIN},
         {.fd = joint->signals, .events = POLLIN},
-        {.fd = joint->master, .events = (short)(POLLIN | (waits ? POLLOUT : 0))},
-        {.fd = asks ? joint->streams->in : -1, .events = POLLIN},
+        source_of(&joint->typed),
+        source_of(&joint->shown),
     };
-    if (poll(sources, sizeof(sources) / sizeof(*sources), call_time_left(joint->call)) < 0)
-        return errno == EINTR ? 0 : -errno;
+    const int patience = joint->ended && !waits(&joint->shown) ? 0 : call_time_left(joint->call);
+    if (poll(sources, sizeof(sources) / sizeof(*sources), patience) < 0)
+        return errno == EINTR ? call_check(joint->call) : -errno;
     struct signalfd_siginfo told;
     if (sources[3].revents && read(joint->signals, &told, sizeof(told)) > 0)
         copy_size(joint->streams->in, joint->master);
-    if (sources[0].revents) {
-        drain(joint);
-        return 1;
-    }
     if (sources[2].revents)
         return -ECANCELED;
-    if (sources[4].revents & POLLOUT)
-        give_typed(joint);
-    if (sources[4].revents & POLLIN)
-        show(joint);
-    if (sources[5].revents)
-        take_typed(joint);
+    move_both(joint, &sources[4], &sources[5]);
+    if (joint->ended && patience == 0 && (!sources[5].revents || ++joint->last > LAST_READS))
+        return 1;
+    if (sources[0].revents) {
+        joint->ended = true;
+        joint->typed = (struct flow){0};
+    }
     return call_check(joint->call);
 }
 
@@ -175,7 +195,7 @@ static int join_terminal(struct joint *joint, struct termios *before)
     int result = 0;
     while (result == 0)
         result = pass(joint);
-    tcsetattr(joint->streams->in, TCSADRAIN, before);
+    tcsetattr(joint->streams->in, TCSANOW, before);
     return result;
 }
 
@@ -207,7 +227,7 @@ int container_join(const struct paths *paths, const struct container_command *co
     _cleanup_config_ struct config config;
     _cleanup_close_ int master = -1;
     struct termios before;
-    struct joint joint = {.streams = streams, .call = call, .master = -1, .signals = -1, .open = true};
+    struct joint joint = {.streams = streams, .call = call, .master = -1, .signals = -1};
     int given[] = {streams->in, streams->out, streams->error};
     const bool has_terminal = isatty(streams->out) && tcgetattr(streams->in, &before) == 0;
     int result = config_open(&config, paths, command->lxc_name, true, error);
@@ -224,6 +244,8 @@ int container_join(const struct paths *paths, const struct container_command *co
         copy_size(streams->in, peer);
         given[0] = given[1] = given[2] = peer;
         joint.master = master;
+        joint.typed = (struct flow){.from = streams->in, .to = master, .open = true};
+        joint.shown = (struct flow){.from = master, .to = streams->out, .open = true};
     }
     pid_t pid = -1;
     result = container_attach(config.lxc, command, given, &pid, error);

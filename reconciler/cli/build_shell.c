@@ -88,7 +88,7 @@ static int open_shell(struct session *session, struct build_run *run, const stru
     if (result >= 0)
         result = await_worker(pool, &reply, error);
     if (saved)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
     if (result < 0)
         return result;
     if (reply.code < 0)

@@ -117,14 +117,28 @@ struct looses {
     size_t count;
 };
 
-/* Its bytes are not below what was made from it; its name is in what is recorded of that. */
+/* "4 base DIGEST image page", of what is recorded of a build: by that digest, or by the name where it has another by now. */
+static bool names_base(const char *made_of, const struct entry *entry, struct arena *arena)
+{
+    const char *digest = entry->facts->digest ? arena_printf(arena, "%.12s ", entry->facts->digest) : NULL;
+    for (const char *at = made_of; (at = strstr(at, " base "));) {
+        at += strlen(" base ");
+        const char *text = arena_strndup(arena, at, strcspn(at, "\n"));
+        const char *name = strrchr(text, ' ');
+        if ((digest && strncmp(text, digest, strlen(digest)) == 0) ||
+            (name && (strcmp(name + 1, entry->name) == 0 || strcmp(name + 1, name_bare(entry->name)) == 0)))
+            return true;
+    }
+    return false;
+}
+
+/* Its bytes are not below what was made from it. */
 static bool is_base(const struct session *session, const struct entry *entry)
 {
-    const char *line =
-        entry->facts->digest ? arena_printf(session->arena, " base %.12s", entry->facts->digest) : NULL;
-    for (size_t i = 0; line && i < session->actual.count; i++) {
+    for (size_t i = 0; i < session->actual.count; i++) {
         const struct entry *other = &session->actual.items[i];
-        if (other != entry && other->facts->made_of && strstr(other->facts->made_of, line))
+        if (other != entry && other->facts->made_of &&
+            names_base(other->facts->made_of, entry, session->arena))
             return true;
     }
     return false;

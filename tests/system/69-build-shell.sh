@@ -183,6 +183,18 @@ for signal in TERM HUP INT; do
     unchanged "$signal: the terminal is as it was"
     nothing_left "$signal"
 done
+begin "$FPSYNC" --root "$ROOT" build --shell app
+answers 'echo there' >/dev/null
+types '(while :; do echo noise; done) & exit 6'
+ends
+is 'what it has left running holds nothing up' "$(status_of)" 6
+nothing_left 'noise'
+begin "$FPSYNC" --root "$ROOT" build --shell app
+answers 'echo there' >/dev/null
+types 'seq 1 20000; echo "la""st words"; exit'
+ends
+check 'whatever is written to the end is shown' shown 'last words'
+is 'all of it' "$(tr -d '\r' <"$ROOT/screen" | grep -cxE '[0-9]+')" 20000
 workers_of() {
     pgrep -f "fpsync-worker $ROOT\$"
 }
