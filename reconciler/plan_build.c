@@ -139,6 +139,23 @@ static bool hold_baseless(struct planning *planning, const struct object *image,
     return false;
 }
 
+/* RUN would have no address, nor a bridge to be attached to. */
+static bool hold_unconnected(struct planning *planning, const struct object *image,
+                             const struct build_wish *wish)
+{
+    const char *network = image_build_network(image->body);
+    bool connects = false;
+    for (size_t i = 0; i < wish->build->count; i++)
+        connects |= wish->build->steps[i].has_network;
+    if (!network || !connects || !plan_is_held(planning, KIND_NETWORK, network) ||
+        plan_action_of(planning, KIND_NETWORK, network))
+        return false;
+    plan_hold(planning, KIND_IMAGE, image->name,
+              arena_printf(planning->arena, "its RUN needs network %s, which is held", network), NULL,
+              image->place);
+    return true;
+}
+
 static void add_new(struct planning *planning, const struct object *image, const struct build_wish *wish,
                     const struct entry *entry, struct changes *causes)
 {
@@ -182,7 +199,7 @@ void plan_build(struct planning *planning, const struct object *image, struct en
         hold_secret(planning, image, &wish->build->missing.items[0]);
         return;
     }
-    if (!causes.count)
+    if (!causes.count || hold_unconnected(planning, image, wish))
         return;
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, VERB_BUILD, KIND_IMAGE, image->name, image, entry));

@@ -66,7 +66,8 @@ void plan_image(struct planning *planning, const struct object *object, struct e
 {
     struct changes causes = {0};
     enum verb verb = VERB_CREATE;
-    if (plan_action_of(planning, KIND_IMAGE, object->name))
+    if (plan_action_of(planning, KIND_IMAGE, object->name) ||
+        plan_is_held(planning, KIND_IMAGE, object->name))
         return; /* it came before what is built on it */
     if (image_is_built(object->body)) {
         plan_build(planning, object, entry);

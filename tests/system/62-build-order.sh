@@ -1,6 +1,6 @@
 #!/bin/bash
-# Several builds of one apply: side by side where none stands on another, one after the other where one does; and an
-# apply that is killed in the middle of one.
+# Several builds of one apply: side by side where none stands on another, one after the other where one does; held with
+# the network that they need; and an apply that is killed in the middle of one.
 . "$(dirname "$0")/lib.sh"
 
 # Each of two RUNs waits for the other: by pipes in a cache of both. One after the other, neither ends well.
@@ -28,6 +28,30 @@ is 'each has what the other wrote' "$(inside t/t cat /both | tr '\n' ' ')" 'two 
 check 'a second apply makes no mutating call' "$BUILD/tests/system/no-mutation" \
     -a /lock -a /lock.mdb -- "$FPSYNC" --root "$ROOT" apply -q -f "$FILE"
 check 'down' fps down -f "$FILE" -y
+
+# A bridge of somebody else has the name that the network's would have.
+spec held <<END
+project: held
+images:
+  guest: { source: "file:$BUSYBOX" }
+  app: { build: { from: guest, steps: [ "RUN echo app >/app" ] } }
+  more: { build: { from: app, steps: [ "ENV MORE=1" ] } }
+  plain: { build: { from: guest, steps: [ "ENV PLAIN=1" ] } }
+networks: { default: { subnet: $NET.0/25 } }
+END
+check 'to see its name: applied' fps apply -q -y -f "$FILE"
+bridge=$(ip -br link | awk -v begin="fp${TAG}n" 'index($1, begin) == 1 { print $1 }')
+fps down -q -y -f "$FILE" && fps gc -q -y --force
+check 'a bridge of others' ip link add "$bridge" type bridge
+said=$(fps apply -y -f "$FILE" 2>&1)
+is 'a network that is held: some failed' $? 3
+is 'holds what is built by a RUN with it, and what is built on that, each said once' "$(grep '= held image' <<<"$said" | sed 's/ *(.*//')" \
+    "$(printf '  = held image held/app: its RUN needs network held/default, which is held\n  = held image held/more: image held/app, which it is made from, is held')"
+like 'what needs none is built' "$said" 'build image held/plain: done'
+is 'the bridge of others stays' "$(ip -br link show "$bridge" | wc -l)" 1
+ip link del "$bridge"
+converge 'without it'
+check 'down' fps down -y -f "$FILE"
 
 # The RUN tells that it runs, then waits for what only this test could write.
 spec killed <<'END'
