@@ -4,6 +4,9 @@
  *
  *   observed_data.modified          when a guest last wrote to the top of its root: for gc
  *   observed_image.used             when a root was last mounted on it: for image gc
+ *   observed_image.squashfs         how it is kept: for image inspect
+ *   observed_image.stored           what it takes: for image gc
+ *   observed_image.mounted          for image inspect
  *   observed_listener.inode         by which a listener's process is found: for the message
  *   observed_listener.process       the same
  *   observed_network.own_addresses  for warnings beside actions

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -86,6 +87,10 @@ static int mount_file(int folder, const char *path, int user_namespace, struct e
     _cleanup_close_ int file = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0)
         return errno == ENOENT ? -ENOENT : error_errno(error, -errno, "cannot open the image's squashfs");
+    /* Two at once would both find no device. Not by the file that the device keeps open, and with it the lock. */
+    _cleanup_close_ int lock = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) < 0)
+        return error_errno(error, -errno, "cannot lock the image's squashfs");
     int tree = mount_mapped(file, user_namespace, error);
     return tree < 0 ? error_wrap(error, tree, "an image that is kept as a squashfs") : tree;
 }

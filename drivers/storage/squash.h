@@ -12,11 +12,10 @@
 
 #include <stdbool.h>
 
+#include "drivers/storage/view_squash.h"
 #include "lib/fields.h"
 
 struct error;
-
-#define SQUASH_FILE "image.squashfs"
 
 /* Whether this kernel mounts squashfs with mapped ids and attributes: found out by doing it with one of a few bytes, once
  * a process. The error says what it lacks. */

@@ -37,7 +37,10 @@ struct observed_image {
     const char *name; /* full name of the object it was first made for, by the same note; NULL when unknown */
     int64_t made;     /* seconds since the epoch */
     int64_t used;     /* the same of when a root was last mounted on it, or it was made */
-    const char *lower; /* digest of the whole image that it is a delta on; NULL: it is whole itself */
+    const char *lower;    /* digest of the whole image that it is a delta on; NULL: it is whole itself */
+    const char *squashfs; /* digest of the file that it is kept as: squash.h; NULL: a folder */
+    int64_t stored;       /* bytes that it takes in the store: of that file, else `bytes` */
+    bool mounted;         /* that file, somewhere */
 };
 
 struct observed_data {      /* a layer or a volume in its store */

@@ -22,6 +22,7 @@
 #include "drivers/storage/view_measure.h"
 #include "drivers/storage/view_mounted.h"
 #include "drivers/storage/view_quota.h"
+#include "drivers/storage/view_squash.h"
 #include "lib/buffer.h"
 #include "lib/digest.h"
 #include "lib/error.h"
@@ -50,7 +51,28 @@ struct collector {
     struct arena *arena;
     struct observed_storage *out;
     const char *inside; /* the folder below an object's own that holds the data */
+    const struct paths *paths;
+    struct texts *mounted; /* of view_squash.h; NULL: not asked yet */
 };
+
+/* How it is kept, where that is no folder. */
+static void see_squashfs(struct collector *collector, int directory, const char *note,
+                         struct observed_image *image)
+{
+    char path[DIGEST_TEXT_SIZE + 32], digest[DIGEST_TEXT_SIZE];
+    struct stat status;
+    const char *line = note ? strstr(note, "\nsquashfs ") : NULL;
+    snprintf(path, sizeof(path), "%s/" SQUASH_FILE, image->digest);
+    if (!line || sscanf(line, "\nsquashfs %64[0-9a-f]", digest) != 1 ||
+        fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    if (!collector->mounted)
+        collector->mounted = squash_mounted(collector->paths, collector->arena);
+    image->squashfs = arena_strdup(collector->arena, digest);
+    image->stored = status.st_size;
+    for (size_t i = 0; i < collector->mounted->count; i++)
+        image->mounted = image->mounted || strcmp(collector->mounted->items[i], image->digest) == 0;
+}
 
 static void collect_image(void *context, int directory, const char *name)
 {
@@ -79,7 +101,9 @@ static void collect_image(void *context, int directory, const char *name)
                                                                       : NULL,
                                      .made = status.st_mtime,
                                      .used = folder.st_mtime,
-                                     .lower = *lower ? arena_strdup(collector->arena, lower) : NULL};
+                                     .lower = *lower ? arena_strdup(collector->arena, lower) : NULL,
+                                     .stored = bytes};
+    see_squashfs(collector, directory, note.bytes, image);
 }
 
 /* One whose lower is not there is as lost as one that is not there itself. */
@@ -226,7 +250,7 @@ static int dump(const struct paths *paths, const struct call *call, struct obser
                 struct error *error)
 {
     struct observed_storage found = {0};
-    struct collector layers = {.arena = call->arena, .out = &found, .inside = "upper"};
+    struct collector layers = {.arena = call->arena, .out = &found, .inside = "upper", .paths = paths};
     struct collector volumes = {.arena = call->arena, .out = &found, .inside = "data"};
     see_store(paths, &found);
     int result = each_name(paths->images, collect_image, &layers, error);

@@ -48,6 +48,10 @@ static struct json *row_json(const struct session *session, const struct image_r
     json_set(object, "bytes", row->seen ? json_new_number(row->seen->bytes) : json_new_null());
     json_set(object, "made", row->seen ? json_new_number(row->seen->made) : json_new_null());
     json_set(object, "lower", json_new_text(row->seen ? row->seen->lower : NULL));
+    json_set(object, "squashfs", json_new_text(row->seen ? row->seen->squashfs : NULL));
+    json_set(object, "stored", row->seen ? json_new_number(row->seen->stored) : json_new_null());
+    json_set(object, "mounted",
+             row->seen && row->seen->squashfs ? json_new_bool(row->seen->mounted) : json_new_null());
     json_set(object, "source", json_new_text(body ? body->source : NULL));
     json_set(object, "origin", json_new_text(row->entry ? row->entry->facts->origin : NULL));
     json_set(object, "used_by", texts_json(&users));

@@ -72,7 +72,7 @@ static int64_t bytes_of(const struct session *session)
 {
     int64_t bytes = 0;
     for (size_t i = 0; i < session->world.storage.image_count; i++)
-        bytes += session->world.storage.images[i].bytes;
+        bytes += session->world.storage.images[i].stored;
     return bytes;
 }
 
@@ -101,7 +101,7 @@ static void choose(const struct session *session, const struct lots *lots)
         if (is_stood_on(lots, lot))
             continue;
         lot->item->freed = true;
-        bytes -= lot->seen->bytes;
+        bytes -= lot->seen->stored;
     }
 }
 
@@ -197,7 +197,7 @@ static void tell(struct session *session, const struct lot *lot, const char *wor
     if (options->output == OUTPUT_TABLE && !options->quiet)
         printf("image %s: %s (%s%s%s, last used %s ago)\n", lot->seen->digest, word,
                lot->seen->name ? lot->seen->name : "", lot->seen->name ? ", " : "",
-               session_size(session, lot->seen->bytes), age_of(session, lot));
+               session_size(session, lot->seen->stored), age_of(session, lot));
     else if (options->output == OUTPUT_NAME && lot->item->freed)
         printf("image/%s\n", lot->seen->digest);
 }

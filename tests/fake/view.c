@@ -272,6 +272,7 @@ static int dump_storage(const struct paths *paths, const struct call *call, stru
         *seen = (struct observed_image){.digest = seen_key(i),
                                         .name = seen_text(i, "name"),
                                         .bytes = seen_number(i, "bytes"),
+                                        .stored = seen_number(i, "bytes"),
                                         .used = seen_number(i, "used"),
                                         .lower = seen_text(i, "lower")};
     }

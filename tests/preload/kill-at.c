@@ -6,10 +6,14 @@
  * Calls that come by the C library's own ways (system(), a child's exec) are not seen: the drivers make none. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,4 +86,33 @@ int syncfs(int fd)
 {
     count("syncfs", "");
     return REAL(syncfs)(fd);
+}
+
+int fsmount(int context, unsigned flags, unsigned attributes)
+{
+    count("fsmount", "");
+    return REAL(fsmount)(context, flags, attributes);
+}
+
+int move_mount(int from, const char *old, int to, const char *new, unsigned flags)
+{
+    count("move_mount", new);
+    return REAL(move_mount)(from, old, to, new, flags);
+}
+
+int umount2(const char *path, int flags)
+{
+    count("umount2", path);
+    return REAL(umount2)(path, flags);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (request == LOOP_CONFIGURE)
+        count("ioctl", "LOOP_CONFIGURE");
+    return REAL(ioctl)(fd, request, argument);
 }
