@@ -159,6 +159,14 @@ int options_check(const struct options *options, const char *command, bool acts,
     return 0;
 }
 
+bool options_say(const struct options *options, const char *flag)
+{
+    for (size_t i = 0; i < FLAGS; i++)
+        if (strcmp(flags[i].name, flag) == 0)
+            return options->given >> i & 1;
+    return false;
+}
+
 /* The help of a FLAG_CHOICE is the list of its choices. */
 static bool is_choice(const struct flag *flag, const char *value)
 {

@@ -56,6 +56,8 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 /* Refuses flags that `command` does not take. In the environment they may stand for others; but one that `acts` refuses a
  * --dry-run from there, too: what asks for nothing to be done must not be lost. */
 int options_check(const struct options *options, const char *command, bool acts, struct error *error);
+/* Whether the command line has the flag; the environment may have it for other commands. */
+bool options_say(const struct options *options, const char *flag);
 /* The flags, of all commands or (NULL: all) of one. */
 void options_usage(const char *command);
 void options_free(struct options *options);

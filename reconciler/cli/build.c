@@ -55,10 +55,11 @@ static int check_unlisted(const struct options *options, const struct build_flag
                           const struct texts *paths, struct error *error)
 {
     if (!paths->count)
-        return options->tag ? error_set(error, -EINVAL,
-                                        "build: --tag names what a FOLDER, ARCHIVE or RECIPE makes: write a "
-                                        "folder as ./NAME")
-                            : 0;
+        return options_say(options, "tag")
+                   ? error_set(error, -EINVAL,
+                               "build: --tag names what a FOLDER, ARCHIVE or RECIPE makes: write a "
+                               "folder as ./NAME")
+                   : 0;
     if (options->argument_count > 1 || flags->images.count)
         return error_set(error, -EINVAL, "build: one of them at a time, found %s and more", paths->items[0]);
     if (options->file_count || options->source)

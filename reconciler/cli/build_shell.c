@@ -267,12 +267,12 @@ static void give_secrets(struct build_run *run, const struct build_flags *flags)
 
 static int check_words(const struct options *options, struct error *error)
 {
-    const char *refused = options->build_args.count ? "build-arg"
-                          : options->target_count   ? "target"
-                          : options->no_cache       ? "no-cache"
-                          : options->tag            ? "tag"
-                          : options->dry_run        ? "dry-run"
-                                                    : NULL;
+    const char *refused = options->build_args.count     ? "build-arg"
+                          : options->target_count       ? "target"
+                          : options->no_cache           ? "no-cache"
+                          : options_say(options, "tag") ? "tag"
+                          : options->dry_run            ? "dry-run"
+                                                        : NULL;
     if (options->shell_on_failure)
         return error_set(error, -EINVAL, "build: either --shell or --shell-on-failure");
     if (refused)

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -474,6 +476,61 @@ static void test_a_command_that_fails(void **state)
         &paths, &(struct build_drop){.failed = {.items = (const char *[]){key('a')}, .count = 1}}, &call,
         &error));
     assert_false(is_there(at("var/lib/fpsync/build/failed/%s", key('a'))));
+}
+
+static int shell_in(struct build_run *run, const char *script, int64_t *status)
+{
+    struct build_shell *shell = described_new(arena, &build_shell_table);
+    struct build_shelled shelled = {0};
+    const char *const words[] = {"/bin/sh", "-c", script};
+    shell->run = run;
+    shell->pid = getpid(); /* whose streams are no terminal here */
+    for (size_t i = 0; i < 3; i++)
+        *arena_append(arena, shell->argv.items, shell->argv.count) = words[i];
+    error = (struct error){0};
+    int result = build_effects.shell(&paths, shell, &call, &shelled, &error);
+    prctl(PR_SET_PDEATHSIG, 0);
+    *status = shelled.status;
+    return result;
+}
+
+static void test_a_shell_in_what_failed(void **state)
+{
+    (void)state;
+    if (getuid())
+        skip();
+    int64_t status = 0;
+    done(run_of(place_of(base.digest, "", 'a'), "echo below >/srv/below"));
+    struct build_run *run = run_of(place_of(base.digest, "a", 'b'), "echo x >/srv/x; exit 7");
+    run->directory = "/srv";
+    run->keep = 60000;
+    assert_int_equal(shell_in(run, "true", &status), -ENOENT); /* nothing failed so far */
+    assert_non_null(strstr(error.text, "is not kept any more"));
+    assert_int_equal(run_it(run), -ECHILD);
+    assert_done(shell_in(run, "cat x below >both && pwd >>both; exit 5", &status));
+    assert_int_equal(status, 5);
+    _cleanup_buffer_ struct buffer text = {0};
+    const char *folder = at("var/lib/fpsync/build/failed/%s", key('b'));
+    assert_done(
+        buffer_read_file(&text, AT_FDCWD, arena_join(arena, folder, '/', "upper/srv/both"), 1024, &error));
+    assert_string_equal(text.bytes, "x\nbelow\n/srv\n");
+    assert_false(is_there(at("var/lib/fpsync/build/failed/%s/work", key('b'))));
+    assert_false(is_there(at("var/lib/fpsync/build/failed/%s/l", key('b'))));
+    assert_false(is_there(at("var/lib/fpsync/build/failed/%s/upper/.fpsync", key('b'))));
+    /* Another one is in it; and what a killed one has left is taken away. */
+    int other = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_EX), 0);
+    assert_int_equal(shell_in(run, "true", &status), -EBUSY);
+    close(other);
+    assert_int_equal(mkdir(arena_join(arena, folder, '/', "work"), 0755), 0);
+    assert_done(shell_in(run, "exit 0", &status));
+    assert_false(is_there(at("var/lib/fpsync/build/failed/%s/work", key('b'))));
+    /* What it stands on goes, and it cannot be entered any more. */
+    assert_done(build_effects.drop(
+        &paths, &(struct build_drop){.steps = {.items = (const char *[]){key('a')}, .count = 1}}, &call,
+        &error));
+    assert_int_equal(shell_in(run, "true", &status), -ENOENT);
+    assert_non_null(strstr(error.text, "build again"));
 }
 
 static void test_who_and_where(void **state)
@@ -1046,6 +1103,7 @@ int main(void)
         CASE(test_scratch),
         CASE(test_stages),
         CASE(test_a_command_that_fails),
+        CASE(test_a_shell_in_what_failed),
         CASE(test_who_and_where),
         CASE(test_processes_that_are_left),
         CASE(test_time_is_over),
