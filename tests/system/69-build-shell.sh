@@ -224,10 +224,9 @@ unchanged 'the worker killed: the terminal is as it was'
 nothing_left 'a build, too, takes away what is left'
 begin "$FPSYNC" --root "$ROOT" build --shell app
 answers 'echo there' >/dev/null
-kill -9 "$terminal"
+{ kill -9 "$terminal" && wait "$terminal"; } 2>/dev/null
 check 'a terminal that goes away ends it' eventually 30 eval '[ -z "$(workers_of)" ]'
 exec 5>&-
-wait "$terminal" 2>/dev/null
 nothing_left 'hung up'
 
 # ---- how long, and of what ----
@@ -266,7 +265,7 @@ RUN --init exit 3
 END
 "${build[@]}" >/dev/null 2>&1
 is "after a RUN --init, the image's init is there" "$(fps build --shell app -- cat /proc/1/comm)" init
-is 'and what it started' "$(fps build --shell app -- ps | grep -c '/bin/httpd')" 1
+check 'and what it starts' fps build --shell app -- timeout 20 sh -c 'until pgrep httpd; do :; done'
 nothing_left 'booted'
 begin "${build[@]}" --shell-on-failure
 answers 'echo there' >/dev/null
