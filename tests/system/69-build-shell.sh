@@ -205,14 +205,14 @@ ends
 check 'kill -9: its worker ends' eventually 30 eval '[ -z "$(workers_of)" ]'
 is 'kill -9: the terminal is as it was' "$(cat "$ROOT/after")" "$(cat "$ROOT/before")"
 nothing_left 'kill -9'
-is 'and the root is kept' "$(fps build --shell app -- cat by-hand)" later
+is 'and the root is kept' "$(fps build --lock-timeout 20s --shell app -- cat by-hand)" later
 begin "$FPSYNC" --root "$ROOT" build --shell app
 answers 'echo there' >/dev/null
 inner=$(pgrep -f "lxc monitor. $ROOT" | head -n 1)
 for pid in $(pid_in) $(workers_of); do kill -STOP "$pid"; done
 for pid in $(pid_in) $(workers_of); do kill -9 "$pid"; done
 ends
-is 'all of it killed: the next one takes away what it left' "$(fps build --shell app -- cat by-hand)" later
+is 'all of it killed: the next one takes away what it left' "$(fps build --lock-timeout 20s --shell app -- cat by-hand)" later
 nothing_left 'all killed'
 check 'down to its monitor' eventually 10 test ! -d "/proc/${inner:-none}"
 begin "$FPSYNC" --root "$ROOT" build --shell app
@@ -265,7 +265,7 @@ RUN --init exit 3
 END
 "${build[@]}" >/dev/null 2>&1
 is "after a RUN --init, the image's init is there" "$(fps build --shell app -- cat /proc/1/comm)" init
-check 'and what it starts' fps build --shell app -- timeout 20 sh -c 'until pgrep httpd; do :; done'
+check 'and what it starts' fps build --shell app -- timeout 20 sh -c 'until ps | grep -q "[/]bin/httpd"; do :; done'
 nothing_left 'booted'
 begin "${build[@]}" --shell-on-failure
 answers 'echo there' >/dev/null
