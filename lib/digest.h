@@ -16,7 +16,8 @@ DEFINE_CLEANUP(digest)
 #define _cleanup_digest_ _cleanup_(cleanup_digest)
 
 void digest_add(struct digest *digest, const void *bytes, size_t size);
-/* Writes the digest of all that was added so far as lower-case hex; the object is used up. */
+/* Writes the digest of all that was added as lower-case hex. Nothing is added after that; the object is still the caller's
+ * to free. */
 void digest_finish(struct digest *digest, char text[static DIGEST_TEXT_SIZE]);
 
 /* Of one piece. */

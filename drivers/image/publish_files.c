@@ -63,7 +63,7 @@ static int add_item(const struct making *making, const char *file, const char *k
     _cleanup_close_ int fd = openat(making->folder, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &status) < 0 || fsync(fd) < 0)
         return error_errno(making->error, -errno, "%s", file);
-    struct digest *digest = digest_new();
+    _cleanup_digest_ struct digest *digest = digest_new();
     int result = add_to(digest, fd, publishing->call);
     digest_finish(digest, item->digest);
     item->size = status.st_size;
@@ -265,7 +265,7 @@ static int fill_recipe(const struct making *making, int folder)
 
 static int combine(const struct making *making, const char *metadata, const char *root)
 {
-    struct digest *digest = digest_new();
+    _cleanup_digest_ struct digest *digest = digest_new();
     int result = 0;
     const char *const names[] = {metadata, root};
     for (size_t i = 0; i < 2 && result == 0; i++) {

@@ -69,7 +69,7 @@ static int check_fingerprint(struct fetching *fetching, const struct stream_imag
     const struct image_make *request = fetching->request;
     const struct call *call = fetching->making->call;
     char fingerprint[DIGEST_TEXT_SIZE];
-    struct digest *digest = digest_new();
+    _cleanup_digest_ struct digest *digest = digest_new();
     int result = add_file(digest, files->whole, call);
     if (result == 0)
         result = add_file(digest, files->metadata, call);

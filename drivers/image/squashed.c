@@ -77,7 +77,7 @@ static int store_file(struct image_making *making, int archive, struct error *er
     int result = file < 0 ? -errno : copy_bytes(archive, file, digest, making->call);
     if (result < 0)
         return error_errno(error, result, "cannot keep the squashfs");
-    digest_finish(TAKE_PTR(digest), making->squashed);
+    digest_finish(digest, making->squashed);
     int stored = openat(making->folder, SQUASH_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     return stored < 0 ? error_errno(error, -errno, "cannot keep the squashfs") : stored;
 }

@@ -51,7 +51,7 @@ static int pass_on(int from, struct output *output, struct error *error)
 static int write_trailer(struct output *output, struct error *error)
 {
     char text[DIGEST_TEXT_SIZE], trailer[ARCHIVE_TRAILER + 1];
-    digest_finish(TAKE_PTR(output->digest), text);
+    digest_finish(output->digest, text);
     archive_trailer(text, trailer);
     int result = bytes_write(output->fd, trailer, ARCHIVE_TRAILER);
     return result < 0 ? error_errno(error, result, "cannot write the backup") : 0;

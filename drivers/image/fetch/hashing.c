@@ -135,6 +135,7 @@ int hashing_end(struct hashing *hashing, char digest[static DIGEST_TEXT_SIZE], s
     pthread_mutex_unlock(&hashing->lock);
     pthread_join(hashing->thread, NULL);
     digest_finish(hashing->digest, digest);
+    digest_free(hashing->digest);
     pthread_cond_destroy(&hashing->changed);
     pthread_mutex_destroy(&hashing->lock);
     free(hashing);

@@ -124,8 +124,8 @@ static int close_writers(struct packing *packing)
         return failed(packing, packing->tar);
     if (archive_write_close(packing->file) != ARCHIVE_OK)
         return failed(packing, packing->file);
-    digest_finish(TAKE_PTR(packing->tar_digest), packing->packed.tar);
-    digest_finish(TAKE_PTR(packing->file_digest), packing->packed.written);
+    digest_finish(packing->tar_digest, packing->packed.tar);
+    digest_finish(packing->file_digest, packing->packed.written);
     return 0;
 }
 
