@@ -221,6 +221,7 @@ int lower_open_image(const char *store, const char *digest, struct arena *arena,
     return result < 0 ? result : lower_open(store, &paths, arena_printf(arena, "image %.12s", digest), error);
 }
 
+/* Of a squashfs the mount itself: a copy can be taken of it only as long as that is open. */
 static int open_root(const char *store, const char *digest, struct error *error)
 {
     char path[PATH_MAX];
@@ -228,8 +229,12 @@ static int open_root(const char *store, const char *digest, struct error *error)
     _cleanup_close_ int image = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (image < 0)
         return error_errno(error, -errno, "image %.12s", digest);
-    int root = squash_open_root(image, error);
-    return root < 0 ? error_wrap(error, root, "image %.12s", digest) : root;
+    int root = squash_mount(image, -1, error);
+    if (root == -ENOENT)
+        root = openat(image, "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    else if (root < 0)
+        return error_wrap(error, root, "image %.12s", digest);
+    return root < 0 ? error_errno(error, -errno, "image %.12s", digest) : root;
 }
 
 int image_trees_open(const char *store, const char *digest, struct image_trees *trees, struct error *error)

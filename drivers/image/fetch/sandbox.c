@@ -72,9 +72,22 @@ static int enter_mount(int tree, struct error *error)
     return 0;
 }
 
+/* A detached mount, which nobody else sees, is taken as it is where the kernel copies none of these (before Linux 6.15); one
+ * that is attached refuses to be mapped itself. */
+static int take_tree(int from, uint64_t attributes, int user_namespace, struct error *error)
+{
+    int tree = tree_clone(from, "", attributes, user_namespace, error);
+    if (tree != -EINVAL)
+        return tree;
+    _cleanup_close_ int own = fcntl(from, F_DUPFD_CLOEXEC, 0);
+    int result = own < 0 ? error_errno(error, -errno, "cannot take a mount")
+                         : tree_set_up(own, attributes, user_namespace, error);
+    return result < 0 ? result : TAKE_FD(own);
+}
+
 static int take_beside(int *beside, uint64_t attributes, int user_namespace, struct error *error)
 {
-    int tree = tree_clone(*beside, "", attributes | MOUNT_ATTR_RDONLY, user_namespace, error);
+    int tree = take_tree(*beside, attributes | MOUNT_ATTR_RDONLY, user_namespace, error);
     if (tree < 0)
         return error_wrap(error, tree, "second tree");
     close(*beside);
@@ -89,7 +102,7 @@ static int enter_target(int target, uint64_t attributes, int *beside, struct err
     if (result < 0)
         return result;
     attributes |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    _cleanup_close_ int tree = tree_clone(target, "", attributes, ids.fd, error);
+    _cleanup_close_ int tree = take_tree(target, attributes, ids.fd, error);
     if (tree < 0)
         return error_wrap(error, tree, "target");
     if (beside && (result = take_beside(beside, attributes, ids.fd, error)) < 0)
