@@ -4,6 +4,7 @@
 #include "lib/map.h"
 #include "reconciler/builders.h"
 #include "reconciler/plan_internal.h"
+#include "reconciler/unlisted.h"
 
 static const struct build_wish *wish_of(const struct planning *planning, const struct object *image)
 {
@@ -15,9 +16,9 @@ static void add_flags(struct planning *planning, const struct object *image, con
                       const struct entry *entry, struct changes *causes)
 {
     const char *old = entry ? entry->facts->flagged : NULL;
+    const char *without = strcmp(image->source, UNLISTED_BUILD) == 0 ? "none" : "as the spec says";
     if (!text_is_same(old, wish->flagged))
-        plan_add_cause(planning, causes, "args", old, wish->flagged ? wish->flagged : "as the spec says",
-                       image->place);
+        plan_add_cause(planning, causes, "args", old, wish->flagged ? wish->flagged : without, image->place);
 }
 
 /* What is said of it elsewhere than in its recipe. Which network RUN has changes nothing of the image. */

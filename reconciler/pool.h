@@ -4,9 +4,9 @@
  * is reported as failed, another worker is started for the next one. */
 #pragma once
 
-#include "drivers/paths.h"
 #include <sys/types.h>
 
+#include "drivers/paths.h"
 #include "reconciler/compile.h"
 
 struct pool;

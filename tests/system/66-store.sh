@@ -213,6 +213,23 @@ is 'and that is all, too' "$(fps plan -f "$FILE")" 'Nothing to do: everything is
 
 cp "$ROOT/conf.kept" "$ROOT/etc/fpsync/fpsync.conf"
 
+# Recipes from elsewhere that no spec lists.
+digest_of() { # IMAGE
+    fps status -o json | jq -r --arg name "$1" '.objects[] | select(.kind == "image" and .name == $name).digest'
+}
+spec base <<<"{ project: default, images: { $base } }"
+check 'a base for those of project default' fps apply -y -f "$FILE"
+FILE=$SPEC/built.yaml
+check 'build of an address' fps build -y "$SERVER/plain/app.tar.gz"
+is 'it is called as the file is' "$(cat "$ROOT/var/lib/fpsync/images/$(digest_of default/app)/root/file")" changed
+check 'build of what the store has' fps build -y store:hello -t default/greeter --build-arg NAME=nobody
+like 'it is built of that' "$(cat "$ROOT/var/lib/fpsync/images/$(digest_of default/greeter)/root/greeting")" 'nobody'
+fps build -y store:hello -t default/greeter --build-arg NAME=nobody >"$ROOT/said" 2>&1
+is 'once more: nothing to do' $? 0
+like 'as it says' "$(cat "$ROOT/said")" 'Nothing to do'
+like 'without the argument it is another, and that is why' "$(fps build -y store:hello -t default/greeter 2>&1)" 'args: .*NAME.* -> none'
+check 'and it goes' fps image rm default/greeter
+
 # What is fetched can be wrong: said in the one document, beside what was done.
 cp "$FILE" "$ROOT/kept.yaml"
 printf 'FROM base\nCOPPY file /file\n' >"$ROOT/archive/app-1.0/Dockerfile"
