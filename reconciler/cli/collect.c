@@ -7,19 +7,18 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
-#include "reconciler/cli/build_cache.h"
 #include "reconciler/cli/collect.h"
 
-static struct candidate *add(struct session *session, struct candidates *to, const char *kind,
-                             const char *name, const char *why, struct entry *entry)
+struct candidate *collect_add(struct session *session, struct candidates *to, const char *kind,
+                              const char *name, const char *why, struct entry *entry)
 {
     struct candidate *item = arena_append(session->arena, to->items, to->count);
     *item = (struct candidate){.kind = kind, .name = name, .why = why, .entry = entry};
     return item;
 }
 
-static void add_step(struct session *session, struct candidate *item, enum step_kind kind,
-                     const struct table *table, void *request)
+void collect_add_step(struct session *session, struct candidate *item, enum step_kind kind,
+                      const struct table *table, void *request)
 {
     steps_add(session->arena, &item->steps, kind, described_whole(table, request));
 }
@@ -67,13 +66,13 @@ static void find_data(struct session *session, struct entry *entry, const struct
     const char *why =
         arena_printf(session->arena, "%s, %s%s%s", session_left(session, entry), stands_on(session, entry),
                      is_kept(entry) ? ", retain: keep" : "", with_snapshots(session, entry, seen));
-    struct candidate *item = add(session, to, entry->record->kind, entry->name, why, entry);
+    struct candidate *item = collect_add(session, to, entry->record->kind, entry->name, why, entry);
     struct data_reference *data = described_new(session->arena, &data_reference_table);
     data->file = paths_file_name(session->arena, entry->was ? entry->was : entry->name);
     item->young = age * 1000 < session->policy->retention;
     item->kept = is_kept(entry);
-    add_step(session, item, entry->kind == KIND_LAYER ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
-             &data_reference_table, data);
+    collect_add_step(session, item, entry->kind == KIND_LAYER ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
+                     &data_reference_table, data);
 }
 
 static bool is_freed(const struct candidates *data, const char *kind, const char *file, struct arena *arena)
@@ -112,15 +111,16 @@ void collect_snapshots(struct session *session, const struct observed_snapshots 
                               : arena_printf(session->arena, "kept by fpsync for %" PRId64 " day%s",
                                              age / 86400, age / 86400 == 1 ? "" : "s");
         why = arena_printf(session->arena, "%s%s", why, size_of(session, snapshot));
-        struct candidate *item = add(session, to, snapshot->kind, name, why, NULL);
+        struct candidate *item = collect_add(session, to, snapshot->kind, name, why, NULL);
         struct data_change *change = described_new(session->arena, &data_change_table);
         change->file = snapshot->file;
         change->name = snapshot->name;
         item->young = age * 1000 < session->policy->retention;
         item->kept = snapshot->kept;
         item->snapshot = snapshot;
-        add_step(session, item, strcmp(snapshot->kind, "layer") == 0 ? STEP_LAYER_DROP : STEP_VOLUME_DROP,
-                 &data_change_table, change);
+        collect_add_step(session, item,
+                         strcmp(snapshot->kind, "layer") == 0 ? STEP_LAYER_DROP : STEP_VOLUME_DROP,
+                         &data_change_table, change);
     }
 }
 
@@ -181,10 +181,10 @@ static void find_images_of(struct session *session, const struct candidates *sna
             is_lower(session, snapshots, seen->digest))
             continue;
         struct candidate *item =
-            add(session, to, "image", seen->digest, "no image or layer stands on it", NULL);
+            collect_add(session, to, "image", seen->digest, "no image or layer stands on it", NULL);
         struct image_reference *image = described_new(session->arena, &image_reference_table);
         image->digest = seen->digest;
-        add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
+        collect_add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
     }
 }
 
@@ -192,111 +192,6 @@ void collect_images(struct session *session, const struct candidates *snapshots,
 {
     find_images_of(session, snapshots, true, to);
     find_images_of(session, snapshots, false, to);
-}
-
-/* ---- what builds keep ---- */
-
-static void add_build(struct session *session, struct candidates *to, const char *name, const char *why,
-                      bool young, const struct build_drop *drop, size_t count, int64_t bytes)
-{
-    if (!count)
-        return;
-    const char *size = bytes ? arena_printf(session->arena, ", %s", session_size(session, bytes)) : "";
-    struct candidate *item =
-        add(session, to, "build", name, arena_printf(session->arena, "%zu%s, %s", count, size, why), NULL);
-    item->young = young;
-    add_step(session, item, STEP_BUILD_DROP, &build_drop_table,
-             arena_copy(session->arena, drop, sizeof(*drop)));
-}
-
-static void find_steps(struct session *session, const struct build_cache *cache, bool goes,
-                       struct candidates *to)
-{
-    const char *why = goes ? "beyond the age or the budget of builds" : "within age and budget of builds";
-    struct build_drop *steps = described_new(session->arena, &build_drop_table),
-                      *caches = described_new(session->arena, &build_drop_table);
-    int64_t step_bytes = 0, cache_bytes = 0;
-    for (size_t i = 0; i < cache->seen.step_count; i++)
-        if (cache->steps[i] == goes) {
-            *arena_append(session->arena, steps->steps.items, steps->steps.count) = cache->seen.steps[i].key;
-            step_bytes += cache->seen.steps[i].bytes;
-        }
-    for (size_t i = 0; i < cache->seen.cache_count; i++)
-        if (cache->caches[i] == goes) {
-            *arena_append(session->arena, caches->caches.items, caches->caches.count) =
-                cache->seen.caches[i].file;
-            cache_bytes += cache->cache_bytes[i];
-        }
-    add_build(session, to, "steps", why, !goes, steps, steps->steps.count, step_bytes);
-    add_build(session, to, "caches", why, !goes, caches, caches->caches.count, cache_bytes);
-}
-
-static void find_failed(struct session *session, const struct build_cache *cache, bool expired,
-                        struct candidates *to)
-{
-    struct build_drop *drop = described_new(session->arena, &build_drop_table);
-    int64_t bytes = 0;
-    for (size_t i = 0; i < cache->seen.failed_count; i++)
-        if ((cache->seen.failed[i].expires <= time(NULL)) == expired) {
-            *arena_append(session->arena, drop->failed.items, drop->failed.count) = cache->seen.failed[i].key;
-            bytes += cache->seen.failed[i].bytes;
-        }
-    add_build(session, to, "failed", expired ? "expired" : "not expired yet", !expired, drop,
-              drop->failed.count, bytes);
-}
-
-static void find_logs(struct session *session, const struct build_cache *cache, bool old,
-                      struct candidates *to)
-{
-    struct build_drop *drop = described_new(session->arena, &build_drop_table);
-    int64_t bytes = 0;
-    for (size_t i = 0; i < cache->seen.log_count; i++)
-        if ((time(NULL) - cache->seen.logs[i].used >= BUILD_LOG_AGE) == old) {
-            *arena_append(session->arena, drop->logs.items, drop->logs.count) = cache->seen.logs[i].file;
-            bytes += cache->seen.logs[i].bytes;
-        }
-    add_build(session, to, "logs", old ? "older than they are kept" : "not old yet", !old, drop,
-              drop->logs.count, bytes);
-}
-
-/* Archives of recipes that no image was built from last. */
-static void find_contexts(struct session *session, const struct observed_build *seen, bool old,
-                          struct candidates *to)
-{
-    struct build_drop *drop = described_new(session->arena, &build_drop_table);
-    for (size_t i = 0; i < seen->context_count; i++) {
-        const struct observed_context *context = &seen->contexts[i];
-        bool used = false;
-        for (size_t j = 0; j < session->actual.count && !used; j++) {
-            const char *note = session->actual.items[j].facts->context;
-            used = note && strstr(note, context->digest);
-        }
-        if (!used && ((time(NULL) - context->made) * 1000 >= session->policy->retention) == old)
-            *arena_append(session->arena, drop->contexts.items, drop->contexts.count) = context->digest;
-    }
-    add_build(session, to, "contexts",
-              old ? "no image is built of them" : "no image is built of them, within the retention", !old,
-              drop, drop->contexts.count, 0);
-}
-
-/* The step cache and the caches of RUN, as two lots: what is within age and budget goes by --force alone. And the roots of
- * commands that failed, once they have expired. */
-static int find_build(struct session *session, struct candidates *to, struct error *error)
-{
-    struct build_cache cache;
-    int result = build_cache_look(session, &cache, error);
-    struct build_drop *fetched = described_new(session->arena, &build_drop_table);
-    fetched->fetched = true;
-    if (result >= 0)
-        add_build(session, to, "fetched", "left by a build that did not end", false, fetched,
-                  cache.seen.fetched_count, 0);
-    for (int goes = 1; goes >= 0 && result >= 0; goes--) {
-        find_steps(session, &cache, goes, to);
-        find_failed(session, &cache, goes, to);
-        find_logs(session, &cache, goes, to);
-        find_contexts(session, &cache.seen, goes, to);
-    }
-    return result;
 }
 
 static const struct candidate *find_candidate(const struct candidates *among, const char *kind,
@@ -316,14 +211,14 @@ static void add_leftover_step(struct session *session, struct candidate *item, c
         image->digest = file;
         image->left = !download;
         image->download = download;
-        add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
+        collect_add_step(session, item, STEP_IMAGE_REMOVE, &image_reference_table, image);
         return;
     }
     struct data_reference *data = described_new(session->arena, &data_reference_table);
     data->file = file;
     data->left = true;
-    add_step(session, item, strcmp(item->kind, "layer") == 0 ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
-             &data_reference_table, data);
+    collect_add_step(session, item, strcmp(item->kind, "layer") == 0 ? STEP_LAYER_DELETE : STEP_VOLUME_DELETE,
+                     &data_reference_table, data);
 }
 
 /* What was to go already. Of retained data that has not come to its end it goes with that. */
@@ -337,12 +232,12 @@ static void find_leftovers(struct session *session, const struct observed_leftov
         const char *name = is_image ? left->file : snapshot_owner(session->arena, left->file);
         if (find_candidate(data, left->kind, name))
             continue;
-        add_leftover_step(
-            session,
-            add(session, to, left->kind, name,
-                download ? "left by a download that did not end" : "left by a removal that did not end",
-                NULL),
-            left->file);
+        add_leftover_step(session,
+                          collect_add(session, to, left->kind, name,
+                                      download ? "left by a download that did not end"
+                                               : "left by a removal that did not end",
+                                      NULL),
+                          left->file);
     }
 }
 
@@ -501,7 +396,7 @@ int run_gc(const struct options *options)
                    &images); /* after the layers: what stood on an image may be gone now */
     collect(&collection, &images);
     if (!options->argument_count) {
-        if (find_build(&session, &built, &error) < 0)
+        if (collect_builds(&session, &built, &error) < 0)
             collection.failed += fail(options, &error, EXIT_ERROR) != 0;
         collect(&collection, &built);
     }
