@@ -48,8 +48,14 @@ serve() { # CONTAINER NAME PORT...: answers there with the name
         inside "$container" sh -c "netprobe serve-udp $port $name >/dev/null 2>&1 &"
         eventually 5 inside "$container" sh -c "netstat -lun | grep -q ':$port '"
     done
-    # The kernel uses no address of IPv6 before it has asked for it.
-    eventually 5 inside "$container" sh -c "! ip -6 addr | grep -q tentative"
+    # The kernel uses no address of IPv6 before it has asked for it, and a link that came up just now drops the first packets,
+    # where nobody sends a datagram again.
+    eventually 10 answers6 "$container" "$port"
+}
+answers6() { # CONTAINER PORT
+    local address
+    address=$(inside "$1" ip -6 -o addr show dev eth0 | awk '$4 !~ /^fe80/ { sub("/.*", "", $4); print $4 }')
+    "$probe" ask-udp "$address" "$2" hello >/dev/null
 }
 led() { # PORTS of a, PORTS of b
     spec led <<END

@@ -192,6 +192,7 @@ held 'of that one it is not' "netprobe .* listens there on the host" 'take: true
 claimed "$NET6:9::/64" $((PORT + 30)) ", address: \"${OUT6}1\", take: true"
 converge 'it is taken'
 serve t/one 7000 7000
+eventually 10 from_outside "$probe" ask-tcp "${OUT6}1" $((PORT + 30)) # a link that came up just now drops the first packets
 is 'and led in' "$(from_outside "$probe" ask-tcp "${OUT6}1" $((PORT + 30)))" "${OUT6}2 7000"
 kill $listener
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
