@@ -41,19 +41,13 @@ static bool is_whiteout(const struct stat *status)
 
 /* ---- attributes of folders ---- */
 
-static bool xattr_is_kept(const void *context, const char *name)
-{
-    (void)context;
-    return !xattr_is_of_overlay(name);
-}
-
 static int take_attributes(int from, int to)
 {
     struct stat status;
     if (fstat(from, &status) < 0 || fchown(to, status.st_uid, status.st_gid) < 0 ||
         fchmod(to, status.st_mode & 07777) < 0)
         return -errno;
-    int result = xattrs_copy(from, to, xattr_is_kept, NULL);
+    int result = xattrs_copy(from, to, xattr_is_not_of_overlay, NULL);
     const struct timespec times[2] = {status.st_atim, status.st_mtim};
     return result == 0 && futimens(to, times) < 0 ? -errno : result;
 }

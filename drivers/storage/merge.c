@@ -16,12 +16,6 @@
 
 #define GIVES_WAY 1 /* nothing stands where the newer one goes */
 
-static bool xattr_is_kept(const void *context, const char *name)
-{
-    (void)context;
-    return !xattr_is_of_overlay(name);
-}
-
 /* Those that the newer one has not got go as well: an access list that was taken away must not come back. */
 static int drop_other_xattrs(int from, int to)
 {
@@ -45,7 +39,7 @@ static int take_attributes(int from, int to)
         return -errno;
     int result = drop_other_xattrs(from, to);
     if (result == 0)
-        result = xattrs_copy(from, to, xattr_is_kept, NULL);
+        result = xattrs_copy(from, to, xattr_is_not_of_overlay, NULL);
     const struct timespec times[2] = {status.st_atim, status.st_mtim};
     return result == 0 && futimens(to, times) < 0 ? -errno : result;
 }

@@ -19,6 +19,12 @@ bool xattr_is_of_overlay(const char *name)
     return strncmp(name, OVERLAY_MARKS, strlen(OVERLAY_MARKS)) == 0;
 }
 
+bool xattr_is_not_of_overlay(const void *context, const char *name)
+{
+    (void)context;
+    return !xattr_is_of_overlay(name);
+}
+
 bool folder_is_opaque(int folder)
 {
     char value[4];

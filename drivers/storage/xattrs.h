@@ -16,5 +16,8 @@ bool xattr_is_of_overlay(const char *name);
 /* Nothing below this folder shows through. */
 bool folder_is_opaque(int folder);
 
+/* What goes from one upper to another. */
+bool xattr_is_not_of_overlay(const void *context, const char *name);
+
 /* Sets on `to` all those of `from` that `is_kept` (NULL: all). Those that `to` has besides stay. 0 or -errno. */
 int xattrs_copy(int from, int to, xattr_filter *is_kept, const void *context);

@@ -3,38 +3,14 @@
 # on them, layers follow and leave them, and they go out again with equal trees.
 . "$(dirname "$0")/lib.sh"
 . "$HERE/fetch.sh"
-IMAGES=$ROOT/var/lib/fpsync/images
+. "$HERE/squash.sh"
 W=$ROOT/work
 ARCH=$(dpkg --print-architecture)
 mkdir -p "$ROOT/etc/fpsync" "$W" "$ROOT/served"
-if ! { modprobe -q squashfs 2>/dev/null; grep -qw squashfs /proc/filesystems && losetup -f >/dev/null 2>&1; }; then
-    skip 'uses of squashfs images' 'the kernel has no squashfs, or no loop devices'
-    exit
-fi
-if [ "$(printf '6.2\n%s\n' "$(uname -r)" | sort -V | head -n 1)" != 6.2 ]; then
-    skip 'uses of squashfs images' 'before Linux 6.2 their ids cannot be mapped: they are unpacked, as other tests show there'
-    exit
-fi
+needs_squashfs 'uses of squashfs images'
 make_ca || { not_ok 'certificates of a CA of our own' && exit; }
-loops() {
-    cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -cF "$ROOT/"
-}
-no_loops() {
-    [ "$(loops)" = 0 ]
-}
-kept() { # DIGESTS of images that are kept as squashfs
-    find "$IMAGES" -mindepth 2 -maxdepth 2 -name image.squashfs -printf '%h\n' 2>/dev/null | sed 's|.*/||' | sort
-}
 digest_of() {
     fps image inspect "$1" | jq -r '.images[0].digest'
-}
-walked() { # FOLDER: path, type, mode, owner, link, content, extended attributes
-    (
-        cd "$1" || exit
-        find . -type f -printf '%p %y %m %U %G %s\n' -o -type l -printf '%p %y %U %G %l\n' -o -printf '%p %y %m %U %G\n' | LC_ALL=C sort
-        find . -type f -exec sha256sum {} + | LC_ALL=C sort
-        getfattr -R -h -d -m '^(user|security.capability)' -e hex . 2>/dev/null | grep -v '^$'
-    )
 }
 guest() { # FILE MARK: a guest whose /srv/mark says MARK
     rm -rf "$W/tree" "$1" && cp -a "$BUSYBOX" "$W/tree" && mkdir -p "$W/tree/srv/data" && echo "$2" >"$W/tree/srv/mark"

@@ -4,39 +4,15 @@
 # at before.
 . "$(dirname "$0")/lib.sh"
 . "$HERE/fetch.sh"
-IMAGES=$ROOT/var/lib/fpsync/images
+. "$HERE/squash.sh"
 W=$ROOT/work
 ARCH=$(dpkg --print-architecture)
 PRELOADED="LD_PRELOAD=$BUILD/tests/preload/lacks.so ASAN_OPTIONS=verify_asan_link_order=0"
 mkdir -p "$ROOT/etc/fpsync" "$W" "$ROOT/served"
-if ! { modprobe -q squashfs 2>/dev/null; grep -qw squashfs /proc/filesystems && losetup -f >/dev/null 2>&1; }; then
-    skip 'images as squashfs' 'the kernel has no squashfs, or no loop devices'
-    exit
-fi
-if [ "$(printf '6.2\n%s\n' "$(uname -r)" | sort -V | head -n 1)" != 6.2 ]; then
-    skip 'images as squashfs' 'before Linux 6.2 their ids cannot be mapped: they are unpacked, as other tests show there'
-    exit
-fi
+needs_squashfs 'images as squashfs'
 
-loops() { # how many devices stand for files of this root
-    cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -cF "$ROOT/"
-}
-no_loops() {
-    [ "$(loops)" = 0 ]
-}
-kept() { # DIGESTS of images that are kept as squashfs
-    find "$IMAGES" -mindepth 2 -maxdepth 2 -name image.squashfs -printf '%h\n' 2>/dev/null | sed 's|.*/||' | sort
-}
 bytes() { # of all that is kept so, with what else a write would change
     find "$IMAGES" -name image.squashfs -exec sha256sum {} + -printf '%m %U:%G %s %T@\n' | sort
-}
-walked() { # FOLDER: path, type, mode, owner, link, content, extended attributes
-    (
-        cd "$1" || exit
-        find . -type f -printf '%p %y %m %U %G %s\n' -o -type l -printf '%p %y %U %G %l\n' -o -printf '%p %y %m %U %G\n' | LC_ALL=C sort
-        find . -type f -exec sha256sum {} + | LC_ALL=C sort
-        getfattr -R -h -d -m '^(user|security.capability)' -e hex . 2>/dev/null | grep -v '^$'
-    )
 }
 no_mutation() { # TEXT
     check "$1: a second apply makes no mutating call" "$BUILD/tests/system/no-mutation" -a /lock -a /lock.mdb -- \
