@@ -9,8 +9,8 @@
  *   build/caches/ID/            of RUN --mount=type=cache: data, and a lock
  *   build/contexts/DIGEST/      what was in the archive of that SHA-256: "context", and a note, written last
  *   build/logs/PROJECT_NAME.KEY what the command of a RUN printed, 0600, and PROJECT_NAME.KEY.1 before that
- *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", "of IMAGE", and the keys below
- *                               it; and "run", what was to be run there
+ *   build/failed/KEY/           the upper of a RUN that failed, with a note: "expires SECONDS", "failed NANOSECONDS", "of IMAGE",
+ *                               and the keys below it; and "run", what was to be run there
  *
  * A step is known by its key alone, which whoever plans computes from all that goes into it: an effect whose step is
  * there already does nothing. A step is made under its temporary name and renamed when it is whole, so a crash leaves
@@ -263,6 +263,7 @@ struct observed_failed {
     const char *of;            /* full name of the image; NULL: it does not say */
     struct build_place *place; /* that its upper stands on */
     int64_t expires;           /* seconds since 1970 */
+    int64_t failed;            /* nanoseconds since 1970: which of two is the newer one */
     int64_t bytes;
 };
 

@@ -3,11 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drivers/image/build_run.h"
@@ -53,30 +53,21 @@ static int keep_run(const struct build_making *making, const struct build_run *r
     return write_run(making->folder, copy, error);
 }
 
-static void describe(const struct build_making *making, const struct build_run *request, int64_t bytes,
-                     int64_t expires, struct buffer *note)
-{
-    buffer_printf(note, "bytes %" PRId64 "\nexpires %" PRId64 "\n", bytes, expires);
-    if (request->image)
-        buffer_printf(note, "of %s\n", request->image);
-    if (making->place->image)
-        buffer_printf(note, "image %s\n", making->place->image);
-    for (size_t i = 0; i < making->place->below.count; i++)
-        buffer_printf(note, "below %s\n", making->place->below.items[i]);
-}
-
-int build_failed_keep(struct build_making *making, const struct build_run *request, int64_t expires,
-                      struct error *error)
+int build_failed_keep(struct build_making *making, const struct build_run *request, struct error *error)
 {
     _cleanup_buffer_ struct buffer note = {0};
-    int64_t bytes = 0;
     _cleanup_close_ int failed = build_folder_open(making->paths, BUILD_FOLDER_FAILED, error);
-    int result = failed < 0 ? failed : build_making_strip(making, NULL, &bytes, error);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct observed_failed root = {.of = request->image,
+                                   .expires = now.tv_sec + request->keep / 1000,
+                                   .failed = now.tv_sec * 1000000000L + now.tv_nsec};
+    int result = failed < 0 ? failed : build_making_strip(making, NULL, &root.bytes, error);
     if (result == 0)
         result = keep_run(making, request, error);
     if (result < 0)
         return result;
-    describe(making, request, bytes, expires, &note);
+    build_failed_describe(&root, making->place, &note);
     result = build_making_note(making, note.bytes, error);
     if (result == 0)
         result = tree_remove(failed, making->place->key, error);
@@ -196,22 +187,21 @@ static bool rename_keys(const struct build_serve *request, struct build_place *p
 static int rename_one(int folder, const char *key, void *context, struct error *error)
 {
     const struct renaming *renaming = context;
-    _cleanup_buffer_ struct buffer note = {0}, text = {0};
+    _cleanup_buffer_ struct buffer text = {0};
+    struct observed_failed root;
     struct build_run *run = NULL;
-    if (buffer_read_file(&note, folder, "note", BUILD_NOTE_LIMIT, NULL) < 0 || !note.length ||
+    if (!build_failed_note(folder, key, renaming->arena, &root) ||
         build_failed_read(folder, renaming->arena, &run, NULL) < 0)
         return 0;
-    bool changed = rename_keys(renaming->request, run->place);
+    bool changed = rename_keys(renaming->request, root.place);
+    changed |= rename_keys(renaming->request, run->place);
     for (size_t i = 0; i < run->mounts.count; i++)
         changed |= rename_keys(renaming->request, ((struct build_mount *)run->mounts.items[i])->from);
     if (!changed)
         return 0;
-    const char *bytes = strstr(note.bytes, "bytes "), *expires = strstr(note.bytes, "\nexpires ");
-    const struct build_making making = {.folder = folder, .place = run->place};
-    describe(&making, run, bytes ? strtoll(bytes + strlen("bytes "), NULL, 10) : 0,
-             expires ? strtoll(expires + strlen("\nexpires "), NULL, 10) : 0, &text);
+    const struct build_making making = {.folder = folder};
+    build_failed_describe(&root, root.place, &text);
     int result = write_run(folder, run, error);
-    (void)key;
     return result < 0 ? result : build_making_note(&making, text.bytes, error);
 }
 

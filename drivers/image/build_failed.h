@@ -3,9 +3,8 @@
 
 #include "drivers/image/build_making.h"
 
-/* Moves the step there, until `expires` (seconds since 1970), in the place of an earlier one. */
-int build_failed_keep(struct build_making *making, const struct build_run *request, int64_t expires,
-                      struct error *error);
+/* Moves the step there for as long as the request says, in the place of an earlier one. */
+int build_failed_keep(struct build_making *making, const struct build_run *request, struct error *error);
 /* To be worked in: the folder, locked as long as it is open, and what it stands on. -ENOENT, -EBUSY when another shell is in
  * it. */
 int build_failed_open(struct build_making *making, const struct paths *paths, const struct build_run *request,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "drivers/image/build_effects.h"
 #include "drivers/image/build_failed.h"
@@ -36,8 +35,7 @@ static int fail_with(const struct build_run *request, const struct build_output 
 static void keep(struct running *running)
 {
     if (running->request->keep)
-        build_failed_keep(&running->making, running->request,
-                          (int64_t)time(NULL) + running->request->keep / 1000, NULL);
+        build_failed_keep(&running->making, running->request, NULL);
 }
 
 /* The name comes last: by the temporary one a container that a killed worker has left is found. */

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,31 +86,66 @@ static void see_step(struct listing *listing, int folder, const char *name)
         seen->on = arena_strndup(listing->arena, on + 4, strcspn(on + 4, "\n"));
 }
 
-static void see_failed(struct listing *listing, int folder, const char *name)
+void build_failed_describe(const struct observed_failed *root, const struct build_place *place,
+                           struct buffer *note)
+{
+    buffer_printf(note, "bytes %" PRId64 "\nexpires %" PRId64 "\nfailed %" PRId64 "\n", root->bytes,
+                  root->expires, root->failed);
+    if (root->of)
+        buffer_printf(note, "of %s\n", root->of);
+    if (place->image)
+        buffer_printf(note, "image %s\n", place->image);
+    for (size_t i = 0; i < place->below.count; i++)
+        buffer_printf(note, "below %s\n", place->below.items[i]);
+}
+
+static const char *value_of(const char *line, const char *word)
+{
+    const size_t length = strlen(word);
+    return strncmp(line, word, length) == 0 && line[length] == ' ' ? line + length + 1 : NULL;
+}
+
+static void read_failed_line(const char *line, struct arena *arena, struct observed_failed *root)
+{
+    struct texts *below = &root->place->below;
+    const char *value;
+    if ((value = value_of(line, "expires")))
+        root->expires = strtoll(value, NULL, 10);
+    else if ((value = value_of(line, "failed")))
+        root->failed = strtoll(value, NULL, 10);
+    else if ((value = value_of(line, "bytes")))
+        root->bytes = strtoll(value, NULL, 10);
+    else if ((value = value_of(line, "of")))
+        root->of = arena_strdup(arena, value);
+    else if ((value = value_of(line, "image")) && build_check_key(value, NULL) == 0)
+        root->place->image = arena_strdup(arena, value);
+    else if ((value = value_of(line, "below")) && build_check_key(value, NULL) == 0)
+        *arena_append(arena, below->items, below->count) = arena_strdup(arena, value);
+}
+
+bool build_failed_note(int folder, const char *key, struct arena *arena, struct observed_failed *root)
 {
     _cleanup_buffer_ struct buffer note = {0};
-    struct stat status;
-    struct arena *arena = listing->arena;
-    if (!read_note(folder, name, &note, &status))
-        return;
-    struct observed_failed *seen = arena_append(arena, listing->out->failed, listing->out->failed_count);
     struct build_place *place = described_new(arena, &build_place_table);
-    *seen = (struct observed_failed){.key = arena_strdup(arena, name), .place = place};
-    place->key = seen->key;
+    if (buffer_read_file(&note, folder, "note", BUILD_NOTE_LIMIT, NULL) < 0 || !note.length)
+        return false;
+    *root = (struct observed_failed){.key = arena_strdup(arena, key), .place = place};
+    place->key = root->key;
     char *save = NULL;
-    for (char *line = strtok_r(note.bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        if (strncmp(line, "expires ", 8) == 0)
-            seen->expires = strtoll(line + 8, NULL, 10);
-        else if (strncmp(line, "bytes ", 6) == 0)
-            seen->bytes = strtoll(line + 6, NULL, 10);
-        else if (strncmp(line, "of ", 3) == 0)
-            seen->of = arena_strdup(arena, line + 3);
-        else if (strncmp(line, "image ", 6) == 0 && build_check_key(line + 6, NULL) == 0)
-            place->image = arena_strdup(arena, line + 6);
-        else if (strncmp(line, "below ", 6) == 0 && build_check_key(line + 6, NULL) == 0)
-            *arena_append(arena, place->below.items, place->below.count) = arena_strdup(arena, line + 6);
-    }
+    for (char *line = strtok_r(note.bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        read_failed_line(line, arena, root);
     described_whole(&build_place_table, place);
+    return true;
+}
+
+static void see_failed(struct listing *listing, int folder, const char *name)
+{
+    struct observed_failed root;
+    if (build_check_key(name, NULL) < 0)
+        return;
+    _cleanup_close_ int kept = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (kept >= 0 && build_failed_note(kept, name, listing->arena, &root))
+        *arena_append(listing->arena, listing->out->failed, listing->out->failed_count) = root;
 }
 
 static void see_cache(struct listing *listing, int folder, const char *name)

@@ -165,7 +165,7 @@ static int find_root(struct session *session, const char *name, const struct obs
             continue;
         if (newest && strcmp(newest->of, failed->of) != 0)
             return error_set(error, -EINVAL, "build --shell: which one, %s or %s?", newest->of, failed->of);
-        if (!newest || failed->expires > newest->expires)
+        if (!newest || failed->failed > newest->failed)
             newest = failed;
     }
     if (result < 0)

@@ -258,7 +258,8 @@ FROM guest
 RUN rm -rf /bin/sh /bin/busybox; exit 3
 END
 "${build[@]}" >/dev/null 2>&1
-like 'a root without a shell' "$(script -qec "$FPSYNC --root $ROOT build --shell app" /dev/null 2>&1)" 'neither bash nor sh'
+sed -i "s/^expires .*/expires $(($(date +%s) + 600))/" "$failed"/*/note
+like 'of two that are kept it is the newer one, which has no shell' "$(timeout 60 script -qec "$FPSYNC --root $ROOT build --shell app" /dev/null 2>&1)" 'neither bash nor sh'
 recipe <<'END'
 FROM guest
 RUN --init exit 3

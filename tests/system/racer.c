@@ -51,7 +51,7 @@ int main(int count, char **arguments)
     signal(SIGTERM, end);
     while (!ended) {
         glob_t found;
-        if (glob(arguments[1], GLOB_PERIOD, NULL, &found) == 0)
+        if (glob(arguments[1], 0, NULL, &found) == 0)
             for (size_t i = 0; i < found.gl_pathc && !ended; i++)
                 swaps += race_in(found.gl_pathv[i], arguments[2], arguments[3]);
         globfree(&found);
