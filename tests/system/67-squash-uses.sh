@@ -155,6 +155,15 @@ is 'restacked on another squashfs' "$(inside t/one cat /srv/own /srv/mark | past
 layers two.squashfs ', limits: { disk: 64MiB }'
 fps apply -y -f "$FILE" >"$W/apply" 2>&1
 is 'a limited layer on it' "$(inside t/one cat /srv/own /srv/mark | paste -sd' ')" 'own second'
+held_images=$(kept)
+check 'a backup' fps backup "$W/backup.tar"
+check 'down' fps down -y --timeout 0 -f "$FILE"
+check 'and freed' fps gc --force -y
+rm -rf "$ROOT/var/lib/fpsync" "$ROOT/var/lib/lxc" "$ROOT/run"
+check 'into an empty root' fps restore --from "$W/backup.tar"
+is 'come the images as they were kept' "$(kept)" "$held_images"
+check 'and start' fps apply -y -f "$FILE"
+is 'with what stood on them' "$(inside t/one cat /srv/own /srv/mark | paste -sd' ')" 'own second'
 fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
 check 'down frees all devices' eventually 5 no_loops
 fps gc --force -y >/dev/null 2>&1
