@@ -62,6 +62,20 @@ static void check_asking(struct world *world, const struct object *object)
                     always ? "it each time" : "none");
 }
 
+/* What nothing is held against must not look as if it were. */
+static void check_pin(struct world *world, const struct object *object)
+{
+    const struct image *image = object->body;
+    const bool is_built = field_is_present(&image_table, image, field_by_key(&image_table, "build"));
+    if (!image->digest || (!image->source && !is_built) ||
+        (image->source && source_is_fetched(image->source)))
+        return;
+    problem_add(world->problems, place_in(object, "digest"),
+                is_built ? "leave it out; an archive that is built is pinned by build: {context, digest}"
+                         : "leave it out, or fetch the image: https:, oci: or a server of images",
+                "'digest' is that of what is fetched, and this image is not");
+}
+
 void check_image(struct world *world, const struct object *object)
 {
     const struct image *image = object->body;
@@ -72,4 +86,5 @@ void check_image(struct world *world, const struct object *object)
     if (field_is_present(&image_table, image, field_by_key(&image_table, "build")))
         check_build(world, object);
     check_asking(world, object);
+    check_pin(world, object);
 }

@@ -98,8 +98,7 @@ static int attach_private(const struct running *running)
     const char *const options[][2] = {{"mode", "0700"}, {"size", PRIVATE_SIZE}};
     if (mkdirat(running->making.folder, PRIVATE, 0700) < 0)
         return error_errno(running->error, -errno, "cannot make " PRIVATE);
-    _cleanup_close_ int tree =
-        mount_tmpfs(options, 2, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, running->error);
+    _cleanup_close_ int tree = mount_tmpfs(options, 2, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, running->error);
     return tree < 0 ? tree : overlay_attach(tree, own_path(running, PRIVATE), running->error);
 }
 
@@ -123,13 +122,14 @@ struct file {
     const char *bytes;
     size_t size;
     int64_t mode, uid, gid;
-    bool read_only;
+    bool is_secret; /* read, and nothing else */
 };
 
 static int put_file(struct running *running, const struct file *file)
 {
     const char *path = own_path(running, arena_printf(running->call->arena, PRIVATE "/%s", file->name));
-    uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (file->read_only ? MOUNT_ATTR_RDONLY : 0);
+    const uint64_t given = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    const uint64_t attributes = given | (file->is_secret ? MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC : 0);
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int result = fd < 0 ? -errno : bytes_write(fd, file->bytes, file->size);
     if (result == 0 &&
@@ -190,7 +190,7 @@ static int put_secret(struct running *running, const struct build_mount *mount)
                         .target = mount->target,
                         .uid = mount->uid,
                         .gid = mount->gid,
-                        .read_only = true};
+                        .is_secret = true};
     if (!mount->file || !mount->target)
         return 0;
     int result = mode_of(mount, 0400, &file.mode, running->error);

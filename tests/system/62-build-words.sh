@@ -90,3 +90,18 @@ is 'RUN --network=default has one' "$(words 'RUN --network=default ls /sys/class
 words 'MAINTAINER somebody@example.org'
 is 'MAINTAINER is a label' "$(fps image inspect t/app | jq -r '.images[0].config.Labels.maintainer')" somebody@example.org
 like 'ADD --keep-git-dir is refused with its line' "$(words 'ADD --keep-git-dir=true https://example.org/x.git /x')" 'Recipe:2:.*keep-git-dir'
+
+# A script of lines, by the program that its first one names.
+cat >"$SPEC/app/Recipe" <<'OUTER'
+FROM guest
+RUN <<EOF
+#!/bin/sh -u
+echo "$-" | tr -dc u >/script
+EOF
+RUN <<EOF cat >/input
+#!/bin/sh
+EOF
+OUTER
+fps build -f "$FILE" app >"$ROOT/build.log" 2>&1 || tail -3 "$ROOT/build.log"
+is 'RUN of a script by the program that it names' "$(cat "$(image_of app)/script")" u
+is 'and such lines as input of a command' "$(cat "$(image_of app)/input")" '#!/bin/sh'

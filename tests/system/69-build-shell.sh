@@ -1,6 +1,8 @@
 #!/bin/bash
 # Shells in the root of a RUN that failed, by real terminals: at once, and as long as it is kept.
+#   FPSYNC_SLOW=FACTOR for a machine on which a start takes so much longer (1)
 . "$(dirname "$0")/lib.sh"
+SLOW=${FPSYNC_SLOW:-1}
 
 mkdir -p "$SPEC/app"
 recipe() {
@@ -47,7 +49,7 @@ begin() { # command...
     exec 5>"$ROOT/keys"
 }
 shown() { # text
-    eventually 5 grep -qF -- "$1" "$ROOT/screen"
+    eventually $((15 * SLOW)) grep -qF -- "$1" "$ROOT/screen"
 }
 types() {
     printf '%s\n' "$1" >&5
@@ -58,12 +60,12 @@ answers() { # command: what it prints
     marks=$(($(cat "$ROOT/marks") + 1))
     echo $marks >"$ROOT/marks"
     types "echo \"<\"\"$marks:\$($1)>\""
-    eventually 5 grep -q "<$marks:.*>" "$ROOT/screen" || tr -d '\r' <"$ROOT/screen" | tail -n 5
+    eventually $((15 * SLOW)) grep -q "<$marks:.*>" "$ROOT/screen" || tr -d '\r' <"$ROOT/screen" | tail -n 5
     tr -d '\r' <"$ROOT/screen" | grep -o "<$marks:[^>]*>" | tail -n 1 | sed "s/^<$marks://; s/>\$//"
 }
 echo 0 >"$ROOT/marks"
 ends() {
-    eventually 60 test -s "$ROOT/after"
+    eventually $((60 * SLOW)) test -s "$ROOT/after"
     local status=$?
     exec 5>&-
     wait "$terminal" 2>/dev/null
@@ -121,11 +123,11 @@ is 'with the capabilities of any container' "$(answers 'mount -t proc proc /mnt 
 is 'on a terminal of its own' "$(answers 'tty | sed s/[0-9]//g')" /dev/pts/
 is 'of the kind and size of ours' "$(answers 'echo $TERM $(stty size)')" 'vt220 31 97'
 stty -F "$(cat "$ROOT/tty")" rows 40 cols 120
-check 'and of another once that has it' eventually 10 eval 'test "$(answers "stty size")" = "40 120"'
+check 'and of another once that has it' eventually $((10 * SLOW)) eval 'test "$(answers "stty size")" = "40 120"'
 types 'trap "echo cau""ght" INT; echo wai""ting; sleep 30; echo went-on'
 shown waiting
 printf '\003' >&5
-check 'Ctrl-C goes inside' eventually 10 grep -q 'caught' "$ROOT/screen"
+check 'Ctrl-C goes inside' eventually $((10 * SLOW)) grep -q 'caught' "$ROOT/screen"
 check 'and ends nothing else' test -d "/proc/$(cat "$ROOT/pid")"
 types 'trap - INT'
 types 'echo changed >by-hand'
@@ -202,7 +204,7 @@ begin "$FPSYNC" --root "$ROOT" build --shell app
 answers 'echo there' >/dev/null
 kill -9 "$(pid_in)"
 ends
-check 'kill -9: its worker ends' eventually 30 eval '[ -z "$(workers_of)" ]'
+check 'kill -9: its worker ends' eventually $((30 * SLOW)) eval '[ -z "$(workers_of)" ]'
 is 'kill -9: the terminal is as it was' "$(cat "$ROOT/after")" "$(cat "$ROOT/before")"
 nothing_left 'kill -9'
 is 'and the root is kept' "$(fps build --lock-timeout 20s --shell app -- cat by-hand)" later
@@ -214,7 +216,7 @@ for pid in $(pid_in) $(workers_of); do kill -9 "$pid"; done
 ends
 is 'all of it killed: the next one takes away what it left' "$(fps build --lock-timeout 20s --shell app -- cat by-hand)" later
 nothing_left 'all killed'
-check 'down to its monitor' eventually 10 test ! -d "/proc/${inner:-none}"
+check 'down to its monitor' eventually $((10 * SLOW)) test ! -d "/proc/${inner:-none}"
 begin "$FPSYNC" --root "$ROOT" build --shell app
 answers 'echo there' >/dev/null
 for pid in $(workers_of); do kill -9 "$pid"; done
@@ -225,7 +227,7 @@ nothing_left 'a build, too, takes away what is left'
 begin "$FPSYNC" --root "$ROOT" build --shell app
 answers 'echo there' >/dev/null
 { kill -9 "$terminal" && wait "$terminal"; } 2>/dev/null
-check 'a terminal that goes away ends it' eventually 30 eval '[ -z "$(workers_of)" ]'
+check 'a terminal that goes away ends it' eventually $((30 * SLOW)) eval '[ -z "$(workers_of)" ]'
 exec 5>&-
 nothing_left 'hung up'
 
@@ -272,7 +274,7 @@ begin "${build[@]}" --shell-on-failure
 answers 'echo there' >/dev/null
 kill -9 "$(pid_in)"
 ends
-check 'kill -9 of the build: its workers end' eventually 60 eval '[ -z "$(workers_of)" ]'
+check 'kill -9 of the build: its workers end' eventually $((60 * SLOW)) eval '[ -z "$(workers_of)" ]'
 unchanged 'kill -9 of the build: the terminal is as it was'
 nothing_left 'kill -9 of the build'
 check 'the root is kept' fps build --shell app -- true
