@@ -127,8 +127,37 @@ static void hold_conflicts(struct planning *planning)
     }
 }
 
+static void hold_failed(struct planning *planning)
+{
+    const struct texts *failed = &planning->request->failed;
+    for (size_t i = 0; i < failed->count; i++) {
+        map_add(&planning->failed, failed->items[i], planning);
+        map_add(&planning->held, failed->items[i], planning);
+    }
+}
+
+bool plan_hold_after_failed(struct planning *planning, const struct object *object)
+{
+    const struct list *needed = &((const struct container *)object->body)->depends_on;
+    for (size_t i = 0; i < needed->count && planning->failed.count; i++) {
+        char id[OBJECT_ID_SIZE];
+        const char *name = ((const struct dependency *)needed->items[i])->container;
+        if (!map_get(&planning->failed, object_id(KIND_CONTAINER, name, id)))
+            continue;
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "it needs container %s, which failed", name), NULL,
+                  object->place);
+        map_add(&planning->failed, object_id(KIND_CONTAINER, object->name, id), planning);
+        return true;
+    }
+    return false;
+}
+
 bool plan_is_blocked(const struct planning *planning, enum kind kind, const char *name)
 {
+    char id[OBJECT_ID_SIZE];
+    if (planning->failed.count && map_get(&planning->failed, object_id(kind, name, id)))
+        return true;
     const struct rename *rename = renames_to(planning->request->renames, kind, name);
     return rename && rename->conflict;
 }
@@ -464,6 +493,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan->renames = request->renames;
     check_sources(&planning);
     hold_conflicts(&planning);
+    hold_failed(&planning);
     collect_all(&planning);
     planning.target = (struct target){.paths = request->paths,
                                       .arena = arena,
@@ -486,7 +516,8 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
             (!is_needed_only(entry) && !is_own_source(request, entry->record->source, true)))
             continue;
         plan->recorded += counts_as_one(&planning.counted, entry);
-        if (!planning.declared[i] && !is_awaited(&planning, entry))
+        if (!planning.declared[i] && !is_awaited(&planning, entry) &&
+            !plan_is_blocked(&planning, entry->kind, entry->name))
             plan_removal(&planning, entry);
     }
     plan_rules(&planning);
@@ -496,6 +527,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan_leases(&planning);
     map_clear(&planning.by_object);
     map_clear(&planning.held);
+    map_clear(&planning.failed);
     map_clear(&planning.resting);
     map_clear(&planning.counted);
     map_clear(&planning.removed);

@@ -146,12 +146,13 @@ struct plan_request {
     const struct renames *renames; /* NULL: none */
     const struct world *world;
     const struct lease_rules *lease_rules;
-    bool narrowed;                   /* by --target: nothing else is looked after, and nothing goes */
-    const struct policy *policy;     /* NULL: not asked, the objects are recorded ones */
-    struct texts stops, starts;      /* full names of containers that stop and start beside what is planned */
-    struct texts adopted;            /* full names of containers that this run takes over */
-    bool force;                      /* limits may go below what is used */
-    bool offline;                    /* no server is asked */
+    bool narrowed;               /* by --target: nothing else is looked after, and nothing goes */
+    const struct policy *policy; /* NULL: not asked, the objects are recorded ones */
+    struct texts stops, starts;  /* full names of containers that stop and start beside what is planned */
+    struct texts adopted;        /* full names of containers that this run takes over */
+    struct texts failed;         /* ids of objects: this run has tried and could not; they stay as they are */
+    bool force;                  /* limits may go below what is used */
+    bool offline;                /* no server is asked */
     const struct metadata *metadata; /* what `desired` has of images; NULL: nothing, or it is recorded */
     const struct builds *builds;     /* what the recipes of `desired` ask for; NULL: none was read */
     int64_t contested_at; /* contest_now() of a run that lets contested drift stand; 0: it is repaired */

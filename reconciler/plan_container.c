@@ -380,7 +380,7 @@ static void plan_container(struct planning *planning, const struct object *objec
     of.lxc_name = object_lxc_name(planning->request->paths, planning->arena, object);
     of.seen = world_container(planning->request->world, of.lxc_name);
     of.runs = container_is_up(of.seen);
-    if (plan_is_blocked(planning, KIND_CONTAINER, object->name))
+    if (plan_is_blocked(planning, KIND_CONTAINER, object->name) || plan_hold_after_failed(planning, object))
         return;
     of.was = plan_was(planning, KIND_CONTAINER, object->name);
     bool adopted = container_is_adopted(object->body);

@@ -16,7 +16,8 @@ struct planning {
     struct action **gone;     /* deletes, before they are ordered */
     size_t gone_count;
     struct map by_object; /* "kind/project/name" -> action */
-    struct map held;      /* "kind/project/name" -> struct held */
+    struct map held;      /* by "kind/project/name" */
+    struct map failed;    /* the same: what failed before in this run, which was told then */
     struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
     struct map counted,
         removed;        /* sets of replicas, by name: each is one to the guard against mass deletes */
@@ -60,6 +61,8 @@ bool plan_changes_nature(const struct planning *planning, const char *network, c
                          const char **new);
 const char *plan_was(const struct planning *planning, enum kind kind, const char *name);
 /* It would go on from another name, and cannot now; it is held already. */
+/* Who depends on what failed in this run is held, and so is who depends on that. */
+bool plan_hold_after_failed(struct planning *planning, const struct object *object);
 bool plan_is_blocked(const struct planning *planning, enum kind kind, const char *name);
 void plan_add_was(struct planning *planning, struct action *action);
 /* Why something is made: it is new, or an earlier run did not finish making it. */

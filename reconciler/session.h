@@ -37,7 +37,8 @@ struct session {
     struct build_flags build_flags; /* where the options have some: with names of this set */
     bool has_built;                 /* what is to be made whatever it is has been made: --no-cache */
     struct texts stops, starts;     /* full names of containers that a person's wish stops and starts */
-    bool has_fetched;               /* recipes: what is not here by now does not come in this run */
+    struct texts failed; /* ids of objects that this run could not act on, and of those that wait for them */
+    bool has_fetched;    /* recipes: what is not here by now does not come in this run */
 };
 
 enum session_mode { SESSION_READ, SESSION_WRITE };

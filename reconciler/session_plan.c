@@ -138,6 +138,7 @@ void session_plan(struct session *session, struct plan *plan)
                                          .narrowed = session->options->target_count,
                                          .policy = session->policy,
                                          .metadata = &session->metadata,
+                                         .failed = session->failed,
                                          .force = session->options->force,
                                          .offline = session->options->offline,
                                          .builds = &session->builds,

@@ -94,7 +94,7 @@ static const struct table settled_table = {
  * nothing is noted? Then let the number be the new one. */
 _Static_assert(sizeof(struct options) == 336, "see identity() and is_usual()");
 _Static_assert(sizeof(struct spec_request) == 72, "see identity()");
-_Static_assert(sizeof(struct plan_request) == 176, "see is_settled()");
+_Static_assert(sizeof(struct plan_request) == 192, "see is_settled()");
 _Static_assert(sizeof(struct world_loans) == 56, "see look_at_loans()");
 _Static_assert(sizeof(struct world) == 1144 && sizeof(struct world_guest) == 56, "see world_digest.c");
 
@@ -276,7 +276,7 @@ static bool is_settled(const struct session *session, const struct plan *plan)
 {
     struct error refusal;
     return !plan->count && !plan->held_count && !plan->moved && !session->problems.count &&
-           !session->held_back.count && !session->snapshot.intent_count &&
+           !session->held_back.count && !session->failed.count && !session->snapshot.intent_count &&
            !has_down_source(&session->snapshot) && !has_missing_source(&session->set) &&
            !session->world.disk_count && !session->world.weighs_io && !searches_devices(&session->world) &&
            !session->world.difference_count && !session->world.look_count && !session->world.ids.count &&

@@ -316,8 +316,6 @@ static int expand(struct session *session, const struct plan *before, int code, 
     if (loaded < 0 || session_look(session, &error) < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
     session_plan(session, &plan);
-    if (plan_has_expansions(&plan) && !has_fetches(before)) /* what was waited for did not come */
-        return code;
     const bool stops = options->exact || options->plan;
     if ((plan.count || plan.held_count > before->held_count) && options->output != OUTPUT_DATA)
         show_plan(options, &plan);

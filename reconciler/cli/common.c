@@ -88,6 +88,16 @@ static int64_t gate_timeout(const struct options *options)
     return options->wait < 0 ? bound : options->wait < bound || options->timeout < 0 ? options->wait : bound;
 }
 
+static void remember_failed(struct session *session, const struct plan *plan,
+                            const struct execution_result *result)
+{
+    char id[OBJECT_ID_SIZE];
+    for (size_t i = 0; i < plan->count; i++)
+        if (result->items[i].outcome == OUTCOME_FAILED || result->items[i].outcome == OUTCOME_SKIPPED)
+            *arena_append(session->arena, session->failed.items, session->failed.count) =
+                arena_strdup(session->arena, object_id(plan->actions[i]->kind, plan->actions[i]->name, id));
+}
+
 int execute_and_report(struct session *session, const struct plan *plan,
                        const struct execution_request *request)
 {
@@ -124,6 +134,7 @@ int execute_and_report(struct session *session, const struct plan *plan,
     progress_end(progress);
     if (executed < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
+    remember_failed(session, plan, &result);
     report_add(options, report, plan, &result);
     report_end(options, &own);
     for (size_t i = 0; i < result.gate_count; i++)

@@ -87,3 +87,41 @@ is 'makes what was missing' "$(cat "$ROOT"/var/lib/fpsync/images/*/root/{first,s
 is 'nothing of the building containers is left' "$(ls "$ROOT/var/lib/lxc")" ''
 is 'nor of their processes' "$(processes | grep -c .)" 0
 check 'down' fps down -f "$FILE" -y
+
+# ---- what fails is tried once a run, and holds nothing else up ----
+
+mkdir -p "$SPEC"/{bad,good}
+printf 'FROM guest\nRUN true\n' >"$SPEC/bad/Recipe"
+printf 'FROM guest\nCMD ["/bin/sleep", "1000"]\n' >"$SPEC/good/Recipe"
+spec once <<END
+project: u
+images:
+  guest: { source: "file:$BUSYBOX" }
+  bad: { build: { context: ./bad, network: none } }
+END
+converge 'two images'
+tries() { # since the last look
+    cat "$ROOT/var/lib/fpsync/build/caches/tries/data/n" 2>/dev/null | wc -l
+    rm -f "$ROOT/var/lib/fpsync/build/caches/tries/data/n"
+}
+printf 'FROM guest\nRUN --mount=type=cache,id=tries,target=/c echo x >>/c/n; false\n' >"$SPEC/bad/Recipe"
+fails 'another recipe of one, which fails' 3 fps build -y -f "$FILE"
+is 'is run once' "$(tries)" 1
+cat >>"$FILE" <<END
+  good: { build: ./good }
+containers:
+  bad: { image: bad, networks: [] }
+  good: { image: good, networks: [] }
+  waits: { image: good, networks: [], depends_on: [ lost ] }
+  lost: { image: unmade, networks: [] }
+END
+sed -i '/^containers:/i\  unmade: { build: { from: bad, network: none, steps: [ RUN true ] } }' "$FILE"
+report=$(fps apply -y -f "$FILE" -o json)
+is 'apply says that some failed' $? 3
+is 'and ran it once' "$(tries)" 1
+is 'no action is told of twice' "$(jq -r '.actions[].id' <<<"$report" | sort | uniq -d)" ''
+is 'who waits for what failed is not begun' "$(jq -r '.held[] | .name + ": " + .reason' <<<"$report")" \
+    'u/waits: it needs container u/lost, which failed'
+is 'what hangs on the others is there' "$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .phase == "running").name' | paste -sd' ')" 'u/good'
+fails 'nor is anything taken for settled' 3 fps apply -y -f "$FILE"
+check 'down again' fps down -f "$FILE" -y --timeout 0
