@@ -159,19 +159,24 @@ static bool need(struct making *making, struct stage_state *state)
 
 /* ---- bases ---- */
 
-static bool find_base(struct making *making, const char *reference, struct place place,
+/* `how` is what stands before the name. */
+static bool find_base(struct making *making, const char *how, const char *reference, struct place place,
                       struct build_base *base)
 {
     struct build *build = making->build;
     struct error error = {0};
-    *base = (struct build_base){0};
+    *base = (struct build_base){.asked = arena_printf(making->arena, "%s%s", how, reference), .at = place};
     if (making->request->find(making->request->context, reference, base, &error) < 0) {
-        problem_add(making->problems, place, NULL, "FROM %s: %s", reference, error.text);
+        problem_add(making->problems, place, NULL, "%s: %s", base->asked, error.text);
         return false;
     }
     for (size_t i = 0; i < build->base_count; i++)
         if (strcmp(build->bases[i].name, base->name) == 0)
             return true;
+    if (base->hint)
+        problem_add(&build->warnings, place, base->hint,
+                    "%s: nothing on this host has the name, so that it is pulled from a registry",
+                    base->asked);
     *arena_append(making->arena, build->bases, build->base_count) = *base;
     return true;
 }
@@ -243,7 +248,8 @@ static bool begin_stage(struct making *making, struct stage_state *state)
     }
     const char *reference = state->base.name;
     state->base = (struct build_base){0};
-    if (strcmp(reference, SCRATCH) != 0 && !find_base(making, reference, stage->base.place, &state->base))
+    if (strcmp(reference, SCRATCH) != 0 &&
+        !find_base(making, "FROM ", reference, stage->base.place, &state->base))
         return false;
     state->key = state->base.name ? state->base.digest : SCRATCH;
     struct build_part *part = add_part(making, stage->place, state->base.name ? state->base.name : SCRATCH);
@@ -262,8 +268,8 @@ static struct build_place *place_in(struct making *making, const char *image, co
     return described_whole(&build_place_table, place);
 }
 
-struct build_place *place_of(struct making *making, const struct stage_state *state, const char *from,
-                             struct place place, const char **identity)
+struct build_place *place_of(struct making *making, const struct stage_state *state, const char *how,
+                             const char *from, struct place place, const char **identity)
 {
     const struct stage_state *source = earlier(making, state->stage, from, true);
     const struct texts none = {0};
@@ -272,7 +278,7 @@ struct build_place *place_of(struct making *making, const struct stage_state *st
         *identity = source->key;
         return place_in(making, source->base.digest, &source->below);
     }
-    if (!find_base(making, from, place, &base))
+    if (!find_base(making, how, from, place, &base))
         return NULL;
     *identity = base.digest;
     return place_in(making, base.digest, &none);

@@ -20,10 +20,14 @@
 
 /* What stands behind the name of an image in FROM or --from. */
 struct build_base {
+    const char *asked;                 /* as the recipe has it: "FROM base", "COPY --from=tools" */
+    struct place at;                   /* and where */
     const char *name;                  /* as told to people: "image base", "images:debian/12"; never NULL */
     const char *image;                 /* full name of the image of the set that it is; NULL: it is none */
     const char *digest;                /* NULL: not known yet */
     const struct image_config *config; /* NULL: it says nothing, or is not known yet */
+    const char *why;                   /* it is this one, for plans; NULL: nothing is said */
+    const char *hint; /* it is pulled, and something here has nearly that name: which; NULL */
 };
 
 struct build_request {
@@ -42,7 +46,8 @@ struct build_request {
     const struct pairs *fetched;
     const struct pairs *
         secrets; /* files of the host by the id that --mount=type=secret names, the first of an id; NULL: none */
-    /* What the name means. -ENOENT and a hint: nothing. Asked once for each name. */
+    /* What the name means: fills what `base` does not have yet, which is all but how and where it is asked for. -ENOENT and
+     * a hint: nothing. */
     int (*find)(void *context, const char *reference, struct build_base *base, struct error *error);
     void *context;
 };

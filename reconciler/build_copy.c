@@ -109,7 +109,8 @@ static bool read_from(struct copying *copying)
     const struct recipe_flag *from = recipe_flag(copying->instruction, "from");
     if (!from)
         return true;
-    copying->from = place_of(copying->making, copying->state, from->value, from->place, &copying->identity);
+    copying->from = place_of(copying->making, copying->state, "COPY --from=", from->value, from->place,
+                             &copying->identity);
     return copying->from && refuse_with_from(copying, "exclude");
 }
 

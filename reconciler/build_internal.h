@@ -70,10 +70,10 @@ void add_step(struct making *making, struct stage_state *state, const struct rec
               enum step_kind kind, void *request, struct build_place *place, bool has_network,
               struct digest *hashed);
 
-/* build.c: what --from and from= name: an earlier stage or an image. NULL after a problem. `identity` is what stands for it
- * in a key; NULL: not known yet. */
-struct build_place *place_of(struct making *making, const struct stage_state *state, const char *from,
-                             struct place place, const char **identity);
+/* build.c: what --from and from= name: an earlier stage or an image. `how` is what stands before the name, for people. NULL
+ * after a problem. `identity` is what stands for it in a key; NULL: not known yet. */
+struct build_place *place_of(struct making *making, const struct stage_state *state, const char *how,
+                             const char *from, struct place place, const char **identity);
 
 /* build_inputs.c */
 struct input_request {

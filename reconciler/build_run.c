@@ -197,7 +197,8 @@ static bool add_source(struct mounting *mounting, const struct recipe_mount *rea
     const char *identity;
     if (read->from) {
         mount->path = path_clean(making->arena, "/", read->source ? read->source : "/");
-        mount->from = place_of(making, mounting->state, read->from, mounting->flag->place, &identity);
+        mount->from = place_of(making, mounting->state, "RUN --mount from=", read->from,
+                               mounting->flag->place, &identity);
         key_text(mounting->hashed, identity);
         mounting->known &= identity != NULL;
         return mount->from != NULL;

@@ -99,7 +99,8 @@ static struct recipe *read_steps(const struct reading *reading, const struct obj
 
 struct finding {
     const struct reading *reading;
-    const struct object *image; /* that is built */
+    const struct object *image;  /* that is built */
+    const struct recipe *recipe; /* by this */
     int (*known)(void *context, const char *image, struct build_base *base);
     void *context;
 };
@@ -114,7 +115,7 @@ static const struct object *find_object(const struct reading *reading, const cha
 }
 
 /* An image of the same project that has this source: of the same name for the same one, so that recipes share it. */
-static const struct object *imply_image(const struct finding *finding, const char *source)
+static const struct object *imply_image(const struct finding *finding, const char *source, struct place place)
 {
     const struct reading *reading = finding->reading;
     struct arena *arena = reading->arena;
@@ -132,15 +133,37 @@ static const struct object *imply_image(const struct finding *finding, const cha
                               .name = name,
                               .id = arena_strdup(arena, object_id(KIND_IMAGE, name, id)),
                               .implicit = true,
-                              .place = place_of_build(finding->image),
+                              .place = place,
                               .source = finding->image->source,
                               .body = body};
     return *arena_append(arena, reading->builds->implied, reading->builds->implied_count) = object;
 }
 
-/* What the name means: an image of the set or the record, or one that is implied. NULL: nothing. */
+/* What may have been meant by a name that nothing here has; NULL. */
+static const char *hint_base(const struct finding *finding, const char *reference, struct place at)
+{
+    const struct builds_request *request = finding->reading->request;
+    struct arena *arena = finding->reading->arena;
+    const char *project = name_project(arena, finding->image->name);
+    _cleanup_map_ struct map names = {0};
+    for (size_t i = 0; i < finding->recipe->count; i++) {
+        const struct recipe_stage *stage = finding->recipe->stages[i];
+        if (stage->name && stage->place.line < at.line)
+            map_add(&names, stage->name, NULL);
+    }
+    for (size_t i = 0; i < request->desired->count; i++) {
+        const struct object *object = request->desired->items[i];
+        const bool own = strcmp(name_project(arena, object->name), project) == 0;
+        if (object->kind == KIND_IMAGE && object != finding->image)
+            map_add(&names, own ? name_bare(object->name) : object->name, NULL);
+    }
+    const char *near = map_nearest(&names, reference);
+    return near && strcmp(near, reference) != 0 ? arena_printf(arena, "did you mean '%s'?", near) : NULL;
+}
+
+/* An image of the set or the record, or one that is implied. NULL: the name means nothing. */
 static const struct object *find_image(const struct finding *finding, const char *reference,
-                                       struct error *error)
+                                       struct build_base *base, struct error *error)
 {
     const struct builds_request *request = finding->reading->request;
     struct arena *arena = finding->reading->arena;
@@ -154,9 +177,14 @@ static const struct object *find_image(const struct finding *finding, const char
     struct build_from_choice choice;
     if (build_from(&asked, arena, &choice, error) < 0)
         return NULL;
-    const struct object *image = choice.image ? choice.image : imply_image(finding, choice.source);
+    base->why = choice.why;
+    if (choice.image)
+        return choice.image;
+    const struct object *image = imply_image(finding, choice.source, base->at);
     if (!image)
         error_set(error, -ENOENT, "%s is not there", reference);
+    else if (choice.kind == BUILD_FROM_REGISTRY && !actual_find(request->actual, KIND_IMAGE, image->name))
+        base->hint = hint_base(finding, reference, base->at);
     return image;
 }
 
@@ -170,7 +198,7 @@ static bool is_under_way(const struct reading *reading, const struct object *ima
 static int find_base(void *context, const char *reference, struct build_base *base, struct error *error)
 {
     struct finding *finding = context;
-    const struct object *image = find_image(finding, reference, error);
+    const struct object *image = find_image(finding, reference, base, error);
     if (!image)
         return error->code;
     if (strcmp(image->name, finding->image->name) == 0)
@@ -179,8 +207,8 @@ static int find_base(void *context, const char *reference, struct build_base *ba
         add_wish(finding->context, image);
     if (finding->known == known_before && is_under_way(finding->context, image))
         return error_set(error, -ELOOP, "image %s is made from this one", reference);
-    *base = (struct build_base){.name = arena_printf(finding->reading->arena, "image %s", reference),
-                                .image = image->name};
+    base->name = arena_printf(finding->reading->arena, "image %s", reference);
+    base->image = image->name;
     return finding->known(finding->context, image->name, base);
 }
 
@@ -271,6 +299,7 @@ static bool make(struct finding *finding, const struct build_wish *wish, struct 
     const struct image_build *body = ((const struct image *)wish->image->body)->build;
     struct arena *arena = finding->reading->arena;
     const char *slash = wish->file ? strrchr(wish->file, '/') : NULL;
+    finding->recipe = wish->recipe;
     const struct build_flags *flags = flags_of(finding->reading->request, wish->image);
     const struct pairs secrets = secrets_of(arena, body);
     const struct build_request request = {
@@ -422,6 +451,17 @@ const struct build_fetch *builds_fetch(const struct builds *builds, const char *
     for (size_t i = 0; builds && i < builds->fetch_count; i++)
         if (strcmp(builds->fetches[i].image->name, image) == 0)
             return &builds->fetches[i];
+    return NULL;
+}
+
+const struct build_base *builds_asks(const struct builds *builds, const char *image)
+{
+    for (size_t i = 0; builds && i < builds->count; i++) {
+        const struct build *build = builds->items[i].build;
+        for (size_t j = 0; j < build->base_count; j++)
+            if (text_is_same(build->bases[j].image, image))
+                return &build->bases[j];
+    }
     return NULL;
 }
 

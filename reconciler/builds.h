@@ -66,6 +66,8 @@ void builds_judge(const struct builds_request *request, struct arena *arena, str
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set);
 const struct build_wish *builds_find(const struct builds *builds, const char *image);   /* full name; NULL */
 const struct build_fetch *builds_fetch(const struct builds *builds, const char *image); /* NULL */
+/* The first that a recipe names that image by; NULL: none does. */
+const struct build_base *builds_asks(const struct builds *builds, const char *image);
 /* Whether what its recipe asks for is not known, since that has to be fetched, or that of an image which it is made from. */
 bool builds_awaits(const struct builds *builds, const char *image);
 /* Whether what is said of the build otherwise counts by itself: not where it is known what the image was made of, which

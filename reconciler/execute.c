@@ -477,6 +477,18 @@ static int record_reply(struct run *run, struct node *node, const struct pool_re
                                            reply->results, reply->result_count, node->intent, error);
 }
 
+/* The name of an image that a recipe implies says nothing to whoever wrote the recipe. */
+static const char *message_of(const struct run *run, const struct node *node, const struct pool_reply *reply)
+{
+    const struct action *action = node->action;
+    if (reply->code >= 0)
+        return NULL;
+    if (!action || !action->asked)
+        return reply->message;
+    return arena_printf(run->arena, "%s (for %s%s%s)", reply->message, action->asked,
+                        action->hint ? "; " : "", action->hint ? action->hint : "");
+}
+
 static int take_reply(struct run *run, const struct pool_reply *reply, struct error *error)
 {
     struct node *node = reply->owner;
@@ -498,7 +510,7 @@ static int take_reply(struct run *run, const struct pool_reply *reply, struct er
         node->action->failed_run = node->steps.items[reply->failed_step].request;
     if (node->await && outcome == OUTCOME_FAILED)
         note_gate(run, node, reply->message);
-    end_node(run, node, outcome, reply->code < 0 ? reply->message : NULL);
+    end_node(run, node, outcome, message_of(run, node, reply));
     return 0;
 }
 

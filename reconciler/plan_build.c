@@ -165,6 +165,22 @@ static void add_new(struct planning *planning, const struct object *image, const
         add_flags(planning, image, wish, NULL, causes);
 }
 
+/* What the names of images in its recipe mean: another run, with other images and aliases, may tell otherwise. */
+static void add_meanings(struct planning *planning, const struct build_wish *wish, struct changes *causes)
+{
+    for (size_t i = 0; i < wish->build->base_count; i++) {
+        const struct build_base *base = &wish->build->bases[i];
+        const struct object *image =
+            base->image ? object_find(planning->request->desired, KIND_IMAGE, base->image) : NULL;
+        if (base->why)
+            plan_add_cause(planning, causes, base->asked, NULL,
+                           image && image->implicit
+                               ? arena_printf(planning->arena, "image %s (%s)", base->image, base->why)
+                               : base->why,
+                           base->at);
+    }
+}
+
 void plan_build(struct planning *planning, const struct object *image, struct entry *entry)
 {
     const struct build_wish *wish = wish_of(planning, image);
@@ -204,6 +220,7 @@ void plan_build(struct planning *planning, const struct object *image, struct en
         return;
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, VERB_BUILD, KIND_IMAGE, image->name, image, entry));
+    add_meanings(planning, wish, &causes);
     action->causes = causes;
     action->flagged = wish->flagged;
     add_warnings(planning, &wish->recipe->warnings, action);

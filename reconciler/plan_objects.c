@@ -87,8 +87,16 @@ void plan_image(struct planning *planning, const struct object *object, struct e
     }
     if (!causes.count || (verb != VERB_UPDATE && !source_is_at_hand(planning, object)))
         return;
+    const struct build_base *asks =
+        object->implicit ? builds_asks(planning->request->builds, object->name) : NULL;
     struct action *action = plan_append_action(
         planning, plan_make_action(planning, verb, KIND_IMAGE, object->name, object, entry));
+    if (asks) {
+        plan_add_cause(planning, &causes, asks->asked, NULL, asks->why, asks->at);
+        action->hint = asks->hint;
+        action->asked = arena_printf(planning->arena, "%s at %s:%u:%u", asks->asked, asks->at.file,
+                                     asks->at.line, asks->at.column);
+    }
     action->causes = causes;
     if (verb == VERB_UPDATE)
         action->class = CLASS_RECORD;

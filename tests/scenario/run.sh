@@ -74,4 +74,5 @@ done
 . "$scenarios/image-import.sh"
 . "$scenarios/settled.sh"
 . "$scenarios/words.sh"
+. "$scenarios/names.sh"
 echo "1..$count"

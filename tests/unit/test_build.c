@@ -511,7 +511,7 @@ static void refusals(void **state)
         uint32_t line;
     } cases[] = {
         {"FROM nothing\n", "FROM nothing: there is no image nothing", 1},
-        {"FROM base\nCOPY --from=nothing /a /b\n", "FROM nothing: there is no image nothing", 2},
+        {"FROM base\nCOPY --from=nothing /a /b\n", "COPY --from=nothing: there is no image nothing", 2},
         {"FROM ${X}\n", "FROM: ${X} comes to nothing", 1},
         {"FROM ${X:?say}\n", "FROM: X: say", 1},
         {"FROM --platform=linux/arm64 base\n", "FROM --platform: this host is linux/amd64, not linux/arm64",

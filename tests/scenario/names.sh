@@ -1,0 +1,62 @@
+# What the names of images in recipes mean, as plans, warnings and failures tell it; sourced by run.sh.
+named() { # LINES: a recipe of the image app, beside an image guest
+    at "$1"
+    mkdir -p "$root/app" "$root/etc/fpsync"
+    cat >"$root/app/Recipe"
+    echo "aliases: { 'debian:*': 'bootstrap:bookworm' }" >"$root/etc/fpsync/fpsync.conf"
+    printf '%s\n' 'images:' '  guest: { source: "bootstrap:trixie" }' '  app: { build: ./app }' >"$root/spec.yaml"
+}
+
+meanings() {
+    named names-meanings <<'END'
+FROM debian:12 AS tool
+FROM guest
+COPY --from=tool /a /a
+COPY --from=busybox /b /b
+END
+    gives 2 run_spec -o json plan && diff -u - <(jq -r --arg root "$root/" '.actions[] | select(.kind == "image") |
+        "\(.verb) \(.name | sub("[0-9a-f]{16}"; "HASH"))", (.causes[] | "  \(.field): \(.new | sub("[0-9a-f]{16}"; "HASH")) (\(.at))" | gsub($root; ""))' "$root/said" | sort) <<'END' || return 1
+  COPY --from=busybox: a registry, as nothing on this host has the name (app/Recipe:4)
+  COPY --from=busybox: image default/from-HASH (a registry, as nothing on this host has the name) (app/Recipe:4)
+  FROM debian:12: alias debian:* of fpsync.conf (app/Recipe:1)
+  FROM debian:12: image default/from-HASH (alias debian:* of fpsync.conf) (app/Recipe:1)
+  FROM guest: image default/guest of the spec (app/Recipe:2)
+  declared: app/Recipe (spec.yaml:3)
+  declared: bootstrap:trixie (spec.yaml:2)
+  needed: bootstrap:bookworm (app/Recipe:1)
+  needed: oci:busybox (app/Recipe:4)
+build default/app
+create default/from-HASH
+create default/from-HASH
+create default/guest
+END
+    gives 0 run_spec apply && gives 0 run_spec plan || return 1
+    # Declared no more, it is kept as long as an image of another source stands on it.
+    echo 'images: { other: { build: { from: guest, steps: [ "ENV A=b" ] } } }' >"$root/other.yaml"
+    gives 2 run -f "$root/other.yaml" plan && says "FROM guest: image default/guest of the store   ($root/other.yaml:1)"
+}
+
+mistyped() {
+    named names-mistyped <<'END'
+FROM geust AS build
+RUN true
+FROM build
+COPY --from=biuld /a /a
+RUN --mount=type=bind,from=nothing,target=/c true
+END
+    local place=$root/app/Recipe
+    gives 0 run_spec validate && diff -u - "$root/said" <<END || return 1
+warning: $place:1:6: FROM geust: nothing on this host has the name, so that it is pulled from a registry
+    hint: did you mean 'guest'?
+warning: $place:4:6: COPY --from=biuld: nothing on this host has the name, so that it is pulled from a registry
+    hint: did you mean 'build'?
+6 objects, no errors
+END
+    gives 2 run_spec plan && says "hint: did you mean 'build'?" || return 1
+    FPSYNC_FAKE_FAIL=1+ gives 3 run_spec apply && says "(for COPY --from=biuld at $place:4:6; did you mean 'build'?)" &&
+        says "(for RUN --mount from=nothing at $place:5:5)" || return 1
+    # What was pulled once is what was meant.
+    gives 0 run_spec apply && gives 0 run_spec plan && gives 0 run_spec validate && ! grep -q warning "$root/said"
+}
+check 'a plan says what the names of images in a recipe mean' meanings
+check 'a name that is nearly a stage or an image is warned of, and one that cannot be pulled has its place' mistyped
