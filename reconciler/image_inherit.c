@@ -196,6 +196,15 @@ static void inherit_ports(struct inheriting *to)
     say(to, "ports", "PORT", words.bytes);
 }
 
+/* What a recipe wants of a database has no field yet: it is told of. */
+static void tell_databases(struct inheriting *to)
+{
+    for (size_t i = 0; i < to->config->databases.count; i++) {
+        const char *database = ((const struct image_database *)to->config->databases.items[i])->key;
+        note(to, "database", arena_printf(to->arena, "%s (not started yet)", database), "DBASE", database);
+    }
+}
+
 /* ---- volumes ---- */
 
 static bool is_at_or_below(const char *path, const char *folder)
@@ -295,6 +304,7 @@ void image_inherit(struct arena *arena, const struct object *container, const ch
     inherit_volumes(&to);
     inherit_stop_signal(&to);
     inherit_health(&to);
+    tell_databases(&to);
 }
 
 /* ---- the other way round ---- */

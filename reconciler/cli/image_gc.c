@@ -144,13 +144,21 @@ static bool is_base(const struct session *session, const struct entry *entry)
     return false;
 }
 
-/* Their records keep nothing from here on. What was imported stays: there is nothing to make it from again. */
+/* What was imported stays: there is nothing to make it from again. */
+static bool is_loose(const struct entry *entry)
+{
+    const char *source = entry->record->source;
+    return text_is_same(source, UNLISTED_BUILD) ||
+           (text_is_same(source, UNLISTED_IMPORT) && !entry->facts->digest);
+}
+
+/* Their records keep nothing from here on. */
 static struct looses find_loose(struct session *session)
 {
     struct looses looses = {0};
     for (size_t i = 0; i < session->actual.count; i++) {
         const struct entry *entry = &session->actual.items[i];
-        if (entry->kind != KIND_IMAGE || !text_is_same(entry->record->source, UNLISTED_BUILD))
+        if (entry->kind != KIND_IMAGE || !is_loose(entry))
             continue;
         const struct image_row row = {.entry = entry,
                                       .digest = entry->facts->digest,
@@ -184,6 +192,14 @@ static int drop_records(struct session *session, const struct looses *looses, co
     return result;
 }
 
+static void tell_unmade(const struct options *options, const struct looses *looses)
+{
+    for (size_t i = 0; i < looses->count; i++)
+        if (!looses->items[i].digest && options->output == OUTPUT_TABLE && !options->quiet)
+            printf("image %s: %s (it was never made)\n", looses->items[i].entry->name,
+                   options->dry_run ? "would be forgotten" : "forgotten");
+}
+
 static const char *age_of(struct session *session, const struct lot *lot)
 {
     const int64_t seconds = (int64_t)time(NULL) - lot->used;
@@ -191,13 +207,29 @@ static const char *age_of(struct session *session, const struct lot *lot)
                            : arena_printf(session->arena, "%" PRId64 "d", seconds / 86400);
 }
 
-static void tell(struct session *session, const struct lot *lot, const char *word)
+/* Those that go with it; or whose it was when it was made, who may have another by now. */
+static const char *names_of(struct session *session, const struct lot *lot, const struct looses *looses)
+{
+    const char *names = NULL, *maker = lot->seen->name;
+    for (size_t i = 0; i < looses->count; i++)
+        if (text_is_same(looses->items[i].digest, lot->seen->digest)) {
+            const char *name = looses->items[i].entry->name;
+            names = names ? arena_printf(session->arena, "%s and %s", names, name) : name;
+        }
+    if (names || !maker)
+        return names ? names : "";
+    const struct entry *entry = actual_find(&session->actual, KIND_IMAGE, maker);
+    return entry ? arena_printf(session->arena, "an earlier %s", maker) : maker;
+}
+
+static void tell(struct session *session, const struct lot *lot, const struct looses *looses,
+                 const char *word)
 {
     const struct options *options = session->options;
+    const char *names = names_of(session, lot, looses);
     if (options->output == OUTPUT_TABLE && !options->quiet)
-        printf("image %s: %s (%s%s%s, last used %s ago)\n", lot->seen->digest, word,
-               lot->seen->name ? lot->seen->name : "", lot->seen->name ? ", " : "",
-               session_size(session, lot->seen->stored), age_of(session, lot));
+        printf("image %s: %s (%s%s%s, last used %s ago)\n", lot->seen->digest, word, names,
+               *names ? ", " : "", session_size(session, lot->seen->stored), age_of(session, lot));
     else if (options->output == OUTPUT_NAME && lot->item->freed)
         printf("image/%s\n", lot->seen->digest);
 }
@@ -219,7 +251,7 @@ static size_t free_all(struct session *session, const struct lots *lots, const s
             failed++;
             continue;
         }
-        tell(session, lot, word);
+        tell(session, lot, looses, word);
         json_append(list, collect_json(lot->item, lot->item->freed));
     }
     return failed;
@@ -243,6 +275,7 @@ int image_gc(struct session *session)
     const struct looses looses = find_loose(session);
     if (!options->dry_run && drop_records(session, &looses, NULL, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
+    tell_unmade(options, &looses);
     collect_images(session, &snapshots, &images);
     const struct lots lots = find(session, &images);
     choose(session, &lots);

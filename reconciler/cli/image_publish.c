@@ -9,6 +9,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/machine.h"
+#include "lib/map.h"
 #include "reconciler/cli/image.h"
 
 #define KEPT_VERSIONS 2
@@ -137,6 +138,37 @@ static int publish_one(struct session *session, const struct builds *builds, con
     return result;
 }
 
+/* Products are called as images are, without their project: two of one call would replace each other. */
+static int check_names(struct session *session, struct error *error)
+{
+    const struct options *options = session->options;
+    _cleanup_map_ struct map names = {0};
+    for (size_t i = 1; i < options->argument_count; i++) {
+        struct image_row row = {0};
+        int result = find_named(session, options->arguments[i], &row, error);
+        if (result < 0)
+            return result;
+        const char *bare = name_bare(row.entry->name), *other = map_get(&names, bare);
+        if (other && strcmp(other, row.entry->name) != 0)
+            return error_set(
+                error, -EINVAL,
+                "image publish: %s and %s would both be published as %s, each in the place of the "
+                "other; publish one of them",
+                other, row.entry->name, bare);
+        map_add(&names, bare, (void *)row.entry->name);
+    }
+    return 0;
+}
+
+static void tell_unsigned(const struct options *options)
+{
+    if (!options->key && !options->gpg && !options->quiet)
+        fprintf(stderr,
+                "fpsync: %s is not signed: who reads it trusts the server alone; --key FILE signs it, and a "
+                "remote's key: verifies that\n",
+                options->to);
+}
+
 /* Under the lock, so that nobody frees what is being read. */
 int image_publish_all(struct session *session)
 {
@@ -151,10 +183,12 @@ int image_publish_all(struct session *session)
         return fail_invalid(options, &session->problems);
     read_builds(session, &builds);
     struct json *list = options->output == OUTPUT_DATA ? json_new_array() : NULL;
-    int result = 0;
+    int result = check_names(session, &error);
     for (size_t i = 1; i < options->argument_count && result >= 0; i++)
         result = publish_one(session, &builds, options->arguments[i], list, &error);
     if (list)
         print_list(options, "published", list);
+    if (result >= 0)
+        tell_unsigned(options);
     return result < 0 ? fail(options, &error, result == -EPERM ? EXIT_REFUSED : EXIT_ERROR) : EXIT_IN_SYNC;
 }

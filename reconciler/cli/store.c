@@ -106,7 +106,8 @@ static const char *here(const struct asking *asking, const struct json *product,
             continue;
         *is_it =
             digest && fingerprint && *fingerprint && strcmp(digest + strlen("sha256:"), fingerprint) == 0;
-        if (*is_it || text_is_same(((const struct image *)entry->object.body)->source, source))
+        if (*is_it || (entry->facts->digest &&
+                       text_is_same(((const struct image *)entry->object.body)->source, source)))
             known = entry->name;
     }
     return known;

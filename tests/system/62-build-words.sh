@@ -105,3 +105,10 @@ OUTER
 fps build -f "$FILE" app >"$ROOT/build.log" 2>&1 || tail -3 "$ROOT/build.log"
 is 'RUN of a script by the program that it names' "$(cat "$(image_of app)/script")" u
 is 'and such lines as input of a command' "$(cat "$(image_of app)/input")" '#!/bin/sh'
+
+# What the image wants of a database is said where it is run.
+printf 'FROM guest\nDBASE mysql blog\nCMD ["/bin/sleep", "1000"]\n' >"$SPEC/app/Recipe"
+fps build -f "$FILE" app >"$ROOT/build.log" 2>&1 || tail -3 "$ROOT/build.log"
+echo 'containers: { wants: { image: app, networks: [] } }' >>"$FILE"
+is 'DBASE is in the plan of who runs it, by its image' "$(causes_of "$(plan_of "$FILE")" | grep ^database)" \
+    'database - mariadb:blog (not started yet) image t/app: DBASE mariadb:blog'

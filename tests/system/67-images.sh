@@ -221,7 +221,25 @@ containers: { one: { image: golden, networks: [] } }
 END
 converge 'a container of an imported image'
 is 'a container of an imported image: its files' "$(inside t/one ls -d /able)" /able
+check 'exported under another tag' fps image export t/from-tar "$W/layout:y"
+like 'which of them is said' "$(fps image import "$W/layout" t/either 2>&1)" ':TAG'
+check 'one of two is imported by its tag' fps image import "$W/layout:y" t/by-tag
+check 'also with its scheme, from here' env -C "$W" "$FPSYNC" --root "$ROOT" image import oci-layout:layout:x t/by-scheme
+is 'both are that image' "$(of by-tag) $(of by-scheme)" "$(of from-layout) $(of from-layout)"
+like 'a file that is not there' "$(fps image import "$W/nowhere.tar" t/lost 2>&1)" "nowhere.tar: there is no such file"
+head -c 3000 "$W/out.tar" >"$W/short.tar"
+fails 'an archive that ends too early' 3 fps image import "$W/short.tar" t/lost
+is 'leaves no name' "$(fps image ls -o json | jq -r '.images[].names[]?' | grep -c lost)" 0
 take_down
 is 'an imported image is nobody else'"'"'s to free' "$(of golden)" "$DIGEST"
 check 'it goes by its name' fps image rm t/golden
+
+# Ad-hoc builds: who goes is named, also when another has the name by now.
+mkdir -p "$W/adhoc" && printf 'FROM scratch\nCOPY x /\n' >"$W/adhoc/Recipe" && echo one >"$W/adhoc/x"
+fps build "$W/adhoc" -t aa -y >/dev/null 2>&1 && fps build "$W/adhoc" -t bb -y >/dev/null 2>&1
+before=$(fps image inspect default/aa | jq -r '.images[0].digest')
+echo two >"$W/adhoc/x" && fps build "$W/adhoc" -t aa -y >/dev/null 2>&1
+said=$(fps image gc --dry-run)
+like 'image gc names who goes' "$said" "$before: would be freed \(default/bb,"
+like 'each of them' "$said" "$(fps image inspect default/aa | jq -r '.images[0].digest'): would be freed \(default/aa,"
 stop_servers
