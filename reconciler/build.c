@@ -16,11 +16,11 @@
 #define SCRATCH       "scratch"
 #define EPOCH         "SOURCE_DATE_EPOCH"
 
-static bool read_epoch(struct making *making);
+static void read_epoch(struct making *making);
 static struct build_part *add_part(struct making *making, struct place place, const char *text);
 static struct stage_state *find_target(struct making *making);
-static bool need(struct making *making, struct stage_state *state);
-static bool make_stages(struct making *making);
+static void need(struct making *making, struct stage_state *state);
+static void make_stages(struct making *making);
 static bool finish(struct making *making, const struct stage_state *target);
 static void warn_of_arguments(struct making *making);
 
@@ -28,16 +28,23 @@ bool build_make(const struct build_request *request, struct arena *arena, struct
                 struct build **build)
 {
     struct making making = {.request = request, .arena = arena, .problems = problems, .folder = -1};
-    struct stage_state *target;
+    struct stage_state *target = NULL;
     making.build = arena_new_of(arena, struct build);
     making.build->warnings.arena = making.build->missing.arena = arena;
     making.stages = arena_array_of(arena, struct stage_state, request->recipe->count + 1);
     for (size_t i = 0; i < request->recipe->count; i++)
         making.stages[i].stage = request->recipe->stages[i];
-    bool fine = globals_read(&making) && read_epoch(&making) && (target = find_target(&making)) != NULL &&
-                need(&making, target) && make_stages(&making);
+    const size_t before = problems->count;
+    if (globals_read(&making)) {
+        read_epoch(&making);
+        target = find_target(&making);
+    }
+    if (target) {
+        need(&making, target);
+        make_stages(&making);
+    }
     inputs_close(&making);
-    if (!fine)
+    if (problems->count > before)
         return false;
     if (!finish(&making, target))
         return false;
@@ -61,7 +68,7 @@ static void add_epoch(struct making *making)
     part->digest = key_end(making->arena, digest);
 }
 
-static bool read_epoch(struct making *making)
+static void read_epoch(struct making *making)
 {
     const char *declared = given_argument(making, EPOCH);
     if (!declared)
@@ -69,16 +76,15 @@ static bool read_epoch(struct making *making)
     const char *epoch = declared && *declared ? declared : making->request->stamp;
     *arena_append(making->arena, making->consumed, making->consumed_count) = EPOCH;
     if (!epoch || !*epoch)
-        return true;
+        return;
     making->epoch = making->build->epoch = epoch;
     if (strspn(epoch, "0123456789") == strlen(epoch) && strlen(epoch) <= 12) {
         if (epoch == declared)
             add_epoch(making);
-        return true;
+        return;
     }
     problem_add(making->problems, first_place(making), "date +%s",
                 "SOURCE_DATE_EPOCH: expected seconds since 1970, found '%s'", epoch);
-    return false;
 }
 
 /* ---- which stages ---- */
@@ -95,7 +101,8 @@ static struct stage_state *find_target(struct making *making)
         if (recipe->stages[i]->name)
             map_add(&names, recipe->stages[i]->name, making);
     const char *nearest = map_nearest(&names, name);
-    problem_add(making->problems, first_place(making),
+    const struct place place = making->request->stage_place;
+    problem_add(making->problems, place.line ? place : first_place(making),
                 nearest ? arena_printf(making->arena, "did you mean '%s'?", nearest) : NULL,
                 "the recipe has no stage '%s'", name);
     map_clear(&names);
@@ -121,7 +128,7 @@ static const char *base_name(struct making *making, const struct recipe_stage *s
 }
 
 /* Of the --from of its instructions, and the from= of its mounts. */
-static bool need_sources(struct making *making, const struct stage_state *state)
+static void need_sources(struct making *making, const struct stage_state *state)
 {
     for (size_t i = 0; i < state->stage->count; i++) {
         const struct recipe_instruction *instruction = state->stage->instructions[i];
@@ -136,25 +143,25 @@ static bool need_sources(struct making *making, const struct stage_state *state)
                                    ? at
                                    : arena_strndup(making->arena, at + 5, strcspn(at + 5, ",\""));
             struct stage_state *source = earlier(making, state->stage, name, true);
-            if (source && !need(making, source))
-                return false;
+            if (source)
+                need(making, source);
         }
     }
-    return true;
 }
 
-static bool need(struct making *making, struct stage_state *state)
+static void need(struct making *making, struct stage_state *state)
 {
     if (state->needed)
-        return true;
+        return;
     state->needed = true;
-    const char *name = base_name(making, state->stage);
-    if (!name)
-        return false;
-    state->base.name = name;
-    struct stage_state *parent = earlier(making, state->stage, name, false);
+    need_sources(making, state);
+    state->base.name = base_name(making, state->stage);
+    if (!state->base.name)
+        return;
+    struct stage_state *parent = earlier(making, state->stage, state->base.name, false);
     state->parent = parent;
-    return (!parent || need(making, parent)) && need_sources(making, state);
+    if (parent)
+        need(making, parent);
 }
 
 /* ---- bases ---- */
@@ -181,21 +188,20 @@ static bool find_base(struct making *making, const char *how, const char *refere
     return true;
 }
 
-static bool check_platform(struct making *making, const struct recipe_stage *stage)
+static void check_platform(struct making *making, const struct recipe_stage *stage)
 {
     if (!stage->platform)
-        return true;
+        return;
     const char *platform = expand_text(making, &making->globals, stage->platform, stage->place, "FROM");
     const char *own = arena_printf(making->arena, "linux/%s", making->request->architecture);
     if (!platform)
-        return false;
+        return;
     const size_t length = strlen(own);
     if (strcmp(platform, "linux") == 0 || strcmp(platform, making->request->architecture) == 0 ||
         (strncmp(platform, own, length) == 0 && (!platform[length] || platform[length] == '/')))
-        return true;
+        return;
     problem_add(making->problems, stage->place, NULL, "FROM --platform: this host is %s, not %s", own,
                 platform);
-    return false;
 }
 
 static struct build_part *add_part(struct making *making, struct place place, const char *text)
@@ -240,11 +246,13 @@ static void begin_from_image(struct making *making, struct stage_state *state)
 static bool begin_stage(struct making *making, struct stage_state *state)
 {
     const struct recipe_stage *stage = state->stage;
-    if (!check_platform(making, stage))
+    check_platform(making, stage);
+    if (!state->base.name)
         return false;
     if (state->parent) {
-        begin_from_stage(making, state);
-        return true;
+        if (state->parent->sound)
+            begin_from_stage(making, state);
+        return state->parent->sound;
     }
     const char *reference = state->base.name;
     state->base = (struct build_base){0};
@@ -442,27 +450,24 @@ static bool make_triggers(struct making *making, struct stage_state *state)
     return fine;
 }
 
-static bool make_stage(struct making *making, struct stage_state *state)
+/* What stands after a variable that could not be set would be told on false grounds, as would what stands on an image that
+ * is none. */
+static void make_stage(struct making *making, struct stage_state *state)
 {
     bool fine = begin_stage(making, state) && make_triggers(making, state);
-    /* All that is wrong with the others of this stage would be told on false grounds. */
-    for (size_t i = 0; fine && i < state->stage->count; i++)
-        fine = make_instruction(making, state, state->stage->instructions[i]);
-    state->made = fine;
-    return fine;
+    for (size_t i = 0; fine && i < state->stage->count; i++) {
+        const struct recipe_instruction *instruction = state->stage->instructions[i];
+        fine = make_instruction(making, state, instruction) ||
+               (instruction->keyword != RECIPE_ARG && instruction->keyword != RECIPE_ENV);
+    }
+    state->sound = fine;
 }
 
-static bool make_stages(struct making *making)
+static void make_stages(struct making *making)
 {
-    bool fine = true;
-    for (size_t i = 0; i < making->request->recipe->count; i++) {
-        struct stage_state *state = &making->stages[i];
-        if (state->needed)
-            fine = make_stage(making, state) && fine;
-        if (state->needed && !state->made)
-            return false; /* others may stand on it */
-    }
-    return fine;
+    for (size_t i = 0; i < making->request->recipe->count; i++)
+        if (making->stages[i].needed)
+            make_stage(making, &making->stages[i]);
 }
 
 /* ---- the end ---- */

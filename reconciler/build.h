@@ -36,6 +36,7 @@ struct build_request {
     const char *folder;            /* context, absolute; NULL: there is none */
     const struct pairs *arguments; /* values of ARG */
     const char *stage;             /* that is wanted; NULL: the last */
+    struct place stage_place;      /* where that is said; none: by no file */
     const char *architecture;      /* "amd64" */
     const char *epoch;             /* SOURCE_DATE_EPOCH, as it is declared; NULL */
     const char *stamp; /* of the environment, where none is declared: in keys and files, and in nothing

@@ -35,9 +35,11 @@ bool apply_copy(struct making *making, struct stage_state *state,
     copy->place = described_new(making->arena, &build_place_table);
     copy->what = step_title(making, instruction);
     copy->epoch = making->epoch;
-    bool fine = read_flags(&copying) && read_target(&copying, said);
-    for (size_t i = 0; i + 1 < instruction->word_count && fine; i++)
-        fine = read_source(&copying, &instruction->words[i], said);
+    if (!read_flags(&copying) || !read_target(&copying, said))
+        return false;
+    bool fine = true;
+    for (size_t i = 0; i + 1 < instruction->word_count; i++)
+        fine &= read_source(&copying, &instruction->words[i], said);
     if (!fine)
         return false;
     const struct recipe_word *target = &instruction->words[instruction->word_count - 1];
@@ -306,8 +308,12 @@ static bool read_source(struct copying *copying, const struct recipe_word *word,
     if (strncmp(text, "https://", 8) == 0 && copying->instruction->keyword == RECIPE_ADD)
         return add_address(copying, word, text);
     if (is_address(text) && !copying->from) {
-        problem_add(copying->making->problems, word->place, "fetch it in a RUN, or put it into the context",
-                    "%s of an address is not supported", keyword(copying));
+        const bool is_add = copying->instruction->keyword == RECIPE_ADD;
+        problem_add(copying->making->problems, word->place,
+                    is_add ? "fetch it in a RUN, or put it into the context" : "ADD fetches https://",
+                    is_add ? "%s: of addresses only https:// ones are fetched, found '%s'"
+                           : "%s fetches no address, found '%s'",
+                    keyword(copying), text);
         return false;
     }
     if (copying->from) {

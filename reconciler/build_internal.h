@@ -17,7 +17,8 @@ struct variables {
 
 struct stage_state {
     const struct recipe_stage *stage;
-    bool needed, made;
+    bool needed;
+    bool sound;                       /* made, as far as others that stand on it can tell what they see */
     const struct stage_state *parent; /* FROM an earlier stage; NULL */
     struct build_base base;           /* of an image; name NULL: scratch */
     const char *key;            /* of the last step, or what stands for the image; NULL: not known yet */

@@ -308,6 +308,9 @@ static bool make(struct finding *finding, const struct build_wish *wish, struct 
         .folder = wish->folder,
         .arguments = with_flags(arena, flags ? &flags->args : NULL, &body->args),
         .stage = flags && flags->stage ? flags->stage : body->target,
+        .stage_place = flags && flags->stage ? (struct place){0}
+                                             : field_place(&image_build_table, body,
+                                                           field_by_key(&image_build_table, "target")),
         .secrets = with_flags(arena, flags ? &flags->secrets : NULL, &secrets),
         .architecture = machine_architecture(),
         .epoch = epoch_of(body, arena),

@@ -60,3 +60,25 @@ END
 }
 check 'a plan says what the names of images in a recipe mean' meanings
 check 'a name that is nearly a stage or an image is warned of, and one that cannot be pulled has its place' mistyped
+
+all_told() {
+    named names-all <<'END'
+FROM --platform=linux/none guest AS tool
+COPY nofile1 /x
+COPY nofile2 /y
+WORKDIR ${Q:?must}
+END
+    printf '%s\n' 'images:' '  a: { build: ./nofolder }' '  app: { build: ./app }' '  b: { build: { context: ./app, target: tolo } }' \
+        '  c: { build: { context: ./app, target: nope } }' '  guest: { source: "bootstrap:trixie" }' >"$root/spec.yaml"
+    gives 6 run_spec validate && diff -u - <(sed "s#$root/##g; /hint: a source/d; s#linux/[a-z0-9]*, #linux/OWN, #" "$root/said") <<'END'
+app/Recipe:1:1: FROM --platform: this host is linux/OWN, not linux/none
+app/Recipe:2:6: COPY: nofile1: No such file or directory
+app/Recipe:3:6: COPY: nofile2: No such file or directory
+app/Recipe:4:9: WORKDIR: Q: must
+spec.yaml:2:15: 'build': nofolder: No such file or directory
+spec.yaml:4:41: the recipe has no stage 'tolo'
+    hint: did you mean 'tool'?
+spec.yaml:5:41: the recipe has no stage 'nope'
+END
+}
+check 'all that is wrong in recipes is told in one go, where it is' all_told

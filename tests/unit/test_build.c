@@ -503,6 +503,35 @@ static void unknown_base(void **state)
 
 /* ---- what is wrong ---- */
 
+static void all_is_told(void)
+{
+    static const struct {
+        const char *text, *lines;
+    } cases[] = {
+        {"FROM base\nCOPY no1 no2 /x/\nCOPY no3 /y\nADD http://x.example/a /x\nWORKDIR ${Q:?must}\nUSER "
+         "$Q:\n",
+         "2 2 3 4 5 6"},
+        {"FROM --platform=linux/arm64 base AS a\nCOPY no /x\nFROM base\nCOPY --from=a /x /x\nCOPY no /x\n",
+         "1 2 5"},
+        {"FROM nothing AS a\nCOPY no /x\nFROM a AS b\nCOPY no /x\nFROM base\nCOPY no /x\nCOPY --from=b /x "
+         "/\n",
+         "1 6"},
+        {"FROM ${X:?a} AS a\nCOPY no /x\nFROM base\nCOPY no /x\nCOPY --from=a /x /x\n", "1 4"},
+        /* What hangs on a variable that could not be set is not judged. */
+        {"FROM base\nCOPY no /x\nENV A=${Q:?must}\nWORKDIR ${A:?must}\nFROM base\n", ""},
+        {"FROM base AS a\nCOPY no /x\nENV A=${Q:?must}\nWORKDIR ${A:?must}\nFROM a\nCOPY no /x\n", "2 3"},
+        {"ARG SOURCE_DATE_EPOCH=now\nFROM base\nCOPY no /x\n", "2 3"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *lines = "";
+        assert_int_equal(!make(cases[i].text, NULL), *cases[i].lines != '\0');
+        problems_sort(&problems);
+        for (size_t j = 0; j < problems.count; j++)
+            lines = arena_printf(arena, "%s%s%u", lines, j ? " " : "", problems.items[j].place.line);
+        assert_string_equal(lines, cases[i].lines);
+    }
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -527,7 +556,10 @@ static void refusals(void **state)
         {"FROM base\nCOPY *.txt /a\n", "COPY: the target of several sources must be a folder, found '/a'", 2},
         {"FROM base\nCOPY [a /x\n", "COPY: '[a' is no pattern", 2},
         {"FROM base\nCOPY --exclude=[a dir /x\n", "'[a' is no pattern, or longer than 1024 bytes", 2},
-        {"FROM base\nADD http://x.example/a /a\n", "ADD of an address is not supported", 2},
+        {"FROM base\nADD http://x.example/a /a\n",
+         "ADD: of addresses only https:// ones are fetched, found 'http://x.example/a'", 2},
+        {"FROM base\nCOPY https://x.example/a /a\n", "COPY fetches no address, found 'https://x.example/a'",
+         2},
         {"FROM base AS a\nFROM base\nCOPY --from=a --exclude=x /a /b\n",
          "COPY --from: --exclude is not supported with it", 3},
         {"FROM base\nENV U=\"a b\"\nCOPY --chown=$U one.txt /\n",
@@ -566,6 +598,7 @@ static void refusals(void **state)
         assert_int_equal(problems.items[0].place.line, cases[i].line);
         assert_string_equal(problems.items[0].place.file, "/x/Recipe");
     }
+    all_is_told();
     const char *many = "FROM base\n";
     for (int i = 0; i < 1025; i++)
         many = arena_printf(arena, "%sLABEL l%d=x\n", many, i);
