@@ -110,6 +110,6 @@ bool build_make(const struct build_request *request, struct arena *arena, struct
 
 /* Why an image that was made of `before` has to be made again: "Recipe:4" with the instruction before and now,
  * "Recipe:3 COPY app.py" with the digests of that input, or "base debian" with those of the base. Nothing: it does not.
- * Lines that only moved are no reason. */
-void build_changes(const char *file, const char *before, const struct build *now, struct arena *arena,
-                   struct changes *changes);
+ * Lines that only moved are no reason. What is there no more is at `recipe`. */
+void build_changes(const char *file, struct place recipe, const char *before, const struct build *now,
+                   struct arena *arena, struct changes *changes);

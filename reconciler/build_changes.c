@@ -105,7 +105,7 @@ struct comparing {
     const char *file;
     struct arena *arena;
     struct changes *changes;
-    struct place first; /* where the recipe begins: for what is there no more */
+    struct place recipe;
 };
 
 static bool is_same(const struct record *old, const struct record *new)
@@ -167,7 +167,7 @@ static void compare(struct comparing *comparing, const struct records *old, size
     /* Written as before, but with variables of other values, or another here-document. */
     if (was && is && !named->is_input && !named->is_base && strcmp(was, is) == 0)
         is = arena_printf(comparing->arena, "%s (with other values in it)", is);
-    add_change(comparing, field, was, is, now ? now->at : comparing->first);
+    add_change(comparing, field, was, is, now ? now->at : comparing->recipe);
 }
 
 static bool is_kind(const struct record *old, const struct record *new)
@@ -176,16 +176,14 @@ static bool is_kind(const struct record *old, const struct record *new)
            (!new->is_input || strcmp(old->text, new->text) == 0);
 }
 
-void build_changes(const char *file, const char *before, const struct build *now, struct arena *arena,
-                   struct changes *changes)
+void build_changes(const char *file, struct place recipe, const char *before, const struct build *now,
+                   struct arena *arena, struct changes *changes)
 {
     const struct records old = read_records(arena, before);
     struct records new = read_records(arena, now->made_of);
-    struct comparing comparing = {.file = file, .arena = arena, .changes = changes};
+    struct comparing comparing = {.file = file, .recipe = recipe, .arena = arena, .changes = changes};
     size_t first = 0, old_end = old.count, new_end = new.count;
     add_places(&new, now);
-    if (now->part_count)
-        comparing.first = now->parts[0].at;
     while (first < old_end && first < new_end && is_same(&old.items[first], &new.items[first]))
         first++;
     while (old_end > first && new_end > first && is_same(&old.items[old_end - 1], &new.items[new_end - 1])) {

@@ -125,8 +125,8 @@ static bool read_flags(struct copying *copying)
     const char *owner = flag_value(copying, "chown", &fine), *chmod = flag_value(copying, "chmod", &fine);
     if (!fine)
         return false;
-    if (owner && !image_user_is_valid(owner))
-        return refuse_flag(copying, "chown", "user[:group]", owner);
+    if (owner && recipe_user_expected(owner))
+        return refuse_flag(copying, "chown", recipe_user_expected(owner), owner);
     if (chmod && !recipe_mode(chmod, &mode))
         return refuse_flag(copying, "chmod", "octal permissions up to 07777", chmod);
     copy->owner = owner;

@@ -363,7 +363,9 @@ static void read_wish(struct reading *reading, const struct object *image)
         return;
     const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, image->name);
     if (entry && entry->facts->made_of)
-        build_changes(base_name(wish.file), entry->facts->made_of, wish.build, reading->arena, &wish.changes);
+        build_changes(base_name(wish.file),
+                      wish.folder ? (struct place){.file = wish.file} : place_of_build(image),
+                      entry->facts->made_of, wish.build, reading->arena, &wish.changes);
     struct build_wish *slot = arena_append(reading->arena, reading->builds->items, reading->builds->count);
     *slot = wish;
 }

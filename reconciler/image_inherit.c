@@ -275,7 +275,8 @@ static void inherit_volumes(struct inheriting *to)
                          : image_volume_name(to->arena, to->object->name, volume->path);
         field_mark(&mount_table, mount, offsetof(struct mount, path));
         field_mark(&mount_table, mount, offsetof(struct mount, volume));
-        note(to, arena_printf(to->arena, "volumes.%s", volume->path), mount->volume, "VOLUME", volume->path);
+        note(to, arena_printf(to->arena, "volumes.%s", volume->path), mount->volume, "VOLUME",
+             volume->name ? arena_join(to->arena, volume->name, ':', volume->path) : volume->path);
         mount->described.place = (struct place){.file = to->out->items[to->out->count - 1].from};
         *arena_append(to->arena, all.items, all.count) = mount;
         add_volume(to, mount->volume);

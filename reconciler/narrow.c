@@ -36,7 +36,7 @@ static int not_found(const struct object_set *all, enum kind kind, const char *n
             map_add(&names, name_bare(all->items[i]->name), all->items[i]);
         }
     const char *near = map_nearest(&names, name);
-    return error_set(error, -ENOENT, "--target: no %s %s is declared%s%s%s", kind_name(kind), name,
+    return error_set(error, -ENOENT, "no %s %s is declared%s%s%s", kind_name(kind), name,
                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 

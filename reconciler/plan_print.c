@@ -32,17 +32,12 @@ static struct style style_of(enum verb verb)
     }
 }
 
-/* What an image says stands in no line: reconciler/image_inherit.h. */
-static bool is_image(struct place at)
-{
-    return at.file && !at.line && strncmp(at.file, "image ", strlen("image ")) == 0;
-}
-
+/* In no line stands what an image says (reconciler/image_inherit.h), and what is in a recipe no more. */
 static void print_place(struct place at, struct buffer *out)
 {
     if (at.file && at.line)
         buffer_printf(out, "   (%s:%u)", at.file, at.line);
-    else if (is_image(at))
+    else if (at.file)
         buffer_printf(out, "   (%s)", at.file);
 }
 
@@ -201,10 +196,10 @@ void plan_print(const struct plan *plan, bool color, bool verbose, struct buffer
 
 static struct json *place_json(struct place at)
 {
-    if (is_image(at))
-        return json_new_text(at.file);
-    if (!at.file || !at.line)
+    if (!at.file)
         return json_new_null();
+    if (!at.line)
+        return json_new_text(at.file);
     _cleanup_buffer_ struct buffer text = {0};
     buffer_printf(&text, "%s:%u", at.file, at.line);
     return json_new_text(text.bytes);

@@ -2,6 +2,7 @@
 #include "specs/recipe_check.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/map.h"
@@ -11,6 +12,8 @@
 #include "specs/recipe_mount.h"
 
 enum flag_kind { FLAG_TEXT, FLAG_MANY, FLAG_SWITCH, FLAG_UNSUPPORTED };
+
+#define LAST_ID 65535 /* of a container */
 
 struct flag_rule {
     enum recipe_keyword keyword;
@@ -192,9 +195,10 @@ static void check_values(const struct recipe_checker *checker, const struct reci
                     recipe_keyword_name(instruction->keyword), chmod->value);
     const struct recipe_flag *chown = recipe_flag(instruction, "chown");
     if (chown && chown->value && *chown->value && !recipe_has_variable(chown->value) &&
-        !image_user_is_valid(chown->value))
-        problem_add(checker->problems, chown->place, NULL, "%s --chown: expected user[:group], found '%s'",
-                    recipe_keyword_name(instruction->keyword), chown->value);
+        recipe_user_expected(chown->value))
+        problem_add(checker->problems, chown->place, NULL, "%s --chown: expected %s, found '%s'",
+                    recipe_keyword_name(instruction->keyword), recipe_user_expected(chown->value),
+                    chown->value);
     if (instruction->keyword == RECIPE_COPY)
         check_from(checker, instruction);
     if (instruction->keyword == RECIPE_ADD)
@@ -300,6 +304,23 @@ static void check_engine(const struct recipe_checker *checker, const struct reci
                     "DBASE: expected a name of a-z, 0-9 and '-', found '%s'", instruction->words[1].text);
 }
 
+/* A name is looked up where it is used; a number that no container has is none anywhere. */
+static bool is_of_container(const char *text, size_t length)
+{
+    return strspn(text, "0123456789") < length || strtoull(text, NULL, 10) <= LAST_ID;
+}
+
+const char *recipe_user_expected(const char *text)
+{
+    const size_t user = strcspn(text, ":");
+    if (!image_user_is_valid(text))
+        return "user[:group]";
+    const char *group = text + user + (text[user] == ':');
+    return is_of_container(text, user) && (!*group || is_of_container(group, strlen(group)))
+               ? NULL
+               : "user[:group], as numbers 0 to 65535";
+}
+
 const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, const char *text)
 {
     struct texts ports = {0};
@@ -313,7 +334,7 @@ const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, co
     case RECIPE_STOPSIGNAL:
         return recipe_signal(arena, text) ? NULL : "a signal";
     case RECIPE_USER:
-        return image_user_is_valid(text) ? NULL : "user[:group]";
+        return recipe_user_expected(text);
     default:
         return NULL;
     }

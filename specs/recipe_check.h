@@ -14,6 +14,8 @@ void recipe_check(const struct recipe_checker *checker, struct recipe_instructio
 
 /* What the word of PORT, EXPOSE, VOLUME, STOPSIGNAL or USER, expanded, should have been; NULL: it is that. */
 const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, const char *text);
+/* The same of USER and --chown. */
+const char *recipe_user_expected(const char *text);
 /* Octal permissions of --chmod. */
 bool recipe_mode(const char *text, int64_t *mode);
 /* "8000-8002/UDP" of EXPOSE into "8000/udp" and so on. */

@@ -35,9 +35,9 @@ static void build_it(const struct recipe *recipe, struct arena *arena)
     MUST(build->is_known);
     for (size_t i = 0; i < build->count; i++)
         MUST(build->steps[i].key && strlen(build->steps[i].key) == 64);
-    build_changes("Recipe", build->made_of, build, arena, &none);
+    build_changes("Recipe", (struct place){.file = "Recipe"}, build->made_of, build, arena, &none);
     MUST(none.count == 0);
-    build_changes("Recipe", "", build, arena, &all);
+    build_changes("Recipe", (struct place){.file = "Recipe"}, "", build, arena, &all);
     MUST(all.count >= build->part_count);
     const char *text = image_config_to_text(arena, build->config);
     struct image_config *again;

@@ -36,7 +36,7 @@ image_is_heeded() {
     gives 2 run_spec plan && says 'expand container default/web' && says 'known after image/default/app' &&
         says 'expand container default/plain' && says '2 known later' &&
         gives 0 run_spec apply && says 'command: [/bin/app, "-f"]   (image default/app: ENTRYPOINT and CMD)' &&
-        says '(image default/app: PORT 8080:80)' && says 'volumes./data: default/shared   (image default/app: VOLUME /data)' &&
+        says '(image default/app: PORT 8080:80)' && says 'volumes./data: default/shared   (image default/app: VOLUME shared:/data)' &&
         is_defined web '[.command, .env, .user, .directory, .halt_signal]' \
             '[["/bin/app","-f"],{"A":"1","B":"2"},"www","/srv","SIGINT"]' && nothing_to_do || return 1
     "$tool" "$root" print | jq -e '.rules.forwards[0].port == 8080 or (.rules.forwards | tostring | contains("8080"))' >/dev/null &&

@@ -82,3 +82,18 @@ spec.yaml:5:41: the recipe has no stage 'nope'
 END
 }
 check 'all that is wrong in recipes is told in one go, where it is' all_told
+
+gone_lines() {
+    named names-gone <<'END'
+FROM guest
+COPY site /x
+VOLUME up:/up
+END
+    touch "$root/app/site"
+    gives 0 run_spec apply || return 1
+    sed -i '/^COPY/d' "$root/app/Recipe"
+    gives 2 run_spec plan && says "Recipe:2: COPY site /x (removed)   ($root/app/Recipe)" || return 1
+    gives 2 run_spec -o json plan && [ "$(jq -c '[.actions[].causes[] | select(.new == null).at]' "$root/said")" = "[\"$root/app/Recipe\",\"$root/app/Recipe\"]" ] || return 1
+    gives 1 run_spec build gest && says 'fpsync: no image gest is declared; did you mean guest?'
+}
+check 'what is in a recipe no more stands in none of its lines' gone_lines

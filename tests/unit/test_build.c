@@ -567,6 +567,12 @@ static void refusals(void **state)
         {"FROM base\nENV U=9\nCOPY --chmod=$U one.txt /\n",
          "COPY --chmod: expected octal permissions up to 07777, found '9'", 3},
         {"FROM base\nENV U=\nCOPY \"$U\" /\n", "COPY: expected a path, found ''", 3},
+        {"FROM base\nUSER 70000\n", "USER: expected user[:group], as numbers 0 to 65535, found '70000'", 2},
+        {"FROM base\nENV U=0:65536\nUSER $U\n",
+         "USER: expected user[:group], as numbers 0 to 65535, found '0:65536'", 3},
+        {"FROM base\nENV U=70000\nCOPY --chown=$U one.txt /\n",
+         "COPY --chown: expected user[:group], as numbers 0 to 65535, found '70000'", 3},
+        {"FROM base\nUSER 65535:65535\nCOPY --chown=65535:a one.txt /\n", NULL, 0},
         {"FROM base\nENV U=\"a b\"\nUSER $U\n", "USER: expected user[:group], found 'a b'", 3},
         {"FROM base\nENV U=\"a 80\"\nEXPOSE $U\n", "EXPOSE: expected port[-port][/tcp|udp], found 'a'", 3},
         {"FROM base\nENV E=oracle\nDBASE $E\n",
@@ -652,6 +658,8 @@ static void unset_variables(void **state)
 
 /* ---- what has changed ---- */
 
+static const struct place whole = {.file = "/x/Recipe"};
+
 static const char *changes(const char *before, const char *after, const struct given *given_before,
                            const struct given *given_after)
 {
@@ -659,7 +667,7 @@ static const char *changes(const char *before, const char *after, const struct g
     struct changes found = {0};
     const struct build *old = made(before, given_before), *new = made(after, given_after);
     buffer_text(&out, "");
-    build_changes("Recipe", old->made_of, new, arena, &found);
+    build_changes("Recipe", whole, old->made_of, new, arena, &found);
     for (size_t i = 0; i < found.count; i++)
         buffer_printf(&out, "%s: %s -> %s @%u\n", found.items[i].field,
                       found.items[i].old ? found.items[i].old : "-",
@@ -678,14 +686,14 @@ static void differences(void **state)
         {"FROM base\nRUN x\n", "# comment\nFROM base\n\nRUN x\n", ""},
         {"FROM base\nRUN x\nCMD a\n", "FROM base\nRUN x\nCMD b\n", "Recipe:3: CMD a -> CMD b @3\n"},
         {"FROM base\nRUN x\nRUN y\n", "FROM base\nRUN x\nRUN z\nRUN y\n", "Recipe:3: - -> RUN z @3\n"},
-        {"FROM base\nRUN x\nRUN y\n", "FROM base\nRUN y\n", "Recipe:2: RUN x -> - @1\n"},
+        {"FROM base\nRUN x\nRUN y\n", "FROM base\nRUN y\n", "Recipe:2: RUN x -> - @0\n"},
         {"FROM base\nENV A=1\nRUN x\n", "FROM base\nENV A=2\nRUN x\n", "Recipe:2: ENV A=1 -> ENV A=2 @2\n"},
         {"FROM base\nRUN <<E\na\nE\n", "FROM base\nRUN <<E\nb\nE\n",
          "Recipe:2: RUN <<E -> RUN <<E (with other values in it) @2\n"},
         {"FROM base\nSHELL [\"a\"]\n", "FROM base\nSHELL [\"b\"]\n",
          "Recipe:2: SHELL [\"a\"] -> SHELL [\"b\"] @2\n"},
         {"FROM base\nRUN x\n", "FROM other\nRUN x\n",
-         "base image other: - -> aaaaaaaaaaaa @1\nbase image base: aaaaaaaaaaaa -> - @1\n"},
+         "base image other: - -> aaaaaaaaaaaa @1\nbase image base: aaaaaaaaaaaa -> - @0\n"},
     };
     for (size_t i = 0; i < COUNT(cases) - 1; i++)
         assert_string_equal(changes(cases[i].before, cases[i].after, NULL, NULL), cases[i].said);
@@ -693,7 +701,7 @@ static void differences(void **state)
     const struct build *old = made(text, NULL);
     struct changes found = {0};
     put("one.txt", "changed");
-    build_changes("Recipe", old->made_of, made(text, NULL), arena, &found);
+    build_changes("Recipe", whole, old->made_of, made(text, NULL), arena, &found);
     put("one.txt", "one");
     assert_int_equal(found.count, 1);
     assert_string_equal(found.items[0].field, "Recipe:3 COPY one.txt");
@@ -703,7 +711,7 @@ static void differences(void **state)
                         "Recipe:2: ARG V=1 -> ARG V=1 (with other values in it) @2\n");
     found = (struct changes){0};
     base_digest = NULL;
-    build_changes("Recipe", old->made_of, made(text, NULL), arena, &found);
+    build_changes("Recipe", whole, old->made_of, made(text, NULL), arena, &found);
     base_digest = BASE;
     assert_int_equal(found.count, 1);
     assert_string_equal(found.items[0].field, "base image base");
@@ -719,7 +727,7 @@ static void odd_records(void **state)
         "", "\n", "x", "1", "1 ", "1 in", "2 in - a", "1 base", "9999999999999 - x\n1 in - a\n"};
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct changes found = {0};
-        build_changes("Recipe", texts[i], build, arena, &found);
+        build_changes("Recipe", whole, texts[i], build, arena, &found);
         assert_true(found.count >= 2);
     }
 }
