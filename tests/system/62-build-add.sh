@@ -102,4 +102,4 @@ for other in http://example.org/x git@example.org:x.git https://user:password@ex
     like "refused: $other" "$(fps build -f "$FILE" 2>&1)" 'Recipe:2:|user'
 done
 recipe "COPY $SERVER/file.txt /x"
-like 'COPY takes none' "$(fps validate -f "$FILE" 2>&1)" 'Recipe:2:.*COPY of an address'
+like 'COPY takes none' "$(fps validate -f "$FILE" 2>&1)" 'Recipe:2:6: COPY fetches no address'
