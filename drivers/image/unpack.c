@@ -40,7 +40,8 @@ static void hear(void *context, const char *line)
 void unpack_tell_skipped(const struct call *call, long long skipped)
 {
     char text[128];
-    snprintf(text, sizeof(text), "left out %lld device nodes, sockets or attributes of another host",
+    snprintf(text, sizeof(text),
+             "left out %lld device nodes, sockets, access lists, flags or attributes of another host",
              skipped);
     if (skipped && call->progress)
         call->progress(call->context, text);

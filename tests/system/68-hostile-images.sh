@@ -19,6 +19,8 @@ canary_begin
 harm() { # what must not be in any image
     find "$IMAGES" \( -type b -o -type c -o -type s \) -printf 'device %P\n'
     find "$IMAGES" -type f -perm /6000 ! -path '*/root/*' -printf 'setuid %P\n'
+    find "$IMAGES" -name after-the-end -printf 'beyond the end %P\n'
+    lsattr -R "$IMAGES" 2>/dev/null | awk '$1 ~ /^-[-a-zA-Z]*[ia]/ { print "flags " $1 }'
     getfattr -R -h -d -m '^(trusted|security)\.' --absolute-names "$IMAGES" 2>/dev/null | grep -v '^security.capability' | grep =
 }
 left() { # of a run that failed
@@ -76,6 +78,10 @@ while IFS=$'\t' read -r name said; do
     try "tar: $name" "$said" "file:$SHAPES/$name"
 done <"$ROOT/list"
 counted "$count shapes of tar: refused with a reason, or harmless" "$count"
+left_out() { # SHAPE: how much
+    rm -rf "$ROOT/into" && mkdir "$ROOT/into" && "$FETCH" unpack <"$SHAPES/$1" 3<"$ROOT/into" | sed -n 's/^done [0-9]* [0-9]* //p'
+}
+is 'flags and access lists are counted as left out' "$(left_out immutable) $(left_out access-list)" '2 2'
 for packer in 'gzip -1' 'xz -0' 'zstd -q'; do
     while IFS=$'\t' read -r name said; do
         $packer -c <"$SHAPES/$name" >"$ROOT/packed"
@@ -152,6 +158,20 @@ for packer in 'gzip -9' 'xz -6' 'zstd -q -19'; do
 done
 like 'a window of 2 GiB of zstd: refused' "$({ "$HERE/hostile-archive" zeros; head -c 300M /dev/zero; } | zstd -q --long=31 --ultra -1 |
     "$FETCH" unpack 3<"$ROOT/into" 2>&1)" '^error .*(memory|[Zz]std)|200 times'
+rm -rf "$ROOT/into" && mkdir "$ROOT/into"
+like '200,000 empty files: taken, within 512 MiB of memory' "$("$HERE/hostile-archive" many 0 200000 | zstd -q -1 |
+    env time -f 'peak %M' timeout 120 "$FETCH" unpack 3<"$ROOT/into" 2>&1 | tail -n 2 | paste -sd' ')" '^done 200000 .*peak ([0-9]{1,5}|[1-4][0-9]{5})$'
+is 'all of them are there' "$(find "$ROOT/into" -type f -empty | wc -l)" 200000
+# To gzip(1), too, what follows is nothing; the others know that it is none of theirs.
+behind() { # PACKER, WANTED: a packed archive and garbage
+    rm -rf "$ROOT/into" && mkdir "$ROOT/into"
+    { $1 -c <"$SHAPES/garbage" && head -c 5000 /dev/urandom; } | timeout 60 "$FETCH" unpack 3<"$ROOT/into" >"$ROOT/said" 2>&1
+    like "garbage behind ${1%% *}'s end" "$? $(tail -n 1 "$ROOT/said")" "$2"
+}
+tar -C "$BUSYBOX" -cf "$SHAPES/garbage" etc
+behind 'gzip -1' '^0 done '
+behind 'xz -0' '^1 error .*Corrupted'
+behind 'zstd -q' '^1 error .*frame descriptor'
 # Of nodes, which are left out, and of one folder again and again: two million files would be the disk's time.
 bounded '10 million empty nodes' 'more than 2 million' 90 "'$HERE/hostile-archive' many 3 10000000 | zstd -q -1"
 bounded '10 million times one folder' '200 times its size' 90 "'$HERE/hostile-archive' many 5 10000000 | zstd -q -1"

@@ -103,6 +103,13 @@ static struct entry entry_of(struct tar *tar, struct archive_entry *entry)
     };
 }
 
+/* Access lists with names of another host, which only the attribute of Linux has as numbers, and file flags: an
+ * immutable file could be neither changed nor freed. */
+static int left_out(struct archive_entry *entry)
+{
+    return (archive_entry_acl_types(entry) != 0) + (archive_entry_fflags_text(entry) != NULL);
+}
+
 static int read_entries(struct tar *tar, struct filling *filling)
 {
     for (;;) {
@@ -117,6 +124,7 @@ static int read_entries(struct tar *tar, struct filling *filling)
         if (archive_entry_xattr_count(found) > ATTRIBUTES_LIMIT)
             return error_set(filling->error, -EINVAL, "an entry has more than %d attributes",
                              ATTRIBUTES_LIMIT);
+        filling->unpacked.skipped += left_out(found);
         const struct entry entry = entry_of(tar, found);
         int result = filling_add(filling, &entry);
         if (result < 0)
