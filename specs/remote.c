@@ -105,6 +105,16 @@ static const struct field downloads_rows[] = {
      .example = "/etc/fpsync/ca.pem",
      .help = "Certificates (PEM) that servers are verified by, instead of the host's; a remote may have its "
              "own."},
+    {.id = 5,
+     .key = "crl",
+     .type = FIELD_TEXT,
+     .form = FORM_HOST_PATH,
+     AT(downloads, crl),
+     .example = "/etc/fpsync/crl.pem",
+     .help =
+         "Revocation lists (PEM) of the authorities that vouch for servers, each signed by its own; one that "
+         "is out of date counts all the same. A server whose certificate is in one is refused. Without it "
+         "nothing is looked up: a revoked certificate passes until it expires."},
 };
 const struct table downloads_table = {.name = "downloads",
                                       .size = sizeof(struct downloads),

@@ -23,10 +23,11 @@ static inline bool remote_is_signed(const struct remote *remote)
 /* How long downloads may take, and how large they may be. */
 struct downloads {
     struct described described;
-    int64_t size;   /* bytes of one file */
-    int64_t stall;  /* milliseconds without a KiB a second */
-    int64_t tries;  /* after the first */
-    const char *ca; /* file of certificates that servers are verified by; NULL: the host's */
+    int64_t size;    /* bytes of one file */
+    int64_t stall;   /* milliseconds without a KiB a second */
+    int64_t tries;   /* after the first */
+    const char *ca;  /* file of certificates that servers are verified by; NULL: the host's */
+    const char *crl; /* file of revocation lists; NULL: none is looked at */
 };
 extern const struct table downloads_table;
 

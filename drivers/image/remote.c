@@ -37,14 +37,14 @@ static void set_text(struct json *object, const char *key, const char *text)
         json_set(object, key, json_new_text(text));
 }
 
-static int set_certificates(struct json *object, const char *path, struct error *error)
+static int set_content(struct json *object, const char *key, const char *path, struct error *error)
 {
     _cleanup_buffer_ struct buffer text = {0};
     if (!path)
         return 0;
     int result = buffer_read_file(&text, AT_FDCWD, path, CA_LIMIT, error);
     if (result == 0)
-        json_set(object, "ca", json_new_text(text.bytes ? text.bytes : ""));
+        json_set(object, key, json_new_text(text.bytes ? text.bytes : ""));
     return result;
 }
 
@@ -66,7 +66,8 @@ static int make_request(const struct remote_request *request, const char *valida
     json_set(object, "plain", json_new_bool(request->plain));
     json_set(object, "guarded", json_new_bool(request->guarded));
     json_set(object, "head", json_new_bool(request->head));
-    return set_certificates(object, request->ca ? request->ca : bounds->ca, error);
+    int result = set_content(object, "ca", request->ca ? request->ca : bounds->ca, error);
+    return result < 0 ? result : set_content(object, "crl", bounds->crl, error);
 }
 
 /* Not by arguments: those of a process can be read by all, and passwords stand in headers. */

@@ -145,6 +145,29 @@ for case in expired='clock says' other='subject|name|match|verification' self='v
     SERVER=$first
 done
 
+# Lists of what is revoked, of each authority's own: without one nothing is looked up.
+looks_up() { # LIST
+    policy '' 0 && sed -i "s|ca: |crl: \"$1\", ca: |" "$ROOT/etc/fpsync/fpsync.conf"
+}
+first=$SERVER
+serve "$ROOT/served" revoked
+image "$SERVER/plain/x.tar.xz"
+converge 'a revoked certificate, where no list is declared'
+clean
+looks_up "$PKI/crl.pem"
+refused 'a revoked certificate' 'verification.*may have revoked it'
+is 'a revoked certificate: nothing was asked' "$(requests)" ''
+looks_up "$PKI/good.pem"
+refused 'a list that is none' '.crl. of fpsync.conf: expected revocation lists'
+looks_up "$PKI/old.crl.pem"
+refused 'by a list that is out of date, too' 'verification.*may have revoked it'
+SERVER=$first
+image "$SERVER/plain/x.tar.xz"
+looks_up "$PKI/crl.pem"
+converge 'a certificate that is in no list'
+clean
+policy '' 0
+
 mkdir -p "$ROOT/var/lib/fpsync/downloads" && mount -t tmpfs -o size=256k fpsync-test "$ROOT/var/lib/fpsync/downloads"
 image "$SERVER/plain/x.tar.xz"
 refused 'a full disk' 'No space left'
@@ -170,10 +193,14 @@ clean
 
 # ---- tried again, bounded, sent elsewhere ----
 
-policy '' 2
-image "$SERVER/fail/503/2/x.tar.xz"
-converge 'a server that is busy twice'
-is 'it was asked three times' "$(requests | wc -l)" 3
+policy '' 3
+image "$SERVER/fail/503/3/x.tar.xz"
+rm -f "$LOG.times"
+converge 'a server that is busy three times'
+is 'it was asked four times' "$(requests | wc -l)" 4
+# After at least half of 0.5, 1 and 2 s, the rest of which is by chance.
+check "each time later: $(paste -sd' ' "$LOG.times")" awk '{ at[NR] = $1 } END { first = at[2] - at[1]; third = at[4] - at[3];
+    exit !(first >= 0.25 && at[3] - at[2] >= 0.5 && third >= 1 && third > 1.5 * first) }' "$LOG.times"
 clean
 policy '' 2 && sed -i 's/stall: 1s/stall: 1s, size: 64KiB/' "$ROOT/etc/fpsync/fpsync.conf"
 image "$SERVER/plain/x.tar.xz"
@@ -210,6 +237,18 @@ refused 'a proxy that is not there' '[Cc]onnect'
 is 'the server itself was not asked' "$(requests)" ''
 export no_proxy=example.org,127.0.0.1
 converge 'but for what is to be asked without one'
+clean
+begin_server "$HERE/connect-proxy" "$ROOT/proxied"
+export https_proxy=http://127.0.0.1:$port no_proxy=example.org
+converge 'a proxy that is there'
+is 'it was asked for the way to the server once' "$(cat "$ROOT/proxied")" "CONNECT ${SERVER#https://}"
+is 'by which the server was asked' "$(requests)" 'GET /plain/x.tar.xz - 200'
+clean
+first=$SERVER
+serve "$ROOT/served" other
+image "$SERVER/plain/x.tar.xz"
+refused 'behind it, a certificate of another server' 'subject|name|match|verification'
+SERVER=$first
 unset https_proxy no_proxy
 clean
 is 'after all of it the canary lives' "$(canary)" "$BEFORE"

@@ -1,6 +1,7 @@
 # What tests of servers share: certificates of a CA of their own, servers on loopback, and a canary.
 #
-#   make_ca                         $PKI with ca.pem, and good.pem, expired.pem, other.pem (another host's), self.pem
+#   make_ca                         $PKI with ca.pem, and good.pem, expired.pem, other.pem (another host's), self.pem,
+#                                   revoked.pem; lists of what is revoked: crl.pem, old.crl.pem
 #   serve FOLDER [CERTIFICATE [ADDRESS]]   a server; sets $SERVER, "https://ADDRESS:PORT"; requests are in $LOG
 #   canary / is_untouched TEXT      nothing outside the store was changed
 PKI=$ROOT/pki
@@ -14,6 +15,9 @@ certificate() { # NAME SUBJECT-ALTERNATIVE-NAME DAYS [signer's options]
     openssl x509 -req -in "$PKI/$name.csr" -CA "$PKI/ca.pem" -CAkey "$PKI/ca.key" -days "$days" \
         -extfile <(echo "subjectAltName=$names") -out "$PKI/$name.pem" 2>/dev/null
 }
+authority() { # OPTIONS of openssl ca
+    openssl ca -batch -md sha256 -cert "$PKI/ca.pem" -keyfile "$PKI/ca.key" -config "$PKI/db/conf" "$@" 2>/dev/null
+}
 make_ca() {
     mkdir -p "$PKI"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/ca.key" -out "$PKI/ca.pem" \
@@ -25,21 +29,26 @@ make_ca() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/expired.key" -subj /CN=expired \
         -out "$PKI/expired.csr" 2>/dev/null
     mkdir -p "$PKI/db" && : >"$PKI/db/index" && echo 01 >"$PKI/db/serial"
-    openssl ca -batch -notext -md sha256 -in "$PKI/expired.csr" -cert "$PKI/ca.pem" -keyfile "$PKI/ca.key" \
-        -startdate 20200101000000Z -enddate 20200201000000Z -out "$PKI/expired.pem" -outdir "$PKI/db" -config <(
-            printf '[ca]\ndefault_ca=x\n[x]\ndatabase=%s\nserial=%s\nrand_serial=yes\npolicy=y\nx509_extensions=z\n[y]\ncommonName=supplied\n[z]\nsubjectAltName=IP:127.0.0.1\n' \
-                "$PKI/db/index" "$PKI/db/serial"
-        ) 2>/dev/null
-    [ -s "$PKI/good.pem" ] && [ -s "$PKI/expired.pem" ]
+    printf '[ca]\ndefault_ca=x\n[x]\ndatabase=%s\nserial=%s\nrand_serial=yes\npolicy=y\nx509_extensions=z\n[y]\ncommonName=supplied\n[z]\nsubjectAltName=IP:127.0.0.1\n' \
+        "$PKI/db/index" "$PKI/db/serial" >"$PKI/db/conf"
+    authority -notext -in "$PKI/expired.csr" -startdate 20200101000000Z -enddate 20200201000000Z -out "$PKI/expired.pem" -outdir "$PKI/db"
+    certificate revoked 'IP:127.0.0.1' 2
+    authority -revoke "$PKI/revoked.pem"
+    authority -gencrl -crldays 2 -out "$PKI/crl.pem"
+    authority -gencrl -crl_lastupdate 20200101000000Z -crl_nextupdate 20200201000000Z -out "$PKI/old.crl.pem"
+    [ -s "$PKI/good.pem" ] && [ -s "$PKI/expired.pem" ] && [ -s "$PKI/crl.pem" ] && [ -s "$PKI/old.crl.pem" ]
 }
-serve() {
-    local port pipe=$ROOT/port.fifo
+begin_server() { # COMMAND...: one that prints its port, which is in $port then
+    local pipe=$ROOT/port.fifo
     mkfifo "$pipe"
-    "$HERE/image-server" "$(realpath "$1")" "$PKI/${2:-good}.pem" "$PKI/${2:-good}.key" "$LOG" "${3:-127.0.0.1}" \
-        >"$pipe" 2>>"$ROOT/server.err" &
+    "$@" >"$pipe" 2>>"$ROOT/server.err" &
     servers+=($!)
     read -r port <"$pipe"
     rm "$pipe"
+}
+serve() {
+    local port
+    begin_server "$HERE/image-server" "$(realpath "$1")" "$PKI/${2:-good}.pem" "$PKI/${2:-good}.key" "$LOG" "${3:-127.0.0.1}"
     SERVER=https://${3:-127.0.0.1}:$port
 }
 stop_servers() {

@@ -4,6 +4,7 @@
  *   url        "https://..."; "http://..." only with `plain`
  *   headers    texts; they go to the host of `url` and to no other one that it redirects to
  *   ca         PEM certificates that servers are verified by; absent: the host's bundle
+ *   crl        PEM revocation lists; absent: nothing is looked up
  *   limit      bytes that the body may have
  *   validator  ETag or Last-Modified of what the file holds already: the rest is asked for; absent: all of it
  *   stall      milliseconds in which at least one KiB a second on average must come
@@ -34,7 +35,7 @@ struct error;
 struct get_request {
     const char *url;
     const char **headers; /* ends with NULL */
-    const char *ca;       /* text; NULL */
+    const char *ca, *crl; /* texts; NULL */
     const char *validator;
     const char *proxy, *no_proxy; /* NULL */
     int64_t limit, stall, tries;
@@ -59,9 +60,10 @@ bool host_is_public(const char *host);
 
 /* User, mount, IPC and UTS namespaces of its own; a file system that holds what resolving names and verifying servers
  * needs and nothing else, and cannot be written to; no capabilities, an id that nobody has; the calls that a client
- * needs. Descriptors stay. `limit`: bytes that any file may get. */
-int get_sandbox_enter(const char *ca, int64_t limit, struct error *error);
-#define GET_CA_PATH "/ca.pem" /* inside */
+ * needs. Descriptors stay. */
+int get_sandbox_enter(const struct get_request *request, struct error *error);
+#define GET_CA_PATH  "/ca.pem" /* inside */
+#define GET_CRL_PATH "/crl.pem"
 
 /* The digest of what a file holds, taken in a thread while it is written. */
 struct hashing;

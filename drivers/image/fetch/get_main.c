@@ -122,7 +122,7 @@ int get_main(void)
     if (result == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         result = error_set(&error, -ENOMEM, "cannot begin to speak to servers");
     if (result == 0)
-        result = get_sandbox_enter(request.ca, request.limit, &error);
+        result = get_sandbox_enter(&request, &error);
     if (result == 0)
         result = take_up(&getting, &error);
     if (result == 0)

@@ -9,7 +9,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 
-#define REQUEST_LIMIT ((size_t)4 << 20) /* bytes; a bundle of certificates may be in it */
+#define REQUEST_LIMIT ((size_t)8 << 20) /* bytes; certificates and revocation lists may be in it */
 #define HEADER_LIMIT  64
 
 static int read_all(int input, size_t limit, struct buffer *text, struct error *error)
@@ -92,6 +92,7 @@ int get_request_read(int input, struct arena *arena, struct get_request *request
         return error_wrap(error, result, "the request");
     *request = (struct get_request){.url = text_of(object, "url", arena),
                                     .ca = text_of(object, "ca", arena),
+                                    .crl = text_of(object, "crl", arena),
                                     .validator = text_of(object, "validator", arena),
                                     .proxy = text_of(object, "proxy", arena),
                                     .no_proxy = text_of(object, "no_proxy", arena),

@@ -1,6 +1,6 @@
 /* The sandboxes of `get`, which speaks to servers and can do nothing else, and of `resolve`, which only reads.
  *
- * A user namespace of one id that nobody has; a file system in memory that holds copies of three files, so that names
+ * A user namespace of one id that nobody has; a file system in memory that holds copies of a few files, so that names
  * resolve and servers are verified, and is then read-only; the host's network, by sockets of IP alone: the abstract
  * sockets of the host's services lie in the network's namespace, too. Threads are allowed, since libcurl resolves in
  * one; programs are not. */
@@ -33,18 +33,20 @@
 #define BUNDLE       "/etc/ssl/certs/ca-certificates.crt"
 
 struct files { /* what comes along */
-    struct buffer resolver, hosts, certificates;
+    struct buffer resolver, hosts, certificates, revoked;
 };
 
-static int read_files(const char *ca, struct files *files, struct error *error)
+static int read_files(const struct get_request *request, struct files *files, struct error *error)
 {
     struct error unused;
     buffer_text(&files->resolver, "");
     buffer_text(&files->hosts, "");
     buffer_read_file(&files->resolver, AT_FDCWD, "/etc/resolv.conf", FILE_LIMIT, &unused);
     buffer_read_file(&files->hosts, AT_FDCWD, "/etc/hosts", FILE_LIMIT, &unused);
-    if (ca) {
-        buffer_text(&files->certificates, ca);
+    if (request->crl)
+        buffer_text(&files->revoked, request->crl);
+    if (request->ca) {
+        buffer_text(&files->certificates, request->ca);
         return 0;
     }
     int result = buffer_read_file(&files->certificates, AT_FDCWD, BUNDLE, FILE_LIMIT, error);
@@ -122,7 +124,9 @@ static int fill_root(const struct files *files, struct error *error)
         result = put_file("etc/hosts", &files->hosts, error);
     if (result == 0)
         result = put_file("etc/nsswitch.conf", &services, error);
-    return result < 0 ? result : put_file("ca.pem", &files->certificates, error);
+    if (result == 0)
+        result = put_file(GET_CA_PATH + 1, &files->certificates, error);
+    return result < 0 || !files->revoked.length ? result : put_file(GET_CRL_PATH + 1, &files->revoked, error);
 }
 
 static int enter_root(const struct files *files, struct error *error)
@@ -285,21 +289,22 @@ static int filter_calls(int (*add_rules)(scmp_filter_ctx), struct error *error)
     return result < 0 ? error_errno(error, result, "cannot filter system calls") : 0;
 }
 
-int get_sandbox_enter(const char *ca, int64_t limit, struct error *error)
+int get_sandbox_enter(const struct get_request *request, struct error *error)
 {
     struct files files = {0};
-    int result = read_files(ca, &files, error);
+    int result = read_files(request, &files, error);
     if (result == 0)
         result = unshare_all(0, error);
     if (result == 0)
         result = enter_root(&files, error);
     if (result == 0)
-        result = set_limits(limit, error);
+        result = set_limits(request->limit, error);
     if (result == 0)
         result = drop_capabilities(error);
     buffer_clear(&files.resolver);
     buffer_clear(&files.hosts);
     buffer_clear(&files.certificates);
+    buffer_clear(&files.revoked);
     return result < 0 ? result : filter_calls(add_client_rules, error);
 }
 

@@ -300,6 +300,10 @@ struct transfer *transfer_new(struct getting *getting, struct error *error)
     curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(handle, CURLOPT_PROXY_CAINFO, GET_CA_PATH);
     curl_easy_setopt(handle, CURLOPT_PROXY_CAPATH, NULL);
+    if (request->crl) {
+        curl_easy_setopt(handle, CURLOPT_CRLFILE, GET_CRL_PATH);
+        curl_easy_setopt(handle, CURLOPT_PROXY_CRLFILE, GET_CRL_PATH);
+    }
     curl_easy_setopt(handle, CURLOPT_NOPROXY, "");
     curl_easy_setopt(handle, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(handle, CURLOPT_USERAGENT, "fpsync/" FPSYNC_VERSION);
@@ -351,21 +355,24 @@ static const struct {
     {CURLE_SSL_CONNECT_ERROR, -EPROTO, true},
     {CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED, false},
     {CURLE_SSL_CACERT_BADFILE, -EKEYREJECTED, false},
+    {CURLE_SSL_CRL_BADFILE, -EINVAL, false},
     {CURLE_SSL_ISSUER_ERROR, -EKEYREJECTED, false},
     {CURLE_UNSUPPORTED_PROTOCOL, -EINVAL, false},
     {CURLE_URL_MALFORMAT, -EINVAL, false},
 };
 
-/* A host whose clock is wrong takes good certificates for old ones, or for ones to come. */
-static void add_clock(struct transfer *transfer)
+/* A host whose clock is wrong takes good certificates for old ones, or for ones to come; and of a revoked one GnuTLS has
+ * libcurl say no more than of others. */
+static void add_reasons(struct transfer *transfer)
 {
     char day[32];
     time_t now = time(NULL);
     struct tm parts;
     size_t length = strlen(transfer->text);
     if (gmtime_r(&now, &parts) && strftime(day, sizeof(day), "%Y-%m-%d %H:%M", &parts))
-        snprintf(transfer->text + length, sizeof(transfer->text) - length, " (this host's clock says %s UTC)",
-                 day);
+        snprintf(transfer->text + length, sizeof(transfer->text) - length,
+                 " (this host's clock says %s UTC%s)", day,
+                 transfer->getting->request->crl ? "; a list of `crl` may have revoked it" : "");
 }
 
 static int failed(struct transfer *transfer, CURLcode code, bool *passing)
@@ -379,7 +386,9 @@ static int failed(struct transfer *transfer, CURLcode code, bool *passing)
             *passing = failures[i].passing;
         }
     if (result == -EKEYREJECTED)
-        add_clock(transfer);
+        add_reasons(transfer);
+    if (code == CURLE_SSL_CRL_BADFILE) /* whose path is one of the sandbox */
+        return error_set(transfer->error, result, "`crl` of fpsync.conf: expected revocation lists (PEM)");
     return error_set(transfer->error, result, "%s",
                      *transfer->text ? transfer->text : curl_easy_strerror(code));
 }
