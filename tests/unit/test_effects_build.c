@@ -565,7 +565,8 @@ static void test_processes_that_are_left(void **state)
     if (getuid())
         skip();
     done(run_of(place_of(base.digest, "", 'a'),
-                "(while true; do echo x >>/srv/log; done) & (sleep 1000) </dev/null & echo started"));
+                "(while true; do echo x >>/srv/log; done) & (sleep 1000) </dev/null & "
+                "until [ -e /srv/log ]; do :; done; echo started"));
     assert_string_equal(output, "started\n");
     struct stat first, second;
     assert_int_equal(stat(step('a', "upper/srv/log"), &first), 0);
