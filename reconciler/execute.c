@@ -283,12 +283,18 @@ static void end_node(struct run *run, struct node *node, enum outcome outcome, c
         run->execution->ended(run->execution->context, node->action, outcome, node->message);
 }
 
+/* What was allowed for the time of a build is so no more, however that ended. */
+static bool only_follows(const struct node *node, const struct node *needed)
+{
+    return !node->action && needed->action && needed->action->verb == VERB_BUILD;
+}
+
 /* Ready when all it needed is done; skipped, with the reason, when something it needed is not. */
 static void settle(struct run *run, struct node *node)
 {
     for (size_t i = 0; i < node->needs.count; i++) {
         const struct node *needed = node->needs.items[i];
-        if (needed->outcome == OUTCOME_DONE)
+        if (needed->outcome == OUTCOME_DONE || only_follows(node, needed))
             continue;
         const char *why = arena_printf(run->arena, "needs \"%s\", which %s%s%s", needed->text,
                                        needed->outcome == OUTCOME_FAILED ? "failed" : "was not done",
@@ -574,6 +580,7 @@ int execute_plan(const struct execution *execution, struct arena *arena, struct 
                    .all = &plan->all,
                    .grants = &plan->grants,
                    .renames = plan->renames,
+                   .absent = &plan->absent,
                    .world = execution->world},
         .recorder = recorder_new(execution, arena),
         .result = result,

@@ -375,6 +375,21 @@ static void withdraw_held(struct planning *planning)
     complete_all(planning);
 }
 
+static void find_absent(struct planning *planning)
+{
+    struct plan *plan = planning->plan;
+    for (size_t i = 0; i < plan->all.count; i++) {
+        struct object *object = plan->all.items[i];
+        const struct action *action = plan_action_of(planning, object->kind, object->name);
+        if (object->kind == KIND_CONTAINER && !builder_is(object) &&
+            (!action || action->verb == VERB_EXPAND) &&
+            !actual_find(planning->request->actual, KIND_CONTAINER, object->name))
+            *arena_append(planning->arena, plan->absent.items, plan->absent.count) = object;
+    }
+    object_set_index(&plan->absent, planning->arena);
+    planning->target.absent = &plan->absent;
+}
+
 static bool is_gone(const struct plan_request *request, const char *source)
 {
     for (size_t i = 0; i < request->gone_sources.count; i++)
@@ -510,6 +525,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     plan_waves(&planning);
     plan_moves(&planning);
     withdraw_held(&planning);
+    find_absent(&planning);
     for (size_t i = 0; i < request->actual->count && !request->narrowed; i++) {
         struct entry *entry = &request->actual->items[i];
         if (entry_is_retained(entry) ||

@@ -124,6 +124,9 @@ struct plan {
     struct await *awaits;
     size_t await_count;
     struct object_set all; /* what exists after the run */
+    /* Of these the containers that no record has and this run does not begin to make: they wait for an image. What
+     * the host knows of containers is what the record has, so that whoever asks next finds no other hand's doing. */
+    struct object_set absent;
     struct grants grants;
     struct rules *rules_first; /* for the run: the final ones and those of what still goes */
     struct rules *rules_last;  /* after it */

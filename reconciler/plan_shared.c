@@ -111,7 +111,8 @@ static const char *left_behind(const struct planning *planning, const char *netw
     for (size_t i = 0; i < snapshot->lease_count; i++) {
         const struct lease *lease = snapshot->leases[i];
         if (strcmp(lease->kind, kind_name(KIND_CONTAINER)) != 0 ||
-            object_find(&planning->plan->all, KIND_CONTAINER, lease->name))
+            (object_find(&planning->plan->all, KIND_CONTAINER, lease->name) &&
+             !target_is_absent(&planning->target, lease->name)))
             continue;
         for (size_t j = 0; j < lease->addresses.count; j++) {
             const struct lease_address *address = lease->addresses.items[j];

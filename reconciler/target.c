@@ -49,6 +49,11 @@ bool target_is_macvlan(const struct target *target, const char *network)
     return body && body->parent;
 }
 
+bool target_is_absent(const struct target *target, const char *container)
+{
+    return target->absent && object_find(target->absent, KIND_CONTAINER, container);
+}
+
 const char *target_bridge_name(const struct target *target, const char *network)
 {
     const struct network *body = target_network(target, network);
@@ -118,7 +123,7 @@ struct rules *target_rules(const struct target *target)
     struct rules *rules = described_new(target->arena, &rules_table);
     for (size_t i = 0; i < target->all->count; i++) {
         const struct object *object = target->all->items[i];
-        if (object->kind == KIND_CONTAINER)
+        if (object->kind == KIND_CONTAINER && !target_is_absent(target, object->name))
             add_container_rules(target, object, rules);
         if (object->kind != KIND_NETWORK || network_is_attached(object->body))
             continue;

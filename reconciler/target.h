@@ -19,6 +19,8 @@ struct target {
     const struct renames *renames; /* NULL: none */
     const struct map
         *resting; /* members of sets that do not run, by name: no forward leads there; NULL: none */
+    const struct object_set
+        *absent; /* containers of `all` without rules and names; see struct plan. NULL: none */
 };
 
 const char *target_subnet(const struct target *target, const char *network);
@@ -26,6 +28,7 @@ const char *target_mark(struct arena *arena, const char *uid, const char *name);
 
 bool target_is_macvlan(const struct target *target, const char *network);
 bool target_is_attached(const struct target *target, const char *network);
+bool target_is_absent(const struct target *target, const char *container);
 
 struct rules *target_rules(const struct target *target);
 /* What its ports may send from: of rule_guard. */

@@ -146,7 +146,8 @@ struct resolver *target_resolver(const struct target *target, const char *networ
     for (size_t i = 0; i < target->all->count; i++) {
         const struct object *object = target->all->items[i];
         const struct container *body = object->body;
-        if (object->kind != KIND_CONTAINER || !list_find(&body->networks, &attachment_table, network))
+        if (object->kind != KIND_CONTAINER || !list_find(&body->networks, &attachment_table, network) ||
+            target_is_absent(target, object->name))
             continue;
         target_add(target->arena, &resolver->names, name_in(target, object, network));
         add_union(target, body, resolver);

@@ -73,6 +73,7 @@ done
 . "$scenarios/image-secrets.sh"
 . "$scenarios/image-import.sh"
 . "$scenarios/settled.sh"
+. "$scenarios/waiting.sh"
 . "$scenarios/words.sh"
 . "$scenarios/names.sh"
 echo "1..$count"

@@ -1,0 +1,49 @@
+# What waits for an image that does not come: the host knows nothing of it, and nobody takes that for another hand's doing.
+# Sourced by run.sh.
+in_place() { # the record and the spec agree that nothing of the network is out of place
+    run status -o json | jq -e '[.objects[] | select(.kind == "network").drift] == [[]]' >/dev/null || { run status; return 1; }
+    ! run_spec plan | grep -E 'another hand|not on record'
+}
+broken_recipe() { # FOLDER
+    mkdir -p "$root/$1" && printf 'FROM base\nRUN false\n' >"$root/$1/Recipe"
+}
+
+a_build_fails() {
+    at waiting-build
+    broken_recipe bad
+    echo 'project: shop
+images: { base: { source: "bootstrap:bookworm" }, app: { build: ./bad } }
+containers: { web: { image: app, ports: [] } }' >"$root/spec.yaml"
+    gives 3 run_spec build -y && in_place && gives 3 run_spec apply -y && in_place && gives 3 run_spec build -y && in_place || return 1
+    printf 'FROM base\nRUN true\n' >"$root/bad/Recipe"
+    gives 0 run_spec apply -y && runs shop_web && in_place && gives 0 run_spec plan
+}
+check 'a build that fails leaves no rules and names behind, and those of who waits for it come with the container' a_build_fails
+
+a_build_of_a_folder_fails() {
+    at waiting-folder
+    broken_recipe page
+    echo 'images: { base: { source: "bootstrap:bookworm" } }' >"$root/spec.yaml"
+    gives 0 run_spec apply && gives 3 run build "$root/page" -y && in_place && gives 0 run_spec plan
+}
+check 'nor does that of a folder' a_build_of_a_folder_fails
+
+an_image_is_held() {
+    at waiting-held
+    echo 'images: { base: { source: "images:debian/12" } }
+containers: { web: { image: base } }' >"$root/spec.yaml"
+    gives 3 run_spec --offline apply && in_place && gives 3 run_spec --offline apply && in_place || return 1
+    gives 0 run_spec apply && runs web && in_place
+}
+check 'nor does an image that is held' an_image_is_held
+
+a_fetch_fails() {
+    at waiting-fetch
+    echo 'images: { base: { source: "images:debian/12" } }
+containers: { web: { image: base } }' >"$root/spec.yaml"
+    for _ in 1 2; do
+        "$tool" "$root" reset && FPSYNC_FAKE_FAIL=1 gives 3 run_spec apply && in_place || return 1
+    done
+    gives 0 run_spec apply && runs web && in_place
+}
+check 'nor does one that cannot be fetched' a_fetch_fails
