@@ -27,9 +27,10 @@ struct execution {
     const struct builds_request *builds_request;
     const struct spec_source *sources; /* to record; may be none (stop, start) */
     size_t source_count;
-    const char *digest;     /* of the sources' text */
-    bool down;              /* the sources are taken down: automatic runs skip them from now on */
-    const char *stopped_by; /* recorded with VERB_STOP; NULL: not a person's stop */
+    const struct object_set *desired; /* what these declare */
+    const char *digest;               /* of the sources' text */
+    bool down;                        /* the sources are taken down: automatic runs skip them from now on */
+    const char *stopped_by;           /* recorded with VERB_STOP; NULL: not a person's stop */
     size_t parallel;
     int64_t timeout;      /* milliseconds a task; 0: none */
     int64_t stop_timeout; /* -1: each container's own */

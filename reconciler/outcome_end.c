@@ -3,6 +3,7 @@
 
 #include "reconciler/keyed.h"
 #include "reconciler/outcome_internal.h"
+#include "reconciler/plan_internal.h"
 
 static size_t count_declared(const struct plan *plan, const char *source)
 {
@@ -13,6 +14,24 @@ static size_t count_declared(const struct plan *plan, const char *source)
                  strcmp(object->source, source) == 0;
     }
     return count;
+}
+
+/* What waits for an image is not on record yet, and its network is to stay for it whatever other sources do. */
+static void note_networks(const struct recorder *recorder, const struct spec_source *given,
+                          struct source *source)
+{
+    const struct object_set *all = &recorder->execution->plan->all, *desired = recorder->execution->desired;
+    if (given->prunes)
+        source->networks = (struct texts){0};
+    for (size_t i = 0; i < all->count; i++) {
+        const struct object *network = all->items[i];
+        for (size_t j = 0; j < desired->count && network->kind == KIND_NETWORK && network->implicit; j++)
+            if (text_is_same(desired->items[j]->source, given->name) &&
+                plan_uses(desired->items[j], KIND_NETWORK, network->name) &&
+                !texts_have(&source->networks, network->name))
+                *arena_append(recorder->arena, source->networks.items, source->networks.count) =
+                    network->name;
+    }
 }
 
 static struct source *recorded_source(const struct recorder *recorder, const char *name)
@@ -83,6 +102,7 @@ int recorder_end(struct recorder *recorder, const struct execution_result *done,
                              : execution->digest;
         source->applied = record_now();
         source->objects = (int64_t)count_declared(execution->plan, given->name);
+        note_networks(recorder, given, source);
         result = recorder_writing(recorder, error);
         if (result >= 0)
             result = state_put_source(execution->state, described_whole(&source_table, source), error);

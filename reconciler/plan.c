@@ -223,6 +223,23 @@ static bool is_scaled_down(const struct planning *planning, const struct entry *
                                         arena_printf(planning->arena, "%s-1", set_of(entry)));
 }
 
+/* An implicit network belongs to whoever uses it, whatever source brought it in first. */
+static bool is_needed_only(const struct entry *entry)
+{
+    return entry->object.implicit && entry->kind == KIND_NETWORK;
+}
+
+/* By what another source last applied, though nothing on record uses it: that waits to be made. */
+static bool is_claimed(const struct plan_request *request, const struct entry *entry)
+{
+    const struct snapshot *snapshot = request->actual->snapshot;
+    for (size_t i = 0; i < snapshot->source_count && is_needed_only(entry); i++)
+        if (!is_own_source(request, snapshot->sources[i]->name, true) &&
+            texts_have(&snapshot->sources[i]->networks, entry->name))
+            return true;
+    return false;
+}
+
 static void plan_removal(struct planning *planning, struct entry *entry)
 {
     const struct object *user = plan_user_of(planning, entry->kind, entry->name);
@@ -234,7 +251,7 @@ static void plan_removal(struct planning *planning, struct entry *entry)
                   "remove its user first", entry->object.place);
         return;
     }
-    if (user)
+    if (user || is_claimed(planning->request, entry))
         return;
     bool data = entry->kind == KIND_VOLUME || entry->kind == KIND_LAYER;
     enum verb verb = data && !entry_is_thrown_away(entry) ? VERB_RETAIN
@@ -293,12 +310,6 @@ static void hold_contested(struct planning *planning)
 
 /* ---- the whole ---- */
 
-/* An implicit network belongs to whoever uses it, whatever source brought it in first. */
-static bool is_needed_only(const struct entry *entry)
-{
-    return entry->object.implicit && entry->kind == KIND_NETWORK;
-}
-
 static void add_used(struct planning *planning)
 {
     bool *taken = planning->taken;
@@ -343,8 +354,10 @@ static void collect_all(struct planning *planning)
     for (size_t i = 0; i < request->actual->count; i++) {
         struct entry *entry = &request->actual->items[i];
         taken[i] = entry_is_retained(entry) || planning->declared[i];
-        if (taken[i] || is_needed_only(entry) ||
-            (is_own_source(request, entry->record->source, true) && !is_awaited(planning, entry)))
+        const bool stays = is_needed_only(entry) ? is_claimed(request, entry)
+                                                 : !is_own_source(request, entry->record->source, true) ||
+                                                       is_awaited(planning, entry);
+        if (taken[i] || !stays)
             continue;
         *arena_append(planning->arena, all->items, all->count) = &entry->object;
         taken[i] = true;

@@ -102,6 +102,8 @@ struct source {
     const char *digest; /* spec_set.digest of it */
     int64_t applied;    /* seconds since the epoch */
     int64_t objects;    /* declared ones (not implicit), for the mass-delete guard */
+    struct texts
+        networks; /* implicit ones that the last applied set uses, whether or not its users were made */
 };
 extern const struct table source_table;
 

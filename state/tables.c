@@ -82,6 +82,7 @@ static const struct field source_rows[] = {
     TEXT(source, 5, digest, "Of the last applied set."),
     NUMBER(source, 6, applied, "0", "When, in seconds since the epoch."),
     NUMBER(source, 7, objects, "0", "Declared objects."),
+    OF_TYPE(source, 8, networks, FIELD_TEXTS, "Implicit networks that it uses."),
 };
 const struct table source_table = {.name = "source",
                                    .size = sizeof(struct source),

@@ -47,3 +47,37 @@ containers: { web: { image: base } }' >"$root/spec.yaml"
     gives 0 run_spec apply && runs web && in_place
 }
 check 'nor does one that cannot be fetched' a_fetch_fails
+
+# ---- networks that nobody declares, of several sources ----
+
+source_of() { # FILE SOURCE-OF-IMAGE NAME: a container in the network of its project
+    echo "project: st
+images: { $3: { source: \"$2\" } }
+containers: { $3: { image: $3 } }" >"$root/$1.yaml"
+}
+has_network() { # NAME
+    run status -o name | grep -qx "network/$1" || { run status; return 1; }
+}
+
+others_wait() {
+    at waiting-others
+    source_of one images:debian/12 c && source_of two images:debian/13 d
+    gives 3 run -f "$root/one.yaml" --offline apply && has_network st/default || return 1
+    echo 'images: { other: { source: "bootstrap:bookworm" } }' >"$root/three.yaml"
+    gives 0 run -f "$root/three.yaml" apply && has_network st/default && gives 0 run -f "$root/three.yaml" plan || return 1
+    # nor does either of two, both of whose images do not come, take it from the other
+    gives 3 run -f "$root/two.yaml" --offline apply && ! run -f "$root/two.yaml" --offline plan | grep 'network st' || return 1
+    "$tool" "$root" reset && FPSYNC_FAKE_FAIL=1 gives 3 run -f "$root/two.yaml" apply && ! run -f "$root/one.yaml" plan | grep 'network st' || return 1
+    gives 0 run -y -f "$root/two.yaml" down && has_network st/default && in_place || return 1
+    gives 0 run -y -f "$root/one.yaml" down && ! has_network st/default
+}
+check 'a network that nobody declares stays while another source waits to use it' others_wait
+
+no_more_text() {
+    at waiting-no-more
+    source_of one images:debian/12 c && source_of two bootstrap:bookworm d
+    gives 3 run -f "$root/one.yaml" --offline apply && gives 0 run -f "$root/two.yaml" apply && gives 0 run -f "$root/two.yaml" plan || return 1
+    echo 'images: { c: { source: "images:debian/12" } }' >"$root/one.yaml"
+    gives 0 run -f "$root/one.yaml" apply && has_network st/default && gives 0 run -y -f "$root/two.yaml" down && ! has_network st/default
+}
+check 'and goes with the last that uses it, whoever made it' no_more_text
