@@ -14,7 +14,7 @@ list_of() {
     find "$1" -printf '%P %y %m %U:%G %s %l\n' | sort
 }
 same_tree() { # TEXT, folder, folder
-    if [ "$(tree_of "$2")" = "$(tree_of "$3")" ]; then ok "$1"; else not_ok "$1" "$(diff <(list_of "$2") <(list_of "$3"))"; fi
+    if [ -d "$2" ] && [ "$(tree_of "$2")" = "$(tree_of "$3")" ]; then ok "$1"; else not_ok "$1" "$(diff <(list_of "$2") <(list_of "$3"))"; fi
 }
 source_is() { # SOURCE: makes it the image of the spec
     spec oci <<END
@@ -169,3 +169,60 @@ END
 converge 'a container of an image with file capabilities'
 is 'they are honoured' "$(timeout 60 env -C / lxc-attach -P "$ROOT/var/lib/lxc" -n "$(lxc_of t/one)" --clear-env -u 5 -- \
     /bin/busybox-able awk '/CapEff/ { print $2 }' /proc/self/status)" 0000000000000400
+
+# ---- what fpsync writes is read by umoci and skopeo ----
+odd=$W/odd
+cp -a "$BUSYBOX" "$odd"
+(
+    cd "$odd" && mkdir -p keep gone/deep replaced 'with blank/ünïcode' && touch keep/a gone/deep/b replaced/old 'with blank/x'
+    chown 1234:5678 keep && chown -h 65535:65535 'with blank' && chmod 2711 keep && chmod 1777 tmp && mkfifo -m 620 pipe
+    cp bin/busybox special && chown 33:33 special && chmod 6755 special && ln special again && ln -s ../nowhere link
+    cp bin/busybox able && setcap cap_net_raw,cap_net_bind_service+ep able
+    setfattr -n user.note -v 'a note' keep/a && setfattr -n user.folder -v yes keep
+)
+mkdir "$W/x" "$W/context" && echo 'a page' >"$W/context/page"
+cat >"$W/context/Recipe" <<'END'
+FROM odd
+ENV COLOR="deep blue" SIZE=large
+LABEL org.example.kind=shop
+COPY --chown=7:8 --chmod=640 page /srv/page
+RUN rm -r /gone /keep/a && rm -r /replaced && mkdir /replaced && echo new >/replaced/new && chown 5:6 /special && chmod 4710 /special && ln -s page /srv/link
+USER 33:44
+WORKDIR /srv
+VOLUME /srv/data
+EXPOSE 80/tcp
+STOPSIGNAL SIGUSR1
+ENTRYPOINT ["/bin/httpd"]
+CMD ["-f"]
+END
+spec export <<END
+project: x
+images: { odd: { source: "file:$odd" }, app: { build: { context: "$W/context", network: none } } }
+END
+converge 'an image of a folder, and one that a recipe puts on it'
+root_of() { # IMAGE
+    echo "$IMAGES/$(fps image inspect "$1" -o json | jq -r '.images[0].digest')/root"
+}
+unpacked_by_umoci() { # TEXT, IMAGE, folder with what it is
+    check "$1: written as a layout" fps image export "$2" "$W/$2:v"
+    check "$1: umoci unpacks it" umoci unpack --image "$W/$2:v" "$W/$2.bundle"
+    same_tree "$1: the tree is the same" "$W/$2.bundle/rootfs" "$3"
+}
+unpacked_by_umoci 'a plain one' x/odd "$(root_of x/odd)"
+mkdir "$W/both" && mount -t overlay overlay -o "ro,lowerdir=$(root_of x/app):$(root_of x/odd)" "$W/both"
+unpacked_by_umoci 'a build' x/app "$W/both"
+umount "$W/both"
+is 'it has two layers, the lower one that of its base' "$(skopeo inspect "oci:$W/x/app:v" | jq -r '.Layers | length, .[0]' | paste -sd' ')" \
+    "2 $(skopeo inspect "oci:$W/x/odd:v" | jq -r '.Layers[0]')"
+is 'what it took away is not there, and what it changed is' \
+    "$(cd "$W/x/app.bundle/rootfs" && ls -d gone keep/a replaced/* 2>/dev/null; stat -c '%u:%g %a' special srv/page)" 'replaced/new
+5:6 4710
+7:8 640'
+is 'skopeo reads how it is run' "$(skopeo inspect --config "oci:$W/x/app:v" | jq -cS '.config | del(.Env)')" \
+    '{"Cmd":["-f"],"Entrypoint":["/bin/httpd"],"ExposedPorts":{"80/tcp":{}},"Labels":{"org.example.kind":"shop"},"StopSignal":"SIGUSR1","User":"33:44","Volumes":{"/srv/data":{}},"WorkingDir":"/srv"}'
+is 'umoci makes of it what runs' "$(jq -cS '.process | [.args, .cwd, .user.uid, .user.gid, (.env | map(select(test("COLOR|SIZE"))) | sort)]' "$W/x/app.bundle/config.json")" \
+    '[["/bin/httpd","-f"],"/srv",33,44,["COLOR=deep blue","SIZE=large"]]'
+check 'umoci builds on it' umoci config --image "$W/x/app:v" --tag more --config.env MORE=1
+is 'and skopeo reads that' "$(skopeo inspect --config "oci:$W/x/app:more" | jq -c '.config.Env | map(select(test("MORE|SIZE"))) | sort')" '["MORE=1","SIZE=large"]'
+made 'umoci'"'"'s, read again' "oci-layout:$W/x/app:more"
+same_tree 'umoci'"'"'s, read again: the tree is the same' "$W/x/app.bundle/rootfs" "$IMAGES/$DIGEST/root"

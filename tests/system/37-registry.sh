@@ -79,6 +79,49 @@ made 'of a remote' 'local:shop/app:v1'
 skopeo --insecure-policy copy -q --format v2s2 --dest-cert-dir "$W/certs" --src-cert-dir "$W/certs" \
     "docker://127.0.0.1:$PORT/shop/app:v1" "docker://127.0.0.1:$PORT/shop/docker:v1" 2>&1 | comment
 made 'of docker'"'"'s own types' "oci:127.0.0.1:$PORT/shop/docker:v1"
+
+# What fpsync made and wrote itself: a build of two layers, the upper of which takes something away.
+tree_of() { # FOLDER
+    tar -C "$1" --sort=name --mtime=@0 --numeric-owner --xattrs --xattrs-include='*' --format=pax \
+        --pax-option='exthdr.name=x,delete=atime,delete=ctime' -cf - . | sha256sum
+}
+whole() { # IMAGE of two: its tree
+    mkdir -p "$W/whole" && mount -t overlay overlay -o "ro,lowerdir=$IMAGES/$1/root:$IMAGES/$(digest_of t/base)/root" "$W/whole" &&
+        tree_of "$W/whole"
+    umount "$W/whole"
+}
+digest_of() { # IMAGE
+    fps image inspect "$1" -o json | jq -r '.images[0].digest'
+}
+how_it_runs() { # IMAGE
+    fps image inspect "$1" -o json | jq -cS '.images[0].config'
+}
+mkdir -p "$W/recipe" "$W/base" && cp -a "$BUSYBOX/." "$W/base" && cp -a "$W/one/." "$W/base"
+printf 'FROM base\nENV A=b\nRUN rm /large && rm -r /www && mkdir /www && echo b >/www/b && chown 3:4 /www/b && chmod 4710 /www/b\nCMD ["/bin/id"]\n' >"$W/recipe/Recipe"
+spec written <<END
+project: t
+images: { base: { source: "file:$W/base" }, app: { build: { context: "$W/recipe", network: none } } }
+END
+converge 'an image of a recipe'
+check 'written as a layout' fps image export t/app "$W/A:v1"
+tree=$(whole "$(digest_of t/app)") ran=$(how_it_runs t/app)
+like 'it says how it is run' "$ran" '/bin/id.*A=b'
+push "$W/A:v1" shop/built:v1
+pulled() { # TEXT, SOURCE
+    forgotten
+    source_is "$2"
+    converge "$1"
+    is "$1: it is the same tree" "$(tree_of "$IMAGES/$(digest_of t/guest)/root")" "$tree"
+    is "$1: and is run as the recipe says" "$(how_it_runs t/guest)" "$ran"
+    digest_of t/guest >"$W/pulled.${1%% *}"
+}
+fps down -y -f "$FILE" >/dev/null 2>&1
+pulled 'pushed, and pulled again' "oci:127.0.0.1:$PORT/shop/built:v1"
+pulled 'of the layout itself' "oci-layout:$W/A:v1"
+is 'both are one image' "$(<"$W/pulled.pushed,")" "$(<"$W/pulled.of")"
+is 'and the registry has it by the digest that was written' "$(skopeo inspect --cert-dir "$W/certs" "docker://127.0.0.1:$PORT/shop/built:v1" | jq -r .Digest)" \
+    "$(jq -r '.manifests[0].digest' "$W/A/index.json")"
+
 refused 'a tag that is not there' 'manifests/v9.*404' "oci:127.0.0.1:$PORT/shop/app:v9"
 refused 'a pin that is another image' '404' "oci:127.0.0.1:$PORT/shop/app:v1" ", digest: \"sha256:$(printf %064d 1)\""
 policy "$PKI/self.pem"
