@@ -1,9 +1,8 @@
 #!/bin/bash
 # Images behind https:// addresses, and servers that do not do what they should: nothing is ever visible that is not
 # whole and what it was said to be, what came is taken up again, and nothing stays behind.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/walk.sh"
 . "$HERE/fetch.sh"
-. "$HERE/walk.sh"
 make_ca || { not_ok 'certificates of a CA of our own' && exit; }
 mkdir -p "$ROOT/etc/fpsync" "$ROOT/served" "$ROOT/canary"
 echo untouched >"$ROOT/canary/file"

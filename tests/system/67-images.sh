@@ -1,9 +1,8 @@
 #!/bin/bash
 # What becomes of images once they are there: they follow their servers, go out and come in as files, and go when nobody
 # has used them for long.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/walk.sh"
 . "$HERE/fetch.sh"
-. "$HERE/walk.sh"
 make_ca || { not_ok 'certificates of a CA of our own' && exit; }
 W=$ROOT/work
 TREE=$ROOT/served
