@@ -68,10 +68,26 @@ int fail_invalid(const struct options *options, const struct problems *problems)
 
 static volatile int interrupted;
 
+/* Ending takes as long as what has begun: who asks for it learns that he was heard. */
 static void interrupt(int signal)
 {
+    static const char text[] =
+        "\nfpsync: interrupted: what has begun is finished first; once more, and that ends at once as well\n";
     (void)signal;
-    interrupted++;
+    const int saved = errno;
+    if (!interrupted++ && write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        errno = 0; /* nobody listens */
+    errno = saved;
+}
+
+static void tell_interrupted(const struct plan *plan, const struct execution_result *result)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        left += result->items[i].outcome == OUTCOME_CANCELED;
+    fprintf(stderr,
+            "fpsync: interrupted: %zu of %zu actions were not done; the next run goes on from there\n", left,
+            plan->count);
 }
 
 int take_interruptions(void)
@@ -140,8 +156,10 @@ int execute_and_report(struct session *session, const struct plan *plan,
     report_end(options, &own);
     for (size_t i = 0; i < result.gate_count; i++)
         fprintf(stderr, "fpsync: %s\n", result.gates[i]);
-    if (result.canceled)
+    if (result.canceled) {
+        tell_interrupted(plan, &result);
         return EXIT_ERROR;
+    }
     if (result.gates_late && !result.failed)
         return EXIT_NOT_HEALTHY;
     return result.failed || result.skipped || result.gate_count ? EXIT_SOME_FAILED : EXIT_IN_SYNC;

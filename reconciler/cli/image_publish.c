@@ -112,6 +112,7 @@ static void tell(const struct session *session, const char *argument, const stru
         json_set(object, "name", json_new_text(argument));
         json_set(object, "version", json_new_text(done->version));
         json_set(object, "changed", json_new_bool(done->changed));
+        json_set(object, "signed", json_new_bool(options->key || options->gpg));
         return;
     }
     if (options->output == OUTPUT_NAME)
@@ -162,7 +163,7 @@ static int check_names(struct session *session, struct error *error)
 
 static void tell_unsigned(const struct options *options)
 {
-    if (!options->key && !options->gpg && !options->quiet)
+    if (options->output != OUTPUT_DATA && !options->key && !options->gpg && !options->quiet)
         fprintf(stderr,
                 "fpsync: %s is not signed: who reads it trusts the server alone; --key FILE signs it, and a "
                 "remote's key: verifies that\n",

@@ -88,6 +88,38 @@ is 'nothing of the building containers is left' "$(ls "$ROOT/var/lib/lxc")" ''
 is 'nor of their processes' "$(processes | grep -c .)" 0
 check 'down' fps down -f "$FILE" -y
 
+# ---- Ctrl-C, once and twice ----
+
+begin() { # until a RUN waits at the gate
+    rm -rf "$gate"
+    "$FPSYNC" --root "$ROOT" apply -y --parallel 1 -f "$FILE" >"$ROOT/said" 2>&1 &
+    apply=$!
+    check 'a RUN waits' eventually 30 test -e "$gate/begun"
+}
+sed -i 's/^project: .*/project: c/; s/echo second/echo third/' "$FILE"
+echo '  later: { build: { from: slow, network: none, steps: [ RUN true ] } }' >>"$FILE"
+begin
+kill -INT "$apply"
+check 'who interrupts it is told what happens' eventually 5 grep -q 'interrupted: what has begun is finished first' "$ROOT/said"
+check 'it goes on' test -d "/proc/$apply"
+timeout 5 sh -c "echo go >'$gate/pipe'"
+timeout 30 tail --pid="$apply" -f /dev/null
+wait "$apply"
+is 'and ends, with an error' $? 1
+like 'and says how much is left' "$(cat "$ROOT/said")" 'interrupted: [1-9] of [0-9]+ actions were not done'
+isnt 'the image is there' "$(fps image inspect c/slow 2>/dev/null | jq -r '.images[0].digest')" ''
+sed -i 's/echo third/echo fourth/' "$FILE"
+begin
+kill -INT "$apply"
+eventually 5 grep -q 'interrupted' "$ROOT/said"
+kill -INT "$apply"
+wait "$apply"
+is 'twice ends at once' $? 1
+is 'with all that it had begun' "$(ls "$ROOT/var/lib/lxc")$(processes | grep .)" ''
+: >"$gate/open"
+converge 'the run after that'
+check 'down' fps down -f "$FILE" -y
+
 # ---- what fails is tried once a run, and holds nothing else up ----
 
 mkdir -p "$SPEC"/{bad,good}
