@@ -131,6 +131,11 @@ static int run_state(struct json *world, char **arguments, struct error *error)
             count_frozen(json_value(j));
             leave_out_timed(json_value(j));
         }
+    static const char *const built[][2] = {{"steps", "used"}, {"contexts", "made"}};
+    for (size_t i = 0; i < 2; i++)
+        for (void *j = json_first(fake_map(world, built[i][0])); j;
+             j = json_next(fake_map(world, built[i][0]), j))
+            json_remove(json_value(j), built[i][1]);
     static const char *const marked[] = {"bridges", "ports"};
     for (size_t i = 0; i < 2; i++)
         for (void *j = json_first(fake_map(world, marked[i])); j;
