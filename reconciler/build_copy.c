@@ -291,6 +291,13 @@ static bool add_address(struct copying *copying, const struct recipe_word *word,
     return true;
 }
 
+/* As BuildKit tells them from files: https://HOST/PATH.git, "#" and what of it is meant behind that. */
+static bool is_repository(const char *url)
+{
+    const size_t length = strcspn(url, "#?");
+    return length > strlen(".git") && strncmp(url + length - strlen(".git"), ".git", strlen(".git")) == 0;
+}
+
 static bool is_address(const char *text)
 {
     return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0 ||
@@ -305,8 +312,13 @@ static bool read_source(struct copying *copying, const struct recipe_word *word,
     const char *text = expand(copying, word, said);
     if (!text)
         return false;
-    if (strncmp(text, "https://", 8) == 0 && copying->instruction->keyword == RECIPE_ADD)
-        return add_address(copying, word, text);
+    if (strncmp(text, "https://", 8) == 0 && copying->instruction->keyword == RECIPE_ADD) {
+        if (!is_repository(text))
+            return add_address(copying, word, text);
+        problem_add(copying->making->problems, word->place, "ADD an archive of it, or clone it in a RUN",
+                    "ADD: repositories are not cloned, found '%s'", text);
+        return false;
+    }
     if (is_address(text) && !copying->from) {
         const bool is_add = copying->instruction->keyword == RECIPE_ADD;
         problem_add(copying->making->problems, word->place,

@@ -97,7 +97,7 @@ is 'archives of servers stay packed, as docker has it' "$(stat -c '%n %u:%g %a' 
     'file.txt 7:8 640 packed.tar.gz 7:8 640'
 recipe "ADD $SERVER/ /to/"
 like 'an address without a name needs one' "$(fps validate -f "$FILE" 2>&1)" 'Recipe:2:.*no name of a file'
-for other in http://example.org/x git@example.org:x.git https://user:password@example.org/x; do
+for other in http://example.org/x git@example.org:x.git https://example.org/x.git https://user:password@example.org/x; do
     recipe "ADD $other /x"
     like "refused: $other" "$(fps build -f "$FILE" 2>&1)" 'Recipe:2:|user'
 done

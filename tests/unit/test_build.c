@@ -556,6 +556,8 @@ static void refusals(void **state)
         {"FROM base\nCOPY *.txt /a\n", "COPY: the target of several sources must be a folder, found '/a'", 2},
         {"FROM base\nCOPY [a /x\n", "COPY: '[a' is no pattern", 2},
         {"FROM base\nCOPY --exclude=[a dir /x\n", "'[a' is no pattern, or longer than 1024 bytes", 2},
+        {"FROM base\nADD https://x.example/a.git#main:sub /a\n",
+         "ADD: repositories are not cloned, found 'https://x.example/a.git#main:sub'", 2},
         {"FROM base\nADD http://x.example/a /a\n",
          "ADD: of addresses only https:// ones are fetched, found 'http://x.example/a'", 2},
         {"FROM base\nCOPY https://x.example/a /a\n", "COPY fetches no address, found 'https://x.example/a'",
