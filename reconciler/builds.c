@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "drivers/image/view_context.h"
 #include "lib/digest.h"
@@ -429,6 +430,24 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
     map_clear(&reading.begun);
     map_clear(&reading.ended);
     builds_judge(request, arena, builds);
+}
+
+void builds_check(const struct object_set *set, struct arena *arena, struct problems *problems)
+{
+    const struct reading reading = {.arena = arena, .problems = problems};
+    for (size_t i = 0; i < set->count; i++) {
+        const struct object *image = set->items[i];
+        const struct image_build *build =
+            image->kind == KIND_IMAGE ? ((const struct image *)image->body)->build : NULL;
+        const char *file;
+        struct stat status;
+        if (!build || (!build->context && !build->from))
+            continue;
+        if (!build->context)
+            read_steps(&reading, image, &file);
+        else if (*build->context == '/' && (stat(build->context, &status) < 0 || S_ISDIR(status.st_mode)))
+            read_folder(&reading, image, build->context, &file);
+    }
 }
 
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set)

@@ -143,6 +143,10 @@ int session_load(struct session *session, struct error *error)
         unlisted_make(session, unlisted, session->arena, &session->set);
     if (result == -EINVAL && session->options->automatic && recorded.count)
         result = hold_back_files(session, &request, &recorded, error);
+    if (result == -EINVAL) {
+        builds_check(&session->set.refused, session->arena, &session->problems);
+        problems_sort(&session->problems);
+    }
     if (result >= 0)
         result = check_arguments(session, error);
     if (result >= 0)

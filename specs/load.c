@@ -69,8 +69,10 @@ int specs_load(const struct spec_request *request, const struct object_set *reco
     /* References are judged over everything that was declared, also beside errors elsewhere. */
     check_all(&collection, recorded, &loaded, gathered.incomplete);
     problems_sort(problems);
-    if (problems->count > before)
+    if (problems->count > before) {
+        *set = (struct spec_set){.refused = {.items = collection.items, .count = collection.count}};
         return error_set(error, -EINVAL, "%zu problems in the specs", problems->count - before);
+    }
 
     loaded.objects = (struct object_set){.items = collection.items, .count = collection.count};
     object_set_sort(&loaded.objects);

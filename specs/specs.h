@@ -45,6 +45,8 @@ struct spec_set {
     struct spec_source *sources;
     size_t source_count;
     char digest[65]; /* of all bytes read, file by file: equal digest, equal set */
+    struct object_set
+        refused; /* of specs with problems: what could be read of them, and nothing else is filled */
 };
 
 /* Fills `set` (all in `arena`) when `problems` stays empty. Returns -EINVAL when there are problems (exit 6), and

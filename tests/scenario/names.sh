@@ -81,6 +81,25 @@ spec.yaml:4:41: the recipe has no stage 'tolo'
 spec.yaml:5:41: the recipe has no stage 'nope'
 END
 }
+# Also beside what is wrong in the specs, as far as a recipe by itself can tell.
+told_beside() {
+    named names-beside <<'END'
+FROM guest
+RUNN x
+END
+    printf '%s\n' 'images:' '  a: { build: ./nofolder }' '  app: { build: ./app, colour: red }' \
+        '  c: { build: { from: guest, steps: [ "ENV a" ] } }' '  d: { build: { steps: [ "RUN x" ] } }' \
+        '  guest: { source: "bootstrap:trixie" }' >"$root/spec.yaml"
+    gives 6 run_spec validate && diff -u - <(sed "s#$root/##g; /hint:/d" "$root/said") <<'END'
+app/Recipe:2:1: expected a keyword, found 'RUNN'
+spec.yaml:2:15: 'build': nofolder: No such file or directory
+spec.yaml:3:24: unknown key 'colour' in image
+spec.yaml:4:39: ENV: expected name=value, found 'a'
+spec.yaml:5:15: a build needs a folder, or the image that its steps begin on
+END
+}
+check 'recipes are read also beside what is wrong in the specs' told_beside
+
 check 'all that is wrong in recipes is told in one go, where it is' all_told
 
 gone_lines() {
