@@ -173,7 +173,8 @@ static int make_tar(const struct making *making, bool lists)
         publishing->call->progress(
             publishing->call->context,
             arena_printf(publishing->call->arena, "left out %lld sockets%s", (long long)packed.skipped,
-                         lists ? "" : " and access control lists, which a squashfs cannot hold"));
+                         lists ? ", and access lists that cannot be read"
+                               : " and access control lists, which a squashfs cannot hold"));
     return result < 0 ? result : TAKE_FD(tar);
 }
 

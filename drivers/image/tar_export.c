@@ -74,7 +74,9 @@ int tar_export(const struct paths *paths, const struct image_export *request, co
         return result;
     if (packed.skipped && call->progress)
         call->progress(call->context,
-                       arena_printf(call->arena, "left out %lld sockets", (long long)packed.skipped));
+                       arena_printf(call->arena,
+                                    "left out %lld sockets, and access lists that cannot be read",
+                                    (long long)packed.skipped));
     exported->digest = arena_printf(call->arena, "sha256:%s", packed.digest);
     exported->bytes = packed.size;
     described_whole(&image_exported_table, exported);

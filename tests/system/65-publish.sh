@@ -72,9 +72,12 @@ cp -a "$BUSYBOX" "$ODD"
     cp bin/busybox able && setcap cap_net_raw,cap_net_bind_service+ep able
     setfattr -n user.note -v 'a note' mark && setfattr -n user.folder -v yes keep
 )
+# Before Linux 6.2 their ids cannot be read by who packs.
+lists=$(printf '%s\n' 6.2 "$(uname -r)" | sort -V | head -n 1)
+[ "$lists" != 6.2 ] && ODD_LISTED=$ROOT/listed && mkdir "$ODD_LISTED" && touch "$ODD_LISTED/hidden" || ODD_LISTED=$ODD
 python3 -c 'import os, struct, sys
 os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", t, p, i) for t, p, i in
-    ((1, 6, 2**32-1), (2, 4, 1000), (4, 4, 2**32-1), (16, 4, 2**32-1), (32, 4, 2**32-1))))' "$ODD/hidden"
+    ((1, 6, 2**32-1), (2, 4, 1000), (4, 4, 2**32-1), (16, 4, 2**32-1), (32, 4, 2**32-1))))' "$ODD_LISTED/hidden"
 CONTEXT=$ROOT/context
 mkdir -p "$CONTEXT/site/deep" "$CONTEXT/unused"
 cat >"$CONTEXT/Recipe" <<'END'
@@ -139,7 +142,13 @@ without_lists() {
 equal 'tar unpacks the image: owners, modes, links, capabilities, attributes' "$(walked "$ROOT/tar" | grep -v posix)" "$(grep -v posix <<<"$wanted")"
 unsquashfs -q -n -f -d "$ROOT/squashed" "$place/rootfs.squashfs" >/dev/null 2>&1
 equal 'unsquashfs does' "$(walked "$ROOT/squashed" | without_lists)" "$(without_lists <<<"$wanted")"
-like 'access lists are in the tar' "$(bsdtar -cf - "@$place/rootfs.tar.xz" --format pax 2>/dev/null | grep -ao 'posix_acl_access\|SCHILY.acl' | head -n 1)" acl
+if [ "$lists" != 6.2 ]; then
+    skip 'access lists are in the tar' 'this kernel does not let who packs read them'
+    check 'an image with one' fps image import "$ODD_LISTED" p/listed
+    like 'is exported without it' "$(fps image export p/listed "$ROOT/listed.tar" 2>&1)" 'left out'
+    check 'and imported again' fps image import "$ROOT/listed.tar" p/unlisted
+    fps image rm p/listed p/unlisted >/dev/null 2>&1
+else like 'access lists are in the tar' "$(bsdtar -cf - "@$place/rootfs.tar.xz" --format pax 2>/dev/null | grep -ao 'posix_acl_access\|SCHILY.acl' | head -n 1)" acl; fi
 rm -r "$ROOT/tar" "$ROOT/squashed" "$ROOT/tree2" "$ROOT/tree3"
 
 # ---- fpsync ----

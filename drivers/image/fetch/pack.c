@@ -4,9 +4,12 @@
  * Two writers of libarchive, one behind the other, so that both the tar and what is compressed are hashed on their way. */
 #include <archive.h>
 #include <archive_entry.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +161,23 @@ static void describe(const struct packing *packing, struct archive_entry *entry,
     archive_entry_set_size(entry, S_ISREG(status->st_mode) ? status->st_size : 0);
 }
 
+/* Before Linux 6.2, who is in a user namespace reads all named ids of an access list through an id-mapped mount as nobody's;
+ * a list with such could not be set again. The form is that of linux/posix_acl_xattr.h. */
+static bool has_lost_ids(const char *name, const char *value, size_t length)
+{
+    struct posix_acl_xattr_entry entry;
+    if (strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) != 0)
+        return false;
+    for (size_t at = sizeof(struct posix_acl_xattr_header); at + sizeof(entry) <= length;
+         at += sizeof(entry)) {
+        memcpy(&entry, value + at, sizeof(entry));
+        const uint16_t tag = le16toh(entry.e_tag);
+        if ((tag == ACL_USER || tag == ACL_GROUP) && le32toh(entry.e_id) == (uint32_t)ACL_UNDEFINED_ID)
+            return true;
+    }
+    return false;
+}
+
 /* In the order of their names: the kernel's is not the same everywhere. */
 static int add_xattrs(struct packing *packing, struct archive_entry *entry, int fd)
 {
@@ -177,7 +197,10 @@ static int add_xattrs(struct packing *packing, struct archive_entry *entry, int 
         ssize_t length = fgetxattr(fd, names[i], packing->list, LIST_SIZE);
         if (length < 0)
             return fail(packing, -errno);
-        archive_entry_xattr_add_entry(entry, names[i], packing->list, (size_t)length);
+        if (has_lost_ids(names[i], packing->list, (size_t)length))
+            packing->packed.skipped++;
+        else
+            archive_entry_xattr_add_entry(entry, names[i], packing->list, (size_t)length);
     }
     return 0;
 }
