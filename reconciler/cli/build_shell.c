@@ -111,6 +111,42 @@ static void tell_beginning(const struct session *session, const struct build_run
                 run->image ? run->image : "-", title_length(run), run->what ? run->what : "");
 }
 
+/* What the rules have to have for it, and have not: the run that it was part of has taken it away at its end. NULL: nothing. */
+static struct rules *rules_with(const struct session *session, const struct rules *now,
+                                const struct build_run *run)
+{
+    struct list guards = {0};
+    for (size_t i = 0; i < now->guards.count; i++)
+        *arena_append(session->arena, guards.items, guards.count) = now->guards.items[i];
+    for (size_t i = 0; i < run->guards.count; i++)
+        if (!list_find(&now->guards, &rule_guard_table, item_key(&rule_guard_table, run->guards.items[i])))
+            target_add(session->arena, &guards, run->guards.items[i]);
+    if (guards.count == now->guards.count)
+        return NULL;
+    struct rules *with = arena_copy(session->arena, now, sizeof(*now));
+    target_sort(&guards, &rule_guard_table);
+    with->guards = guards;
+    return with;
+}
+
+static int open_with_rules(struct session *session, struct build_run *run, const struct texts *argv,
+                           int64_t *status, struct error *error)
+{
+    const struct call call = {.arena = session->arena, .cancel = -1};
+    struct observed_network seen = {0};
+    struct error trouble = {0};
+    int result = network_view.dump(&session->paths, &call, &seen, error);
+    if (result < 0)
+        return result;
+    struct rules *before = seen.rules, *with = rules_with(session, before, run);
+    result = with ? image_step(session, STEP_RULES_SET, with, NULL, error) : 0;
+    if (result >= 0)
+        result = open_shell(session, run, argv, status, error);
+    if (with && image_step(session, STEP_RULES_SET, before, NULL, &trouble) < 0)
+        fprintf(stderr, "fpsync: %s\n", trouble.text);
+    return result;
+}
+
 /* ---- at once ---- */
 
 void build_shell_failed(struct session *session, const struct plan *plan)
@@ -123,7 +159,7 @@ void build_shell_failed(struct session *session, const struct plan *plan)
         if (!run || take_interruptions())
             continue;
         tell_beginning(session, run);
-        if (open_shell(session, run, &none, &status, &error) < 0)
+        if (open_with_rules(session, run, &none, &status, &error) < 0)
             fprintf(stderr, "fpsync: image %s: %s\n", plan->actions[i]->name, error.text);
     }
 }
@@ -215,37 +251,6 @@ static int check_networks(const struct session *session, const struct build_run 
                              run->image ? run->image : "-");
     }
     return 0;
-}
-
-/* What the rules have to have for it, and have not: the run that it was part of has taken it away at its end. NULL: nothing. */
-static struct rules *rules_with(const struct session *session, const struct build_run *run)
-{
-    const struct rules *now = session->world.network.rules;
-    struct list guards = {0};
-    for (size_t i = 0; i < now->guards.count; i++)
-        *arena_append(session->arena, guards.items, guards.count) = now->guards.items[i];
-    for (size_t i = 0; i < run->guards.count; i++)
-        if (!list_find(&now->guards, &rule_guard_table, item_key(&rule_guard_table, run->guards.items[i])))
-            target_add(session->arena, &guards, run->guards.items[i]);
-    if (guards.count == now->guards.count)
-        return NULL;
-    struct rules *with = arena_copy(session->arena, now, sizeof(*now));
-    target_sort(&guards, &rule_guard_table);
-    with->guards = guards;
-    return with;
-}
-
-static int open_with_rules(struct session *session, struct build_run *run, const struct texts *argv,
-                           int64_t *status, struct error *error)
-{
-    struct rules *before = session->world.network.rules, *with = rules_with(session, run);
-    struct error trouble = {0};
-    int result = with ? image_step(session, STEP_RULES_SET, with, NULL, error) : 0;
-    if (result >= 0)
-        result = open_shell(session, run, argv, status, error);
-    if (with && image_step(session, STEP_RULES_SET, before, NULL, &trouble) < 0)
-        fprintf(stderr, "fpsync: %s\n", trouble.text);
-    return result;
 }
 
 /* Secrets that came from the environment are gone; others are where they were. */
