@@ -145,7 +145,8 @@ equal 'unsquashfs does' "$(walked "$ROOT/squashed" | without_lists)" "$(without_
 if [ "$lists" != 6.2 ]; then
     skip 'access lists are in the tar' 'this kernel does not let who packs read them'
     check 'an image with one' fps image import "$ODD_LISTED" p/listed
-    like 'is exported without it' "$(fps image export p/listed "$ROOT/listed.tar" 2>&1)" 'left out'
+    check 'is exported' fps image export p/listed "$ROOT/listed.tar"
+    is 'without it' "$(grep -ac posix_acl "$ROOT/listed.tar")" 0
     check 'and imported again' fps image import "$ROOT/listed.tar" p/unlisted
     fps image rm p/listed p/unlisted >/dev/null 2>&1
 else like 'access lists are in the tar' "$(bsdtar -cf - "@$place/rootfs.tar.xz" --format pax 2>/dev/null | grep -ao 'posix_acl_access\|SCHILY.acl' | head -n 1)" acl; fi
