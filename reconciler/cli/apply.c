@@ -292,6 +292,14 @@ static bool has_fetches(const struct plan *plan)
     return false;
 }
 
+static bool makes_any(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i]->verb != VERB_EXPAND)
+            return true;
+    return false;
+}
+
 /* SEMANTICS 26: what hung on images is planned, shown and run once those are there. `code`: of what was run before. */
 static int expand(struct session *session, const struct plan *before, int code, struct json **report)
 {
@@ -316,6 +324,8 @@ static int expand(struct session *session, const struct plan *before, int code, 
     if (loaded < 0 || session_look(session, &error) < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
     session_plan(session, &plan);
+    if (plan.count && !makes_any(&plan)) /* what is waited for does not come in this run */
+        return code;
     const bool stops = options->exact || options->plan;
     if ((plan.count || plan.held_count > before->held_count) && options->output != OUTPUT_DATA)
         show_plan(options, &plan);
