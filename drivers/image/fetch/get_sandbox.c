@@ -125,8 +125,8 @@ static int fill_root(const struct files *files, struct error *error)
     if (result == 0)
         result = put_file("etc/nsswitch.conf", &services, error);
     if (result == 0)
-        result = put_file(GET_CA_PATH + 1, &files->certificates, error);
-    return result < 0 || !files->revoked.length ? result : put_file(GET_CRL_PATH + 1, &files->revoked, error);
+        result = put_file(&GET_CA_PATH[1], &files->certificates, error);
+    return result < 0 || !files->revoked.length ? result : put_file(&GET_CRL_PATH[1], &files->revoked, error);
 }
 
 static int enter_root(const struct files *files, struct error *error)
