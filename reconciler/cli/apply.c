@@ -264,9 +264,7 @@ static int execute_set(struct session *session, struct plan *plan, bool down, st
         fflush(stdout);
         settled_note(session);
     }
-    if (code == EXIT_IN_SYNC && plan->held_count && !options->automatic)
-        code = EXIT_SOME_FAILED;
-    return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;
+    return code == EXIT_IN_SYNC && plan->held_count && !options->automatic ? EXIT_SOME_FAILED : code;
 }
 
 /* Whether an image that this run made says something about being run that nobody expected of it: then what runs it does
@@ -418,7 +416,9 @@ int run_apply(const struct options *options)
     struct json *report = NULL;
     code = expand(&session, &plan, execute_set(&session, &plan, false, &report), &report);
     report_end(options, &report);
-    return session.held_back.count && code != EXIT_ERROR ? EXIT_INVALID : code;
+    if (session.held_back.count && code != EXIT_ERROR)
+        return EXIT_INVALID;
+    return code == EXIT_IN_SYNC && options->detailed ? EXIT_PENDING : code;
 }
 
 /* A set with the same sources and nothing in it: what a source holds goes, by the same planner. */

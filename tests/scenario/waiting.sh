@@ -48,6 +48,16 @@ containers: { web: { image: base } }' >"$root/spec.yaml"
 }
 check 'nor does one that cannot be fetched' a_fetch_fails
 
+changes_are_told() { # by the exit code, of all that the run did, and of nothing else
+    at waiting-detailed
+    mkdir -p "$root/good" && printf 'FROM base\nRUN true\n' >"$root/good/Recipe"
+    echo 'images: { base: { source: "bootstrap:bookworm" }, app: { build: ./good } }
+containers: { web: { image: app } }' >"$root/spec.yaml"
+    gives 2 run_spec --detailed-exitcode apply -y && runs web && gives 0 run_spec plan && gives 0 run_spec --detailed-exitcode apply -y &&
+        gives 0 run_spec --detailed-exitcode --wait=5s apply -y
+}
+check 'what waits for an image comes also where the exit code tells of changes, which it does of changes alone' changes_are_told
+
 # ---- networks that nobody declares, of several sources ----
 
 source_of() { # FILE SOURCE-OF-IMAGE NAME: a container in the network of its project
