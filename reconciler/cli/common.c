@@ -118,9 +118,11 @@ int execute_and_report(struct session *session, const struct plan *plan,
                        const struct execution_request *request)
 {
     const struct options *options = session->options;
-    struct sigaction action = {.sa_handler = interrupt};
+    struct sigaction action = {.sa_handler = interrupt}, ignored = {.sa_handler = SIG_IGN};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    /* Whoever reads what is said may be gone, by the same Ctrl-C: what has begun is finished all the same. */
+    sigaction(SIGPIPE, &ignored, NULL);
     struct error error = {0};
     struct json *own = NULL, **report = request->report ? request->report : &own;
     if (session_write(session, &error) < 0)

@@ -867,6 +867,22 @@ interrupted_changes_start_again() { # by Ctrl-C, behind the stop
     gives 0 run_spec apply && gives 0 run snapshot volume/data --name good || return 1
     FPSYNC_FAKE_INTERRUPT=$(($(calls) + 3)) gives 1 run restore volume/data good && says 'start container default/web: done' && runs web && gives 0 run_spec plan
 }
+unheard() { # WORD=VALUE COMMAND...: nobody reads what it says, as behind a pipe whose reader had the Ctrl-C as well
+    local status
+    [ -p "$root/pipe" ] || mkfifo "$root/pipe"
+    exec 8<>"$root/pipe" 9>"$root/pipe" 8<&-
+    (export "$1" && shift && "$@" 2>&9)
+    status=$?
+    exec 9>&-
+    return $status
+}
+what_nobody_hears_is_done() {
+    at unheard
+    web
+    unheard FPSYNC_FAKE_INTERRUPT=1 run_spec apply
+    [ $? = 1 ] && ! run_spec plan | grep 'create image' || return 1
+    unheard A=b run_spec apply && runs web && gives 0 run_spec plan
+}
 what_is_refused() { # by the host's policy, and by nothing else; and that is asked where something starts
     at refused
     web 'volumes: [ "data:/data" ]'
@@ -955,6 +971,7 @@ check "what could not be removed is listed until it is" leftovers_are_listed
 check "a restart finds out before the stop what its start needs" found_before_the_stop
 check "who was stopped for a change of data that fails is started again" failed_changes_start_again
 check "who was stopped for a change of data that is interrupted is started again" interrupted_changes_start_again
+check "what has begun is finished also when nobody hears of it" what_nobody_hears_is_done
 check "refused is what the host does not permit, and asked where something starts" what_is_refused
 check "a snapshot of another kind of root is refused before anything is stopped" other_root_is_refused
 
