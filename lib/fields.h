@@ -28,6 +28,12 @@ struct place {
     uint32_t line, column;
 };
 
+/* Of a text that may have several lines. */
+struct text_place {
+    struct place place; /* of its first character */
+    bool is_block;      /* its lines stand there as they are, each from that column on */
+};
+
 struct described {
     uint64_t present;
     struct place place;           /* of the mapping itself */
@@ -137,7 +143,8 @@ enum field_flags {
     FIELD_ORDERED = 8,   /* a list whose written order means something */
     FIELD_ONCE = 32,     /* asks for a step and is no state: neither recorded, compared nor printed */
     FIELD_KEY = 64,      /* of a list's items, where row 0 is another way to say which one it is */
-    FIELD_RARE = 16, /* looked at only on objects whose record says it: looking costs, and most never do */
+    FIELD_RARE = 16,   /* looked at only on objects whose record says it: looking costs, and most never do */
+    FIELD_LINES = 128, /* texts that may have several lines, the last without its end */
 };
 
 struct table;
@@ -149,7 +156,7 @@ struct field {
     enum field_form form;
     size_t offset;
     size_t
-        item_places; /* of FIELD_TEXTS: offset of a `struct place *`, one an item while it comes of text; 0: none */
+        item_places; /* of FIELD_TEXTS: offset of a `struct text_place *`, one an item while it comes of text; 0: none */
     enum field_class class;
     unsigned flags;
     const char *standard;       /* default as written in YAML; NULL: none */

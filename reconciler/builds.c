@@ -69,14 +69,14 @@ static struct recipe *read_folder(const struct reading *reading, const struct ob
 }
 
 /* Of the instruction's own item in the list; 0 is the FROM that `from` stands for. */
-static struct place place_of_step(const struct object *image, size_t number)
+static struct text_place place_of_step(const struct object *image, size_t number)
 {
     const struct image_build *build = ((const struct image *)image->body)->build;
     if (number && build->step_places)
         return build->step_places[number - 1];
     const struct place from =
         field_place(&image_build_table, build, field_by_key(&image_build_table, "from"));
-    return from.line ? from : place_of_build(image);
+    return (struct text_place){.place = from.line ? from : place_of_build(image)};
 }
 
 /* Steps in the spec: a recipe of one stage. */
@@ -88,8 +88,9 @@ static struct recipe *read_steps(const struct reading *reading, const struct obj
     for (size_t i = 0; i <= build->steps.count; i++) {
         const char *text =
             i ? build->steps.items[i - 1] : arena_printf(reading->arena, "FROM %s", build->from);
+        const struct text_place at = place_of_step(image, i);
         pieces[i] = (struct recipe_piece){
-            .text = text, .length = strlen(text), .place = place_of_step(image, i), .fixed = true};
+            .text = text, .length = strlen(text), .place = at.place, .fixed = !at.is_block};
     }
     *file = image->place.file;
     return recipe_read(pieces, build->steps.count + 1, reading->arena, reading->problems, &recipe) ? recipe

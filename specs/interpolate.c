@@ -6,9 +6,11 @@
 
 #include "lib/asked.h"
 #include "specs/forms.h"
+#include "specs/specs.h"
 
 #define PRODUCED_BOUND ((size_t)4 << 20) /* bytes one file may grow by */
 
+static void interpolate_entry(struct variables *variables, struct entry *entry);
 static void finish_scalar(struct variables *variables, struct node *node);
 static void expand_scalar(struct variables *variables, struct node *node);
 static void read_line(struct variables *variables, struct place place, char *line);
@@ -47,11 +49,35 @@ void interpolate(struct variables *variables, struct node *node)
             interpolate(variables, node->items[i]);
             continue;
         }
-        const struct entry *entry = &node->entries[i];
-        if (text_printable(entry->key->text, entry->key->length) < entry->key->length)
-            problem_add(variables->problems, entry->key->place, NULL, "a key holds a control character");
-        interpolate(variables, entry->value);
+        interpolate_entry(variables, &node->entries[i]);
     }
+}
+
+static bool takes_lines(const char *key)
+{
+    const struct field *row = field_by_key(&image_build_table, key);
+    return row && row->flags & FIELD_LINES;
+}
+
+/* Copies, for what an alias names may also stand where no line breaks are read. */
+static struct node *with_lines(struct variables *variables, const struct node *list)
+{
+    struct node *copy = arena_copy(variables->arena, list, sizeof(*list));
+    copy->items = arena_array_of(variables->arena, struct node *, list->count + 1);
+    for (size_t i = 0; i < list->count; i++) {
+        copy->items[i] = arena_copy(variables->arena, list->items[i], sizeof(*list));
+        copy->items[i]->takes_lines = true;
+    }
+    return copy;
+}
+
+static void interpolate_entry(struct variables *variables, struct entry *entry)
+{
+    if (text_printable(entry->key->text, entry->key->length) < entry->key->length)
+        problem_add(variables->problems, entry->key->place, NULL, "a key holds a control character");
+    if (entry->value->type == NODE_SEQUENCE && !entry->value->finished && takes_lines(entry->key->text))
+        entry->value = with_lines(variables, entry->value);
+    interpolate(variables, entry->value);
 }
 
 static struct node *named_key(struct variables *variables, struct node *key)
@@ -179,6 +205,11 @@ static bool expand_text(struct variables *variables, const struct node *node, st
                 expand(variables, node, arena_strndup(variables->arena, at + 2, (size_t)(end - at - 2)));
             if (!value)
                 return false;
+            if (text_printable(value, strlen(value)) < strlen(value)) {
+                problem_add(variables->problems, node->place, NULL,
+                            "a variable puts a control character, or what is not UTF-8, into the text");
+                return false;
+            }
             buffer_text(out, value);
             at = end + 1;
         } else if (at[0] == '$') {
@@ -196,9 +227,29 @@ static void finish_scalar(struct variables *variables, struct node *node)
     node->broken |= variables->problems->count > before;
 }
 
+/* Up to the first character that must not be there. */
+static size_t fine_length(const struct node *node)
+{
+    size_t at = 0;
+    while ((at += text_printable(node->text + at, node->length - at)) < node->length && node->takes_lines &&
+           (node->text[at] == '\n' || node->text[at] == '\t'))
+        at++;
+    return at;
+}
+
+/* A block has one that means nothing. */
+static void cut_line_ends(struct variables *variables, struct node *node)
+{
+    while (node->length && node->text[node->length - 1] == '\n')
+        node->length--;
+    node->text = arena_strndup(variables->arena, node->text, node->length);
+}
+
 static void expand_scalar(struct variables *variables, struct node *node)
 {
-    if (text_printable(node->text, node->length) < node->length) {
+    if (node->takes_lines)
+        cut_line_ends(variables, node);
+    if (fine_length(node) < node->length) {
         problem_add(variables->problems, node->place, "texts are one line; for a long one use >-",
                     "the text holds a control character or a line break");
         return;
@@ -218,7 +269,4 @@ static void expand_scalar(struct variables *variables, struct node *node)
     node->was_interpolated = true;
     node->length = text.length;
     node->text = arena_strndup(variables->arena, text.bytes, text.length);
-    if (text_printable(node->text, node->length) < node->length)
-        problem_add(variables->problems, node->place, NULL,
-                    "a variable puts a control character, or what is not UTF-8, into the text");
 }

@@ -24,16 +24,16 @@ struct image_build {
     const char *
         context; /* folder or archive on the host, clean and absolute; else "https://..." or "REMOTE:ALIAS", an
                             archive elsewhere; NULL */
-    const char *digest;        /* "sha256:HEX" of the archive; NULL: whatever comes */
-    const char *recipe;        /* in it; NULL: Recipe, else Dockerfile */
-    const char *from;          /* instead of a folder: what FROM would say, */
-    struct texts steps;        /* and the instructions after it, a line each; */
-    struct place *step_places; /* and where each of them stands; NULL: it was not read of a text */
-    struct pairs args;         /* values of the recipe's ARG */
-    const char *target;        /* the stage that becomes the image; NULL: the last */
-    const char *network;       /* full name of the one that RUN has, or NETWORK_NONE */
-    struct list secrets;       /* of build_secret */
-    int64_t epoch;             /* seconds since 1970 that no file is newer than; where it is present */
+    const char *digest;             /* "sha256:HEX" of the archive; NULL: whatever comes */
+    const char *recipe;             /* in it; NULL: Recipe, else Dockerfile */
+    const char *from;               /* instead of a folder: what FROM would say, */
+    struct texts steps;             /* and the lines of a recipe after it, each item whole instructions; */
+    struct text_place *step_places; /* and where each of them stands; NULL: it was not read of a text */
+    struct pairs args;              /* values of the recipe's ARG */
+    const char *target;             /* the stage that becomes the image; NULL: the last */
+    const char *network;            /* full name of the one that RUN has, or NETWORK_NONE */
+    struct list secrets;            /* of build_secret */
+    int64_t epoch;                  /* seconds since 1970 that no file is newer than; where it is present */
 };
 
 /* What RUN --mount=type=secret,id=ID gets to see. */

@@ -19,6 +19,7 @@ struct printer {
 static void print_project(const struct printer *printer);
 static void print_object(const struct printer *printer, const struct object *object);
 static void print_field(const struct printer *printer, const struct field *row, const void *body);
+static void print_mapping(const struct printer *printer, const struct table *table, const void *item);
 static bool says_more_than_its_key(const struct table *table, const void *item);
 static bool is_implied(const struct printer *printer, const struct object *object, const struct field *row);
 
@@ -143,24 +144,30 @@ static const char *reference(const struct printer *printer, const char *full)
 
 static void print_texts(const struct printer *printer, const struct texts *texts)
 {
-    buffer_text(printer->out, " [");
+    buffer_text(printer->out, "[");
     for (size_t i = 0; i < texts->count; i++) {
         buffer_text(printer->out, i ? ", " : "");
         print_text(printer, texts->items[i]);
     }
-    buffer_text(printer->out, "]\n");
+    buffer_text(printer->out, "]");
+}
+
+static void print_pair(const struct printer *printer, const struct pair *pair)
+{
+    scalar_print(pair->key, printer->out);
+    buffer_text(printer->out, ": ");
+    if (printer->hide && variable_is_hidden(pair->key))
+        buffer_printf(printer->out, "\"${%s:?its value is not exported}\"", pair->key);
+    else
+        print_text(printer, pair->value);
 }
 
 static void print_pairs(const struct printer *printer, const struct pairs *pairs)
 {
     buffer_text(printer->out, pairs->count ? "\n" : " {}\n");
     for (size_t i = 0; i < pairs->count; i++) {
-        buffer_printf(printer->out, "      %s: ", pairs->items[i].key);
-        const char *key = pairs->items[i].key;
-        if (printer->hide && variable_is_hidden(key))
-            buffer_printf(printer->out, "\"${%s:?its value is not exported}\"", key);
-        else
-            print_text(printer, pairs->items[i].value);
+        buffer_text(printer->out, "      ");
+        print_pair(printer, &pairs->items[i]);
         buffer_text(printer->out, "\n");
     }
 }
@@ -173,19 +180,52 @@ static bool says_more_than_its_key(const struct table *table, const void *item)
     return false;
 }
 
+/* In one line, as it stands inside brackets. */
+static void print_value(const struct printer *printer, const struct field *row, const void *item)
+{
+    const void *at = field_at(item, row);
+    const char *text = row->type == FIELD_TEXT ? *(const char *const *)at : NULL;
+    const struct pairs *pairs = at;
+    const struct list *list = at;
+    if (row->flags & FIELD_SENSITIVE) {
+        field_print(row, item, printer->out);
+    } else if (text) {
+        const bool refers = row->form == FORM_REFERENCE || row->form == FORM_GATEWAY ||
+                            row->form == FORM_GATEWAY6 || row->form == FORM_BUILD_NETWORK;
+        print_text(printer, refers ? reference(printer, text) : text);
+    } else if (row->type == FIELD_TEXTS) {
+        print_texts(printer, at);
+    } else if (row->type == FIELD_PAIRS) {
+        buffer_text(printer->out, "{");
+        for (size_t i = 0; i < pairs->count; i++) {
+            buffer_text(printer->out, i ? ", " : "");
+            print_pair(printer, &pairs->items[i]);
+        }
+        buffer_text(printer->out, "}");
+    } else if (row->type == FIELD_LIST) {
+        buffer_text(printer->out, "[");
+        for (size_t i = 0; i < list->count; i++) {
+            buffer_text(printer->out, i ? ", " : "");
+            print_mapping(printer, row->nested, list->items[i]);
+        }
+        buffer_text(printer->out, "]");
+    } else if (row->type == FIELD_STRUCT) {
+        print_mapping(printer, row->nested, *(void *const *)at);
+    } else {
+        field_print(row, item, printer->out);
+    }
+}
+
 static void print_mapping(const struct printer *printer, const struct table *table, const void *item)
 {
-    const char *between = "{";
+    const char *between = "";
+    buffer_text(printer->out, "{");
     for (const struct field *row = table->rows; row < table->rows + table->count; row++) {
         if (!field_is_said(table, item, row) || (row->flags & FIELD_DERIVED))
             continue;
         buffer_printf(printer->out, "%s%s: ", between, row->key);
+        print_value(printer, row, item);
         between = ", ";
-        const char *text = row->type == FIELD_TEXT ? *(const char *const *)field_at(item, row) : NULL;
-        if (text)
-            print_text(printer, row->form == FORM_REFERENCE ? reference(printer, text) : text);
-        else
-            field_print(row, item, printer->out);
     }
     buffer_text(printer->out, "}");
 }
@@ -227,28 +267,15 @@ static void print_field(const struct printer *printer, const struct field *row, 
     const void *at = field_at(body, row);
     buffer_printf(printer->out, "    %s:", row->key);
     switch (row->type) {
-    case FIELD_TEXT: {
-        const char *text = *(const char *const *)at;
-        buffer_text(printer->out, " ");
-        print_text(printer, row->form == FORM_REFERENCE || row->form == FORM_GATEWAY ||
-                                    row->form == FORM_GATEWAY6 || row->form == FORM_BUILD_NETWORK
-                                ? reference(printer, text)
-                                : text);
-        buffer_text(printer->out, "\n");
-        break;
-    }
-    case FIELD_TEXTS:
-        print_texts(printer, at);
-        break;
     case FIELD_PAIRS:
         print_pairs(printer, at);
         break;
     case FIELD_LIST:
         print_list(printer, row, at);
         break;
-    default: /* booleans, numbers, and structs of such */
+    default:
         buffer_text(printer->out, " ");
-        field_print(row, body, printer->out);
+        print_value(printer, row, body);
         buffer_text(printer->out, "\n");
     }
 }

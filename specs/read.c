@@ -301,14 +301,16 @@ static void read_texts(const struct reader *reader, const struct field *row, con
                  written_as(reader, row));
         return;
     }
-    struct place *places = arena_array_of(reader->arena, struct place, node->count + 1);
+    struct text_place *places = arena_array_of(reader->arena, struct text_place, node->count + 1);
     if (row->item_places)
-        *(struct place **)((char *)texts - row->offset + row->item_places) = places;
+        *(struct text_place **)((char *)texts - row->offset + row->item_places) = places;
     for (size_t i = 0; i < node->count; i++) {
         const char *text = read_text(reader, row, node->items[i]);
         if (!text)
             continue;
-        places[texts->count] = node->items[i]->place;
+        const struct node *item = node->items[i];
+        places[texts->count] =
+            (struct text_place){item->block.line ? item->block : item->place, item->block.line};
         *arena_append(reader->arena, texts->items, texts->count) = text;
     }
 }

@@ -107,7 +107,6 @@ static bool check_piece(struct reading *reading, const struct recipe_piece *piec
     struct place place = piece->place;
     for (const char *at = copy->text; !piece->fixed && (at = strchr(at, '\n')); at++) {
         place.line++;
-        place.column = 1;
     }
     problem_add(reading->problems, place, NULL, "the line is not text in UTF-8");
     return false;

@@ -119,7 +119,8 @@ struct recipe {
 };
 
 /* One text of instructions. A recipe of its own is one piece, placed at its file's line 1, column 1. Steps that stand in a
- * spec are a piece each, which must be whole: no line of one continues in the next. */
+ * spec are a piece each, which must be whole: no line of one continues in the next, nor does a here-document. All lines of
+ * a piece begin at its place's column. */
 struct recipe_piece {
     const char *text;
     size_t length;

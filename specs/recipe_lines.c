@@ -30,10 +30,10 @@ static struct recipe_segment segment_at(const struct recipe_scan *scan, size_t o
                                         size_t skipped)
 {
     const struct place place = scan->piece->place;
-    const uint32_t column = (uint32_t)characters(start, skipped) + 1, number = scan->line - 1;
     if (scan->piece->fixed)
         return (struct recipe_segment){offset, place.line, place.column};
-    return (struct recipe_segment){offset, place.line + number, number ? column : place.column + column - 1};
+    return (struct recipe_segment){offset, place.line + scan->line - 1,
+                                   place.column + (uint32_t)characters(start, skipped)};
 }
 
 static struct place place_here(const struct recipe_scan *scan)

@@ -62,8 +62,11 @@ static const struct field image_build_rows[] = {
      AT(image_build, steps),
      .item_places = offsetof(struct image_build, step_places),
      .class = CLASS_RECREATE,
+     .flags = FIELD_LINES,
      .example = "[\"RUN apt-get update\", \"ENV A=b\"]",
-     .help = "The instructions after that, one each."},
+     .help =
+         "The instructions after that, one each; what has several lines, as a here-document, is written as "
+         "a block (- |)."},
     {.id = 5,
      .key = "args",
      .type = FIELD_PAIRS,

@@ -22,7 +22,10 @@ struct node {
     struct place place;
     const char *text; /* of a scalar */
     size_t length;    /* of `text`; longer than strlen() when NUL was written */
+    struct place
+        block; /* of a block that keeps its lines (|): of the first one's first character; line 0: it is none */
     bool plain;       /* neither quoted, nor a block, nor tagged !!str: resolved by the core schema */
+    bool takes_lines; /* line breaks are no mistake in it */
     bool finished;    /* interpolated and checked */
     bool was_interpolated;
     bool broken;   /* a problem is told already; nobody needs another about its text, or what it lacks */

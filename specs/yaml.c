@@ -19,6 +19,7 @@ struct builder {
     struct map anchors; /* of struct anchor, one document */
     size_t nodes;       /* so far, aliases expanded */
     bool wrong;         /* a problem was told after which the rest can still be read */
+    size_t line, start; /* from 0: a line that was looked at, and the byte of `text` that it begins at */
 };
 
 static bool read_documents(struct builder *builder, struct documents *documents);
@@ -340,6 +341,31 @@ static bool build_mapping(struct builder *builder, struct node *node, size_t dep
     }
 }
 
+/* Lines are asked for in their order. */
+static const char *line_at(struct builder *builder, size_t line)
+{
+    for (; builder->line < line; builder->line++) {
+        const char *from = builder->text + builder->start;
+        const char *end = memchr(from, '\n', builder->size - builder->start);
+        builder->start = end ? (size_t)(end + 1 - builder->text) : builder->size;
+    }
+    return builder->text + builder->start;
+}
+
+/* How far the lines of a block stand in: libyaml does not say, and what an indicator (|2) leaves is part of the text. */
+static struct place place_of_block(struct builder *builder, const yaml_event_t *event)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    const size_t blank = strspn(text, "\n"), first = event->start_mark.line + 1;
+    const char *end = builder->text + builder->size, *line = line_at(builder, first + blank);
+    size_t spaces = 0;
+    while (line + spaces < end && line[spaces] == ' ')
+        spaces++;
+    const size_t own = strspn(text + blank, " ");
+    return (struct place){builder->file, (uint32_t)first + 1,
+                          (uint32_t)(spaces - (own < spaces ? own : spaces)) + 1};
+}
+
 static struct node *build(struct builder *builder, yaml_event_t *event, size_t depth)
 {
     if (event->type == YAML_ALIAS_EVENT)
@@ -357,6 +383,8 @@ static struct node *build(struct builder *builder, yaml_event_t *event, size_t d
         node->length = event->data.scalar.length;
         node->text = arena_strndup(builder->arena, (const char *)event->data.scalar.value, node->length);
         node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !event->data.scalar.tag;
+        if (event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE)
+            node->block = place_of_block(builder, event);
         check_tag(builder, node, event->data.scalar.tag, YAML_STR_TAG);
         fine = true;
     } else if (event->type == YAML_SEQUENCE_START_EVENT) {

@@ -253,7 +253,8 @@ static const char *special_text(struct spec *spec, const struct body *body, cons
     if (table == &image_build_table && strcmp(row->key, "recipe") == 0)
         return row->example;
     if (table == &image_build_table && strcmp(row->key, "steps") == 0)
-        return row->example;
+        return spec_random(spec, 2) ? row->example
+                                    : "[\"RUN <<EOF\\n\\techo $${A} $b\\nEOF\", \"ENV A=$$B\"]";
     if (table == &image_build_table && strcmp(row->key, "target") == 0)
         return row->example;
     if (table == &image_build_table && strcmp(row->key, "from") == 0)

@@ -112,3 +112,38 @@ fps build -f "$FILE" app >"$ROOT/build.log" 2>&1 || tail -3 "$ROOT/build.log"
 echo 'containers: { wants: { image: app, networks: [] } }' >>"$FILE"
 is 'DBASE is in the plan of who runs it, by its image' "$(causes_of "$(plan_of "$FILE")" | grep ^database)" \
     'database - mariadb:blog (not started yet) image t/app: DBASE mariadb:blog'
+
+# Steps in the spec itself: here-documents, continuation lines, and what a shell shall expand.
+spec words <<END
+project: t
+images:
+  guest: { source: "file:$BUSYBOX" }
+  inline:
+    build:
+      from: guest
+      network: none
+      steps:
+        - ENV WORD=seen
+        - |
+          COPY <<-ONE <<'TWO' /said/
+          	\$WORD here
+          	ONE
+          \$WORD there
+          TWO
+        - |
+          # a comment, then one line in two
+          RUN <<-EOF
+          	X=own; echo \$\${X} >/said/\\
+          run
+          EOF
+        - "RUN echo one \\\\\n  two >/said/quoted"
+END
+fps build -f "$FILE" inline >"$ROOT/build.log" 2>&1 || tail -3 "$ROOT/build.log"
+is 'steps in a spec have here-documents' "$(cd "$(image_of inline)/said" && cat ONE TWO run quoted | paste -sd,)" \
+    'seen here,$WORD there,own,one two'
+fps export >"$SPEC/exported.yaml"
+like 'the record is printed as a spec has to say it' "$(cat "$SPEC/exported.yaml")" 'X=own; echo \$\$\{X\}'
+check 'and is one' fps validate -f "$SPEC/exported.yaml"
+sed -i '/^        - |/,$ d' "$FILE"
+printf '        - |\n          WORKDIR /said\n            PORT 70000\n' >>"$FILE"
+like 'a mistake in them is told at its own line and column' "$(fps build -f "$FILE" inline 2>&1)" 'words.yaml:12:18: PORT'
