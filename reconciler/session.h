@@ -83,6 +83,9 @@ int session_check_volumes(const struct session *session, const struct entry *con
 void session_plan(struct session *session, struct plan *plan);
 /* Plans as if the recorded objects were what is declared: what is left is drift. */
 void session_plan_recorded(struct session *session, struct plan *plan);
+/* And this, that what is recorded stays but for networks that nobody declared and nobody uses any more: of the drift there is
+ * nothing in it. */
+void session_plan_needless(struct session *session, struct plan *plan);
 /* Reasons to refuse the plan (exit 4): other sources' objects, mass delete, lost database. 0 or -EPERM. */
 int session_guard(const struct session *session, const struct plan *plan, struct error *error);
 

@@ -155,12 +155,20 @@ void session_plan(struct session *session, struct plan *plan)
         name_holder(session, &plan->held[i]);
 }
 
-void session_plan_recorded(struct session *session, struct plan *plan)
+static bool is_needed_network(const struct entry *entry)
+{
+    return entry->kind == KIND_NETWORK && entry->object.implicit;
+}
+
+/* `needed`: also networks that are there because something uses them, whether something does or not. */
+static void plan_recorded(struct session *session, bool needed, struct plan *plan)
 {
     struct object_set set = {0};
-    for (size_t i = 0; i < session->actual.count; i++)
-        if (!entry_is_retained(&session->actual.items[i]))
-            *arena_append(session->arena, set.items, set.count) = &session->actual.items[i].object;
+    for (size_t i = 0; i < session->actual.count; i++) {
+        struct entry *entry = &session->actual.items[i];
+        if (!entry_is_retained(entry) && (needed || !is_needed_network(entry)))
+            *arena_append(session->arena, set.items, set.count) = &entry->object;
+    }
     const struct plan_request request = {.paths = &session->paths,
                                          .desired = &set,
                                          .actual = &session->actual,
@@ -175,4 +183,24 @@ void session_plan_recorded(struct session *session, struct plan *plan)
     follow_look(&session->paths, request.desired, NULL, &session->actual, session->arena, &session->world);
     plan_make(&request, session->arena, plan);
     plan->moved = NULL; /* every object stands under its own source here */
+}
+
+void session_plan_recorded(struct session *session, struct plan *plan)
+{
+    plan_recorded(session, true, plan);
+}
+
+void session_plan_needless(struct session *session, struct plan *plan)
+{
+    plan_recorded(session, false, plan);
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct action *action = plan->actions[i];
+        if (action->verb != VERB_DELETE || !action->entry || !is_needed_network(action->entry))
+            continue;
+        action->need_count = 0; /* whatever used it is gone */
+        plan->actions[kept++] = action;
+    }
+    plan->count = kept;
+    plan->held_count = plan->await_count = 0;
 }

@@ -27,6 +27,9 @@ int image_step(struct session *session, enum step_kind kind, void *request, void
 /* A plan without actions, which holds the leases that are recorded. */
 void image_plan_nothing(struct session *session, struct plan *plan);
 
+/* After names were removed: deletes the networks that nobody needs any more, and tells of each. An exit code. */
+int image_drop_networks(struct session *session);
+
 /* Verbs; each returns an exit code. */
 int image_remove(struct session *session);
 int image_write(struct session *session); /* export */

@@ -287,5 +287,6 @@ int image_gc(struct session *session)
         json_free(list);
     if (!lots.count && options->output == OUTPUT_TABLE && !options->quiet)
         printf("Somebody stands on every image.\n");
-    return failed ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
+    const int code = options->dry_run ? EXIT_IN_SYNC : image_drop_networks(session);
+    return failed ? EXIT_SOME_FAILED : code;
 }

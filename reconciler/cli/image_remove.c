@@ -85,5 +85,5 @@ int image_remove(struct session *session)
         if (result >= 0 && options->output == OUTPUT_TABLE && !options->quiet)
             printf("image %s: removed\n", options->arguments[i]);
     }
-    return result < 0 ? fail(options, &error, EXIT_ERROR) : EXIT_IN_SYNC;
+    return result < 0 ? fail(options, &error, EXIT_ERROR) : image_drop_networks(session);
 }

@@ -183,4 +183,23 @@ check 'down' fps down -f "$FILE" -y
 check 'and what it wrote' fps gc --force -y
 check 'then the last of them goes' fps image gc
 is 'and is gone' "$(fps image ls -o name | grep -c page)" 0
+bridges() {
+    ip -o link show type bridge | wc -l
+}
+networks() {
+    fps status -o json | jq -r '.objects[] | select(.kind == "network") | .name' | grep -c lone
+}
+before=$(bridges)
+check 'a project that no spec has' fps build "$SPEC/page/Elsewhere" -y -t lone/one
+check 'has two images' fps build "$SPEC/page/Elsewhere" -y -t lone/two
+is 'and a network for their RUN' "$(networks) $(($(bridges) - before))" '1 1'
+check 'one of them goes' fps image rm lone/one
+is 'and the network is needed still' "$(networks) $(($(bridges) - before))" '1 1'
+said=$(fps image rm lone/two 2>&1)
+is 'with the last one it goes' "$(networks) $(($(bridges) - before))" '0 0'
+like 'and that is told' "$said" 'delete network lone/default'
+check 'what nobody uses' fps build "$SPEC/page/Elsewhere" -y -t lone/three
+check 'leaves no network behind its images' fps image gc
+is 'when they are freed' "$(networks) $(($(bridges) - before))" '0 0'
+
 check 'and the base' fps down -f "$SPEC/base.yaml" -y
