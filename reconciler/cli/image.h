@@ -21,7 +21,7 @@ struct image_rows image_rows(const struct session *session);
 struct texts image_users(const struct session *session, const struct image_row *row);
 /* By full name, by the bare one where it is the only one, or by the first twelve digits of its digest or more. */
 int image_find(struct session *session, const char *argument, struct image_row *row, struct error *error);
-/* One step of a worker; `done`: its result, or NULL where that is not asked for. */
+/* One step of a worker, with what that says meanwhile on stderr; `done`: its result, or NULL where that is not asked for. */
 int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error);
 
 /* A plan without actions, which holds the leases that are recorded. */

@@ -1,5 +1,6 @@
 /* The rows of `image`, and the one step that most of its verbs have a worker make. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/error.h"
@@ -89,12 +90,15 @@ int image_find(struct session *session, const char *argument, struct image_row *
 int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error)
 {
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
+    const bool tells = session->options->output != OUTPUT_DATA && !session->options->quiet;
     struct steps steps = {0};
     struct pool_reply reply = {0};
     steps_add(session->arena, &steps, kind, described_whole(step_type(kind)->request, request));
     int result = pool_submit(pool, request, &steps, 0, error);
     do {
         result = result < 0 ? result : pool_wait(pool, -1, &reply, error);
+        if (result > 0 && !reply.done && tells)
+            fprintf(stderr, "        %s\n", reply.progress);
     } while (result > 0 && !reply.done);
     if (result >= 0 && reply.code < 0)
         result = error_set(error, reply.code, "%s", reply.message);
