@@ -64,7 +64,7 @@ struct action {
     struct list leased;   /* containers: the lease_address of each network that it was not in before */
     const char *leased_subnet, *leased_subnet6; /* networks: of new ones; NULL */
     const char *hint;                           /* what else may have been meant; NULL */
-    const char *asked; /* images: by which words of a recipe, and where they stand; NULL */
+    const char *asked; /* images: by which words of a recipe or spec, and where they stand; NULL */
     struct warning *warnings;
     size_t warning_count;
     bool cuts;  /* networks: it goes while NICs of containers hang on it, which come back elsewhere */

@@ -62,6 +62,11 @@ static void add_look(struct planning *planning, const struct object *object, con
                    field_place(&image_table, object->body, field_by_key(&image_table, key)));
 }
 
+static const char *asked_at(struct planning *planning, const char *words, struct place at)
+{
+    return arena_printf(planning->arena, "%s at %s:%u:%u", words, at.file, at.line, at.column);
+}
+
 void plan_image(struct planning *planning, const struct object *object, struct entry *entry)
 {
     struct changes causes = {0};
@@ -94,8 +99,10 @@ void plan_image(struct planning *planning, const struct object *object, struct e
     if (asks) {
         plan_add_cause(planning, &causes, asks->asked, NULL, asks->why, asks->at);
         action->hint = asks->hint;
-        action->asked = arena_printf(planning->arena, "%s at %s:%u:%u", asks->asked, asks->at.file,
-                                     asks->at.line, asks->at.column);
+        action->asked = asked_at(planning, asks->asked, asks->at);
+    } else {
+        const struct place at = field_place(&image_table, object->body, field_by_key(&image_table, "source"));
+        action->asked = at.line ? asked_at(planning, "source", at) : NULL;
     }
     action->causes = causes;
     if (verb == VERB_UPDATE)

@@ -242,3 +242,10 @@ said=$(fps image gc --dry-run)
 like 'image gc names who goes' "$said" "$before: would be freed \(default/bb,"
 like 'each of them' "$said" "$(fps image inspect default/aa | jq -r '.images[0].digest'): would be freed \(default/aa,"
 stop_servers
+
+spec nowhere <<END
+images:
+  lost: { source: "file:/nowhere.tar" }
+END
+like 'what cannot be had is told with the line that asks for it' "$(fps apply -y -f "$FILE" 2>&1)" \
+    '/nowhere.tar: No such file or directory \(for source at .*nowhere.yaml:2:19\)'
