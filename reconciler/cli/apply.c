@@ -298,13 +298,24 @@ static bool makes_any(const struct plan *plan)
     return false;
 }
 
+/* SEMANTICS 29: of what came of two plans, what weighs more. */
+static int of_both(int code, int then)
+{
+    static const int order[] = {EXIT_ERROR,       EXIT_LOCKED,      EXIT_INVALID, EXIT_REFUSED,
+                                EXIT_SOME_FAILED, EXIT_NOT_HEALTHY, EXIT_PENDING};
+    for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+        if (code == order[i] || then == order[i])
+            return order[i];
+    return EXIT_IN_SYNC;
+}
+
 /* SEMANTICS 26: what hung on images is planned, shown and run once those are there. `code`: of what was run before. */
 static int expand(struct session *session, const struct plan *before, int code, struct json **report)
 {
     const struct options *options = session->options;
     struct plan plan;
     struct error error = {0};
-    if (code != EXIT_IN_SYNC && code != EXIT_SOME_FAILED)
+    if (code != EXIT_IN_SYNC && code != EXIT_SOME_FAILED && code != EXIT_NOT_HEALTHY)
         return code;
     if (!session->state && state_open(session->paths.state, STATE_READ, &session->state, &error) < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
@@ -331,16 +342,16 @@ static int expand(struct session *session, const struct plan *before, int code, 
         report_add(options, report, &plan, NULL);
     fflush(stdout);
     if (!plan.count)
-        return plan.held_count && !options->automatic ? EXIT_SOME_FAILED : code;
+        return code == EXIT_IN_SYNC && plan.held_count && !options->automatic ? EXIT_SOME_FAILED : code;
     if (stops)
-        return EXIT_PENDING;
+        return of_both(code, EXIT_PENDING);
     const int asked = confirm_plan(session, &plan, look_and_plan);
     if (asked)
-        return asked;
+        return of_both(code, asked);
     int then = execute_set(session, &plan, false, report);
     if (plan_has_expansions(&plan)) /* what hangs on images that are built of what was fetched */
         then = expand(session, &plan, then, report);
-    return then == EXIT_IN_SYNC ? code : then;
+    return of_both(code, then);
 }
 
 /* SEMANTICS 16: an automatic run repairs what was last in force, and says with its exit code why not more. */

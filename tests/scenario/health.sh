@@ -95,6 +95,18 @@ none_in_image() { # known only once it is there
     gives 3 run_spec apply && says 'it waits until default/web is healthy, which has no health, and its image no HEALTHCHECK' && runs web && ! runs late
 }
 
+others_go_on() { # what hangs on an image that the run makes, but for who waits for one that is not healthy
+    at health-others
+    mkdir -p "$root/good" && printf 'FROM base\nRUN true\n' >"$root/good/Recipe"
+    local with='images: { base: { source: "bootstrap:bookworm" }, app: { build: ./good } }' cache='cache: { image: base, health: { tcp: 6379 } }'
+    printf '%s\n' "${with/, app*/ \}}" "containers: { $cache }" >"$root/spec.yaml"
+    gives 0 run_spec apply && "$tool" "$root" kill cache && "$tool" "$root" ails cache 'connection refused' || return 1
+    printf '%s\n' "$with" "containers: { $cache, web: { image: app }, late: { image: app, depends_on: { cache: healthy } } }" >"$root/spec.yaml"
+    gives 7 run_spec --exact apply -y && ! runs web || return 1
+    gives 7 run_spec apply -y && runs web && ! runs late && has_phase cache unhealthy && "$tool" "$root" ails cache - || return 1
+    gives 0 run_spec apply && runs late && nothing_to_do
+}
+
 stopped_or_frozen() {
     at health-stopped
     healthy ', health: { tcp: 1 }' ', env: { A: b }' && gives 0 run_spec apply && gives 0 run stop cache && "$tool" "$root" kill web || return 1
@@ -124,6 +136,7 @@ check 'one that ends meanwhile ends the wait with its status' ends_meanwhile
 check '--wait asks all, and writes only news' waits_for_all
 check 'health is as the image has it, and the container wins' health_of_image
 check 'an image without health holds who waits for it' none_in_image
+check 'nor keeps it others from what hangs on images' others_go_on
 check 'one that is stopped or frozen is not waited for' stopped_or_frozen
 check 'a gate after a failure at every call' cut_off_gates fail
 check 'a gate after a death at every call' cut_off_gates die
