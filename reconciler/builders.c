@@ -42,6 +42,11 @@ bool builder_is(const struct object *object)
     return object->kind == KIND_CONTAINER && object->implicit && strstr(object->name, suffix);
 }
 
+const char *builder_image(struct arena *arena, const struct object *builder)
+{
+    return arena_strndup(arena, builder->name, strlen(builder->name) - strlen(suffix));
+}
+
 void builders_enter(struct planning *planning)
 {
     struct object_set *all = &planning->plan->all;

@@ -13,6 +13,7 @@ char *builder_name(struct arena *arena, const char *image);
 /* The container in which the image is built; the same for the same image. */
 struct object *builder_of(struct arena *arena, const struct object *image);
 bool builder_is(const struct object *object);
+const char *builder_image(struct arena *arena, const struct object *builder); /* what is built in it */
 
 /* Adds to plan->all one for each image that the run will build, until builders_leave(). */
 void builders_enter(struct planning *planning);

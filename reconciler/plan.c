@@ -366,6 +366,26 @@ static void collect_all(struct planning *planning)
     complete_all(planning);
 }
 
+/* A network that nobody declared is made for who comes up in this run. */
+static void withdraw_needless(struct planning *planning)
+{
+    struct object_set *all = &planning->plan->all;
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        struct object *object = all->items[i];
+        struct action *action =
+            object->implicit ? plan_action_of(planning, KIND_NETWORK, object->name) : NULL;
+        if (object->kind == KIND_NETWORK && action && action->verb == VERB_CREATE &&
+            !plan_user_of(planning, KIND_NETWORK, object->name))
+            action->dropped = true;
+        else
+            all->items[kept++] = object;
+    }
+    all->count = kept;
+    map_clear(&planning->users);
+    drop_actions(planning->plan);
+}
+
 /* What is held back stays as it is recorded, or out: its new ports and names must not become rules, and what it uses must
  * not go. */
 static void withdraw_held(struct planning *planning)
@@ -379,12 +399,15 @@ static void withdraw_held(struct planning *planning)
         struct entry *entry = actual_find(planning->request->actual, object->kind, object->name);
         bool back = plan_is_held(planning, object->kind, object->name) &&
                     !plan_action_of(planning, object->kind, object->name);
+        if (builder_is(object) && plan_is_held(planning, KIND_IMAGE, builder_image(planning->arena, object)))
+            continue;
         if (!back)
             all->items[kept++] = object;
         else if (!plan_is_new(entry))
             all->items[kept++] = &entry->object;
     }
     all->count = kept;
+    withdraw_needless(planning);
     complete_all(planning);
 }
 

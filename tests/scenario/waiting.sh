@@ -32,10 +32,22 @@ an_image_is_held() {
     at waiting-held
     echo 'images: { base: { source: "images:debian/12" } }
 containers: { web: { image: base } }' >"$root/spec.yaml"
-    gives 3 run_spec --offline apply && in_place && gives 3 run_spec --offline apply && in_place || return 1
-    gives 0 run_spec apply && runs web && in_place
+    for _ in 1 2; do
+        gives 3 run_spec --offline apply && ! run status -o name | grep network || return 1
+    done
+    gives 0 run_spec apply && runs web && in_place || return 1
+    # what is there stays for who is held back
+    sed -i 's/12"/13"/' "$root/spec.yaml"
+    gives 3 run_spec --offline apply && in_place && runs web
 }
-check 'nor does an image that is held' an_image_is_held
+check 'of an image that is held not even the network is made that its users would have' an_image_is_held
+
+a_build_is_held() {
+    at waiting-build-held
+    echo 'images: { base: { source: "images:debian/12" }, app: { build: { from: base, steps: [ "RUN true" ] } } }' >"$root/spec.yaml"
+    gives 3 run_spec --offline apply && ! run status -o name | grep network && gives 0 run_spec apply && in_place
+}
+check 'nor the one of its RUN' a_build_is_held
 
 a_fetch_fails() {
     at waiting-fetch
@@ -72,7 +84,7 @@ has_network() { # NAME
 others_wait() {
     at waiting-others
     source_of one images:debian/12 c && source_of two images:debian/13 d
-    gives 3 run -f "$root/one.yaml" --offline apply && has_network st/default || return 1
+    "$tool" "$root" reset && FPSYNC_FAKE_FAIL=1 gives 3 run -f "$root/one.yaml" apply && has_network st/default || return 1
     echo 'images: { other: { source: "bootstrap:bookworm" } }' >"$root/three.yaml"
     gives 0 run -f "$root/three.yaml" apply && has_network st/default && gives 0 run -f "$root/three.yaml" plan || return 1
     # nor does either of two, both of whose images do not come, take it from the other
@@ -86,7 +98,7 @@ check 'a network that nobody declares stays while another source waits to use it
 no_more_text() {
     at waiting-no-more
     source_of one images:debian/12 c && source_of two bootstrap:bookworm d
-    gives 3 run -f "$root/one.yaml" --offline apply && gives 0 run -f "$root/two.yaml" apply && gives 0 run -f "$root/two.yaml" plan || return 1
+    "$tool" "$root" reset && FPSYNC_FAKE_FAIL=1 gives 3 run -f "$root/one.yaml" apply && gives 0 run -f "$root/two.yaml" apply && gives 0 run -f "$root/two.yaml" plan || return 1
     echo 'images: { c: { source: "images:debian/12" } }' >"$root/one.yaml"
     gives 0 run -f "$root/one.yaml" apply && has_network st/default && gives 0 run -y -f "$root/two.yaml" down && ! has_network st/default
 }
