@@ -43,6 +43,9 @@ static int set_content(struct json *object, const char *key, const char *path, s
     if (!path)
         return 0;
     int result = buffer_read_file(&text, AT_FDCWD, path, CA_LIMIT, error);
+    /* What stands behind one would be lost, and with a list what it revokes. */
+    if (result == 0 && text.length && memchr(text.bytes, '\0', text.length))
+        result = error_set(error, -EINVAL, "%s: expected PEM, found a zero byte", path);
     if (result == 0)
         json_set(object, key, json_new_text(text.bytes ? text.bytes : ""));
     return result;

@@ -158,6 +158,9 @@ refused 'a revoked certificate' 'verification.*may have revoked it'
 is 'a revoked certificate: nothing was asked' "$(requests)" ''
 looks_up "$PKI/good.pem"
 refused 'a list that is none' '.crl. of fpsync.conf: expected revocation lists'
+{ cat "$PKI/old.crl.pem" && printf '\0' && cat "$PKI/crl.pem"; } >"$PKI/cut.pem"
+looks_up "$PKI/cut.pem"
+refused 'a list behind a zero byte' 'cut.pem: expected PEM, found a zero byte'
 looks_up "$PKI/old.crl.pem"
 refused 'by a list that is out of date, too' 'verification.*may have revoked it'
 SERVER=$first
