@@ -66,7 +66,9 @@ void session_close(struct session *session);
 int session_look(struct session *session, struct error *error);
 /* Specs of -f or the default folder, checked against what other sources hold. -EINVAL: see problems. */
 int session_load(struct session *session, struct error *error);
-/* A part of that: what recipes ask for, compared with the record as it was read last. */
+/* Parts of that: all but recipes; */
+int session_load_declared(struct session *session, struct error *error);
+/* and what recipes ask for, compared with the record as it was read last. */
 int session_load_builds(struct session *session, struct error *error);
 /* "retained for 3 days, 12MiB": walks over all that is in it. */
 const char *session_left(struct session *session, const struct entry *entry);

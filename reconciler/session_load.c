@@ -116,7 +116,7 @@ int session_load_builds(struct session *session, struct error *error)
     return error_set(error, -EINVAL, "a recipe is invalid");
 }
 
-int session_load(struct session *session, struct error *error)
+int session_load_declared(struct session *session, struct error *error)
 {
     struct object_set recorded = {0};
     for (size_t i = 0; i < session->actual.count; i++) {
@@ -147,8 +147,12 @@ int session_load(struct session *session, struct error *error)
         builds_check(&session->set.refused, session->arena, &session->problems);
         problems_sort(&session->problems);
     }
-    if (result >= 0)
-        result = check_arguments(session, error);
+    return result >= 0 ? check_arguments(session, error) : result;
+}
+
+int session_load(struct session *session, struct error *error)
+{
+    int result = session_load_declared(session, error);
     if (result >= 0)
         result = session_load_builds(session, error);
     if (result >= 0 && session->options->target_count)

@@ -11,8 +11,10 @@
 
 #include "drivers/steps.h"
 #include "lib/error.h"
+#include "lib/map.h"
 #include "reconciler/builders.h"
 #include "reconciler/cli/image.h"
+#include "reconciler/narrow.h"
 #include "reconciler/pool.h"
 #include "reconciler/target_internal.h"
 
@@ -188,6 +190,54 @@ static const char *moment(struct arena *arena, int64_t seconds)
     return arena_strdup(arena, text);
 }
 
+/* What a bare name means among the images of -f; recipes are not read, for one of them may be at work. */
+static int find_declared(struct session *session, const char **name, struct error *error)
+{
+    struct object *image;
+    int result = session_load_declared(session, error);
+    if (result >= 0)
+        result = narrow_find(&session->set.objects, arena_printf(session->arena, "image/%s", *name),
+                             session->arena, &image, error);
+    if (result >= 0)
+        *name = image->name;
+    return result;
+}
+
+static void add_name(struct map *names, const char *name)
+{
+    map_add(names, name, names);
+    map_add(names, name_bare(name), names);
+}
+
+/* An image that nobody knows has been mistyped; files that cannot be read declare none. */
+static int not_kept(struct session *session, const struct observed_build *seen, const char *name,
+                    struct error *error)
+{
+    _cleanup_map_ struct map names = {0};
+    struct error ignored;
+    if (!session->options->file_count && session_load_declared(session, &ignored) < 0)
+        session->set.objects.count = 0;
+    for (size_t i = 0; i < session->set.objects.count; i++)
+        if (session->set.objects.items[i]->kind == KIND_IMAGE)
+            add_name(&names, session->set.objects.items[i]->name);
+    for (size_t i = 0; i < session->actual.count; i++)
+        if (session->actual.items[i].kind == KIND_IMAGE)
+            add_name(&names, session->actual.items[i].name);
+    for (size_t i = 0; i < seen->failed_count; i++)
+        if (seen->failed[i].of)
+            add_name(&names, seen->failed[i].of);
+    const char *near = map_nearest(&names, name);
+    return map_get(&names, name)
+               ? error_set(
+                     error, -ENOENT,
+                     "build --shell: no root of image %s is kept: none of its last builds failed in a RUN",
+                     name)
+               : error_set(error, -ENOENT,
+                           "build --shell: no such image: %s is neither on record nor in %s%s%s%s", name,
+                           session->paths.specs, near ? "; did you mean " : "", near ? near : "",
+                           near ? "?" : "; -f says which file declares it");
+}
+
 /* The newest of them. */
 static int find_root(struct session *session, const char *name, const struct observed_failed **found,
                      struct error *error)
@@ -207,9 +257,7 @@ static int find_root(struct session *session, const char *name, const struct obs
     if (result < 0)
         return result;
     if (!newest)
-        return error_set(
-            error, -ENOENT,
-            "build --shell: no root of image %s is kept: none of its last builds failed in a RUN", name);
+        return not_kept(session, seen, name, error);
     if (newest->expires <= time(NULL))
         return error_set(error, -ENOENT,
                          "build --shell: the root that the build of image %s left was kept until %s: build "
@@ -295,6 +343,7 @@ int build_shell(const struct options *options)
     struct build_run *run = NULL;
     struct texts argv = {0};
     int64_t status = 0;
+    const char *name;
     if (check_words(options, &error) < 0)
         return fail(options, &error, EXIT_ERROR);
     int result = session_open(options, SESSION_WRITE, &session, &error);
@@ -303,8 +352,13 @@ int build_shell(const struct options *options)
     result = session_look(&session, &error);
     if (result >= 0)
         result = build_flags_read(options, session.arena, &flags, &error);
+    name = name_of(options->arguments[0]);
+    if (result >= 0 && options->file_count)
+        result = find_declared(&session, &name, &error);
+    if (session.problems.count)
+        return fail_invalid(options, &session.problems);
     if (result >= 0)
-        result = find_root(&session, name_of(options->arguments[0]), &failed, &error);
+        result = find_root(&session, name, &failed, &error);
     if (result >= 0)
         result = build_view.failed_run(&session.paths, session.arena, failed->key, &run, &error);
     if (result >= 0)

@@ -98,7 +98,10 @@ is 'before anything is done' "$(ls "$ROOT/var" 2>/dev/null)" ''
 fails 'with --shell it is one or the other' 1 fps build --shell --shell-on-failure app
 fails 'a shell in no image' 1 fps build --shell
 fails 'nor is anything built with it' 1 fps build --shell app --build-arg A=b
-like 'a root that is not there' "$(fps build --shell app -- true 2>&1)" 'no root of image app is kept'
+like 'a root that is not there' "$(fps build --shell app -f "$FILE" -- true 2>&1)" 'no root of image t/app is kept'
+like 'an image that is not there' "$(fps build --shell xyzzy -- true 2>&1)" 'no such image: xyzzy .* -f says'
+like 'nor in the files of -f' "$(fps build --shell aqp -f "$FILE" -- true 2>&1)" 'no image aqp is declared; did you mean app\?'
+fails 'nor has a file of -f that is not there one' 1 fps build --shell app -f "$SPEC/none.yaml" -- true
 "${build[@]}" >/dev/null 2>&1
 plain=$?
 is 'a build that fails' "$plain" 3
@@ -147,6 +150,14 @@ is 'and begins anew' "$(find "$failed" -name by-hand)" ''
 # ---- later ----
 
 is 'a command in the root that is kept' "$(fps build --shell app -- cat half)" half
+like 'by a name that is nearly right' "$(fps build --shell aqp -- true 2>&1)" 'no such image: aqp .*did you mean app\?'
+is 'by the file that declares it' "$(fps build --shell app -f "$FILE" -- cat half)" half
+spec other <<'END'
+project: u
+images: { app: { build: ./app } }
+END
+like 'and in no other file' "$(fps build --shell app -f "$FILE" -- true 2>&1)" 'no root of image u/app is kept'
+FILE=$SPEC/shell.yaml
 is 'with the streams of the caller' "$(echo hello | fps build --shell image/t/app -- tr a-z A-Z 2>&1)" HELLO
 echo first >"$ROOT/out"
 fps build --shell t/app -- echo second >>"$ROOT/out"
