@@ -9,18 +9,49 @@
 #include "lib/error.h"
 #include "reconciler/cli/logs.h"
 
-/* A bare name is that of an image of any project. */
-static bool is_of(const char *file, const char *image, struct arena *arena)
+/* Logs are called PROJECT_NAME.KEY, and PROJECT_NAME.KEY.1 once they are full. */
+static const char *owner_of(const char *file, struct arena *arena)
 {
-    const char *end = strchr(file, '.');
-    const char *own = end ? arena_strndup(arena, file, (size_t)(end - file)) : "";
-    const char *bare = strchr(own, '_');
-    return strcmp(own, paths_file_name(arena, image)) == 0 ||
-           (bare && !strchr(image, '/') && strcmp(bare + 1, image) == 0);
+    char *owner = arena_strndup(arena, file, strcspn(file, "."));
+    char *bar = strchr(owner, '_');
+    if (bar)
+        *bar = '/';
+    return owner;
+}
+
+static bool is_standard(const char *owner)
+{
+    return owner && strncmp(owner, "default/", strlen("default/")) == 0;
+}
+
+/* The image that is meant: a bare name is that of project `default`, else the only one called so. NULL: nothing is kept of it.
+ */
+static int find_owner(const char *folder, const char *image, struct arena *arena, const char **found,
+                      struct error *error)
+{
+    const char *other = NULL;
+    DIR *directory = opendir(folder);
+    *found = NULL;
+    for (struct dirent *item; directory && (item = readdir(directory));) {
+        const char *owner = owner_of(item->d_name, arena), *slash = strchr(owner, '/');
+        if (strcmp(owner, image) != 0 && (!slash || strcmp(slash + 1, image) != 0))
+            continue;
+        if (*found && strcmp(*found, owner) != 0 && !is_standard(*found))
+            other = *found;
+        if (!is_standard(*found))
+            *found = owner;
+    }
+    if (directory)
+        closedir(directory);
+    if (!other || is_standard(*found))
+        return 0;
+    const bool first = strcmp(*found, other) < 0;
+    return error_set(error, -EINVAL, "logs: image %s: both %s and %s are called so; write image/PROJECT/NAME",
+                     image, first ? *found : other, first ? other : *found);
 }
 
 /* Of the newest log; NULL: there is none. */
-static const char *find_newest(const char *folder, const char *image, struct arena *arena)
+static const char *find_newest(const char *folder, const char *owner, struct arena *arena)
 {
     const char *found = NULL;
     struct timespec newest = {0};
@@ -28,7 +59,8 @@ static const char *find_newest(const char *folder, const char *image, struct are
     for (struct dirent *item; directory && (item = readdir(directory));) {
         struct stat status;
         const size_t length = strlen(item->d_name);
-        if (!is_of(item->d_name, image, arena) || strcmp(item->d_name + length - 2, ".1") == 0 ||
+        if (strcmp(owner_of(item->d_name, arena), owner) != 0 ||
+            strcmp(item->d_name + length - 2, ".1") == 0 ||
             fstatat(dirfd(directory), item->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(status.st_mode))
             continue;
@@ -48,11 +80,14 @@ int logs_of_build(const struct options *options, const char *image)
     _cleanup_arena_ struct arena *arena = arena_new();
     struct paths paths;
     struct error error = {0};
+    const char *owner;
     int result = paths_make(options->root, arena, &paths, &error);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
     const char *folder = arena_printf(arena, "%s/" BUILD_FOLDER_LOGS, paths.build);
-    const char *name = find_newest(folder, image, arena);
+    if (find_owner(folder, image, arena, &owner, &error) < 0)
+        return fail(options, &error, EXIT_ERROR);
+    const char *name = owner ? find_newest(folder, owner, arena) : NULL;
     if (!name) {
         error_set(&error, -ENOENT, "logs: nothing is kept of a build of image %s", image);
         return fail(options, &error, EXIT_ERROR);

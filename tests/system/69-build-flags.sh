@@ -97,6 +97,14 @@ like 'which begins with what it is of' "$(head -n 1 "$file")" '^# .*Z, Recipe:3 
 is 'and holds all of it' "$(sed 1d "$file" | head -n 41 | tail -n 2 | tr '\n' ' ')" '40 last words '
 is 'logs prints it' "$(fps logs image/t/app | tail -n 1)" 'last words'
 is 'by its bare name, too' "$(fps logs image/app | tail -n 1)" 'last words'
+logs=$ROOT/var/lib/fpsync/build/logs
+kept=${file##*/}
+echo 'of another' >"$logs/u_${kept#t_}"
+like 'two of one bare name are named' "$(fps logs image/app 2>&1)" 'both t/app and u/app .*write image/PROJECT/NAME'
+is 'and each is found by its own' "$(fps logs image/u/app)" 'of another'
+mv "$logs/u_${kept#t_}" "$logs/default_${kept#t_}"
+is 'a bare name is that of project default' "$(fps logs image/app)" 'of another'
+rm "$logs/default_${kept#t_}"
 fails 'of an image that was never built there is none' 1 fps logs image/nothing
 sed -i 's/^RUN seq.*/RUN yes 0123456789 | head -n 150000; exit 9/' "$SPEC/app/Recipe"
 fps apply -f "$FILE" -y >/dev/null 2>&1
