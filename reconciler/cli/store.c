@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/map.h"
 #include "reconciler/cli/image.h"
 #include "specs/forms.h"
 
@@ -119,6 +120,33 @@ static const char *release_of(const struct asking *asking, const struct json *pr
     return *release ? release : text_of(asking, product, "version");
 }
 
+/* ---- what may have been meant ---- */
+
+/* By each of its aliases, and by what stands before the release in one. */
+static void add_aliases(const struct asking *asking, const struct json *product, struct map *names)
+{
+    struct arena *arena = asking->session->arena;
+    const char *at = text_of(asking, product, "aliases");
+    char *name = arena_strdup(arena, text_of(asking, product, "name"));
+    map_add(names, name, name);
+    for (size_t length; *at; at += length + (at[length] == ',')) {
+        length = strcspn(at, ",");
+        char *alias = arena_strndup(arena, at, length);
+        map_add(names, alias, alias);
+        map_add(names, arena_strndup(arena, alias, strcspn(alias, "/")), alias);
+    }
+}
+
+/* NULL: nothing is called nearly so. */
+static const char *nearest(const struct asking *asking, const char *word)
+{
+    _cleanup_map_ struct map names = {0};
+    for (size_t i = 0; i < json_length(asking->products); i++)
+        add_aliases(asking, json_at(asking->products, i), &names);
+    const char *near = map_nearest(&names, word);
+    return near ? map_get(&names, near) : NULL;
+}
+
 /* ---- printing ---- */
 
 static struct json *product_json(const struct asking *asking, const struct json *product)
@@ -144,7 +172,26 @@ static void print_line(const struct asking *asking, const struct json *product)
            text_of(asking, product, "description"));
 }
 
-static int search(struct asking *asking)
+/* With the words nothing came: the whole list says whether one of them was mistyped. */
+static void tell_nothing_found(struct asking *asking, const struct texts *words)
+{
+    const struct texts none = {0};
+    struct error ignored;
+    const char *near = NULL;
+    if (words->count) {
+        json_free(TAKE_PTR(asking->products));
+        if (ask(asking, &none, &ignored) < 0)
+            asking->products = NULL;
+    }
+    for (size_t i = 0; i < words->count && !near; i++)
+        near = nearest(asking, words->items[i]);
+    fprintf(stderr, "fpsync: remote %s has no image for this machine", asking->remote);
+    for (size_t i = 0; i < words->count; i++)
+        fprintf(stderr, "%s%s", i ? " and " : " that says ", words->items[i]);
+    fprintf(stderr, "%s%s%s\n", near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static int search(struct asking *asking, const struct texts *words)
 {
     const struct options *options = asking->session->options;
     const size_t count = json_length(asking->products);
@@ -162,6 +209,8 @@ static int search(struct asking *asking)
     }
     if (list)
         print_list(options, "images", list);
+    else if (!count && !options->quiet)
+        tell_nothing_found(asking, words);
     else if (asking->more)
         fprintf(stderr, "fpsync: %" PRId64 " more are not shown; further words narrow it\n", asking->more);
     return EXIT_IN_SYNC;
@@ -234,8 +283,9 @@ static int info(struct asking *asking)
         }
         return EXIT_IN_SYNC;
     }
-    error_set(&error, -ENOENT, "remote %s has no image %s for this machine; fpsync store search lists them",
-              asking->remote, name);
+    const char *near = nearest(asking, name);
+    error_set(&error, -ENOENT, "remote %s has no image %s for this machine; %s%s%s", asking->remote, name,
+              near ? "did you mean " : "fpsync store search lists them", near ? near : "", near ? "?" : "");
     return fail(options, &error, EXIT_ERROR);
 }
 
@@ -264,7 +314,7 @@ static int run(struct session *session, bool one)
         return fail_invalid(options, &session->problems);
     if (result < 0)
         return fail(options, &error, EXIT_ERROR);
-    const int code = one ? info(&asking) : search(&asking);
+    const int code = one ? info(&asking) : search(&asking, &words);
     json_free(asking.products);
     return code;
 }

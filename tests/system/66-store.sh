@@ -96,7 +96,10 @@ like 'what it has' "$said" '^hello +1\.0 .* - +Says hello$'
 is 'no terminal obeys it' "$(printf %s "$said" | LC_ALL=C grep -cP '\x1b|\xc2\x9b|\xe2\x80\xae')" 0
 like 'it is told all the same' "$said" '^evil .*turns \?\[31mred \?\?31m \?\?\?and round$'
 is 'by words, whatever their case' "$(fps -o name store search SAYS hel)" 'store:hello'
-is 'a word that nothing has' "$(fps store search nothing-has-it)" ''
+is 'a word that nothing has' "$(fps store search nothing-has-it 2>/dev/null)" ''
+like 'nor one with a word like a name' "$(fps store search hlelo 2>&1)" 'no image for this machine that says hlelo; did you mean hello\?$'
+like 'with none like it nothing is proposed' "$(fps store search nothing-has-it 2>&1)" 'no image for this machine that says nothing-has-it$'
+is 'as data it is an empty list' "$(fps -o json store search hlelo 2>&1 | jq -c .images)" '[]'
 said=$(fps store info hello)
 for line in "name +hello" "description +Says hello" "arch +$ARCH" "ports +$PORT:8080" "volumes +/srv/data" "env +GREETING" "recipe +yes" "here +no"; do
     like "info: $line" "$said" "^$line$"
@@ -104,6 +107,8 @@ done
 is 'and as data' "$(fps -o json store info hello | jq -c '[.schema, .images[0].name, .images[0].recipe, .images[0].here, .images[0].volumes]')" \
     '[1,"hello",true,null,["/srv/data"]]'
 fails 'what it does not have' 1 fps store info nobody
+like 'with the way to the list' "$(fps store info nobody 2>&1)" 'no image nobody .*fpsync store search lists them'
+like 'what is called nearly so' "$(fps store info hlelo 2>&1)" 'no image hlelo .*did you mean hello\?'
 like 'offline' "$(fps --offline store search 2>&1)" 'not asked, as fpsync is to stay offline'
 requests >/dev/null
 like 'another remote' "$(fps --remote other store search 2>&1)" 'no remote is called "other"'
