@@ -326,9 +326,11 @@ const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, co
     struct texts ports = {0};
     switch (keyword) {
     case RECIPE_PORT:
-        return image_port_parse(arena, text) ? NULL : "[[address:]host:]container[/tcp|udp]";
+        return image_port_parse(arena, text)
+                   ? NULL
+                   : "[[address:]host:]container[/tcp|udp|tcp+udp], ports from 1 to 65535 or ranges of them";
     case RECIPE_EXPOSE:
-        return recipe_exposed(arena, text, &ports) ? NULL : "port[-port][/tcp|udp]";
+        return recipe_exposed(arena, text, &ports) ? NULL : "port[-port][/tcp|udp|sctp] from 1 to 65535";
     case RECIPE_VOLUME:
         return image_volume_parse(arena, text) ? NULL : "an absolute path, or name:path";
     case RECIPE_STOPSIGNAL:
@@ -338,6 +340,16 @@ const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, co
     default:
         return NULL;
     }
+}
+
+/* A word of EXPOSE that is one of PORT was meant as such. */
+static const char *example_of(const struct recipe_checker *checker, enum recipe_keyword keyword,
+                              const char *text)
+{
+    return keyword == RECIPE_EXPOSE && image_port_parse(checker->arena, text)
+               ? arena_printf(checker->arena, "PORT %s forwards a port of the host; EXPOSE has none of it",
+                              text)
+               : counts[keyword].example;
 }
 
 static void check_words(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
@@ -352,7 +364,7 @@ static void check_words(const struct recipe_checker *checker, const struct recip
         if (!recipe_has_variable(text))
             expected = recipe_expected(checker->arena, keyword, text);
         if (expected)
-            problem_add(checker->problems, instruction->words[i].place, counts[keyword].example,
+            problem_add(checker->problems, instruction->words[i].place, example_of(checker, keyword, text),
                         "%s: expected %s, found '%s'", recipe_keyword_name(keyword), expected, text);
     }
     if (keyword == RECIPE_COPY || keyword == RECIPE_ADD)
