@@ -123,22 +123,32 @@ static int check_flags(const struct options *options, const char *word, bool act
 
 int run_image(const struct options *options)
 {
+    static const char listed[] = "an image, by name or digest: fpsync image ls lists them";
     static const struct {
         const char *word;
-        bool acts, named;
+        bool acts;
+        const char *needs; /* NULL: nothing, and it takes nothing */
         int (*run)(struct session *);
-    } verbs[] = {{"ls", false, false, list_images},          {"inspect", false, true, inspect_images},
-                 {"rm", true, true, image_remove},           {"export", true, true, image_write},
-                 {"publish", true, true, image_publish_all}, {"pull", true, true, image_pull},
-                 {"import", true, true, image_import},       {"gc", true, false, image_gc}};
+    } verbs[] = {{"ls", false, NULL, list_images},
+                 {"inspect", false, listed, inspect_images},
+                 {"rm", true, listed, image_remove},
+                 {"export", true, "an image, and the FOLDER[:TAG] or FILE.tar[.xz] that it is written into",
+                  image_write},
+                 {"publish", true, "an image, and --to FOLDER", image_publish_all},
+                 {"pull", true, listed, image_pull},
+                 {"import", true,
+                  "the path of an archive, a squashfs, an OCI layout or a folder, and a NAME unless it is to "
+                  "be called as that is",
+                  image_import},
+                 {"gc", true, NULL, image_gc}};
     const char *word = options->argument_count ? options->arguments[0] : "ls";
     struct error error = {0};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
         if (strcmp(verbs[i].word, word) != 0)
             continue;
-        if (verbs[i].named != (options->argument_count > 1)) {
-            error_set(&error, -EINVAL, verbs[i].named ? "image %s needs an image" : "image %s takes no name",
-                      word);
+        if (!verbs[i].needs != (options->argument_count <= 1)) {
+            error_set(&error, -EINVAL, verbs[i].needs ? "image %s needs %s" : "image %s takes no name", word,
+                      verbs[i].needs);
             return fail(options, &error, EXIT_ERROR);
         }
         if (check_flags(options, word, verbs[i].acts, &error) < 0)

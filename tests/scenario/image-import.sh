@@ -11,6 +11,8 @@ imported_image() {
         [ -n "$(digest_of golden)" ] || return 1
     gives 0 run image import "$root/golden.d" shop/other && gives 0 run image ls && says 'shop/other' &&
         gives 1 run image import "$root/golden.d" 'No Name' && says 'is no name of an image' || return 1
+    gives 1 run image import && says 'image import needs the path of an archive' && says 'and a NAME unless' &&
+        gives 1 run image rm && says 'image rm needs an image, by name or digest: fpsync image ls lists them' || return 1
     # What is imported again is what the file holds then.
     local before
     before=$(digest_of golden)
