@@ -309,6 +309,20 @@ static int of_both(int code, int then)
     return EXIT_IN_SYNC;
 }
 
+/* Of --plan and --exact, when images are made: what that made known nobody has agreed to. */
+static void tell_stopped(const struct session *session)
+{
+    const struct options *options = session->options;
+    if (options->plan)
+        fprintf(stderr,
+                "fpsync: the plan above, known only since images were made, is not in %s and not begun: "
+                "plan --out and apply --plan do it\n",
+                options->plan);
+    else
+        fprintf(stderr, "fpsync: the plan above, known only since images were made, is not begun under "
+                        "--exact: apply does it\n");
+}
+
 /* SEMANTICS 26: what hung on images is planned, shown and run once those are there. `code`: of what was run before. */
 static int expand(struct session *session, const struct plan *before, int code, struct json **report)
 {
@@ -343,6 +357,8 @@ static int expand(struct session *session, const struct plan *before, int code, 
     fflush(stdout);
     if (!plan.count)
         return code == EXIT_IN_SYNC && plan.held_count && !options->automatic ? EXIT_SOME_FAILED : code;
+    if (stops && options->output != OUTPUT_DATA)
+        tell_stopped(session);
     if (stops)
         return of_both(code, EXIT_PENDING);
     const int asked = confirm_plan(session, &plan, look_and_plan);

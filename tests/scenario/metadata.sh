@@ -73,7 +73,14 @@ stops_where_asked() {
     layout '{"Cmd":["/bin/app"]}'
     app 'web: { image: app }'
     gives 2 run_spec --exact apply && says 'create container default/web' && [ -z "$(defined web .command)" ] &&
-        gives 0 run_spec apply && runs web && nothing_to_do
+        says 'known only since images were made, is not begun under --exact: apply does it' &&
+        gives 0 run_spec apply && runs web && nothing_to_do || return 1
+    at metadata-plan
+    layout '{"Cmd":["/bin/app"]}'
+    app 'web: { image: app }'
+    gives 2 run_spec --out "$root/p" plan && gives 2 run_spec --plan "$root/p" apply && [ -z "$(defined web .command)" ] &&
+        says "known only since images were made, is not in $root/p and not begun: plan --out and apply --plan do it" &&
+        gives 2 run_spec --out "$root/p" plan && gives 0 run_spec --plan "$root/p" apply && runs web && nothing_to_do
 }
 
 ports_of_two() {
@@ -148,7 +155,7 @@ check 'images are listed, looked at and removed, but for those in use' images_ar
 check 'metadata: a container does as its image says, and the plan says so' image_is_heeded
 check 'metadata: what the container says wins' container_wins
 check 'metadata: an image that changes its mind is followed' image_changes_its_mind
-check 'metadata: --exact stops before what became known' stops_where_asked
+check 'metadata: --exact and --plan stop before what became known, and say so' stops_where_asked
 check 'metadata: one port of an image is one container'"'"'s, or a set'"'"'s' ports_of_two
 check 'metadata: volumes that an image names go with the container'"'"'s name, and stay as data' data_goes_along
 check 'metadata: what is exported does not repeat the image' export_says_no_more
