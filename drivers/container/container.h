@@ -177,6 +177,9 @@ struct container_view {
     /* Why limits.io_weight cannot be written at all here; NULL. Whether what it says counts with the store's disk. */
     const char *(*io_weight_trouble)(void);
     bool (*io_is_weighed)(const struct paths *paths);
+    /* The first folder, on the way to what a container needs, that its ids cannot enter: none of them starts. NULL: there is
+     * none, or none can be found out. One fork for each of two paths. */
+    const char *(*closed_folder)(const struct paths *paths, int64_t id_base, struct arena *arena);
     /* What the config of a container of ours says: uid, generation, hostname, id_base, nics, env, command; the rest
      * of the definition is left at its defaults. *out is NULL when there is no such config. For doctor --rebuild. */
     int (*read_definition)(const struct paths *paths, const char *lxc_name, const struct call *call,

@@ -103,6 +103,10 @@ int64_t weight_from_bfq(int64_t weight);
 void container_look_at_host(const struct paths *paths, struct arena *arena, struct observed_host *out);
 const char *container_io_weight_trouble(void);
 bool container_io_is_weighed(const struct paths *paths);
+
+/* ---- view_closed.c ---- */
+
+const char *container_closed_folder(const struct paths *paths, int64_t id_base, struct arena *arena);
 int hierarchies_read(struct arena *arena, struct hierarchies *out, struct error *error);
 /* The hierarchy that has this controller; NULL when none has. */
 const struct hierarchy *hierarchy_of(const struct hierarchies *hierarchies, const char *controller);

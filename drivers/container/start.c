@@ -45,7 +45,7 @@ static int await_exec(pid_t init, const struct call *call);
 static bool has_exit(const struct paths *paths, const char *name);
 static void abort_start(pid_t child);
 static int give_up(const struct paths *paths, const char *name, int reason, struct error *error);
-static int fail(const struct paths *paths, const char *name, const char *what,
+static int fail(const struct paths *paths, const struct container_start *request, const char *what,
                 const struct start_answer *answer, const struct call *call, struct error *error);
 
 int container_start(const struct paths *paths, const struct container_start *request, const struct call *call,
@@ -73,7 +73,7 @@ int container_start(const struct paths *paths, const struct container_start *req
     failed = await_exec(answer.init, call);
     /* A command may be done before anybody could look: that is no failure, and its status is on file. */
     if (failed < 0 && !has_exit(paths, name))
-        return fail(paths, name, "its init ended at once", &answer, call, error);
+        return fail(paths, request, "its init ended at once", &answer, call, error);
     *result = (struct container_started){.init_pid = failed < 0 ? 0 : answer.init,
                                          .init_start = failed < 0 ? 0 : started,
                                          .boot = boot_id(call->arena)};
@@ -294,7 +294,7 @@ static int start_it(const struct paths *paths, const struct container_start *req
         return 0;
     if (answered && *answer->trouble)
         return error_set(error, -EIO, "%s", answer->trouble);
-    return fail(paths, name, "cannot start", answer, call, error);
+    return fail(paths, request, "cannot start", answer, call, error);
 }
 
 /* Ends a start in progress. Killing its caller alone is not enough: a monitor that was just being forked may go on to
@@ -355,13 +355,20 @@ static int await_exec(pid_t init, const struct call *call)
 /* ---- why not? ---- */
 
 /* A monitor may still be cleaning up; what it leaves is for us. */
-static int fail(const struct paths *paths, const char *name, const char *what,
+static int fail(const struct paths *paths, const struct container_start *request, const char *what,
                 const struct start_answer *answer, const struct call *call, struct error *error)
 {
     _cleanup_buffer_ struct buffer text = {0};
+    const char *name = request->lxc_name;
     const struct container_stop kill = {.lxc_name = name};
+    const char *closed = container_closed_folder(paths, request->id_base, call->arena);
     start_log_explain(&answer->log, &text);
     container_stop_it(paths, &kill, call, NULL);
     cgroups_remove(paths, name, NULL);
+    if (closed)
+        return error_set(error, -EACCES,
+                         "container %s: %s: its ids cannot enter the folder %s; chmod o+x %s lets them pass, "
+                         "without letting them list it (%s)",
+                         name, what, closed, closed, answer->log.path);
     return error_set(error, -EIO, "container %s: %s%s", name, what, text.length ? text.bytes : "");
 }

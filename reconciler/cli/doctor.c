@@ -146,6 +146,21 @@ static void check_leftovers(struct report *report, const struct session *session
                                    false});
 }
 
+/* Before anything was made as well: a root that mktemp(1) made is closed. */
+static void check_folders(struct report *report, const struct session *session)
+{
+    const char *closed =
+        container_view.closed_folder
+            ? container_view.closed_folder(&session->paths, session->lease_rules.id_first, session->arena)
+            : NULL;
+    doctor_check(report, !closed,
+                 &(struct finding){"folders on the way to containers let their ids pass",
+                                   arena_printf(session->arena, "%s is closed to the ids of containers",
+                                                closed ? closed : ""),
+                                   "no container starts, and no RUN of a build",
+                                   arena_printf(session->arena, "chmod o+x %s", closed ? closed : ""), true});
+}
+
 /* They stay where an older fpsync mounted them until their containers start anew, or go. */
 static void check_roots(struct report *report, const struct session *session)
 {
@@ -177,6 +192,7 @@ static void check_record(struct report *report)
         return;
     doctor_check_firewall(report, &session);
     doctor_check_networks(report, &session);
+    check_folders(report, &session);
     check_roots(report, &session);
     check_disk(report, &session);
     check_flows(report, &session);

@@ -119,6 +119,23 @@ is 'as two layers, of base and of what was built' "$(skopeo inspect "oci:$ROOT/l
 like 'a tag that is none is refused' "$(fps image export t/more "$ROOT/layout:-x" 2>&1)" 'tag'
 check 'down' fps down -f "$FILE" -y
 
+# ---- a root that is closed to the ids of containers ----
+
+closed() { # FOLDER: what doctor says of it
+    fps doctor -o json 2>/dev/null | jq -r '.checks[] | select(.check | test("^folders on the way")) | "\(.level) \(.mend)"'
+}
+like 'doctor finds every folder open' "$(closed)" '^ok'
+for folder in "$ROOT" "$ROOT/run"; do
+    mode=$(stat -c %a "$folder")
+    chmod 700 "$folder"
+    like "a RUN below ${folder#"${ROOT%/*}"/} that is closed" "$(fps build --no-cache -f "$FILE" -y 2>&1)" \
+        "failed: .*its ids cannot enter the folder $folder; chmod o\+x $folder lets them pass"
+    is 'doctor says so, too' "$(closed)" "missing chmod o+x $folder"
+    chmod o+x "$folder"
+    like 'and that it was enough' "$(closed)" '^ok'
+    chmod "$mode" "$folder"
+done
+
 mkdir -p "$ROOT/etc/fpsync"
 echo "aliases: { 'tiny:*': 'file:$BUSYBOX' }" >"$ROOT/etc/fpsync/fpsync.conf"
 spec named <<END
