@@ -503,6 +503,30 @@ static void test_archives_and_folder_give_one_image(void **state)
     }
 }
 
+/* However small it is and however many entries it has: so often in a second by each who tells of it. */
+static void test_progress_is_bounded_by_time(void **state)
+{
+    (void)state;
+    make_tree(at("tree"));
+    for (int i = 0; i < 400; i++)
+        write_file(at("tree/file%d", i), "x", 1);
+    const char *const squash[] = {"mksquashfs",   at("tree"), at("image.squashfs"), "-noappend", "-quiet",
+                                  "-no-progress", NULL};
+    const char *const tar[] = {"tar", "-C", at("tree"), "-cf", at("image.tar"), ".", NULL};
+    assert_int_equal(run(squash), 0);
+    assert_int_equal(run(tar), 0);
+    static const char *const ways[] = {"squashfs", "tar"};
+    for (size_t i = 0; i < 2; i++) {
+        const int64_t began = now_milliseconds();
+        progress_lines = 0;
+        if (make(arena_printf(arena, "file:%s/image.%s", root, ways[i])) < 0)
+            fail_msg("%s", error.text);
+        const int64_t most = 3 * ((now_milliseconds() - began) / 200 + 1) + 2;
+        if (progress_lines > most)
+            fail_msg("%s: %d lines, and %lld are enough", ways[i], progress_lines, (long long)most);
+    }
+}
+
 /* Damaged in 120 ways: refused, or by luck an image, but never more than that. */
 static void test_damaged_squashfs(void **state)
 {
@@ -854,6 +878,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bomb, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_archives_and_folder_give_one_image, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_progress_is_bounded_by_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_squashfs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_on_another_file_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leftovers_go, set_up, tear_down),

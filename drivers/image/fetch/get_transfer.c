@@ -19,7 +19,6 @@
 #define SLOW           1024L          /* bytes a second that no link is below */
 #define BUFFER_SIZE    (512L * 1024)  /* bytes that one read takes at most */
 #define CONNECT_TIME   20000L         /* milliseconds, of all addresses of a name together */
-#define PROGRESS_EVERY 200            /* milliseconds */
 #define WAIT_LIMIT     ((int64_t)120) /* seconds that a server may send us away for */
 
 struct transfer {
@@ -41,13 +40,6 @@ static int stop(struct transfer *transfer, int code)
 {
     transfer->code = code;
     return 0; /* of a callback: less than it was given */
-}
-
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ---- what the server says ---- */
@@ -197,15 +189,13 @@ static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off
 {
     struct transfer *transfer = context;
     const struct getting *getting = transfer->getting;
-    int64_t time = milliseconds();
     (void)total, (void)now, (void)up_total, (void)up;
-    if (!transfer->begun || time - transfer->told < PROGRESS_EVERY)
+    if (!transfer->begun || !say_is_due(&transfer->told))
         return 0;
     struct json *line = json_new_object();
     json_set(line, "progress", json_new_number(getting->stored));
     json_set(line, "total", json_new_number(getting->total));
     say_object(line);
-    transfer->told = time;
     return 0;
 }
 

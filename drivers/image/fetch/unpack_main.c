@@ -26,7 +26,9 @@ static void say(const char *format, ...)
 
 static void say_progress(int percent)
 {
-    say("progress %d\n", percent);
+    static int64_t told;
+    if (say_is_due(&told))
+        say("progress %d\n", percent);
 }
 
 static int run(enum unpack_what what, struct unpacked *unpacked, struct error *error)
