@@ -22,10 +22,35 @@ report 'every field is walked on a running object' "$("$fpsync" schema | jq -r '
 done)"
 report 'every command is in fpsync(8)' "$("$fpsync" --help | sed -n '/^$/,/^Flags/s/^  \([a-z][a-z]*\) .*/\1/p' |
     while read -r command; do grep -q "^\.It Ic $command" man/fpsync.8 || echo "$command"; done)"
-report 'every flag is in fpsync(8)' "$("$fpsync" --help | sed -n 's/^  .*--\([a-z-]*\) .*/\1/p' | sort -u |
-    while read -r flag; do grep -qE "^\.It Fl .*-$flag\b" man/fpsync.8 || echo "$flag"; done)"
-report 'fpsync(8) has no flag that does not exist' "$(grep -oE '^\.It Fl .*' man/fpsync.8 | grep -oE ' -[a-z-]+' |
-    tr -d ' ' | sed 's/^-//' | while read -r flag; do "$fpsync" --help | grep -q -- "--$flag\b" || echo "$flag"; done)"
+flags_of() { # [COMMAND]: by --help, without those that every command has
+    "$fpsync" ${1:+"$1"} --help | sed -nE 's/^  (-., |    )--([a-z-]+) .*/\2/p' | sort
+}
+described() { # the flags that fpsync(8) explains
+    sed -n '/^\.Sh FLAGS/,$p' man/fpsync.8 | grep -E '^\.It Fl ' | grep -oE ' -[a-z-]+' | tr -d ' ' | sed 's/^-//' | sort -u
+}
+own_flags() { # "COMMAND FLAG", a line each: what a command has beside the common ones
+    "$fpsync" --help | sed -n '/^$/,/^Flags/s/^  \([a-z][a-z]*\) .*/\1/p' | while read -r command; do
+        comm -23 <(flags_of "$command") <(flags_of version) | sed "s/^/$command /"
+    done | sort
+}
+listed_flags() { # the same by the lists "Flags:" below the commands
+    awk '/^\.Sh FLAGS/ { exit }
+        /^\.It Ic / { command = $3 }
+        flags && /^\.Fl / { for (i = 2; i <= NF; i++) if ($i ~ /^-[a-z]/) print command, substr($i, 2) }
+        { flags = /^Flags:$/ || (flags && /^\.Fl /) }' man/fpsync.8 | sort -u
+}
+explained_for() { # COMMAND FLAG: what explains the flag names the command
+    awk -v command="$1" -v flag="-$2" '/^\.Sh FLAGS/ { on = 1 }
+        on && /^\.(It|El)/ { in_it = 0; for (i = 2; i <= NF; i++) if ($i == flag) in_it = 1 }
+        on && in_it && /^\.Ic / { for (i = 2; i <= NF; i++) if ($i == command) found = 1 }
+        END { exit !found }' man/fpsync.8
+}
+report 'every flag is in fpsync(8)' "$(comm -23 <(flags_of) <(described))"
+report 'fpsync(8) has no flag that does not exist' "$(comm -13 <(flags_of) <(described))"
+report 'below each command fpsync(8) lists its flags' "$(diff <(own_flags) <(listed_flags) | grep '^[<>]')"
+report 'and what explains a flag names its commands' "$(own_flags | while read -r command flag; do
+    explained_for "$command" "$flag" || echo "$flag: $command"
+done)"
 report 'every example is valid' "$(for example in examples/*/; do "$fpsync" validate -q -f "$example" 2>&1; done)"
 report 'the files in README and fpsync.yaml(5) are valid' "$(
     folder=$(mktemp -d) && chmod 755 "$folder"
