@@ -170,6 +170,12 @@ static const char *word_hint(struct arena *arena, const char *word, const char *
     return hint && strncmp(hint, "did", 3) == 0 ? hint : NULL;
 }
 
+/* Where a volume is expected, as Compose has both in one list. */
+static bool is_host_path(const struct field *row, const char *text)
+{
+    return row == field_by_key(&mount_table, "volume") && (*text == '/' || *text == '.');
+}
+
 /* The canonical text, or NULL after a problem. Numbers and booleans are taken as they are written. */
 static const char *read_text(const struct reader *reader, const struct field *row, const struct node *node)
 {
@@ -198,7 +204,11 @@ static const char *read_text(const struct reader *reader, const struct field *ro
     const char *canonical = form_canonical(&reader->context, row->form, node->text);
     if (!canonical)
         expected(reader, row, node, with_example(reader, row),
-                 form_hint(reader->arena, row->form, node->text));
+                 is_host_path(row, node->text)
+                     ? arena_printf(reader->arena,
+                                    "a folder of the host is no volume: write binds: [\"%s:/PATH\"]",
+                                    node->text)
+                     : form_hint(reader->arena, row->form, node->text));
     return canonical;
 }
 
