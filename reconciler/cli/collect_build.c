@@ -1,8 +1,20 @@
 /* What builds keep, and gc frees. */
+#include <string.h>
 #include <time.h>
 
 #include "reconciler/cli/build_cache.h"
 #include "reconciler/cli/collect.h"
+
+/* What there are so many of. */
+static const char *unit_of(const char *name)
+{
+    static const char *const units[][2] = {{"steps", "step"}, {"caches", "cache"},     {"failed", "root"},
+                                           {"logs", "file"},  {"contexts", "archive"}, {"fetched", "file"}};
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+        if (strcmp(units[i][0], name) == 0)
+            return units[i][1];
+    return name;
+}
 
 static void add_build(struct session *session, struct candidates *to, const char *name, const char *why,
                       bool young, const struct build_drop *drop, size_t count, int64_t bytes)
@@ -11,7 +23,9 @@ static void add_build(struct session *session, struct candidates *to, const char
         return;
     const char *size = bytes ? arena_printf(session->arena, ", %s", session_size(session, bytes)) : "";
     struct candidate *item = collect_add(session, to, "build", name,
-                                         arena_printf(session->arena, "%zu%s, %s", count, size, why), NULL);
+                                         arena_printf(session->arena, "%zu %s%s%s, %s", count, unit_of(name),
+                                                      count == 1 ? "" : "s", size, why),
+                                         NULL);
     item->young = young;
     collect_add_step(session, item, STEP_BUILD_DROP, &build_drop_table,
                      arena_copy(session->arena, drop, sizeof(*drop)));

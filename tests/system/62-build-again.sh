@@ -135,9 +135,9 @@ find "$ROOT/var/lib/fpsync/build/steps" -maxdepth 2 -name note -exec touch -d '3
 find "$ROOT/var/lib/fpsync/build/caches" -maxdepth 1 -name 'kept-*' -exec touch -d '2 hours ago' {} +
 is 'its steps are kept' "$(steps)" 3
 budget 'budget: 4MiB'
-like 'gc would free what is more than the budget' "$(fps gc --dry-run)" '^build steps: would be freed \(2, 3MiB, beyond the age or the budget'
-like 'from the top, and says what it would keep' "$(fps gc --dry-run)" '^build steps: kept \(1, 2MiB'
-like 'which is the cache that was used later, too' "$(fps gc --dry-run)" '^build caches: kept \(1, 1MiB'
+like 'gc would free what is more than the budget' "$(fps gc --dry-run)" '^build steps: would be freed \(2 steps, 3MiB, beyond the age or the budget'
+like 'from the top, and says what it would keep' "$(fps gc --dry-run)" '^build steps: kept \(1 step, 2MiB'
+like 'which is the cache that was used later, too' "$(fps gc --dry-run)" '^build caches: kept \(1 cache, 1MiB'
 cat >>"$FILE" < <(filled new 1)
 converge 'another image is built'
 is 'the older steps went after that' "$(steps)" 2
@@ -150,7 +150,7 @@ is 'the cache that was used least of late goes' "$(ls "$ROOT/var/lib/fpsync/buil
 is 'and no step before it' "$(steps)" 2
 budget 'age: 1h'
 find "$ROOT/var/lib/fpsync/build/caches" -maxdepth 1 -name 'kept-*' -exec touch -d '2 hours ago' {} +
-like 'by age, too' "$(fps gc --dry-run -o json | jq -r '.objects[] | select(.freed) | "\(.kind) \(.name) \(.reason)"')" '^build caches 1, '
+like 'by age, too' "$(fps gc --dry-run -o json | jq -r '.objects[] | select(.freed) | "\(.kind) \(.name) \(.reason)"')" '^build caches 1 cache, '
 check 'it goes' fps gc
 is 'and what was used within that stays' "$(steps) $(ls "$ROOT/var/lib/fpsync/build/caches" | wc -l)" '2 0'
 check 'the images are what they were' fps plan -f "$FILE"

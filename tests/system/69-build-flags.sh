@@ -113,7 +113,7 @@ check 'and what is newest of it stays' test "$(fps logs image/t/app | wc -c)" -g
 touch -d '8 days ago' "$file"
 fps apply -f "$FILE" -y >/dev/null 2>&1
 check 'an old one goes with the next build' test ! -e "$file"
-like 'gc knows them' "$(fps gc --dry-run)" 'build logs'
+like 'gc knows them' "$(fps gc --dry-run)" '^build logs: kept \([0-9]+ files?, [0-9]+'
 
 cat >"$SPEC/app/Recipe" <<'END'
 FROM guest
