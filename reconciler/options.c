@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/buffer.h"
@@ -177,6 +178,19 @@ static bool is_choice(const struct flag *flag, const char *value)
     return false;
 }
 
+/* What the environment says of a flag without a value: a text that is neither must not be taken for a yes. */
+static bool truth_parse(const char *text, bool *truth)
+{
+    static const char *const words[][2] = {{"0", "1"}, {"false", "true"}, {"no", "yes"}, {"off", "on"}};
+    *truth = false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        *truth = strcasecmp(text, words[i][1]) == 0;
+        if (*truth || strcasecmp(text, words[i][0]) == 0)
+            return true;
+    }
+    return !*text;
+}
+
 static void append(const char ***items, size_t *count, const char *value)
 {
     *items = realloc(*items, (*count + 1) * sizeof(**items));
@@ -189,9 +203,12 @@ static int set_flag(struct options *options, const struct flag *flag, const char
 {
     void *at = (char *)options + flag->offset;
     int64_t number = 0;
+    bool truth = false;
     switch (flag->type) {
     case FLAG_BOOL:
-        *(bool *)at = !value || (strcmp(value, "0") != 0 && strcmp(value, "false") != 0 && *value);
+        if (value && !truth_parse(value, &truth))
+            break;
+        *(bool *)at = !value || truth;
         return 0;
     case FLAG_TEXT:
         *(const char **)at = value;
@@ -251,6 +268,7 @@ static int set_flag(struct options *options, const struct flag *flag, const char
     const char *expected = flag->type == FLAG_DURATION || flag->type == FLAG_WAIT ? "a duration like 30s"
                            : flag->type == FLAG_SIZE                              ? "a size like 20GiB"
                            : flag->type == FLAG_NUMBER                            ? "a number from 1 to 256"
+                           : flag->type == FLAG_BOOL                              ? "1 or 0"
                                                                                   : flag->help;
     return error_set(error, -EINVAL, "--%s: expected %s, found \"%s\"", flag->name, expected, value);
 }

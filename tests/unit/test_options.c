@@ -66,12 +66,36 @@ static void the_environment_may_speak_to_others(void **state)
     unsetenv("FPSYNC_DRY_RUN");
 }
 
+static void the_environment_says_yes_or_no(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        int wanted; /* -1: refused */
+    } cases[] = {{"1", 1},  {"true", 1}, {"Yes", 1}, {"on", 1},         {"0", 0}, {"false", 0},
+                 {"no", 0}, {"off", 0},  {"", 0},    {"/bin/bash", -1}, {"2", -1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char *argv[] = {(char *)"fpsync", (char *)"build"};
+        struct error error = {0};
+        struct options options;
+        setenv("FPSYNC_SHELL", cases[i].value, 1);
+        const int result = options_parse(2, argv, &options, &error);
+        if ((result < 0) != (cases[i].wanted < 0) || (result == 0 && options.shell != cases[i].wanted))
+            fail_msg("FPSYNC_SHELL=%s: %d %d", cases[i].value, result, options.shell);
+        if (result < 0)
+            assert_non_null(strstr(error.text, "--shell: expected 1 or 0, found \""));
+        options_free(&options);
+    }
+    unsetenv("FPSYNC_SHELL");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_a_command_does_not_take),
         cmocka_unit_test(takes_what_a_command_takes),
         cmocka_unit_test(the_environment_may_speak_to_others),
+        cmocka_unit_test(the_environment_says_yes_or_no),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
