@@ -104,7 +104,7 @@ int run_build(const struct options *options)
     struct options own = *options;
     struct build_flags flags;
     struct error error = {0};
-    if (options->shell)
+    if (build_shell_is_meant(options))
         return build_shell(options);
     if (build_shell_check(options, &error) < 0)
         return fail(options, &error, EXIT_ERROR);

@@ -23,13 +23,19 @@ static bool has_terminal(void)
     return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
+bool build_shell_is_meant(const struct options *options)
+{
+    return options->shell && (options_say(options, "shell") || !options_say(options, "shell-on-failure"));
+}
+
 int build_shell_check(const struct options *options, struct error *error)
 {
-    if (options->shell_on_failure && !has_terminal())
+    const bool later = build_shell_is_meant(options);
+    if (options->shell_on_failure && !later && !has_terminal())
         return error_set(error, -ENOTTY,
                          "build --shell-on-failure: standard input and output are no terminal; the root of a "
                          "RUN that fails is kept all the same: fpsync build --shell IMAGE opens it later");
-    if (options->shell && options->argument_count == 1 && !has_terminal())
+    if (later && options->argument_count == 1 && !has_terminal())
         return error_set(error, -ENOTTY,
                          "build --shell: standard input and output are no terminal; say what is to be run: "
                          "fpsync build --shell %s -- COMMAND",
@@ -318,15 +324,15 @@ static void give_secrets(struct build_run *run, const struct build_flags *flags)
     }
 }
 
+/* In the environment they are there for other builds; but what asks for nothing to be done must not be lost. */
 static int check_words(const struct options *options, struct error *error)
 {
-    const char *refused = options->build_args.count     ? "build-arg"
-                          : options->target_count       ? "target"
-                          : options->no_cache           ? "no-cache"
-                          : options_say(options, "tag") ? "tag"
-                          : options->dry_run            ? "dry-run"
-                                                        : NULL;
-    if (options->shell_on_failure)
+    static const char *const none[] = {"build-arg", "target", "no-cache", "tag"};
+    const char *refused = options->dry_run ? "dry-run" : NULL;
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none) && !refused; i++)
+        refused = options_say(options, none[i]) ? none[i] : NULL;
+    if (options->shell_on_failure &&
+        (!options_say(options, "shell") || options_say(options, "shell-on-failure")))
         return error_set(error, -EINVAL, "build: either --shell or --shell-on-failure");
     if (refused)
         return error_set(error, -EINVAL, "build --shell builds nothing, and has no --%s", refused);

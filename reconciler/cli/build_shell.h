@@ -3,6 +3,8 @@
 
 #include "reconciler/cli/cli.h"
 
+/* Whether this is `build --shell`: what the command line says of the two goes before the environment. */
+bool build_shell_is_meant(const struct options *options);
 /* -ENOTTY where a shell was asked for and there is no terminal for it. */
 int build_shell_check(const struct options *options, struct error *error);
 /* build --shell IMAGE [-- COMMAND...]; its exit code is that of the shell or command. */

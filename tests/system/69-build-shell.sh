@@ -158,6 +158,12 @@ images: { app: { build: ./app } }
 END
 like 'and in no other file' "$(fps build --shell app -f "$FILE" -- true 2>&1)" 'no root of image u/app is kept'
 FILE=$SPEC/shell.yaml
+is 'the environment says the same' "$(FPSYNC_SHELL=1 FPSYNC_FILE=$FILE fps build app -- cat half)" half
+for other in NO_CACHE=1 TARGET=image/none TAG=other BUILD_ARG=A=b SHELL_ON_FAILURE=1; do
+    is "FPSYNC_$other is there for other builds" "$(env "FPSYNC_$other" "$FPSYNC" --root "$ROOT" build --shell app -- cat half)" half
+done
+like 'but FPSYNC_DRY_RUN' "$(FPSYNC_DRY_RUN=1 fps build --shell app -- cat half 2>&1)" 'has no --dry-run'
+like 'and of the two shells the command line chooses' "$(FPSYNC_SHELL=1 fps build --shell-on-failure app 2>&1 </dev/null)" 'build --shell-on-failure: .*no terminal'
 is 'with the streams of the caller' "$(echo hello | fps build --shell image/t/app -- tr a-z A-Z 2>&1)" HELLO
 echo first >"$ROOT/out"
 fps build --shell t/app -- echo second >>"$ROOT/out"
