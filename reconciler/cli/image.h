@@ -24,6 +24,9 @@ int image_find(struct session *session, const char *argument, struct image_row *
 /* One step of a worker, with what that says meanwhile on stderr; `done`: its result, or NULL where that is not asked for. */
 int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error);
 
+/* Drops the record of that name; the bytes stay. */
+int image_forget(struct session *session, const char *name, struct error *error);
+
 /* A plan without actions, which holds the leases that are recorded. */
 void image_plan_nothing(struct session *session, struct plan *plan);
 

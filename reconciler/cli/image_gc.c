@@ -179,16 +179,9 @@ static int drop_records(struct session *session, const struct looses *looses, co
                         struct error *error)
 {
     int result = 0;
-    for (size_t i = 0; i < looses->count && result >= 0; i++) {
-        if (!text_is_same(looses->items[i].digest, digest))
-            continue;
-        result = state_begin(session->state, error);
-        if (result >= 0)
-            result = state_delete_record(session->state, kind_name(KIND_IMAGE), looses->items[i].entry->name,
-                                         error);
-        if (result >= 0)
-            result = state_commit(session->state, error);
-    }
+    for (size_t i = 0; i < looses->count && result >= 0; i++)
+        if (text_is_same(looses->items[i].digest, digest))
+            result = image_forget(session, looses->items[i].entry->name, error);
     return result;
 }
 

@@ -100,10 +100,7 @@ static int forget_unmade(struct session *session, const char *name, struct error
     const struct entry *entry = result < 0 ? NULL : actual_find(&session->actual, KIND_IMAGE, name);
     if (!entry || entry->facts->digest)
         return result;
-    result = state_begin(session->state, error);
-    if (result >= 0)
-        result = state_delete_record(session->state, kind_name(KIND_IMAGE), name, error);
-    return result < 0 ? result : state_commit(session->state, error);
+    return image_forget(session, name, error);
 }
 
 int image_import(struct session *session)

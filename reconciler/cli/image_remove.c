@@ -17,13 +17,8 @@ static int free_bytes(struct session *session, const char *digest, struct error 
 static int remove_row(struct session *session, const struct image_row *row, struct error *error)
 {
     int result = 0;
-    if (row->entry) {
-        result = state_begin(session->state, error);
-        if (result >= 0)
-            result = state_delete_record(session->state, kind_name(KIND_IMAGE), row->entry->name, error);
-        if (result >= 0)
-            result = state_commit(session->state, error);
-    }
+    if (row->entry)
+        result = image_forget(session, row->entry->name, error);
     for (size_t i = 0; i < session->actual.count && result >= 0; i++) { /* another name of the same bytes */
         const struct entry *entry = &session->actual.items[i];
         if (entry != row->entry && entry->kind == KIND_IMAGE &&

@@ -87,6 +87,14 @@ int image_find(struct session *session, const char *argument, struct image_row *
     return result;
 }
 
+int image_forget(struct session *session, const char *name, struct error *error)
+{
+    int result = state_begin(session->state, error);
+    if (result >= 0)
+        result = state_delete_record(session->state, kind_name(KIND_IMAGE), name, error);
+    return result < 0 ? result : state_commit(session->state, error);
+}
+
 int image_step(struct session *session, enum step_kind kind, void *request, void **done, struct error *error)
 {
     _cleanup_(cleanup_pool) struct pool *pool = pool_new(&session->paths, 1, session->arena);
