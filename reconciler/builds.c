@@ -1,18 +1,16 @@
 #include "reconciler/builds.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "drivers/image/view_context.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 #include "lib/machine.h"
 #include "reconciler/build_from.h"
 #include "reconciler/contexts.h"
 #include "reconciler/plan_internal.h"
+#include "reconciler/recipes.h"
 
 struct reading {
     const struct builds_request *request;
@@ -23,79 +21,6 @@ struct reading {
 };
 
 static void add_wish(struct reading *reading, const struct object *image);
-
-/* ---- recipes ---- */
-
-static struct place place_of_build(const struct object *image)
-{
-    return field_place(&image_table, image->body, field_by_key(&image_table, "build"));
-}
-
-/* The folder's Recipe, else its Dockerfile; or the one that is said. */
-static int read_file(const struct image_build *build, const char *context, struct arena *arena,
-                     const char **name, struct buffer *text, struct error *error)
-{
-    static const char *const standard[] = {"Recipe", "Dockerfile"};
-    _cleanup_close_ int folder = context_open(context, error);
-    if (folder < 0)
-        return folder;
-    int result = -ENOENT;
-    for (size_t i = 0; i < (build->recipe ? 1 : 2) && result == -ENOENT; i++) {
-        *name = build->recipe ? build->recipe : standard[i];
-        result = buffer_read_file(text, folder, *name, RECIPE_SIZE, error);
-    }
-    if (result == -ENOENT && !build->recipe)
-        return error_set(error, result, "%s has neither a Recipe nor a Dockerfile", build->context);
-    if (result >= 0)
-        *name = arena_printf(arena, "%s/%s", context, *name);
-    return result;
-}
-
-static struct recipe *read_folder(const struct reading *reading, const struct object *image,
-                                  const char *folder, const char **file)
-{
-    const struct image_build *build = ((const struct image *)image->body)->build;
-    _cleanup_buffer_ struct buffer text = {0};
-    struct error error = {0};
-    struct recipe *recipe = NULL;
-    if (read_file(build, folder, reading->arena, file, &text, &error) < 0) {
-        problem_add(reading->problems, place_of_build(image), NULL, "'build': %s", error.text);
-        return NULL;
-    }
-    const struct recipe_piece piece = {.text = arena_copy(reading->arena, text.bytes, text.length + 1),
-                                       .length = text.length,
-                                       .place = {.file = *file, .line = 1, .column = 1}};
-    return recipe_read(&piece, 1, reading->arena, reading->problems, &recipe) ? recipe : NULL;
-}
-
-/* Of the instruction's own item in the list; 0 is the FROM that `from` stands for. */
-static struct text_place place_of_step(const struct object *image, size_t number)
-{
-    const struct image_build *build = ((const struct image *)image->body)->build;
-    if (number && build->step_places)
-        return build->step_places[number - 1];
-    const struct place from =
-        field_place(&image_build_table, build, field_by_key(&image_build_table, "from"));
-    return (struct text_place){.place = from.line ? from : place_of_build(image)};
-}
-
-/* Steps in the spec: a recipe of one stage. */
-static struct recipe *read_steps(const struct reading *reading, const struct object *image, const char **file)
-{
-    const struct image_build *build = ((const struct image *)image->body)->build;
-    struct recipe_piece *pieces = arena_array_of(reading->arena, struct recipe_piece, build->steps.count + 1);
-    struct recipe *recipe = NULL;
-    for (size_t i = 0; i <= build->steps.count; i++) {
-        const char *text =
-            i ? build->steps.items[i - 1] : arena_printf(reading->arena, "FROM %s", build->from);
-        const struct text_place at = place_of_step(image, i);
-        pieces[i] = (struct recipe_piece){
-            .text = text, .length = strlen(text), .place = at.place, .fixed = !at.is_block};
-    }
-    *file = image->place.file;
-    return recipe_read(pieces, build->steps.count + 1, reading->arena, reading->problems, &recipe) ? recipe
-                                                                                                   : NULL;
-}
 
 /* ---- bases ---- */
 
@@ -340,7 +265,7 @@ static bool find_folder(const struct reading *reading, const struct object *imag
     if (!build->context)
         return true;
     if (context_find(reading->request, image, reading->arena, &found, &error) < 0) {
-        problem_add(reading->problems, place_of_build(image), NULL, "'build': %s", error.text);
+        problem_add(reading->problems, image_build_place(image), NULL, "'build': %s", error.text);
         return false;
     }
     if (!found.folder)
@@ -356,8 +281,7 @@ static void read_wish(struct reading *reading, const struct object *image)
     struct build_wish wish = {.image = image, .flagged = flags ? flags->told : NULL};
     if (!find_folder(reading, image, &wish.folder))
         return;
-    wish.recipe = wish.folder ? read_folder(reading, image, wish.folder, &wish.file)
-                              : read_steps(reading, image, &wish.file);
+    wish.recipe = recipe_of_image(image, wish.folder, reading->arena, reading->problems, &wish.file);
     if (!wish.recipe)
         return;
     struct finding finding = {.reading = reading, .image = image, .known = known_before, .context = reading};
@@ -366,7 +290,7 @@ static void read_wish(struct reading *reading, const struct object *image)
     const struct entry *entry = actual_find(reading->request->actual, KIND_IMAGE, image->name);
     if (entry && entry->facts->made_of)
         build_changes(base_name(wish.file),
-                      wish.folder ? (struct place){.file = wish.file} : place_of_build(image),
+                      wish.folder ? (struct place){.file = wish.file} : image_build_place(image),
                       entry->facts->made_of, wish.build, reading->arena, &wish.changes);
     struct build_wish *slot = arena_append(reading->arena, reading->builds->items, reading->builds->count);
     *slot = wish;
@@ -431,24 +355,6 @@ void builds_read(const struct builds_request *request, struct arena *arena, stru
     map_clear(&reading.begun);
     map_clear(&reading.ended);
     builds_judge(request, arena, builds);
-}
-
-void builds_check(const struct object_set *set, struct arena *arena, struct problems *problems)
-{
-    const struct reading reading = {.arena = arena, .problems = problems};
-    for (size_t i = 0; i < set->count; i++) {
-        const struct object *image = set->items[i];
-        const struct image_build *build =
-            image->kind == KIND_IMAGE ? ((const struct image *)image->body)->build : NULL;
-        const char *file;
-        struct stat status;
-        if (!build || (!build->context && !build->from))
-            continue;
-        if (!build->context)
-            read_steps(&reading, image, &file);
-        else if (*build->context == '/' && (stat(build->context, &status) < 0 || S_ISDIR(status.st_mode)))
-            read_folder(&reading, image, build->context, &file);
-    }
 }
 
 void builds_imply(const struct builds *builds, struct arena *arena, struct object_set *set)

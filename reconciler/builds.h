@@ -60,8 +60,6 @@ struct builds_request {
 /* What is wrong is told as problems, with the line of the recipe. */
 void builds_read(const struct builds_request *request, struct arena *arena, struct problems *problems,
                  struct builds *builds);
-/* Of a set that is refused for something else: tells what is wrong with its recipes by themselves. */
-void builds_check(const struct object_set *set, struct arena *arena, struct problems *problems);
 /* Says anew which of them are made, once more is known of what they stand on. */
 void builds_judge(const struct builds_request *request, struct arena *arena, struct builds *builds);
 /* Puts the implied images into the set, each once. */

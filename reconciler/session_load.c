@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 #include "reconciler/narrow.h"
+#include "reconciler/recipes.h"
 #include "reconciler/session.h"
 #include "reconciler/unlisted.h"
 
@@ -144,7 +145,7 @@ int session_load_declared(struct session *session, struct error *error)
     if (result == -EINVAL && session->options->automatic && recorded.count)
         result = hold_back_files(session, &request, &recorded, error);
     if (result == -EINVAL) {
-        builds_check(&session->set.refused, session->arena, &session->problems);
+        recipes_check(&session->set.refused, session->arena, &session->problems);
         problems_sort(&session->problems);
     }
     return result >= 0 ? check_arguments(session, error) : result;
