@@ -270,6 +270,28 @@ static int aim(struct transfer *transfer, const char *url)
     return 0;
 }
 
+/* Whom to believe. A libcurl whose TLS cannot do one of these says so here, and would speak to anybody. */
+static bool set_trust(CURL *handle, const struct get_request *request)
+{
+    const CURLcode codes[] = {
+        curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, request->plain ? "https,http" : "https"),
+        curl_easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2),
+        curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L),
+        curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L),
+        curl_easy_setopt(handle, CURLOPT_CAINFO, GET_CA_PATH),
+        curl_easy_setopt(handle, CURLOPT_PROXY_CAINFO, GET_CA_PATH),
+        request->crl ? curl_easy_setopt(handle, CURLOPT_CRLFILE, GET_CRL_PATH) : CURLE_OK,
+        request->crl ? curl_easy_setopt(handle, CURLOPT_PROXY_CRLFILE, GET_CRL_PATH) : CURLE_OK,
+    };
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+        if (codes[i] != CURLE_OK)
+            return false;
+    curl_easy_setopt(handle, CURLOPT_CAPATH,
+                     NULL); /* where there is no such thing there is nothing to unset */
+    curl_easy_setopt(handle, CURLOPT_PROXY_CAPATH, NULL);
+    return true;
+}
+
 struct transfer *transfer_new(struct getting *getting, struct error *error)
 {
     const struct get_request *request = getting->request;
@@ -281,19 +303,12 @@ struct transfer *transfer_new(struct getting *getting, struct error *error)
     }
     CURL *handle = transfer->handle;
     transfer->getting = getting;
-    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, request->plain ? "https,http" : "https");
-    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(handle, CURLOPT_CAINFO, GET_CA_PATH);
-    curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(handle, CURLOPT_PROXY_CAINFO, GET_CA_PATH);
-    curl_easy_setopt(handle, CURLOPT_PROXY_CAPATH, NULL);
-    if (request->crl) {
-        curl_easy_setopt(handle, CURLOPT_CRLFILE, GET_CRL_PATH);
-        curl_easy_setopt(handle, CURLOPT_PROXY_CRLFILE, GET_CRL_PATH);
+    if (!set_trust(handle, request)) {
+        transfer_free(transfer);
+        error_set(error, -EOPNOTSUPP, "this host's libcurl cannot check servers as it must");
+        return NULL;
     }
+    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(handle, CURLOPT_NOPROXY, "");
     curl_easy_setopt(handle, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(handle, CURLOPT_USERAGENT, "fpsync/" FPSYNC_VERSION);
