@@ -62,7 +62,7 @@ int narrow_find(const struct object_set *all, const char *target, struct arena *
         if (strchr(name, '/') || strcmp(name_bare(item->name), name) != 0)
             continue;
         if (found && !standard && strncmp(found->name, "default/", 8) != 0)
-            return error_set(error, -EINVAL, "--target: both %s and %s are called %s; write %s/PROJECT/NAME",
+            return error_set(error, -EINVAL, "both %s and %s are called %s; write %s/PROJECT/NAME",
                              found->name, item->name, name, kind_name(kind));
         if (!found || standard)
             found = item;
