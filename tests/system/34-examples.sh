@@ -13,7 +13,7 @@ find "$examples" -name '*.yaml' -exec sed -i -E "
     s#source: \"bootstrap:bookworm\", packages: \[[^]]*\]#source: \"file:$BUSYBOX\"#
     s#192\.168\.1\.#$NET.#g; s#10\.3[0-9]\.0\.0/24#$NET.0/25#; s#10\.33\.1\.0/24#$NET.128/25#
     s#10\.33\.0\.2\b#$NET.2#; s#10\.36\.0\.10\b#$NET.10#; s#10\.33\.1\.2\b#$NET.130#; s#br0#$LAN#
-    s#\"8080:#\"$PORT:#; s#\"25:25\", \"143:143\"#\"$((PORT + 1)):80\", \"$((PORT + 2)):143\"#
+    s#\"8080:#\"$PORT:#; s#PORT 8080:#PORT $PORT:#; s#\"25:25\", \"143:143\"#\"$((PORT + 1)):80\", \"$((PORT + 2)):143\"#
     s#\"5060:5060#\"$((PORT + 3)):5060#; s#20000-20099:20000-20099#$((PORT + 100))-$((PORT + 199)):20000-20099#" {} +
 
 answer() { # CONTAINER URL
@@ -68,6 +68,11 @@ check 'ci-pool: and cannot touch the cache' sh -c "! lxc-attach -P $ROOT/var/lib
 check 'ci-pool: the runner is started again' fps restart --timeout 0 ci/runner-1
 check 'ci-pool: nothing is left of the job' inside ci/runner-1 test ! -e /root/left
 gone ci-pool
+
+converge inline "$examples/inline"
+check 'inline: the page that stands in the spec comes through the port that the image says' \
+    eventually 10 page "http://127.0.0.1:$PORT/" 'Built from a spec alone'
+gone inline
 
 mkdir -p "$ROOT/mail/var/mail" && cp -a "$BUSYBOX/." "$ROOT/mail/" && echo hello >"$ROOT/mail/var/mail/ann" && chown 8:8 "$ROOT/mail/var/mail/ann"
 tar -C "$ROOT/mail" -cf "$examples/mail/mail.tar" .
