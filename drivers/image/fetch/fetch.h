@@ -44,9 +44,9 @@ int pack_main(void);
 int get_main(void);
 int resolve_main(void);
 
-/* One line, in one piece; takes the object over. Ends the process when nobody listens any more. */
 /* Whether progress may be told once more: nobody reads a line more often. *told is 0 at first, and then the time of the last. */
 bool say_is_due(int64_t *told);
+/* One line, in one piece; takes the object over. Ends the process when nobody listens any more. */
 void say_object(struct json *line);
 void say_text(const char *key, const char *text); /* an object of one text */
 

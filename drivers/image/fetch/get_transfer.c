@@ -286,8 +286,8 @@ static bool set_trust(CURL *handle, const struct get_request *request)
     for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
         if (codes[i] != CURLE_OK)
             return false;
-    curl_easy_setopt(handle, CURLOPT_CAPATH,
-                     NULL); /* where there is no such thing there is nothing to unset */
+    /* Where there is no such thing there is nothing to unset. */
+    curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(handle, CURLOPT_PROXY_CAPATH, NULL);
     return true;
 }
