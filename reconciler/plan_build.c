@@ -127,7 +127,14 @@ static bool hold_baseless(struct planning *planning, const struct object *image,
                           const struct build_wish *wish)
 {
     for (size_t i = 0; i < wish->build->base_count; i++) {
-        const char *base = wish->build->bases[i].image;
+        const char *base = wish->build->bases[i].image, *hint;
+        const char *lacks = base ? plan_image_lacks(planning, base, &hint) : NULL;
+        if (lacks) {
+            plan_hold(planning, KIND_IMAGE, image->name,
+                      arena_printf(planning->arena, "image %s, which it is made from: %s", base, lacks), hint,
+                      wish->build->bases[i].at);
+            return true;
+        }
         const struct entry *entry = base ? actual_find(planning->request->actual, KIND_IMAGE, base) : NULL;
         if (!base || !plan_is_held(planning, KIND_IMAGE, base) ||
             (entry && world_has_image(planning->request->world, entry->facts->digest)))

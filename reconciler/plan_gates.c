@@ -206,6 +206,34 @@ static bool layer_is_there(struct planning *planning, const struct object *objec
     return false;
 }
 
+const char *plan_image_lacks(struct planning *planning, const char *image, const char **hint)
+{
+    const struct entry *entry = actual_find(planning->request->actual, KIND_IMAGE, image);
+    *hint = NULL;
+    if (plan_action_of(planning, KIND_IMAGE, image) || plan_is_held(planning, KIND_IMAGE, image) ||
+        plan_is_blocked(planning, KIND_IMAGE, image))
+        return NULL;
+    if (entry && world_has_image(planning->request->world, entry->facts->digest))
+        return NULL;
+    if (entry)
+        *hint = arena_printf(planning->arena, "%s declares it: an apply of that makes it",
+                             entry->object.place.file ? entry->object.place.file : entry->record->source);
+    return entry && entry->facts->digest ? "its files are gone from the store" : "it was never made";
+}
+
+/* What another source has not made does not come in this run. */
+static bool image_is_there(struct planning *planning, const struct object *object, const struct entry *entry)
+{
+    const char *image = target_image(&planning->target, object), *hint;
+    const char *lacks = image && plan_is_new(entry) && !container_is_adopted(object->body)
+                            ? plan_image_lacks(planning, image, &hint)
+                            : NULL;
+    if (lacks)
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "its image %s: %s", image, lacks), hint, object->place);
+    return !lacks;
+}
+
 bool plan_gate_lease(struct planning *planning, const struct object *object)
 {
     const char *denied = grants_denied(&planning->plan->grants, object->kind, object->name);
@@ -223,7 +251,8 @@ bool plan_gates_open(struct planning *planning, const struct object *object, con
                          networks_are_there(planning, object),    data_is_there(planning, object),
                          layer_is_there(planning, object, entry), layer_fits(planning, object),
                          plan_gate_lease(planning, object),       ports_are_free(planning, object, entry),
-                         ports_are_unclaimed(planning, object),   plan_gate_inherited(planning, object)};
+                         ports_are_unclaimed(planning, object),   plan_gate_inherited(planning, object),
+                         image_is_there(planning, object, entry)};
     for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
         if (!open[i])
             return false;

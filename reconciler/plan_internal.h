@@ -39,6 +39,9 @@ bool plan_expand(struct planning *planning, struct action *action);
 /* and what a new container has of its image, as causes; whether all of it can be. */
 void plan_add_inherited(struct planning *planning, struct action *action);
 bool plan_gate_inherited(struct planning *planning, const struct object *object);
+/* plan_gates.c: why nothing can stand on the image, which nobody makes in this run, and who could mend that; NULL: it can, or
+ * its own action says. */
+const char *plan_image_lacks(struct planning *planning, const char *image, const char **hint);
 /* NULL and itself are not waited for. */
 void plan_need(struct planning *planning, struct action *action, struct action *needed);
 /* plan_uses.c: `see` is called for everything that `user` names. */

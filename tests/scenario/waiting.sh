@@ -49,6 +49,22 @@ a_build_is_held() {
 }
 check 'nor the one of its RUN' a_build_is_held
 
+an_image_of_others_never_came() {
+    at waiting-never-made
+    echo 'project: st
+images: { base: { source: "bootstrap:bookworm" } }' >"$root/one.yaml"
+    echo 'project: st
+images: { app: { build: { from: base, steps: [ "RUN true" ] } } }
+containers: { c: { image: base } }' >"$root/two.yaml"
+    "$tool" "$root" reset && FPSYNC_FAKE_FAIL=1 gives 3 run -f "$root/one.yaml" apply || return 1
+    run -f "$root/two.yaml" -o json plan >"$root/said"
+    jq -r '.held[] | "\(.name) \(.reason)"' "$root/said" | paste -sd, |
+        grep -qx 'st/app image st/base, which it is made from: it was never made,st/c its image st/base: it was never made' || { cat "$root/said"; return 1; }
+    gives 3 run -f "$root/two.yaml" apply && ! run status -o name | grep -E 'container|layer|network' || return 1
+    gives 0 run -f "$root/one.yaml" apply && gives 0 run -f "$root/two.yaml" apply && runs st_c
+}
+check 'what stands on an image that another source could not make is held' an_image_of_others_never_came
+
 a_fetch_fails() {
     at waiting-fetch
     echo 'images: { base: { source: "images:debian/12" } }
