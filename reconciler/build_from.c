@@ -8,8 +8,7 @@
 #include "specs/alias.h"
 #include "specs/forms.h"
 
-/* Declared no more, it is forgotten by the run that would build on it, and the next one would build on something else. */
-static bool goes(const struct build_from_request *request, const struct entry *entry)
+bool build_from_forgets(const struct build_from_request *request, const struct entry *entry)
 {
     for (size_t i = 0; i < request->source_count; i++)
         if (request->sources[i].prunes && text_is_same(request->sources[i].name, entry->record->source))
@@ -27,7 +26,7 @@ static bool find_image(const struct build_from_request *request, struct arena *a
     const struct object *declared = name ? object_find(request->desired, KIND_IMAGE, name) : NULL;
     const struct entry *recorded =
         name && !declared && request->actual ? actual_find(request->actual, KIND_IMAGE, name) : NULL;
-    if (!declared && (!recorded || goes(request, recorded)))
+    if (!declared && (!recorded || build_from_forgets(request, recorded)))
         return false;
     choice->kind = declared ? BUILD_FROM_SPEC : BUILD_FROM_STORE;
     choice->image = declared ? declared : &recorded->object;

@@ -39,3 +39,7 @@ struct build_from_choice {
 /* -ENOENT, with a hint in the text: it is nothing. -EPERM: a file of the host. */
 int build_from(const struct build_from_request *request, struct arena *arena,
                struct build_from_choice *choice, struct error *error);
+
+/* Declared no more, the image is forgotten by the run that would build on it, and the next one would build on something
+ * else. Asked of what is not desired. */
+bool build_from_forgets(const struct build_from_request *request, const struct entry *entry);

@@ -66,26 +66,55 @@ static const struct object *imply_image(const struct finding *finding, const cha
     return *arena_append(arena, reading->builds->implied, reading->builds->implied_count) = object;
 }
 
-/* What may have been meant by a name that nothing here has; NULL. */
-static const char *hint_base(const struct finding *finding, const char *reference, struct place at)
+struct likely { /* what a name may have been meant for */
+    const char *reference, *project;
+    const struct object *built; /* which is not made from itself */
+    struct arena *arena;
+    struct map own, others;
+    const char *elsewhere; /* of just that name in another project; NULL */
+};
+
+static void add_likely(struct likely *likely, const struct object *image)
 {
-    const struct builds_request *request = finding->reading->request;
+    const bool own = strcmp(name_project(likely->arena, image->name), likely->project) == 0;
+    if (image->implicit || strcmp(image->name, likely->built->name) == 0)
+        return;
+    map_add(own ? &likely->own : &likely->others, image->name, likely);
+    if (own)
+        map_add(&likely->own, name_bare(image->name), likely);
+    else if (!likely->elsewhere && strcmp(name_bare(image->name), likely->reference) == 0)
+        likely->elsewhere = image->name;
+}
+
+/* What may have been meant by a name that nothing here has; NULL. */
+static const char *hint_base(const struct finding *finding, const struct build_from_request *asked,
+                             struct place at)
+{
     struct arena *arena = finding->reading->arena;
-    const char *project = name_project(arena, finding->image->name);
-    _cleanup_map_ struct map names = {0};
+    struct likely likely = {
+        .reference = asked->reference, .project = asked->project, .built = finding->image, .arena = arena};
     for (size_t i = 0; i < finding->recipe->count; i++) {
         const struct recipe_stage *stage = finding->recipe->stages[i];
         if (stage->name && stage->place.line < at.line)
-            map_add(&names, stage->name, NULL);
+            map_add(&likely.own, stage->name, &likely);
     }
-    for (size_t i = 0; i < request->desired->count; i++) {
-        const struct object *object = request->desired->items[i];
-        const bool own = strcmp(name_project(arena, object->name), project) == 0;
-        if (object->kind == KIND_IMAGE && object != finding->image)
-            map_add(&names, own ? name_bare(object->name) : object->name, NULL);
+    for (size_t i = 0; i < asked->desired->count; i++)
+        if (asked->desired->items[i]->kind == KIND_IMAGE)
+            add_likely(&likely, asked->desired->items[i]);
+    for (size_t i = 0; asked->actual && i < asked->actual->count; i++) {
+        const struct entry *entry = &asked->actual->items[i];
+        if (entry->kind == KIND_IMAGE && !entry_is_retained(entry) && !build_from_forgets(asked, entry))
+            add_likely(&likely, &entry->object);
     }
-    const char *near = map_nearest(&names, reference);
-    return near && strcmp(near, reference) != 0 ? arena_printf(arena, "did you mean '%s'?", near) : NULL;
+    const char *near = likely.elsewhere;
+    if (!near)
+        near = map_nearest(&likely.own, likely.reference);
+    if (!near)
+        near = map_nearest(&likely.others, likely.reference);
+    const char *hint = near ? arena_printf(arena, "did you mean '%s'?", near) : NULL;
+    map_clear(&likely.own);
+    map_clear(&likely.others);
+    return hint;
 }
 
 /* An image of the set or the record, or one that is implied. NULL: the name means nothing. */
@@ -111,7 +140,7 @@ static const struct object *find_image(const struct finding *finding, const char
     if (!image)
         error_set(error, -ENOENT, "%s is not there", reference);
     else if (choice.kind == BUILD_FROM_REGISTRY && !actual_find(request->actual, KIND_IMAGE, image->name))
-        base->hint = hint_base(finding, reference, base->at);
+        base->hint = hint_base(finding, &asked, base->at);
     return image;
 }
 

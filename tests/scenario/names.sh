@@ -116,3 +116,26 @@ END
     gives 1 run_spec build gest && says 'fpsync: no image gest is declared; did you mean guest?'
 }
 check 'what is in a recipe no more stands in none of its lines' gone_lines
+
+# Also of images that another file declares.
+mistyped_record() {
+    at names-record
+    local pair word meant
+    mkdir -p "$root/site"
+    printf '%s\n' 'project: play' 'images: { base: { source: "bootstrap:bookworm" } }' >"$root/play.yaml"
+    echo 'images: { tiny: { source: "bootstrap:trixie" }, bass: { source: "bootstrap:trixie" } }' >"$root/spec.yaml"
+    gives 0 run -f "$root/play.yaml" apply && gives 0 run_spec apply || return 1
+    for pair in play/bas=play/base plya/base=play/base tinny=tiny default/tinny=default/tiny base=play/base; do
+        word=${pair%=*} meant=${pair#*=}
+        echo "FROM $word" >"$root/site/Recipe"
+        gives 2 run --dry-run build "$root/site" -t site && says "warning: FROM $word: nothing on this host has the name" &&
+            says "hint: did you mean '$meant'?" || return 1
+        echo 'images: { site: { build: ./site } }' >"$root/other.yaml"
+        gives 0 run -f "$root/other.yaml" validate && says "hint: did you mean '$meant'?" || return 1
+    done
+    # What this run forgets is not offered.
+    echo FROM tinny >"$root/site/Recipe"
+    cp "$root/other.yaml" "$root/spec.yaml"
+    gives 0 run_spec validate && ! grep warning "$root/said"
+}
+check 'a name that is nearly an image on record is warned of, too' mistyped_record
