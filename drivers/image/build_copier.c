@@ -38,11 +38,12 @@ static int fail(const struct build_copier *copier, int code)
 
 /* ---- attributes ---- */
 
-/* Access lists go with the owner that they were written for. */
+/* What a folder of the host says of its files beside their bytes and modes is no input of a step: it is not in its key, and a
+ * clone of the folder lacks it. */
 static bool xattr_is_kept(const void *context, const char *name)
 {
     const struct build_copier *copier = context;
-    return xattr_is_of_file(name) && (copier->keeps_owner || strncmp(name, "system.", 7) != 0);
+    return copier->keeps_owner && xattr_is_of_file(name);
 }
 
 static void owner_of(const struct build_copier *copier, const struct stat *status, uid_t *uid, gid_t *gid)

@@ -13,7 +13,7 @@ struct error;
 
 struct build_copier {
     const struct call *call;
-    bool keeps_owner;               /* and attributes of a root's own; else all belongs to 0:0 */
+    bool keeps_owner; /* and extended attributes, of a root's own; else all belongs to 0:0 and has none */
     const struct build_user *owner; /* instead; NULL */
     int64_t mode;                   /* of files and folders; -1: as it is */
     const int64_t *time;            /* of all that is made, seconds since 1970; NULL: as it is */

@@ -4,10 +4,18 @@
 #
 # Left out of the comparison, with the reason: times (fpsync's keys know none); /dev, /proc, /sys, /.dockerenv and the
 # four entries of /etc that docker puts there for a container; PATH, where only docker's own default stands in its
-# metadata; the slash at the end of a WORKDIR, which docker keeps.
+# metadata; the slash at the end of a WORKDIR, which docker keeps; attributes called user.*, which `docker export` drops.
 . "$(dirname "$0")/lib.sh"
 
-cases=$PWD/tests/dockerfiles
+# What a repository cannot hold: a file of a context, and one of an archive, with a capability.
+cases=$ROOT/cases
+cp -R tests/dockerfiles "$cases"
+power() { # FILE: cap_net_raw+ep
+    python3 -c 'import os, sys; os.setxattr(sys.argv[1], "security.capability", bytes([1, 0, 0, 2, 0, 0x20] + [0] * 14))' "$1"
+}
+power "$cases/58-copy-attributes/program"
+cp "$cases/58-copy-attributes/program" "$ROOT/program" && power "$ROOT/program"
+tar -C "$ROOT" --owner=0 --group=0 --xattrs --xattrs-include='*' -cf "$cases/59-add-attributes/powers.tar" program
 docker_root=$(mktemp -d /dev/shm/fps-docker-XXXX)
 docker=/usr/bin/docker
 # Where docker is not installed it is only unpacked: its package would start it, and change what the host lets through.
@@ -57,7 +65,7 @@ list() { # FOLDER
             -path ./etc/hostname -o -path ./etc/resolv.conf -o -path ./etc/mtab \) -prune -o -printf '%p %y %m %U:%G %l\n'
         find . -mindepth 1 \( -path ./dev -o -path ./proc -o -path ./sys \) -prune -o -type f ! -path ./.dockerenv \
             ! -path './etc/host*' ! -path ./etc/resolv.conf -exec sha256sum {} +
-        getfattr -R -h -d -m '^(user|security)\.' . 2>/dev/null | grep -v '^$'
+        getfattr -R -h -d -m '^security\.' . 2>/dev/null | grep -v '^$'
     ) | LC_ALL=C sort
 }
 metadata() { # of docker's or ours, as JSON on stdin
@@ -94,8 +102,10 @@ for folder in "$cases"/*/; do
     else
         mount --bind "$image/root" "$merged"
     fi
-    difference=$(diff <(list "$ROOT/theirs") <(list "$merged"))
+    list "$merged" >"$ROOT/ours.list"
+    difference=$(diff <(list "$ROOT/theirs") "$ROOT/ours.list")
     umount "$merged"
+    [ "$name" != 59-add-attributes ] || is "$name: with capabilities" "$(grep -c '^security.capability' "$ROOT/ours.list")" 3
     if [ -z "$difference" ]; then ok "$name: the same tree"; else not_ok "$name: the same tree (< docker, > fpsync)" "$difference"; fi
     is "$name: the same metadata" "$(metadata <"$image/config" 2>/dev/null)" \
         "$("$docker" inspect -f '{{json .Config}}' "t:$name" | metadata)"
