@@ -354,6 +354,21 @@ static int await_exec(pid_t init, const struct call *call)
 
 /* ---- why not? ---- */
 
+static int fail_without_init(const char *name, const char *init, const struct start_answer *answer,
+                             struct error *error)
+{
+    return strcmp(init, "/sbin/init") == 0
+               ? error_set(
+                     error, -EIO,
+                     "container %s: cannot start: its image has no /sbin/init that could run, and there is "
+                     "no "
+                     "command to run instead: say one, by command: or by CMD in the recipe, or put an init "
+                     "into the image, as packages: [ systemd-sysv, dbus ] of a bootstrap: does (%s)",
+                     name, answer->log.path)
+               : error_set(error, -EIO, "container %s: cannot start: its root has no %s that could run (%s)",
+                           name, init, answer->log.path);
+}
+
 /* A monitor may still be cleaning up; what it leaves is for us. */
 static int fail(const struct paths *paths, const struct container_start *request, const char *what,
                 const struct start_answer *answer, const struct call *call, struct error *error)
@@ -362,6 +377,7 @@ static int fail(const struct paths *paths, const struct container_start *request
     const char *name = request->lxc_name;
     const struct container_stop kill = {.lxc_name = name};
     const char *closed = container_closed_folder(paths, request->id_base, call->arena);
+    const char *missing = start_log_missing(&answer->log, call->arena);
     start_log_explain(&answer->log, &text);
     container_stop_it(paths, &kill, call, NULL);
     cgroups_remove(paths, name, NULL);
@@ -370,5 +386,7 @@ static int fail(const struct paths *paths, const struct container_start *request
                          "container %s: %s: its ids cannot enter the folder %s; chmod o+x %s lets them pass, "
                          "without letting them list it (%s)",
                          name, what, closed, closed, answer->log.path);
+    if (missing)
+        return fail_without_init(name, missing, answer, error);
     return error_set(error, -EIO, "container %s: %s%s", name, what, text.length ? text.bytes : "");
 }

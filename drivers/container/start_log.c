@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "lib/arena.h"
 #include "lib/buffer.h"
 #include "lib/cleanup.h"
 
@@ -60,6 +61,20 @@ static bool is_full(const char *path)
 {
     struct statvfs system;
     return statvfs(path, &system) == 0 && (!system.f_bavail || (system.f_files && !system.f_favail));
+}
+
+/* "No such file or directory - Failed to exec "/sbin/init"", the first of its errors then. */
+const char *start_log_missing(const struct start_log *log, struct arena *arena)
+{
+    static const char before[] = "No such file or directory - Failed to exec \"";
+    if (!*log->path)
+        return NULL;
+    _cleanup_free_ char *bytes = malloc(LOG_LIMIT + 1);
+    const char *at = bytes && read_log(log, bytes) ? strstr(bytes, before) : NULL;
+    if (!at)
+        return NULL;
+    at += strlen(before);
+    return arena_strndup(arena, at, strcspn(at, "\"\n"));
 }
 
 /* The first errors say the cause, the last what came of it. */

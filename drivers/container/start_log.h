@@ -5,6 +5,7 @@
 
 #include "drivers/container/internal.h"
 
+struct arena;
 struct buffer;
 
 struct start_log {
@@ -15,5 +16,7 @@ struct start_log {
 /* In the process that is going to call liblxc. A config that names no file gets the one beside it for this start: its
  * owner has it from lxc-start's command line else. */
 void start_log_open(struct config *config, const struct paths *paths, struct start_log *log);
+/* The program that was to be process 1 and that the root has not, or that needs what the root has not; NULL: another reason. */
+const char *start_log_missing(const struct start_log *log, struct arena *arena);
 /* ": REASON; REASON (PATH)". */
 void start_log_explain(const struct start_log *log, struct buffer *text);

@@ -53,9 +53,21 @@ int build_guest_check(const struct build_run *request, struct error *error)
     return 0;
 }
 
+static int check_init(const struct running *running)
+{
+    _cleanup_close_ int init = running->request->init ? guest_open(running->root, "/sbin/init", 0, NULL) : -1;
+    return running->request->init && init == -ENOENT
+               ? error_set(running->error, init,
+                           "--init boots /sbin/init, and there is none yet: install one in a step before it, "
+                           "as by apt-get install systemd-sysv dbus")
+               : 0;
+}
+
 int build_guest_begin(struct running *running)
 {
     int result = mount_root(running);
+    if (result == 0)
+        result = check_init(running);
     return result < 0 ? result : furnish_root(running);
 }
 

@@ -62,6 +62,10 @@ for wrong in 'FROM base' 'ONBUILD RUN x' 'MAINTAINER me' 'RUNN x' 'COPY one'; do
 done
 printf 'FROM app\n' >"$SPEC/above/Recipe"
 
+printf 'FROM guest\nRUN rm /sbin/init\nRUN --init true\n' >"$SPEC/above/Recipe"
+like 'RUN --init where there is no init' "$(fps build -f "$FILE" above 2>&1)" 'Recipe:3.*: --init boots /sbin/init, and there is none yet: '
+printf 'FROM app\n' >"$SPEC/above/Recipe"
+
 # Which files of the context, and where to.
 words() { # LINES
     printf 'FROM guest\n%s\n' "$1" >"$SPEC/app/Recipe"

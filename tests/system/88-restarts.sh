@@ -86,6 +86,16 @@ says_why 'a hook that is not there' 'cannot start: Script exited with status 127
 one 'lxc: [ "lxc.mount.entry = /nowhere/at-all srv/x none bind,create=dir 0 0" ]'
 says_why 'a mount that cannot be' 'Failed to mount "/nowhere/at-all"'
 check 'down' fps down -y -f "$FILE"
+mkdir "$ROOT/bare" && echo page >"$ROOT/bare/page"
+spec bare <<END
+project: t
+images: { bare: { source: "file:$ROOT/bare" } }
+containers:
+  bare: { image: bare, networks: [] }
+END
+says_why 'an image that runs nothing' 'its image has no /sbin/init that could run, .* by command: or by CMD .*systemd-sysv, dbus.*/log\)'
+is 'and leaves out what LXC calls it' "$(fps apply -y -f "$FILE" 2>&1 | grep -cE 'ABORTING|sequence number')" 0
+check 'down' fps down -y -f "$FILE"
 
 # One whose config LXC wrote logs where its owner says, or nowhere.
 mkdir -p "$ROOT/var/lib/lxc/old.$TAG" && chmod 711 "$ROOT/var/lib/lxc/old.$TAG"
