@@ -483,16 +483,23 @@ static int record_reply(struct run *run, struct node *node, const struct pool_re
                                            reply->results, reply->result_count, node->intent, error);
 }
 
-/* The name of an image that a recipe implies says nothing to whoever wrote the recipe. */
+/* The name of an image that a recipe implies says nothing to whoever wrote the recipe. What failed in a RUN is to be seen
+ * where it happened. */
 static const char *message_of(const struct run *run, const struct node *node, const struct pool_reply *reply)
 {
     const struct action *action = node->action;
+    const char *message = reply->message;
     if (reply->code >= 0)
         return NULL;
+    if (action && action->failed_run)
+        message = arena_printf(run->arena,
+                               "%s (fpsync build --shell %s opens a shell in its root; fpsync logs image/%s "
+                               "shows all that it said)",
+                               message, action->name, action->name);
     if (!action || !action->asked)
-        return reply->message;
-    return arena_printf(run->arena, "%s (for %s%s%s)", reply->message, action->asked,
-                        action->hint ? "; " : "", action->hint ? action->hint : "");
+        return message;
+    return arena_printf(run->arena, "%s (for %s%s%s)", message, action->asked, action->hint ? "; " : "",
+                        action->hint ? action->hint : "");
 }
 
 static int take_reply(struct run *run, const struct pool_reply *reply, struct error *error)

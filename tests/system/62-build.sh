@@ -71,6 +71,9 @@ is 'a RUN that fails: some failed' $? 3
 like 'with the line of the recipe' "$said" 'Recipe:6'
 like 'and the status' "$said" 'status 7'
 like 'and its output' "$said" 'before the end'
+is 'and once where to look' "$(grep -c 'fpsync build --shell t/app .*fpsync logs image/t/app ' <<<"$said")" 1
+like 'the one works' "$(fps build --shell t/app -- echo here)" here
+like 'and the other' "$(fps logs image/t/app)" 'before the end'
 check 'and nothing of the rules is out of place for it' fps status --drift
 is 'the image before it is still what runs' "$(inside t/web cat /www/index.html)" goodbye
 is 'nothing of the building containers is left then, either' "$(ls "$ROOT/var/lib/lxc" | tr '\n' ' ')" "$(lxc_of t/web) "
