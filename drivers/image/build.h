@@ -115,7 +115,7 @@ struct build_mount { /* RUN --mount=type=... */
     const char *file; /* secret: file of the host with its value, 0600; NULL: it is not there */
     const char *mode; /* secret, cache, tmpfs: octal digits; NULL: 0400, 0755, 01777 */
     int64_t uid, gid;
-    bool writable;   /* bind: what is written goes nowhere */
+    bool writable;   /* bind, cache; what is written to a bind goes nowhere */
     int64_t size;    /* tmpfs: bytes; 0: half of the memory */
     const char *env; /* secret: variable of the command that has its value, up to the first zero byte; NULL */
 };

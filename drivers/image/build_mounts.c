@@ -172,6 +172,11 @@ static int mode_of(const struct build_mount *mount, int64_t otherwise, int64_t *
     return 0;
 }
 
+static uint64_t attributes_of(const struct build_mount *mount)
+{
+    return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->writable ? 0 : MOUNT_ATTR_RDONLY);
+}
+
 int build_secret_read(const struct build_mount *mount, struct buffer *value, struct error *error)
 {
     return buffer_read_file(value, AT_FDCWD, mount->file, SECRET_LIMIT, error);
@@ -316,8 +321,8 @@ static int put_cache(struct running *running, const struct build_mount *mount)
     if (faccessat(folder, "data", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
         (result = fill_cache(running, mount, folder, mode)) < 0)
         return result;
-    _cleanup_close_ int tree = tree_clone(folder, "data", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-                                          running->user_namespace, running->error);
+    _cleanup_close_ int tree =
+        tree_clone(folder, "data", attributes_of(mount), running->user_namespace, running->error);
     return tree < 0 ? tree : put(running, tree, mount->target, false);
 }
 
@@ -383,7 +388,7 @@ static int open_written(struct running *running, const struct build_mount *mount
 static int put_found(struct running *running, const struct build_mount *mount, int found, int user_namespace)
 {
     struct stat status;
-    uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->writable ? 0 : MOUNT_ATTR_RDONLY);
+    const uint64_t attributes = attributes_of(mount);
     if (fstat(found, &status) < 0)
         return error_errno(running->error, -errno, "%s", mount->target);
     int mapped = tree_clone(found, "", attributes, user_namespace, running->error);

@@ -88,6 +88,18 @@ is 'nor has it in a folder of that' \
     './one/a.txt ./two/b.txt'
 like 'which cannot be written to' "$(words 'RUN --mount=target=/ctx echo x >/ctx/web/page.html')" 'status 1'
 is 'the context is as it was' "$(cat "$SPEC/app/web/page.html")" page
+# A cache that is only read: what others left in it is seen, and nothing comes into it.
+cache=$ROOT/var/lib/fpsync/build/caches/words/data
+words 'RUN --mount=type=cache,id=words,target=/c echo there >/c/file'
+for flag in ro readonly rw=false; do
+    is "a cache with $flag is seen" "$(words "RUN --mount=type=cache,id=words,target=/c,$flag cat /c/file >/$flag"; cat "$(image_of app)/$flag")" there
+    like "a cache with $flag cannot be written to" "$(words "RUN --mount=type=cache,id=words,target=/c,$flag echo $flag >/c/more")" 'status 1'
+done
+like 'nor once it is mounted anew' "$(words 'RUN --mount=type=cache,id=words,target=/c,ro mount -o remount,bind,rw /c; echo x >/c/more')" 'status 1'
+is 'it holds what it held' "$(tree "$cache")" file
+is 'one that begins with files of another root is seen, too' \
+    "$(words 'RUN --mount=type=cache,id=etc,target=/c,from=guest,source=/etc,ro cat /c/passwd >/seen'; cmp "$(image_of app)/seen" "$BUSYBOX/etc/passwd" 2>&1)" ''
+like 'nor can that one be written to' "$(words 'RUN --mount=type=cache,id=etc,target=/c,from=guest,source=/etc,ro echo x >/c/passwd')" 'status 1'
 is 'RUN --network=none has no way out' "$(sed -i 's/context: .\/app, network: none/context: .\/app/' "$FILE"
     words 'RUN --network=none ls /sys/class/net | paste -sd" " >/seen'; cat "$(image_of app)/seen")" lo
 is 'RUN --network=default has one' "$(words 'RUN --network=default ls /sys/class/net | paste -sd" " >/seen'; cat "$(image_of app)/seen")" 'eth0 lo'

@@ -813,6 +813,7 @@ static void test_mounts(void **state)
     mount->from = place_of(base.digest, "", 0);
     mount = add_mount(run, "cache", "/cache");
     mount->id = "apt";
+    mount->writable = true;
     add_mount(run, "tmpfs", "/scratch")->size = 1 << 20;
     mount = add_mount(run, "bind", "/written");
     mount->folder = at("context");
@@ -826,9 +827,11 @@ static void test_mounts(void **state)
     assert_true(is_empty(at("var/lib/fpsync/images/%s/root", made.digest)));
     assert_image(made.digest, "etc/resolv.conf", NULL);
     assert_false(is_there(at("context/folder/new")));
-    /* The cache goes on. */
+    /* The cache goes on, and who may not write to it cannot. */
     *output = '\0';
-    run = run_of(place_of(base.digest, "", 'c'), "cat /cache/list");
+    run = run_of(place_of(base.digest, "", 'c'),
+                 "echo no 2>/dev/null >>/cache/list; mount -o remount,bind,rw /cache 2>/dev/null; echo no "
+                 "2>/dev/null >>/cache/list; cat /cache/list");
     mount = add_mount(run, "cache", "/cache");
     mount->id = "apt";
     mount->sharing = "locked";
@@ -868,6 +871,7 @@ static void test_side_by_side(void **state)
         run->definition->id_base = BASE + i * ID_RANGE;
         struct build_mount *mount = add_mount(run, "cache", "/cache");
         mount->id = "shared";
+        mount->writable = true;
         pids[i] = in_child(run);
     }
     for (int i = 0; i < 4; i++) {
