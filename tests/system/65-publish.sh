@@ -56,9 +56,10 @@ equal() { # TEXT, got, wanted: long ones
     if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "$(diff <(echo "$2") <(echo "$3"))"; fi
 }
 refused() { # TEXT, what is said, ARGUMENTS of image publish
-    local text=$1 said=$2
+    local text=$1 wanted=$2 said
     shift 2
-    like "$text" "$(fps image publish "$@" 2>&1)" "$said"
+    said=$(fps image publish "$@" 2>&1) && said='it was published'
+    like "$text" "$said" "$wanted"
 }
 
 # ---- images ----
@@ -395,14 +396,14 @@ hostile 'images.json is none' 'echo "{" >streams/v1/images.json' 'images.json'
 hostile 'images.json is deep' 'printf "[%.0s" {1..5000} >streams/v1/images.json' 'images.json'
 hostile 'images.json is another format' 'echo "{\"format\": \"index:1.0\"}" >streams/v1/images.json' 'is none of simplestreams'
 hostile 'index.json has a list of lists' 'echo "{\"format\": \"index:1.0\", \"index\": []}" >streams/v1/index.json' 'is none of simplestreams'
-hostile 'a version that is a way out' 'sed -i "s/20[0-9]*_[0-9]*\": {/..\/..\/..\/zzz\": {/" streams/v1/images.json' 'is none of ours|published as|repeats|duplicate'
-hostile 'a version that nothing follows' 'sed -i "s/20[0-9]*_[0-9]*\": {/99991231_235959\": {/" streams/v1/images.json' 'no version can follow|published as|repeats|duplicate'
-hostile 'a version that sorts elsewhere' 'sed -i "s/20[0-9]*_[0-9]*\": {/9 0101_000000\": {/" streams/v1/images.json' 'is none of ours|repeats|duplicate'
+hostile 'a version that is a way out' 'sed -i "s/20[0-9]*_[0-9]*\": {/..\/..\/..\/zzz\": {/" streams/v1/images.json' 'is none of ours'
+hostile 'a version that nothing follows' 'sed -i "s/20[0-9]*_[0-9]*\": {/99991231_235959\": {/" streams/v1/images.json' 'no version can follow'
+hostile 'a version that sorts elsewhere' 'sed -i "s/20[0-9]*_[0-9]*\": {/9 0101_000000\": {/" streams/v1/images.json' 'is none of ours'
 hostile 'a folder in streams/v1' 'mkdir streams/v1/x' 'is no file'
 hostile 'a list of LXC is a link' 'ln -sf ../../../canary/file meta/1.0/index-system' 'index-system'
 rm -rf "$ROOT/hostile" && mkdir "$ROOT/hostile" && echo mine >"$ROOT/hostile/file"
 refused 'a folder of something else' 'neither empty nor a tree of images' small --to "$ROOT/hostile"
 refused 'no folder' 'needs --to' small
 refused 'a format that is none' 'squashfs or tar.xz' small --to "$ROOT/hostile" --format zip
-refused 'an image that is not there' 'there is no image|no such|not' nothing --to "$ROOT/hostile"
+refused 'an image that is not there' 'no image nothing is recorded' nothing --to "$ROOT/hostile"
 is 'nothing outside was touched' "$(canary)" "$BEFORE"
