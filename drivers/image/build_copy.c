@@ -183,7 +183,7 @@ static bool is_archive(int file)
     return false;
 }
 
-static int unpack(struct copying *copying, const struct build_source *source, int file)
+static int unpack(struct copying *copying, const struct build_source *source, int file, bool keeps_owner)
 {
     const struct build_making *making = copying->making;
     const char *name = arena_printf(making->call->arena, "unpacked-%s", source->key);
@@ -194,6 +194,11 @@ static int unpack(struct copying *copying, const struct build_source *source, in
     if (folder < 0)
         return error_errno(copying->error, -errno, "%s", name);
     int result = unpack_archive(source->path, file, folder, making->call, copying->error);
+    if (result == -EMEDIUMTYPE) { /* compressed, and no tar: a file like any other */
+        *copying->error = (struct error){0};
+        return lseek(file, 0, SEEK_SET) < 0 ? error_errno(copying->error, -errno, "%s", source->path)
+                                            : copy_file(copying, source, file, keeps_owner);
+    }
     return result < 0 ? result : copy_folder(copying, source, folder, true);
 }
 
@@ -211,7 +216,7 @@ static int copy_found(struct copying *copying, const struct build_source *source
         return error_errno(copying->error, -errno, "%s", source->path);
     if (S_ISDIR(status.st_mode))
         return copy_folder(copying, source, opened, keeps_owner);
-    return copying->request->unpack && is_archive(opened) ? unpack(copying, source, opened)
+    return copying->request->unpack && is_archive(opened) ? unpack(copying, source, opened, keeps_owner)
                                                           : copy_file(copying, source, opened, keeps_owner);
 }
 

@@ -17,11 +17,27 @@ struct fetch { /* what fpsync-fetch said */
     bool done, failed;
 };
 
+/* Beside `error`, `foreign` says that what was read is no archive at all. */
+static int failure_of(const char *line, const char **text)
+{
+    static const struct {
+        const char *word;
+        int code;
+    } words[] = {{"error ", -EBADMSG}, {"foreign ", -EMEDIUMTYPE}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strncmp(line, words[i].word, strlen(words[i].word)) == 0) {
+            *text = line + strlen(words[i].word);
+            return words[i].code;
+        }
+    return 0;
+}
+
 static void hear(void *context, const char *line)
 {
     struct fetch *fetch = context;
     char text[128];
-    int percent;
+    const char *said;
+    int percent, code = failure_of(line, &said);
     if (sscanf(line, "progress %d", &percent) == 1) {
         snprintf(text, sizeof(text), "unpacking %d %%", percent);
         if (fetch->call->progress)
@@ -30,9 +46,9 @@ static void hear(void *context, const char *line)
         struct unpack_answer *answer = fetch->answer;
         fetch->done = sscanf(line, "done %lld %lld %lld %64[0-9a-f] %64[0-9a-f]", &answer->entries,
                              &answer->bytes, &answer->skipped, answer->digest, answer->diff) >= 3;
-    } else if (strncmp(line, "error ", 6) == 0) {
-        error_set(fetch->error, -EBADMSG, "%s%s%s", fetch->what ? fetch->what : "", fetch->what ? ": " : "",
-                  line + 6);
+    } else if (code) {
+        error_set(fetch->error, code, "%s%s%s", fetch->what ? fetch->what : "", fetch->what ? ": " : "",
+                  said);
         fetch->failed = true;
     }
 }
@@ -72,7 +88,7 @@ int unpack_by(const char *word, const char *what, int archive, int target, const
     if (result < 0)
         return result;
     if (fetch.failed)
-        return -EBADMSG;
+        return error->code;
     if (result != 0 || !fetch.done)
         return error_set(error, -EIO, "%s%sfpsync-fetch ended with status %d and no result", what ? what : "",
                          what ? ": " : "", result);

@@ -16,6 +16,10 @@ power() { # FILE: cap_net_raw+ep
 power "$cases/58-copy-attributes/program"
 cp "$cases/58-copy-attributes/program" "$ROOT/program" && power "$ROOT/program"
 tar -C "$ROOT" --owner=0 --group=0 --xattrs --xattrs-include='*' -cf "$cases/59-add-attributes/powers.tar" program
+# And what is compressed: archives, and files that are none.
+(cd "$cases/60-add-compressed" && mkdir tree && for kind in tar tar.gz tar.bz2 tar.xz; do
+    echo "$kind" >"tree/$kind" && tar --owner=0 --group=0 -caf "tree.$kind" -C tree "$kind"
+done && rm -r tree && echo note >note && gzip -nk note && bzip2 -k note && xz -k note && echo 'PK no zip' >note.zip && rm note)
 docker_root=$(mktemp -d /dev/shm/fps-docker-XXXX)
 docker=/usr/bin/docker
 # Where docker is not installed it is only unpacked: its package would start it, and change what the host lets through.

@@ -97,6 +97,7 @@ static void decode(struct decoder *decoder, struct archive *archive)
     archive_read_support_format_raw(archive);
     archive_read_support_format_empty(archive);
     archive_read_support_filter_gzip(archive);
+    archive_read_support_filter_bzip2(archive);
     archive_read_support_filter_xz(archive);
     archive_read_support_filter_zstd(archive);
     int status = archive_read_open(archive, decoder, NULL, read_input, NULL);

@@ -40,6 +40,8 @@ static int failed(struct tar *tar, struct error *error)
     const char *text = archive_error_string(tar->archive);
     if (tar->error.code)
         return error_set(error, tar->error.code, "%s", tar->error.text);
+    if (!archive_format(tar->archive)) /* of what could be unpacked nothing is a tar */
+        return error_set(error, -EMEDIUMTYPE, "%s", text ? text : "it is no archive");
     return error_set(error, -EBADMSG, "%s", text ? text : "damaged archive");
 }
 

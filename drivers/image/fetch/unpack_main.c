@@ -64,7 +64,7 @@ static int run_word(enum unpack_what what)
     umask(0);
     int result = run(what, &unpacked, &error);
     if (result < 0)
-        say("error %s\n", error.text);
+        say("%s %s\n", result == -EMEDIUMTYPE ? "foreign" : "error", error.text);
     else
         say("done %lld %lld %lld%s%s%s%s\n", (long long)unpacked.entries, (long long)unpacked.bytes,
             (long long)unpacked.skipped, layer ? " " : "", unpacked.read, layer ? " " : "", unpacked.decoded);
