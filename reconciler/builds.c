@@ -134,6 +134,7 @@ static const struct object *find_image(const struct finding *finding, const char
     if (build_from(&asked, arena, &choice, error) < 0)
         return NULL;
     base->why = choice.why;
+    base->is_local = choice.image;
     if (choice.image)
         return choice.image;
     const struct object *image = imply_image(finding, choice.source, base->at);

@@ -41,6 +41,34 @@ static const char *steps_text(struct arena *arena, const struct image_build *bui
     return text;
 }
 
+/* What is the same wherever the recipe is read; NULL: the image has no such source. */
+static const char *source_elsewhere(const struct session *session, const char *image)
+{
+    const struct entry *entry = actual_find(&session->actual, KIND_IMAGE, image);
+    const char *source = entry ? ((const struct image *)entry->object.body)->source : NULL;
+    return source && (source_is_fetched(source) || strncmp(source, "bootstrap:", 10) == 0) ? source : NULL;
+}
+
+/* Who builds by the recipe on another host has other images, or none, by the names of this one. */
+static void warn_of_bases(const struct session *session, const struct build_wish *wish)
+{
+    for (size_t i = 0; i < wish->build->base_count; i++) {
+        const struct build_base *base = &wish->build->bases[i];
+        const char *source = base->is_local ? source_elsewhere(session, base->image) : NULL;
+        if (!base->is_local || session->options->quiet)
+            continue;
+        fprintf(stderr,
+                "fpsync: image %s: %s:%u: %s is an image of this host: elsewhere the name is looked for in a "
+                "registry; ",
+                wish->image->name, base->at.file, base->at.line, base->asked);
+        if (source)
+            fprintf(stderr, "its source %s is the same everywhere\n", source);
+        else
+            fprintf(stderr, "publish %s, too, and name it as REMOTE:%s, of the remote that serves it\n",
+                    base->image, name_bare(base->image));
+    }
+}
+
 /* A recipe that would not make this image is not put beside it. */
 static void add_recipe(struct session *session, const struct builds *builds, const struct image_row *row,
                        struct image_publish *publish)
@@ -56,6 +84,7 @@ static void add_recipe(struct session *session, const struct builds *builds, con
                 wish ? " changed since the image was built" : "");
         return;
     }
+    warn_of_bases(session, wish);
     if (!build->context) {
         publish->recipe_text = build->from ? steps_text(session->arena, build) : NULL;
         return;

@@ -1060,7 +1060,7 @@ publishes() {
         gives 1 run image publish app --to "$root/tree" --format zip && says 'squashfs or tar.xz' &&
         gives 0 run image publish app base --to "$root/tree" && says 'image app: published as' && says 'image base: published as' &&
         gives 0 run image publish app --to "$root/tree" && says 'image app: already published as' &&
-        gives 0 run image publish app --to "$root/tree" -o json &&
+        gives 0 run -q image publish app --to "$root/tree" -o json &&
         jq -e '.published == [{name: "app", version: "20240101_000000", changed: false, signed: false}]' "$root/said" >/dev/null || return 1
     sed -i 's/RUN make/RUN make more/' "$root/spec.yaml"
     gives 0 run_spec apply && gives 0 run image publish app --to "$root/tree" && says 'image app: published as'

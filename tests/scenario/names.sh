@@ -139,3 +139,22 @@ mistyped_record() {
     gives 0 run_spec validate && ! grep warning "$root/said"
 }
 check 'a name that is nearly an image on record is warned of, too' mistyped_record
+
+# What a published recipe stands on, to those who read it.
+published_bases() {
+    named names-published <<'END'
+FROM guest AS build
+RUN true
+FROM bootstrap:trixie
+COPY --from=middle /a /a
+COPY --from=build /b /b
+END
+    local place=$root/app/Recipe
+    echo '  middle: { build: { from: "bootstrap:trixie", steps: [ "RUN true" ] } }' >>"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run image publish app middle --to "$root/tree" && diff -u - <(grep ' of this host' "$root/said") <<END || return 1
+fpsync: image default/app: $place:1: FROM guest is an image of this host: elsewhere the name is looked for in a registry; its source bootstrap:trixie is the same everywhere
+fpsync: image default/app: $place:4: COPY --from=middle is an image of this host: elsewhere the name is looked for in a registry; publish default/middle, too, and name it as REMOTE:middle, of the remote that serves it
+END
+    gives 0 run -q image publish app --to "$root/tree" && ! grep ' of this host' "$root/said"
+}
+check 'a recipe that is published is warned of where it names images of this host' published_bases
