@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "lib/asked.h"
 #include "lib/error.h"
 #include "reconciler/narrow.h"
 #include "reconciler/recipes.h"
 #include "reconciler/session.h"
 #include "reconciler/unlisted.h"
+#include "specs/forms.h"
 
 /* A path that names nothing, given by hand and never applied, is a slip of the pen. */
 static int check_arguments(const struct session *session, struct error *error)
@@ -67,6 +70,22 @@ static int hold_back_files(struct session *session, struct spec_request *request
     return result;
 }
 
+/* Who names an image that nothing declares may mean a folder, or a file that is not among the standard ones. */
+static int not_declared(const struct session *session, const char *name, struct error *error)
+{
+    struct stat status;
+    const char *said = arena_strdup(session->arena, error->text), *here = ask_getcwd(session->arena);
+    const size_t length = strlen(said);
+    const char *join = length && said[length - 1] == '?' ? " " : "; ";
+    if (ask_stat(path_clean(session->arena, here ? here : "/", name), &status) == 0 &&
+        S_ISDIR(status.st_mode))
+        return error_set(error, -ENOENT, "%s%s./%s is built by: fpsync build ./%s", said, join, name, name);
+    if (!session->options->file_count && *join == ';')
+        return error_set(error, -ENOENT, "%s in %s; -f says which file declares it", said,
+                         session->paths.specs);
+    return -ENOENT;
+}
+
 /* The images that flags are for, under the names that the set has them by. */
 static int name_flagged(struct session *session, struct error *error)
 {
@@ -78,6 +97,8 @@ static int name_flagged(struct session *session, struct error *error)
         struct object *image;
         int result =
             narrow_find(&session->set.objects, given->images.items[i], session->arena, &image, error);
+        if (result == -ENOENT)
+            return not_declared(session, given->images.items[i] + strlen("image/"), error);
         if (result < 0)
             return result;
         *arena_append(session->arena, names.items, names.count) = image->name;

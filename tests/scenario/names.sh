@@ -158,3 +158,16 @@ END
     gives 0 run -q image publish app --to "$root/tree" && ! grep ' of this host' "$root/said"
 }
 check 'a recipe that is published is warned of where it names images of this host' published_bases
+
+unknown_images() (
+    at names-unknown
+    mkdir -p "$root/site" "$root/lit"
+    echo FROM scratch >"$root/site/Recipe"
+    echo 'images: { gust: { build: { from: scratch, steps: [ "ENV A=b" ] } } }' >"$root/spec.yaml"
+    cd "$root" || return 1
+    gives 1 run build site && says 'fpsync: no image site is declared; ./site is built by: fpsync build ./site' &&
+        gives 1 run_spec build lit && says 'fpsync: no image lit is declared; ./lit is built by: fpsync build ./lit' &&
+        gives 1 run build lit/t && says "fpsync: no image lit/t is declared in $root/etc/fpsync/specs.d; -f says which file declares it" &&
+        gives 1 run_spec build lit/t && says 'fpsync: no image lit/t is declared' && ! grep -e -f "$root/said"
+)
+check 'who builds what is not declared hears how a folder, and a file elsewhere, is built' unknown_images
