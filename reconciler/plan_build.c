@@ -116,9 +116,12 @@ static void add_warnings(struct planning *planning, const struct problems *warni
 /* Who may build without giving a secret is not yet somebody who has a broken set. */
 static void hold_secret(struct planning *planning, const struct object *image, const struct problem *missing)
 {
+    const bool is_unlisted = text_is_same(image->source, UNLISTED_BUILD); /* its command is the one at work */
     plan_hold(planning, KIND_IMAGE, image->name, missing->message,
-              arena_printf(planning->arena, "fpsync build %s %s, or secrets: in its build:", image->name,
-                           missing->hint),
+              is_unlisted
+                  ? missing->hint
+                  : arena_printf(planning->arena,
+                                 "fpsync build %s %s, or secrets: in its build:", image->name, missing->hint),
               missing->place);
 }
 

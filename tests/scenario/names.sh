@@ -171,3 +171,13 @@ unknown_images() (
         gives 1 run_spec build lit/t && says 'fpsync: no image lit/t is declared' && ! grep -e -f "$root/said"
 )
 check 'who builds what is not declared hears how a folder, and a file elsewhere, is built' unknown_images
+
+secret_of_unlisted() {
+    at names-secret
+    mkdir -p "$root/sec"
+    printf '%s\n' 'FROM bootstrap:trixie' 'RUN --mount=type=secret,id=tok,required true' >"$root/sec/Recipe"
+    echo word >"$root/tok"
+    gives 3 run build "$root/sec" -y && says 'the secret tok is required, and not given' && says '--secret id=tok,src=FILE' &&
+        ! grep 'fpsync build default/sec' "$root/said" && gives 0 run build "$root/sec" -y --secret "id=tok,src=$root/tok"
+}
+check 'a build of what is in no spec asks for a secret by the flag that this command takes' secret_of_unlisted
