@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/map.h"
 #include "lib/units.h"
 #include "specs/policy.h"
 #include "specs/rows.h"
@@ -135,6 +136,22 @@ const struct remote *remote_find(const struct policy *policy, const char *name, 
 {
     const struct remote *remote = policy ? list_find(&policy->remotes, &remote_table, name) : NULL;
     return remote ? remote : preset(name, arena);
+}
+
+const char *remote_hint(const struct policy *policy, const char *name, bool image, const char *conf,
+                        struct arena *arena)
+{
+    static const char *const kinds[] = {"bootstrap", "file", "oci", "oci-layout"};
+    _cleanup_map_ struct map known = {0};
+    for (size_t i = 0; image && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        map_add(&known, kinds[i], &known);
+    map_add(&known, "images", &known); /* the preset one */
+    for (size_t i = 0; policy && i < policy->remotes.count; i++)
+        map_add(&known, ((const struct remote *)policy->remotes.items[i])->name, &known);
+    const char *near = map_nearest(&known, name);
+    return arena_printf(arena, "%s%s%s into %s: remotes: { %s: { url: \"https://...\" } }",
+                        near ? "did you mean '" : "", near ? near : "",
+                        near ? "'? A remote is written" : "write", conf, name);
 }
 
 const char *remote_of_source(const char *source, struct arena *arena)

@@ -181,3 +181,26 @@ secret_of_unlisted() {
         ! grep 'fpsync build default/sec' "$root/said" && gives 0 run build "$root/sec" -y --secret "id=tok,src=$root/tok"
 }
 check 'a build of what is in no spec asks for a secret by the flag that this command takes' secret_of_unlisted
+
+mistyped_remotes() {
+    at names-remotes
+    mkdir -p "$root/etc/fpsync"
+    echo 'remotes: { mirror: { url: "https://mirror.example" } }' >"$root/etc/fpsync/fpsync.conf"
+    local name meant
+    while read -r name meant; do
+        echo "images: { base: { source: \"$name:x/bookworm\" } }" >"$root/spec.yaml"
+        gives 2 run_spec plan && says "no remote is called \"$name\"" &&
+            says "hint: $meant into $root/etc/fpsync/fpsync.conf: remotes: { $name: { url: \"https://...\" } }" || return 1
+    done <<'END'
+bootstap did you mean 'bootstrap'? A remote is written
+fiel did you mean 'file'? A remote is written
+oci-layuot did you mean 'oci-layout'? A remote is written
+image did you mean 'images'? A remote is written
+miror did you mean 'mirror'? A remote is written
+store write
+END
+    echo 'images: { base: { build: "fiel:x/bookworm" } }' >"$root/spec.yaml"
+    gives 2 run_spec plan && says 'no remote is called "fiel"' && says "hint: write into" &&
+        sed -i s/fiel/miror/ "$root/spec.yaml" && gives 2 run_spec plan && says "hint: did you mean 'mirror'?"
+}
+check 'a remote that nobody knows may be a mistyped one, or a kind of source' mistyped_remotes
