@@ -506,13 +506,22 @@ static bool was_consumed(const struct making *making, const char *name)
     return strcasestr(name, "_proxy") != NULL;
 }
 
+static void warn_of_argument(struct making *making, const struct pair *argument)
+{
+    _cleanup_map_ struct map names = {0};
+    for (size_t i = 0; i < making->consumed_count; i++)
+        map_add(&names, making->consumed[i], making);
+    const char *near = map_nearest(&names, argument->key);
+    const struct place place = argument->place.file ? argument->place : first_place(making);
+    problem_add(&making->build->warnings, place, near ? NULL : "add an ARG for it",
+                "no ARG of the recipe takes the argument %s%s%s%s", argument->key,
+                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
 static void warn_of_arguments(struct making *making)
 {
     const struct pairs *given = making->request->arguments;
     for (size_t i = 0; given && i < given->count; i++)
         if (!was_consumed(making, given->items[i].key))
-            problem_add(&making->build->warnings,
-                        given->items[i].place.file ? given->items[i].place : first_place(making),
-                        "add an ARG for it", "no ARG of the recipe takes the argument %s",
-                        given->items[i].key);
+            warn_of_argument(making, &given->items[i]);
 }

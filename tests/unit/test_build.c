@@ -630,6 +630,13 @@ static void unused_arguments(void **state)
     const struct build *build = made("FROM base\nARG A\nRUN x\n", &given);
     assert_int_equal(build->warnings.count, 1);
     assert_string_equal(build->warnings.items[0].message, "no ARG of the recipe takes the argument B");
+    assert_string_equal(build->warnings.items[0].hint, "add an ARG for it");
+    static const struct given mistyped = {.arguments = {"VERSOIN", "7"}};
+    build = made("FROM base\nARG VERSION=1\nRUN x\n", &mistyped);
+    assert_int_equal(build->warnings.count, 1);
+    assert_string_equal(build->warnings.items[0].message,
+                        "no ARG of the recipe takes the argument VERSOIN; did you mean VERSION?");
+    assert_null(build->warnings.items[0].hint);
 }
 
 static void missing_secrets(void **state)
