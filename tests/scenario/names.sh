@@ -204,3 +204,18 @@ END
         sed -i s/fiel/miror/ "$root/spec.yaml" && gives 2 run_spec plan && says "hint: did you mean 'mirror'?"
 }
 check 'a remote that nobody knows may be a mistyped one, or a kind of source' mistyped_remotes
+
+export_paths() {
+    at names-export
+    local path
+    echo 'images: { tiny: { source: "bootstrap:trixie" } }' >"$root/spec.yaml"
+    gives 0 run_spec apply || return 1
+    for path in t.tgz t.tar.bz2 t.ZIP t.squashfs t.tgz:v1; do
+        gives 1 run image export tiny "$root/$path" &&
+            says "image export: $root/${path%:v1}: an archive is .tar, .tar.gz, .tar.xz or .tar.zst" || return 1
+    done
+    for path in t.tar t.tar.gz t.tar.xz t.tar.zst t t.tgz/ zip; do
+        gives 0 run image export tiny "$root/$path" || return 1
+    done
+}
+check 'an archive of a kind that export does not write is no folder of that name' export_paths
