@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
+#include "drivers/full.h"
 #include "lib/arena.h"
 #include "lib/buffer.h"
 #include "lib/cleanup.h"
@@ -57,12 +57,6 @@ static size_t read_log(const struct start_log *log, char *bytes)
     return length;
 }
 
-static bool is_full(const char *path)
-{
-    struct statvfs system;
-    return statvfs(path, &system) == 0 && (!system.f_bavail || (system.f_files && !system.f_favail));
-}
-
 /* "No such file or directory - Failed to exec "/sbin/init"", the first of its errors then. */
 const char *start_log_missing(const struct start_log *log, struct arena *arena)
 {
@@ -93,7 +87,7 @@ void start_log_explain(const struct start_log *log, struct buffer *text)
     }
     for (int i = 0; i < count; i++)
         buffer_printf(text, "%s%s", i ? "; " : ": ", reasons[i]);
-    if (!count && is_full(log->path))
+    if (!count && is_on_full(log->path))
         buffer_text(text, ": LXC said why, but its log lies on a file system that is full");
     buffer_printf(text, " (%s)", log->path);
 }

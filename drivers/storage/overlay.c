@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 
+#include "drivers/full.h"
 #include "drivers/guest/idmap.h"
 #include "drivers/storage/lower.h"
 #include "lib/cleanup.h"
@@ -47,6 +49,22 @@ int overlay_begin(const char *upper, const char *work, bool passing, struct erro
     return result < 0 ? result : TAKE_FD(context);
 }
 
+/* Where the kernel cannot make its work folder it mounts all the same, to be read only. */
+static int check_written(int root, const char *what, struct error *error)
+{
+    struct statvfs system; /* blocks and inodes are those of the upper's */
+    if (fstatvfs(root, &system) < 0)
+        return error_errno(error, -errno, "the overlay of %s", what);
+    if (!(system.f_flag & ST_RDONLY))
+        return 0;
+    return is_full(&system)
+               ? error_set(error, -ENOSPC, "cannot mount the overlay of %s: the disk that it lies on is full",
+                           what)
+               : error_set(error, -EROFS,
+                           "the overlay of %s can only be mounted read-only; the kernel says why (dmesg)",
+                           what);
+}
+
 int overlay_end(int context, const char *folder, int64_t id_base, const char *what, struct error *error)
 {
     _cleanup_identity_ struct identity identity = {0};
@@ -56,8 +74,11 @@ int overlay_end(int context, const char *folder, int64_t id_base, const char *wh
     result = lower_create(context, folder);
     if (result < 0)
         return error_errno(error, result, "cannot mount the overlay of %s", what);
-    int root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
-    return root < 0 ? error_errno(error, -errno, "cannot mount the overlay of %s", what) : root;
+    _cleanup_close_ int root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
+    if (root < 0)
+        return error_errno(error, -errno, "cannot mount the overlay of %s", what);
+    result = check_written(root, what, error);
+    return result < 0 ? result : TAKE_FD(root);
 }
 
 int overlay_attach_root(int tree, const char *point, struct error *error)

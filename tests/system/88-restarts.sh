@@ -71,6 +71,16 @@ rm -r "$ROOT/var/lib/fpsync/.full"
 check 'with room it is made' fps snapshot t/one --name full
 isnt 'and it runs' "$(pid_of t/one)" ''
 
+# Where its work folder cannot be made, the kernel mounts an overlay read-only.
+check 'it is stopped again' fps stop --timeout 0 t/one
+check 'its work folder goes' rm -r "$(echo "$ROOT"/var/lib/fpsync/layers/*/work/work)"
+check 'its disk is full again' fill "$ROOT/var/lib/fpsync"
+said=$(fps start t/one 2>&1)
+is 'a root without room for it: fails' $? 3
+like 'says why' "$said" 'overlay of layer t_one: the disk that it lies on is full'
+rm -r "$ROOT/var/lib/fpsync/.full"
+check 'with room it starts' fps start t/one
+
 # ---- what cannot ----
 
 says_why() { # TEXT, pattern...
