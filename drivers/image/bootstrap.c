@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "drivers/full.h"
 #include "drivers/image/make.h"
 #include "drivers/image/program.h"
 #include "drivers/storage/tree.h"
@@ -36,7 +37,7 @@ static int check_package(const char *name, struct error *error)
 struct hearing {
     const struct call *call;
     char last[512]; /* the last line that tells of an error, else the last one */
-    bool is_error;
+    bool is_error, is_full;
 };
 
 static void hear(void *context, const char *line)
@@ -46,6 +47,7 @@ static void hear(void *context, const char *line)
     if (is_error || !hearing->is_error)
         snprintf(hearing->last, sizeof(hearing->last), "%s", line);
     hearing->is_error |= is_error;
+    hearing->is_full |= strstr(line, "No space left on device") != NULL; /* it tidies up before it ends */
     if (hearing->call->progress)
         hearing->call->progress(hearing->call->context, line);
 }
@@ -111,6 +113,9 @@ int bootstrap_make(const char *suite, const struct texts *packages, const char *
     if (result == -ENOENT)
         return error_set(error, result, MMDEBSTRAP " is not installed: apt install mmdebstrap");
     if (result > 0)
-        return error_set(error, -EIO, "mmdebstrap ended with status %d: %s", result, hearing.last);
+        return hearing.is_full || is_on_full(target)
+                   ? error_set(error, -ENOSPC, "mmdebstrap ended with status %d: the disk of %s is full: %s",
+                               result, target, hearing.last)
+                   : error_set(error, -EIO, "mmdebstrap ended with status %d: %s", result, hearing.last);
     return result < 0 ? result : remove_host_parts(target, error);
 }

@@ -108,3 +108,12 @@ for file in "$SPEC/guests.yaml" "$hello"; do
     check "down of $(basename "$file")" fps down -y --timeout 0 -f "$file"
 done
 is 'nothing is left' "$(leftovers)" ''
+
+# What mmdebstrap says last of a disk that is full is only that it failed.
+mkdir -p "$ROOT/small/var/lib/fpsync" && mount -t tmpfs -o size=100m small "$ROOT/small/var/lib/fpsync"
+spec small <<END
+images: { debian: { source: "bootstrap:bookworm" } }
+END
+like 'a bootstrap on a disk that is full' "$("$FPSYNC" --root "$ROOT/small" apply -y -f "$FILE" 2>&1)" \
+    'mmdebstrap ended with status [0-9]+: the disk of .* is full: '
+check 'the small disk goes' umount "$ROOT/small/var/lib/fpsync"
