@@ -26,10 +26,11 @@ root_with() { # PATH...: each is a link to the decoy of that name; leaves $ROOT/
 }
 round=0
 echo fine >"$SPEC/fine"
-for links in /dev '/dev/null /dev/console' /proc /sys '/etc/resolv.conf /etc/hosts /etc/hostname' /etc /sbin/init \
-    '/run /proc /sys /dev /etc/hosts /etc/resolv.conf'; do
-    # shellcheck disable=SC2086
-    root_with $links
+with_links() { # STATUS, what is said, PATH...
+    local wanted=$1 reason=$2 links said status
+    shift 2
+    links=$*
+    root_with "$@"
     round=$((round + 1))
     spec links <<END
 project: t
@@ -43,15 +44,30 @@ containers:
 END
     said=$(timeout 120 "$FPSYNC" --root "$ROOT" apply -y -f "$FILE" 2>&1)
     status=$?
-    like "$links: it is done, or it is said why not" "$status $said" '^0 |^3 .*'
-    comment <<<"status $status $(grep -o 'failed: .*' <<<"$said" | head -n 2)"
-    inside t/one sh -c 'echo out >/etc/hosts; echo out >/dev/null; echo out >/run/x' >/dev/null 2>&1
-    fps exec t/one -- id >/dev/null 2>&1
+    is "$links: apply" "$status" "$wanted"
+    like "$links: what is said" "$said" "$reason"
+    if [ "$wanted" -eq 0 ]; then
+        is "$links: it is gone into, and has devices and names of its own" \
+            "$(inside t/one sh -c 'id -u; [ -c /dev/null ] && echo out >/dev/null && echo null; cat /etc/hostname; grep -c one /etc/hosts; echo out >/etc/hosts; echo out >/run/x; cat /run/x' 2>&1 | paste -sd' ')" \
+            '0 null one 1 out'
+        is "$links: by fpsync, too" "$(fps exec t/one -- sh -c 'id -u; cat /run/x' 2>&1 | paste -sd' ')" '0 out'
+    else
+        inside t/one sh -c 'echo out >/etc/hosts; echo out >/dev/null; echo out >/run/x' >/dev/null 2>&1
+        fps exec t/one -- id >/dev/null 2>&1
+    fi
     is "$links: nothing of it ran on the host, or wrote there" \
         "$(cat "$C/ran" 2>/dev/null)$(grep -L "secret-$TAG" "$C"/dev/* "$C"/etc/{hosts,resolv.conf})" ''
     fps down -y --timeout 0 -f "$FILE" >/dev/null 2>&1
     fps gc --force -y >/dev/null 2>&1
-done
+}
+with_links 0 '' /dev/null /dev/console
+with_links 0 '' /etc/resolv.conf /etc/hosts /etc/hostname
+with_links 3 'container.start: .*cannot start: .*/dev' /dev
+with_links 3 'container.start: .*cannot start: .*/proc' /proc
+with_links 3 'container.start: .*cannot start: .*/sys' /sys
+with_links 3 'root.mount: .*cannot make the folder /etc ' /etc
+with_links 3 'container.start: .*cannot start: its image has no /sbin/init' /sbin/init
+with_links 3 'root.mount: .*cannot make the folder /run ' /run /proc /sys /dev /etc/hosts /etc/resolv.conf
 canary_lives 'links instead of places: the host is as it was'
 
 # ---- recipes that reach out (S18) ----
