@@ -80,6 +80,37 @@ skopeo --insecure-policy copy -q --format v2s2 --dest-cert-dir "$W/certs" --src-
     "docker://127.0.0.1:$PORT/shop/app:v1" "docker://127.0.0.1:$PORT/shop/docker:v1" 2>&1 | comment
 made 'of docker'"'"'s own types' "oci:127.0.0.1:$PORT/shop/docker:v1"
 
+# For several machines, another one's first: an index that names both, as `--all` pushes it.
+mkdir -p "$W/other/etc" && echo other >"$W/other/etc/a"
+(
+    cd "$W" && umoci init --layout M && umoci new --image M:other && umoci insert --image M:other other / &&
+        umoci config --image M:other --architecture s390x && skopeo --insecure-policy copy -q oci:L:v1 oci:M:own
+) >"$W/umoci.log" 2>&1 || not_ok 'an image for another machine' "$(cat "$W/umoci.log")"
+blob() { # FILE: into the layout; its descriptor without a type
+    printf '"digest":"sha256:%s","size":%s' "$(sha "$1")" "$(stat -c %s "$1")" && cp "$1" "$W/M/blobs/sha256/$(sha "$1")"
+}
+several() { # TAG, ARCHITECTURE of what is this machine's: pushes it; sets INDEX, its digest
+    jq -c --arg own "$2" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [.manifests[] |
+        .platform = {os: "linux", architecture: (if .annotations[] == "own" then $own else "s390x" end)} | del(.annotations)] |
+        sort_by(.platform.architecture != "s390x")}' "$W/manifests.json" >"$W/list"
+    printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json",%s,"annotations":{"org.opencontainers.image.ref.name":"%s"}}]}' \
+        "$(blob "$W/list")" "$1" >"$W/M/index.json"
+    INDEX=sha256:$(sha "$W/list")
+    skopeo --insecure-policy copy -q --all --dest-cert-dir "$W/certs" "oci:$W/M:$1" "docker://127.0.0.1:$PORT/shop/several:$1" 2>&1 | comment
+}
+cp "$W/M/index.json" "$W/manifests.json"
+of_several() { # TEXT, SOURCE
+    made "for several machines, $1" "$2"
+    is "for several machines, $1: this machine's is on record" "$(fps image inspect t/guest -o json | jq -r '.images[0].origin')" "$MANIFEST"
+}
+several v1 "$(dpkg --print-architecture)"
+is 'the registry has the index' "$(skopeo inspect --raw --cert-dir "$W/certs" "docker://127.0.0.1:$PORT/shop/several:v1" | sha256sum | cut -d' ' -f1)" "${INDEX#*:}"
+of_several 'by a tag' "oci:127.0.0.1:$PORT/shop/several:v1"
+of_several 'by the digest of the index' "oci:127.0.0.1:$PORT/shop/several@$INDEX"
+of_several 'by the digest of one' "oci:127.0.0.1:$PORT/shop/several@$MANIFEST"
+several v2 arm64be
+refused 'for other machines only' "no image for linux on $(dpkg --print-architecture): there is s390x, arm64be" "oci:127.0.0.1:$PORT/shop/several:v2"
+
 # What fpsync made and wrote itself: a build of two layers, the upper of which takes something away.
 tree_of() { # FOLDER
     tar -C "$1" --sort=name --mtime=@0 --numeric-owner --xattrs --xattrs-include='*' --format=pax \
