@@ -205,8 +205,43 @@ check "each time later: $(paste -sd' ' "$LOG.times")" awk '{ at[NR] = $1 } END {
     exit !(first >= 0.25 && at[3] - at[2] >= 0.5 && third >= 1 && third > 1.5 * first) }' "$LOG.times"
 clean
 policy '' 2 && sed -i 's/stall: 1s/stall: 1s, size: 64KiB/' "$ROOT/etc/fpsync/fpsync.conf"
-image "$SERVER/plain/x.tar.xz"
-refused 'more than is allowed' 'more than the 65536 that are allowed'
+# What says its length is refused by that, and what does not at the first bytes beyond: of a MiB, which libcurl hands on
+# by at most half of one.
+head -c 1M /dev/urandom >"$ROOT/served/large"
+for way in plain chunked open; do
+    : >"$LOG"
+    image "$SERVER/$way/large"
+    refused "more than is allowed ($way)" 'more than the 65536 that are allowed'
+    is "more than is allowed ($way): it came once" "$(requests)" "GET /$way/large - 200"
+    like "more than is allowed ($way): by what it says, or by what came" "$(fps apply -y -f "$FILE" 2>&1)" \
+        "it has $([ $way = plain ] && echo 1048576 || echo '([0-9]{5}|[1-5][0-9]{5})') bytes"
+done
+policy '' 0
+# Within the bounds a length is not needed, if the end is one that can be told from a cut.
+for way in chunked open; do
+    image "$SERVER/$way/x.tar.xz"
+    converge "a body without a length ($way)"
+    clean
+done
+image "$SERVER/torn/$step/x.tar.xz"
+refused 'a body without a length, cut' 'terminated|closed|recv|EOF' 'note part '
+clean
+
+# Within one run what came stays, too: the rest of it is asked for, as long as it is the same file.
+policy '' 2
+archive x.tar.xz parts
+SIZE=$(stat -c %s "$ROOT/served/x.tar.xz") step=$((SIZE / 3 + 1))
+image "$SERVER/flaky/$step/x.tar.xz" ", digest: \"sha256:$(sum x.tar.xz)\""
+converge 'cut twice, within one run'
+is 'cut twice: each part was asked for once' "$(requests | cut -d' ' -f3-)" "- 200
+bytes=$step- 206
+bytes=$((2 * step))- 206"
+is 'cut twice: it is whole' "$(cat "$ROOT"/var/lib/fpsync/images/*/root/mark) $(downloads_in_store)" 'parts '
+clean
+image "$SERVER/changing/$step/x.tar.xz"
+refused 'another file each time that the rest is asked for' 'changed on the server meanwhile'
+is 'it is begun anew twice, and each time the rest is refused' "$(requests | cut -d' ' -f3- | sort | uniq -c | tr -s ' ')" " 3 - 200
+ 3 bytes=$step- 200"
 policy '' 0
 for to in http://127.0.0.1/x file:///etc/passwd ftp://127.0.0.1/x gopher://127.0.0.1/x; do
     image "$SERVER/to/$(jq -rn --arg to "$to" '$to | @uri')"
@@ -241,6 +276,7 @@ export no_proxy=example.org,127.0.0.1
 converge 'but for what is to be asked without one'
 clean
 begin_server "$HERE/connect-proxy" "$ROOT/proxied"
+proxy=$port
 export https_proxy=http://127.0.0.1:$port no_proxy=example.org
 converge 'a proxy that is there'
 is 'it was asked for the way to the server once' "$(cat "$ROOT/proxied")" "CONNECT ${SERVER#https://}"
@@ -252,6 +288,29 @@ image "$SERVER/plain/x.tar.xz"
 refused 'behind it, a certificate of another server' 'subject|name|match|verification'
 SERVER=$first
 unset https_proxy no_proxy
+clean
+
+# The proxy of all kinds of addresses is that of https:// where none is said for those; and of two spellings the small one
+# counts.
+export ALL_PROXY=http://127.0.0.1:$proxy NO_PROXY=example.org
+: >"$ROOT/proxied"
+image "$SERVER/plain/x.tar.xz"
+converge 'ALL_PROXY'
+is 'ALL_PROXY: by it' "$(cat "$ROOT/proxied")" "CONNECT ${SERVER#https://}"
+clean
+: >"$ROOT/proxied"
+export https_proxy=http://127.0.0.1:1
+refused 'https_proxy, which is not there, beside it' '[Cc]onnect'
+is 'https_proxy beside it: nobody else was asked' "$(cat "$ROOT/proxied")$(requests)" ''
+export NO_PROXY=127.0.0.1
+converge 'NO_PROXY'
+is 'NO_PROXY: by none' "$(cat "$ROOT/proxied") $(requests)" ' GET /plain/x.tar.xz - 200'
+clean
+unset https_proxy
+export no_proxy=example.org
+converge 'no_proxy beside it'
+is 'no_proxy beside it: which counts' "$(cat "$ROOT/proxied")" "CONNECT ${SERVER#https://}"
+unset ALL_PROXY NO_PROXY no_proxy
 clean
 is 'after all of it the canary lives' "$(canary)" "$BEFORE"
 finish
