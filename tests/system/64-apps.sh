@@ -15,6 +15,7 @@ apps=$ROOT/apps
 FILE=$apps/apps.yaml
 cp -R examples/apps "$apps"
 for port in 8080 8081 8082 8083 8084; do sed -i "s/\"$port:/\"$((PORT + port - 8080)):/" "$FILE"; done
+sed -i "s/^PORT 8082:/PORT $((PORT + 2)):/" "$apps/notes/Recipe"
 at() { # PORT of the example
     echo "http://127.0.0.1:$((PORT + $1 - 8080))/"
 }
@@ -41,7 +42,7 @@ redis'
 note() {
     curl -fsSL -m 5 -d "text=$1" "$(at 8082)" | grep -q "<li>$1</li>"
 }
-check 'a page on PostgreSQL keeps what it is told' eventually 60 note 'first note'
+check 'a page on PostgreSQL, built of packages, keeps what it is told through the port that its recipe says' eventually 60 note 'first note'
 is 'no byte of an image has changed' "$(tree)" "$before"
 
 echo 'max_connections = 50' >>"$apps/postgresql/start.conf"
