@@ -283,6 +283,8 @@ struct observed_log {
     int64_t bytes;
 };
 
+#define STEP_TEMPORARY ".tmp-" /* a step in the making: then its key */
+
 struct observed_build {
     struct observed_step *steps; /* by key */
     size_t step_count;
@@ -295,6 +297,7 @@ struct observed_build {
     struct observed_log *logs; /* by file */
     size_t log_count;
     size_t fetched_count; /* files that addresses held */
+    size_t left_count;    /* steps of builds that were killed, with their containers; drop() ends those */
 };
 
 struct build_view {

@@ -8,8 +8,7 @@
 
 struct error;
 
-#define STEP_TEMPORARY ".tmp-" /* then its key */
-#define STEP_LOWERS    "l"     /* in its folder: links "0", "1", ... to what lies below it, newest first */
+#define STEP_LOWERS "l" /* in its folder: links "0", "1", ... to what lies below it, newest first */
 
 struct build_making {
     const struct paths *paths;

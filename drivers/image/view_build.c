@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,7 +45,9 @@ struct listing {
     struct observed_build *out;
 };
 
-static int each_name(const struct paths *paths, const char *inside, struct listing *listing,
+/* Of those that begin so; NULL: of all that are whole. */
+static int each_name(const struct paths *paths, const char *inside, const char *begin,
+                     struct listing *listing,
                      void (*each)(struct listing *listing, int folder, const char *name), struct error *error)
 {
     char path[PATH_MAX];
@@ -53,7 +56,7 @@ static int each_name(const struct paths *paths, const char *inside, struct listi
     if (!directory)
         return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
     for (struct dirent *item; (item = readdir(directory));)
-        if (item->d_name[0] != '.')
+        if (begin ? strncmp(item->d_name, begin, strlen(begin)) == 0 : item->d_name[0] != '.')
             each(listing, dirfd(directory), item->d_name);
     closedir(directory);
     return 0;
@@ -68,6 +71,13 @@ static bool read_note(int folder, const char *name, struct buffer *note, struct 
     snprintf(path, sizeof(path), "%s/note", name);
     return buffer_read_file(note, folder, path, BUILD_NOTE_LIMIT, NULL) == 0 && note->length &&
            fstatat(folder, path, status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Whoever makes it has it locked. */
+static void see_left(struct listing *listing, int folder, const char *name)
+{
+    _cleanup_close_ int step = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    listing->out->left_count += step >= 0 && flock(step, LOCK_SH | LOCK_NB) == 0;
 }
 
 static void see_step(struct listing *listing, int folder, const char *name)
@@ -223,17 +233,19 @@ static int dump(const struct paths *paths, struct arena *arena, struct observed_
 {
     struct observed_build found = {0};
     struct listing listing = {.arena = arena, .out = &found};
-    int result = each_name(paths, BUILD_FOLDER_STEPS, &listing, see_step, error);
+    int result = each_name(paths, BUILD_FOLDER_STEPS, NULL, &listing, see_step, error);
     if (result == 0)
-        result = each_name(paths, BUILD_FOLDER_FAILED, &listing, see_failed, error);
+        result = each_name(paths, BUILD_FOLDER_STEPS, STEP_TEMPORARY, &listing, see_left, error);
     if (result == 0)
-        result = each_name(paths, BUILD_FOLDER_CACHES, &listing, see_cache, error);
+        result = each_name(paths, BUILD_FOLDER_FAILED, NULL, &listing, see_failed, error);
     if (result == 0)
-        result = each_name(paths, BUILD_FOLDER_CONTEXTS, &listing, see_context, error);
+        result = each_name(paths, BUILD_FOLDER_CACHES, NULL, &listing, see_cache, error);
     if (result == 0)
-        result = each_name(paths, BUILD_FOLDER_LOGS, &listing, see_log, error);
+        result = each_name(paths, BUILD_FOLDER_CONTEXTS, NULL, &listing, see_context, error);
     if (result == 0)
-        result = each_name(paths, BUILD_FOLDER_FETCHED, &listing, see_fetched, error);
+        result = each_name(paths, BUILD_FOLDER_LOGS, NULL, &listing, see_log, error);
+    if (result == 0)
+        result = each_name(paths, BUILD_FOLDER_FETCHED, NULL, &listing, see_fetched, error);
     if (result < 0)
         return result;
     sort(found.steps, found.step_count, sizeof(*found.steps), compare_steps);

@@ -8,8 +8,9 @@
 /* What there are so many of. */
 static const char *unit_of(const char *name)
 {
-    static const char *const units[][2] = {{"steps", "step"}, {"caches", "cache"},     {"failed", "root"},
-                                           {"logs", "file"},  {"contexts", "archive"}, {"fetched", "file"}};
+    static const char *const units[][2] = {
+        {"steps", "step"},       {"caches", "cache"}, {"failed", "root"},    {"logs", "file"},
+        {"contexts", "archive"}, {"fetched", "file"}, {"unfinished", "step"}};
     for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
         if (strcmp(units[i][0], name) == 0)
             return units[i][1];
@@ -105,8 +106,12 @@ int collect_builds(struct session *session, struct candidates *to, struct error 
 {
     struct build_cache cache;
     int result = build_cache_look(session, &cache, error);
+    struct build_drop *left = described_new(session->arena, &build_drop_table);
     struct build_drop *fetched = described_new(session->arena, &build_drop_table);
     fetched->fetched = true;
+    if (result >= 0)
+        add_build(session, to, "unfinished", "left by a build that was killed", false, left,
+                  cache.seen.left_count, 0);
     if (result >= 0)
         add_build(session, to, "fetched", "left by a build that did not end", false, fetched,
                   cache.seen.fetched_count, 0);

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "drivers/image/build.h"
 #include "lib/error.h"
 #include "lib/json.h"
 #include "reconciler/cli/cli.h"
@@ -146,6 +147,30 @@ static void check_leftovers(struct report *report, const struct session *session
                                    false});
 }
 
+static void check_builds(struct report *report, const struct session *session)
+{
+    struct observed_build seen = {0};
+    struct error ignored;
+    if (build_view.dump(&session->paths, session->arena, &seen, &ignored) < 0)
+        return;
+    doctor_check(report, !seen.left_count,
+                 &(struct finding){"no build was killed", "a build was killed, and what it ran may go on",
+                                   "the memory and processors that it takes", "fpsync gc", false});
+}
+
+/* By a failure or a kill. An apply ends what it acts on; a build of the command line is ended by its like, or with its image. */
+static const char *unfinished(const struct session *session)
+{
+    const struct snapshot *snapshot = &session->snapshot;
+    const char *list = "";
+    for (size_t i = 0; i < snapshot->intent_count; i++)
+        if (snapshot->intents[i]->kind)
+            list = arena_printf(session->arena, "%s%s %s %s %s", list, *list ? "," : ":",
+                                snapshot->intents[i]->verb, snapshot->intents[i]->kind,
+                                snapshot->intents[i]->name);
+    return list;
+}
+
 /* Before anything was made as well: a root that mktemp(1) made is closed. */
 static void check_folders(struct report *report, const struct session *session)
 {
@@ -197,14 +222,20 @@ static void check_record(struct report *report)
     check_disk(report, &session);
     check_flows(report, &session);
     check_leftovers(report, &session);
+    check_builds(report, &session);
     const char *lost = "apply refuses: marked objects exist without a record";
     doctor_check(report, session.snapshot.record_count || !world_has_marked(&session.world),
                  &(struct finding){"marked objects are on record", "marked objects are not on record", lost,
                                    "fpsync doctor --rebuild -f FILE, with the files that declare them",
                                    true});
-    doctor_check(report, !session.snapshot.intent_count,
-                 &(struct finding){"the last run ended", "the last run did not end",
-                                   "something may be half done", "fpsync apply", false});
+    doctor_check(
+        report, !session.snapshot.intent_count,
+        &(struct finding){
+            "the last run ended",
+            arena_printf(session.arena, "the last run did not end%s", unfinished(&session)),
+            "something may be half done",
+            "fpsync apply or build, of what declares it; fpsync image gc drops images that nothing does",
+            false});
 }
 
 static void print_rebuilt(const struct options *options, const struct rebuilt *rebuilt)

@@ -89,7 +89,12 @@ int image_find(struct session *session, const char *argument, struct image_row *
 
 int image_forget(struct session *session, const char *name, struct error *error)
 {
+    const struct entry *entry = actual_find(&session->actual, KIND_IMAGE, name);
+    const struct snapshot *snapshot = &session->snapshot;
     int result = state_begin(session->state, error);
+    for (size_t i = 0; i < snapshot->intent_count && entry && result >= 0; i++)
+        if (intent_is_of(snapshot->intents[i], entry)) /* of a run that was killed */
+            result = state_delete_intent(session->state, snapshot->intents[i]->sequence, error);
     if (result >= 0)
         result = state_delete_record(session->state, kind_name(KIND_IMAGE), name, error);
     return result < 0 ? result : state_commit(session->state, error);

@@ -170,6 +170,26 @@ is 'as a whole' "$(data_of slow /begun) $(data_of slow /done) $(data_of slow /en
 still 'with nothing more to do' "$SPEC/page/Slow" -t slow
 is 'and nothing of it is left' "$(ls "$ROOT/var/lib/lxc" | grep -c Build)$(ls -A "$ROOT/var/lib/fpsync/build/steps" | grep -c '^\.')" 00
 
+printf 'FROM default/guest\nRUN sleep 1000\n' >"$SPEC/page/Endless"
+"$FPSYNC" --root "$ROOT" build "$SPEC/page/Endless" -y -t endless >"$ROOT/endless.log" 2>&1 &
+killed=$!
+running() {
+    lxc-ls -P "$ROOT/var/lib/lxc" --running -1 | grep -c ^Build
+}
+check 'a RUN that never ends' eventually 30 eval '[ "$(running)" = 1 ]'
+kill -9 "$killed"
+wait "$killed" 2>/dev/null
+said() {
+    fps doctor 2>&1 | grep -cE 'a build was killed|did not end:.*build image default/endless'
+}
+told=$(fps doctor 2>&1)
+like 'whose build is killed: doctor tells of it' "$told" 'a build was killed'
+like 'and which one' "$told" 'did not end:.*build image default/endless'
+like 'gc ends it' "$(fps gc)" '^build unfinished: freed \(1 step, left by a build that was killed\)'
+is 'and it is gone' "$(running)$(ls -A "$ROOT/var/lib/fpsync/build/steps" | grep -c '^\.')" 00
+check 'with its name' fps image rm endless
+is 'nothing more is told' "$(said)" 0
+
 # ---- freed ----
 
 check 'what somebody builds on stays' test "$(fps image gc --dry-run -o name | grep -c "$(digest_of page)")" = 0
