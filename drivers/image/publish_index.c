@@ -213,6 +213,9 @@ static void add_config(const struct publishing *publishing, struct json *own)
         json_append(volumes, json_new_text(volume->name ? arena_join(arena, volume->name, ':', volume->path)
                                                         : volume->path));
     }
+    struct json *env = json_set(own, "env", json_new_array()); /* values may be long, and are in the image */
+    for (size_t i = 0; i < config->env.count; i++)
+        json_append(env, json_new_text(config->env.items[i].key));
 }
 
 static struct json *describe_product(const struct publishing *publishing)
