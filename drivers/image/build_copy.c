@@ -253,8 +253,9 @@ static int copy_at(struct copying *copying, const struct build_source *source, i
 {
     struct build_source one = *source;
     one.path = path;
-    _cleanup_close_ int found = guest_open(root, path, 0, copying->error);
-    return found < 0 ? found : copy_found(copying, &one, found, true);
+    _cleanup_close_ int found = guest_open(root, path, 0, NULL);
+    return found < 0 ? error_errno(copying->error, found, "%s in what --from names", path)
+                     : copy_found(copying, &one, found, true);
 }
 
 static bool matches(void *context, const char *pattern, const char *name)

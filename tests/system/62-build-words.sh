@@ -75,6 +75,7 @@ is 'COPY --parents' "$(words 'COPY --parents src/one/a.txt src/*/b.txt web /to/'
     'src src/one src/one/a.txt src/two src/two/b.txt web web/page.html'
 is 'its pivot' "$(words 'COPY --parents src/./one/a.txt ./src/./two /to/'; tree "$(image_of app)/to")" \
     'one one/a.txt two two/b.txt'
+like 'what another root has not' "$(words 'COPY --from=guest /nosuch /to')" 'guest /nosuch /to: /nosuch in what --from names: No such file'
 is 'and out of another root' "$(words 'COPY --from=guest --parents /etc/./passwd /etc/group /to/'; tree "$(image_of app)/to")" \
     'etc etc/group passwd'
 is 'without it there are no folders' "$(words 'COPY --parents=false src/one/a.txt /to/'; tree "$(image_of app)/to")" a.txt
