@@ -120,6 +120,7 @@ const char *session_left(struct session *session, const struct entry *entry)
 const char *session_size(struct session *session, int64_t bytes)
 {
     char size[UNITS_TEXT_SIZE];
-    size_print(bytes >> 20 ? bytes >> 20 << 20 : bytes, size);
+    const int unit = bytes >> 20 ? 20 : bytes >> 10 ? 10 : 0; /* exact ones have no unit */
+    size_print(bytes >> unit << unit, size);
     return arena_printf(session->arena, "%s%s", size, bytes < 1024 ? " bytes" : "");
 }

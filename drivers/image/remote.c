@@ -117,11 +117,14 @@ static const char *kept_text(const struct hearing *hearing, const struct json *l
 static void hear_progress(const struct hearing *hearing, int64_t bytes, int64_t total)
 {
     char text[96];
+    const int64_t most = total > 0 ? total : bytes;
+    const bool is_small = most < 1 << 20;
+    const long long size = is_small ? (most + 1023) >> 10 : most >> 20;
+    const char *unit = is_small ? "KiB" : "MiB";
     if (total > 0)
-        snprintf(text, sizeof(text), "downloading %d %% of %lld MiB", (int)(bytes * 100 / total),
-                 (long long)(total >> 20));
+        snprintf(text, sizeof(text), "downloading %d %% of %lld %s", (int)(bytes * 100 / total), size, unit);
     else
-        snprintf(text, sizeof(text), "downloading: %lld MiB", (long long)(bytes >> 20));
+        snprintf(text, sizeof(text), "downloading: %lld %s", size, unit);
     if (hearing->call->progress && hearing->fetch->tells)
         hearing->call->progress(hearing->call->context, text);
 }

@@ -93,6 +93,7 @@ conf
 
 said=$(fps store search)
 like 'what it has' "$said" '^hello +1\.0 .* - +Says hello$'
+is 'a size has a unit, however odd' "$(awk 'NR > 1 && $3 !~ /^[0-9]+[KMGT]iB$/' <<<"$said" | grep -c '^[a-z]')" 0
 is 'no terminal obeys it' "$(printf %s "$said" | LC_ALL=C grep -cP '\x1b|\xc2\x9b|\xe2\x80\xae')" 0
 like 'it is told all the same' "$said" '^evil .*turns \?\[31mred \?\?31m \?\?\?and round$'
 is 'by words, whatever their case' "$(fps -o name store search SAYS hel)" 'store:hello'
@@ -194,7 +195,9 @@ built "{ context: \"$SERVER/plain/app.tar.gz\", digest: \"sha256:$(printf %064d 
 like 'an address with another digest' "$(fps apply -y -f "$FILE" 2>&1)" 'expected sha256:0+1, and what came has sha256:'
 is 'leaves what was there' "$(inside b/app cat /greeting)" 'goodbye store'
 built "{ context: \"$SERVER/plain/app.tar.gz\", digest: \"sha256:$(sha "$TREE/app.tar.gz")\", network: none }"
-check 'an address with its digest' fps apply -y -f "$FILE"
+said=$(fps apply -y -f "$FILE" 2>&1)
+is 'an address with its digest' $? 0
+like 'what is small is told in KiB' "$said" 'downloading 100 % of [1-9][0-9]* KiB'
 is 'is unpacked, the one folder that it holds' "$(inside b/app cat /file)" address
 pack file && cp "$TREE/app.tar.gz" "$SPEC/app.tar.gz"
 built '{ context: ./app.tar.gz, network: none }'
