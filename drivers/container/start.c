@@ -358,13 +358,13 @@ static int fail_without_init(const char *name, const char *init, const struct st
                              struct error *error)
 {
     return strcmp(init, "/sbin/init") == 0
-               ? error_set(
-                     error, -EIO,
-                     "container %s: cannot start: its image has no /sbin/init that could run, and there is "
-                     "no "
-                     "command to run instead: say one, by command: or by CMD in the recipe, or put an init "
-                     "into the image, as packages: [ systemd-sysv, dbus ] of a bootstrap: does (%s)",
-                     name, answer->log.path)
+               ? error_set(error, -EIO,
+                           "container %s: cannot start: its image has no /sbin/init that could run, and no "
+                           "command to run "
+                           "instead: say one by command: or by CMD in the recipe, or put an init into the "
+                           "image, as "
+                           "packages: [ systemd-sysv, dbus ] of a bootstrap: does (%s)",
+                           name, answer->log.path)
                : error_set(error, -EIO, "container %s: cannot start: its root has no %s that could run (%s)",
                            name, init, answer->log.path);
 }

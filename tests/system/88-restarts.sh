@@ -73,7 +73,7 @@ isnt 'and it runs' "$(pid_of t/one)" ''
 
 # Where its work folder cannot be made, the kernel mounts an overlay read-only.
 check 'it is stopped again' fps stop --timeout 0 t/one
-check 'its work folder goes' rm -r "$(echo "$ROOT"/var/lib/fpsync/layers/*/work/work)"
+check 'its work folder goes' find "$ROOT/var/lib/fpsync/layers" -mindepth 3 -maxdepth 3 -name work -exec rm -r {} +
 check 'its disk is full again' fill "$ROOT/var/lib/fpsync"
 said=$(fps start t/one 2>&1)
 is 'a root without room for it: fails' $? 3
