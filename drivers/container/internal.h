@@ -68,6 +68,7 @@ bool monitor_is_of(pid_t pid, const struct paths *paths, const char *name);
 void monitor_find(const struct hierarchies *hierarchies, const char *name,
                   const struct monitor_socket *socket, struct observed_container *out);
 bool has_executed(pid_t init, pid_t monitor); /* init runs its own program, no longer a fork of the monitor */
+bool has_executing_child(pid_t init);         /* the same of any child of init */
 const char *boot_id(struct arena *arena);     /* of the running kernel; NULL when it cannot be read */
 int64_t process_start(pid_t pid);             /* clock ticks since boot; 0 when there is no such process */
 int64_t process_start_and_state(pid_t pid, char *state); /* the same, and field 3 of /proc/PID/stat */

@@ -17,11 +17,11 @@
 #include <sys/wait.h>
 
 #include "drivers/container/internal.h"
+#include "drivers/container/start_exec.h"
 #include "drivers/container/start_log.h"
 #include "lib/buffer.h"
 #include "lib/error.h"
 
-#define EXEC_BOUND   2000  /* milliseconds for init's exec after liblxc reported success */
 #define ABORT_BOUND  2000  /* milliseconds for killed processes to end */
 #define CLEAN_BOUND  30000 /* milliseconds to clean up behind a start that was given up */
 #define SETTLE_BOUND 3000  /* milliseconds for somebody else's start or stop to come to its end */
@@ -30,6 +30,7 @@
 
 struct start_answer { /* of the child that calls liblxc */
     pid_t init;       /* 0: it could not */
+    bool has_command;
     struct start_log log;
     char trouble[ERROR_TEXT_SIZE]; /* from before liblxc was called; "": none */
 };
@@ -41,10 +42,10 @@ static int prepare(const struct paths *paths, const struct container_start *requ
                    const struct observed_container *present, struct error *error);
 static int start_it(const struct paths *paths, const struct container_start *request, const struct call *call,
                     struct start_answer *answer, struct error *error);
-static int await_exec(pid_t init, const struct call *call);
-static bool has_exit(const struct paths *paths, const char *name);
 static void abort_start(pid_t child);
 static int give_up(const struct paths *paths, const char *name, int reason, struct error *error);
+static int refuse(const struct paths *paths, const char *name, const char *refusal, const struct call *call,
+                  struct error *error);
 static int fail(const struct paths *paths, const struct container_start *request, const char *what,
                 const struct start_answer *answer, const struct call *call, struct error *error);
 
@@ -70,9 +71,12 @@ int container_start(const struct paths *paths, const struct container_start *req
     if (failed < 0)
         return failed;
     int64_t started = process_start(answer.init);
-    failed = await_exec(answer.init, call);
+    failed = start_await_exec(answer.init, answer.has_command, call);
+    const char *refusal = failed < 0 ? start_refusal(paths, name, call->arena) : NULL;
+    if (refusal)
+        return refuse(paths, name, refusal, call, error);
     /* A command may be done before anybody could look: that is no failure, and its status is on file. */
-    if (failed < 0 && !has_exit(paths, name))
+    if (failed < 0 && !start_has_exit(paths, name))
         return fail(paths, request, "its init ended at once", &answer, call, error);
     *result = (struct container_started){.init_pid = failed < 0 ? 0 : answer.init,
                                          .init_start = failed < 0 ? 0 : started,
@@ -103,13 +107,6 @@ static int settle(const struct paths *paths, const char *name, const struct call
         struct pollfd end = {.fd = monitor, .events = POLLIN};
         poll(&end, 1, LOOK_AGAIN);
     }
-}
-
-static bool has_exit(const struct paths *paths, const char *name)
-{
-    char path[CONTAINER_PATH_SIZE], line[16];
-    container_path(paths, name, CONTAINER_HOST_DIR "/exit", path);
-    return read_line(AT_FDCWD, path, line, sizeof(line)) == 0 && *line;
 }
 
 /* Old reasons and an old exit must not be taken for this run's. */
@@ -243,6 +240,7 @@ static noreturn void start_in_child(const struct paths *paths, const struct cont
         find_root(&config, paths);
         leave_ipv6_out(&config);
         config_set_devices(&config, paths, request);
+        answer.has_command = start_has_command(&config, paths);
     }
     if (error.code < 0) {
         snprintf(answer.trouble, sizeof(answer.trouble), "%s", error.text);
@@ -290,7 +288,7 @@ static int start_it(const struct paths *paths, const struct container_start *req
         ;
     if (result < 0)
         return give_up(paths, name, result, error);
-    if ((answered && answer->init) || has_exit(paths, name))
+    if ((answered && answer->init) || start_has_exit(paths, name))
         return 0;
     if (answered && *answer->trouble)
         return error_set(error, -EIO, "%s", answer->trouble);
@@ -331,27 +329,6 @@ static int give_up(const struct paths *paths, const char *name, int reason, stru
     return error_errno(error, reason, "container %s: starting", name);
 }
 
-/* ---- is it up? ---- */
-
-/* liblxc reports success before init's exec, which is where a missing or unusable init fails. Nothing announces an
- * exec, so it is looked for every millisecond, the wait being one for the process's end. -ESRCH: it ended. */
-static int await_exec(pid_t init, const struct call *call)
-{
-    _cleanup_close_ int pidfd = init > 0 ? (int)syscall(SYS_pidfd_open, init, 0) : -1;
-    if (pidfd < 0)
-        return -ESRCH;
-    struct pollfd end = {.fd = pidfd, .events = POLLIN};
-    for (int64_t until = now_milliseconds() + EXEC_BOUND;
-         now_milliseconds() < until && call_check(call) == 0;) {
-        bool executed = has_executed(init, getpid());
-        if (poll(&end, 1, executed ? 0 : 1) > 0)
-            return -ESRCH;
-        if (executed)
-            return 0;
-    }
-    return 0;
-}
-
 /* ---- why not? ---- */
 
 static int fail_without_init(const char *name, const char *init, const struct start_answer *answer,
@@ -367,6 +344,18 @@ static int fail_without_init(const char *name, const char *init, const struct st
                            name, answer->log.path)
                : error_set(error, -EIO, "container %s: cannot start: its root has no %s that could run (%s)",
                            name, init, answer->log.path);
+}
+
+/* A command that never ran has no exit: what `restart` says of one is not asked, and the next start tries again. */
+static int refuse(const struct paths *paths, const char *name, const char *refusal, const struct call *call,
+                  struct error *error)
+{
+    const struct container_stop kill = {.lxc_name = name};
+    container_stop_it(paths, &kill, call, NULL);
+    cgroups_remove(paths, name, NULL);
+    int result = empty_file(paths, name, CONTAINER_HOST_DIR "/exit", error);
+    return result < 0 ? error_wrap(error, result, "container %s", name)
+                      : error_set(error, -EIO, "container %s: its command does not start: %s", name, refusal);
 }
 
 /* A monitor may still be cleaning up; what it leaves is for us. */

@@ -237,6 +237,11 @@ bool has_executed(pid_t init, pid_t monitor)
     return stat(path, &own) < 0 || program.st_dev != own.st_dev || program.st_ino != own.st_ino;
 }
 
+bool has_executing_child(pid_t init)
+{
+    return find_child(init, has_executed) > 0;
+}
+
 void monitor_find(const struct hierarchies *hierarchies, const char *name,
                   const struct monitor_socket *socket, struct observed_container *out)
 {

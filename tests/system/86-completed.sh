@@ -66,6 +66,13 @@ eventually 20 test ! -e "/proc/$began"
 converge 'so who waits for it begins'
 isnt 'and runs' "$(pid_of t/later)" ''
 
+spec all < <(both 'exit 0' 5 | sed 's|\[ /bin/busybox, sh, -c, "exit 0" \]|[ /bin/nothing, here ]|')
+said=$(fps apply -y -f "$FILE" 2>&1)
+is 'a job whose program is not there fails' $? 3
+like 'and it is said why' "$said" 'its command does not start: cannot run /bin/nothing: No such file or directory'
+like 'it has ended in no way that restart could judge: it is tried again' "$(actions_of "$(plan_of "$FILE")")" '^(start|create|restart) container/t/job$'
+like 'status says so, too' "$(fps status)" 'job .*failed'
+
 spec all < <(both 'sleep 100' 3)
 fails 'one that does not end in time does so, too' 7 fps apply -y --timeout 500ms -f "$FILE"
 check 'down' fps down -y --timeout 0 -f "$FILE"

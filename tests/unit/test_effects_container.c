@@ -215,29 +215,62 @@ static void command_is_stopped(void **state)
     assert_int_equal(seen->exit_status, 42);
 }
 
-static void missing_command_is_told(void **state)
+/* A command that cannot be run has never begun: the start fails, and no exit is on file. */
+static void refused(struct world *world, struct container_definition *definition, const char *why)
+{
+    const struct container_start reference = {.lxc_name = world->name};
+    struct container_started started = {0};
+    define(world, definition);
+    int result = container_effects.start(&world->paths, &reference, &world->call, &started, &world->error);
+    assert_int_equal(result, -EIO);
+    const char *said = strstr(world->error.text, "its command does not start: ");
+    assert_non_null(said);
+    assert_string_equal(said + strlen("its command does not start: "), why);
+    struct observed_container *seen = look(world);
+    assert_true(seen->defined && !seen->running && !seen->exited && !seen->leftover_cgroups);
+    world->error = (struct error){0};
+}
+
+static void command_that_cannot_run_fails_the_start(void **state)
 {
     struct world *world = *state;
     struct container_definition *definition = definition_of(world, false);
     *arena_append(world->arena, definition->command.items, definition->command.count) = "/no/such";
-    define(world, definition);
-    await_exit(world, start(world).init_pid);
-    assert_int_equal(look(world)->exit_status, 127);
-}
-
-static void command_is_searched_for(void **state)
-{
-    struct world *world = *state;
-    struct container_definition *definition = definition_of(world, false);
-    *arena_append(world->arena, definition->command.items, definition->command.count) = "true";
+    refused(world, definition, "cannot run /no/such: No such file or directory");
+    definition->command.items[0] = "such";
+    refused(world, definition, "cannot run such: No such file or directory: none of PATH has it");
+    write_text(in_guest(world, "/bin/broken"), "no program\n");
+    definition->command.items[0] = "broken";
+    refused(world, definition, "cannot run broken: Permission denied");
+    assert_int_equal(chmod(in_guest(world, "/bin/broken"), 0755), 0);
+    refused(world, definition, "cannot run broken: Exec format error");
+    write_text(in_guest(world, "/bin/broken"), "#!/bin/no-shell\n");
+    definition->command.items[0] = "/bin/broken";
+    refused(world, definition,
+            "cannot run /bin/broken: No such file or directory: the file is there, but not the interpreter "
+            "or the "
+            "loader that it names");
+    definition->command.items[0] = "true";
+    definition->user = "nobody-here";
+    refused(world, definition, "/etc/passwd knows no user nobody-here");
+    definition->user = NULL;
+    definition->directory = "/bin/broken/below";
+    refused(world, definition, "cannot enter /bin/broken/below: Not a directory");
+    definition->directory = NULL;
     define(world, definition);
     await_exit(world, start(world).init_pid);
     assert_int_equal(look(world)->exit_status, 0);
-    write_text(in_guest(world, "/bin/broken"), "no program\n");
-    definition->command.items[0] = "broken";
+}
+
+/* What a program that ran ends with is its own affair, also where a shell says so of what is missing. */
+static void status_127_is_an_exit(void **state)
+{
+    struct world *world = *state;
+    struct container_definition *definition = definition_of(world, false);
+    command_of(world, definition, "/no/such");
     define(world, definition);
     await_exit(world, start(world).init_pid);
-    assert_int_equal(look(world)->exit_status, 126);
+    assert_int_equal(look(world)->exit_status, 127);
 }
 
 /* sleep as first process has no handler: SIGPWR would never reach it. */
@@ -662,8 +695,8 @@ int main(void)
         CASE(long_list_is_read_whole, setup_unprivileged),
         CASE(command_leaves_its_status, setup_unprivileged),
         CASE(command_is_stopped, setup_unprivileged),
-        CASE(missing_command_is_told, setup_unprivileged),
-        CASE(command_is_searched_for, setup_unprivileged),
+        CASE(command_that_cannot_run_fails_the_start, setup_unprivileged),
+        CASE(status_127_is_an_exit, setup_unprivileged),
         CASE(deaf_init_is_not_waited_for, setup_unprivileged),
         CASE(broken_init_says_why, setup_unprivileged),
         CASE(missing_bridge_says_why, setup_unprivileged),

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drivers/container/init/complain.h"
+
 #define PASSWD     "/etc/passwd"
 #define GROUP      "/etc/group"
 #define FILE_LIMIT ((size_t)4 * 1024 * 1024) /* bytes; what lies behind is not seen */
@@ -82,7 +84,7 @@ static bool find_user(const char *user, struct account *account, const char **na
     account->gid = 0;
     if (read_id(user, &account->uid))
         return true;
-    fprintf(stderr, "fpsync-init: %s knows no user %s\n", PASSWD, user);
+    complain("%s knows no user %s", PASSWD, user);
     return false;
 }
 
@@ -94,7 +96,7 @@ static bool find_group(const char *group, gid_t *gid)
             return true;
     if (read_id(group, gid))
         return true;
-    fprintf(stderr, "fpsync-init: %s knows no group %s\n", GROUP, group);
+    complain("%s knows no group %s", GROUP, group);
     return false;
 }
 
@@ -137,7 +139,7 @@ bool account_take(const struct account *account)
     if (setgroups(account->group_count, account->groups) == 0 && setgid(account->gid) == 0 &&
         setuid(account->uid) == 0)
         return true;
-    fprintf(stderr, "fpsync-init: cannot become user %u of group %u: %s\n", account->uid, account->gid,
-            errno == EINVAL ? "a container has ids 0 to 65535" : strerror(errno));
+    complain("cannot become user %u of group %u: %s", account->uid, account->gid,
+             errno == EINVAL ? "a container has ids 0 to 65535" : strerror(errno));
     return false;
 }

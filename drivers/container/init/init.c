@@ -1,8 +1,9 @@
 /* fpsync-init: the first process of a `command:` container.
  *
  * Runs one program as its only child, hands signals on to it, reaps what is orphaned, and at the program's end
- * writes its status, as waitpid() tells it (code, or 128 + signal), to a file that the host keeps. Static, and
- * nothing but libc: it runs in any image, mounted read-only at /.fpsync/init.
+ * writes its status, as waitpid() tells it (code, or 128 + signal), to a file that the host keeps; where the program could
+ * not be run at all, the reason is on its second line. Static, and nothing but libc: it runs in any image, mounted
+ * read-only at /.fpsync/init.
  *
  * The program's words come from /dev/.fpsync/argv, each ended by a NUL; words on the command line win. Beside them may
  * lie `user` and `directory`: who it runs as, and where. This process stays root, since it hands on signals. An empty word
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "drivers/container/init/account.h"
+#include "drivers/container/init/complain.h"
 
 #define WORDS_FILE     "/dev/.fpsync/argv"
 #define USER_FILE      "/dev/.fpsync/user"
@@ -34,11 +36,13 @@ static volatile sig_atomic_t arrived[NSIG];
 
 static char **read_words(void);
 static void catch_signals(sigset_t *before);
-static pid_t run(char **words, const sigset_t *mask);
+static pid_t run(char **words, const sigset_t *mask, int *refusal);
 static bool settle(void);
 static int execute(char **words);
+static void complain_of(const char *program, int reason);
+static void await_exec(int refusal, char reason[static COMPLAINT_SIZE]);
 static int supervise(pid_t child, const sigset_t *mask);
-static void write_status(int file, int status);
+static void write_status(int file, int status, const char *reason);
 
 int main(int count, char **arguments)
 {
@@ -46,14 +50,18 @@ int main(int count, char **arguments)
     int file = open(STATUS_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     char **words = count > 1 ? arguments + 1 : read_words();
     if (!words) {
-        write_status(file, NOT_FOUND);
+        write_status(file, NOT_FOUND, complaint());
         return NOT_FOUND;
     }
     sigset_t before;
+    int refusal = -1;
+    char reason[COMPLAINT_SIZE] = "";
     catch_signals(&before);
-    pid_t child = *words[0] ? run(words, &before) : NOBODY;
+    pid_t child = *words[0] ? run(words, &before, &refusal) : NOBODY;
+    if (child > 0)
+        await_exec(refusal, reason);
     int status = child < 0 ? NOT_RUNNABLE : supervise(child, &before);
-    write_status(file, status);
+    write_status(file, status, child < 0 ? complaint() : reason);
     return status;
 }
 
@@ -71,7 +79,7 @@ static char **read_words(void)
         count += bytes[i] == '\0';
     char **words = calloc(count + 1, sizeof(*words));
     if (!words || !count || length == WORDS_LIMIT || bytes[length - 1] != '\0') {
-        fprintf(stderr, "fpsync-init: %s holds no command\n", WORDS_FILE);
+        complain("%s holds no command", WORDS_FILE);
         return NULL;
     }
     char *at = bytes;
@@ -105,13 +113,22 @@ static void catch_signals(sigset_t *before)
     }
 }
 
-static pid_t run(char **words, const sigset_t *mask)
+/* `refusal`: where the child says why there is no program; it ends without a word with the exec, or with the child. */
+static pid_t run(char **words, const sigset_t *mask, int *refusal)
 {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        complain("cannot make a pipe: %s", strerror(errno));
+        return -1;
+    }
+    *refusal = ends[0];
     pid_t child = fork();
     if (child < 0)
-        fprintf(stderr, "fpsync-init: cannot fork: %s\n", strerror(errno));
-    if (child != 0)
+        complain("cannot fork: %s", strerror(errno));
+    if (child != 0) {
+        close(ends[1]);
         return child;
+    }
     /* Handlers go with exec; what is ignored would stay, be it by us or by whoever started us. The kernel is asked,
      * since the C library refuses to touch the two signals (32 and 33) that it keeps for its threads. */
     static const unsigned long standard[8]; /* a kernel sigaction, larger than any: SIG_DFL and no flags */
@@ -120,11 +137,32 @@ static pid_t run(char **words, const sigset_t *mask)
     setsid();
     sigprocmask(SIG_SETMASK, mask, NULL);
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
-    if (!settle())
-        _exit(NOT_RUNNABLE);
-    int reason = execute(words);
-    fprintf(stderr, "fpsync-init: cannot run %s: %s\n", words[0], strerror(reason));
-    _exit(reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
+    int status = NOT_RUNNABLE;
+    if (settle()) {
+        int reason = execute(words);
+        complain_of(words[0], reason);
+        status = reason == ENOENT ? NOT_FOUND : NOT_RUNNABLE;
+    }
+    if (write(ends[1], complaint(), strlen(complaint())) < 0)
+        complain("cannot hand on why: %s", strerror(errno));
+    _exit(status);
+}
+
+static void complain_of(const char *program, int reason)
+{
+    const char *more = "";
+    if (reason == ENOENT && !strchr(program, '/'))
+        more = ": none of PATH has it";
+    else if (reason == ENOENT && access(program, F_OK) == 0)
+        more = ": the file is there, but not the interpreter or the loader that it names";
+    complain("cannot run %s: %s%s", program, strerror(reason), more);
+}
+
+static void await_exec(int refusal, char reason[static COMPLAINT_SIZE])
+{
+    ssize_t length = read(refusal, reason, COMPLAINT_SIZE - 1);
+    reason[length > 0 ? length : 0] = '\0';
+    close(refusal);
 }
 
 /* What one of the small files says; NULL: there is none. */
@@ -153,7 +191,7 @@ static bool enter(const char *directory)
     }
     if (chdir(directory) == 0)
         return true;
-    fprintf(stderr, "fpsync-init: cannot enter %s: %s\n", directory, strerror(errno));
+    complain("cannot enter %s: %s", directory, strerror(errno));
     return false;
 }
 
@@ -222,10 +260,10 @@ static int supervise(pid_t child, const sigset_t *mask)
     }
 }
 
-static void write_status(int file, int status)
+static void write_status(int file, int status, const char *reason)
 {
-    char text[16];
-    int length = snprintf(text, sizeof(text), "%d\n", status);
+    char text[16 + COMPLAINT_SIZE];
+    int length = snprintf(text, sizeof(text), *reason ? "%d\n%s\n" : "%d\n", status, reason);
     if (file < 0 || ftruncate(file, 0) < 0 || pwrite(file, text, (size_t)length, 0) != length)
-        fprintf(stderr, "fpsync-init: cannot write %s: %s\n", STATUS_FILE, strerror(errno));
+        complain("cannot write %s: %s", STATUS_FILE, strerror(errno));
 }
