@@ -244,8 +244,9 @@ static const int allowed[] = {
     SCMP_SYS(access),
     SCMP_SYS(faccessat),
     SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(socketpair),
 };
+
+#define SOCKET_TYPE 0xfu /* of the argument; the rest are flags */
 
 static int add_client_rules(scmp_filter_ctx filter)
 {
@@ -256,6 +257,10 @@ static int add_client_rules(scmp_filter_ctx filter)
     for (size_t i = 0; result == 0 && i < sizeof(families) / sizeof(families[0]); i++)
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                   SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+    if (result ==
+        0) /* with which libcurl wakes itself; one of datagrams could be sent from to the host's services */
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_STREAM));
     if (result == 0) /* a thread; a process would lack the flag */
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                                   SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD));
