@@ -35,16 +35,17 @@ bool build_make(const struct build_request *request, struct arena *arena, struct
     for (size_t i = 0; i < request->recipe->count; i++)
         making.stages[i].stage = request->recipe->stages[i];
     const size_t before = problems->count;
-    if (globals_read(&making)) {
-        read_epoch(&making);
-        target = find_target(&making);
-    }
+    if (request->recipe->is_partial || !request->recipe->count)
+        return false;
+    globals_read(&making);
+    read_epoch(&making);
+    target = find_target(&making);
     if (target) {
         need(&making, target);
         make_stages(&making);
     }
     inputs_close(&making);
-    if (problems->count > before)
+    if (problems->count > before || request->recipe->is_broken)
         return false;
     if (!finish(&making, target))
         return false;
@@ -71,7 +72,7 @@ static void add_epoch(struct making *making)
 static void read_epoch(struct making *making)
 {
     const char *declared = given_argument(making, EPOCH);
-    if (!declared)
+    if (!declared && !making->in_doubt)
         declared = variables_get(&making->globals, EPOCH);
     const char *epoch = declared && *declared ? declared : making->request->stamp;
     *arena_append(making->arena, making->consumed, making->consumed_count) = EPOCH;
@@ -87,6 +88,42 @@ static void read_epoch(struct making *making)
                 "SOURCE_DATE_EPOCH: expected seconds since 1970, found '%s'", epoch);
 }
 
+/* ---- what is in doubt ---- */
+
+/* A broken FROM may have been meant to give its stage any of its words as a name. Of the first `count` stages. */
+static bool may_be_stage(const struct making *making, const char *name, size_t count)
+{
+    const struct recipe *recipe = making->request->recipe;
+    for (size_t i = 0; i < count; i++)
+        if (recipe->stages[i]->is_broken && strcasestr(recipe->stages[i]->text, name))
+            return true;
+    return false;
+}
+
+static bool has_variables(const struct recipe_instruction *instruction)
+{
+    for (size_t i = 0; i < instruction->flag_count; i++)
+        if (instruction->flags[i].value && strchr(instruction->flags[i].value, '$'))
+            return true;
+    if (instruction->keyword == RECIPE_RUN) /* what else it says is the shell's */
+        return false;
+    for (size_t i = 0; i < instruction->document_count; i++)
+        if (instruction->documents[i].expands && strchr(instruction->documents[i].text, '$'))
+            return true;
+    return strchr(instruction->text, '$');
+}
+
+/* What was told of an instruction is told in the same words, and so once; of others than these it is all that there is. */
+static bool is_judged(const struct stage_state *state, const struct recipe_instruction *instruction)
+{
+    static const enum recipe_keyword in_parts[] = {RECIPE_COPY, RECIPE_ADD,    RECIPE_RUN,
+                                                   RECIPE_PORT, RECIPE_EXPOSE, RECIPE_VOLUME};
+    bool judged = instruction->flaw == RECIPE_SOUND;
+    for (size_t i = 0; i < sizeof(in_parts) / sizeof(*in_parts) && instruction->flaw == RECIPE_FLAWED; i++)
+        judged = judged || in_parts[i] == instruction->keyword;
+    return judged && !(state->in_doubt && has_variables(instruction));
+}
+
 /* ---- which stages ---- */
 
 static struct stage_state *find_target(struct making *making)
@@ -96,6 +133,8 @@ static struct stage_state *find_target(struct making *making)
     const struct recipe_stage *stage = name ? recipe_stage(recipe, name) : recipe->stages[recipe->count - 1];
     if (stage)
         return &making->stages[stage->number];
+    if (may_be_stage(making, name, recipe->count))
+        return NULL;
     struct map names = {0};
     for (size_t i = 0; i < recipe->count; i++)
         if (recipe->stages[i]->name)
@@ -119,8 +158,11 @@ static struct stage_state *earlier(struct making *making, const struct recipe_st
     return found && found->number < stage->number ? &making->stages[found->number] : NULL;
 }
 
+/* NULL after a problem, told here or of the recipe. */
 static const char *base_name(struct making *making, const struct recipe_stage *stage)
 {
+    if (stage->base_in_doubt || (making->in_doubt && strchr(stage->base.text, '$')))
+        return NULL;
     const char *name = expand_text(making, &making->globals, stage->base.text, stage->base.place, "FROM");
     if (name && !*name)
         problem_add(making->problems, stage->base.place, NULL, "FROM: %s comes to nothing", stage->base.text);
@@ -134,7 +176,8 @@ static void need_sources(struct making *making, const struct stage_state *state)
         const struct recipe_instruction *instruction = state->stage->instructions[i];
         for (size_t j = 0; j < instruction->flag_count; j++) {
             const struct recipe_flag *flag = &instruction->flags[j];
-            const char *at = strcmp(flag->name, "from") == 0    ? flag->value
+            const char *at = !flag->value                       ? NULL
+                             : strcmp(flag->name, "from") == 0  ? flag->value
                              : strcmp(flag->name, "mount") == 0 ? strstr(flag->value, "from=")
                                                                 : NULL;
             if (!at)
@@ -162,6 +205,8 @@ static void need(struct making *making, struct stage_state *state)
     state->parent = parent;
     if (parent)
         need(making, parent);
+    else if (may_be_stage(making, state->base.name, state->stage->number))
+        state->base.name = NULL;
 }
 
 /* ---- bases ---- */
@@ -190,7 +235,7 @@ static bool find_base(struct making *making, const char *how, const char *refere
 
 static void check_platform(struct making *making, const struct recipe_stage *stage)
 {
-    if (!stage->platform)
+    if (!stage->platform || (making->in_doubt && strchr(stage->platform, '$')))
         return;
     const char *platform = expand_text(making, &making->globals, stage->platform, stage->place, "FROM");
     const char *own = arena_printf(making->arena, "linux/%s", making->request->architecture);
@@ -243,28 +288,31 @@ static void begin_from_image(struct making *making, struct stage_state *state)
         (struct pair){.key = "PATH", .value = STANDARD_PATH};
 }
 
-static bool begin_stage(struct making *making, struct stage_state *state)
+/* What sets variables and could not be read leaves those in doubt, as does an image that says nothing of them. */
+static void begin_stage(struct making *making, struct stage_state *state)
 {
     const struct recipe_stage *stage = state->stage;
-    check_platform(making, stage);
-    if (!state->base.name)
-        return false;
-    if (state->parent) {
-        if (state->parent->sound)
-            begin_from_stage(making, state);
-        return state->parent->sound;
-    }
     const char *reference = state->base.name;
+    check_platform(making, stage);
+    state->in_doubt = making->in_doubt;
+    if (state->parent) {
+        state->in_doubt |= state->parent->in_doubt;
+        begin_from_stage(making, state);
+        return;
+    }
     state->base = (struct build_base){0};
-    if (strcmp(reference, SCRATCH) != 0 &&
-        !find_base(making, "FROM ", reference, stage->base.place, &state->base))
-        return false;
+    if (!reference || (strcmp(reference, SCRATCH) != 0 &&
+                       !find_base(making, "FROM ", reference, stage->base.place, &state->base))) {
+        state->base = (struct build_base){0};
+        state->in_doubt = true;
+        begin_from_image(making, state);
+        return;
+    }
     state->key = state->base.name ? state->base.digest : SCRATCH;
     struct build_part *part = add_part(making, stage->place, state->base.name ? state->base.name : SCRATCH);
     part->is_base = true;
     part->digest = state->key;
     begin_from_image(making, state);
-    return true;
 }
 
 static struct build_place *place_in(struct making *making, const char *image, const struct texts *below)
@@ -286,7 +334,7 @@ struct build_place *place_of(struct making *making, const struct stage_state *st
         *identity = source->key;
         return place_in(making, source->base.digest, &source->below);
     }
-    if (!find_base(making, how, from, place, &base))
+    if (may_be_stage(making, from, state->stage->number) || !find_base(making, how, from, place, &base))
         return NULL;
     *identity = base.digest;
     return place_in(making, base.digest, &none);
@@ -434,7 +482,7 @@ static bool check_trigger(struct making *making, const struct stage_state *state
 }
 
 /* What its base has put off comes first, and is done with. */
-static bool make_triggers(struct making *making, struct stage_state *state)
+static void make_triggers(struct making *making, struct stage_state *state)
 {
     const struct texts triggers = state->config->triggers;
     bool fine = true;
@@ -442,25 +490,27 @@ static bool make_triggers(struct making *making, struct stage_state *state)
     for (size_t i = 0; fine && i < triggers.count; i++) {
         struct recipe_instruction *instruction =
             recipe_trigger(triggers.items[i], '\\', state->stage->place, making->arena, making->problems);
-        if (!instruction)
-            return false;
-        instruction->text = arena_printf(making->arena, "ONBUILD %s", triggers.items[i]);
-        fine = check_trigger(making, state, instruction) && make_instruction(making, state, instruction);
+        if (instruction)
+            instruction->text = arena_printf(making->arena, "ONBUILD %s", triggers.items[i]);
+        fine = instruction && check_trigger(making, state, instruction) &&
+               make_instruction(making, state, instruction);
     }
-    return fine;
+    state->in_doubt |= !fine;
 }
 
-/* What stands after a variable that could not be set would be told on false grounds, as would what stands on an image that
- * is none. */
+/* What is judged by a variable that could not be set, or by what an image says that is none, would be told on false
+ * grounds. */
 static void make_stage(struct making *making, struct stage_state *state)
 {
-    bool fine = begin_stage(making, state) && make_triggers(making, state);
-    for (size_t i = 0; fine && i < state->stage->count; i++) {
+    begin_stage(making, state);
+    make_triggers(making, state);
+    for (size_t i = 0; i < state->stage->count; i++) {
         const struct recipe_instruction *instruction = state->stage->instructions[i];
-        fine = make_instruction(making, state, instruction) ||
-               (instruction->keyword != RECIPE_ARG && instruction->keyword != RECIPE_ENV);
+        const enum recipe_keyword keyword = instruction->keyword;
+        const bool fine = is_judged(state, instruction) && make_instruction(making, state, instruction);
+        if (!fine && (keyword == RECIPE_ARG || keyword == RECIPE_ENV || keyword == RECIPE_KEYWORDS))
+            state->in_doubt = true;
     }
-    state->sound = fine;
 }
 
 static void make_stages(struct making *making)

@@ -105,7 +105,8 @@ struct build {
     const char *made_of;
 };
 
-/* False when the recipe, or what it names in its context, is wrong: problems say what, with the recipe's line. */
+/* False when the recipe, or what it names in its context, is wrong: problems say what, with the recipe's line. Of a recipe
+ * that was told to be wrong they say what else is, as far as that does not depend on what was told already. */
 bool build_make(const struct build_request *request, struct arena *arena, struct problems *problems,
                 struct build **build);
 

@@ -17,6 +17,7 @@ struct copying {
     bool is_unknown; /* what an address holds */
 };
 
+static bool read_from(struct copying *copying);
 static bool read_flags(struct copying *copying);
 static bool read_target(struct copying *copying, struct buffer *said);
 static bool read_source(struct copying *copying, const struct recipe_word *word, struct buffer *said);
@@ -35,9 +36,9 @@ bool apply_copy(struct making *making, struct stage_state *state,
     copy->place = described_new(making->arena, &build_place_table);
     copy->what = step_title(making, instruction);
     copy->epoch = making->epoch;
-    if (!read_flags(&copying) || !read_target(&copying, said))
+    bool fine = read_flags(&copying);
+    if (!read_from(&copying) || !read_target(&copying, said))
         return false;
-    bool fine = true;
     for (size_t i = 0; i + 1 < instruction->word_count; i++)
         fine &= read_source(&copying, &instruction->words[i], said);
     if (!fine)
@@ -134,7 +135,7 @@ static bool read_flags(struct copying *copying)
     copy->parents = is_set(copying, "parents");
     copy->unpack = copying->instruction->keyword == RECIPE_ADD &&
                    !(unpack && unpack->value && strcmp(unpack->value, "false") == 0);
-    return read_from(copying);
+    return true;
 }
 
 /* ---- words ---- */

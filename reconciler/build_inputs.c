@@ -116,7 +116,7 @@ static bool open_context(struct making *making, struct place place)
 {
     struct error error = {0};
     if (making->folder >= 0)
-        return true;
+        return making->has_context;
     if (!making->request->folder) {
         problem_add(making->problems, place, "give the build a context", "there is no context to copy from");
         return false;
@@ -126,7 +126,7 @@ static bool open_context(struct making *making, struct place place)
         problem_add(making->problems, place, NULL, "%s", error.text);
         return false;
     }
-    return read_ignore(making, place);
+    return making->has_context = read_ignore(making, place);
 }
 
 static bool read_excluded(struct finding *finding, const struct variables *variables)

@@ -18,7 +18,8 @@ struct variables {
 struct stage_state {
     const struct recipe_stage *stage;
     bool needed;
-    bool sound;                       /* made, as far as others that stand on it can tell what they see */
+    bool
+        in_doubt; /* its variables may not have the values that they were meant to have: nothing is judged by them */
     const struct stage_state *parent; /* FROM an earlier stage; NULL */
     struct build_base base;           /* of an image; name NULL: scratch */
     const char *key;            /* of the last step, or what stands for the image; NULL: not known yet */
@@ -34,10 +35,12 @@ struct making {
     struct problems *problems;
     struct build *build;
     struct variables globals; /* ARG before the first FROM, and what is there without one */
+    bool in_doubt;            /* these are: see stage_state */
     const char *epoch;
     struct stage_state *stages; /* one a stage of the recipe */
     struct ignore *ignore;      /* of the context; NULL: not read yet */
     int folder;                 /* of the context; -1 */
+    bool has_context;           /* it is open, and what is ignored of it is known */
     const char **consumed;      /* names of arguments that an ARG took */
     size_t consumed_count;
 };
@@ -45,7 +48,7 @@ struct making {
 /* build_values.c */
 const char *variables_get(const struct variables *variables, const char *name); /* NULL: not set */
 void variables_set(struct arena *arena, struct variables *variables, const char *name, const char *value);
-bool globals_read(struct making *making);
+void globals_read(struct making *making);
 /* NULL after a problem. */
 const char *expand_text(struct making *making, const struct variables *variables, const char *text,
                         struct place place, const char *what);
@@ -72,7 +75,7 @@ void add_step(struct making *making, struct stage_state *state, const struct rec
               struct digest *hashed);
 
 /* build.c: what --from and from= name: an earlier stage or an image. `how` is what stands before the name, for people. NULL
- * after a problem. `identity` is what stands for it in a key; NULL: not known yet. */
+ * after a problem, here or of a FROM that may have meant that name. `identity` is what stands for it in a key; NULL: not known yet. */
 struct build_place *place_of(struct making *making, const struct stage_state *state, const char *how,
                              const char *from, struct place place, const char **identity);
 

@@ -306,6 +306,7 @@ static bool add_mounts(struct making *making, struct stage_state *state,
                                            .escape = making->request->recipe->escape};
     const struct recipe_expansion expansion = {
         .escape = checker.escape, .get = look_up, .context = &state->variables};
+    bool fine = true;
     for (size_t i = 0; i < instruction->flag_count; i++) {
         struct mounting mounting = {.making = making,
                                     .state = state,
@@ -319,10 +320,10 @@ static bool add_mounts(struct making *making, struct stage_state *state,
             continue;
         if (!recipe_mount_read(&checker, &instruction->flags[i], &expansion, &read) ||
             !add_mount(&mounting, &read, run))
-            return false;
+            fine = false;
         *known &= mounting.known;
     }
-    return true;
+    return fine;
 }
 
 /* ---- WORKDIR ---- */

@@ -110,21 +110,22 @@ static void add_platform(struct making *making)
     }
 }
 
-bool globals_read(struct making *making)
+void globals_read(struct making *making)
 {
     const struct recipe *recipe = making->request->recipe;
     const size_t before = making->problems->count;
+    making->in_doubt = recipe->arguments_in_doubt;
     add_platform(making);
     for (size_t i = 0; i < recipe->argument_count; i++) {
         const struct recipe_pair *pair = &recipe->arguments[i];
         const char *value = given_argument(making, pair->key);
         consume(making, pair->key);
-        if (!value && pair->value)
+        if (!value && pair->value && !(making->in_doubt && strchr(pair->value, '$')))
             value = expand_text(making, &making->globals, pair->value, pair->place, "ARG");
         if (value)
             variables_set(making->arena, &making->globals, pair->key, value);
+        making->in_doubt |= making->problems->count > before;
     }
-    return making->problems->count == before;
 }
 
 /* Without default and argument it has what the one before the first FROM had, and else is not set. */

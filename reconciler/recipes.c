@@ -46,7 +46,8 @@ static struct recipe *read_folder(const struct object *image, const char *folder
     const struct recipe_piece piece = {.text = arena_copy(arena, text.bytes, text.length + 1),
                                        .length = text.length,
                                        .place = {.file = *file, .line = 1, .column = 1}};
-    return recipe_read(&piece, 1, arena, problems, &recipe) ? recipe : NULL;
+    recipe_read(&piece, 1, arena, problems, &recipe);
+    return recipe;
 }
 
 /* Of the instruction's own item in the list; 0 is the FROM that `from` stands for. */
@@ -74,7 +75,8 @@ static struct recipe *read_steps(const struct object *image, struct arena *arena
             .text = text, .length = strlen(text), .place = at.place, .fixed = !at.is_block};
     }
     *file = image->place.file;
-    return recipe_read(pieces, build->steps.count + 1, arena, problems, &recipe) ? recipe : NULL;
+    recipe_read(pieces, build->steps.count + 1, arena, problems, &recipe);
+    return recipe;
 }
 
 struct recipe *recipe_of_image(const struct object *image, const char *folder, struct arena *arena,

@@ -62,9 +62,13 @@ void problems_sort(struct problems *problems)
         return;
     qsort(problems->items, problems->count, sizeof(*problems->items), problem_compare);
     size_t kept = 1;
-    for (size_t i = 1; i < problems->count; i++)
-        if (problem_compare(&problems->items[kept - 1], &problems->items[i]) != 0)
+    for (size_t i = 1; i < problems->count; i++) {
+        struct problem *last = &problems->items[kept - 1];
+        if (problem_compare(last, &problems->items[i]) != 0)
             problems->items[kept++] = problems->items[i];
+        else if (!last->hint)
+            last->hint = problems->items[i].hint;
+    }
     problems->count = kept;
 }
 

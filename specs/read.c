@@ -72,20 +72,27 @@ const char *hint_nearest(struct arena *arena, const char *word, const char *cons
 {
     if (strcmp(word, "placement") == 0 || strcmp(word, "cluster") == 0)
         return "the word is reserved for sets of several hosts, which this version does not know";
+    const char *best = text_nearest(word, known);
+    _cleanup_buffer_ struct buffer list = {0};
+    for (; *known; known++)
+        buffer_printf(&list, "%s%s", list.length ? ", " : "", *known);
+    if (best)
+        return arena_printf(arena, "did you mean '%s'?", best);
+    return list.length ? arena_printf(arena, "known are: %s", list.bytes) : NULL;
+}
+
+const char *text_nearest(const char *word, const char *const *known)
+{
     const char *best = NULL;
     size_t least = SIZE_MAX;
-    _cleanup_buffer_ struct buffer list = {0};
     for (; *known; known++) {
-        size_t distance = text_distance(*known, word);
+        const size_t distance = text_distance(*known, word);
         if (distance < least && text_is_near(*known, word)) {
             least = distance;
             best = *known;
         }
-        buffer_printf(&list, "%s%s", list.length ? ", " : "", *known);
     }
-    if (best)
-        return arena_printf(arena, "did you mean '%s'?", best);
-    return list.length ? arena_printf(arena, "known are: %s", list.bytes) : NULL;
+    return best;
 }
 
 static void unknown_key(const struct reader *reader, const struct table *table, const struct node *key,

@@ -27,3 +27,5 @@ void read_field(const struct reader *reader, const struct table *table, const st
 
 /* "did you mean 'X'?", or the list of what is known. `known` ends with NULL. */
 const char *hint_nearest(struct arena *arena, const char *word, const char *const *known);
+/* The one of them, ended by NULL, that such a hint asks for; NULL: none is near. */
+const char *text_nearest(const char *word, const char *const *known);

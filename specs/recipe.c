@@ -21,7 +21,7 @@ struct reading {
 
 static bool check_piece(struct reading *reading, const struct recipe_piece *piece, struct recipe_scan *scan);
 static void read_piece(struct reading *reading, struct recipe_scan *scan);
-static void place_instruction(struct reading *reading, struct recipe_instruction *instruction);
+static void place_instruction(struct reading *reading, struct recipe_instruction *instruction, bool whole);
 static void check_sources(struct reading *reading);
 
 bool recipe_read(const struct recipe_piece *pieces, size_t count, struct arena *arena,
@@ -37,19 +37,22 @@ bool recipe_read(const struct recipe_piece *pieces, size_t count, struct arena *
                                    .problems = problems,
                                    .warnings = &reading.recipe->warnings,
                                    .escape = reading.recipe->escape};
-        if (!check_piece(&reading, &pieces[i], &scan))
-            continue;
-        if (i == 0)
+        const size_t readable = problems->count;
+        const bool is_text = check_piece(&reading, &pieces[i], &scan);
+        if (is_text && i == 0)
             recipe_scan_directives(&scan, reading.recipe);
         reading.recipe->escape = scan.escape;
-        read_piece(&reading, &scan);
+        reading.recipe->is_partial |= problems->count > readable;
+        if (is_text)
+            read_piece(&reading, &scan);
     }
     if (!reading.recipe->count && problems->count == before)
         problem_add(problems, count ? pieces[0].place : (struct place){0}, "begin it with FROM and an image",
                     "the recipe has no FROM");
     check_sources(&reading);
     problems_sort(&reading.recipe->warnings);
-    return problems->count == before;
+    reading.recipe->is_broken = problems->count > before;
+    return !reading.recipe->is_broken;
 }
 
 const struct recipe_stage *recipe_stage(const struct recipe *recipe, const char *name)
@@ -119,19 +122,20 @@ static void read_piece(struct reading *reading, struct recipe_scan *scan)
                                            .warnings = &reading->recipe->warnings,
                                            .escape = scan->escape};
     struct recipe_line line;
-    while (recipe_scan_next(scan, &line)) {
+    for (size_t before = reading->problems->count; recipe_scan_next(scan, &line);
+         before = reading->problems->count) {
         struct recipe_instruction *instruction = arena_new_of(reading->arena, struct recipe_instruction);
+        reading->recipe->is_partial |= reading->problems->count > before;
         if (++reading->instructions > RECIPE_INSTRUCTIONS) {
             problem_add(reading->problems, recipe_line_place(&line, 0), NULL,
                         "the recipe has more than %d instructions", RECIPE_INSTRUCTIONS);
+            reading->recipe->is_partial = true;
             return;
         }
         const bool whole = recipe_split(scan, &line, instruction);
         if (whole)
             recipe_check(&checker, instruction);
-        /* What follows a broken FROM is judged all the same. */
-        if (whole || instruction->keyword == RECIPE_FROM)
-            place_instruction(reading, instruction);
+        place_instruction(reading, instruction, whole);
     }
 }
 
@@ -199,9 +203,10 @@ static const char *stage_name(struct reading *reading, const struct recipe_instr
     return name;
 }
 
-static void begin_stage(struct reading *reading, const struct recipe_instruction *from)
+static void begin_stage(struct reading *reading, const struct recipe_instruction *from, bool whole)
 {
     struct recipe *recipe = reading->recipe;
+    const size_t before = reading->problems->count;
     const struct recipe_flag *platform = recipe_flag(from, "platform");
     struct recipe_stage *stage = arena_new_of(reading->arena, struct recipe_stage);
     *stage = (struct recipe_stage){.number = recipe->count,
@@ -210,20 +215,31 @@ static void begin_stage(struct reading *reading, const struct recipe_instruction
                                    .text = from->text,
                                    .place = from->place};
     stage->base = from->word_count ? from->words[0] : (struct recipe_word){.text = "", .place = from->place};
-    if (recipe->count == RECIPE_STAGES)
+    stage->is_broken = from->flaw != RECIPE_SOUND || reading->problems->count > before;
+    stage->base_in_doubt = !whole || !recipe_from_is_whole(from);
+    if (recipe->count == RECIPE_STAGES) {
         problem_add(reading->problems, from->place, NULL, "the recipe has more than %d stages",
                     RECIPE_STAGES);
+        recipe->is_partial = true;
+    }
     *arena_append(reading->arena, recipe->stages, recipe->count) = stage;
     reading->stage = stage;
 }
 
-static void place_instruction(struct reading *reading, struct recipe_instruction *instruction)
+/* One that is not whole stands where it was meant to stand, for what follows it. Before the first FROM it may have been that. */
+static void place_instruction(struct reading *reading, struct recipe_instruction *instruction, bool whole)
 {
     struct recipe *recipe = reading->recipe;
     if (instruction->keyword == RECIPE_FROM) {
-        begin_stage(reading, instruction);
+        begin_stage(reading, instruction, whole);
     } else if (reading->stage) {
         *arena_append(reading->arena, reading->stage->instructions, reading->stage->count) = instruction;
+    } else if (instruction->keyword == RECIPE_KEYWORDS) {
+        recipe->arguments_in_doubt = reading->told_early = true;
+    } else if (instruction->flaw != RECIPE_SOUND && instruction->keyword == RECIPE_ARG) {
+        recipe->arguments_in_doubt = true;
+    } else if (!whole) {
+        return;
     } else if (instruction->keyword == RECIPE_ARG) {
         for (size_t i = 0; i < instruction->pair_count; i++)
             *arena_append(reading->arena, recipe->arguments, recipe->argument_count) = instruction->pairs[i];
@@ -235,26 +251,30 @@ static void place_instruction(struct reading *reading, struct recipe_instruction
 }
 
 /* COPY --from=NUMBER, or the name of the stage itself or a later one: what is not built yet cannot be copied from. */
-static void check_source(struct reading *reading, const struct recipe_stage *stage, const char *from,
-                         struct place place)
+static void check_source(struct reading *reading, const struct recipe_stage *stage,
+                         struct recipe_instruction *instruction)
 {
+    const struct recipe_flag *flag = recipe_flag(instruction, "from");
+    const char *from = flag ? flag->value : NULL;
+    const size_t before = reading->problems->count;
+    if (!from || instruction->keyword != RECIPE_COPY)
+        return;
     const struct recipe_stage *source = recipe_stage(reading->recipe, from);
     if (source && source->number >= stage->number)
-        problem_add(reading->problems, place, "move the other stage above this one",
+        problem_add(reading->problems, flag->place, "move the other stage above this one",
                     "'%s' is a stage that is not built before this one", from);
-    else if (!source && *from && strspn(from, "0123456789") == strlen(from))
-        problem_add(reading->problems, place, NULL, "there is no stage %s: the recipe has %zu", from,
+    else if (!source && !reading->recipe->is_partial && *from && strspn(from, "0123456789") == strlen(from))
+        problem_add(reading->problems, flag->place, NULL, "there is no stage %s: the recipe has %zu", from,
                     reading->recipe->count);
+    if (reading->problems->count > before)
+        instruction->flaw = RECIPE_BROKEN;
 }
 
 static void check_sources(struct reading *reading)
 {
     for (size_t i = 0; i < reading->recipe->count; i++) {
         const struct recipe_stage *stage = reading->recipe->stages[i];
-        for (size_t j = 0; j < stage->count; j++) {
-            const struct recipe_flag *from = recipe_flag(stage->instructions[j], "from");
-            if (from && from->value)
-                check_source(reading, stage, from->value, from->place);
-        }
+        for (size_t j = 0; j < stage->count; j++)
+            check_source(reading, stage, stage->instructions[j]);
     }
 }

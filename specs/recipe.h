@@ -3,7 +3,8 @@
  * Shared keywords are read as the Dockerfile reference says (https://docs.docker.com/reference/dockerfile/); PORT, DBASE,
  * `VOLUME name:path` and `RUN --init` are ours. Reading is pure: variables are not expanded here (recipe_expand.h does, when
  * build arguments and the base image are known), and no file is looked at. All that is wrong is told in one run; what can
- * only be judged once variables are expanded is judged where that is done, by the same functions (recipe_check.h).
+ * only be judged once variables are expanded is judged where that is done, by the same functions (recipe_check.h), of a
+ * recipe that is wrong too: what of it is in doubt is marked for that.
  *
  * Everything lives in the arena. Places count lines and characters from 1, also of words that stand in continuation lines. */
 #pragma once
@@ -73,8 +74,16 @@ struct recipe_health {
     int64_t retries;                                         /* 0: not said */
 };
 
+/* What was told of an instruction already. */
+enum recipe_flaw {
+    RECIPE_SOUND,
+    RECIPE_FLAWED, /* parts of it are wrong, and the others can be judged */
+    RECIPE_BROKEN, /* what it means is not known */
+};
+
 struct recipe_instruction {
-    enum recipe_keyword keyword;
+    enum recipe_keyword keyword; /* of a broken one what may be meant; RECIPE_KEYWORDS: anything */
+    enum recipe_flaw flaw;
     struct place place; /* of the keyword */
     const char
         *text; /* for people: as written, continuation lines joined, without comments and here-documents */
@@ -102,6 +111,8 @@ struct recipe_stage {
     const char *platform;    /* with variables; NULL */
     const char *text;        /* "FROM debian AS build" */
     struct place place;      /* of FROM */
+    bool is_broken;          /* its FROM is: it may have been meant to have any name that stands there */
+    bool base_in_doubt;      /* `base` is not what FROM was meant to say */
     struct recipe_instruction **instructions;
     size_t count;
 };
@@ -113,6 +124,9 @@ struct recipe {
     const char *check;
     struct recipe_pair *arguments; /* ARG before the first FROM */
     size_t argument_count;
+    bool arguments_in_doubt; /* there are others, that could not be read */
+    bool is_broken;          /* something is wrong, which problems told */
+    bool is_partial;         /* and not all of its instructions are here */
     struct recipe_stage **stages;
     size_t count;
     struct problems warnings; /* what is read, but hardly meant; no reason not to build */

@@ -71,24 +71,43 @@ static const struct {
 
 static void check_flags(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static bool check_count(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
+static void check_from(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static void check_kept(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static void check_words(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 static void check_health(const struct recipe_checker *checker, struct recipe_instruction *instruction);
 static void check_values(const struct recipe_checker *checker, const struct recipe_instruction *instruction);
 
+static void check_parts(const struct recipe_checker *checker, struct recipe_instruction *instruction)
+{
+    const size_t before = checker->problems->count;
+    check_flags(checker, instruction);
+    if (instruction->keyword == RECIPE_COPY)
+        check_from(checker, instruction);
+    const bool counted = check_count(checker, instruction);
+    if (checker->problems->count > before)
+        instruction->flaw = RECIPE_BROKEN;
+    check_values(checker, instruction);
+    if (counted)
+        check_words(checker, instruction);
+}
+
 void recipe_check(const struct recipe_checker *checker, struct recipe_instruction *instruction)
 {
+    const size_t before = checker->problems->count;
     check_kept(checker, instruction);
-    if (instruction->keyword == RECIPE_ONBUILD) {
+    if (instruction->keyword == RECIPE_ONBUILD)
         recipe_trigger(instruction->word_count ? instruction->words[0].text : "", checker->escape,
                        instruction->word_count ? instruction->words[0].place : instruction->place,
                        checker->arena, checker->problems);
-        return;
-    }
-    check_flags(checker, instruction);
-    check_values(checker, instruction);
-    if (check_count(checker, instruction))
-        check_words(checker, instruction);
+    else
+        check_parts(checker, instruction);
+    if (checker->problems->count > before && instruction->flaw == RECIPE_SOUND)
+        instruction->flaw = RECIPE_FLAWED;
+}
+
+bool recipe_from_is_whole(const struct recipe_instruction *from)
+{
+    return from->word_count == 1 || (from->word_count == 3 && strcasecmp(from->words[1].text, "AS") == 0);
 }
 
 bool recipe_has_variable(const char *text)
@@ -199,8 +218,6 @@ static void check_values(const struct recipe_checker *checker, const struct reci
         problem_add(checker->problems, chown->place, NULL, "%s --chown: expected %s, found '%s'",
                     recipe_keyword_name(instruction->keyword), recipe_user_expected(chown->value),
                     chown->value);
-    if (instruction->keyword == RECIPE_COPY)
-        check_from(checker, instruction);
     if (instruction->keyword == RECIPE_ADD)
         check_checksum(checker, instruction);
     if (instruction->keyword == RECIPE_RUN) {
@@ -282,7 +299,7 @@ static void check_target(const struct recipe_checker *checker, const struct reci
 
 static void check_as(const struct recipe_checker *checker, const struct recipe_instruction *from)
 {
-    if (from->word_count == 1 || (from->word_count == 3 && strcasecmp(from->words[1].text, "AS") == 0))
+    if (recipe_from_is_whole(from))
         return;
     problem_add(checker->problems, from->words[1].place, "FROM debian AS build",
                 "FROM: expected AS and a name behind the image, found '%s'", from->words[1].text);

@@ -9,7 +9,7 @@ struct recipe_checker {
     char escape;
 };
 
-/* Flags, counts and shapes of whatever holds no variable. Fills `health`. */
+/* Flags, counts and shapes of whatever holds no variable. Fills `health`, and marks what it found flawed or broken. */
 void recipe_check(const struct recipe_checker *checker, struct recipe_instruction *instruction);
 
 /* What the word of PORT, EXPOSE, VOLUME, STOPSIGNAL or USER, expanded, should have been; NULL: it is that. */
@@ -25,3 +25,5 @@ const char *recipe_signal(struct arena *arena, const char *text);
 /* Durations as Go writes them: "1m30s", "1.5h", "300ms". Milliseconds. */
 bool recipe_duration(const char *text, int64_t *milliseconds);
 bool recipe_has_variable(const char *text);
+/* An image, and AS and a name if wanted; of it nothing else is judged. */
+bool recipe_from_is_whole(const struct recipe_instruction *from);

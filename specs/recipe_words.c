@@ -55,6 +55,7 @@ struct splitting {
 };
 
 static bool read_keyword(struct splitting *splitting);
+static void refuse_keyword(struct splitting *splitting, size_t length);
 static void read_flags(struct splitting *splitting);
 static bool read_rest(struct splitting *splitting, enum shape shape);
 static bool read_array(struct splitting *splitting, bool *broken);
@@ -83,12 +84,14 @@ bool recipe_split(const struct recipe_scan *scan, const struct recipe_line *line
                                                .text = line->text,
                                                .documents = line->documents,
                                                .document_count = line->document_count};
+    instruction->flaw = RECIPE_BROKEN;
     if (!read_keyword(&splitting))
         return false;
     read_flags(&splitting);
     if (!read_rest(&splitting, keywords[instruction->keyword].shape))
         return false;
     find_documents(&splitting);
+    instruction->flaw = RECIPE_SOUND;
     return true;
 }
 
@@ -102,9 +105,18 @@ static bool read_keyword(struct splitting *splitting)
             splitting->at = length + strspn(text + length, BLANKS);
             return true;
         }
+    refuse_keyword(splitting, length);
+    return false;
+}
+
+/* A line that was meant as FROM begins a stage all the same. Others that may set a variable are taken for none: those are in
+ * doubt then. */
+static void refuse_keyword(struct splitting *splitting, size_t length)
+{
     struct arena *arena = splitting->scan->arena;
+    const char *text = splitting->line->text;
     char *word = arena_strndup(arena, text, length < 64 ? length : 64);
-    const char *names[RECIPE_KEYWORDS + 1] = {NULL};
+    const char *names[RECIPE_KEYWORDS + 1] = {NULL}, *nearest;
     for (size_t i = 0; i < RECIPE_KEYWORDS; i++)
         names[i] = keywords[i].name;
     char *upper = arena_strdup(arena, word);
@@ -112,7 +124,19 @@ static bool read_keyword(struct splitting *splitting)
         *at = (char)toupper((unsigned char)*at);
     problem_add(splitting->scan->problems, splitting->instruction->place, hint_nearest(arena, upper, names),
                 "expected a keyword, found '%s'", word);
-    return false;
+    nearest = text_nearest(upper, names);
+    splitting->instruction->keyword = RECIPE_KEYWORDS;
+    for (size_t i = 0; nearest && i < RECIPE_KEYWORDS; i++)
+        if (keywords[i].name == nearest)
+            splitting->instruction->keyword = (enum recipe_keyword)i;
+    if (splitting->instruction->keyword != RECIPE_FROM) {
+        if (strchr(text, '='))
+            splitting->instruction->keyword = RECIPE_KEYWORDS;
+        return;
+    }
+    splitting->at = length + strspn(text + length, BLANKS);
+    read_flags(splitting);
+    read_words(splitting);
 }
 
 /* ---- flags ---- */

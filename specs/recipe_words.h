@@ -3,7 +3,8 @@
 
 #include "specs/recipe_lines.h"
 
-/* False when the line is no instruction, which a problem tells. Fills all but `health`. */
+/* False when the line is no instruction, which a problem tells: it is broken then, and has its words where it is nearly a
+ * FROM. Fills all but what `health` says. */
 bool recipe_split(const struct recipe_scan *scan, const struct recipe_line *line,
                   struct recipe_instruction *instruction);
 

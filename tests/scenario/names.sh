@@ -81,6 +81,35 @@ spec.yaml:4:41: the recipe has no stage 'tolo'
 spec.yaml:5:41: the recipe has no stage 'nope'
 END
 }
+# What stands in a recipe that cannot be read to its end, and what it names: each line is told of once.
+broken_told() {
+    named names-broken <<'END'
+FROM nowhere! AS tool
+RUNN x
+COPY nofile /x
+COPY --chmod=888 nofile /x
+PORT 70000 8080:80
+ENV A
+COPY $A nofile /x/
+FROM guest
+COPY --from=9 /a /a
+COPY --from=tool /a /a
+COPY --from=nothing! /a /a
+END
+    gives 6 run_spec validate && diff -u - <(sed "s#$root/##g; /hint:/d; s/: there is no image .*/: NONE/" "$root/said") <<'END'
+app/Recipe:1:6: FROM nowhere!: NONE
+app/Recipe:2:1: expected a keyword, found 'RUNN'
+app/Recipe:3:6: COPY: nofile: No such file or directory
+app/Recipe:4:6: COPY --chmod: expected octal permissions up to 07777, found '888'
+app/Recipe:4:18: COPY: nofile: No such file or directory
+app/Recipe:5:6: PORT: expected [[address:]host:]container[/tcp|udp|tcp+udp], ports from 1 to 65535 or ranges of them, found '70000'
+app/Recipe:6:5: ENV: expected name=value, found 'A'
+app/Recipe:9:6: there is no stage 9: the recipe has 2
+app/Recipe:11:6: COPY --from=nothing!: NONE
+END
+}
+check 'what is wrong in a recipe is told in one go, by line, whatever else is wrong in it' broken_told
+
 # Also beside what is wrong in the specs, as far as a recipe by itself can tell.
 told_beside() {
     named names-beside <<'END'
