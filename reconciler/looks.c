@@ -23,9 +23,9 @@ struct asking {
 
 /* ---- whom ---- */
 
-static bool follows(const struct image *image)
+static bool is_wanted(const struct looks_request *request, const struct image *image)
 {
-    return image->source && (image->follow || text_is_same(image->pull, "always"));
+    return image->source && (request->by_hand || image->follow || text_is_same(image->pull, "always"));
 }
 
 /* Of another source it is made anew anyway. */
@@ -47,7 +47,7 @@ static bool is_due(const struct asking *asking, const struct object *object)
     struct stat status;
     if (asking->request->offline)
         return false;
-    if (!image->follow || stat(stamp_path(asking, object->name), &status) < 0)
+    if (asking->request->by_hand || !image->follow || stat(stamp_path(asking, object->name), &status) < 0)
         return true;
     const int64_t age = (int64_t)time(NULL) - status.st_mtim.tv_sec;
     return age < 0 || age * 1000 >= image->follow;
@@ -124,7 +124,7 @@ static void find(const struct asking *asking)
     const struct object_set *desired = asking->request->desired;
     for (size_t i = 0; i < desired->count; i++) {
         const struct object *object = desired->items[i];
-        if (object->kind == KIND_IMAGE && follows(object->body))
+        if (object->kind == KIND_IMAGE && is_wanted(asking->request, object->body))
             *arena_append(asking->arena, asking->looks->items, asking->looks->count) =
                 (struct world_look){.image = object->name};
     }

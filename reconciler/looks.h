@@ -1,7 +1,7 @@
 /* Asking servers what the sources of images stand for today (SEMANTICS 12 and 25).
  *
  * Asked is about an image that is on record, is made of what a server has, and says `pull: always`, or says `follow` and
- * was not asked about for so long. The answer is an observation like any other: the plan makes the image anew where it
+ * was not asked about for so long, or that somebody pulls by hand. The answer is an observation like any other: the plan makes the image anew where it
  * is not what the record says, and leaves it where nobody answers.
  *
  * When a server was asked last lies in ROOT/run/fpsync/asked/NAME, as the time of an empty file: a run without an action
@@ -18,7 +18,8 @@ struct looks_request {
     const struct actual *actual;
     const struct policy *policy; /* NULL: none */
     bool offline;
-    bool writes; /* the lock is held */
+    bool writes;  /* the lock is held */
+    bool by_hand; /* every image of `desired` that a server has is asked about, and now */
 };
 
 struct looks { /* of one run, which asks once */

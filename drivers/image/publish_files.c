@@ -178,15 +178,26 @@ static int make_tar(const struct making *making, bool lists)
     return result < 0 ? result : TAKE_FD(tar);
 }
 
+/* Each may take minutes, and says nothing by itself. */
+static void tell(const struct making *making, const char *stage)
+{
+    const struct call *call = making->publishing->call;
+    if (call->progress)
+        call->progress(call->context, stage);
+}
+
 static int make_root(const struct making *making)
 {
     const bool squashed = strcmp(making->publishing->request->format, "squashfs") == 0;
+    tell(making, "packing the root");
     _cleanup_close_ int tar = make_tar(making, true);
+    tell(making, "compressing it as rootfs.tar.xz");
     int result = tar < 0 ? tar : compress(making, tar, "rootfs.tar.xz");
     if (result == 0)
         result = add_item(making, "rootfs.tar.xz", squashed ? NULL : "root.tar.xz", "root.tar.xz");
     if (result < 0 || !squashed)
         return result;
+    tell(making, "making rootfs.squashfs of it");
     _cleanup_close_ int plain = make_tar(making, false);
     result = plain < 0 ? plain : squash(making, plain, "rootfs.squashfs");
     return result == 0 ? add_item(making, "rootfs.squashfs", "root.squashfs", "squashfs") : result;

@@ -85,6 +85,10 @@ static void tell_interrupted(const struct plan *plan, const struct execution_res
     size_t left = 0;
     for (size_t i = 0; i < plan->count; i++)
         left += result->items[i].outcome == OUTCOME_CANCELED;
+    if (!left) {
+        fputs("fpsync: interrupted, with nothing left to do\n", stderr);
+        return;
+    }
     fprintf(stderr,
             "fpsync: interrupted: %zu of %zu actions were not done; the next run goes on from there\n", left,
             plan->count);

@@ -1,8 +1,11 @@
 /* image pull: what a source has today. */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "lib/error.h"
 #include "reconciler/cli/image.h"
+#include "reconciler/looks.h"
 
 /* SEMANTICS 12: the name is bound to what its source has today. What stands on it follows at the next apply. */
 static struct action *pull_action(struct session *session, struct entry *entry)
@@ -29,6 +32,36 @@ void image_plan_nothing(struct session *session, struct plan *plan)
     plan->actions = NULL;
     plan->count = plan->held_count = plan->resolver_count = plan->release_count = plan->await_count = 0;
     plan->rules_change_first = plan->rules_change_last = false;
+}
+
+/* Takes out what would be made of the same bytes again. Where a server does not say what it has, or the source is no
+ * server, the pull itself finds out. */
+static void leave_out_same(struct session *session, struct plan *plan)
+{
+    struct object_set set = {0};
+    struct looks looks = {0};
+    for (size_t i = 0; i < plan->count; i++)
+        *arena_append(session->arena, set.items, set.count) = (struct object *)plan->actions[i]->object;
+    const struct looks_request request = {.paths = &session->paths,
+                                          .desired = &set,
+                                          .actual = &session->actual,
+                                          .policy = session->policy,
+                                          .writes = true,
+                                          .by_hand = true};
+    looks_ask(&request, session->arena, &looks);
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct action *action = plan->actions[i];
+        const struct world_look *look = NULL;
+        for (size_t j = 0; j < looks.count && !look; j++)
+            look = strcmp(looks.items[j].image, action->name) == 0 ? &looks.items[j] : NULL;
+        if (!look || !look->answer || look->changed ||
+            !world_has_image(&session->world, action->entry->facts->digest))
+            plan->actions[kept++] = action;
+        else if (!session->options->quiet)
+            fprintf(stderr, "image %s is what its source has today\n", action->name);
+    }
+    plan->count = kept;
 }
 
 int image_pull(struct session *session)
@@ -58,6 +91,7 @@ int image_pull(struct session *session)
         if (!plan_acts_on(&plan, entry))
             *arena_append(session->arena, plan.actions, plan.count) = pull_action(session, entry);
     }
+    leave_out_same(session, &plan);
     const struct execution_request request = {.stop_timeout = -1};
     return execute_and_report(session, &plan, &request);
 }

@@ -130,7 +130,9 @@ is 'the owner of all of it is root, and everybody reads it' "$(find "$TREE" ! -u
 # No archive may give an image a device, but a bootstrap makes some: one is put into the store by hand.
 mknod -m 620 "$(stored "$(digest_of odd)")/dev/x" c 1 5 2>/dev/null || mkdir "$(stored "$(digest_of odd)")/dev" && mknod -m 620 "$(stored "$(digest_of odd)")/dev/x" c 1 5 2>/dev/null
 (cd "$(stored "$(digest_of odd)")" && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("left.sock")')
-like 'what cannot be in it is told' "$(fps image publish app --to "$ROOT/tree3" 2>&1)" 'left out [0-9]* sockets'
+said=$(fps image publish app --to "$ROOT/tree3" 2>&1)
+like 'what cannot be in it is told' "$said" 'left out [0-9]* sockets'
+like 'so is what takes its time' "$(tr '\n' ' ' <<<"$said")" 'packing the root .*compressing it as rootfs.tar.xz .*making rootfs.squashfs'
 like 'and of an archive, too' "$(fps image export app "$ROOT/app.tar" 2>&1)" 'left out [0-9]* sockets'
 rm "$(stored "$(digest_of odd)")/left.sock"
 like 'a device is in the squashfs' "$(unsquashfs -lln "$ROOT"/tree3/images/app/*/*/*/*/rootfs.squashfs dev/x 2>&1)" '^crw--w---- 0/0 +1, +5 '

@@ -139,6 +139,11 @@ plan=$(plan_of "$FILE")
 like 'the plan says why' "$(causes_of "$plan")" 'image|env.GREETING'
 settle 'it moves'
 check 'to what is new' eventually 20 page "http://127.0.0.1:$PORT/" again
+requests >/dev/null
+is 'pulled once more: it is what it is' "$(fps image pull hello 2>&1)" 'image t/hello is what its source has today'
+asked=$(requests)
+like 'the server was asked' "$asked" 'streams/v1/'
+is 'and nothing of the image was fetched' "$(grep -cE 'squashfs|tar' <<<"$asked")" 0
 spec whole <<END
 project: w
 images: { whole: { source: "store:whole" } }

@@ -132,6 +132,7 @@ if command -v docker-registry skopeo umoci >/dev/null; then
     check 'image pull takes it all the same' fps image pull guest
     settle 'image pull takes it all the same: applied'
     is 'image pull takes it all the same: what it has' "$(mark)" three
+    is 'image pull of what is here already' "$(fps image pull guest 2>&1)" 'image t/guest is what its source has today'
     image shop:guest ', pull: always'
     settle 'followed again'
     end_registry
