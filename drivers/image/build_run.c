@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drivers/full.h"
 #include "drivers/image/build_effects.h"
 #include "drivers/image/build_failed.h"
 #include "drivers/image/build_output.h"
 #include "drivers/image/build_run.h"
 #include "lib/error.h"
+
+#define LEAST_ROOM (16 * 1024 * 1024) /* bytes */
 
 static int run_in_container(struct running *running, struct container_started *started,
                             struct build_output *output);
@@ -22,20 +25,23 @@ static int check(const struct build_run *request, struct error *error)
 }
 
 static int fail_with(const struct build_run *request, const struct build_output *output, int status,
-                     struct error *error)
+                     const char *why, struct error *error)
 {
     _cleanup_buffer_ struct buffer last = {0};
     build_output_last(output, &last);
     const char *log = output->log.path;
-    return error_set(error, -ECHILD, "%s: exit status %d%s%s%s%s", request->what, status,
+    return error_set(error, -ECHILD, "%s: exit status %d%s%s%s%s%s", request->what, status, why,
                      log ? " (log: " : "", log ? log : "", log ? ")" : "", last.bytes);
 }
 
-/* What failed may be looked at. */
-static void keep(struct running *running)
+/* What failed may be looked at; not where that would leave no room to write down how it ended, and to build again. */
+static bool keep(struct running *running)
 {
+    if (room_on(running->paths->store) < LEAST_ROOM)
+        return false;
     if (running->request->keep)
         build_failed_keep(&running->making, running->request, NULL);
+    return true;
 }
 
 /* The name comes last: by the temporary one a container that a killed worker has left is found. */
@@ -43,8 +49,8 @@ static int publish(struct running *running, const struct build_output *output, i
 {
     if (status == 0)
         return build_making_publish(&running->making, running->error);
-    keep(running);
-    return fail_with(running->request, output, status, running->error);
+    const char *why = keep(running) ? "" : ", on a disk that is full, so that its root is not kept";
+    return fail_with(running->request, output, status, why, running->error);
 }
 
 static int run_and_settle(struct running *running, struct build_output *output);

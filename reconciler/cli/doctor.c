@@ -231,8 +231,8 @@ static void check_record(struct report *report)
     doctor_check(
         report, !session.snapshot.intent_count,
         &(struct finding){
-            "the last run ended",
-            arena_printf(session.arena, "the last run did not end%s", unfinished(&session)),
+            "what was begun is finished",
+            arena_printf(session.arena, "begun, and failed or cut off%s", unfinished(&session)),
             "something may be half done",
             "fpsync apply or build, of what declares it; fpsync image gc drops images that nothing does",
             false});

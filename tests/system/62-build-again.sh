@@ -154,3 +154,20 @@ like 'by age, too' "$(fps gc --dry-run -o json | jq -r '.objects[] | select(.fre
 check 'it goes' fps gc
 is 'and what was used within that stays' "$(steps) $(ls "$ROOT/var/lib/fpsync/build/caches" | wc -l)" '2 0'
 check 'the images are what they were' fps plan -f "$FILE"
+
+# A root that failed is kept, but not at the price of the room to build again.
+small=$ROOT/small
+mkdir -p "$small/var/lib/fpsync"
+check 'a store on a small disk' eval 'truncate -s 96M "$small/disk" && mkfs.ext4 -q -m 0 "$small/disk" && mount -o loop "$small/disk" "$small/var/lib/fpsync"'
+large() { # MEBIBYTES
+    spec large < <(printf 'project: t\nimages:\n  guest: { source: "file:%s" }\n' "$BUSYBOX"
+        echo "  app: { build: { from: guest, network: none, steps: [ 'RUN head -c ${1}m /dev/zero >/large' ] } }")
+}
+large 200
+said=$("$FPSYNC" --root "$small" apply -y -f "$FILE" 2>&1)
+is 'a RUN that fills the disk fails' $? 3
+like 'says that it is full, and that nothing of it is kept' "$said" 'exit status 1, on a disk that is full, so that its root is not kept'
+is 'nothing is' "$(ls "$small/var/lib/fpsync/build/failed" 2>/dev/null)" ''
+large 2
+check 'so the next has room at once' "$FPSYNC" --root "$small" apply -y -f "$FILE"
+check 'the small disk goes' umount "$small/var/lib/fpsync"

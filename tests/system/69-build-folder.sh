@@ -180,11 +180,11 @@ check 'a RUN that never ends' eventually 30 eval '[ "$(running)" = 1 ]'
 kill -9 "$killed"
 wait "$killed" 2>/dev/null
 said() {
-    fps doctor 2>&1 | grep -cE 'a build was killed|did not end:.*build image default/endless'
+    fps doctor 2>&1 | grep -cE 'a build was killed|failed or cut off:.*build image default/endless'
 }
 told=$(fps doctor 2>&1)
 like 'whose build is killed: doctor tells of it' "$told" 'a build was killed'
-like 'and which one' "$told" 'did not end:.*build image default/endless'
+like 'and which one' "$told" 'failed or cut off:.*build image default/endless'
 like 'gc ends it' "$(fps gc)" '^build unfinished: freed \(1 step, left by a build that was killed\)'
 is 'and it is gone' "$(running)$(ls -A "$ROOT/var/lib/fpsync/build/steps" | grep -c '^\.')" 00
 check 'with its name' fps image rm endless
