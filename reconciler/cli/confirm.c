@@ -8,12 +8,14 @@
 #include "lib/json.h"
 #include "reconciler/plan_file.h"
 
-static bool is_disruptive(const struct plan *plan)
+/* `building`: that is what was asked for. */
+static bool is_disruptive(const struct plan *plan, bool building)
 {
     for (size_t i = 0; i < plan->count; i++) {
         enum verb verb = plan->actions[i]->verb;
         if (verb == VERB_DELETE || verb == VERB_RECREATE || verb == VERB_RESTART || verb == VERB_STOP ||
-            verb == VERB_BUILD || (verb == VERB_RENAME && plan->actions[i]->kind == KIND_CONTAINER))
+            (verb == VERB_BUILD && !building) ||
+            (verb == VERB_RENAME && plan->actions[i]->kind == KIND_CONTAINER))
             return true;
     }
     return false;
@@ -54,7 +56,7 @@ static int refuse(const struct session *session, const char *difference)
 int confirm_plan(struct session *session, struct plan *plan, plan_again *again)
 {
     const struct options *options = session->options;
-    bool asks = may_ask(options) && is_disruptive(plan);
+    bool asks = may_ask(options) && is_disruptive(plan, options->build);
     if (!asks && !options->exact)
         return 0;
     for (;;) {

@@ -43,6 +43,15 @@ asked_of_broken() { # a file that breaks, one that empties, and down
         gives 0 run_spec apply && asked 0 "'$tool' '$root' kill other" down && questions 1
 }
 
+asked_to_build() {
+    at asked-to-build
+    mkdir "$root/app" && printf 'FROM base\nRUN true\n' >"$root/app/Recipe" || return 1
+    echo 'images: { base: { source: "bootstrap:bookworm" }, app: { build: ./app } }' >"$root/spec.yaml"
+    asked 0 : build app && questions 0 && gives 0 run_spec plan &&
+        printf 'FROM base\nRUN other\n' >"$root/app/Recipe" && asked 0 : apply && questions 1 && gives 0 run_spec plan
+}
+
+check 'who builds is not asked whether to build, who applies is' asked_to_build
 check 'a question on a terminal is asked once where nothing changes meanwhile' asked_once
 check 'a plan that became another one while a question stood is shown and asked for again' asked_again
 check 'a plan that became empty meanwhile is not executed' asked_for_nothing
