@@ -173,6 +173,18 @@ int json_parse(const char *text, size_t length, struct json **value, struct erro
     return 0;
 }
 
+int json_parse_at(const char *text, size_t length, struct json **value, size_t *offset, struct error *error)
+{
+    json_error_t problem;
+    json_t *parsed = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    if (!parsed) {
+        *offset = problem.position > 0 ? (size_t)problem.position : 0;
+        return error_set(error, -EINVAL, "%s", problem.text);
+    }
+    *value = out_of(parsed);
+    return 0;
+}
+
 static int add_piece(const char *bytes, size_t size, void *buffer)
 {
     buffer_add(buffer, bytes, size);

@@ -51,4 +51,6 @@ struct json *json_value(void *iterator);
 
 /* -EINVAL with line and column for text that is not JSON, or that repeats a key. */
 int json_parse(const char *text, size_t length, struct json **value, struct error *error);
+/* The same, but that the message is only what is wrong, and `offset` the bytes before that. */
+int json_parse_at(const char *text, size_t length, struct json **value, size_t *offset, struct error *error);
 void json_print(const struct json *value, bool pretty, struct buffer *out);

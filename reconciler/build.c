@@ -11,6 +11,7 @@
 #include "lib/map.h"
 #include "reconciler/build_internal.h"
 #include "specs/forms.h"
+#include "specs/read.h"
 
 #define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SCRATCH       "scratch"
@@ -126,6 +127,20 @@ static bool is_judged(const struct stage_state *state, const struct recipe_instr
 
 /* ---- which stages ---- */
 
+/* "build, 1 (FROM debian)" */
+static const char *list_stages(struct arena *arena, const struct recipe *recipe)
+{
+    _cleanup_buffer_ struct buffer list = {0};
+    for (size_t i = 0; i < recipe->count; i++) {
+        const struct recipe_stage *stage = recipe->stages[i];
+        if (stage->name)
+            buffer_printf(&list, "%s%s", i ? ", " : "", stage->name);
+        else
+            buffer_printf(&list, "%s%zu (%.60s)", i ? ", " : "", i, stage->text);
+    }
+    return arena_strdup(arena, list.bytes);
+}
+
 static struct stage_state *find_target(struct making *making)
 {
     const struct recipe *recipe = making->request->recipe;
@@ -135,16 +150,14 @@ static struct stage_state *find_target(struct making *making)
         return &making->stages[stage->number];
     if (may_be_stage(making, name, recipe->count))
         return NULL;
-    struct map names = {0};
+    const char **names = arena_array_of(making->arena, const char *, recipe->count + 1);
     for (size_t i = 0; i < recipe->count; i++)
-        if (recipe->stages[i]->name)
-            map_add(&names, recipe->stages[i]->name, making);
-    const char *nearest = map_nearest(&names, name);
+        names[i] = recipe->stages[i]->name ? recipe->stages[i]->name : arena_printf(making->arena, "%zu", i);
+    const char *nearest = text_nearest(name, names);
     const struct place place = making->request->stage_place;
     problem_add(making->problems, place.line ? place : first_place(making),
                 nearest ? arena_printf(making->arena, "did you mean '%s'?", nearest) : NULL,
-                "the recipe has no stage '%s'", name);
-    map_clear(&names);
+                "the recipe has no stage '%s': it has %s", name, list_stages(making->arena, recipe));
     return NULL;
 }
 
@@ -219,7 +232,7 @@ static bool find_base(struct making *making, const char *how, const char *refere
     struct error error = {0};
     *base = (struct build_base){.asked = arena_printf(making->arena, "%s%s", how, reference), .at = place};
     if (making->request->find(making->request->context, reference, base, &error) < 0) {
-        problem_add(making->problems, place, NULL, "%s: %s", base->asked, error.text);
+        problem_add(making->problems, place, base->hint, "%s: %s", base->asked, error.text);
         return false;
     }
     for (size_t i = 0; i < build->base_count; i++)
@@ -237,7 +250,8 @@ static void check_platform(struct making *making, const struct recipe_stage *sta
 {
     if (!stage->platform || (making->in_doubt && strchr(stage->platform, '$')))
         return;
-    const char *platform = expand_text(making, &making->globals, stage->platform, stage->place, "FROM");
+    const char *platform =
+        expand_text(making, &making->globals, stage->platform, stage->platform_place, "FROM");
     const char *own = arena_printf(making->arena, "linux/%s", making->request->architecture);
     if (!platform)
         return;
@@ -245,8 +259,8 @@ static void check_platform(struct making *making, const struct recipe_stage *sta
     if (strcmp(platform, "linux") == 0 || strcmp(platform, making->request->architecture) == 0 ||
         (strncmp(platform, own, length) == 0 && (!platform[length] || platform[length] == '/')))
         return;
-    problem_add(making->problems, stage->place, NULL, "FROM --platform: this host is %s, not %s", own,
-                platform);
+    problem_add(making->problems, stage->platform_place, "leave it out: images are built for this host",
+                "FROM --platform: this host is %s, not %s", own, platform);
 }
 
 static struct build_part *add_part(struct making *making, struct place place, const char *text)
@@ -477,8 +491,18 @@ static bool check_trigger(struct making *making, const struct stage_state *state
     if (!from || !from->value || !earlier(making, state->stage, from->value, true))
         return true;
     problem_add(making->problems, state->stage->place, "give the stage another name",
-                "ONBUILD %s: its --from is no stage of this recipe", instruction->text);
+                "its --from means an image, and this recipe has a stage of that name");
     return false;
+}
+
+/* What is wrong with it stands in no line of this recipe. */
+static void tell_trigger(struct making *making, const struct stage_state *state, const char *trigger,
+                         const struct problems *told)
+{
+    for (size_t i = 0; i < told->count; i++)
+        problem_add(making->problems, told->items[i].place, told->items[i].hint,
+                    "FROM %s: its ONBUILD %.200s is done here: %s", state->stage->base.text, trigger,
+                    told->items[i].message);
 }
 
 /* What its base has put off comes first, and is done with. */
@@ -488,12 +512,16 @@ static void make_triggers(struct making *making, struct stage_state *state)
     bool fine = true;
     state->config->triggers = (struct texts){0};
     for (size_t i = 0; fine && i < triggers.count; i++) {
+        struct problems told = {.arena = making->arena}, *const problems = making->problems;
+        making->problems = &told;
         struct recipe_instruction *instruction =
             recipe_trigger(triggers.items[i], '\\', state->stage->place, making->arena, making->problems);
         if (instruction)
             instruction->text = arena_printf(making->arena, "ONBUILD %s", triggers.items[i]);
         fine = instruction && check_trigger(making, state, instruction) &&
                make_instruction(making, state, instruction);
+        making->problems = problems;
+        tell_trigger(making, state, triggers.items[i], &told);
     }
     state->in_doubt |= !fine;
 }

@@ -207,7 +207,8 @@ static bool add_checked(struct saying *saying, const char *text, struct place pl
     const enum recipe_keyword keyword = saying->instruction->keyword;
     const char *expected = recipe_expected(saying->making->arena, keyword, text);
     if (expected)
-        problem_add(saying->making->problems, place, NULL, "%s: expected %s, found '%s'",
+        problem_add(saying->making->problems, place,
+                    *text == '[' ? "a JSON array is [\"...\", \"...\"]" : NULL, "%s: expected %s, found '%s'",
                     recipe_keyword_name(keyword), expected, text);
     else
         add_item(saying, text);

@@ -158,6 +158,10 @@ static bool refuse(struct finding *finding, const struct filtering *filtering, i
                    ? arena_printf(making->arena, "%s:%u leaves it out: %s", rule->place.file,
                                   rule->place.line, rule->text)
                    : NULL;
+    else if (code == -ENOENT && strncmp(finding->request->pattern, "--", 2) == 0)
+        hint = "flags stand before the sources";
+    else if (code == -ENOENT && *finding->request->pattern == '[')
+        hint = "a JSON array is [\"...\", \"...\"]";
     else if (code == -ENOENT)
         hint = "a source is in the context, which is the folder of the build";
     problem_add(making->problems, finding->request->place, hint, "%s: %s", keyword, error->text);

@@ -1,5 +1,6 @@
 #include "reconciler/builds.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,16 @@
 #include "reconciler/contexts.h"
 #include "reconciler/plan_internal.h"
 #include "reconciler/recipes.h"
+#include "specs/remote.h"
 
 struct reading {
     const struct builds_request *request;
     struct arena *arena;
     struct problems *problems;
     struct builds *builds;
-    struct map begun, ended; /* images, by full name */
+    struct map begun, ended;         /* images, by full name */
+    const struct object **under_way; /* each is made from the next one */
+    size_t depth;
 };
 
 static void add_wish(struct reading *reading, const struct object *image);
@@ -111,10 +115,29 @@ static const char *hint_base(const struct finding *finding, const struct build_f
         near = map_nearest(&likely.own, likely.reference);
     if (!near)
         near = map_nearest(&likely.others, likely.reference);
+    if (!near)
+        near = source_meant(finding->reading->request->policy, likely.reference, arena);
     const char *hint = near ? arena_printf(arena, "did you mean '%s'?", near) : NULL;
     map_clear(&likely.own);
     map_clear(&likely.others);
     return hint;
+}
+
+/* Of a name that is none: those of images and of what registries hold are in lower case. */
+static const char *hint_spelling(const struct finding *finding, const struct build_from_request *asked,
+                                 struct place at)
+{
+    struct arena *arena = finding->reading->arena;
+    struct build_from_choice choice;
+    struct error error = {0};
+    struct build_from_request lower = *asked;
+    char *text = arena_strdup(arena, asked->reference);
+    for (char *letter = text; *letter; letter++)
+        *letter = (char)tolower((unsigned char)*letter);
+    lower.reference = text;
+    if (strcmp(text, asked->reference) != 0 && build_from(&lower, arena, &choice, &error) == 0)
+        return arena_printf(arena, "names of images are in lower case: did you mean '%s'?", text);
+    return hint_base(finding, asked, at);
 }
 
 /* An image of the set or the record, or one that is implied. NULL: the name means nothing. */
@@ -131,8 +154,10 @@ static const struct object *find_image(const struct finding *finding, const char
                                              .sources = request->sources,
                                              .source_count = request->source_count};
     struct build_from_choice choice;
-    if (build_from(&asked, arena, &choice, error) < 0)
+    if (build_from(&asked, arena, &choice, error) < 0) {
+        base->hint = hint_spelling(finding, &asked, base->at);
         return NULL;
+    }
     base->why = choice.why;
     base->is_local = choice.image;
     if (choice.image)
@@ -152,6 +177,22 @@ static bool is_under_way(const struct reading *reading, const struct object *ima
     return map_get(&reading->begun, image->name) && !map_get(&reading->ended, image->name);
 }
 
+/* "a from b, b from a": of what is under way, from that image on. */
+static int refuse_circle(const struct reading *reading, const struct object *image, struct error *error)
+{
+    _cleanup_buffer_ struct buffer circle = {0};
+    size_t first = reading->depth;
+    while (first && reading->under_way[first - 1] != image)
+        first--;
+    for (size_t i = first ? first - 1 : 0; i < reading->depth; i++) {
+        const struct object *next = i + 1 < reading->depth ? reading->under_way[i + 1] : image;
+        buffer_printf(&circle, "%s%s from %s", circle.length ? ", " : "", reading->under_way[i]->name,
+                      next->name);
+    }
+    return error_set(error, -ELOOP, "images are made from each other: %s",
+                     circle.length ? circle.bytes : image->name);
+}
+
 static int find_base(void *context, const char *reference, struct build_base *base, struct error *error)
 {
     struct finding *finding = context;
@@ -163,7 +204,7 @@ static int find_base(void *context, const char *reference, struct build_base *ba
     if (finding->known == known_before && image_is_built(image->body))
         add_wish(finding->context, image);
     if (finding->known == known_before && is_under_way(finding->context, image))
-        return error_set(error, -ELOOP, "image %s is made from this one", reference);
+        return refuse_circle(finding->context, image, error);
     base->name = arena_printf(finding->reading->arena, "image %s", reference);
     base->image = image->name;
     return finding->known(finding->context, image->name, base);
@@ -361,7 +402,9 @@ static void add_wish(struct reading *reading, const struct object *image)
 {
     if (!map_add(&reading->begun, image->name, (void *)image))
         return;
+    *arena_append(reading->arena, reading->under_way, reading->depth) = image;
     read_wish(reading, image);
+    reading->depth--;
     map_add(&reading->ended, image->name, (void *)image);
 }
 

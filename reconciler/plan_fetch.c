@@ -20,7 +20,7 @@ static bool is_at_hand(struct planning *planning, const struct object *image, co
         return true;
     if (remote && request->policy && !remote_find(request->policy, remote, arena))
         return hold(planning, image, arena_printf(arena, "no remote is called \"%s\"", remote),
-                    remote_hint(request->policy, remote, false, request->paths->conf, arena));
+                    remote_hint(request->policy, source, false, request->paths->conf, arena));
     if (strcmp(((const struct image *)image->body)->pull, "never") == 0)
         return hold(planning, image, "its recipe is not here, and is never to be fetched (pull: never)",
                     NULL);

@@ -16,7 +16,7 @@ static bool source_is_at_hand(struct planning *planning, const struct object *ob
         return true;
     if (remote && request->policy && !remote_find(request->policy, remote, planning->arena)) {
         reason = arena_printf(planning->arena, "no remote is called \"%s\"", remote);
-        hint = remote_hint(request->policy, remote, true, request->paths->conf, planning->arena);
+        hint = remote_hint(request->policy, image->source, true, request->paths->conf, planning->arena);
     } else if (strcmp(image->pull, "never") == 0) {
         reason = "it is not in the store, and is never to be fetched (pull: never)";
     } else if (request->offline) {

@@ -14,6 +14,7 @@ static const char *subnet_hint(struct arena *arena, const char *text);
 static const char *subnet6_hint(struct arena *arena, const char *text);
 static const char *range_hint(struct arena *arena, enum field_form form, const char *text);
 static const char *cpuset_hint(struct arena *arena, const char *text);
+static const char *source_hint(struct arena *arena, const char *text);
 
 const char *form_hint(struct arena *arena, enum field_form form, const char *text)
 {
@@ -30,6 +31,8 @@ const char *form_hint(struct arena *arena, enum field_form form, const char *tex
         return range_hint(arena, form, text);
     case FORM_CPUSET:
         return cpuset_hint(arena, text);
+    case FORM_IMAGE_SOURCE:
+        return source_hint(arena, text);
     default:
         return NULL;
     }
@@ -132,4 +135,22 @@ static const char *cpuset_hint(struct arena *arena, const char *text)
             return arena_printf(arena, "the first is above the last: did you mean %s-%s?", dash, piece);
     }
     return NULL;
+}
+
+/* As docker and its kin write where an image comes from. */
+static const char *source_hint(struct arena *arena, const char *text)
+{
+    static const char *const schemes[] = {"docker://", "docker:", "oci://"};
+    const struct form_context context = {.arena = arena, .project = "default", .folder = "/"};
+    const char *meant = NULL;
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes) && !meant; i++)
+        if (strncmp(text, schemes[i], strlen(schemes[i])) == 0)
+            meant = arena_printf(arena, "oci:%s", text + strlen(schemes[i]));
+    if (strncmp(text, "http://", 7) == 0)
+        meant = arena_printf(arena, "https://%s", text + 7);
+    if (!meant && !strchr(text, ':')) /* of an image of docker's, without a tag */
+        meant = arena_printf(arena, "oci:%s", text);
+    return meant && form_canonical(&context, FORM_IMAGE_SOURCE, meant)
+               ? arena_printf(arena, "did you mean '%s'?", meant)
+               : NULL;
 }

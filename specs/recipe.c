@@ -159,7 +159,12 @@ struct recipe_instruction *recipe_trigger(const char *text, char escape, struct 
         return NULL;
     const enum recipe_keyword keyword = instruction->keyword;
     if (keyword == RECIPE_ONBUILD || keyword == RECIPE_FROM || keyword == RECIPE_MAINTAINER)
-        problem_add(problems, place, NULL, "ONBUILD: %s cannot be put off", recipe_keyword_name(keyword));
+        problem_add(problems, place,
+                    keyword == RECIPE_ONBUILD ? "write ONBUILD once"
+                    : keyword == RECIPE_FROM
+                        ? "leave it out: what is put off is done by the builds whose FROM names this image"
+                        : "ONBUILD LABEL org.opencontainers.image.authors=...",
+                    "ONBUILD: %s cannot be put off", recipe_keyword_name(keyword));
     else
         recipe_check(&checker, instruction);
     return problems->count == before ? instruction : NULL;
@@ -212,6 +217,7 @@ static void begin_stage(struct reading *reading, const struct recipe_instruction
     *stage = (struct recipe_stage){.number = recipe->count,
                                    .name = stage_name(reading, from),
                                    .platform = platform ? platform->value : NULL,
+                                   .platform_place = platform ? platform->place : from->place,
                                    .text = from->text,
                                    .place = from->place};
     stage->base = from->word_count ? from->words[0] : (struct recipe_word){.text = "", .place = from->place};

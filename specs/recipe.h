@@ -109,10 +109,11 @@ struct recipe_stage {
     const char *name;        /* in lower case; NULL: none was given */
     struct recipe_word base; /* what FROM says: an image, an earlier stage, "scratch"; with variables */
     const char *platform;    /* with variables; NULL */
-    const char *text;        /* "FROM debian AS build" */
-    struct place place;      /* of FROM */
-    bool is_broken;          /* its FROM is: it may have been meant to have any name that stands there */
-    bool base_in_doubt;      /* `base` is not what FROM was meant to say */
+    struct place platform_place;
+    const char *text;   /* "FROM debian AS build" */
+    struct place place; /* of FROM */
+    bool is_broken;     /* its FROM is: it may have been meant to have any name that stands there */
+    bool base_in_doubt; /* `base` is not what FROM was meant to say */
     struct recipe_instruction **instructions;
     size_t count;
 };

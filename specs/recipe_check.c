@@ -209,7 +209,7 @@ static void check_values(const struct recipe_checker *checker, const struct reci
     const struct recipe_flag *chmod = recipe_flag(instruction, "chmod");
     if (chmod && chmod->value && *chmod->value && !recipe_has_variable(chmod->value) &&
         !recipe_mode(chmod->value, &mode))
-        problem_add(checker->problems, chmod->place, NULL,
+        problem_add(checker->problems, chmod->place, "--chmod=755",
                     "%s --chmod: expected octal permissions up to 07777, found '%s'",
                     recipe_keyword_name(instruction->keyword), chmod->value);
     const struct recipe_flag *chown = recipe_flag(instruction, "chown");
@@ -297,11 +297,28 @@ static void check_target(const struct recipe_checker *checker, const struct reci
                     recipe_keyword_name(instruction->keyword), target->text);
 }
 
+/* What two words were meant as. */
+static const char *hint_as(struct arena *arena, const struct recipe_instruction *from)
+{
+    const char *image = from->words[0].text, *second = from->words[1].text;
+    if (from->word_count > 2)
+        return "FROM debian AS build";
+    if (strcasecmp(second, "AS") == 0)
+        return arena_printf(arena, "write a name behind it: FROM %.200s AS build", image);
+    if (isdigit((unsigned char)*second))
+        return arena_printf(arena, "did you mean FROM %.200s:%.200s?", image, second);
+    char *lower = arena_printf(arena, "%.200s", image);
+    for (char *at = lower; *at && !recipe_has_variable(image); at++)
+        *at = (char)tolower((unsigned char)*at);
+    return arena_printf(arena, "did you mean FROM %s AS %.200s?%s", lower, second,
+                        strcmp(lower, image) == 0 ? "" : " Names of images are in lower case");
+}
+
 static void check_as(const struct recipe_checker *checker, const struct recipe_instruction *from)
 {
     if (recipe_from_is_whole(from))
         return;
-    problem_add(checker->problems, from->words[1].place, "FROM debian AS build",
+    problem_add(checker->problems, from->words[1].place, hint_as(checker->arena, from),
                 "FROM: expected AS and a name behind the image, found '%s'", from->words[1].text);
 }
 
@@ -359,14 +376,47 @@ const char *recipe_expected(struct arena *arena, enum recipe_keyword keyword, co
     }
 }
 
+/* "80,81" */
+static const char *hint_list(const struct recipe_checker *checker, enum recipe_keyword keyword,
+                             const char *text)
+{
+    const size_t length = strlen(text);
+    if ((keyword != RECIPE_PORT && keyword != RECIPE_EXPOSE) || !strchr(text, ','))
+        return NULL;
+    if (strcspn(text, ",") == length - 1)
+        return "blanks alone stand between several";
+    char *list = arena_printf(checker->arena, "%.200s", text);
+    for (char *at = list; (at = strchr(at, ',')); at++)
+        *at = ' ';
+    return arena_printf(checker->arena, "blanks stand between several: %s %s", recipe_keyword_name(keyword),
+                        list);
+}
+
 /* A word of EXPOSE that is one of PORT was meant as such. */
 static const char *example_of(const struct recipe_checker *checker, enum recipe_keyword keyword,
                               const char *text)
 {
+    const char *list = hint_list(checker, keyword, text);
+    if (list)
+        return list;
     return keyword == RECIPE_EXPOSE && image_port_parse(checker->arena, text)
                ? arena_printf(checker->arena, "PORT %s forwards a port of the host; EXPOSE has none of it",
                               text)
                : counts[keyword].example;
+}
+
+/* `PORT 80 80` is one port twice, and no pair of them. */
+static void warn_of_pair(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
+{
+    const struct recipe_word *words = instruction->words;
+    if (instruction->word_count == 2 && strcmp(words[0].text, words[1].text) == 0 &&
+        !strchr(words[0].text, ':'))
+        problem_add(checker->warnings, words[1].place,
+                    arena_printf(checker->arena,
+                                 "PORT %.*s:%.64s is the host's port and the container's, as PORT %.64s is",
+                                 (int)strcspn(words[0].text, "/"), words[0].text, words[0].text,
+                                 words[0].text),
+                    "PORT: '%s' stands there twice", words[1].text);
 }
 
 static void check_words(const struct recipe_checker *checker, const struct recipe_instruction *instruction)
@@ -390,6 +440,8 @@ static void check_words(const struct recipe_checker *checker, const struct recip
         check_as(checker, instruction);
     else if (keyword == RECIPE_DBASE)
         check_engine(checker, instruction);
+    else if (keyword == RECIPE_PORT)
+        warn_of_pair(checker, instruction);
     else if (keyword == RECIPE_MAINTAINER)
         problem_add(checker->warnings, instruction->place, "LABEL org.opencontainers.image.authors=...",
                     "MAINTAINER is deprecated, and kept as a label");
@@ -397,12 +449,21 @@ static void check_words(const struct recipe_checker *checker, const struct recip
 
 /* ---- HEALTHCHECK ---- */
 
+/* "5" lacks a unit. */
+static const char *hint_duration(struct arena *arena, const char *name, const char *text)
+{
+    const size_t length = strlen(text);
+    if (length && length < 10 && strspn(text, "0123456789.") == length && strspn(text, "0.") < length)
+        return arena_printf(arena, "say the unit, ms, s, m or h: --%s=%ss", name, text);
+    return arena_printf(arena, "--%s=30s", name);
+}
+
 static void take_duration(const struct recipe_checker *checker, const struct recipe_instruction *instruction,
                           const char *name, int64_t *value)
 {
     const struct recipe_flag *flag = recipe_flag(instruction, name);
     if (flag && flag->value && *flag->value && !recipe_duration(flag->value, value))
-        problem_add(checker->problems, flag->place, NULL,
+        problem_add(checker->problems, flag->place, hint_duration(checker->arena, name, flag->value),
                     "HEALTHCHECK --%s: expected a duration as 30s or 1m30s, 1ms at least, found '%s'", name,
                     flag->value);
 }
@@ -418,12 +479,19 @@ static void check_health(const struct recipe_checker *checker, struct recipe_ins
     if (retries && retries->value && *retries->value &&
         (number_parse(retries->value, &health->retries) < 0 || health->retries < 0 ||
          health->retries > 1000000))
-        problem_add(checker->problems, retries->place, NULL,
+        problem_add(checker->problems, retries->place, "--retries=3",
                     "HEALTHCHECK --retries: expected a number, found '%s'", retries->value);
     if (health->none && (instruction->word_count || instruction->flag_count))
-        problem_add(checker->problems, instruction->place, NULL,
+        problem_add(checker->problems, instruction->place,
+                    "HEALTHCHECK NONE takes back that of the image below; one of its own is HEALTHCHECK "
+                    "[FLAGS] CMD COMMAND",
                     "HEALTHCHECK NONE: nothing else may be said");
     else if (!health->none && !instruction->word_count)
         problem_add(checker->problems, instruction->place, "HEALTHCHECK CMD curl -f http://localhost/",
                     "HEALTHCHECK CMD: expected a command");
+    else if (!health->none && strncmp(instruction->words[0].text, "--", 2) == 0)
+        problem_add(checker->warnings, instruction->words[0].place,
+                    "flags stand before CMD: HEALTHCHECK --interval=30s CMD ...",
+                    "HEALTHCHECK CMD: '%.*s' is taken for the command",
+                    (int)strcspn(instruction->words[0].text, " \t"), instruction->words[0].text);
 }

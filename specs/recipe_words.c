@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "lib/error.h"
 #include "lib/json.h"
 #include "lib/map.h"
 #include "specs/read.h"
@@ -220,7 +221,8 @@ static bool read_health(struct splitting *splitting)
     instruction->health->none = none;
     if (!none && !(length == 3 && strncasecmp(text, "CMD", 3) == 0)) {
         problem_add(splitting->scan->problems, recipe_line_place(splitting->line, splitting->at),
-                    "HEALTHCHECK CMD curl -f http://localhost/",
+                    length ? arena_printf(splitting->scan->arena, "HEALTHCHECK CMD %.200s", text)
+                           : "HEALTHCHECK CMD curl -f http://localhost/",
                     "HEALTHCHECK: expected CMD and a command, or NONE, found %s%.*s%s", length ? "'" : "",
                     length ? (int)length : 7, length ? text : "nothing", length ? "'" : "");
         return false;
@@ -280,13 +282,55 @@ static size_t item_offset(const char *text, size_t number)
     return 0;
 }
 
+/* `[ -f x ]` and `[ "$x" ]` are commands of the shell, and "[[" is one. */
+static bool looks_like_array(const char *text)
+{
+    const char *at = text + 1 + strspn(text + 1, BLANKS);
+    if (!*at)
+        return false;
+    if (at == text + 1)
+        return *at != '[';
+    const char quote = *at;
+    if (quote != '"' && quote != '\'')
+        return false;
+    at++;
+    while (*at && *at != quote)
+        at++;
+    at += *at != '\0';
+    return at[strspn(at, BLANKS)] == ',';
+}
+
+/* What is no array after all, by a slip of the pen. */
+static void warn_of_array(struct splitting *splitting, size_t offset, const char *why)
+{
+    const char *text = splitting->line->text + splitting->at;
+    const enum shape shape = keywords[splitting->instruction->keyword].shape;
+    const size_t length = strlen(text);
+    if (!looks_like_array(text) || shape == SHAPE_LIST)
+        return;
+    problem_add(splitting->scan->warnings,
+                recipe_line_place(splitting->line, splitting->at + (offset < length ? offset : length)),
+                text[1 + strspn(text + 1, BLANKS)] == '"'
+                    ? "a JSON array is [\"...\", \"...\"]"
+                    : "a JSON array is [\"...\", \"...\"], with double quotes around each of its texts",
+                "%s: taken as %s, as it is no JSON array: %s",
+                recipe_keyword_name(splitting->instruction->keyword),
+                shape == SHAPE_PATHS ? "words between blanks" : "a line for the shell", why);
+}
+
 /* False when it is none: what begins with '[' may be a command of the shell as well. */
 static bool read_array(struct splitting *splitting, bool *broken)
 {
     const char *text = splitting->line->text + splitting->at;
     _cleanup_json_ struct json *array = NULL;
-    if (*text != '[' || json_parse(text, strlen(text), &array, NULL) < 0 || !json_holds_array(array))
+    struct error error = {0};
+    size_t offset = 0;
+    if (*text != '[')
         return false;
+    if (json_parse_at(text, strlen(text), &array, &offset, &error) < 0) {
+        warn_of_array(splitting, offset, error.text);
+        return false;
+    }
     for (size_t i = 0; i < json_length(array); i++) {
         const char *item = json_as_text(json_at(array, i));
         if (!item) {

@@ -4,6 +4,8 @@
 
 #include "lib/map.h"
 #include "lib/units.h"
+#include "specs/forms.h"
+#include "specs/oci_name.h"
 #include "specs/policy.h"
 #include "specs/rows.h"
 
@@ -138,10 +140,10 @@ const struct remote *remote_find(const struct policy *policy, const char *name, 
     return remote ? remote : preset(name, arena);
 }
 
-const char *remote_hint(const struct policy *policy, const char *name, bool image, const char *conf,
-                        struct arena *arena)
+/* What may stand before the colon of a source; what docker has there is another word of the same. */
+static const char *nearest_scheme(const struct policy *policy, const char *name, bool image)
 {
-    static const char *const kinds[] = {"bootstrap", "file", "oci", "oci-layout"};
+    static const char *const kinds[] = {"bootstrap", "file", "oci", "oci-layout", "docker"};
     _cleanup_map_ struct map known = {0};
     for (size_t i = 0; image && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         map_add(&known, kinds[i], &known);
@@ -149,9 +151,44 @@ const char *remote_hint(const struct policy *policy, const char *name, bool imag
     for (size_t i = 0; policy && i < policy->remotes.count; i++)
         map_add(&known, ((const struct remote *)policy->remotes.items[i])->name, &known);
     const char *near = map_nearest(&known, name);
-    return arena_printf(arena, "%s%s%s into %s: remotes: { %s: { url: \"https://...\" } }",
-                        near ? "did you mean '" : "", near ? near : "",
-                        near ? "'? A remote is written" : "write", conf, name);
+    return near && strcmp(near, "docker") == 0 ? "oci" : near;
+}
+
+/* All of the source, or its begin alone where the rest would be wrong, too. */
+static const char *with_scheme(struct arena *arena, const char *scheme, const char *colon)
+{
+    const struct form_context context = {.arena = arena, .project = "default", .folder = "/"};
+    const char *source = arena_printf(arena, "%s%s", scheme, colon);
+    return form_canonical(&context, FORM_IMAGE_SOURCE, source) ? source : arena_printf(arena, "%s:", scheme);
+}
+
+const char *source_meant(const struct policy *policy, const char *source, struct arena *arena)
+{
+    const char *colon = strchr(source, ':');
+    if (!colon || colon == source || !colon[1])
+        return NULL;
+    const char *name = arena_strndup(arena, source, (size_t)(colon - source));
+    const char *near = nearest_scheme(policy, name, true);
+    if (!near || strcmp(near, name) == 0 || strcmp(name, "docker") == 0)
+        return NULL;
+    return with_scheme(arena, near, colon);
+}
+
+const char *remote_hint(const struct policy *policy, const char *source, bool image, const char *conf,
+                        struct arena *arena)
+{
+    const char *colon = strchrnul(source, ':');
+    const char *name = arena_strndup(arena, source, (size_t)(colon - source));
+    const char *near = nearest_scheme(policy, name, image), *meant = "";
+    if (near)
+        meant = arena_printf(arena, "did you mean '%s'? ", with_scheme(arena, near, colon));
+    else if (image && oci_name_parse(arena, source))
+        meant = arena_printf(arena, "an image of a registry is 'oci:%s'; ", source);
+    return arena_printf(arena, "%s%s into %s: remotes: { %s: { url: \"https://...\" } }", meant,
+                        near     ? "A remote is written"
+                        : *meant ? "a remote is written"
+                                 : "write",
+                        conf, name);
 }
 
 const char *remote_of_source(const char *source, struct arena *arena)

@@ -36,9 +36,12 @@ struct policy;
 const struct remote *remote_find(const struct policy *policy, const char *name, struct arena *arena);
 /* REMOTE of "REMOTE:ALIAS", in the arena; NULL where the source is of another kind. */
 const char *remote_of_source(const char *source, struct arena *arena);
-/* What to do where no remote is called so: what may have been meant, one that is known or, of an `image`, another kind of
- * source; and the line to write into `conf`. */
-const char *remote_hint(const struct policy *policy, const char *name, bool image, const char *conf,
+/* The source that "bootstap:bookworm" was probably meant to be; NULL: what stands before its colon is near to none that is
+ * known, or is one. */
+const char *source_meant(const struct policy *policy, const char *source, struct arena *arena);
+/* What to do about "REMOTE:ALIAS" where no remote is called so: what may have been meant, one that is known or, of an
+ * `image`, another kind of source; and the line to write into `conf`. */
+const char *remote_hint(const struct policy *policy, const char *source, bool image, const char *conf,
                         struct arena *arena);
 /* Whether a server has it. */
 bool source_is_fetched(const char *source);

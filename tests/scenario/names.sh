@@ -70,17 +70,57 @@ WORKDIR ${Q:?must}
 END
     printf '%s\n' 'images:' '  a: { build: ./nofolder }' '  app: { build: ./app }' '  b: { build: { context: ./app, target: tolo } }' \
         '  c: { build: { context: ./app, target: nope } }' '  guest: { source: "bootstrap:trixie" }' >"$root/spec.yaml"
-    gives 6 run_spec validate && diff -u - <(sed "s#$root/##g; /hint: a source/d; s#linux/[a-z0-9]*, #linux/OWN, #" "$root/said") <<'END'
-app/Recipe:1:1: FROM --platform: this host is linux/OWN, not linux/none
+    gives 6 run_spec validate && diff -u - <(sed "s#$root/##g; /hint: [al]/d; s#linux/[a-z0-9]*, #linux/OWN, #" "$root/said") <<'END'
+app/Recipe:1:6: FROM --platform: this host is linux/OWN, not linux/none
 app/Recipe:2:6: COPY: nofile1: No such file or directory
 app/Recipe:3:6: COPY: nofile2: No such file or directory
 app/Recipe:4:9: WORKDIR: Q: must
 spec.yaml:2:15: 'build': nofolder: No such file or directory
-spec.yaml:4:41: the recipe has no stage 'tolo'
+spec.yaml:4:41: the recipe has no stage 'tolo': it has tool
     hint: did you mean 'tool'?
-spec.yaml:5:41: the recipe has no stage 'nope'
+spec.yaml:5:41: the recipe has no stage 'nope': it has tool
 END
 }
+# Each image of them stands in the message.
+circles() {
+    at names-circles
+    printf '%s\n' 'project: p' 'images:' '  a: { build: { from: b, steps: [ "RUN x" ] } }' '  b: { build: { from: c, steps: [ "RUN x" ] } }' \
+        '  c: { build: { from: "bootstrap:trixie", steps: [ "COPY --from=b /x /x" ] } }' \
+        '  d: { build: { from: d, steps: [ "RUN x" ] } }' >"$root/spec.yaml"
+    gives 6 run_spec validate && diff -u - <(sed "s#$root/##g" "$root/said") <<'END'
+spec.yaml:5:52: COPY --from=b: images are made from each other: p/b from p/c, p/c from p/b
+spec.yaml:6:23: FROM d: image d is made from itself
+END
+}
+check 'images that are made from each other are all named' circles
+
+# Sources whose kind is mistyped: where the text may be of a registry or a remote it is only asked about.
+mistyped_kinds() {
+    at names-kinds
+    printf '%s\n' 'images:' '  a: { source: "bootstap:bookworm" }' '  b: { source: "dockr:nginx" }' '  c: { source: "ocii:nginx:1" }' \
+        '  d: { source: "debian:12" }' '  e: { build: { from: "bootstap:bookworm", steps: [ "RUN x" ] } }' \
+        '  f: { build: { from: "dockr:nginx", steps: [ "RUN x" ] } }' '  g: { build: { from: "docker:dind", steps: [ "RUN x" ] } }' >"$root/spec.yaml"
+    gives 0 run_spec validate && diff -u - <(grep -v objects "$root/said") <<END || return 1
+warning: $root/spec.yaml:6:23: FROM bootstap:bookworm: nothing on this host has the name, so that it is pulled from a registry
+    hint: did you mean 'bootstrap:bookworm'?
+warning: $root/spec.yaml:7:23: FROM dockr:nginx: nothing on this host has the name, so that it is pulled from a registry
+    hint: did you mean 'oci:nginx'?
+END
+    gives 2 run_spec plan && diff -u - <(sed -n "s# A remote is written.*##; s#; a remote is.*##; s/^      hint: //p" <(grep -A1 '^  = held' "$root/said")) <<'END' || return 1
+did you mean 'bootstrap:bookworm'?
+did you mean 'oci:nginx'?
+did you mean 'oci:nginx:1'?
+an image of a registry is 'oci:debian:12'
+END
+    # What is no name at all.
+    printf '%s\n' 'images:' '  a: { source: "docker:nginx" }' '  b: { source: "docker://nginx" }' '  c: { source: nginx }' '  d: { source: "http://example.org/x.tar" }' \
+        '  e: { source: "oci://nginx:1" }' >"$root/spec.yaml"
+    gives 6 run_spec validate && [ "$(sed -n "s/.*hint: did you mean '\(.*\)'?/\1/p" "$root/said" | paste -sd' ')" = 'oci:nginx oci:nginx oci:nginx https://example.org/x.tar oci:nginx:1' ] || return 1
+    printf '%s\n' 'images:' '  a: { build: { from: Base, steps: [ "RUN x" ] } }' '  b: { build: { from: "imagess:debian/12", steps: [ "RUN x" ] } }' >"$root/spec.yaml"
+    gives 6 run_spec validate && says "hint: names of images are in lower case: did you mean 'base'?" && says "hint: did you mean 'images:debian/12'?"
+}
+check 'a source whose kind is mistyped is asked about' mistyped_kinds
+
 # What stands in a recipe that cannot be read to its end, and what it names: each line is told of once.
 broken_told() {
     named names-broken <<'END'
@@ -221,16 +261,16 @@ mistyped_remotes() {
         gives 2 run_spec plan && says "no remote is called \"$name\"" &&
             says "hint: $meant into $root/etc/fpsync/fpsync.conf: remotes: { $name: { url: \"https://...\" } }" || return 1
     done <<'END'
-bootstap did you mean 'bootstrap'? A remote is written
-fiel did you mean 'file'? A remote is written
-oci-layuot did you mean 'oci-layout'? A remote is written
-image did you mean 'images'? A remote is written
-miror did you mean 'mirror'? A remote is written
+bootstap did you mean 'bootstrap:'? A remote is written
+fiel did you mean 'file:x/bookworm'? A remote is written
+oci-layuot did you mean 'oci-layout:x/bookworm'? A remote is written
+image did you mean 'images:x/bookworm'? A remote is written
+miror did you mean 'mirror:x/bookworm'? A remote is written
 store write
 END
     echo 'images: { base: { build: "fiel:x/bookworm" } }' >"$root/spec.yaml"
     gives 2 run_spec plan && says 'no remote is called "fiel"' && says "hint: write into" &&
-        sed -i s/fiel/miror/ "$root/spec.yaml" && gives 2 run_spec plan && says "hint: did you mean 'mirror'?"
+        sed -i s/fiel/miror/ "$root/spec.yaml" && gives 2 run_spec plan && says "hint: did you mean 'mirror:x/bookworm'?"
 }
 check 'a remote that nobody knows may be a mistyped one, or a kind of source' mistyped_remotes
 

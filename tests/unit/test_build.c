@@ -620,6 +620,13 @@ static void refusals(void **state)
          "EXPOSE: expected port[-port][/tcp|udp|sctp] from 1 to 65535, found 'a'", 3},
         {"FROM base\nENV E=oracle\nDBASE $E\n",
          "DBASE: expected an engine, mysql, mariadb or postgres, and a name if wanted, found 'oracle'", 3},
+        {"FROM base AS a\nONBUILD COPY nofile /x\nFROM a\n",
+         "FROM a: its ONBUILD COPY nofile /x is done here: COPY: nofile: No such file or directory", 3},
+        {"FROM base AS a\nONBUILD COPY --from=b /x /x\nFROM base AS b\nFROM a\n",
+         "FROM a: its ONBUILD COPY --from=b /x /x is done here: its --from means an image, and this recipe "
+         "has a "
+         "stage of that name",
+         4},
         {"FROM base\nENV \"A B\"=1\n", "ENV: 'A B' is no name of a variable", 2},
         {"FROM base\nARG A*=1\nARG ${X}=1\n", NULL, 0},
         {"FROM base\nRUN --mount=type=bind,source=missing,target=/x ls\n",
@@ -657,8 +664,13 @@ static void refusals(void **state)
                         "1024 keys");
     static const struct given stage = {.stage = "biuld"};
     assert_null(make("FROM base AS build\n", &stage));
-    assert_string_equal(problems.items[0].message, "the recipe has no stage 'biuld'");
+    assert_string_equal(problems.items[0].message, "the recipe has no stage 'biuld': it has build");
     assert_string_equal(problems.items[0].hint, "did you mean 'build'?");
+    assert_null(make("FROM base AS build\nFROM base\n", &stage));
+    assert_string_equal(problems.items[0].message,
+                        "the recipe has no stage 'biuld': it has build, 1 (FROM base)");
+    assert_null(make("FROM --platform=linux/none base\n", NULL));
+    assert_int_equal(problems.items[0].place.column, 6);
     assert_null(make("FROM base\nCOPY ignored /a\n", NULL));
     assert_non_null(strstr(problems.items[0].hint, ".dockerignore:2 leaves it out: ignored"));
 }
