@@ -5,6 +5,12 @@
 #include "reconciler/image_metadata.h"
 #include "reconciler/plan_internal.h"
 
+bool plan_awaits_image(const struct planning *planning, const struct object *object)
+{
+    const struct metadata *metadata = planning->request->metadata;
+    return metadata && map_get(&metadata->awaited, object->name);
+}
+
 static const char *awaited_image(struct planning *planning, const struct object *object)
 {
     const struct metadata *metadata = planning->request->metadata;
@@ -51,12 +57,6 @@ bool plan_gate_inherited(struct planning *planning, const struct object *object)
 {
     const struct metadata *metadata = planning->request->metadata;
     const char *reason = metadata ? map_get(&metadata->refused, object->name) : NULL;
-    const char *image = metadata ? map_get(&metadata->awaited, object->name) : NULL;
-    if (image && plan_is_held(planning, KIND_IMAGE, image)) {
-        plan_hold(planning, KIND_CONTAINER, object->name,
-                  arena_printf(planning->arena, "its image %s is held", image), NULL, object->place);
-        return false;
-    }
     if (reason)
         plan_hold(planning, KIND_CONTAINER, object->name, reason,
                   "say ports: in the spec, [] for none of them", object->place);

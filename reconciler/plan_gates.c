@@ -206,6 +206,12 @@ static bool layer_is_there(struct planning *planning, const struct object *objec
     return false;
 }
 
+static bool has_files(const struct planning *planning, const char *image)
+{
+    const struct entry *entry = actual_find(planning->request->actual, KIND_IMAGE, image);
+    return entry && world_has_image(planning->request->world, entry->facts->digest);
+}
+
 const char *plan_image_lacks(struct planning *planning, const char *image, const char **hint)
 {
     const struct entry *entry = actual_find(planning->request->actual, KIND_IMAGE, image);
@@ -213,7 +219,7 @@ const char *plan_image_lacks(struct planning *planning, const char *image, const
     if (plan_action_of(planning, KIND_IMAGE, image) || plan_is_held(planning, KIND_IMAGE, image) ||
         plan_is_blocked(planning, KIND_IMAGE, image))
         return NULL;
-    if (entry && world_has_image(planning->request->world, entry->facts->digest))
+    if (has_files(planning, image))
         return NULL;
     if (entry)
         *hint = arena_printf(planning->arena, "%s declares it: an apply of that makes it",
@@ -221,13 +227,18 @@ const char *plan_image_lacks(struct planning *planning, const char *image, const
     return entry && entry->facts->digest ? "its files are gone from the store" : "it was never made";
 }
 
-/* What another source has not made does not come in this run. */
+/* What is held, or what another source has not made, does not come in this run. */
 static bool image_is_there(struct planning *planning, const struct object *object, const struct entry *entry)
 {
     const char *image = target_image(&planning->target, object), *hint;
-    const char *lacks = image && plan_is_new(entry) && !container_is_adopted(object->body)
-                            ? plan_image_lacks(planning, image, &hint)
-                            : NULL;
+    const bool is_new = image && plan_is_new(entry) && !container_is_adopted(object->body);
+    if (image && plan_is_held(planning, KIND_IMAGE, image) &&
+        (plan_awaits_image(planning, object) || (is_new && !has_files(planning, image)))) {
+        plan_hold(planning, KIND_CONTAINER, object->name,
+                  arena_printf(planning->arena, "its image %s is held", image), NULL, object->place);
+        return false;
+    }
+    const char *lacks = is_new ? plan_image_lacks(planning, image, &hint) : NULL;
     if (lacks)
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "its image %s: %s", image, lacks), hint, object->place);

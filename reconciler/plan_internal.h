@@ -34,7 +34,9 @@ struct action *plan_action_of(struct planning *planning, enum kind kind, const c
 void plan_add_cause(struct planning *planning, struct changes *causes, const char *field, const char *old,
                     const char *new, struct place at);
 void plan_add_drift(struct planning *planning, struct changes *causes, const char *what, struct place at);
-/* plan_expand.c: whether the action became one that waits for an image; */
+/* plan_expand.c: whether the container takes from its image what is not known before that is made; */
+bool plan_awaits_image(const struct planning *planning, const struct object *container);
+/* whether the action became one that waits for an image; */
 bool plan_expand(struct planning *planning, struct action *action);
 /* and what a new container has of its image, as causes; whether all of it can be. */
 void plan_add_inherited(struct planning *planning, struct action *action);

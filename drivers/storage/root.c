@@ -293,7 +293,7 @@ static int make_overlay(const struct building *building, const char *store, stru
     int result = settle_stack(building, &stack, error);
     if (result < 0)
         return result;
-    if (stack.image && strcmp(stack.image, request->digest) != 0)
+    if (stack.image && !text_is_same(stack.image, request->digest))
         return error_set(error, -ESTALE,
                          "layer %s stands on image %.12s since a restore that did not come to its end; asked "
                          "for once more, fpsync restore brings it there",

@@ -34,6 +34,8 @@ int image_lower(const char *store, const char *digest, char lower[static DIGEST_
 {
     char path[PATH_MAX];
     _cleanup_buffer_ struct buffer note = {0};
+    if (!digest)
+        return error_set(error, -EINVAL, "no image is named");
     if (!is_digest(digest))
         return error_set(error, -EINVAL, "\"%s\" is not the digest of an image", digest);
     snprintf(path, sizeof(path), "%s/images/%s/complete", store, digest);

@@ -42,6 +42,15 @@ containers: { web: { image: base } }' >"$root/spec.yaml"
 }
 check 'of an image that is held not even the network is made that its users would have' an_image_is_held
 
+a_failed_image_is_held() { # its container is on record, and was never made
+    at waiting-failed-held
+    echo 'images: { base: { source: "https://example.org/base.tar.xz" } }
+containers: { web: { image: base, networks: [] } }' >"$root/spec.yaml"
+    "$tool" "$root" reset && FPSYNC_FAKE_FAIL=1 gives 3 run_spec apply && same_calls gives 3 run_spec --offline apply &&
+        says '= held container default/web: its image default/base is held' && gives 0 run_spec apply && runs web && gives 0 run_spec plan
+}
+check 'of an image that failed and is held then nothing is begun' a_failed_image_is_held
+
 a_build_is_held() {
     at waiting-build-held
     echo 'images: { base: { source: "images:debian/12" }, app: { build: { from: base, steps: [ "RUN true" ] } } }' >"$root/spec.yaml"
