@@ -421,6 +421,7 @@ int run_apply(const struct options *options)
     code = check_plan_file(&session, &plan);
     if (code)
         return code;
+    build_cache_end_left(&session);
     bool tell = options->automatic ? is_news(&session, &plan) : plan.held_count > 0;
     if (!plan.count) {
         struct json *waited = NULL;

@@ -105,6 +105,24 @@ int build_cache_look(struct session *session, struct build_cache *cache, struct 
     return 0;
 }
 
+/* ---- before a run ---- */
+
+/* Whoever was killed has left intents, too. */
+void build_cache_end_left(struct session *session)
+{
+    struct observed_build seen = {0};
+    struct error error = {0};
+    if (!session->snapshot.intent_count ||
+        build_view.dump(&session->paths, session->arena, &seen, &error) < 0 || !seen.left_count)
+        return;
+    const int result =
+        image_step(session, STEP_BUILD_DROP, described_new(session->arena, &build_drop_table), NULL, &error);
+    fprintf(stderr,
+            result < 0 ? "fpsync: what a killed build has left: %s\n"
+                       : "fpsync: ended what a build that was killed had left running\n",
+            error.text);
+}
+
 /* ---- after a build ---- */
 
 /* Builds of one run share steps: each once. */

@@ -171,21 +171,27 @@ still 'with nothing more to do' "$SPEC/page/Slow" -t slow
 is 'and nothing of it is left' "$(ls "$ROOT/var/lib/lxc" | grep -c Build)$(ls -A "$ROOT/var/lib/fpsync/build/steps" | grep -c '^\.')" 00
 
 printf 'FROM default/guest\nRUN sleep 1000\n' >"$SPEC/page/Endless"
-"$FPSYNC" --root "$ROOT" build "$SPEC/page/Endless" -y -t endless >"$ROOT/endless.log" 2>&1 &
-killed=$!
 running() {
     lxc-ls -P "$ROOT/var/lib/lxc" --running -1 | grep -c ^Build
 }
-check 'a RUN that never ends' eventually 30 eval '[ "$(running)" = 1 ]'
-kill -9 "$killed"
-wait "$killed" 2>/dev/null
+endless() {
+    "$FPSYNC" --root "$ROOT" build "$SPEC/page/Endless" -y -t endless >"$ROOT/endless.log" 2>&1 &
+    killed=$!
+    check 'a RUN that never ends' eventually 30 eval '[ "$(running)" = 1 ]'
+    kill -9 "$killed"
+    wait "$killed" 2>/dev/null
+}
+endless
 said() {
     fps doctor 2>&1 | grep -cE 'a build was killed|failed or cut off:.*build image default/endless'
 }
 told=$(fps doctor 2>&1)
 like 'whose build is killed: doctor tells of it' "$told" 'a build was killed'
 like 'and which one' "$told" 'failed or cut off:.*build image default/endless'
-like 'gc ends it' "$(fps gc)" '^build unfinished: freed \(1 step, left by a build that was killed\)'
+like 'any apply ends it' "$(fps apply -y -f "$FILE" 2>&1)" 'ended what a build that was killed had left running'
+is 'and it is gone at once' "$(running)$(ls -A "$ROOT/var/lib/fpsync/build/steps" | grep -c '^\.')" 00
+endless
+like 'gc ends one, too' "$(fps gc)" '^build unfinished: freed \(1 step, left by a build that was killed\)'
 is 'and it is gone' "$(running)$(ls -A "$ROOT/var/lib/fpsync/build/steps" | grep -c '^\.')" 00
 check 'with its name' fps image rm endless
 is 'nothing more is told' "$(said)" 0
