@@ -67,6 +67,11 @@ int lower_add_image(const char *store, const char *beside, const char *digest, s
     if (result < 0)
         return result;
     add_path(paths, arena, arena_printf(arena, "%s/images/%s/root", beside, digest));
+    if (*lower && access(arena_printf(arena, "%s/images/%s/complete", store, lower), F_OK) < 0)
+        return error_set(error, -errno,
+                         "image %.12s, which image %.12s stands on, is not in the store: "
+                         "fpsync apply brings it back",
+                         lower, digest);
     if (*lower)
         add_path(paths, arena, arena_printf(arena, "%s/images/%s/root", beside, lower));
     return 0;

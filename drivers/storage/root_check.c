@@ -30,6 +30,21 @@ int root_check_name(const char *lxc_name, struct error *error)
     return 0;
 }
 
+static int is_whole(const struct paths *paths, const char *digest, struct error *error)
+{
+    char complete[PATH_MAX];
+    if (!digest || strlen(digest) != DIGEST_TEXT_SIZE - 1 ||
+        strspn(digest, "0123456789abcdef") != DIGEST_TEXT_SIZE - 1)
+        return error_set(error, -EINVAL, "\"%s\" is not the digest of an image", digest ? digest : "");
+    snprintf(complete, sizeof(complete), "%s/%s/complete", paths->images, digest);
+    if (access(complete, F_OK) == 0)
+        return 0;
+    return errno == ENOENT
+               ? error_set(error, -ENOENT, "image %s is not whole in the store: fpsync apply brings it back",
+                           digest)
+               : error_errno(error, -errno, "image %s", digest);
+}
+
 int root_check_request(const struct paths *paths, const struct root_mount *request, struct error *error)
 {
     int result = root_check_name(request->lxc_name, error);
@@ -47,17 +62,11 @@ int root_check_request(const struct paths *paths, const struct root_mount *reque
                                ((const struct root_bind *)request->binds.items[i])->path);
     if (result < 0)
         return result;
-    if (strlen(request->digest) != DIGEST_TEXT_SIZE - 1 ||
-        strspn(request->digest, "0123456789abcdef") != DIGEST_TEXT_SIZE - 1)
-        return error_set(error, -EINVAL, "\"%s\" is not the digest of an image", request->digest);
-    char complete[PATH_MAX];
-    snprintf(complete, sizeof(complete), "%s/%s/complete", paths->images, request->digest);
-    if (access(complete, F_OK) < 0 && errno == ENOENT)
-        return error_set(error, -ENOENT, "image %s is not whole in the store: fpsync apply brings it back",
-                         request->digest);
-    if (access(complete, F_OK) < 0)
-        return error_errno(error, -errno, "image %s", request->digest);
-    return 0;
+    char lower[DIGEST_TEXT_SIZE];
+    result = is_whole(paths, request->digest, error);
+    if (result == 0)
+        result = image_lower(paths->store, request->digest, lower, error);
+    return result == 0 && *lower ? is_whole(paths, lower, error) : result;
 }
 
 /* Written with a name for nobody, and gone with its handle. Where the store cannot do that, the mount will tell. */

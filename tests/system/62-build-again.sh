@@ -155,6 +155,20 @@ check 'it goes' fps gc
 is 'and what was used within that stays' "$(steps) $(ls "$ROOT/var/lib/fpsync/build/caches" | wc -l)" '2 0'
 check 'the images are what they were' fps plan -f "$FILE"
 
+# What a built image stands on is gone from the store.
+spec again < <(printf 'project: t\nimages:\n  guest: { source: "file:%s" }\n' "$BUSYBOX"; filled old 2
+    printf 'containers: { one: { image: old, networks: [] } }\n')
+converge 'a container of it'
+check 'which is stopped' fps stop t/one
+base=$(fps image ls -o json | jq -r '.images[] | select(.name == "t/guest") | .digest')
+mv "$ROOT/var/lib/fpsync/images/$base" "$ROOT/base"
+said=$(fps start t/one 2>&1)
+is 'without its base the start fails' $? 3
+like 'and names that' "$said" "image $base is not whole in the store: fpsync apply brings it back"
+check 'which is so' fps apply -y -f "$FILE"
+check 'it starts' fps start t/one
+check 'it goes again' eval 'sed -i /^containers/d "$FILE" && fps apply -y -f "$FILE"'
+
 # A root that failed is kept, but not at the price of the room to build again.
 small=$ROOT/small
 mkdir -p "$small/var/lib/fpsync"
