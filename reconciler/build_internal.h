@@ -18,8 +18,7 @@ struct variables {
 struct stage_state {
     const struct recipe_stage *stage;
     bool needed;
-    bool
-        in_doubt; /* its variables may not have the values that they were meant to have: nothing is judged by them */
+    bool in_doubt; /* its variables may not have the values that were meant: nothing is judged by them */
     const struct stage_state *parent; /* FROM an earlier stage; NULL */
     struct build_base base;           /* of an image; name NULL: scratch */
     const char *key;            /* of the last step, or what stands for the image; NULL: not known yet */
