@@ -346,12 +346,16 @@ struct build_place *place_of(struct making *making, const struct stage_state *st
     struct build_base base;
     if (source) {
         *identity = source->key;
-        return place_in(making, source->base.digest, &source->below);
+        struct build_place *found = place_in(making, source->base.digest, &source->below);
+        found->name = arena_printf(making->arena, "stage %s", from);
+        return described_whole(&build_place_table, found);
     }
     if (may_be_stage(making, from, state->stage->number) || !find_base(making, how, from, place, &base))
         return NULL;
     *identity = base.digest;
-    return place_in(making, base.digest, &none);
+    struct build_place *found = place_in(making, base.digest, &none);
+    found->name = base.name;
+    return described_whole(&build_place_table, found);
 }
 
 /* ---- instructions ---- */

@@ -47,6 +47,7 @@ struct build_place { /* where an instruction stands */
     const char *image;  /* digest of the image that the stage began with; NULL: scratch */
     struct texts below; /* keys of the steps on it, newest first */
     const char *key;    /* of the step to be made, 64 hex digits; NULL where a place is only read */
+    const char *name;   /* "stage build", "image tools" where a place is only read, for messages */
 };
 extern const struct table build_place_table;
 

@@ -253,9 +253,8 @@ static int copy_at(struct copying *copying, const struct build_source *source, i
 {
     struct build_source one = *source;
     one.path = path;
-    _cleanup_close_ int found = guest_open(root, path, 0, NULL);
-    return found < 0 ? error_errno(copying->error, found, "%s in what --from names", path)
-                     : copy_found(copying, &one, found, true);
+    _cleanup_close_ int found = build_place_find(source->from, root, path, copying->error);
+    return found < 0 ? found : copy_found(copying, &one, found, true);
 }
 
 static bool matches(void *context, const char *pattern, const char *name)
@@ -272,7 +271,8 @@ static int copy_matches(struct copying *copying, const struct build_source *sour
     struct texts paths = {0};
     int result = context_match(root, source->path + 1, matches, arena, NULL, arena, &paths, copying->error);
     if (result == 0 && !paths.count)
-        return error_set(copying->error, -ENOENT, "nothing matches %s", source->path);
+        return error_set(copying->error, -ENOENT, "nothing in %s matches %s", build_place_name(source->from),
+                         source->path);
     if (result == 0 && paths.count > 1 && target[strlen(target) - 1] != '/' && !copying->request->parents)
         return error_set(copying->error, -EINVAL, "several files match %s: write the target %s/",
                          source->path, target);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "drivers/guest/aside.h"
+#include "drivers/guest/guest_path.h"
 #include "drivers/image/build_failed.h"
 #include "drivers/image/build_run.h"
 #include "drivers/image/view_build.h"
@@ -57,6 +58,17 @@ int build_epoch(const char *text, int64_t *epoch, struct error *error)
         return error_set(error, -EINVAL, "\"%s\" is not a number of seconds since 1970", text);
     *epoch = strtoll(text, NULL, 10);
     return 0;
+}
+
+const char *build_place_name(const struct build_place *place)
+{
+    return place && place->name ? place->name : "that root";
+}
+
+int build_place_find(const struct build_place *place, int root, const char *path, struct error *error)
+{
+    int found = guest_open(root, path, 0, NULL);
+    return found < 0 ? error_errno(error, found, "%s in %s", path, build_place_name(place)) : found;
 }
 
 int build_place_check(const struct paths *paths, const struct build_place *place, struct error *error)

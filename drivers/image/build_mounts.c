@@ -352,7 +352,8 @@ static int open_bound(struct running *running, const struct build_mount *mount)
         return open_in_context(running, mount);
     _cleanup_close_ int root =
         build_making_open(&running->making, mount->from, folder_of(running, mount), running->error);
-    return root < 0 ? root : guest_open(root, mount->path ? mount->path : "/", 0, running->error);
+    return root < 0 ? root
+                    : build_place_find(mount->from, root, mount->path ? mount->path : "/", running->error);
 }
 
 /* A copy in the step's folder, which goes with it: without what .dockerignore leaves out of the context. */
@@ -452,7 +453,8 @@ static int put_root(struct running *running, const struct build_mount *mount)
     _cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return error_errno(running->error, -errno, "%s", path);
-    _cleanup_close_ int found = guest_open(root, mount->path ? mount->path : "/", 0, running->error);
+    _cleanup_close_ int found =
+        build_place_find(mount->from, root, mount->path ? mount->path : "/", running->error);
     result = found < 0 ? found : put_found(running, mount, found, is_one ? running->user_namespace : -1);
     if (!is_one)
         detach(shown);

@@ -21,6 +21,7 @@ static const struct field build_place_rows[] = {
     ROW(1, image, FIELD_TEXT),
     ROW(2, below, FIELD_TEXTS),
     ROW(3, key, FIELD_TEXT),
+    ROW(4, name, FIELD_TEXT),
 };
 const struct table build_place_table = TABLE("build-place", build_place_rows);
 #undef REQUEST

@@ -75,7 +75,16 @@ is 'COPY --parents' "$(words 'COPY --parents src/one/a.txt src/*/b.txt web /to/'
     'src src/one src/one/a.txt src/two src/two/b.txt web web/page.html'
 is 'its pivot' "$(words 'COPY --parents src/./one/a.txt ./src/./two /to/'; tree "$(image_of app)/to")" \
     'one one/a.txt two two/b.txt'
-like 'what another root has not' "$(words 'COPY --from=guest /nosuch /to')" 'guest /nosuch /to: /nosuch in what --from names: No such file'
+like 'what another root has not' "$(words 'COPY --from=guest /nosuch /to')" 'guest /nosuch /to: /nosuch in image guest: No such file'
+like 'nor can that be mounted' "$(words 'RUN --mount=type=bind,from=guest,source=/nosuch,target=/m true')" 'mount /m: /nosuch in image guest: No such file'
+like 'nor be written to' "$(words 'RUN --mount=type=bind,from=guest,source=/nosuch,target=/m,rw true')" 'mount /m: /nosuch in image guest: No such file'
+like 'nor begin a cache' "$(words 'RUN --mount=type=cache,id=none,from=guest,source=/nosuch,target=/m true')" 'mount /m: /nosuch in image guest: No such file'
+like 'nor can what a stage has not' "$(words 'FROM guest AS tools
+FROM guest
+RUN --mount=type=bind,from=tools,source=/nosuch,target=/m true')" 'mount /m: /nosuch in stage tools: No such file'
+like 'nor copied, by number' "$(words 'FROM guest
+COPY --from=0 /nosuch /x')" 'COPY --from=0 /nosuch /x: /nosuch in stage 0: No such file'
+like 'nor matched' "$(words 'COPY --from=guest /nosuch* /x')" 'nothing in image guest matches /nosuch\*'
 is 'and out of another root' "$(words 'COPY --from=guest --parents /etc/./passwd /etc/group /to/'; tree "$(image_of app)/to")" \
     'etc etc/group passwd'
 is 'without it there are no folders' "$(words 'COPY --parents=false src/one/a.txt /to/'; tree "$(image_of app)/to")" a.txt

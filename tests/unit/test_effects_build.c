@@ -442,7 +442,7 @@ static void test_stages(void **state)
     ((struct build_source *)copy->sources.items[0])->path = "/srv/none*";
     copy->place = place_of(NULL, "", 'f');
     assert_int_equal(build_effects.copy(&paths, copy, &call, &error), -ENOENT);
-    assert_non_null(strstr(error.text, "nothing matches /srv/none*"));
+    assert_non_null(strstr(error.text, "nothing in that root matches /srv/none*"));
     ((struct build_source *)copy->sources.items[0])->path = "/*";
     copy->target = "/x";
     assert_int_equal(build_effects.copy(&paths, copy, &call, &error), -EINVAL);
