@@ -60,13 +60,27 @@ static struct json *row_json(const struct session *session, const struct image_r
     return object;
 }
 
+/* What it is made of, as its declaration says it. */
+static const char *source_of(const struct session *session, const struct image *body)
+{
+    const struct image_build *build = body ? body->build : NULL;
+    if (body && body->source)
+        return body->source;
+    if (!build || (!build->context && !build->from))
+        return "-";
+    if (!build->context)
+        return arena_printf(session->arena, "build from %s", build->from);
+    return arena_printf(session->arena, "build %s%s%s", build->context, build->recipe ? "/" : "",
+                        build->recipe ? build->recipe : "");
+}
+
 static void print_row(struct session *session, const struct image_row *row)
 {
     const struct image *body = row->entry ? row->entry->object.body : NULL;
     const struct texts users = image_users(session, row);
     printf("%-24s %-12.12s %10s %5s  %-32s  ", row->entry ? row->entry->name : "-",
            row->digest ? row->digest : "-", row->seen ? session_size(session, row->seen->bytes) : "missing",
-           age_of(session, row), body && body->source ? body->source : "-");
+           age_of(session, row), source_of(session, body));
     for (size_t i = 0; i < users.count; i++)
         printf("%s%s", i ? ", " : "", users.items[i]);
     printf("%s\n", users.count ? "" : "-");

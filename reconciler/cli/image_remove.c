@@ -13,18 +13,24 @@ static int free_bytes(struct session *session, const char *digest, struct error 
     return image_step(session, STEP_IMAGE_REMOVE, image, NULL, error);
 }
 
-/* The name first: bytes without one are what gc frees, should the run end in between. */
-static int remove_row(struct session *session, const struct image_row *row, struct error *error)
+/* The name first: bytes without one are what gc frees, should the run end in between. `told`: what became of them. */
+static int remove_row(struct session *session, const struct image_row *row, const char **told,
+                      struct error *error)
 {
     int result = 0;
+    *told = "";
     if (row->entry)
         result = image_forget(session, row->entry->name, error);
     for (size_t i = 0; i < session->actual.count && result >= 0; i++) { /* another name of the same bytes */
         const struct entry *entry = &session->actual.items[i];
         if (entry != row->entry && entry->kind == KIND_IMAGE &&
-            text_is_same(entry->facts->digest, row->digest))
+            text_is_same(entry->facts->digest, row->digest)) {
+            *told = arena_printf(session->arena, " (what it holds stays, as %s)", entry->object.id);
             return 0;
+        }
     }
+    if (result >= 0 && row->seen && row->seen->stored)
+        *told = arena_printf(session->arena, " (%s freed)", session_size(session, row->seen->stored));
     return result >= 0 && row->seen ? free_bytes(session, row->digest, error) : result;
 }
 
@@ -76,9 +82,10 @@ int image_remove(struct session *session)
         return fail(options, &error, result == -EBUSY ? EXIT_REFUSED : EXIT_ERROR);
     result = session_write(session, &error);
     for (size_t i = 1; i < options->argument_count && result >= 0; i++) {
-        result = remove_row(session, &rows[i], &error);
+        const char *told, *name = rows[i].entry ? rows[i].entry->name : rows[i].digest;
+        result = remove_row(session, &rows[i], &told, &error);
         if (result >= 0 && options->output == OUTPUT_TABLE && !options->quiet)
-            printf("image %s: removed\n", options->arguments[i]);
+            printf("image %s: removed%s\n", name, told);
     }
     return result < 0 ? fail(options, &error, EXIT_ERROR) : image_drop_networks(session);
 }

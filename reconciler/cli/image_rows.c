@@ -44,6 +44,17 @@ struct image_rows image_rows(const struct session *session)
     return rows;
 }
 
+/* A delta by the name that it has. */
+static const char *user_by_digest(const struct session *session, const char *digest)
+{
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        if (entry->kind == KIND_IMAGE && text_is_same(entry->facts->digest, digest))
+            return entry->object.id;
+    }
+    return arena_printf(session->arena, "image/%.12s", digest);
+}
+
 struct texts image_users(const struct session *session, const struct image_row *row)
 {
     struct texts users = {0};
@@ -60,9 +71,10 @@ struct texts image_users(const struct session *session, const struct image_row *
     }
     for (size_t i = 0; row->digest && i < session->world.storage.image_count; i++) {
         const struct observed_image *seen = &session->world.storage.images[i];
-        if (text_is_same(seen->lower, row->digest))
-            *arena_append(session->arena, users.items, users.count) =
-                arena_printf(session->arena, "image/%.12s", seen->digest);
+        const char *user =
+            text_is_same(seen->lower, row->digest) ? user_by_digest(session, seen->digest) : NULL;
+        if (user && !texts_have(&users, user))
+            *arena_append(session->arena, users.items, users.count) = user;
     }
     return users;
 }

@@ -132,7 +132,7 @@ images_are_listed() {
             .config.Env == ["A=1", "DB_PASSWORD=(sensitive)"] and .used_by == ["container/default/web"])' "$root/said" >/dev/null &&
         gives 0 run image inspect "${digest:0:12}" && says '"name": "default/app"' &&
         gives 4 run image rm other app && says 'image app is used by container/default/web' &&
-        gives 0 run -o name image ls && says image/default/other && gives 0 run image rm other &&
+        gives 0 run -o name image ls && says image/default/other && gives 0 run image rm other && [ "$(cat "$root/said")" = 'image default/other: removed (1MiB freed)' ] &&
         gives 0 run -o name image ls && [ "$(cat "$root/said")" = image/default/app ] &&
         [ "$("$tool" "$root" print | jq '.images | length')" = 1 ] &&
         gives 2 run_spec plan && says 'create image default/other' &&
@@ -141,6 +141,26 @@ images_are_listed() {
         gives 2 run_spec plan && says 'restart container default/web' && says '/bin/app] -> [/bin/newer]   (image default/app: CMD)' &&
         gives 0 run_spec apply && is_defined web .command '["/bin/newer"]' && nothing_to_do &&
         gives 1 run image rm nothing && says 'no image nothing is recorded' && gives 1 run image inspect && gives 1 run image frobnicate
+}
+
+# Images that are built say of what, and what stands on one is told by its name where it has one.
+built_are_listed() {
+    at metadata-built
+    mkdir -p "$root/app"
+    printf '%s\n' 'FROM guest' 'RUN true' | tee "$root/app/Recipe" >"$root/app/Other"
+    printf '%s\n' 'images:' '  guest: { source: "bootstrap:bookworm" }' '  app: { build: ./app }' '  other: { build: { context: ./app, recipe: Other } }' \
+        '  inline: { build: { from: guest, steps: [ "RUN x" ] } }' >"$root/spec.yaml"
+    gives 0 run_spec apply && gives 0 run image ls &&
+        diff -u - <(awk 'NR > 1 { $2 = $3 = $4 = ""; print }' "$root/said" | sed "s#$root#ROOT#g; s/  */ /g") <<'END' || return 1
+default/app build ROOT/app -
+default/guest bootstrap:bookworm image/default/app, image/default/inline
+default/inline build from guest -
+default/other build ROOT/app/Other -
+END
+    local digest
+    gives 0 run -o json image ls && digest=$(jq -r '.images[] | select(.name == "default/app") | .digest' "$root/said") &&
+        gives 0 run image rm app && [ "$(cat "$root/said")" = 'image default/app: removed (what it holds stays, as image/default/other)' ] &&
+        gives 0 run image rm "$digest" && says 'image default/other: removed (' || return 1
 }
 
 nobody_to_be() {
@@ -160,3 +180,4 @@ check 'metadata: one port of an image is one container'"'"'s, or a set'"'"'s' po
 check 'metadata: volumes that an image names go with the container'"'"'s name, and stay as data' data_goes_along
 check 'metadata: what is exported does not repeat the image' export_says_no_more
 check 'metadata: a config that is none makes no image' nonsense_is_refused
+check 'metadata: what is built is listed with its recipe, and its users by name' built_are_listed
