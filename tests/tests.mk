@@ -30,6 +30,7 @@ $(filter-out $(UNIT_EFFECTS),$(UNIT)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(
 	$(link) $(TEST_LIBS)
 $(B)/tests/unit/test_contest: $(B)/reconciler/contest.o
 $(B)/tests/unit/test_http_reply: $(B)/drivers/container/http_reply.o
+$(B)/tests/unit/test_lines: $(B)/drivers/lines.o
 $(B)/tests/unit/test_build $(B)/tests/unit/test_build_from: $(B)/tests/fuzz/parts.a
 $(B)/tests/unit/test_options: $(B)/reconciler/options.o
 $(UNIT_EFFECTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/effects.a $(FLOORS)

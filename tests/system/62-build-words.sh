@@ -117,6 +117,10 @@ words 'MAINTAINER somebody@example.org'
 is 'MAINTAINER is a label' "$(fps image inspect t/app | jq -r '.images[0].config.Labels.maintainer')" somebody@example.org
 like 'ADD --keep-git-dir is refused with its line' "$(words 'ADD --keep-git-dir=true https://example.org/x.git /x')" 'Recipe:2:.*keep-git-dir'
 
+# As apt tells of its progress: a terminal shows the last of it, and so does what is no terminal.
+like 'a line that is written over' "$(words "RUN printf 'Reading... 0%%\\rReading... 50%%\\rReading... Done\\n'"; cat "$ROOT/build.log")" 'Reading\.\.\. Done$'
+is 'is told once it is done' "$(sed 1,/RUN/d "$ROOT/build.log" | grep -c 'Reading')" 1
+
 # A script of lines, by the program that its first one names.
 cat >"$SPEC/app/Recipe" <<'OUTER'
 FROM guest
