@@ -118,6 +118,16 @@ is 'twice ends at once' $? 1
 is 'with all that it had begun' "$(ls "$ROOT/var/lib/lxc")$(processes | grep .)" ''
 : >"$gate/open"
 converge 'the run after that'
+sed -i '/^  later:/d; s/echo fourth/echo fifth/' "$FILE"
+converge 'without the last'
+sed -i 's/echo fifth/echo sixth/' "$FILE"
+begin
+kill -INT "$apply"
+eventually 5 grep -q 'interrupted' "$ROOT/said"
+timeout 5 sh -c "echo go >'$gate/pipe'"
+wait "$apply"
+like 'who interrupts the last action is told that nothing is left' "$(tail -n 1 "$ROOT/said")" '^fpsync: interrupted, with nothing left to do$'
+check 'which is so' fps plan -f "$FILE"
 check 'down' fps down -f "$FILE" -y
 
 # ---- what fails is tried once a run, and holds nothing else up ----
