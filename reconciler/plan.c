@@ -398,7 +398,8 @@ static void withdraw_held(struct planning *planning)
         struct object *object = all->items[i];
         struct entry *entry = actual_find(planning->request->actual, object->kind, object->name);
         bool back = plan_is_held(planning, object->kind, object->name) &&
-                    !plan_action_of(planning, object->kind, object->name);
+                    (!plan_action_of(planning, object->kind, object->name) ||
+                     (object->kind == KIND_CONTAINER && plan_stands(planning, object->name)));
         if (builder_is(object) && plan_is_held(planning, KIND_IMAGE, builder_image(planning->arena, object)))
             continue;
         if (!back)
@@ -580,6 +581,7 @@ void plan_make(const struct plan_request *request, struct arena *arena, struct p
     map_clear(&planning.by_object);
     map_clear(&planning.held);
     map_clear(&planning.failed);
+    map_clear(&planning.standing);
     map_clear(&planning.resting);
     map_clear(&planning.counted);
     map_clear(&planning.removed);

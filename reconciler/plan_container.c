@@ -376,6 +376,7 @@ static bool is_another(struct planning *planning, const struct container_case *o
 
 static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
 {
+    object = plan_let_stand(planning, object, entry);
     struct container_case of = {.object = object, .entry = entry};
     of.lxc_name = object_lxc_name(planning->request->paths, planning->arena, object);
     of.seen = world_container(planning->request->world, of.lxc_name);
@@ -402,7 +403,8 @@ static void plan_container(struct planning *planning, const struct object *objec
     if (!of.runs && !(adopted && plan_is_new(entry)) && !(entry && entry->record->stopped_by) &&
         !plan_gate_awaited(planning, object))
         return;
-    of.follow = plan_follow(planning, object);
+    if (!plan_stands(planning, object->name))
+        of.follow = plan_follow(planning, object);
     if (adopted && plan_is_new(entry)) {
         action = plan_adoption(planning, object, entry, of.seen, of.lxc_name);
     } else if (plan_is_new(entry)) {

@@ -16,6 +16,8 @@ static const char *awaited_image(struct planning *planning, const struct object 
     const struct metadata *metadata = planning->request->metadata;
     const struct container *body = object->body;
     const char *image = metadata ? map_get(&metadata->awaited, object->name) : NULL;
+    if (plan_stands(planning, object->name))
+        return NULL;
     for (size_t i = 0; i < body->depends_on.count && !image; i++) {
         const struct action *needed = plan_action_of(
             planning, KIND_CONTAINER, ((const struct dependency *)body->depends_on.items[i])->container);

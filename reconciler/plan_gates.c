@@ -232,7 +232,7 @@ static bool image_is_there(struct planning *planning, const struct object *objec
 {
     const char *image = target_image(&planning->target, object), *hint;
     const bool is_new = image && plan_is_new(entry) && !container_is_adopted(object->body);
-    if (image && plan_is_held(planning, KIND_IMAGE, image) &&
+    if (image && plan_is_held(planning, KIND_IMAGE, image) && !plan_stands(planning, object->name) &&
         (plan_awaits_image(planning, object) || (is_new && !has_files(planning, image)))) {
         plan_hold(planning, KIND_CONTAINER, object->name,
                   arena_printf(planning->arena, "its image %s is held", image), NULL, object->place);

@@ -18,6 +18,7 @@ struct planning {
     struct map by_object; /* "kind/project/name" -> action */
     struct map held;      /* by "kind/project/name" */
     struct map failed;    /* the same: what failed before in this run, which was told then */
+    struct map standing;  /* containers that go on as they are on record, by name; see plan_stands.c */
     struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
     struct map counted,
         removed;        /* sets of replicas, by name: each is one to the guard against mass deletes */
@@ -88,6 +89,12 @@ void plan_network(struct planning *planning, const struct object *object, struct
 
 /* plan_container.c. In the order of what they depend on; `done` holds what has been planned. */
 void plan_containers_in_order(struct planning *planning, const struct object *object, struct map *done);
+
+/* plan_stands.c. What of the container is planned: the object, or what is on record where its image does not come in this
+ * run; and whether it is that. Not before those that it depends on. */
+const struct object *plan_let_stand(struct planning *planning, const struct object *object,
+                                    const struct entry *entry);
+bool plan_stands(const struct planning *planning, const char *container);
 
 /* plan_adoption.c. An adopted container that is not recorded yet: the action that takes it over, or NULL, held. */
 struct action *plan_adoption(struct planning *planning, const struct object *object, struct entry *entry,

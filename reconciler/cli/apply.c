@@ -282,6 +282,15 @@ static bool made_with_config(const struct session *session, const struct plan *p
     return false;
 }
 
+/* Who stands on them goes on as it is. */
+static bool has_failed_images(const struct session *session)
+{
+    for (size_t i = 0; i < session->failed.count; i++)
+        if (strncmp(session->failed.items[i], "image/", strlen("image/")) == 0)
+            return true;
+    return false;
+}
+
 static bool has_fetches(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
@@ -335,7 +344,7 @@ static int expand(struct session *session, const struct plan *before, int code, 
         return report_fail(options, report, &error, EXIT_ERROR);
     if (session_read(session, &error) < 0)
         return report_fail(options, report, &error, EXIT_ERROR);
-    if (!plan_has_expansions(before) && !made_with_config(session, before))
+    if (!plan_has_expansions(before) && !made_with_config(session, before) && !has_failed_images(session))
         return code;
     session->record = (struct actual){0};
     session->has_looked = false;

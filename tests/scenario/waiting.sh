@@ -42,6 +42,49 @@ containers: { web: { image: base } }' >"$root/spec.yaml"
 }
 check 'of an image that is held not even the network is made that its users would have' an_image_is_held
 
+# What an image was serves on until there is another: who runs on it is looked after, with who depends on that.
+two_on_app() { # STEP
+    echo "project: shop
+images: { base: { source: \"bootstrap:bookworm\" }, app: { build: { from: base, steps: [ \"RUN $1\" ] } } }
+containers:
+  web: { image: app, ports: [], networks: [ inner ]${2:-} }
+  api: { image: base, networks: [ inner ], depends_on: [ web ] }
+networks: { inner: { subnet: 10.7.0.0/24 } }" >"$root/spec.yaml"
+}
+kill_both() {
+    "$tool" "$root" kill shop_web && "$tool" "$root" kill shop_api
+}
+a_rebuild_fails() {
+    at waiting-rebuild
+    two_on_app true && gives 0 run_spec apply && two_on_app false ', env: { A: b }' || return 1
+    # with nothing to look after, nothing but the build is tried
+    gives 3 run_spec apply && runs shop_web && runs shop_api && [ "$(grep -c 'to change' "$root/said")" = 1 ] || return 1
+    kill_both && gives 3 run_spec --auto apply && says 'start container shop/web: done' && says 'start container shop/api: done' &&
+        runs shop_web && runs shop_api || return 1
+    # what the spec changes of them waits
+    run_spec plan >"$root/said"; says 'expand container shop/web' && two_on_app true ', env: { A: b }' && gives 0 run_spec apply &&
+        says 'env.A' && gives 0 run_spec plan
+}
+check 'who runs on an image whose rebuild fails is started again on what it was' a_rebuild_fails
+
+a_rebuild_is_held() {
+    at waiting-rebuild-held
+    two_on_app true && gives 0 run_spec apply && two_on_app true && sed -i 's/from: base/from: "images:debian\/12"/' "$root/spec.yaml" && kill_both || return 1
+    gives 3 run_spec --offline apply && says 'held container shop/web: its image shop/app is held' && says 'start container shop/web: done' &&
+        runs shop_web && runs shop_api && same_calls gives 3 run_spec --offline apply
+}
+check 'and so is one whose image is held' a_rebuild_is_held
+
+another_source_fails() { # which says nothing that would be awaited
+    at waiting-source
+    echo 'images: { base: { source: "https://example.org/base.tar.xz" } }
+containers: { web: { image: base, networks: [] } }' >"$root/spec.yaml"
+    gives 0 run_spec apply && sed -i 's/base.tar/other.tar/' "$root/spec.yaml" && "$tool" "$root" kill web || return 1
+    FPSYNC_FAKE_FAIL=$(($(calls) + 1)) gives 3 run_spec apply && says 'start container default/web: done' && runs web &&
+        sed -i 's/other.tar/base.tar/' "$root/spec.yaml" && gives 0 run_spec apply && gives 0 run_spec plan
+}
+check 'or one whose image cannot be fetched' another_source_fails
+
 a_failed_image_is_held() { # its container is on record, and was never made
     at waiting-failed-held
     echo 'images: { base: { source: "https://example.org/base.tar.xz" } }

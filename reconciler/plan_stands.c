@@ -1,0 +1,63 @@
+/* Containers whose image does not come in this run, since it is held or its making failed: what the spec changes of them waits
+ * with the image, and what was in force stays so: their drift is repaired. Likewise who was skipped since it depends on
+ * one of them. */
+#include "reconciler/plan_internal.h"
+
+struct unmet {
+    struct planning *planning;
+    bool found;
+};
+
+static void find_unmet(void *context, const struct object *user, enum kind kind, const char *name)
+{
+    struct unmet *unmet = context;
+    (void)user;
+    unmet->found |= kind != KIND_IMAGE && kind != KIND_LAYER && plan_is_blocked(unmet->planning, kind, name);
+}
+
+/* An image that failed before in this run was told of then; one that is held speaks for what its container awaits of it. */
+static bool image_does_not_come(struct planning *planning, const struct object *object)
+{
+    const char *image = target_image(&planning->target, object);
+    return image && (plan_is_blocked(planning, KIND_IMAGE, image) ||
+                     (plan_is_held(planning, KIND_IMAGE, image) && plan_awaits_image(planning, object)));
+}
+
+static bool depends_on_standing(const struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->depends_on.count; i++)
+        if (plan_stands(planning, ((const struct dependency *)body->depends_on.items[i])->container))
+            return true;
+    return false;
+}
+
+bool plan_stands(const struct planning *planning, const char *container)
+{
+    return map_get(&planning->standing, container);
+}
+
+const struct object *plan_let_stand(struct planning *planning, const struct object *object,
+                                    const struct entry *entry)
+{
+    char id[OBJECT_ID_SIZE];
+    object_id(KIND_CONTAINER, object->name, id);
+    const bool lacks_image = image_does_not_come(planning, object), failed = map_get(&planning->failed, id);
+    struct unmet unmet = {.planning = planning};
+    if (plan_is_new(entry) || container_is_adopted(object->body) ||
+        plan_was(planning, KIND_CONTAINER, object->name) ||
+        !(lacks_image || (failed && depends_on_standing(planning, object))))
+        return object;
+    plan_each_used(&entry->object, find_unmet, &unmet);
+    if (unmet.found)
+        return object;
+    if (failed)
+        *map_at(&planning->failed, id) = NULL;
+    else
+        plan_hold(
+            planning, KIND_CONTAINER, object->name,
+            arena_printf(planning->arena, "its image %s is held", target_image(&planning->target, object)),
+            NULL, object->place);
+    map_add(&planning->standing, object->name, planning);
+    return &entry->object;
+}
