@@ -166,4 +166,14 @@ is 'who waits for what failed is not begun' "$(jq -r '.held[] | .name + ": " + .
     'u/waits: it needs container u/lost, which failed'
 is 'what hangs on the others is there' "$(fps status -o json | jq -r '.objects[] | select(.kind == "container" and .phase == "running").name' | paste -sd' ')" 'u/good'
 fails 'nor is anything taken for settled' 3 fps apply -y -f "$FILE"
+printf 'FROM guest\nRUN echo sound >/sound\n' >"$SPEC/bad/Recipe"
+converge 'once it is sound'
+printf 'FROM guest\nRUN false\n' >"$SPEC/bad/Recipe"
+for name in bad lost waits; do
+    kill -9 "$(pid_of u/$name)"
+    eventually 20 test -z "$(pid_of u/$name)" || not_ok "$name ends"
+done
+fails 'it fails again, with who stands on it killed' 3 fps --auto apply -f "$FILE"
+is 'who is up again, as he was' "$(inside u/bad cat /sound) $(inside u/lost cat /sound)" 'sound sound'
+isnt 'and who depends on that, too' "$(pid_of u/waits)" ''
 check 'down again' fps down -f "$FILE" -y --timeout 0
