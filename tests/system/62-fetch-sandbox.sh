@@ -8,7 +8,6 @@ mkdir -p "$ROOT/etc/fpsync" "$ROOT/served"
 printf 'downloads: { ca: "%s", stall: 60s, tries: 0, size: 48MiB }\n' "$PKI/ca.pem" >"$ROOT/etc/fpsync/fpsync.conf"
 NOBODY=1878982656 # 0x6fff0000, below all that containers are given
 head -c 300000 /dev/urandom >"$ROOT/served/large"
-mkfifo "$LOG.go"
 serve "$ROOT/served"
 
 named() { # PARENT COMMAND-LINE: a process below it that is called so
@@ -89,7 +88,7 @@ is_gone() { [ ! -e "/proc/$GET" ]; }
 check 'get: ends with who runs it' eventually 10 is_gone
 wait "$RUN"
 kill -9 "$GET" 2>/dev/null
-echo >"$LOG.go"
+let_go
 
 # ---- resolve, while it waits for the rest of an index ----
 

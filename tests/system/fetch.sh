@@ -3,6 +3,7 @@
 #   make_ca                         $PKI with ca.pem, and good.pem, expired.pem, other.pem (another host's), self.pem,
 #                                   revoked.pem; lists of what is revoked: crl.pem, old.crl.pem
 #   serve FOLDER [CERTIFICATE [ADDRESS]]   a server; sets $SERVER, "https://ADDRESS:PORT"; requests are in $LOG
+#   let_go                          it sends the rest of what it holds back of a body (/held/)
 #   canary / is_untouched TEXT      nothing outside the store was changed
 PKI=$ROOT/pki
 LOG=$ROOT/requests.log
@@ -48,8 +49,12 @@ begin_server() { # COMMAND...: one that prints its port, which is in $port then
 }
 serve() {
     local port
+    [ -p "$LOG.go" ] || mkfifo "$LOG.go"
     begin_server "$HERE/image-server" "$(realpath "$1")" "$PKI/${2:-good}.pem" "$PKI/${2:-good}.key" "$LOG" "${3:-127.0.0.1}"
     SERVER=https://${3:-127.0.0.1}:$port
+}
+let_go() {
+    timeout 20 bash -c 'echo >"$1"' - "$LOG.go"
 }
 stop_servers() {
     local pid
