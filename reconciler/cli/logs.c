@@ -133,7 +133,13 @@ int run_logs(const struct options *options)
         error_set(&error, -EINVAL, "logs: of which container? fpsync status -o name lists them");
         return fail(options, &error, EXIT_ERROR);
     }
-    if (strncmp(options->arguments[0], image, strlen(image)) == 0)
+    const bool is_of_build = strncmp(options->arguments[0], image, strlen(image)) == 0;
+    if (is_of_build && options->follow) {
+        error_set(&error, -EINVAL,
+                  "logs: --follow is of containers; without it what a RUN has printed so far is shown");
+        return fail(options, &error, EXIT_ERROR);
+    }
+    if (is_of_build)
         return logs_of_build(options, options->arguments[0] + strlen(image));
     int result = session_open(options, SESSION_READ, &session, &error);
     if (result >= 0)

@@ -115,6 +115,38 @@ fps apply -f "$FILE" -y >/dev/null 2>&1
 check 'an old one goes with the next build' test ! -e "$file"
 like 'gc knows them' "$(fps gc --dry-run)" '^build logs: kept \([0-9]+ files?, [0-9]+'
 
+# What a RUN prints is told and kept while it runs: it goes on when it has been seen.
+gate=$ROOT/var/lib/fpsync/build/caches/gate/data
+cat >"$SPEC/app/Recipe" <<'END'
+FROM guest
+RUN --mount=type=cache,id=gate,target=/gate rm -f /gate/pipe; mkfifo /gate/pipe; echo to one; echo to another >&2; cat /gate/pipe; echo at last
+END
+kept() { [ "$(fps logs image/t/app | sed 1d | paste -sd' ')" = 'to one to another' ]; }
+goes_on() { # TEXT, options of fpsync: runs a build, and lets its RUN end once what it printed was seen
+    local text=$1
+    shift
+    "$FPSYNC" --root "$ROOT" "$@" build --no-cache app -f "$FILE" -y >"$ROOT/out" 2>"$ROOT/said" &
+    build=$!
+    check "$text: told while it runs" eventually 30 told
+    check "$text: and kept, of both streams" eventually 5 kept
+    is "$text: and no more" "$(grep -c 'at last' "$ROOT/said")" 0
+    timeout 20 sh -c "echo >$gate/pipe"
+    wait "$build"
+    is "$text: it ends" $? 0
+    is "$text: the rest is kept, too" "$(fps logs image/t/app | tail -n 1)" 'at last'
+}
+told() { grep -qxF '        image t/app: to another' "$ROOT/said"; }
+goes_on lines
+is 'lines: the last of them' "$(grep '^ ' "$ROOT/said" | tail -n 1)" '        image t/app: at last'
+told() {
+    jq -se 'any(.event == "progress" and .kind == "image" and .name == "t/app" and .message == "to another")' "$ROOT/said"
+}
+goes_on events --progress json
+told() { kept; }
+goes_on quietly -q
+is 'quietly: nothing is told of it' "$(cat "$ROOT/out" "$ROOT/said" | grep -c another)" 0
+like 'a build that runs tells of itself: it is not followed' "$(fps logs --follow image/t/app 2>&1)" 'of containers'
+
 cat >"$SPEC/app/Recipe" <<'END'
 FROM guest
 ENV PLACE=/srv
