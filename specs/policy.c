@@ -134,8 +134,8 @@ static const struct field policy_rows[] = {
      AT(policy, remotes),
      .nested = &remote_table,
      .example = "{ store: { url: \"https://images.example.org\" } }",
-     .help = "Servers that images come from, by the name that sources use. `images` is the public one of LXC "
-             "unless it is said here."},
+     .help = "Servers that images come from, by the name that sources use. `images` is "
+             "https://images.linuxcontainers.org, the public one of LXC, unless it is said here."},
     {.id = 5,
      .key = "downloads",
      .type = FIELD_STRUCT,

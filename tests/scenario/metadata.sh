@@ -68,6 +68,28 @@ image_changes_its_mind() {
     gives 3 run_spec apply && says 'held container default/web: image default/app changed' && is_defined web .command '["/bin/next"]'
 }
 
+# Whoever says how it runs is the cause: the image by the word that does, or the line of the spec, which may say the same.
+causes_name_who_says_it() {
+    at metadata-causes
+    layout '{"Entrypoint":["/bin/app"],"User":"www","WorkingDir":"/srv","StopSignal":"SIGINT"}'
+    app 'web: { image: app }'
+    gives 0 run_spec apply && says 'command: [/bin/app]   (image default/app: ENTRYPOINT)' &&
+        says 'user: www   (image default/app: USER www)' && says 'directory: /srv   (image default/app: WORKDIR /srv)' &&
+        says 'stop_signal: SIGINT   (image default/app: STOPSIGNAL SIGINT)' || return 1
+    app 'web: { image: app, user: www, directory: /srv, stop_signal: SIGINT, command: [ /bin/app ] }'
+    nothing_to_do || return 1
+    app 'web: { image: app, user: root, directory: /, stop_signal: SIGTERM, command: [ /bin/other ] }'
+    gives 2 run_spec plan && says "command: [/bin/app] -> [/bin/other]   ($root/spec.yaml:2)" &&
+        says "user: www -> root   ($root/spec.yaml:2)" && says "directory: /srv -> /   ($root/spec.yaml:2)" &&
+        says "stop_signal: SIGINT -> SIGTERM   ($root/spec.yaml:2)" && ! says 'image default/app:' >/dev/null &&
+        gives 0 run_spec apply || return 1
+    app 'web: { image: app }'
+    gives 2 run_spec plan && says 'command: [/bin/other] -> [/bin/app]   (image default/app: ENTRYPOINT)' &&
+        says 'user: root -> www   (image default/app: USER www)' && says 'directory: / -> /srv   (image default/app: WORKDIR /srv)' &&
+        says 'stop_signal: SIGTERM -> SIGINT   (image default/app: STOPSIGNAL SIGINT)' && ! says "$root/spec.yaml" >/dev/null &&
+        gives 0 run_spec apply && nothing_to_do
+}
+
 stops_where_asked() {
     at metadata-exact
     layout '{"Cmd":["/bin/app"]}'
@@ -174,6 +196,7 @@ check 'metadata: a user without a command is told of' nobody_to_be
 check 'images are listed, looked at and removed, but for those in use' images_are_listed
 check 'metadata: a container does as its image says, and the plan says so' image_is_heeded
 check 'metadata: what the container says wins' container_wins
+check 'metadata: the plan names who says how it runs' causes_name_who_says_it
 check 'metadata: an image that changes its mind is followed' image_changes_its_mind
 check 'metadata: --exact and --plan stop before what became known, and say so' stops_where_asked
 check 'metadata: one port of an image is one container'"'"'s, or a set'"'"'s' ports_of_two

@@ -111,6 +111,13 @@ fails 'what it does not have' 1 fps store info nobody
 like 'with the way to the list' "$(fps store info nobody 2>&1)" 'no image nobody .*fpsync store search lists them'
 like 'what is called nearly so' "$(fps store info hlelo 2>&1)" 'no image hlelo .*did you mean hello\?'
 like 'offline' "$(fps --offline store search 2>&1)" 'not asked, as fpsync is to stay offline'
+would_ask() { # REMOTE: the server that is not asked
+    fps --offline --remote "$1" store search 2>&1 | sed -n 's|^fpsync: image.list: \(.*\)/streams/v1/index.json: not asked, .*|\1|p'
+}
+is 'images is preset, beside what is declared' "$(would_ask images) $(would_ask store)" "https://images.linuxcontainers.org $SERVER/plain"
+sed -i.kept "s|^remotes: {|& images: { url: \"$SERVER/other\" },|" "$ROOT/etc/fpsync/fpsync.conf"
+is 'or what fpsync.conf says' "$(would_ask images) $(would_ask store)" "$SERVER/other $SERVER/plain"
+mv "$ROOT/etc/fpsync/fpsync.conf.kept" "$ROOT/etc/fpsync/fpsync.conf"
 requests >/dev/null
 like 'another remote' "$(fps --remote other store search 2>&1)" 'no remote is called "other"'
 is 'is not asked' "$(requests)" ''
