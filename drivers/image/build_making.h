@@ -56,10 +56,10 @@ int build_making_open(const struct build_making *making, const struct build_plac
  * scratch. Overlays take as many as these, where the store's own paths would be too long for fsconfig(2). */
 int build_place_link(const struct paths *paths, const struct build_place *place, int folder, const char *name,
                      struct texts *links, struct arena *arena, struct error *error);
-/* Every step of it, and the image, are there. -ENOENT. */
 const char *build_place_name(const struct build_place *place); /* of one that is read, for messages */
 /* `path` in the root of such a place, which is open as `root`. O_PATH; negative after an error, which names both. */
 int build_place_find(const struct build_place *place, int root, const char *path, struct error *error);
+/* Every step of it, and the image, are there. -ENOENT. */
 int build_place_check(const struct paths *paths, const struct build_place *place, struct error *error);
 
 /* Removes what lies under temporary names and nobody works at; and ends what shells in failed roots have left. */
