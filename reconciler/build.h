@@ -28,6 +28,7 @@ struct build_base {
     const struct image_config *config; /* NULL: it says nothing, or is not known yet */
     const char *why;                   /* it is this one, for plans; NULL: nothing is said */
     bool is_local;    /* an image of the spec or the record by its name, which means that on this host only */
+    bool is_alias;    /* what fpsync.conf has for the name, which is another file elsewhere */
     const char *hint; /* it is pulled, and something here has nearly that name: which; NULL */
 };
 

@@ -160,6 +160,7 @@ static const struct object *find_image(const struct finding *finding, const char
     }
     base->why = choice.why;
     base->is_local = choice.image;
+    base->is_alias = choice.kind == BUILD_FROM_ALIAS;
     if (choice.image)
         return choice.image;
     const struct object *image = imply_image(finding, choice.source, base->at);

@@ -102,6 +102,7 @@ struct image_publish {
     const char *context;     /* folder of the host that it was built of; NULL */
     const char *recipe;      /* in it, by its name there */
     struct list sources;     /* of build_source: what the recipe takes of that folder */
+    struct texts needs;      /* images that the recipe names and that are those of this host */
 };
 extern const struct table image_publish_table;
 

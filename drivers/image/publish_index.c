@@ -218,6 +218,15 @@ static void add_config(const struct publishing *publishing, struct json *own)
         json_append(env, json_new_text(config->env.items[i].key));
 }
 
+/* Who builds by the recipe needs images by these names, which no server has for them. */
+static void add_needs(const struct publishing *publishing, struct json *own)
+{
+    const struct texts *needs = &publishing->request->needs;
+    struct json *list = needs->count ? json_set(own, "needs", json_new_array()) : NULL;
+    for (size_t i = 0; i < needs->count; i++)
+        json_append(list, json_new_text(needs->items[i]));
+}
+
 static struct json *describe_product(const struct publishing *publishing)
 {
     const struct image_publish *request = publishing->request;
@@ -237,6 +246,7 @@ static struct json *describe_product(const struct publishing *publishing)
              json_new_text(publish_label(publishing, "description", publish_label(publishing, "title", ""))));
     json_set(own, "version", json_new_text(publish_label(publishing, "version", "")));
     add_config(publishing, own);
+    add_needs(publishing, own);
     if (!json_holds_object(json_get(product, "versions")))
         json_set(product, "versions", json_new_object());
     return json_get(product, "versions");

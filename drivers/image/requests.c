@@ -108,6 +108,7 @@ static const struct field image_publish_rows[] = {
     ROW(12, context, FIELD_TEXT),
     ROW(13, recipe, FIELD_TEXT),
     ROW(14, sources, FIELD_LIST, .nested = &build_source_table, .flags = FIELD_ORDERED),
+    ROW(15, needs, FIELD_TEXTS),
 };
 const struct table image_publish_table = {
     .name = "image-publish", .size = sizeof(struct image_publish), TABLE_ROWS(image_publish_rows)};

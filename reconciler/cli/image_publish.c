@@ -54,19 +54,42 @@ static void warn_of_bases(const struct session *session, const struct build_wish
 {
     for (size_t i = 0; i < wish->build->base_count; i++) {
         const struct build_base *base = &wish->build->bases[i];
-        const char *source = base->is_local ? source_elsewhere(session, base->image) : NULL;
-        if (!base->is_local || session->options->quiet)
+        if ((!base->is_local && !base->is_alias) || session->options->quiet)
             continue;
+        const char *source = source_elsewhere(session, base->image);
         fprintf(stderr,
-                "fpsync: image %s: %s:%u: %s is an image of this host: elsewhere the name is looked for in a "
+                "fpsync: image %s: %s:%u: %s is %s of this host: elsewhere the name is looked for in a "
                 "registry; ",
-                wish->image->name, base->at.file, base->at.line, base->asked);
+                wish->image->name, base->at.file, base->at.line, base->asked,
+                base->is_local ? "an image" : "an alias in the fpsync.conf");
         if (source)
             fprintf(stderr, "its source %s is the same everywhere\n", source);
+        else if (base->is_alias)
+            fprintf(stderr, "what it stands for is on this host alone\n");
         else
             fprintf(stderr, "publish %s, too, and name it as REMOTE:%s, of the remote that serves it\n",
                     base->image, name_bare(base->image));
     }
+}
+
+/* "guest" of "FROM guest", "COPY --from=guest" */
+static const char *name_asked(const struct build_base *base)
+{
+    const char *equals = strchr(base->asked, '='), *blank = strrchr(base->asked, ' ');
+    return equals ? equals + 1 : blank ? blank + 1 : base->asked;
+}
+
+/* What the recipe names and only this host has by that name. */
+static struct texts needs_of(struct arena *arena, const struct build_wish *wish)
+{
+    struct texts needs = {0};
+    for (size_t i = 0; i < wish->build->base_count; i++) {
+        const struct build_base *base = &wish->build->bases[i];
+        const char *name = name_asked(base);
+        if (base->is_local && !texts_have(&needs, name))
+            *arena_append(arena, needs.items, needs.count) = name;
+    }
+    return needs;
 }
 
 /* A recipe that would not make this image is not put beside it. */
@@ -85,6 +108,7 @@ static void add_recipe(struct session *session, const struct builds *builds, con
         return;
     }
     warn_of_bases(session, wish);
+    publish->needs = needs_of(session->arena, wish);
     if (!build->context) {
         publish->recipe_text = build->from ? steps_text(session->arena, build) : NULL;
         return;

@@ -173,16 +173,20 @@ static void print_line(const struct asking *asking, const struct json *product)
 }
 
 /* With the words nothing came: the whole list says whether one of them was mistyped. */
-static void tell_nothing_found(struct asking *asking, const struct texts *words)
+static void ask_for_all(struct asking *asking)
 {
     const struct texts none = {0};
     struct error ignored;
+    json_free(TAKE_PTR(asking->products));
+    if (ask(asking, &none, &ignored) < 0)
+        asking->products = NULL;
+}
+
+static void tell_nothing_found(struct asking *asking, const struct texts *words)
+{
     const char *near = NULL;
-    if (words->count) {
-        json_free(TAKE_PTR(asking->products));
-        if (ask(asking, &none, &ignored) < 0)
-            asking->products = NULL;
-    }
+    if (words->count)
+        ask_for_all(asking);
     for (size_t i = 0; i < words->count && !near; i++)
         near = nearest(asking, words->items[i]);
     fprintf(stderr, "fpsync: remote %s has no image for this machine", asking->remote);
@@ -211,7 +215,7 @@ static int search(struct asking *asking, const struct texts *words)
         print_list(options, "images", list);
     else if (!count && !options->quiet)
         tell_nothing_found(asking, words);
-    else if (asking->more)
+    if (count && asking->more) /* to whoever takes it as data, too: it is not all that there is */
         fprintf(stderr, "fpsync: %" PRId64 " more are not shown; further words narrow it\n", asking->more);
     return EXIT_IN_SYNC;
 }
@@ -224,6 +228,17 @@ static void print_texts(const struct asking *asking, const struct json *product,
     for (size_t i = 0; i < json_length(list); i++)
         printf("%s%s", i ? ", " : "", shown(asking->session->arena, json_as_text(json_at(list, i))));
     printf("%s\n", json_length(list) ? "" : "-");
+}
+
+/* "guest, tools"; NULL: its recipe names nothing that its publisher alone has. */
+static const char *needs_of(const struct asking *asking, const struct json *product)
+{
+    const struct json *list = json_get(product, "needs");
+    _cleanup_buffer_ struct buffer text = {0};
+    for (size_t i = 0; i < json_length(list); i++)
+        buffer_printf(&text, "%s%s", i ? ", " : "",
+                      shown(asking->session->arena, json_as_text(json_at(list, i))));
+    return text.length ? arena_strdup(asking->session->arena, text.bytes) : NULL;
 }
 
 static void print_product(const struct asking *asking, const struct json *product)
@@ -241,11 +256,17 @@ static void print_product(const struct asking *asking, const struct json *produc
     print_texts(asking, product, "ports", "ports");
     print_texts(asking, product, "volumes", "volumes");
     print_texts(asking, product, "env", "env");
-    printf("%-12s %s\n", "recipe", recipe ? "yes" : "no");
+    const char *needs = needs_of(asking, product);
+    printf("%-12s %s%s\n", "recipe", recipe ? "yes" : "no",
+           recipe && needs ? arena_printf(asking->session->arena, ", on its publisher's own %s", needs) : "");
     printf("%-12s %s%s\n", "here", name ? name : "no", name && !is_it ? ", of an older version" : "");
     printf("\nimages: { %s: { source: \"%s:%s\" } }\n", name_is_valid(said) ? said : "app", asking->remote,
            said);
-    if (recipe)
+    if (recipe && needs)
+        printf("# build: \"%s:%s\" needs what its recipe names by %s: images of its publisher, which you "
+               "declare first\n",
+               asking->remote, said, needs);
+    else if (recipe)
         printf("images: { %s: { build: \"%s:%s\" } }\n", name_is_valid(said) ? said : "app", asking->remote,
                said);
 }
@@ -263,10 +284,16 @@ static bool has_alias(const struct json *product, const char *name)
     return false;
 }
 
+static const char *name_sought(const struct options *options)
+{
+    const char *colon = strchr(options->arguments[1], ':');
+    return colon ? colon + 1 : options->arguments[1];
+}
+
 static int info(struct asking *asking)
 {
     const struct options *options = asking->session->options;
-    const char *colon = strchr(options->arguments[1], ':'), *name = colon ? colon + 1 : options->arguments[1];
+    const char *name = name_sought(options);
     struct error error;
     for (size_t i = 0; i < json_length(asking->products); i++) {
         const struct json *product = json_at(asking->products, i);
@@ -283,6 +310,7 @@ static int info(struct asking *asking)
         }
         return EXIT_IN_SYNC;
     }
+    ask_for_all(asking);
     const char *near = nearest(asking, name);
     error_set(&error, -ENOENT, "remote %s has no image %s for this machine; %s%s%s", asking->remote, name,
               near ? "did you mean " : "fpsync store search lists them", near ? near : "", near ? "?" : "");
@@ -309,6 +337,8 @@ static int run(struct session *session, bool one)
     struct error error = {0};
     for (size_t i = 1; i < options->argument_count && !one; i++)
         *arena_append(session->arena, words.items, words.count) = options->arguments[i];
+    if (one) /* of a list that is too long for one answer, what may be meant */
+        *arena_append(session->arena, words.items, words.count) = name_sought(options);
     int result = ask(&asking, &words, &error);
     if (session->problems.count)
         return fail_invalid(options, &session->problems);

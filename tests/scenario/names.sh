@@ -217,12 +217,18 @@ RUN true
 FROM bootstrap:trixie
 COPY --from=middle /a /a
 COPY --from=build /b /b
+COPY --from=debian:12 /c /c
+COPY --from=own:1 /d /d
 END
     local place=$root/app/Recipe
+    mkdir -p "$root/own"
+    echo "aliases: { 'debian:*': 'bootstrap:bookworm', 'own:*': 'file:$root/own' }" >"$root/etc/fpsync/fpsync.conf"
     echo '  middle: { build: { from: "bootstrap:trixie", steps: [ "RUN true" ] } }' >>"$root/spec.yaml"
     gives 0 run_spec apply && gives 0 run image publish app middle --to "$root/tree" && diff -u - <(grep ' of this host' "$root/said") <<END || return 1
 fpsync: image default/app: $place:1: FROM guest is an image of this host: elsewhere the name is looked for in a registry; its source bootstrap:trixie is the same everywhere
 fpsync: image default/app: $place:4: COPY --from=middle is an image of this host: elsewhere the name is looked for in a registry; publish default/middle, too, and name it as REMOTE:middle, of the remote that serves it
+fpsync: image default/app: $place:6: COPY --from=debian:12 is an alias in the fpsync.conf of this host: elsewhere the name is looked for in a registry; its source bootstrap:bookworm is the same everywhere
+fpsync: image default/app: $place:7: COPY --from=own:1 is an alias in the fpsync.conf of this host: elsewhere the name is looked for in a registry; what it stands for is on this host alone
 END
     gives 0 run -q image publish app --to "$root/tree" && ! grep ' of this host' "$root/said"
 }

@@ -119,7 +119,7 @@ equal 'the same time gives the same bytes' "$(contents "$ROOT/tree2")" "$(conten
 place=$(place_of app)
 is 'its version is the time' "${place##*/}" 20231114_221320
 is 'what a store shows without fetching more' "$(jq -c '.products[] | select(.os == "app") | .fpsync' "$TREE/streams/v1/images.json")" \
-    '{"description":"Shows a page","version":"1.5","ports":["8080:80"],"volumes":["pages:/srv/more"],"env":["PATH"]}'
+    '{"description":"Shows a page","version":"1.5","ports":["8080:80"],"volumes":["pages:/srv/more"],"env":["PATH"],"needs":["odd"]}'
 is 'what the image says about being run goes along' "$(tar -xOJf "$place/lxd.tar.xz" fpsync.json | sha)" \
     "$(sha "$ROOT/var/lib/fpsync/images/$DIGEST/config")"
 is 'its recipe, and what that takes of its folder' "$(tar -tJf "$place/recipe.tar.xz" | LC_ALL=C sort | paste -sd' ')" \

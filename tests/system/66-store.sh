@@ -107,6 +107,21 @@ for line in "name +hello" "description +Says hello" "arch +$ARCH" "ports +$PORT:
 done
 is 'and as data' "$(fps -o json store info hello | jq -c '[.schema, .images[0].name, .images[0].recipe, .images[0].here, .images[0].volumes]')" \
     '[1,"hello",true,null,["/srv/data"]]'
+# As fpsync publishes a recipe that names an image of its publisher.
+cp "$TREE/products.json" "$ROOT/products.kept"
+jq '(.[] | select(.os == "hello") | .fpsync.needs) = ["base", "t/tools\u001b[31m"]' "$ROOT/products.kept" >"$TREE/products.json" && relist "$TREE" && sign
+said=$(fps store info hello)
+like 'a recipe that needs images of its publisher' "$said" "^recipe +yes, on its publisher's own base, t/tools\?\[31m$"
+like 'is no line to take over' "$said" '^# build: "store:hello" needs what its recipe names by base, '
+is 'the image is' "$(grep -c '^images: ' <<<"$said") $(grep -c 'source: "store:hello"' <<<"$said")" '1 1'
+# A list that is longer than an answer: what is called just so is found in it, and that it is not all is said.
+jq '. as $all | [.[] | select(.os == "hello")][0] as $one | reduce range(600) as $i ({}; .["a\($i):current:x:default"] = ($one | .os = "a\($i)" | .aliases = "a\($i)")) + $all' \
+    "$ROOT/products.kept" >"$TREE/products.json" && relist "$TREE" && sign
+like 'one far down a long list is found' "$(fps store info hello)" '^name +hello$'
+like 'of the others it is said that there are more' "$(fps store search 2>&1 >/dev/null)" '^fpsync: 1[0-9]{2} more are not shown; further words narrow it$'
+like 'to whoever takes data, too' "$(fps -o json store search says 2>&1 >/dev/null)" '^fpsync: 1[0-9]{2} more are not shown'
+like 'words narrow it' "$(fps -o name store search a59 2>&1)" '^store:a599$'
+mv "$ROOT/products.kept" "$TREE/products.json" && relist "$TREE" && sign
 fails 'what it does not have' 1 fps store info nobody
 like 'with the way to the list' "$(fps store info nobody 2>&1)" 'no image nobody .*fpsync store search lists them'
 like 'what is called nearly so' "$(fps store info hlelo 2>&1)" 'no image hlelo .*did you mean hello\?'

@@ -24,29 +24,6 @@ static bool has_word(const char *text, const char *word)
     return strcasestr(text, word);
 }
 
-/* Every word, somewhere. */
-static bool is_sought(const struct json *product, const struct json *words)
-{
-    const struct json *ours = json_get(product, "fpsync");
-    for (size_t i = 0; i < json_length(words); i++) {
-        const char *word = json_as_text(json_at(words, i));
-        if (word && !has_word(text_of(product, "os"), word) && !has_word(text_of(product, "aliases"), word) &&
-            !has_word(text_of(ours, "description"), word))
-            return false;
-    }
-    return true;
-}
-
-static void add_texts(struct json *out, const char *key, const struct json *from)
-{
-    struct json *list = json_set(out, key, json_new_array());
-    for (size_t i = 0; i < json_length(from) && i < TEXTS_LIMIT; i++) {
-        const char *text = json_as_text(json_at(from, i));
-        if (text && strlen(text) <= TEXT_LIMIT)
-            json_append(list, json_new_text(text));
-    }
-}
-
 /* By what a source may call it: the first of its aliases. */
 static const char *name_of(const struct json *product, char name[static TEXT_LIMIT + 1])
 {
@@ -57,6 +34,45 @@ static const char *name_of(const struct json *product, char name[static TEXT_LIM
     else
         snprintf(name, TEXT_LIMIT + 1, "%.200s/%.200s", text_of(product, "os"), text_of(product, "release"));
     return name;
+}
+
+/* Every word, somewhere. */
+static bool is_sought(const struct json *product, const struct json *words)
+{
+    const struct json *ours = json_get(product, "fpsync");
+    char name[TEXT_LIMIT + 1];
+    for (size_t i = 0; i < json_length(words); i++) {
+        const char *word = json_as_text(json_at(words, i));
+        if (word && !has_word(name_of(product, name), word) && !has_word(text_of(product, "os"), word) &&
+            !has_word(text_of(product, "aliases"), word) && !has_word(text_of(ours, "description"), word))
+            return false;
+    }
+    return true;
+}
+
+/* Called just so: that is not left out for being far down a long list. */
+static bool is_named(const struct json *product, const struct json *words)
+{
+    char name[TEXT_LIMIT + 1];
+    for (size_t i = 0; i < json_length(words); i++) {
+        const char *word = json_as_text(json_at(words, i)), *at = text_of(product, "aliases");
+        if (word && strcmp(name_of(product, name), word) == 0)
+            return true;
+        for (; word && *at; at += strcspn(at, ","), at += *at == ',')
+            if (strcspn(at, ",") == strlen(word) && strncmp(at, word, strlen(word)) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void add_texts(struct json *out, const char *key, const struct json *from)
+{
+    struct json *list = json_set(out, key, json_new_array());
+    for (size_t i = 0; i < json_length(from) && i < TEXTS_LIMIT; i++) {
+        const char *text = json_as_text(json_at(from, i));
+        if (text && strlen(text) <= TEXT_LIMIT)
+            json_append(list, json_new_text(text));
+    }
 }
 
 static struct json *describe(const struct json *product)
@@ -79,6 +95,7 @@ static struct json *describe(const struct json *product)
     add_texts(out, "ports", json_get(ours, "ports"));
     add_texts(out, "volumes", json_get(ours, "volumes"));
     add_texts(out, "env", json_get(ours, "env"));
+    add_texts(out, "needs", json_get(ours, "needs"));
     json_set(out, "size", json_new_number(size));
     json_set(out, "fingerprint", json_new_text(fingerprint));
     json_set(out, "recipe", json_new_bool(resolve_item(items, RESOLVE_RECIPE) != NULL));
@@ -88,7 +105,7 @@ static struct json *describe(const struct json *product)
 /* What is too long for a line goes without what is least missed. */
 static struct json *fit(struct json *product)
 {
-    static const char *const dispensable[] = {"env", "volumes", "ports", "aliases", NULL};
+    static const char *const dispensable[] = {"env", "volumes", "ports", "aliases", "needs", NULL};
     struct json *line = json_new_object();
     json_set(line, "product", product);
     for (const char *const *key = dispensable;; key++) {
@@ -104,7 +121,7 @@ struct json *resolve_list(const struct json *list, const char *arch, const struc
                           void (*each)(struct json *line), struct error *error)
 {
     const struct json *products = json_get(list, "products");
-    int64_t count = 0, more = 0;
+    int64_t count = 0, named = 0, more = 0;
     if (strcmp(text_of(list, "format"), "products:1.0") != 0 || !json_holds_object(products)) {
         error_set(error, -EBADMSG, "it is no simplestreams list of products (format products:1.0)");
         return NULL;
@@ -114,8 +131,9 @@ struct json *resolve_list(const struct json *list, const char *arch, const struc
         struct json *described = strcmp(text_of(product, "arch"), arch) == 0 && is_sought(product, words)
                                      ? describe(product)
                                      : NULL;
-        if (described && count < PRODUCTS_LIMIT) {
-            count++;
+        int64_t *counted = is_named(product, words) ? &named : &count;
+        if (described && *counted < PRODUCTS_LIMIT) {
+            ++*counted;
             each(fit(described));
         } else if (described) {
             json_free(described);
