@@ -174,7 +174,8 @@ struct mounting {
     const struct recipe_flag *flag;
     struct build_part *part;
     struct digest *hashed;
-    bool known; /* all that goes into the key */
+    const char *from; /* what of another root is mounted; NULL: nothing is, or it is not known yet */
+    bool known;       /* all that goes into the key */
 };
 
 static const char *const type_names[] = {"bind", "cache", "tmpfs", "secret"};
@@ -200,6 +201,7 @@ static bool add_source(struct mounting *mounting, const struct recipe_mount *rea
         mount->from = place_of(making, mounting->state, "RUN --mount from=", read->from,
                                mounting->flag->place, &identity);
         key_text(mounting->hashed, identity);
+        mounting->from = identity;
         mounting->known &= identity != NULL;
         return mount->from != NULL;
     }
@@ -261,6 +263,19 @@ static void hash_mount(struct digest *hashed, const struct build_mount *mount)
         key_text(hashed, mount->env);
 }
 
+/* What a cache begins as is told only to a new one: another beginning is another cache, as docker has it. One that begins
+ * empty and is root's is known by the id alone. */
+static const char *cache_of(const struct mounting *mounting, const struct build_mount *mount)
+{
+    const bool is_plain = !mount->uid && !mount->gid && (!mount->mode || strcmp(mount->mode, "0755") == 0);
+    return is_plain && !mount->path
+               ? mount->id
+               : arena_printf(mounting->making->arena, "%s,%s,%lld,%lld,%s,%s", mount->id,
+                              mount->mode ? mount->mode : "0755", (long long)mount->uid,
+                              (long long)mount->gid, mounting->from ? mounting->from : "",
+                              mount->path ? mount->path : "");
+}
+
 static const char *target_of(struct mounting *mounting, const struct recipe_mount *read)
 {
     const char *directory = mounting->state->config->directory;
@@ -292,6 +307,8 @@ static bool add_mount(struct mounting *mounting, const struct recipe_mount *read
     if (has_source && !add_source(mounting, read, mount))
         return false;
     hash_mount(mounting->hashed, mount);
+    if (mount->id)
+        mount->id = cache_of(mounting, mount);
     *arena_append(arena, run->mounts.items, run->mounts.count) = described_whole(&build_mount_table, mount);
     return true;
 }
