@@ -135,6 +135,7 @@ static bool read_flags(struct copying *copying)
     copy->parents = is_set(copying, "parents");
     copy->unpack = copying->instruction->keyword == RECIPE_ADD &&
                    !(unpack && unpack->value && strcmp(unpack->value, "false") == 0);
+    copy->unpack_fetched = copy->unpack && unpack; /* as docker has it: only where that is said */
     return true;
 }
 
@@ -370,6 +371,8 @@ static struct digest *hash_copy(const struct copying *copying)
         key_text(hashed, source->digest);
         if (source->fetched)
             key_text(hashed, source->fetched);
+        if (source->fetched && copy->unpack_fetched) /* keys of before there was such a thing are the same */
+            key_number(hashed, 1);
     }
     return hashed;
 }

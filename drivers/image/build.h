@@ -82,9 +82,10 @@ struct build_copy {
     const char *
         owner; /* "USER[:GROUP]", by name in the root's /etc/passwd and /etc/group or as numbers; NULL: 0:0 of
                             what comes from the host, as it is of what comes from a root */
-    const char *mode; /* of all files and folders, octal digits; NULL: as they are */
-    bool unpack;      /* a source that is an archive is unpacked into the target */
-    bool parents;     /* sources keep the folders of their paths, below the target */
+    const char *mode;    /* of all files and folders, octal digits; NULL: as they are */
+    bool unpack;         /* a source that is an archive is unpacked into the target */
+    bool unpack_fetched; /* one that was fetched, too */
+    bool parents;        /* sources keep the folders of their paths, below the target */
     const char *
         epoch; /* seconds since 1970 in digits (SOURCE_DATE_EPOCH): of all that it makes; NULL: as the sources */
 };

@@ -305,7 +305,10 @@ static int copy_fetched(struct copying *copying, const struct build_source *sour
 {
     _cleanup_close_ int file =
         build_fetched_open(copying->making->paths, source->fetched, copying->making->call, copying->error);
-    return file < 0 ? file : copy_file(copying, source, file, false);
+    if (file < 0)
+        return file;
+    return copying->request->unpack_fetched && is_archive(file) ? unpack(copying, source, file, false)
+                                                                : copy_file(copying, source, file, false);
 }
 
 static int copy_source(struct copying *copying, const struct build_source *source)

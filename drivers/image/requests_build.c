@@ -54,6 +54,7 @@ static const struct field build_copy_rows[] = {
     ROW(7, unpack, FIELD_BOOL),
     ROW(8, epoch, FIELD_TEXT),
     ROW(9, parents, FIELD_BOOL),
+    ROW(10, unpack_fetched, FIELD_BOOL),
 };
 const struct table build_copy_table = TABLE("build-copy", build_copy_rows);
 #undef REQUEST

@@ -95,6 +95,31 @@ recipe "ADD --chown=7:8 --chmod=640 $SERVER/packed.tar.gz $SERVER/file.txt /to/"
 converge 'several, with an owner and a mode'
 is 'archives of servers stay packed, as docker has it' "$(stat -c '%n %u:%g %a' "$(image)"/to/* | sed 's|.*/||' | paste -sd' ')" \
     'file.txt 7:8 640 packed.tar.gz 7:8 640'
+
+# Whether archives are unpacked: those of the context unless it is denied, those of servers if it is asked for.
+tar -C "$ROOT/www" --owner=5 --group=6 -czf "$ROOT/www/packed.tar.gz" file.txt
+cp "$ROOT/www/packed.tar.gz" "$SPEC/app/"
+unpacks() { # TEXT, flags and sources of ADD, what is in the target: names, owners and whether it is packed
+    recipe "ADD $2 /to/"
+    converge "$1"
+    is "$1: what came" "$(cd "$(image)/to" && for file in *; do echo "$file $(stat -c %u:%g "$file")" "$(cmp -s "$file" "$ROOT/www/$file" && echo same)"; done)" "$3"
+}
+for flag in '' '--unpack ' '--unpack=true '; do
+    unpacks "ADD ${flag}of an archive" "${flag}packed.tar.gz" 'file.txt 5:6 same'
+done
+unpacks 'ADD --unpack=false' '--unpack=false packed.tar.gz' 'packed.tar.gz 0:0 same'
+unpacks 'its --chown is of what comes out, too' '--chown=7:8 packed.tar.gz' 'file.txt 7:8 same'
+unpacks 'ADD --unpack=false of an address' "--unpack=false $SERVER/packed.tar.gz" 'packed.tar.gz 0:0 same'
+for flag in '--unpack ' '--unpack=true '; do
+    unpacks "ADD ${flag}of an address" "$flag$SERVER/packed.tar.gz" 'file.txt 5:6 same'
+done
+unpacks 'ADD --unpack of what is no archive' "--unpack $SERVER/file.txt" 'file.txt 0:0 same'
+if zstd -qf "$ROOT/www/packed.tar.gz" -o /dev/null 2>/dev/null; then
+    tar -C "$ROOT/www" --owner=5 --group=6 --zstd -cf "$SPEC/app/packed.tar.zst" file.txt
+    unpacks 'ADD of a tar.zst' packed.tar.zst 'file.txt 5:6 same'
+else
+    skip 'ADD of a tar.zst' 'there is no zstd'
+fi
 recipe "ADD $SERVER/ /to/"
 like 'an address without a name needs one' "$(fps validate -f "$FILE" 2>&1)" 'Recipe:2:.*no name of a file'
 for other in http://example.org/x git@example.org:x.git https://example.org/x.git https://user:password@example.org/x; do
