@@ -141,7 +141,8 @@ const struct remote *remote_find(const struct policy *policy, const char *name, 
 }
 
 /* What may stand before the colon of a source; what docker has there is another word of the same. */
-static const char *nearest_scheme(const struct policy *policy, const char *name, bool image)
+static const char *nearest_scheme(const struct policy *policy, const char *name, bool image,
+                                  struct arena *arena)
 {
     static const char *const kinds[] = {"bootstrap", "file", "oci", "oci-layout", "docker"};
     _cleanup_map_ struct map known = {0};
@@ -151,7 +152,7 @@ static const char *nearest_scheme(const struct policy *policy, const char *name,
     for (size_t i = 0; policy && i < policy->remotes.count; i++)
         map_add(&known, ((const struct remote *)policy->remotes.items[i])->name, &known);
     const char *near = map_nearest(&known, name);
-    return near && strcmp(near, "docker") == 0 ? "oci" : near;
+    return near && strcmp(near, "docker") == 0 ? "oci" : arena_strdup(arena, near);
 }
 
 /* All of the source, or its begin alone where the rest would be wrong, too. */
@@ -168,7 +169,7 @@ const char *source_meant(const struct policy *policy, const char *source, struct
     if (!colon || colon == source || !colon[1])
         return NULL;
     const char *name = arena_strndup(arena, source, (size_t)(colon - source));
-    const char *near = nearest_scheme(policy, name, true);
+    const char *near = nearest_scheme(policy, name, true, arena);
     if (!near || strcmp(near, name) == 0 || strcmp(name, "docker") == 0)
         return NULL;
     return with_scheme(arena, near, colon);
@@ -179,7 +180,7 @@ const char *remote_hint(const struct policy *policy, const char *source, bool im
 {
     const char *colon = strchrnul(source, ':');
     const char *name = arena_strndup(arena, source, (size_t)(colon - source));
-    const char *near = nearest_scheme(policy, name, image), *meant = "";
+    const char *near = nearest_scheme(policy, name, image, arena), *meant = "";
     if (near)
         meant = arena_printf(arena, "did you mean '%s'? ", with_scheme(arena, near, colon));
     else if (image && oci_name_parse(arena, source))
