@@ -279,6 +279,7 @@ static void begin_from_stage(struct making *making, struct stage_state *state)
     state->below = (struct texts){0};
     for (size_t i = 0; i < parent->below.count; i++)
         *arena_append(making->arena, state->below.items, state->below.count) = parent->below.items[i];
+    state->variables.missed = parent->variables.missed ? &state->missed : NULL;
     for (size_t i = 0; i < parent->variables.count; i++)
         *arena_append(making->arena, state->variables.items, state->variables.count) =
             parent->variables.items[i];
@@ -292,6 +293,8 @@ static void begin_from_image(struct making *making, struct stage_state *state)
     state->config = state->base.config
                         ? described_copy(making->arena, &image_config_table, state->base.config)
                         : image_config_new(making->arena);
+    state->variables.missed =
+        state->base.name && !state->base.digest && !state->base.config ? &state->missed : NULL;
     env = &state->config->env;
     for (size_t i = 0; i < env->count; i++)
         variables_set(making->arena, &state->variables, env->items[i].key, env->items[i].value);
@@ -487,6 +490,33 @@ static bool make_instruction(struct making *making, struct stage_state *state,
     return fine;
 }
 
+/* What an image that is not known yet may set is not known either: an instruction that asks for it is judged when that is, by
+ * the same run. */
+static bool try_instruction(struct making *making, struct stage_state *state,
+                            const struct recipe_instruction *instruction)
+{
+    struct problems told = {.arena = making->arena}, *const problems = making->problems;
+    const struct build before = *making->build;
+    const size_t env = state->config->env.count;
+    state->missed = false;
+    making->problems = &told;
+    const bool fine = make_instruction(making, state, instruction);
+    making->problems = problems;
+    if (!state->missed) {
+        for (size_t i = 0; i < told.count; i++)
+            *arena_append(problems->arena, problems->items, problems->count) = told.items[i];
+        return fine;
+    }
+    making->build->warnings.count = before.warnings.count;
+    making->build->addresses.count = before.addresses.count;
+    making->build->fetched = before.fetched;
+    making->build->taken.count = before.taken.count;
+    state->config->env.count = env;
+    for (size_t i = 0; i < instruction->pair_count; i++)
+        variables_unset(&state->variables, instruction->pairs[i].key);
+    return true;
+}
+
 /* A stage of this recipe is another one than where the instruction was written. */
 static bool check_trigger(struct making *making, const struct stage_state *state,
                           const struct recipe_instruction *instruction)
@@ -539,7 +569,7 @@ static void make_stage(struct making *making, struct stage_state *state)
     for (size_t i = 0; i < state->stage->count; i++) {
         const struct recipe_instruction *instruction = state->stage->instructions[i];
         const enum recipe_keyword keyword = instruction->keyword;
-        const bool fine = is_judged(state, instruction) && make_instruction(making, state, instruction);
+        const bool fine = is_judged(state, instruction) && try_instruction(making, state, instruction);
         if (!fine && (keyword == RECIPE_ARG || keyword == RECIPE_ENV || keyword == RECIPE_KEYWORDS))
             state->in_doubt = true;
     }

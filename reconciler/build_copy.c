@@ -184,7 +184,7 @@ static struct build_source *add_source(struct copying *copying)
 
 static const char *look_up(void *context, const char *name)
 {
-    return variables_get(context, name);
+    return variables_ask(context, name);
 }
 
 static bool add_document(struct copying *copying, const struct recipe_document *document)

@@ -13,6 +13,9 @@ struct digest;
 struct variables {
     struct pair *items;
     size_t count;
+    /* There are others, of an image that is not known yet: becomes true when one is asked for that is not here. NULL: that is
+     * known to be not set. */
+    bool *missed;
 };
 
 struct stage_state {
@@ -24,6 +27,7 @@ struct stage_state {
     const char *key;            /* of the last step, or what stands for the image; NULL: not known yet */
     struct texts below;         /* keys of its steps, newest first */
     struct variables variables; /* that its instructions see: ARG and ENV, and what the base says */
+    bool missed;                /* what these point to where the base is not known yet */
     struct image_config *config;
     bool has_command; /* it has a CMD of its own, which ENTRYPOINT does not take back */
 };
@@ -46,6 +50,9 @@ struct making {
 
 /* build_values.c */
 const char *variables_get(const struct variables *variables, const char *name); /* NULL: not set */
+const char *variables_ask(const struct variables *variables,
+                          const char *name); /* the same for an instruction */
+void variables_unset(struct variables *variables, const char *name);
 void variables_set(struct arena *arena, struct variables *variables, const char *name, const char *value);
 void globals_read(struct making *making);
 /* NULL after a problem. */

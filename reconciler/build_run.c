@@ -182,7 +182,7 @@ static const char *const type_names[] = {"bind", "cache", "tmpfs", "secret"};
 
 static const char *look_up(void *context, const char *name)
 {
-    return variables_get(context, name);
+    return variables_ask(context, name);
 }
 
 static bool refuse(struct mounting *mounting, const char *hint, const char *text)

@@ -28,6 +28,23 @@ void variables_set(struct arena *arena, struct variables *variables, const char 
     *pair = (struct pair){.key = name, .value = value};
 }
 
+const char *variables_ask(const struct variables *variables, const char *name)
+{
+    const char *value = variables_get(variables, name);
+    if (!value && variables->missed)
+        *variables->missed = true;
+    return value;
+}
+
+void variables_unset(struct variables *variables, const char *name)
+{
+    for (size_t i = 0; i < variables->count; i++)
+        if (strcmp(variables->items[i].key, name) == 0) {
+            variables->items[i] = variables->items[--variables->count];
+            return;
+        }
+}
+
 struct lookup {
     struct making *making;
     const struct variables *variables;
@@ -52,8 +69,8 @@ static bool is_used_plainly(const char *text, const char *name)
 static const char *look_up(void *context, const char *name)
 {
     const struct lookup *lookup = context;
-    const char *value = variables_get(lookup->variables, name);
-    if (!value && is_used_plainly(lookup->text, name))
+    const char *value = variables_ask(lookup->variables, name);
+    if (!value && !lookup->variables->missed && is_used_plainly(lookup->text, name))
         problem_add(&lookup->making->build->warnings, lookup->place,
                     arena_printf(lookup->making->arena, "add ARG %s, or write ${%s:-} where nothing is meant",
                                  name, name),

@@ -194,6 +194,12 @@ static int refuse_circle(const struct reading *reading, const struct object *ima
                      circle.length ? circle.bytes : image->name);
 }
 
+/* Also once it is made. */
+static bool says_nothing(const struct image *image)
+{
+    return image->source && strncmp(image->source, "bootstrap:", strlen("bootstrap:")) == 0;
+}
+
 static int find_base(void *context, const char *reference, struct build_base *base, struct error *error)
 {
     struct finding *finding = context;
@@ -208,7 +214,10 @@ static int find_base(void *context, const char *reference, struct build_base *ba
         return refuse_circle(finding->context, image, error);
     base->name = arena_printf(finding->reading->arena, "image %s", reference);
     base->image = image->name;
-    return finding->known(finding->context, image->name, base);
+    const int result = finding->known(finding->context, image->name, base);
+    if (!base->digest && !base->config && says_nothing(image->body))
+        base->config = image_config_new(finding->reading->arena);
+    return result;
 }
 
 /* What is recorded, as long as nothing says that it will be another. */

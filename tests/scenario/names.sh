@@ -81,6 +81,24 @@ spec.yaml:4:41: the recipe has no stage 'tolo': it has tool
 spec.yaml:5:41: the recipe has no stage 'nope': it has tool
 END
 }
+# What an image sets that the same run makes first is known once it is made.
+set_below() {
+    named names-below <<'END'
+FROM below
+WORKDIR /$DIR
+USER $WHO
+COPY $DIR/file /
+END
+    mkdir -p "$root/app/sub" && touch "$root/app/sub/file"
+    echo '  below: { build: { from: guest, steps: [ "ENV DIR=sub WHO=nobody" ] } }' >>"$root/spec.yaml"
+    gives 0 run_spec validate && ! grep warning "$root/said" && gives 0 run_spec apply && gives 0 run_spec plan &&
+        gives 0 run image inspect app && [ "$(jq -r '.images[0].config | .WorkingDir + " " + .User' "$root/said")" = '/sub nobody' ] || return 1
+    # It is judged then, and with the next run before anything is made.
+    sed -i 's/DIR=sub/DIR=other/' "$root/spec.yaml"
+    gives 0 run_spec validate && gives 6 run_spec apply && says 'build image default/app: failed: Recipe:4: COPY: other' && gives 6 run_spec validate && says "app/Recipe:4:6: COPY: other"
+}
+check 'what an image sets that is made by the same run is known once it is made' set_below
+
 # Each image of them stands in the message.
 circles() {
     at names-circles

@@ -43,7 +43,7 @@ static int find(void *context, const char *reference, struct build_base *base, s
     base->name = arena_printf(arena, "image %s", reference);
     base->image = arena_printf(arena, "p/%s", reference);
     base->digest = strcmp(reference, "base") == 0 ? base_digest : BASE;
-    base->config = config;
+    base->config = base->digest ? config : NULL;
     return 0;
 }
 
@@ -486,7 +486,25 @@ static void unknown_base(void **state)
     assert_null(build->steps[2].key);
     assert_null(build->steps[3].key);
     assert_int_equal(build->base_count, 2);
+    /* What it sets is not known either: only what does not hang on that is judged. */
+    static const char unset[] =
+        "COPY ${DIR}/no /x\nWORKDIR ${DIR:?must}\nUSER $DIR\nENV HERE=$DIR\nEXPOSE $HERE\n"
+        "RUN --mount=type=bind,source=$HERE,target=/x ls\nCOPY <<E /x\n${HERE:?must}\nE\n"
+        "ADD https://x.example/$HERE /x\n";
+    build = made(arena_printf(arena, "FROM base AS a\nFROM a\n%sCOPY one.txt /x\n", unset), NULL);
+    assert_false(build->is_known);
+    assert_int_equal(build->warnings.count, 0);
+    assert_int_equal(build->addresses.count, 0);
+    assert_int_equal(build->taken.count, 1);
+    build = made("FROM base\nARG V=$DIR\nARG V=1\nUSER $V\n", NULL);
+    assert_string_equal(build->config->user, "1");
+    assert_null(make(arena_printf(arena, "FROM base\n%sCOPY no /x\nUSER 70000\n", unset), NULL));
+    problems_sort(&problems);
+    assert_int_equal(problems.count, 2);
+    assert_int_equal(problems.items[0].place.line, 12);
     base_digest = BASE;
+    assert_null(make(arena_printf(arena, "FROM base\n%s", unset), NULL));
+    assert_true(problems.count >= 5);
     build = made("FROM base\nRUN x\nRUN y\n", NULL);
     const struct build_run *run = build->steps[1].request;
     assert_true(build->is_known);
