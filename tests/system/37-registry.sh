@@ -73,6 +73,20 @@ registry open "$PORT" ''
 push "$W/L:v1" shop/app:v1
 made 'by its tag' "oci:127.0.0.1:$PORT/shop/app:v1"
 MANIFEST=$(jq -r '.manifests[0].digest' "$W/L/index.json")
+# Killed between the last byte of a layer and its unpacking: the registry says of the rest that there is none, with the
+# length of all.
+LAYER=$(jq -r '.layers[0].digest' "$W/L/blobs/sha256/${MANIFEST#*:}")
+URL=https://127.0.0.1:$PORT/v2/shop/app/blobs/$LAYER
+KEY=$ROOT/var/lib/fpsync/downloads/$(printf %s "$URL" | sha256sum | cut -d' ' -f1)
+forgotten
+mkdir -p "${KEY%/*}" && chmod 700 "${KEY%/*}"
+curl -sk -o "$KEY.part" "$URL" && printf %s "\"$LAYER\"" >"$KEY.note"
+is 'the registry calls a layer by its digest' "$(curl -skI "$URL" | tr -d '\r' | sed -n 's/^etag: //Ip')" "$(cat "$KEY.note")"
+source_is "oci:127.0.0.1:$PORT/shop/app:v1"
+converge 'with a layer that came before'
+is 'the image' "$(ls "$IMAGES")" "$FIRST"
+is 'the layer is taken up' "$(downloads_in_store)" ''
+like 'after it was asked for what is behind it' "$(grep -c 'shop/app/blobs.* 416 ' "$W/open.log")" '^[1-9]'
 made 'by its digest' "oci:127.0.0.1:$PORT/shop/app@$MANIFEST"
 made 'by its tag, pinned' "oci:127.0.0.1:$PORT/shop/app:v1" ", digest: \"$MANIFEST\""
 made 'of a remote' 'local:shop/app:v1'

@@ -94,6 +94,13 @@ image "$SERVER/long/x.tar.xz" ", digest: \"$PIN\""
 refused 'shorter than it says' 'transfer closed|bytes came instead of|recv error' 'note part '
 check 'gc frees what came' fps gc -y --force
 is 'nothing of it is left' "$(downloads_in_store)" ''
+: >"$LOG"
+image "$SERVER/registry/x.tar.xz" ", digest: \"$PIN\""
+refused 'all of it came, and then nothing' 'transfer closed|bytes came instead of|recv error' 'note part '
+is 'which is kept' "$(part)" "$SIZE"
+converge 'that there is no more is said with the length of all, as docker-registry does: it is taken as it is'
+is 'without another byte' "$(grep -cE ' (200|206)$' "$LOG") $(grep -c ' 416$' "$LOG")" '1 1'
+clean
 image "$SERVER/stall/$step/x.tar.xz" ", digest: \"$PIN\""
 refused 'silence' 'too slow|[Tt]imeout|timed out' 'note part '
 clean

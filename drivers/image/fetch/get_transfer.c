@@ -28,6 +28,7 @@ struct transfer {
     struct error *error;                    /* of what a callback ended the transfer for */
     int code;                               /* of that; 0: none did */
     bool by_proxy, decided, begun;          /* decided: is_public */
+    bool answered;                          /* ended by a callback, since the headers said all */
     char text[CURL_ERROR_SIZE];
     int64_t told;
     /* of the present answer's headers: */
@@ -47,7 +48,7 @@ static int stop(struct transfer *transfer, int code)
 static void forget_answer(struct transfer *transfer)
 {
     struct getting *getting = transfer->getting;
-    transfer->begun = transfer->has_etag = false;
+    transfer->begun = transfer->has_etag = transfer->answered = false;
     *transfer->validator = *transfer->modified = '\0';
     transfer->from = transfer->whole = -1;
     *getting->type = *getting->challenge = '\0';
@@ -84,6 +85,14 @@ static void read_range(struct transfer *transfer, const char *text)
     }
 }
 
+/* "Range Not Satisfiable". The body is of no account, and some registries give it the length of the file that it is not. */
+static bool is_past_end(const struct transfer *transfer)
+{
+    long status = 0;
+    curl_easy_getinfo(transfer->handle, CURLINFO_RESPONSE_CODE, &status);
+    return status == 416;
+}
+
 static size_t on_header(char *line, size_t unit, size_t count, void *context)
 {
     struct transfer *transfer = context;
@@ -99,6 +108,10 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context)
     else if (header_value(line, size, "Retry-After", value, sizeof(value)))
         getting->wait =
             1000 * (strtoll(value, NULL, 10) < WAIT_LIMIT ? strtoll(value, NULL, 10) : WAIT_LIMIT);
+    if (size == strspn(line, "\r\n") && is_past_end(transfer)) {
+        transfer->answered = true;
+        return 0;
+    }
     header_value(line, size, "Last-Modified", transfer->modified, sizeof(transfer->modified));
     header_value(line, size, "Content-Type", getting->type, sizeof(getting->type));
     header_value(line, size, "WWW-Authenticate", getting->challenge, sizeof(getting->challenge));
@@ -478,7 +491,7 @@ static int run(struct transfer *transfer, bool *passing)
         forget_answer(transfer);
         *transfer->text = '\0';
         CURLcode code = curl_easy_perform(transfer->handle);
-        if (code != CURLE_OK)
+        if (code != CURLE_OK && !transfer->answered)
             return failed(transfer, code, passing);
         char *next = NULL;
         curl_easy_getinfo(transfer->handle, CURLINFO_REDIRECT_URL, &next);
