@@ -81,6 +81,15 @@ static void add_fetches(const struct compiling *compiling, const struct build_co
     }
 }
 
+/* Addresses are asked before the run: of one that its base says in a variable that is too early where that is made by it. */
+static const char *why_unknown(const struct build *build)
+{
+    for (size_t i = 0; i < build->base_count; i++)
+        if (!build->bases[i].digest)
+            return "an image that it stands on is missing";
+    return "an address of ADD was not known before its base was made: the next run fetches it";
+}
+
 void compile_build(const struct compiling *compiling, const struct action *action, struct steps *steps)
 {
     struct arena *arena = compiling->target->arena;
@@ -90,8 +99,7 @@ void compile_build(const struct compiling *compiling, const struct action *actio
     if (builds_again(wish, compiling->builds_request, known_now, (void *)compiling, arena, &build, &error) <
             0 ||
         !build->is_known) {
-        steps->trouble =
-            arena_strdup(arena, *error.text ? error.text : "an image that it stands on is missing");
+        steps->trouble = *error.text ? arena_strdup(arena, error.text) : why_unknown(build);
         return;
     }
     struct build_commit *commit = described_new(arena, &build_commit_table);

@@ -95,7 +95,14 @@ END
         gives 0 run image inspect app && [ "$(jq -r '.images[0].config | .WorkingDir + " " + .User' "$root/said")" = '/sub nobody' ] || return 1
     # It is judged then, and with the next run before anything is made.
     sed -i 's/DIR=sub/DIR=other/' "$root/spec.yaml"
-    gives 0 run_spec validate && gives 6 run_spec apply && says 'build image default/app: failed: Recipe:4: COPY: other' && gives 6 run_spec validate && says "app/Recipe:4:6: COPY: other"
+    gives 0 run_spec validate && gives 6 run_spec apply && says 'build image default/app: failed: Recipe:4: COPY: other' && gives 6 run_spec validate && says "app/Recipe:4:6: COPY: other" || return 1
+    named names-below-address <<'END'
+FROM below
+ADD https://example.org/$DIR/file /file
+END
+    echo '  below: { build: { from: guest, steps: [ "ENV DIR=sub" ] } }' >>"$root/spec.yaml"
+    gives 3 run_spec apply && says 'an address of ADD was not known before its base was made: the next run fetches it' &&
+        gives 0 run_spec apply && gives 0 run_spec plan
 }
 check 'what an image sets that is made by the same run is known once it is made' set_below
 
