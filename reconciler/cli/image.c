@@ -41,7 +41,7 @@ static struct json *config_json(const struct session *session, const char *text)
 static struct json *row_json(const struct session *session, const struct image_row *row, bool whole)
 {
     const struct image *body = row->entry ? row->entry->object.body : NULL;
-    const struct texts users = image_users(session, row);
+    const struct texts users = image_users(session, row, IMAGE_USE_ROW);
     struct json *object = json_new_object();
     json_set(object, "name", json_new_text(row->entry ? row->entry->name : NULL));
     json_set(object, "digest", json_new_text(row->digest));
@@ -77,7 +77,7 @@ static const char *source_of(const struct session *session, const struct image *
 static void print_row(struct session *session, const struct image_row *row)
 {
     const struct image *body = row->entry ? row->entry->object.body : NULL;
-    const struct texts users = image_users(session, row);
+    const struct texts users = image_users(session, row, IMAGE_USE_ROW);
     printf("%-24s %-12.12s %10s %5s  %-32s  ", row->entry ? row->entry->name : "-",
            row->digest ? row->digest : "-", row->seen ? session_size(session, row->seen->bytes) : "missing",
            age_of(session, row), source_of(session, body));

@@ -17,8 +17,18 @@ struct image_rows {
 
 /* Names first, then what has none. */
 struct image_rows image_rows(const struct session *session);
+/* Whose use of a name counts, where others have the same bytes. */
+enum image_use {
+    IMAGE_USE_BYTES, /* who stands on the bytes, by whatever name, and who goes by this one */
+    IMAGE_USE_ROW,   /* without those who go by another name of the bytes */
+    IMAGE_USE_NAME   /* who goes by this one alone */
+};
+
 /* Objects that stand on the bytes, or go by the name: "container/shop/web". An image below a delta is the delta's. */
-struct texts image_users(const struct session *session, const struct image_row *row);
+struct texts image_users(const struct session *session, const struct image_row *row, enum image_use use);
+/* Whether a build (struct facts, `made_of`) says "4 base DIGEST image page" of that image: by its name or, where that is
+ * asked for, by its digest, whatever the name is by now. */
+bool image_names_base(const char *made_of, const struct entry *image, bool by_digest, struct arena *arena);
 /* By full name, by the bare one where it is the only one, or by the first twelve digits of its digest or more. */
 int image_find(struct session *session, const char *argument, struct image_row *row, struct error *error);
 /* One step of a worker, with what that says meanwhile on stderr; `done`: its result, or NULL where that is not asked for. */

@@ -117,28 +117,12 @@ struct looses {
     size_t count;
 };
 
-/* "4 base DIGEST image page", of what is recorded of a build: by that digest, or by the name where it has another by now. */
-static bool names_base(const char *made_of, const struct entry *entry, struct arena *arena)
-{
-    const char *digest = entry->facts->digest ? arena_printf(arena, "%.12s ", entry->facts->digest) : NULL;
-    for (const char *at = made_of; (at = strstr(at, " base "));) {
-        at += strlen(" base ");
-        const char *text = arena_strndup(arena, at, strcspn(at, "\n"));
-        const char *name = strrchr(text, ' ');
-        if ((digest && strncmp(text, digest, strlen(digest)) == 0) ||
-            (name && (strcmp(name + 1, entry->name) == 0 || strcmp(name + 1, name_bare(entry->name)) == 0)))
-            return true;
-    }
-    return false;
-}
-
 /* Its bytes are not below what was made from it. */
 static bool is_base(const struct session *session, const struct entry *entry)
 {
     for (size_t i = 0; i < session->actual.count; i++) {
         const struct entry *other = &session->actual.items[i];
-        if (other != entry && other->facts->made_of &&
-            names_base(other->facts->made_of, entry, session->arena))
+        if (other != entry && image_names_base(other->facts->made_of, entry, true, session->arena))
             return true;
     }
     return false;
@@ -164,7 +148,7 @@ static struct looses find_loose(struct session *session)
                                       .digest = entry->facts->digest,
                                       .seen = entry->facts->digest ? seen_of(session, entry->facts->digest)
                                                                    : NULL};
-        if (!image_users(session, &row).count && !is_base(session, entry))
+        if (!image_users(session, &row, IMAGE_USE_BYTES).count && !is_base(session, entry))
             *arena_append(session->arena, looses.items, looses.count) =
                 (struct loose){.entry = entry, .digest = entry->facts->digest};
     }

@@ -54,12 +54,31 @@ static int add_data(const struct session *session, const char *digest, struct te
     return result;
 }
 
-static int check_unused(const struct session *session, const struct image_row *row, const char *argument,
+/* Of the record; those that `gone` names go before it. */
+static bool is_last_name(const struct session *session, const struct image_row *row,
+                         const struct image_row *gone, size_t gone_count)
+{
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        bool stays = entry != row->entry && entry->kind == KIND_IMAGE && row->digest &&
+                     text_is_same(entry->facts->digest, row->digest);
+        for (size_t j = 0; j < gone_count && stays; j++)
+            stays = gone[j].entry != entry;
+        if (stays)
+            return false;
+    }
+    return true;
+}
+
+/* Bytes that keep a name stay, and so whatever stands on them. `gone`: the rows that are removed before. */
+static int check_unused(const struct session *session, const struct image_row *row,
+                        const struct image_row *gone, size_t gone_count, const char *argument,
                         struct error *error)
 {
-    struct texts users = image_users(session, row);
+    const bool last = is_last_name(session, row, gone, gone_count);
+    struct texts users = image_users(session, row, last ? IMAGE_USE_BYTES : IMAGE_USE_NAME);
     _cleanup_buffer_ struct buffer text = {0};
-    int result = add_data(session, row->digest, &users, error);
+    int result = last ? add_data(session, row->digest, &users, error) : 0;
     if (result < 0)
         return result;
     for (size_t i = 0; i < users.count; i++)
@@ -76,7 +95,7 @@ int image_remove(struct session *session)
     for (size_t i = 1; i < options->argument_count && result >= 0; i++) {
         result = image_find(session, options->arguments[i], &rows[i], &error);
         if (result >= 0)
-            result = check_unused(session, &rows[i], options->arguments[i], &error);
+            result = check_unused(session, &rows[i], rows + 1, i - 1, options->arguments[i], &error);
     }
     if (result < 0)
         return fail(options, &error, result == -EBUSY ? EXIT_REFUSED : EXIT_ERROR);

@@ -55,24 +55,72 @@ static const char *user_by_digest(const struct session *session, const char *dig
     return arena_printf(session->arena, "image/%.12s", digest);
 }
 
-struct texts image_users(const struct session *session, const struct image_row *row)
+bool image_names_base(const char *made_of, const struct entry *image, bool by_digest, struct arena *arena)
+{
+    const char *digest =
+        by_digest && image->facts->digest ? arena_printf(arena, "%.12s ", image->facts->digest) : NULL;
+    for (const char *at = made_of; at && (at = strstr(at, " base "));) {
+        at += strlen(" base ");
+        const char *text = arena_strndup(arena, at, strcspn(at, "\n"));
+        const char *name = strrchr(text, ' ');
+        if ((digest && strncmp(text, digest, strlen(digest)) == 0) ||
+            (name && (strcmp(name + 1, image->name) == 0 || strcmp(name + 1, name_bare(image->name)) == 0)))
+            return true;
+    }
+    return false;
+}
+
+/* `digest`: of a delta, which has no name of its own or several; NULL: `user` is what uses it. */
+static bool goes_by(const struct session *session, const struct entry *user, const char *digest,
+                    const struct entry *image)
+{
+    if (!digest)
+        return plan_uses(&user->object, KIND_IMAGE, image->name);
+    for (size_t i = 0; i < session->actual.count; i++) {
+        const struct entry *entry = &session->actual.items[i];
+        if (entry->kind == KIND_IMAGE && text_is_same(entry->facts->digest, digest) &&
+            image_names_base(entry->facts->made_of, image, false, session->arena))
+            return true;
+    }
+    return false;
+}
+
+/* Whether what stands on the bytes of the row is a user of the row: who goes by one of their names uses that one. */
+static bool counts(const struct session *session, const struct image_row *row, enum image_use use,
+                   const struct entry *user, const char *digest)
+{
+    if (use == IMAGE_USE_BYTES || !row->entry || goes_by(session, user, digest, row->entry))
+        return true;
+    for (size_t i = 0; i < session->actual.count && use == IMAGE_USE_ROW; i++) {
+        const struct entry *other = &session->actual.items[i];
+        if (other != row->entry && other->kind == KIND_IMAGE &&
+            text_is_same(other->facts->digest, row->digest) && goes_by(session, user, digest, other))
+            return false;
+    }
+    return use == IMAGE_USE_ROW;
+}
+
+struct texts image_users(const struct session *session, const struct image_row *row, enum image_use use)
 {
     struct texts users = {0};
     for (size_t i = 0; i < session->actual.count; i++) {
         const struct entry *entry = &session->actual.items[i];
-        const bool stands =
-            entry->kind != KIND_IMAGE && row->digest && text_is_same(entry->facts->digest, row->digest);
-        const bool goes_by = row->entry && entry != row->entry && !entry_is_retained(entry) &&
-                             plan_uses(&entry->object, KIND_IMAGE, row->entry->name);
+        const bool stands = entry->kind != KIND_IMAGE && row->digest &&
+                            text_is_same(entry->facts->digest, row->digest) &&
+                            counts(session, row, use, entry, NULL);
+        const bool names = row->entry && entry != row->entry && !entry_is_retained(entry) &&
+                           plan_uses(&entry->object, KIND_IMAGE, row->entry->name);
         /* A container says it for the layer of its own name. */
         const bool said = entry->kind == KIND_LAYER && entry->object.implicit && !entry_is_retained(entry);
-        if ((stands || goes_by) && !said)
+        if ((stands || names) && !said)
             *arena_append(session->arena, users.items, users.count) = entry->object.id;
     }
     for (size_t i = 0; row->digest && i < session->world.storage.image_count; i++) {
         const struct observed_image *seen = &session->world.storage.images[i];
         const char *user =
-            text_is_same(seen->lower, row->digest) ? user_by_digest(session, seen->digest) : NULL;
+            text_is_same(seen->lower, row->digest) && counts(session, row, use, NULL, seen->digest)
+                ? user_by_digest(session, seen->digest)
+                : NULL;
         if (user && !texts_have(&users, user))
             *arena_append(session->arena, users.items, users.count) = user;
     }

@@ -72,6 +72,7 @@ done
 . "$scenarios/image-gc.sh"
 . "$scenarios/image-secrets.sh"
 . "$scenarios/image-import.sh"
+. "$scenarios/image-names.sh"
 . "$scenarios/settled.sh"
 . "$scenarios/waiting.sh"
 . "$scenarios/words.sh"
