@@ -88,6 +88,17 @@ echo 'RUN --init systemctl is-active shop' >>"$SPEC/app/Recipe"
 check 'a recipe that copies one' fps build -y -f "$FILE"
 is 'has it' "$(cat "$ROOT/var/lib/fpsync/images/$(image_of app)/root/etc/machine-id")" 0123456789abcdef0123456789abcdef
 
+# Without what its bus needs systemd never says that it is up.
+cat >"$SPEC/app/Recipe" <<'END'
+FROM debian
+RUN rm -rf /usr/share/dbus-1
+RUN --init echo begun >/begun
+END
+said=$(fps build -f "$FILE" 2>&1)
+is 'a boot that does not end' $? 0
+like 'is not waited for longer than a minute, which is said' "$said" 'its init has not come up within a minute: the command begins all the same'
+is 'so the command ran' "$(cat "$ROOT/var/lib/fpsync/images/$(image_of app)/root/begun")" begun
+
 # An image without an init cannot be booted.
 cat >"$SPEC/app/Recipe" <<'END'
 FROM debian
