@@ -24,13 +24,15 @@ static int check(const struct build_run *request, struct error *error)
                                                             : build_guest_check(request, error);
 }
 
+/* -ECHILD: its root is kept. */
 static int fail_with(const struct build_run *request, const struct build_output *output, int status,
-                     const char *why, struct error *error)
+                     bool kept, struct error *error)
 {
     _cleanup_buffer_ struct buffer last = {0};
     build_output_last(output, &last);
     const char *log = output->log.path;
-    return error_set(error, -ECHILD, "%s: exit status %d%s%s%s%s%s", request->what, status, why,
+    return error_set(error, kept ? -ECHILD : -ENOSPC, "%s: exit status %d%s%s%s%s%s", request->what, status,
+                     kept ? "" : ", on a disk that is full, so that its root is not kept",
                      log ? " (log: " : "", log ? log : "", log ? ")" : "", last.bytes);
 }
 
@@ -49,8 +51,8 @@ static int publish(struct running *running, const struct build_output *output, i
 {
     if (status == 0)
         return build_making_publish(&running->making, running->error);
-    const char *why = keep(running) ? "" : ", on a disk that is full, so that its root is not kept";
-    return fail_with(running->request, output, status, why, running->error);
+    running->has_failed = true;
+    return fail_with(running->request, output, status, keep(running), running->error);
 }
 
 static int run_and_settle(struct running *running, struct build_output *output);
@@ -95,7 +97,7 @@ int build_run_step(const struct paths *paths, const struct build_run *request, c
         build_guest_release(&running);
     }
     build_making_end(&running.making);
-    return result < 0 && result != -ECHILD ? error_wrap(error, result, "%s", request->what) : result;
+    return result < 0 && !running.has_failed ? error_wrap(error, result, "%s", request->what) : result;
 }
 
 /* ---- the command ---- */

@@ -21,6 +21,7 @@ struct running {
     bool asks_for_id;   /* see build_boot.h */
     int *locks;         /* of caches that are in use */
     size_t lock_count;
+    bool has_failed;  /* the command itself, which was told with what it is */
     const char *term; /* TERM of the environment, where nothing else says it; NULL */
     struct error *error;
 };

@@ -181,6 +181,7 @@ large 200
 said=$("$FPSYNC" --root "$small" apply -y -f "$FILE" 2>&1)
 is 'a RUN that fills the disk fails' $? 3
 like 'says that it is full, and that nothing of it is kept' "$said" 'exit status 1, on a disk that is full, so that its root is not kept'
+is 'nor is anybody sent to it' "$(grep -c -- '--shell' <<<"$said")" 0
 is 'nothing is' "$(ls "$small/var/lib/fpsync/build/failed" 2>/dev/null)" ''
 large 2
 check 'so the next has room at once' "$FPSYNC" --root "$small" apply -y -f "$FILE"
