@@ -44,8 +44,8 @@ struct build_request {
     const char *stamp; /* of the environment, where none is declared: in keys and files, and in nothing
                                       that a plan compares; NULL */
     const char *salt;  /* gives every step another key than it is cached under: --no-cache; NULL */
-    /* Digests (64 hex digits) of what addresses hold, by address, as far as they were fetched; an empty one: it was tried
-     * in vain. NULL: none. */
+    /* Digests (64 hex digits) of what addresses hold, by address, as far as they were fetched; "!REASON": it was tried in
+     * vain. NULL: none. */
     const struct pairs *fetched;
     const struct pairs *
         secrets; /* files of the host by the id that --mount=type=secret names, the first of an id; NULL: none */

@@ -273,8 +273,8 @@ static bool add_address(struct copying *copying, const struct recipe_word *word,
                     "ADD: '%s' ends in no name of a file", url);
         return false;
     }
-    if (digest && !*digest) {
-        problem_add(making->problems, word->place, NULL, "ADD: %s cannot be fetched", url);
+    if (digest && *digest == '!') {
+        problem_add(making->problems, word->place, NULL, "ADD: %s cannot be fetched: %s", url, digest + 1);
         return false;
     }
     struct build_source *source = add_source(copying);

@@ -1,6 +1,5 @@
 #include "reconciler/cli/build_address.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/error.h"
@@ -22,10 +21,10 @@ static void fetch_one(struct session *session, const char *url, struct pairs *fe
         return;
     struct build_address *request = builds_address(&session->builds_request, url, NULL, session->arena);
     int result = image_step(session, STEP_BUILD_ADDRESS, request, &done, &error);
-    if (result < 0)
-        fprintf(stderr, "fpsync: %s\n", error.text);
-    *arena_append(session->arena, fetched->items, fetched->count) = (struct pair){
-        .key = url, .value = result < 0 || !done ? "" : ((const struct build_fetched *)done)->digest};
+    *arena_append(session->arena, fetched->items, fetched->count) =
+        (struct pair){.key = url,
+                      .value = result < 0 || !done ? arena_printf(session->arena, "!%s", error.text)
+                                                   : ((const struct build_fetched *)done)->digest};
 }
 
 void build_fetch_addresses(struct session *session, const struct plan *plan)

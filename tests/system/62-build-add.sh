@@ -43,7 +43,7 @@ recipe "ADD $SERVER/file.txt /srv/"
 said=$(fps build -f "$FILE" 2>&1)
 is 'a server without a public address is refused' $? 3
 like 'with the line' "$said" 'Recipe:2: .*cannot be fetched'
-like 'and the reason, with the line that helps' "$said" '127.0.0.1 is not public: .*builds: \{ private_addresses: true \}'
+like 'and the reason, with the line that helps' "$said" 'Recipe:2: .*127.0.0.1 is not public: .*builds: \{ private_addresses: true \}'
 conf 'builds: { private_addresses: true }'
 before=$(asked file.txt)
 like 'a plan asks no server' "$(fps plan -f "$FILE")" 'build image t/app'
@@ -74,7 +74,7 @@ recipe "ADD $SERVER/missing /srv/
 RUN true"
 said=$(fps build -f "$FILE" 2>&1)
 is 'an address that is not there: failed' $? 3
-like 'with its line' "$said" 'Recipe:2: ADD: .*cannot be fetched'
+like 'with its line' "$said" 'Recipe:2: ADD: .*cannot be fetched: .*status 404'
 like 'which the plan was to fetch' "$said" 'missing: to be fetched'
 is 'the image is what it was' "$(cat "$(image)/after")" second
 like 'offline nobody is asked' "$(recipe "ADD $SERVER/file.txt /other/"; fps build --offline -f "$FILE" 2>&1)" 'offline'
