@@ -72,6 +72,15 @@ static int hide_below(int newer, const char *name, struct error *error)
     return 0;
 }
 
+/* A folder that no other layer has shows its whiteouts as files that cannot be looked at, unless it was copied up: then the
+ * kernel looks for them in it (ovl_get_inode()). An origin that is empty says so, and names none. */
+static int expect_whiteouts(int folder, struct error *error)
+{
+    return fsetxattr(folder, OVERLAY_ORIGIN, "", 0, XATTR_CREATE) < 0 && errno != EEXIST
+               ? error_errno(error, -errno, "cannot merge a whiteout")
+               : 0;
+}
+
 static int merge_entry(int newer, int older, const char *name, struct error *error)
 {
     struct stat from, to;
@@ -88,6 +97,9 @@ static int merge_entry(int newer, int older, const char *name, struct error *err
         result = tree_remove(older, name, error);
         result = result < 0 ? result : GIVES_WAY;
     }
+    if (result == GIVES_WAY && S_ISCHR(from.st_mode) && from.st_rdev == 0 &&
+        expect_whiteouts(older, error) < 0)
+        return error->code;
     if (result == GIVES_WAY && renameat(newer, name, older, name) < 0)
         return error_errno(error, -errno, "cannot merge %s", name);
     return result < 0 ? result : 0;

@@ -7,6 +7,7 @@
 #define XATTR_LIMIT    ((size_t)64 * 1024) /* bytes of all names, and of a value (limits.h: XATTR_LIST_MAX) */
 #define OVERLAY_MARKS  "trusted.overlay."
 #define OVERLAY_OPAQUE OVERLAY_MARKS "opaque"
+#define OVERLAY_ORIGIN OVERLAY_MARKS "origin" /* of a folder that was copied up */
 
 typedef bool xattr_filter(const void *context, const char *name);
 

@@ -96,7 +96,8 @@ static void show(const char *path, size_t prefix, struct buffer *out)
 {
     struct stat status;
     char text[256] = "";
-    assert_int_equal(lstat(path, &status), 0);
+    if (lstat(path, &status) < 0)
+        fail_msg("%s: %s", path, strerror(errno));
     /* Not how many names it has: a lower file with one of its names hidden still counts that one. */
     buffer_printf(out, "%s %o %u:%u", path + prefix, status.st_mode, status.st_uid, status.st_gid);
     if (getxattr(path, "user.word", text, sizeof(text) - 1) > 0)
@@ -227,7 +228,10 @@ static void write_as_guest(const char *path, const char *content)
 static unsigned first_seed(void)
 {
     const char *given = getenv("FPSYNC_SEED");
-    return given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL) ^ (unsigned)getpid();
+    const unsigned seed =
+        given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL) ^ (unsigned)getpid();
+    print_message("# FPSYNC_SEED=%u\n", seed);
+    return seed;
 }
 
 static void assert_shown(unsigned seed, unsigned round, const char *before)
@@ -285,6 +289,40 @@ static void test_frozen_and_merged_it_shows_the_same(void **state)
         change(&(struct data_change){
             .file = "x_web", .token = arena_printf(arena, "t-%u", trial), .fresh = true});
     }
+}
+
+/* A folder that one layer alone has, of which a later one took something away. */
+static void test_what_is_gone_is_not_listed(void **state)
+{
+    (void)state;
+    struct identity identity;
+    const char *opaque = at("run/fpsync/mounts/web/root/a/b"),
+               *fresh = at("run/fpsync/mounts/web/root/fresh");
+    const char *const folders[] = {opaque, fresh};
+    put_on(DIGEST);
+    for (unsigned round = 0; round < 8; round++) {
+        assert_done(identity_take(&identity, BASE, &error));
+        make_file(at(arena_printf(arena, "run/fpsync/mounts/web/root/round-%u", round)),
+                  "for there is no layer without a change");
+        for (size_t i = 0; i < 2; i++) {
+            const char *one = arena_printf(arena, "%s/one", folders[i]);
+            if (round == 0) {
+                remove_all(folders[i]);
+                assert_int_equal(mkdir(folders[i], 0755), 0);
+                make_file(one, "one");
+                make_file(arena_printf(arena, "%s/two", folders[i]), "two");
+            } else if (round == 1) {
+                assert_int_equal(unlink(one), 0);
+            }
+        }
+        identity_drop(&identity);
+        const char *before = shown();
+        take_off();
+        freeze(round);
+        put_on(DIGEST);
+        assert_shown(0, round, before);
+    }
+    take_off();
 }
 
 static void test_a_merge_may_be_killed_anywhere(void **state)
@@ -535,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(copies_have_pipes_and_sockets_and_devices_only_where_they_may, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_frozen_and_merged_it_shows_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_gone_is_not_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_merge_may_be_killed_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snapshots_stand, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hidden_names_are_kept, set_up, tear_down),
