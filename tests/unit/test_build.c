@@ -426,7 +426,7 @@ static void addresses(void **state)
     static const char *const text = "FROM base\nADD " URL " /a/\nRUN x\n",
                              *const pinned = "FROM base\nADD --checksum=sha256:" ONE " " URL " /a/\nRUN x\n";
     static const struct given one = {.fetched = {URL, ONE}}, two = {.fetched = {URL, TWO}},
-                              vain = {.fetched = {URL, ""}};
+                              vain = {.fetched = {URL, "!no answer"}};
     struct build *build = made(text, NULL);
     assert_false(build->is_known);
     assert_null(build->steps[1].key);
