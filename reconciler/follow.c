@@ -86,6 +86,17 @@ struct follow follow_of(const struct target *target, const struct actual *actual
     return follow;
 }
 
+const struct entry *layer_of_other_image(const struct actual *actual, const struct object *container,
+                                         const char *image)
+{
+    const struct container *body = container->body;
+    if (container_is_adopted(body) || body->fresh)
+        return NULL;
+    const struct entry *entry = actual_find(actual, KIND_LAYER, body->layer ? body->layer : container->name);
+    const char *made_on = entry ? ((const struct layer *)entry->object.body)->image : NULL;
+    return made_on && !text_is_same(made_on, image) && !entry_is_unfinished(entry) ? entry : NULL;
+}
+
 bool follow_moves(const struct follow *follow)
 {
     return follow->how == FOLLOW_RESTACK || follow->how == FOLLOW_RESET;

@@ -35,6 +35,9 @@ struct follow follow_of(const struct target *target, const struct actual *actual
 /* Whether an image is going to be made: as what it was not before, or after its name was forgotten. */
 bool image_is_made(const struct object_set *desired, const struct builds *builds, const struct world *world,
                    const char *name, const struct entry *image, struct arena *arena);
+/* The layer of a container that was made on an image of another name and is to go on all the same; NULL: there is none. */
+const struct entry *layer_of_other_image(const struct actual *actual, const struct object *container,
+                                         const char *image);
 /* What of it has an effect when the container is started. */
 bool follow_moves(const struct follow *follow);
 /* "3f2a9b01c2d3", for people. */

@@ -32,6 +32,9 @@ bool metadata_is_needed(const struct metadata_request *request)
         const struct object *object = request->desired->items[i];
         if (object->kind == KIND_IMAGE && may_tell(request, object))
             return true;
+        if (object->kind == KIND_CONTAINER &&
+            layer_of_other_image(request->actual, object, ((const struct container *)object->body)->image))
+            return true;
     }
     return false;
 }
@@ -81,7 +84,10 @@ static const char *find_config(const struct merging *merging, const struct objec
         image_is_made(request->desired, request->builds, request->world, image, known, merging->arena);
     const struct follow follow = follow_of(&merging->target, request->actual, request->world, object, making);
     const char *digest = stays_on(merging, object, &follow);
-    *awaited = !digest && making && wanted && may_tell(request, wanted);
+    /* Whether the layer fits on an image of another name its bytes will tell. */
+    const bool unknown = digest ? layer_of_other_image(request->actual, object, image) != NULL
+                                : wanted && may_tell(request, wanted);
+    *awaited = making && wanted && unknown;
     if (*awaited || (!digest && making)) { /* until then it is what it was */
         const struct entry *entry = actual_find(request->actual, KIND_CONTAINER, object->name);
         return *awaited && entry ? config_of(request->actual, entry->facts->digest) : NULL;

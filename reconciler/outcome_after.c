@@ -181,7 +181,9 @@ static int record_container(struct recorder *recorder, struct action *action, co
     if (result < 0)
         return result;
     if (!has_step(steps, STEP_ROOT_MOUNT) && !verb_is_of_data(action->verb) && action->verb != VERB_RENAME)
-        return plan_field_changed(&action->causes, "retain") || plan_field_changed(&action->causes, "source")
+        return plan_field_changed(&action->causes, "retain") ||
+                       plan_field_changed(&action->causes, "source") ||
+                       plan_field_changed(&action->causes, "image")
                    ? put_implicit_layer(recorder, action, facts->digest, error)
                    : 0;
     recorder_set_base(recorder, facts, recorder_digest(recorder, target, action));

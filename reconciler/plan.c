@@ -240,8 +240,21 @@ static bool is_claimed(const struct plan_request *request, const struct entry *e
     return false;
 }
 
+/* By somebody of whom it is not known yet whether it goes on under another name: it is asked again in this run. */
+static bool is_stood_on_still(const struct planning *planning, const struct entry *image)
+{
+    const struct plan *plan = planning->plan;
+    for (size_t i = 0; i < plan->count && image->kind == KIND_IMAGE; i++)
+        if (plan->actions[i]->verb == VERB_EXPAND && plan->actions[i]->entry &&
+            plan_uses(&plan->actions[i]->entry->object, KIND_IMAGE, image->name))
+            return true;
+    return false;
+}
+
 static void plan_removal(struct planning *planning, struct entry *entry)
 {
+    if (is_stood_on_still(planning, entry))
+        return;
     const struct object *user = plan_user_of(planning, entry->kind, entry->name);
     if (user && !entry->object.implicit) {
         plan_hold(planning, entry->kind, entry->name,

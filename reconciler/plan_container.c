@@ -374,6 +374,12 @@ static bool is_another(struct planning *planning, const struct container_case *o
     return owner;
 }
 
+static const struct entry *recorded_layer(const struct planning *planning, const struct object *object)
+{
+    const char *layer = ((const struct container *)object->body)->layer;
+    return layer ? actual_find(planning->request->actual, KIND_LAYER, layer) : NULL;
+}
+
 static void plan_container(struct planning *planning, const struct object *object, struct entry *entry)
 {
     object = plan_let_stand(planning, object, entry);
@@ -430,6 +436,8 @@ static void plan_container(struct planning *planning, const struct object *objec
             see_old(planning, &of);
         fields_diff(&container_table, entry->object.body, object->body, planning->arena, &of.asked);
         plan_grow_live(planning, object, &of.asked);
+        plan_same_image(planning, recorded_layer(planning, object), target_image(&planning->target, object),
+                        &of.asked);
         bool ended = !of.runs && (of.seen || !of.was) && exit_is_final(object->body, entry, of.seen) &&
                      changes_class(&of.asked) < CLASS_RESTART && !follow_moves(&of.follow);
         of.wanted = !entry->record->stopped_by && !ended;

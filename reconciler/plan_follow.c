@@ -5,12 +5,31 @@
 
 #define WAVE_LIMIT 64 /* containers: a quarter of very many is too many to be without at once */
 
+bool plan_image_changes(struct planning *planning, const char *image)
+{
+    const struct action *action = image ? plan_action_of(planning, KIND_IMAGE, image) : NULL;
+    return action &&
+           (action->verb == VERB_RECREATE || action->verb == VERB_CREATE || action->verb == VERB_BUILD);
+}
+
+bool plan_stands_on(struct planning *planning, const struct entry *layer, const char *image)
+{
+    const struct entry *entry = image ? actual_find(planning->request->actual, KIND_IMAGE, image) : NULL;
+    return layer && entry && layer->facts->digest &&
+           text_is_same(layer->facts->digest, entry->facts->digest) && !plan_image_changes(planning, image);
+}
+
+void plan_same_image(struct planning *planning, const struct entry *layer, const char *image,
+                     struct changes *causes)
+{
+    for (size_t i = 0; i < causes->count; i++)
+        if (strcmp(causes->items[i].field, "image") == 0 && plan_stands_on(planning, layer, image))
+            causes->items[i].class = CLASS_RECORD;
+}
+
 struct follow plan_follow(struct planning *planning, const struct object *object)
 {
-    const struct action *image =
-        plan_action_of(planning, KIND_IMAGE, target_image(&planning->target, object));
-    bool changing =
-        image && (image->verb == VERB_RECREATE || image->verb == VERB_CREATE || image->verb == VERB_BUILD);
+    const bool changing = plan_image_changes(planning, target_image(&planning->target, object));
     struct follow follow =
         follow_of(&planning->target, planning->request->actual, planning->request->world, object, changing);
     if (follow.how == FOLLOW_HELD)

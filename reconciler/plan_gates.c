@@ -164,7 +164,8 @@ static bool left_layer_fits(struct planning *planning, const struct object *obje
     return false;
 }
 
-/* An upper belongs on the image it was made on: SEMANTICS 9. */
+/* An upper belongs on the image it was made on, whatever its name is by now: SEMANTICS 9. What is made in this run will
+ * tell its bytes, and this is asked again. */
 static bool layer_fits(struct planning *planning, const struct object *object)
 {
     const struct container *body = object->body;
@@ -173,15 +174,16 @@ static bool layer_fits(struct planning *planning, const struct object *object)
     const char *layer = body->layer ? body->layer : object->name;
     const struct entry *entry = actual_find(planning->request->actual, KIND_LAYER, layer);
     const char *image = target_image(&planning->target, object);
-    const char *made_on = entry ? ((struct layer *)entry->object.body)->image : NULL;
     const struct object *wanted = object_find(planning->request->desired, KIND_LAYER, layer);
     bool thrown_away = wanted && text_is_same(((struct layer *)wanted->body)->retain, "none");
     if (thrown_away)
         return true;
     if (!left_layer_fits(planning, object, entry))
         return false;
-    if (!made_on || text_is_same(made_on, image) || body->fresh || entry_is_unfinished(entry))
+    if (!layer_of_other_image(planning->request->actual, object, image) ||
+        plan_stands_on(planning, entry, image) || plan_awaits_image(planning, object))
         return true;
+    const char *made_on = ((struct layer *)entry->object.body)->image;
     plan_hold(
         planning, KIND_CONTAINER, object->name,
         arena_printf(planning->arena, "its layer %s was made on image %s, not on %s", layer, made_on, image),

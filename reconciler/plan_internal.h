@@ -109,6 +109,12 @@ bool plan_gates_open(struct planning *planning, const struct object *object, con
 /* plan_follow.c: layers that are put on another image. plan_follow() finds out and says why not; plan_waves() lets the
  * restarts that one image causes come a part at a time. */
 struct follow plan_follow(struct planning *planning, const struct object *object);
+bool plan_image_changes(struct planning *planning, const char *image); /* it is made in this run */
+/* Whether the layer stands on the very bytes that the image of that name has, and will have after this run. */
+bool plan_stands_on(struct planning *planning, const struct entry *layer, const char *image);
+/* Of a container, or a layer, that takes an image by another name: nothing is to be done where the bytes are the same. */
+void plan_same_image(struct planning *planning, const struct entry *layer, const char *image,
+                     struct changes *causes);
 void plan_follow_cause(struct planning *planning, const struct object *object, const struct follow *follow,
                        struct changes *causes);
 void plan_waves(struct planning *planning);

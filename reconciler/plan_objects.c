@@ -138,11 +138,15 @@ static bool layer_moves(struct planning *planning, const struct object *object, 
     const char *image = object->kind == KIND_LAYER ? ((const struct layer *)object->body)->image : NULL;
     const char *made_on =
         image && !plan_is_new(entry) ? ((const struct layer *)entry->object.body)->image : NULL;
-    if (!made_on || text_is_same(made_on, image))
+    if (!made_on || text_is_same(made_on, image) || plan_stands_on(planning, entry, image))
         return false;
     plan_hold(planning, KIND_LAYER, object->name,
               arena_printf(planning->arena, "what it holds was made on image %s, not on %s", made_on, image),
-              "declare another layer, or throw this one away: remove its line and its users, then fpsync gc",
+              plan_image_changes(planning, image)
+                  ? "whether that is the same is known once it is made: then it goes on, in the next apply "
+                    "at the latest"
+                  : "declare another layer, or throw this one away: remove its line and its users, then "
+                    "fpsync gc",
               object->place);
     return true;
 }
@@ -249,6 +253,8 @@ void plan_data(struct planning *planning, const struct object *object, struct en
         if (growth_waits(planning, object, entry))
             return;
         fields_diff(kind_table(object->kind), entry->object.body, object->body, planning->arena, &causes);
+        if (object->kind == KIND_LAYER)
+            plan_same_image(planning, entry, ((const struct layer *)object->body)->image, &causes);
         const char *drift = causes.count ? NULL : quota_drift(planning, object, file);
         if (drift) {
             verb = VERB_REPAIR;

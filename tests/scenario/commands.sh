@@ -631,7 +631,7 @@ layers_change_hands() {
     gives 0 run_spec apply || return 1
     printf '%s\nlayers: { l: { image: base } }\ncontainers: { a: { layer: l }, b: { image: base } }\n' "$images" >"$root/spec.yaml"
     gives 0 run_spec apply && gives 0 run_spec plan && gives 0 run gc --force && says 'layer default/a: freed' || return 1
-    printf 'images: { base: { source: "bootstrap:bookworm" }, other: { source: "bootstrap:bookworm" } }
+    printf 'images: { base: { source: "bootstrap:bookworm" }, other: { source: "bootstrap:trixie" } }
 layers: { l: { image: other } }\ncontainers: { a: { layer: l }, b: { image: base } }\n' >"$root/spec.yaml"
     gives 3 run_spec apply && says 'what it holds was made on image default/base, not on default/other' && gives 2 run_spec plan
 }

@@ -32,3 +32,28 @@ names_of_a_build() { # gc drops no name of bytes that somebody stands on
     gives 0 run_spec apply && used_by one container/default/web && used_by two - && gives 0 run image gc && used_by two - && gives 0 run image rm two
 }
 check 'image gc leaves a name alone whose bytes another name needs' names_of_a_build
+
+pid_of() { # CONTAINER
+    run -o json status | jq -r --arg name "default/$1" '.objects[] | select(.kind == "container" and .name == $name) | .pid'
+}
+
+renamed_in_the_spec() {
+    at image-renamed
+    local pid
+    printf '%s\n' 'images:' '  base: { source: "bootstrap:bookworm" }' '  app: { build: { from: base, network: none, steps: [ "RUN make" ] } }' \
+        'containers: { web: { image: app, networks: [] } }' >"$root/spec.yaml"
+    gives 0 run_spec apply && pid=$(pid_of web) && [ -n "$pid" ] && sed -i 's/app\b/page/' "$root/spec.yaml" &&
+        gives 0 run_spec apply && says 'image: default/app -> default/page' && [ "$(pid_of web)" = "$pid" ] && nothing_to_do &&
+        used_by page container/default/web && ! grep -q default/app <(run image ls) || return 1
+    # Of other bytes it is held as ever, and nobody takes from it what it stands on.
+    sed -i 's/page\b/other/; s/RUN make/RUN makes/' "$root/spec.yaml"
+    gives 3 run_spec apply && says 'build image default/other: done' && says 'its layer default/web was made on image default/page, not on default/other' &&
+        [ "$(pid_of web)" = "$pid" ] && used_by page container/default/web && used_by other - && gives 3 run_spec apply &&
+        says 'its layer default/web was made on image default/page' || return 1
+    sed -i 's/other\b/page/; s/RUN makes/RUN make/' "$root/spec.yaml"
+    gives 0 run_spec apply && nothing_to_do && [ "$(pid_of web)" = "$pid" ] || return 1
+    # What was retained is picked up by whichever name its image has.
+    sed -i '/^containers/d' "$root/spec.yaml" && gives 0 run_spec --allow-mass-delete apply && sed -i 's/page\b/again/' "$root/spec.yaml" &&
+        echo 'containers: { web: { image: again, networks: [] } }' >>"$root/spec.yaml" && gives 0 run_spec apply && runs web && nothing_to_do
+}
+check 'a container goes on with its data where its image has another name, and the same bytes' renamed_in_the_spec

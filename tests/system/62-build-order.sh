@@ -27,6 +27,16 @@ converge 'independent builds meet while both run'
 is 'each has what the other wrote' "$(inside t/t cat /both | tr '\n' ' ')" 'two one '
 check 'a second apply makes no mutating call' "$BUILD/tests/system/no-mutation" \
     -a /lock -a /lock.mdb -- "$FPSYNC" --root "$ROOT" apply -q -f "$FILE"
+
+# The same steps make the same image, whatever its name.
+inside t/t sh -c 'echo mine >/mine'
+init=$(pid_of t/t)
+sed -i 's/^  both:/  all:/; s/image: both/image: all/' "$FILE"
+converge 'an image gets another name'
+is 'whose container goes on' "$(pid_of t/t) $(inside t/t cat /mine)" "$init mine"
+is 'by the new name' "$(fps image ls -o json | jq -r '.images[] | select(.used_by | index("container/t/t")) | .name')" t/all
+check 'and starts again on it' fps restart t/t --timeout 0
+is 'with its data' "$(inside t/t cat /mine /both | tr '\n' ' ')" 'mine two one '
 check 'down' fps down -f "$FILE" -y
 
 # A bridge of somebody else has the name that the network's would have.
