@@ -319,7 +319,8 @@ static int refuse(int found, const char *word, struct error *error)
 
 struct parsing {
     struct options *options;
-    size_t environment_files; /* named there: the command line replaces them */
+    size_t environment_files;  /* named there: the command line replaces them */
+    const char *values[FLAGS]; /* what the command line has given each for a value */
     struct option longs[FLAGS + 2];
     char shorts[2 * FLAGS + 4];
 };
@@ -336,6 +337,24 @@ static void describe_flags(struct parsing *parsing)
                      wants == required_argument ? ":" : "");
     }
     parsing->longs[FLAGS] = (struct option){.name = "help", .val = 'h'};
+}
+
+/* Of one that has one value and says what a command does, the last is not to win in silence. How fpsync is to run and to
+ * tell may be said once for all, in an alias, and again. */
+static int check_repeated(struct parsing *parsing, const struct flag *flag, const char *value,
+                          struct error *error)
+{
+    const char **before = &parsing->values[flag - flags];
+    const bool has_one = flag->type == FLAG_TEXT || flag->type == FLAG_DURATION || flag->type == FLAG_SIZE ||
+                         flag->type == FLAG_NUMBER || flag->type == FLAG_CHOICE || flag->type == FLAG_WAIT;
+    if (!has_one || !flag->commands)
+        return 0;
+    if (parsing->options->given >> (flag - flags) & 1 && !text_is_same(*before, value))
+        return error_set(error, -EINVAL, "--%s is given twice, %s%s and %s%s, and takes one value",
+                         flag->name, *before ? "as " : "without a value", *before ? *before : "",
+                         value ? "as " : "without a value", value ? value : "");
+    *before = value;
+    return 0;
 }
 
 /* Reads flags behind argv[0]; `shorts` says with its first letter whether words may stand between them. The first error
@@ -359,8 +378,9 @@ static int parse_flags(struct parsing *parsing, const char *shorts, int argc, ch
         const struct flag *flag = found >= 256 ? &flags[found - 256] : flag_by_letter(found);
         if (flag->type == FLAG_FILE && parsing->environment_files)
             options->file_count = parsing->environment_files = 0;
+        read = check_repeated(parsing, flag, optarg, first);
         options->given |= UINT64_C(1) << (flag - flags);
-        read = set_flag(options, flag, optarg, first);
+        read = read < 0 ? read : set_flag(options, flag, optarg, first);
         result = result < 0 ? result : read;
     }
     return result;

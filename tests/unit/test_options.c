@@ -20,8 +20,8 @@ static const char *said_of(const char *command, bool acts, const char *const *wo
     int argc = 1;
     for (; *words; words++)
         argv[argc++] = (char *)*words;
-    assert_int_equal(options_parse(argc, argv, &options, &error), 0);
-    int result = options_check(&options, command, acts, &error);
+    int result = options_parse(argc, argv, &options, &error);
+    result = result < 0 ? result : options_check(&options, command, acts, &error);
     options_free(&options);
     return result < 0 ? error.text : NULL;
 }
@@ -89,6 +89,26 @@ static void the_environment_says_yes_or_no(void **state)
     unsetenv("FPSYNC_SHELL");
 }
 
+static void one_value_is_given_once(void **state)
+{
+    (void)state;
+    assert_string_equal(SAID("build", "build", "./x", "-t", "a", "-t", "b"),
+                        "--tag is given twice, as a and as b, and takes one value");
+    assert_string_equal(SAID("build", "-t", "a", "build", "./x", "--tag=b"),
+                        "--tag is given twice, as a and as b, and takes one value");
+    assert_string_equal(SAID("apply", "apply", "--wait", "--wait=5s"),
+                        "--wait is given twice, without a value and as 5s, and takes one value");
+    assert_string_equal(SAID("image", "image", "gc", "--budget", "1G", "--budget", "2G"),
+                        "--budget is given twice, as 1G and as 2G, and takes one value");
+    assert_null(SAID("build", "build", "./x", "-t", "a", "--tag", "a"));
+    assert_null(SAID("build", "build", "./x", "--secret", "id=a", "--secret", "id=b"));
+    assert_null(SAID("plan", "plan", "-f", "a", "-f", "b"));
+    assert_null(SAID("plan", "--root", "/a", "plan", "--root", "/b")); /* an alias may have the first */
+    setenv("FPSYNC_TAG", "c", 1);
+    assert_null(SAID("build", "build", "./x", "-t", "a"));
+    unsetenv("FPSYNC_TAG");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +116,7 @@ int main(void)
         cmocka_unit_test(takes_what_a_command_takes),
         cmocka_unit_test(the_environment_may_speak_to_others),
         cmocka_unit_test(the_environment_says_yes_or_no),
+        cmocka_unit_test(one_value_is_given_once),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
