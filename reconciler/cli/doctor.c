@@ -163,11 +163,17 @@ static const char *unfinished(const struct session *session)
 {
     const struct snapshot *snapshot = &session->snapshot;
     const char *list = "";
-    for (size_t i = 0; i < snapshot->intent_count; i++)
-        if (snapshot->intents[i]->kind)
-            list = arena_printf(session->arena, "%s%s %s %s %s", list, *list ? "," : ":",
-                                snapshot->intents[i]->verb, snapshot->intents[i]->kind,
-                                snapshot->intents[i]->name);
+    struct texts said = {0}; /* who failed again and again has an intent of each time */
+    for (size_t i = 0; i < snapshot->intent_count; i++) {
+        const struct intent *intent = snapshot->intents[i];
+        const char *text =
+            intent->kind ? arena_printf(session->arena, "%s %s %s", intent->verb, intent->kind, intent->name)
+                         : NULL;
+        if (!text || texts_have(&said, text))
+            continue;
+        *arena_append(session->arena, said.items, said.count) = text;
+        list = arena_printf(session->arena, "%s%s %s", list, *list ? "," : ":", text);
+    }
     return list;
 }
 

@@ -85,3 +85,12 @@ check 'what our own restart left down was killed by nobody' own_stops
 check 'gc says what a snapshot holds' snapshot_sizes
 check 'a held lock is told with the flag that waits' held_lock
 check '--dry-run in the environment is refused by what acts and cannot do that' dry_runs
+
+begun_is_told_once() { # however often it failed
+    at words-begun
+    mkdir -p "$root/page" && printf 'FROM scratch\nRUN false\n' >"$root/page/Recipe"
+    gives 3 run build "$root/page" -y && gives 3 run build "$root/page" -y || return 1
+    run doctor >"$root/said"
+    grep -q 'failed or cut off: build image default/page$' "$root/said" || { cat "$root/said"; return 1; }
+}
+check 'what failed twice is told once' begun_is_told_once
