@@ -164,6 +164,8 @@ static bool refuse(struct finding *finding, const struct filtering *filtering, i
         hint = "a JSON array is [\"...\", \"...\"]";
     else if (code == -ENOENT)
         hint = "a source is in the context, which is the folder of the build";
+    else if (code == -EMEDIUMTYPE)
+        hint = "a line of .dockerignore leaves it out";
     problem_add(making->problems, finding->request->place, hint, "%s: %s", keyword, error->text);
     return false;
 }

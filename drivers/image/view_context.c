@@ -16,6 +16,8 @@
 #include "lib/folder.h"
 #include "lib/map.h"
 
+#define NO_SOURCE "%s is neither a file, a folder nor a symbolic link"
+
 struct look {
     const struct context_filter *filter;
     struct arena *arena;
@@ -137,7 +139,7 @@ static int note_entry(struct look *look, const struct stat *status)
     if (S_ISREG(status->st_mode))
         add_number(look, (uint64_t)status->st_size);
     else if (!S_ISDIR(status->st_mode) && !S_ISLNK(status->st_mode))
-        return error_set(look->error, -EINVAL, "%s is neither a file, a folder nor a symbolic link",
+        return error_set(look->error, *own ? -EMEDIUMTYPE : -EINVAL, NO_SOURCE,
                          *look->path ? look->path : ".");
     return 0;
 }
@@ -174,6 +176,8 @@ static int look_at_entry(struct look *look, int parent, const char *name, unsign
             openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         return fd < 0 ? fail(look, -errno) : look_at_open(look, fd, depth, outside);
     }
+    if (S_ISSOCK(status.st_mode)) /* there are none in images, and who copies the folder passes them by */
+        return 0;
     const bool left_out = is_left_out(look);
     note_choice(look, left_out, outside);
     if (left_out)
@@ -190,6 +194,8 @@ static int open_source(int folder, const char *path, struct error *error)
     int fd = open_below(folder, path, O_RDONLY | O_NONBLOCK);
     if (fd < 0 && errno == EXDEV)
         return error_set(error, -EXDEV, "%s leads out of the context", path);
+    if (fd < 0 && errno == ENXIO) /* a socket, which cannot be opened, or a device that is not there */
+        return error_set(error, -EINVAL, NO_SOURCE, path);
     return fd < 0 ? error_errno(error, -errno, "%s", path) : fd;
 }
 
@@ -323,7 +329,7 @@ static int match_rest(const struct matching *matching, int folder, const char *p
         return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(matching->error, -errno, "%s", path);
     const bool hidden = filter && filter->leaves_out(filter->context, path) &&
                         !(filter->has_exceptions && S_ISDIR(status.st_mode));
-    if (!hidden)
+    if (!hidden && !(by_chance && S_ISSOCK(status.st_mode)))
         *arena_append(matching->arena, matching->paths->items, matching->paths->count) = path;
     return 0;
 }

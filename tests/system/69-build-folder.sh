@@ -38,6 +38,8 @@ still() { # TEXT, arguments of build: it makes no mutating call
 
 # ---- a folder ----
 
+# A program that runs there has left its socket.
+python3 -c "import socket; socket.socket(socket.AF_UNIX).bind('$SPEC/page/site/left.sock')"
 plan=$(fps build "$SPEC/page" --dry-run)
 like 'the plan of a folder' "$plan" 'build image default/page'
 is 'which makes nothing' "$(fps image ls -o name | grep -c page)" 0
@@ -45,6 +47,11 @@ said=$(fps build "$SPEC/page" -y 2>&1)
 is 'a folder is built' $? 0
 like 'under its name' "$said" 'build image default/page: done'
 is 'by its recipe' "$(data_of page /version) $(data_of page /stage) $(data_of page /www/index.html)" '1 two hello'
+is 'without a socket' "$(ls "$ROOT/var/lib/fpsync/images/$(digest_of page)/root/www")" index.html
+mkfifo "$SPEC/page/site/pipe"
+like 'a pipe is refused' "$(fps build "$SPEC/page" --dry-run 2>&1)" 'COPY: site/pipe is neither a file'
+like 'with a hint' "$(fps build "$SPEC/page" --dry-run 2>&1)" 'hint: a line of .dockerignore leaves it out'
+rm "$SPEC/page/site/pipe"
 like 'image ls has it' "$(fps image ls)" 'default/page'
 still 'a second build does nothing' "$SPEC/page"
 cd "$SPEC/page" || exit

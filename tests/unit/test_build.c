@@ -691,6 +691,10 @@ static void refusals(void **state)
     assert_int_equal(problems.items[0].place.column, 6);
     assert_null(make("FROM base\nCOPY ignored /a\n", NULL));
     assert_non_null(strstr(problems.items[0].hint, ".dockerignore:2 leaves it out: ignored"));
+    assert_null(make("FROM base\nCOPY . /a\n", NULL));
+    assert_string_equal(problems.items[0].message,
+                        "COPY: fifo is neither a file, a folder nor a symbolic link");
+    assert_string_equal(problems.items[0].hint, "a line of .dockerignore leaves it out");
 }
 
 static void unused_arguments(void **state)
@@ -707,6 +711,20 @@ static void unused_arguments(void **state)
     assert_string_equal(build->warnings.items[0].message,
                         "no ARG of the recipe takes the argument VERSOIN; did you mean VERSION?");
     assert_null(build->warnings.items[0].hint);
+}
+
+/* They are not in images, and say nothing of the files beside them. */
+static void sockets_are_left_out(void **state)
+{
+    (void)state;
+    const char *path = arena_printf(arena, "%s/dir/socket", scratch);
+    const char *key = made("FROM base\nCOPY dir /d\nCOPY dir/* /e/\n", NULL)->steps[1].key;
+    assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+    assert_string_equal(made("FROM base\nCOPY dir /d\nCOPY dir/* /e/\n", NULL)->steps[1].key, key);
+    assert_null(make("FROM base\nCOPY dir/socket /d\n", NULL));
+    assert_string_equal(problems.items[0].message,
+                        "COPY: dir/socket is neither a file, a folder nor a symbolic link");
+    assert_int_equal(unlink(path), 0);
 }
 
 static void missing_secrets(void **state)
@@ -875,6 +893,7 @@ int main(void)
         cmocka_unit_test(keys_of_files),
         cmocka_unit_test(unknown_base),
         cmocka_unit_test(unused_arguments),
+        cmocka_unit_test(sockets_are_left_out),
         cmocka_unit_test(missing_secrets),
         cmocka_unit_test(unset_variables),
         cmocka_unit_test(differences),
