@@ -24,6 +24,7 @@ static void need(struct making *making, struct stage_state *state);
 static void make_stages(struct making *making);
 static bool finish(struct making *making, const struct stage_state *target);
 static void warn_of_arguments(struct making *making);
+static void warn_of_secrets(struct making *making);
 
 bool build_make(const struct build_request *request, struct arena *arena, struct problems *problems,
                 struct build **build)
@@ -51,6 +52,7 @@ bool build_make(const struct build_request *request, struct arena *arena, struct
     if (!finish(&making, target))
         return false;
     warn_of_arguments(&making);
+    warn_of_secrets(&making);
     *build = making.build;
     return true;
 }
@@ -610,23 +612,24 @@ static bool finish(struct making *making, const struct stage_state *target)
     return is_readable(making, target);
 }
 
-static bool was_consumed(const struct making *making, const char *name)
+static bool has_word(const char *const *words, size_t count, const char *word)
 {
-    for (size_t i = 0; i < making->consumed_count; i++)
-        if (strcmp(making->consumed[i], name) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(words[i], word) == 0)
             return true;
-    return strcasestr(name, "_proxy") != NULL;
+    return false;
 }
 
-static void warn_of_argument(struct making *making, const struct pair *argument)
+/* `asked`: the names that the recipe has for such things. */
+static void warn_of_unasked(struct making *making, const struct pair *given, const char *what,
+                            const char *hint, const char *const *asked, size_t count)
 {
     _cleanup_map_ struct map names = {0};
-    for (size_t i = 0; i < making->consumed_count; i++)
-        map_add(&names, making->consumed[i], making);
-    const char *near = map_nearest(&names, argument->key);
-    const struct place place = argument->place.file ? argument->place : first_place(making);
-    problem_add(&making->build->warnings, place, near ? NULL : "add an ARG for it",
-                "no ARG of the recipe takes the argument %s%s%s%s", argument->key,
+    for (size_t i = 0; i < count; i++)
+        map_add(&names, asked[i], making);
+    const char *near = map_nearest(&names, given->key);
+    const struct place place = given->place.file ? given->place : first_place(making);
+    problem_add(&making->build->warnings, place, near ? NULL : hint, "%s %s%s%s%s", what, given->key,
                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
@@ -634,6 +637,19 @@ static void warn_of_arguments(struct making *making)
 {
     const struct pairs *given = making->request->arguments;
     for (size_t i = 0; given && i < given->count; i++)
-        if (!was_consumed(making, given->items[i].key))
-            warn_of_argument(making, &given->items[i]);
+        if (!has_word(making->consumed, making->consumed_count, given->items[i].key) &&
+            !strcasestr(given->items[i].key, "_proxy"))
+            warn_of_unasked(making, &given->items[i], "no ARG of the recipe takes the argument",
+                            "add an ARG for it", making->consumed, making->consumed_count);
+}
+
+static void warn_of_secrets(struct making *making)
+{
+    const struct pairs *given = making->request->secrets;
+    for (size_t i = 0; given && i < given->count; i++)
+        if (!has_word(making->mounted, making->mounted_count, given->items[i].key))
+            warn_of_unasked(
+                making, &given->items[i], "no RUN of the recipe mounts the secret",
+                arena_printf(making->arena, "RUN --mount=type=secret,id=%s does", given->items[i].key),
+                making->mounted, making->mounted_count);
 }

@@ -46,6 +46,8 @@ struct making {
     bool has_context;           /* it is open, and what is ignored of it is known */
     const char **consumed;      /* names of arguments that an ARG took */
     size_t consumed_count;
+    const char **mounted; /* ids of secrets that a RUN mounts */
+    size_t mounted_count;
 };
 
 /* build_values.c */

@@ -230,6 +230,7 @@ static bool add_secret(struct mounting *mounting, const struct recipe_mount *rea
         const char *slash = strrchr(read->target, '/');
         id = slash ? slash + 1 : read->target;
     }
+    *arena_append(mounting->making->arena, mounting->making->mounted, mounting->making->mounted_count) = id;
     for (size_t i = 0; secrets && i < secrets->count && !mount->file; i++)
         if (strcmp(secrets->items[i].key, id) == 0)
             mount->file = secrets->items[i].value;

@@ -267,7 +267,7 @@ static struct pairs secrets_of(struct arena *arena, const struct image_build *bu
     for (size_t i = 0; i < build->secrets.count; i++) {
         const struct build_secret *secret = build->secrets.items[i];
         *arena_append(arena, files.items, files.count) =
-            (struct pair){.key = secret->id, .value = secret->file};
+            (struct pair){.key = secret->id, .value = secret->file, .place = secret->described.place};
     }
     return files;
 }
@@ -359,7 +359,9 @@ static bool find_folder(const struct reading *reading, const struct object *imag
 static void read_wish(struct reading *reading, const struct object *image)
 {
     const struct build_flags *flags = flags_of(reading->request, image);
-    struct build_wish wish = {.image = image, .flagged = flags ? flags->told : NULL};
+    struct build_wish wish = {.image = image,
+                              .flagged = flags ? flags->told : NULL,
+                              .has_flags = flags && (flags->args.count || flags->secrets.count)};
     if (!find_folder(reading, image, &wish.folder))
         return;
     wish.recipe = recipe_of_image(image, wish.folder, reading->arena, reading->problems, &wish.file);

@@ -21,6 +21,7 @@ struct build_wish {
     struct changes
         changes; /* why the image that is recorded is not this one; none where it is, or there is none */
     const char *flagged; /* flags that it is made with: build_flags.told; NULL */
+    bool has_flags;      /* arguments or secrets of the command line */
 };
 
 /* A recipe that has to be fetched first. */

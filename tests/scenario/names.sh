@@ -319,3 +319,20 @@ export_paths() {
     done
 }
 check 'an archive of a kind that export does not write is no folder of that name' export_paths
+
+given_in_vain() { # also where there is nothing to build
+    at names-in-vain
+    mkdir -p "$root/sec" && echo x >"$root/x"
+    printf '%s\n' 'FROM scratch' 'ARG TOKEN=1' 'RUN --mount=type=secret,id=key make $TOKEN' >"$root/sec/Recipe"
+    printf '%s\n' 'images:' '  app:' '    build:' '      context: ./sec' '      args: { TOKNE: "1" }' "      secrets: { kye: { file: $root/x } }" >"$root/spec.yaml"
+    gives 2 run_spec plan && says 'warning: no ARG of the recipe takes the argument TOKNE; did you mean TOKEN?   (' &&
+        says 'warning: no RUN of the recipe mounts the secret kye; did you mean key?   (' || return 1
+    gives 0 run build "$root/sec" -y && gives 0 run build "$root/sec" -y && says 'Nothing to do' && ! says 'warning' >/dev/null || return 1
+    gives 0 run build "$root/sec" -y --build-arg TOKN=1 --secret "id=ky,src=$root/x" && says 'Nothing to do' &&
+        says "warning: $root/sec/Recipe:1:1: no ARG of the recipe takes the argument TOKN; did you mean TOKEN?" &&
+        says "warning: $root/sec/Recipe:1:1: no RUN of the recipe mounts the secret ky; did you mean key?" || return 1
+    # What is built tells it in its plan, and once.
+    gives 0 run build "$root/sec" -y --build-arg TOKN=1 --build-arg TOKEN=2 && says 'build image default/sec: done' &&
+        [ "$(grep -c 'takes the argument TOKN' "$root/said")" = 1 ]
+}
+check 'what a build is given and its recipe does not ask for is warned of' given_in_vain

@@ -713,6 +713,24 @@ static void unused_arguments(void **state)
     assert_null(build->warnings.items[0].hint);
 }
 
+static void unused_secrets(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "FROM base\nRUN --mount=type=secret,id=token --mount=type=secret,dst=/x/key ls\n";
+    static const struct given all = {.secrets = {"token", "/a", "key", "/b"}},
+                              mistyped = {.secrets = {"tokn", "/a", "certificate", "/b"}};
+    assert_int_equal(made(text, &all)->warnings.count, 0);
+    const struct build *build = made(text, &mistyped);
+    assert_int_equal(build->warnings.count, 2);
+    assert_string_equal(build->warnings.items[0].message,
+                        "no RUN of the recipe mounts the secret tokn; did you mean token?");
+    assert_null(build->warnings.items[0].hint);
+    assert_string_equal(build->warnings.items[1].message,
+                        "no RUN of the recipe mounts the secret certificate");
+    assert_string_equal(build->warnings.items[1].hint, "RUN --mount=type=secret,id=certificate does");
+}
+
 /* They are not in images, and say nothing of the files beside them. */
 static void sockets_are_left_out(void **state)
 {
@@ -893,6 +911,7 @@ int main(void)
         cmocka_unit_test(keys_of_files),
         cmocka_unit_test(unknown_base),
         cmocka_unit_test(unused_arguments),
+        cmocka_unit_test(unused_secrets),
         cmocka_unit_test(sockets_are_left_out),
         cmocka_unit_test(missing_secrets),
         cmocka_unit_test(unset_variables),
