@@ -150,6 +150,8 @@ static int load_and_plan(struct session *session, struct plan *plan)
 static void tell_flags_in_vain(const struct session *session, const struct plan *plan)
 {
     _cleanup_buffer_ struct buffer text = {0};
+    if (session->options->output == OUTPUT_DATA || session->options->quiet)
+        return;
     for (size_t i = 0; i < session->builds.count; i++) {
         const struct build_wish *wish = &session->builds.items[i];
         bool acts = !wish->has_flags;
@@ -234,8 +236,7 @@ int run_plan(const struct options *options)
     bool pending = plan.count || plan.held_count;
     if (pending || !options->quiet || options->output == OUTPUT_DATA)
         show_plan(options, &plan);
-    if (options->output != OUTPUT_DATA)
-        tell_flags_in_vain(&session, &plan);
+    tell_flags_in_vain(&session, &plan);
     if (options->out) {
         _cleanup_json_ struct json *document = plan_document(&plan, &session.set);
         if (plan_file_write(options->out, document, &error) < 0)
@@ -456,8 +457,7 @@ int run_apply(const struct options *options)
         struct json *waited = NULL;
         if (options->output != OUTPUT_DATA && (!options->quiet || tell))
             show_plan(options, &plan);
-        if (options->output != OUTPUT_DATA)
-            tell_flags_in_vain(&session, &plan);
+        tell_flags_in_vain(&session, &plan);
         code = plan.held_count && !options->automatic ? EXIT_SOME_FAILED : EXIT_IN_SYNC;
         if (options->wait >= 0)
             code = execute_set(&session, &plan, false, &waited);
@@ -466,10 +466,9 @@ int run_apply(const struct options *options)
         report_end(options, &waited);
         return session.held_back.count ? EXIT_INVALID : code;
     }
-    if (options->output != OUTPUT_DATA) {
+    if (options->output != OUTPUT_DATA)
         show_plan(options, &plan);
-        tell_flags_in_vain(&session, &plan);
-    }
+    tell_flags_in_vain(&session, &plan);
     fflush(stdout);
     code = confirm_plan(&session, &plan, load_and_plan);
     if (code)

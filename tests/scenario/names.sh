@@ -331,6 +331,7 @@ given_in_vain() { # also where there is nothing to build
     gives 0 run build "$root/sec" -y --build-arg TOKN=1 --secret "id=ky,src=$root/x" && says 'Nothing to do' &&
         says "warning: $root/sec/Recipe:1:1: no ARG of the recipe takes the argument TOKN; did you mean TOKEN?" &&
         says "warning: $root/sec/Recipe:1:1: no RUN of the recipe mounts the secret ky; did you mean key?" || return 1
+    gives 0 run build "$root/sec" -q --build-arg TOKN=1 && [ ! -s "$root/said" ] || return 1
     # What is built tells it in its plan, and once.
     gives 0 run build "$root/sec" -y --build-arg TOKN=1 --build-arg TOKEN=2 && says 'build image default/sec: done' &&
         [ "$(grep -c 'takes the argument TOKN' "$root/said")" = 1 ]
