@@ -17,7 +17,7 @@ give_up() { # what is wrong, how it is mended
 }
 command -v $QEMU >/dev/null || give_up "$QEMU is missing" 'apt-get install --no-install-recommends qemu-system-x86'
 helpers='tests/system/netprobe tests/system/no-mutation tests/system/racer tests/system/silent-fuse'
-helpers+=' tests/preload/kill-at.so'
+helpers+=' tests/preload/kill-at.so tests/preload/tries.so'
 for program in fpsync fpsync-worker fpsync-init fpsync-fetch $helpers; do
     [ -x "$build/$program" ] || give_up "$build/$program is not built"
 done
