@@ -18,8 +18,10 @@ struct planning {
     struct map by_object; /* "kind/project/name" -> action */
     struct map held;      /* by "kind/project/name" */
     struct map failed;    /* the same: what failed before in this run, which was told then */
-    struct map standing;  /* containers that go on as they are on record, by name; see plan_stands.c */
-    struct map users;     /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
+    struct map
+        standing;     /* containers that go on as they are on record, by name -> `failed` or `held`, by which;
+                           * see plan_stands.c */
+    struct map users; /* "kind/project/name" -> the first of plan->all that uses it; see plan_user_of() */
     struct map counted,
         removed;        /* sets of replicas, by name: each is one to the guard against mass deletes */
     struct map resting; /* members of sets that do not run after this, by name */

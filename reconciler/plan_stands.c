@@ -15,21 +15,14 @@ static void find_unmet(void *context, const struct object *user, enum kind kind,
     unmet->found |= kind != KIND_IMAGE && kind != KIND_LAYER && plan_is_blocked(unmet->planning, kind, name);
 }
 
-/* An image that failed before in this run was told of then; one that is held speaks for what its container awaits of it. */
-static bool image_does_not_come(struct planning *planning, const struct object *object)
+/* Who was to wait for the image was skipped when it failed, and did not fail himself. Of an image that is held nobody was
+ * told yet. */
+static bool image_does_not_come(struct planning *planning, const struct object *object, bool failed)
 {
     const char *image = target_image(&planning->target, object);
-    return image && (plan_is_blocked(planning, KIND_IMAGE, image) ||
-                     (plan_is_held(planning, KIND_IMAGE, image) && plan_awaits_image(planning, object)));
-}
-
-static bool depends_on_standing(const struct planning *planning, const struct object *object)
-{
-    const struct container *body = object->body;
-    for (size_t i = 0; i < body->depends_on.count; i++)
-        if (plan_stands(planning, ((const struct dependency *)body->depends_on.items[i])->container))
-            return true;
-    return false;
+    if (!image || failed)
+        return image && plan_is_blocked(planning, KIND_IMAGE, image);
+    return plan_is_held(planning, KIND_IMAGE, image) && plan_awaits_image(planning, object);
 }
 
 bool plan_stands(const struct planning *planning, const char *container)
@@ -37,16 +30,27 @@ bool plan_stands(const struct planning *planning, const char *container)
     return map_get(&planning->standing, container);
 }
 
+/* Skipped with one that was. */
+static bool depends_on_skipped(const struct planning *planning, const struct object *object)
+{
+    const struct container *body = object->body;
+    for (size_t i = 0; i < body->depends_on.count; i++)
+        if (map_get(&planning->standing, ((const struct dependency *)body->depends_on.items[i])->container) ==
+            &planning->failed)
+            return true;
+    return false;
+}
+
 const struct object *plan_let_stand(struct planning *planning, const struct object *object,
                                     const struct entry *entry)
 {
     char id[OBJECT_ID_SIZE];
     object_id(KIND_CONTAINER, object->name, id);
-    const bool lacks_image = image_does_not_come(planning, object), failed = map_get(&planning->failed, id);
+    const bool failed = map_get(&planning->failed, id);
     struct unmet unmet = {.planning = planning};
     if (plan_is_new(entry) || container_is_adopted(object->body) ||
         plan_was(planning, KIND_CONTAINER, object->name) ||
-        !(lacks_image || (failed && depends_on_standing(planning, object))))
+        !(image_does_not_come(planning, object, failed) || (failed && depends_on_skipped(planning, object))))
         return object;
     plan_each_used(&entry->object, find_unmet, &unmet);
     if (unmet.found)
@@ -58,6 +62,6 @@ const struct object *plan_let_stand(struct planning *planning, const struct obje
             planning, KIND_CONTAINER, object->name,
             arena_printf(planning->arena, "its image %s is held", target_image(&planning->target, object)),
             NULL, object->place);
-    map_add(&planning->standing, object->name, planning);
+    map_add(&planning->standing, object->name, failed ? &planning->failed : &planning->held);
     return &entry->object;
 }

@@ -74,6 +74,15 @@ int64_t process_start(pid_t pid);             /* clock ticks since boot; 0 when 
 int64_t process_start_and_state(pid_t pid, char *state); /* the same, and field 3 of /proc/PID/stat */
 pid_t process_parent(pid_t pid);                         /* 0 when there is no such process */
 
+/* ---- view_exit.c ---- */
+
+struct exit_note {
+    int64_t status;   /* as of waitpid(): code, or 128 + signal */
+    char reason[512]; /* why the command could not be run, a line of printable characters; "": it was */
+};
+/* False: nothing of the kind is on file, as since every start. */
+bool exit_read(const struct paths *paths, const char *lxc_name, struct exit_note *out);
+
 /* ---- view_cgroup.c ---- */
 
 struct hierarchy {

@@ -44,7 +44,7 @@ static int start_it(const struct paths *paths, const struct container_start *req
                     struct start_answer *answer, struct error *error);
 static void abort_start(pid_t child);
 static int give_up(const struct paths *paths, const char *name, int reason, struct error *error);
-static int refuse(const struct paths *paths, const char *name, const char *refusal, const struct call *call,
+static int refuse(const struct paths *paths, const char *name, const char *reason, const struct call *call,
                   struct error *error);
 static int fail(const struct paths *paths, const struct container_start *request, const char *what,
                 const struct start_answer *answer, const struct call *call, struct error *error);
@@ -72,11 +72,12 @@ int container_start(const struct paths *paths, const struct container_start *req
         return failed;
     int64_t started = process_start(answer.init);
     failed = start_await_exec(answer.init, answer.has_command, call);
-    const char *refusal = failed < 0 ? start_refusal(paths, name, call->arena) : NULL;
-    if (refusal)
-        return refuse(paths, name, refusal, call, error);
+    struct exit_note note = {0};
+    const bool on_file = failed < 0 && exit_read(paths, name, &note);
+    if (*note.reason)
+        return refuse(paths, name, note.reason, call, error);
     /* A command may be done before anybody could look: that is no failure, and its status is on file. */
-    if (failed < 0 && !start_has_exit(paths, name))
+    if (failed < 0 && !on_file)
         return fail(paths, request, "its init ended at once", &answer, call, error);
     *result = (struct container_started){.init_pid = failed < 0 ? 0 : answer.init,
                                          .init_start = failed < 0 ? 0 : started,
@@ -288,7 +289,8 @@ static int start_it(const struct paths *paths, const struct container_start *req
         ;
     if (result < 0)
         return give_up(paths, name, result, error);
-    if ((answered && answer->init) || start_has_exit(paths, name))
+    struct exit_note note;
+    if ((answered && answer->init) || exit_read(paths, name, &note))
         return 0;
     if (answered && *answer->trouble)
         return error_set(error, -EIO, "%s", answer->trouble);
@@ -346,16 +348,13 @@ static int fail_without_init(const char *name, const char *init, const struct st
                            name, init, answer->log.path);
 }
 
-/* A command that never ran has no exit: what `restart` says of one is not asked, and the next start tries again. */
-static int refuse(const struct paths *paths, const char *name, const char *refusal, const struct call *call,
+static int refuse(const struct paths *paths, const char *name, const char *reason, const struct call *call,
                   struct error *error)
 {
     const struct container_stop kill = {.lxc_name = name};
     container_stop_it(paths, &kill, call, NULL);
     cgroups_remove(paths, name, NULL);
-    int result = empty_file(paths, name, CONTAINER_HOST_DIR "/exit", error);
-    return result < 0 ? error_wrap(error, result, "container %s", name)
-                      : error_set(error, -EIO, "container %s: its command does not start: %s", name, refusal);
+    return error_set(error, -EIO, "container %s: its command does not start: %s", name, reason);
 }
 
 /* A monitor may still be cleaning up; what it leaves is for us. */

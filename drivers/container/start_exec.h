@@ -1,4 +1,4 @@
-/* Whether what was started runs its program, and what an ended one has left on file. */
+/* Whether what was started runs its program. */
 #pragma once
 
 #include "drivers/container/internal.h"
@@ -9,7 +9,3 @@ bool start_has_command(struct config *config, const struct paths *paths);
 /* Until init has executed its program, and our small init the command: the first where a missing or unusable init fails,
  * the second where a command does. -ESRCH: it ended. 0 also where time ran out, since it lives. */
 int start_await_exec(pid_t init, bool command, const struct call *call);
-/* Whether our small init wrote down an end. */
-bool start_has_exit(const struct paths *paths, const char *lxc_name);
-/* Why it could not run the command, one line of printable bytes; NULL: it could, or nothing is on file. */
-const char *start_refusal(const struct paths *paths, const char *lxc_name, struct arena *arena);

@@ -159,17 +159,14 @@ static void scene_close(struct scene *scene)
 
 /* ---- one container ---- */
 
-/* "CODE\n" as our small init wrote it. The guest's root can write there too, so anything else is no exit. */
+/* A command that could not be run has not ended: it never was. */
 static void read_exit(const struct scene *scene, struct observed_container *out)
 {
-    char path[CONTAINER_PATH_SIZE], line[16];
-    container_path(scene->paths, out->lxc_name, CONTAINER_HOST_DIR "/exit", path);
-    int64_t status;
-    if (read_line(AT_FDCWD, path, line, sizeof(line)) < 0 || number_parse(line, &status) < 0 || status < 0 ||
-        status > 255)
+    struct exit_note note;
+    if (!exit_read(scene->paths, out->lxc_name, &note) || *note.reason)
         return;
     out->exited = true;
-    out->exit_status = status;
+    out->exit_status = note.status;
 }
 
 /* Its start time, and not merely that there is such a process: an ended init stays a zombie until its monitor, which may
